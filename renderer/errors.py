@@ -1,0 +1,60 @@
+"""Findings and the one exception that carries them to the user.
+
+Every layer reports what is wrong with the user's input as :class:`Finding` values and raises
+:class:`RollstepError` with all of them at once.  ``renderer.cli`` alone turns them into text and exit codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Finding:
+    """One thing wrong, where it is, and what to do about it.
+
+    ``field`` is a path as ``kubectl`` prints it (``spec.strategy.canary.steps[1].setWeight``); ``line`` and ``column``
+    count from 1 and are 0 where they are not known.  ``message`` says what was found and what was expected, ``hint``
+    what to do.
+    """
+
+    file: str
+    line: int
+    column: int
+    field: str
+    message: str
+    hint: str = ""
+
+    def text(self) -> str:
+        """Return the finding on one line, as ``file:line:column: field: message (hint)``."""
+        place = self.file
+        if self.line:
+            place += f":{self.line}"
+            if self.column:
+                place += f":{self.column}"
+        parts = [part for part in (place, self.field, self.message) if part]
+        return ": ".join(parts) + (f" ({self.hint})" if self.hint else "")
+
+    def to_dict(self) -> dict[str, str | int]:
+        """Return the finding as JSON-ready data; what is not known is left out."""
+        return {key: value for key in self.__slots__ if (value := getattr(self, key))}
+
+
+class RollstepError(Exception):
+    """The user's input or repository does not allow what was asked; exit code 1."""
+
+    exit_code = 1
+
+    def __init__(self, findings: Iterable[Finding] | str, *, hint: str = "") -> None:
+        """Take all findings, or one message that belongs to no file."""
+        if isinstance(findings, str):
+            findings = [Finding("", 0, 0, "", findings, hint)]
+        self.findings: tuple[Finding, ...] = tuple(findings)
+        super().__init__("\n".join(finding.text() for finding in self.findings))
+
+
+class UsageError(RollstepError):
+    """The command line does not make sense (a flag, a path or a name that does not exist); exit code 2."""
+
+    exit_code = 2

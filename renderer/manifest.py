@@ -1,0 +1,88 @@
+"""A Kubernetes object as rollstep carries it: plain data, its identity, and where it was read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+Body = Mapping[str, Any]
+"""An object as JSON has it: dicts, lists, strings, numbers, booleans and None.  Treated as immutable: to change one,
+build a new one."""
+
+
+class ObjectKey(NamedTuple):
+    """What names an object in a cluster: API group (without the version), kind, namespace and name."""
+
+    group: str
+    kind: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a document was read: the file as the user named it and, for each field path, its line and column.
+
+    ``positions`` maps a tuple of keys and list indexes to (line, column), counted from 1; ``()`` is the document.
+    """
+
+    file: str
+    positions: Mapping[tuple[str | int, ...], tuple[int, int]] = field(default_factory=dict)
+
+    def position(self, path: tuple[str | int, ...]) -> tuple[int, int]:
+        """Return line and column of ``path`` or of its nearest parent that is known; (0, 0) where none is."""
+        while path not in self.positions and path:
+            path = path[:-1]
+        return self.positions.get(path, (0, 0))
+
+
+def field_path(path: tuple[str | int, ...]) -> str:
+    """Return ``("spec", "steps", 1, "setWeight")`` as ``spec.steps[1].setWeight``."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += f".{part}" if text else part
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One object and where it came from."""
+
+    body: Body
+    source: Source = Source("")
+
+    @property
+    def api_version(self) -> str:
+        """The object's ``apiVersion``."""
+        return str(self.body.get("apiVersion", ""))
+
+    @property
+    def kind(self) -> str:
+        """The object's ``kind``."""
+        return str(self.body.get("kind", ""))
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The object's ``metadata``; empty where it has none."""
+        metadata = self.body.get("metadata")
+        return metadata if isinstance(metadata, Mapping) else {}
+
+    @property
+    def name(self) -> str:
+        """The object's ``metadata.name``."""
+        return str(self.metadata.get("name", ""))
+
+    @property
+    def namespace(self) -> str:
+        """The object's ``metadata.namespace``; empty where the manifest leaves it to the sync tool."""
+        return str(self.metadata.get("namespace") or "")
+
+    @property
+    def key(self) -> ObjectKey:
+        """The object's identity."""
+        group, _, version = self.api_version.rpartition("/")
+        return ObjectKey(group if version else "", self.kind, self.namespace, self.name)
