@@ -1,0 +1,268 @@
+"""The Rollout's ``status``: typed, and to and from JSON under the Rollout's own field names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from renderer.manifest import Body
+
+
+def format_time(time: datetime) -> str:
+    """Return a time as Kubernetes writes it: RFC 3339 in UTC, to the second."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_time(text: str) -> datetime:
+    """Read an RFC 3339 time; raise ValueError for anything else, and for a time without a zone."""
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError(f"{text} has no time zone")
+    return time.astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class PauseCondition:
+    """Why the controller paused (``CanaryPauseStep``, ``BlueGreenPause``, ``InconclusiveAnalysis``) and since when."""
+
+    reason: str
+    start_time: datetime
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {"reason": self.reason, "startTime": format_time(self.start_time)}
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutCondition:
+    """A condition of the Rollout; ``status`` is True, False or Unknown, as text."""
+
+    type: str
+    status: str
+    reason: str
+    message: str
+    last_update_time: datetime
+    last_transition_time: datetime
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "type": self.type,
+            "status": self.status,
+            "reason": self.reason,
+            "message": self.message,
+            "lastUpdateTime": format_time(self.last_update_time),
+            "lastTransitionTime": format_time(self.last_transition_time),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class WeightDestination:
+    """Traffic weight of one ReplicaSet, out of ``maxTrafficWeight``."""
+
+    weight: int
+    service_name: str = ""
+    pod_template_hash: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        data: dict[str, Any] = {"weight": self.weight}
+        if self.service_name:
+            data["serviceName"] = self.service_name
+        if self.pod_template_hash:
+            data["podTemplateHash"] = self.pod_template_hash
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Body) -> WeightDestination:
+        """Read the JSON form."""
+        return cls(int(data.get("weight", 0)), data.get("serviceName", ""), data.get("podTemplateHash", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficWeights:
+    """How traffic is split; ``verified`` is None where the router cannot tell."""
+
+    canary: WeightDestination
+    stable: WeightDestination
+    additional: tuple[WeightDestination, ...] = ()
+    verified: bool | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        data: dict[str, Any] = {"canary": self.canary.to_dict(), "stable": self.stable.to_dict()}
+        if self.additional:
+            data["additional"] = [destination.to_dict() for destination in self.additional]
+        if self.verified is not None:
+            data["verified"] = self.verified
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Body) -> TrafficWeights:
+        """Read the JSON form."""
+        return cls(
+            WeightDestination.from_dict(data.get("canary", {})),
+            WeightDestination.from_dict(data.get("stable", {})),
+            tuple(WeightDestination.from_dict(item) for item in data.get("additional", ())),
+            data.get("verified"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryStatus:
+    """What is recorded for canaries alone."""
+
+    weights: TrafficWeights | None = None
+    stable_ping_pong: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form, empties left out."""
+        data: dict[str, Any] = {}
+        if self.weights is not None:
+            data["weights"] = self.weights.to_dict()
+        if self.stable_ping_pong:
+            data["stablePingPong"] = self.stable_ping_pong
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class BlueGreenStatus:
+    """What is recorded for blue-green releases alone."""
+
+    preview_selector: str = ""
+    active_selector: str = ""
+    scale_up_preview_check_point: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form, empties left out."""
+        data = {
+            "previewSelector": self.preview_selector,
+            "activeSelector": self.active_selector,
+            "scaleUpPreviewCheckPoint": self.scale_up_preview_check_point,
+        }
+        return {key: value for key, value in data.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutStatus:
+    """The Rollout's status; the counts of pods are what the ReplicaSets had when it was last computed."""
+
+    abort: bool = False
+    pause_conditions: tuple[PauseCondition, ...] = ()
+    controller_pause: bool = False
+    aborted_at: datetime | None = None
+    current_pod_hash: str = ""
+    current_step_hash: str = ""
+    replicas: int = 0
+    updated_replicas: int = 0
+    ready_replicas: int = 0
+    available_replicas: int = 0
+    current_step_index: int | None = None
+    collision_count: int | None = None
+    observed_generation: str = ""
+    conditions: tuple[RolloutCondition, ...] = ()
+    canary: CanaryStatus = field(default_factory=CanaryStatus)
+    blue_green: BlueGreenStatus = field(default_factory=BlueGreenStatus)
+    hpa_replicas: int = 0
+    selector: str = ""
+    stable_rs: str = ""
+    restarted_at: datetime | None = None
+    promote_full: bool = False
+    phase: str = ""
+    message: str = ""
+
+    def condition(self, condition_type: str) -> RolloutCondition | None:
+        """Return the condition of that type."""
+        return next((condition for condition in self.conditions if condition.type == condition_type), None)
+
+    def pause_condition(self, reason: str) -> PauseCondition | None:
+        """Return the pause condition with that reason."""
+        return next((condition for condition in self.pause_conditions if condition.reason == reason), None)
+
+    def without_condition(self, condition_type: str) -> RolloutStatus:
+        """Return the status without the condition of that type."""
+        return replace(self, conditions=tuple(c for c in self.conditions if c.type != condition_type))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form under the Rollout's field names; empty fields are left out, as Go's omitempty does."""
+        data: dict[str, Any] = {}
+        for name in (item.name for item in fields(self)):
+            value = _plain(getattr(self, name))
+            if value not in (None, "", 0, False, [], {}) or (value == 0 and name in POINTERS and value is not False):
+                data[json_name(name)] = value
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Body) -> RolloutStatus:
+        """Read the JSON form; fields that are not known are left out.  Raises ValueError for a time it cannot read."""
+        read: dict[str, Any] = {}
+        for name in (item.name for item in fields(cls)):
+            value = data.get(json_name(name))
+            if value is not None:
+                read[name] = _READERS[name](value) if name in _READERS else value
+        return cls(**read)
+
+
+POINTERS = ("current_step_index", "collision_count")
+"""Fields that are pointers in Go: zero is a value and is written."""
+
+
+def json_name(name: str) -> str:
+    """Return the JSON name of a field of :class:`RolloutStatus`."""
+    if name == "stable_rs":
+        return "stableRS"
+    if name == "hpa_replicas":
+        return "HPAReplicas"
+    head, *rest = name.split("_")
+    return head + "".join(word.title() for word in rest)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return format_time(value)
+    if isinstance(value, tuple):
+        return [item.to_dict() for item in value]
+    if isinstance(value, CanaryStatus | BlueGreenStatus):
+        return value.to_dict()
+    return value
+
+
+def _read_pause_conditions(items: list[Mapping[str, str]]) -> tuple[PauseCondition, ...]:
+    return tuple(PauseCondition(item["reason"], parse_time(item["startTime"])) for item in items)
+
+
+def _read_conditions(items: list[Mapping[str, str]]) -> tuple[RolloutCondition, ...]:
+    return tuple(
+        RolloutCondition(
+            item["type"],
+            item["status"],
+            item.get("reason", ""),
+            item.get("message", ""),
+            parse_time(item["lastUpdateTime"]),
+            parse_time(item["lastTransitionTime"]),
+        )
+        for item in items
+    )
+
+
+def _read_canary(data: Body) -> CanaryStatus:
+    weights = data.get("weights")
+    return CanaryStatus(TrafficWeights.from_dict(weights) if weights else None, data.get("stablePingPong", ""))
+
+
+def _read_blue_green(data: Body) -> BlueGreenStatus:
+    return BlueGreenStatus(
+        data.get("previewSelector", ""), data.get("activeSelector", ""), bool(data.get("scaleUpPreviewCheckPoint"))
+    )
+
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "pause_conditions": _read_pause_conditions,
+    "conditions": _read_conditions,
+    "canary": _read_canary,
+    "blue_green": _read_blue_green,
+    "aborted_at": parse_time,
+    "restarted_at": parse_time,
+}
