@@ -58,7 +58,9 @@ class Verbs(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(sorted(VERBS.items()))
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the verb; where there is none, name the nearest."""
         if args and args[0] not in VERBS and not args[0].startswith("-"):
             from difflib import get_close_matches
@@ -122,5 +124,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         import traceback
 
         traceback.print_exc()
-        click.echo(f"rollstep {__version__} failed: {type(error).__name__}: {error}. This is a bug in rollstep.", err=True)
+        click.echo(
+            f"rollstep {__version__} failed: {type(error).__name__}: {error}. This is a bug in rollstep.", err=True
+        )
         sys.exit(3)

@@ -1,0 +1,167 @@
+"""The plan of a release: every commit that is still to come (pure).
+
+A plan is the release's own course, run ahead: pauses are promoted and the clock put forward, so its rows are the
+commits that ``advance`` makes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from renderer.describe import move_text
+from renderer.duration import human_duration
+from renderer.model import CanaryStrategy, World, format_time
+from renderer.release import Move, Wait, course, steps_of
+from renderer.roles import max_traffic_weight, roles, traffic_weight
+from renderer.tables import markdown_table, text_table
+from renderer.tree import by_revision, camel_keys
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedReplicaSet:
+    """A ReplicaSet in a row of the plan: its replicas, and its share of the traffic out of ``maxTrafficWeight``.
+
+    Where no router splits the traffic, ``weight`` is the share of the pods in percent.
+    """
+
+    name: str
+    roles: tuple[str, ...]
+    replicas: int
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """One commit to come.
+
+    ``step`` is ``currentStepIndex`` after the commit (None for blue-green and a canary without steps); ``starts`` and
+    ``ends`` tell what has to happen before and after; ``peak_pods`` is the largest number of pods asked for at any
+    moment of the step.
+    """
+
+    step: int | None
+    action: str
+    replica_sets: tuple[PlannedReplicaSet, ...]
+    starts: str
+    ends: str
+    peak_pods: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The commits to come of one release, first to last; none where the release is complete."""
+
+    rollout: str
+    strategy: str
+    current_step: int | None
+    total_steps: int
+    max_traffic_weight: int
+    peak_pods: int
+    steps: tuple[PlannedStep, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as JSON-ready data, keys in camelCase."""
+        data: dict[str, Any] = camel_keys(asdict(self))
+        return data
+
+
+def make_plan(world: World) -> Plan:
+    """Return the plan of the release that ``world`` is in, from ``world.now`` on."""
+    moves = list(course(world))
+    rows = []
+    for number, (move, reason) in enumerate(moves):
+        following = moves[number + 1] if number + 1 < len(moves) else None
+        rows.append(_row(move, reason, following, first=number == 0))
+    steps = steps_of(world)
+    return Plan(
+        rollout=world.rollout.name,
+        strategy="Canary" if isinstance(world.rollout.strategy, CanaryStrategy) else "BlueGreen",
+        current_step=world.status.current_step_index if steps else None,
+        total_steps=len(steps),
+        max_traffic_weight=max_traffic_weight(world),
+        peak_pods=max((row.peak_pods for row in rows), default=0),
+        steps=tuple(rows),
+    )
+
+
+def _row(move: Move, reason: Wait, following: tuple[Move, Wait] | None, *, first: bool) -> PlannedStep:
+    after = move.after
+    return PlannedStep(
+        step=after.status.current_step_index if steps_of(after) else None,
+        action=move_text(move),
+        replica_sets=tuple(
+            PlannedReplicaSet(rs.name, roles(after, rs), rs.replicas, traffic_weight(after, rs))
+            for rs in by_revision(after.replica_sets)
+            if rs.replicas or roles(after, rs)
+        ),
+        starts=_starts(reason, first=first),
+        ends=_ends(following),
+        peak_pods=peak_pods(move),
+    )
+
+
+def _starts(reason: Wait, *, first: bool) -> str:
+    if reason.reason and reason.until is None:
+        return "promote"
+    if reason.until is not None:
+        return f"at {format_time(reason.until)}"
+    return "now" if first else "pods are available"
+
+
+def _ends(following: tuple[Move, Wait] | None) -> str:
+    if following is None:
+        return "complete"
+    move, reason = following
+    if reason.until is not None:
+        return f"after {human_duration((reason.until - move.before.now).total_seconds())}"
+    return "promote" if reason.reason else "pods are available"
+
+
+def peak_pods(move: Move) -> int:
+    """Return the largest sum of ``spec.replicas`` over all ReplicaSets at any of the move's writes."""
+    replicas = {rs.name: rs.replicas for rs in move.before.replica_sets}
+    peak = sum(replicas.values())
+    for write in move.writes:
+        if write.kind == "ReplicaSet" and write.replicas is not None:
+            replicas[write.name] = write.replicas
+            peak = max(peak, sum(replicas.values()))
+    return max(peak, sum(rs.replicas for rs in move.after.replica_sets))
+
+
+HEADER = ("STEP", "ACTION", "STABLE", "CANARY", "WEIGHT", "PEAK PODS", "STARTS", "ENDS")
+
+
+def plan_text(plan: Plan) -> str:
+    """Return the plan as an aligned table."""
+    return text_table(_cells(plan))
+
+
+def plan_markdown(plan: Plan) -> str:
+    """Return the plan as a Markdown table."""
+    return markdown_table(_cells(plan))
+
+
+def _cells(plan: Plan) -> list[tuple[str, ...]]:
+    newer = "PREVIEW" if plan.strategy == "BlueGreen" else "CANARY"
+    rows = [tuple(newer if cell == "CANARY" else cell for cell in HEADER)]
+    for step in plan.steps:
+        old = [rs for rs in step.replica_sets if "stable" in rs.roles or "active" in rs.roles]
+        new = [rs for rs in step.replica_sets if rs not in old]
+        rows.append(
+            (
+                "" if step.step is None else f"{step.step}/{plan.total_steps}",
+                step.action,
+                _pods(old),
+                _pods(new),
+                "/".join(str(sum(rs.weight for rs in group)) for group in (old, new)),
+                str(step.peak_pods),
+                step.starts,
+                step.ends,
+            )
+        )
+    return rows
+
+
+def _pods(replica_sets: list[PlannedReplicaSet]) -> str:
+    return ", ".join(f"{rs.replicas} {rs.name.rpartition('-')[2]}" for rs in replica_sets) or "-"

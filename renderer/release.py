@@ -1,0 +1,203 @@
+"""What one commit of a release does (pure): the engine, stopped where a commit ends.
+
+The controller runs on as soon as pods are ready; git can't see pods.  So a commit ends where the controller would wait:
+after each canary step, at a pause, and, in a release without steps, when new pods have to become available.  Going on
+from there (:func:`advance`) takes for granted that what was committed has been applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from renderer.engine import actions, next_wakeup, settle
+from renderer.manifest import Body, ObjectKey
+from renderer.model import CanaryStep, CanaryStrategy, RolloutStatus, World, Write
+
+NOT_KEPT = (
+    "replicas",
+    "updatedReplicas",
+    "readyReplicas",
+    "availableReplicas",
+    "HPAReplicas",
+    "observedGeneration",
+    "workloadObservedGeneration",
+    "selector",
+    "conditions",
+)
+"""Status fields that a cluster counts, that have no meaning in git, or that follow from the others."""
+
+MAX_MOVES = 1000
+"""More commits than any release needs: a guard against a release that never ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The step from one commit to the next: the world before and after, and the controller's writes between them."""
+
+    before: World
+    after: World
+    writes: tuple[Write, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Why a release does not go on by itself.
+
+    ``reason`` is the pause's reason (``CanaryPauseStep``, ``BlueGreenPause``, ``manually paused``), ``aborted``, or
+    empty where the release is complete; ``until`` is when it goes on without anybody's help.
+    """
+
+    reason: str
+    until: datetime | None
+
+
+def steps_of(world: World) -> tuple[CanaryStep, ...]:
+    """Return the canary steps; none for a blue-green Rollout."""
+    strategy = world.rollout.strategy
+    return strategy.steps if isinstance(strategy, CanaryStrategy) else ()
+
+
+def advance(world: World) -> Move | None:
+    """Return the next commit's move at ``world.now``, or None where the release has to wait or is complete."""
+    steps = steps_of(world)
+    is_canary_with_steps = bool(steps) and bool(world.status.stable_rs)
+    after, writes = _next_step(world, steps) if is_canary_with_steps else _next_stage(world)
+    return Move(world, after, writes) if moved(world, after) else None
+
+
+def react(world: World) -> Move:
+    """Return what the controller makes of ``world`` at the current step, without ending that step.
+
+    This is what ``render`` writes, and what follows a verb (abort, scale, a new image): the step that the world is at
+    then is held.
+    """
+    steps = steps_of(world)
+    if not steps or not world.status.stable_rs:
+        after, writes = _next_stage(world)
+        return Move(world, after, writes)
+    settled = settle(world, hold_step=world.status.current_step_index or 0)
+    after, writes = settled.world, settled.writes
+    index = after.status.current_step_index
+    if index is not None and index != world.status.current_step_index:
+        after, writes = _enter_pause(after, writes, steps)
+    return Move(world, after, writes)
+
+
+def at_step(world: World, step: int) -> Move:
+    """Return the world as the controller leaves it while ``currentStepIndex`` is ``step``, pauses taken as over.
+
+    ``step`` may be any index from 0 to the number of steps (all done).
+    """
+    status = replace(
+        world.status, current_step_index=step, pause_conditions=(), controller_pause=False, abort=False, aborted_at=None
+    )
+    settled = settle(replace(world, status=status), hold_step=step)
+    return Move(world, settled.world, settled.writes)
+
+
+def wait(world: World) -> Wait:
+    """Say why ``world``, which :func:`advance` does not move, stays as it is."""
+    until = next_wakeup(world)
+    status = world.status
+    if world.rollout.paused:
+        return Wait("manually paused", until)
+    if status.abort:
+        return Wait("aborted", until)
+    if status.pause_conditions:
+        return Wait(status.pause_conditions[0].reason, until)
+    return Wait("", until)
+
+
+def course(world: World) -> Iterator[tuple[Move, Wait]]:
+    """Yield every move to the end of the release, each with what had to happen before it.
+
+    Pauses are promoted and the clock is put forward where nothing else moves, as a patient operator would do it; the
+    sequence is that of the commits which ``advance`` and ``promote`` make.
+    """
+    for _ in range(MAX_MOVES):
+        reason = Wait("", None)
+        move = advance(world)
+        if move is None:
+            reason = wait(world)
+            move = _after_waiting(world, reason)
+        if move is None:
+            return
+        yield move, reason
+        world = move.after
+    raise AssertionError(f"the release of {world.rollout.name} does not end within {MAX_MOVES} commits")
+
+
+def _after_waiting(world: World, reason: Wait) -> Move | None:
+    if reason.until is not None:
+        move = advance(replace(world, now=max(world.now, reason.until)))
+        if move is not None:
+            return move
+    if reason.reason in ("", "aborted"):
+        return None
+    promoted = actions.promote(world)
+    move = advance(promoted)
+    return None if move is None else replace(move, before=world)
+
+
+def _next_step(world: World, steps: tuple[CanaryStep, ...]) -> tuple[World, tuple[Write, ...]]:
+    """Run the engine to the end of the current step and through what the following one asks for."""
+    index = world.status.current_step_index or 0
+    settled = settle(world, hold_step=index)
+    if settled.world.status.current_pod_hash == world.status.current_pod_hash and _same_steps(settled.world, world):
+        settled = settle(world, hold_step=index + 1)
+    return _enter_pause(settled.world, settled.writes, steps)
+
+
+def _same_steps(a: World, b: World) -> bool:
+    return a.status.current_step_hash == b.status.current_step_hash
+
+
+def _enter_pause(
+    world: World, writes: tuple[Write, ...], steps: tuple[CanaryStep, ...]
+) -> tuple[World, tuple[Write, ...]]:
+    """Go on into a pause that follows the step just done: it changes no manifest and starts the pause's clock."""
+    while True:
+        index = world.status.current_step_index
+        if index is None or index + 1 >= len(steps) or steps[index].pause is not None or steps[index + 1].pause is None:
+            return world, writes
+        if world.status.abort or world.rollout.paused:
+            return world, writes
+        settled = settle(world, hold_step=index + 1)
+        if settled.world.status.current_step_index != index + 1 or rendered(settled.world) != rendered(world):
+            return world, writes
+        world, writes = settled.world, writes + settled.writes
+
+
+def _next_stage(world: World) -> tuple[World, tuple[Write, ...]]:
+    """Run the engine up to where new pods have to become available, for a release without steps."""
+    full = settle(world)
+    if not world.status.stable_rs:
+        return full.world, full.writes
+    stage = settle(world, hold=True)
+    if rendered(stage.world) in (rendered(world), rendered(full.world)):
+        return full.world, full.writes
+    rest = settle(stage.world)
+    if rendered(rest.world) == rendered(stage.world):
+        return rest.world, stage.writes + rest.writes
+    return stage.world, stage.writes
+
+
+def rendered(world: World) -> dict[ObjectKey, Body]:
+    """Return the objects of ``world`` that are rendered: ReplicaSets and what the release edits or owns."""
+    return {**{replica_set.key: replica_set.to_body() for replica_set in world.replica_sets}, **world.objects}
+
+
+def moved(before: World, after: World) -> bool:
+    """Tell whether a commit would hold anything: a rendered object or the status that is kept in git differs."""
+    return (
+        rendered(before) != rendered(after)
+        or kept_status(before.status) != kept_status(after.status)
+        or before.rollout.body != after.rollout.body
+    )
+
+
+def kept_status(status: RolloutStatus) -> Body:
+    """Return the fields of ``status`` that are kept in git: not what a cluster counts."""
+    return {key: value for key, value in status.to_dict().items() if key not in NOT_KEPT}

@@ -1,0 +1,104 @@
+"""From what git holds to a :class:`~renderer.model.World`, and back to the objects that are rendered (pure).
+
+The user's manifests say what should be, ``rendered/`` what the last step left: ReplicaSets live only there, and in the
+Services, Ingresses and other objects that a release edits, the fields that the controller owns are taken over from
+there.  Every ReplicaSet counts as available: what was committed has been brought about by the sync tool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from renderer.engine.routers import owned_keys, read_keys
+from renderer.manifest import Body, Manifest, ObjectKey
+from renderer.model import (
+    EPOCH,
+    HASH_LABEL,
+    MANAGED_BY_ANNOTATION,
+    REVISION_ANNOTATION,
+    ReplicaSet,
+    Rollout,
+    RolloutStatus,
+    World,
+)
+from renderer.release import rendered
+from renderer.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A release's world, and the manifests of its folder that pass through unchanged."""
+
+    world: World
+    pass_through: tuple[Manifest, ...]
+
+
+def resolve(
+    rollout: Rollout,
+    manifests: Iterable[Manifest],
+    state: State | None,
+    rendered_manifests: Iterable[Manifest],
+    now: datetime,
+    profile: str = "1.9",
+) -> Resolved:
+    """Put a release's world together at time ``now``.
+
+    ``manifests`` are the user's, without the Rollout; ``rendered_manifests`` and ``state`` what the last commit left
+    (nothing and None before the first).  ``profile`` is the controller version whose pod-template-hash is used.
+    """
+    if state is not None:
+        rollout = rollout.with_annotation(REVISION_ANNOTATION, str(state.revision))
+    sources = {_key(manifest, rollout): manifest for manifest in manifests}
+    left = {_key(manifest, rollout): manifest.body for manifest in rendered_manifests}
+    edited = read_keys(rollout)
+    objects = {key: _carry_over(sources[key].body, left.get(key)) for key in sorted(sources) if key in edited}
+    objects.update((key, left[key]) for key in sorted(owned_keys(rollout)) if key in left and key not in sources)
+    created: Mapping[str, datetime] = state.created if state else {}
+    replica_sets = tuple(
+        ReplicaSet.from_body(left[key], created.get(key.name, EPOCH))
+        for key in sorted(left)
+        if key.kind == "ReplicaSet" and key not in sources
+    )
+    status = _counted(state.status if state else RolloutStatus(), replica_sets)
+    world = World(rollout, status, replica_sets, objects, now, profile)
+    return Resolved(world, tuple(sources[key] for key in sorted(sources) if key not in edited))
+
+
+def all_objects(resolved: Resolved, world: World) -> list[Body]:
+    """Return everything that is rendered for ``world``: what the release makes and what passes through, sorted."""
+    bodies = {manifest.key: manifest.body for manifest in resolved.pass_through}
+    bodies.update(rendered(world))
+    return [bodies[key] for key in sorted(bodies)]
+
+
+def _key(manifest: Manifest, rollout: Rollout) -> ObjectKey:
+    """Return the object's identity; without a namespace of its own it is in the Rollout's."""
+    key = manifest.key
+    return key if key.namespace else key._replace(namespace=rollout.namespace)
+
+
+def _carry_over(source: Body, left: Body | None) -> Body:
+    """Return the user's manifest with what the controller has put into it: a Service's hash and managing Rollout."""
+    if left is None or source.get("kind") != "Service":
+        return source
+    body: dict[str, Any] = dict(source)
+    pod_template_hash = ((left.get("spec") or {}).get("selector") or {}).get(HASH_LABEL)
+    if pod_template_hash is not None:
+        spec = source.get("spec") or {}
+        body["spec"] = {**spec, "selector": {**(spec.get("selector") or {}), HASH_LABEL: pod_template_hash}}
+    managed_by = (left["metadata"].get("annotations") or {}).get(MANAGED_BY_ANNOTATION)
+    if managed_by is not None:
+        metadata = source["metadata"]
+        annotations = {**(metadata.get("annotations") or {}), MANAGED_BY_ANNOTATION: managed_by}
+        body["metadata"] = {**metadata, "annotations": annotations}
+    return body
+
+
+def _counted(status: RolloutStatus, replica_sets: tuple[ReplicaSet, ...]) -> RolloutStatus:
+    """Return ``status`` with the counts of pods that the ReplicaSets stand for."""
+    total = sum(rs.replicas for rs in replica_sets)
+    current = sum(rs.replicas for rs in replica_sets if rs.pod_template_hash == status.current_pod_hash)
+    return replace(status, replicas=total, ready_replicas=total, available_replicas=total, updated_replicas=current)
