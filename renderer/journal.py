@@ -1,0 +1,255 @@
+"""What makes a change of several files survive a kill: the old and the new files, kept until all is done.
+
+POSIX renames one file atomically, never several.  So everything new is written and synced beside a copy of everything
+old in ``JOURNAL`` under the root; only then the new files are renamed into place.  After a kill the journal is still
+there, and :func:`recover` restores the old files, or, where git has the new ones already, finishes.
+
+The journal's folder ignores itself in git and is locked by the process that owns it, so a running transaction is never
+taken for an abandoned one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from renderer.errors import Finding, RollstepError
+
+JOURNAL = ".rollstep-journal"
+"""The folder that exists while files change; relative to the transaction's root."""
+
+_INDEX = "journal.json"
+_LOCK = "lock"
+
+
+def digest(content: bytes) -> str:
+    """Return the SHA-256 of ``content`` in hexadecimal."""
+    # hashlib loads OpenSSL, which costs more than the rest of this module.
+    from hashlib import sha256
+
+    return sha256(content).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file that changes: its path below the root (with ``/``), and the digests of what it was and will be.
+
+    ``old`` is None where there was no file, ``new`` where there will be none.
+    """
+
+    path: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """What a transaction does: its files, the folders it makes, and what its caller wants to know after a kill."""
+
+    root: Path
+    entries: tuple[Entry, ...] = ()
+    folders: tuple[str, ...] = ()
+    memo: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """Where the journal lies."""
+        return self.root / JOURNAL
+
+    def old_file(self, number: int) -> Path:
+        """Return where the copy of what entry ``number`` was is kept."""
+        return self.folder / f"old-{number}"
+
+    def new_file(self, number: int) -> Path:
+        """Return where the new content of entry ``number`` waits for its rename."""
+        return self.folder / f"new-{number}"
+
+    def current(self, entry: Entry) -> str | None:
+        """Return the digest of what the file of ``entry`` holds now; None where there is no file."""
+        target = self.root / entry.path
+        return digest(target.read_bytes()) if os.path.lexists(target) else None
+
+    def save(self) -> None:
+        """Write the index, which makes the journal valid: the files it names have to be there before."""
+        index = {
+            "entries": [asdict(entry) for entry in self.entries],
+            "folders": list(self.folders),
+            "memo": dict(self.memo),
+        }
+        store(self.folder / ".gitignore", b"*\n")
+        store(self.folder / "journal.tmp", json.dumps(index, indent=1).encode())
+        os.replace(self.folder / "journal.tmp", self.folder / _INDEX)
+        _sync(self.folder)
+
+    def redo(self) -> None:
+        """Put every new file in place; those that are there already are left."""
+        for folder in self.folders:
+            with suppress(FileExistsError):
+                os.mkdir(self.root / folder)
+        for number, entry in enumerate(self.entries):
+            if self.current(entry) == entry.new:
+                continue
+            if entry.new is None:
+                os.unlink(self.root / entry.path)
+            else:
+                os.replace(self.new_file(number), self.root / entry.path)
+        self._sync_folders()
+
+    def undo(self) -> None:
+        """Put every old file back; those that are there already are left."""
+        for number, entry in reversed(list(enumerate(self.entries))):
+            if self.current(entry) == entry.old:
+                continue
+            if entry.old is None:
+                os.unlink(self.root / entry.path)
+            else:
+                os.replace(self.old_file(number), self.root / entry.path)
+        for folder in reversed(self.folders):
+            # Someone else may have put a file there meanwhile: then the folder is theirs too.
+            with suppress(OSError):
+                os.rmdir(self.root / folder)
+        self._sync_folders()
+
+    def remove(self) -> None:
+        """Remove the journal: its index first, for without that nothing is left to recover; the lock last."""
+        try:
+            names = sorted(os.listdir(self.folder), key=lambda name: (name != _INDEX, name == _LOCK, name))
+            for name in names:
+                os.unlink(self.folder / name)
+            os.rmdir(self.folder)
+        except OSError:
+            # What is left over holds no index, so it is no transaction, and the next one clears it away.
+            if pending(self.root):
+                raise
+
+    def _sync_folders(self) -> None:
+        for folder in sorted({(self.root / entry.path).parent for entry in self.entries}):
+            if folder.is_dir():
+                _sync(folder)
+
+
+def pending(root: Path) -> bool:
+    """Tell whether a transaction is running below ``root`` or was interrupted there."""
+    return os.path.exists(root / JOURNAL / _INDEX)
+
+
+def recover(root: Path, is_committed: Callable[[Journal], bool] | None = None) -> tuple[str, ...]:
+    """Bring the files below ``root`` back to one state after a run that was killed; return a line about it.
+
+    ``is_committed`` tells whether git has the new content already: then the new files are put in place, otherwise the
+    old ones.  Returns nothing where there is nothing to do, or where the transaction belongs to a running process.
+    Raises RollstepError, and changes nothing, where a file has been edited since.
+    """
+    root = root.resolve()
+    if not os.path.isdir(root / JOURNAL):
+        return ()
+    lock = acquire(root)
+    if lock < 0:
+        return ()
+    try:
+        with reporting(JOURNAL):
+            if not pending(root):
+                Journal(root).remove()
+                return ()
+            journal = _load(root)
+            _check_unedited(journal)
+            forward = is_committed is not None and is_committed(journal)
+            if forward:
+                journal.redo()
+            else:
+                journal.undo()
+            journal.remove()
+    finally:
+        os.close(lock)
+    files = f"{len(journal.entries)} file{'' if len(journal.entries) == 1 else 's'}"
+    done = "its commit was made and its files are complete" if forward else f"{files} put back as before it"
+    return (f"an earlier run was interrupted: {done}",)
+
+
+def acquire(root: Path) -> int:
+    """Make the journal's folder and return the descriptor that locks it, or -1 where another process holds it.
+
+    Closing the descriptor, also by the end of the process, lets it go.
+    """
+    folder = root / JOURNAL
+    with reporting(JOURNAL):
+        while True:
+            with suppress(FileExistsError):
+                os.mkdir(folder)
+            try:
+                lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            except FileNotFoundError:
+                # Removed between the two calls by a run that has just ended; without a root the mkdir has failed.
+                continue
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.path.samestat(os.stat(folder / _LOCK), os.fstat(lock)):
+                    return lock
+            except BlockingIOError:
+                os.close(lock)
+                return -1
+            except FileNotFoundError:
+                pass
+            except BaseException:
+                os.close(lock)
+                raise
+            # Its last owner removed the file between our open and our lock: what we hold locks nobody out.
+            os.close(lock)
+
+
+def store(path: Path, content: bytes, mode: int | None = None) -> None:
+    """Write ``content`` to ``path`` and wait until the disk has it; ``mode`` None is what the umask gives."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    try:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        if mode is not None:
+            os.fchmod(descriptor, mode)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def reporting(path: str) -> Iterator[None]:
+    """Turn an OSError into a RollstepError that names its file, or ``path`` where it names none."""
+    try:
+        yield
+    except OSError as error:
+        message = f"cannot be written: {error.strerror or error}"
+        raise RollstepError([Finding(str(error.filename2 or error.filename or path), 0, 0, "", message)]) from error
+
+
+def _load(root: Path) -> Journal:
+    path = root / JOURNAL / _INDEX
+    try:
+        index = json.loads(path.read_bytes())
+        entries = tuple(Entry(**entry) for entry in index["entries"])
+        return Journal(root, entries, tuple(index["folders"]), index["memo"])
+    except (ValueError, KeyError, TypeError) as error:
+        message = f"the journal of an interrupted run cannot be read: {error}"
+        hint = f"compare the files with git, then remove {JOURNAL}"
+        raise RollstepError([Finding(f"{JOURNAL}/{_INDEX}", 0, 0, "", message, hint)]) from error
+
+
+def _check_unedited(journal: Journal) -> None:
+    message = "has been edited since a run was interrupted"
+    hint = f"the file as it was is in {JOURNAL}; remove that folder to keep yours"
+    edited = [entry for entry in journal.entries if journal.current(entry) not in (entry.old, entry.new)]
+    if edited:
+        raise RollstepError(Finding(entry.path, 0, 0, "", message, hint) for entry in edited)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

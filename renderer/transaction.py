@@ -1,0 +1,205 @@
+"""All of a set of files changes, or none does; :mod:`renderer.journal` says how, also where the process is killed."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from renderer.errors import Finding, RollstepError
+from renderer.journal import JOURNAL, Entry, Journal, acquire, digest, pending, reporting, store
+
+
+class Transaction:
+    """Changes to files below ``root``, collected first and then done as one.
+
+    ``commit`` does everything.  A caller with something of its own in between (a git commit) calls ``prepare``,
+    ``apply``, and then ``finish`` or ``rollback``.  Files change in the order in which they were planned.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Take the folder that no change may leave: the repository's root, so that every run finds the journal."""
+        self.root = root.resolve()
+        self.memo: dict[str, Any] = {}
+        """JSON-ready notes for whoever recovers this transaction after a kill; saved by ``prepare``."""
+        self._planned: dict[str, bytes | None] = {}
+        self._findings: list[Finding] = []
+        self._journal: Journal | None = None
+        self._lock = -1
+
+    def write(self, path: Path | str, text: str) -> Transaction:
+        """Plan the file at ``path`` (relative to the root, or absolute) to hold ``text`` in UTF-8."""
+        return self._plan(path, text.encode())
+
+    def delete(self, path: Path | str) -> Transaction:
+        """Plan the file at ``path`` to be gone; one that is not there is no error."""
+        return self._plan(path, None)
+
+    @property
+    def contents(self) -> Mapping[str, bytes | None]:
+        """The planned content by path below the root, sorted; None for a file that goes.
+
+        Files that hold the planned content already are among them.
+        """
+        return dict(sorted(self._planned.items()))
+
+    def check(self) -> tuple[Entry, ...]:
+        """Return what would change, in the order planned, and touch nothing.
+
+        Raises RollstepError with every path that may not be written: outside the root, inside ``.git``, read-only, or
+        not a plain file.
+        """
+        findings = list(self._findings)
+        entries = []
+        for path, new in self._planned.items():
+            refused = list(_refusals(self.root, path))
+            findings += refused
+            if refused:
+                continue
+            with reporting(path):
+                target = self.root / path
+                old = target.read_bytes() if os.path.lexists(target) else None
+            if old != new:
+                entries.append(Entry(path, old if old is None else digest(old), new if new is None else digest(new)))
+        if findings:
+            raise RollstepError(sorted(set(findings)))
+        return tuple(entries)
+
+    def commit(self) -> tuple[Entry, ...]:
+        """Change the files and return what changed; on any error nothing has.
+
+        Raises RollstepError.
+        """
+        self.prepare()
+        self.apply()
+        try:
+            return self.finish()
+        except BaseException:
+            self.rollback()
+            raise
+
+    def prepare(self) -> None:
+        """Write the journal; no planned file changes yet.
+
+        Raises RollstepError where a path is refused, the disk is full, another process changes files, or an interrupted
+        run has left its journal (see :func:`renderer.journal.recover`).
+        """
+        entries = self.check()
+        journal = Journal(self.root, entries, tuple(_missing_folders(self.root, entries)), self.memo)
+        lock = acquire(self.root)
+        if lock < 0:
+            raise RollstepError([Finding(JOURNAL, 0, 0, "", "another rollstep is changing files here", "wait for it")])
+        if pending(self.root):
+            os.close(lock)
+            raise RollstepError([Finding(JOURNAL, 0, 0, "", "an interrupted run has to be recovered first")])
+        self._journal, self._lock = journal, lock
+        try:
+            with reporting(JOURNAL):
+                for number, entry in enumerate(entries):
+                    self._stage(journal, number, entry)
+                journal.save()
+        except BaseException:
+            self._discard()
+            raise
+
+    def apply(self) -> None:
+        """Rename the new files into place; on any error the old ones are put back before it is raised."""
+        try:
+            with reporting(JOURNAL):
+                self._owned().redo()
+        except BaseException:
+            self.rollback()
+            raise
+
+    def finish(self) -> tuple[Entry, ...]:
+        """Let the old files go, and return what changed."""
+        entries = self._owned().entries
+        self._discard()
+        return entries
+
+    def rollback(self) -> None:
+        """Put every old file back, whatever has become of it since.
+
+        Raises RollstepError where that fails; the journal stays then, and the next run's recovery tries again.
+        """
+        try:
+            self._owned().undo()
+        except OSError as error:
+            self._release()
+            message = f"could not be put back: {error.strerror or error}"
+            hint = f"the old files are in {JOURNAL}, and the next run tries again"
+            raise RollstepError([Finding(str(error.filename or JOURNAL), 0, 0, "", message, hint)]) from error
+        self._discard()
+
+    def _plan(self, path: Path | str, content: bytes | None) -> Transaction:
+        target = self.root / path
+        try:
+            # A link as the last part is followed when its file is written, but is removed itself when it goes.
+            real = target.resolve() if content is not None else target.parent.resolve() / target.name
+            relative = real.relative_to(self.root).as_posix()
+        except (ValueError, OSError, RuntimeError):
+            message = f"leads outside {self.root}, where rollstep writes nothing"
+            self._findings.append(Finding(str(path), 0, 0, "", message, "make it a file or folder of the repository"))
+            return self
+        if self._planned.get(relative, content) != content:
+            self._findings.append(Finding(relative, 0, 0, "", "two different contents are to be written to this file"))
+        self._planned[relative] = content
+        return self
+
+    def _stage(self, journal: Journal, number: int, entry: Entry) -> None:
+        target = self.root / entry.path
+        mode = stat.S_IMODE(target.stat().st_mode) if entry.old is not None else None
+        if entry.old is not None:
+            store(journal.old_file(number), target.read_bytes(), mode)
+        content = self._planned[entry.path]
+        if content is not None:
+            store(journal.new_file(number), content, mode)
+
+    def _owned(self) -> Journal:
+        if self._journal is None:
+            raise ValueError("the transaction is not prepared")
+        return self._journal
+
+    def _discard(self) -> None:
+        with reporting(JOURNAL):
+            self._owned().remove()
+        self._journal = None
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+def _refusals(root: Path, path: str) -> Iterator[Finding]:
+    """Yield why ``path`` may not be written."""
+    target = root / path
+    parts = [part.lower() for part in Path(path).parts]
+    if ".git" in parts or parts[:1] == [JOURNAL]:
+        yield Finding(path, 0, 0, "", "lies in a folder of git's or rollstep's own", "choose another folder")
+    if target.is_dir() and not target.is_symlink():
+        yield Finding(path, 0, 0, "", "is a folder where a file is to be", "move it away")
+    elif os.path.lexists(target):
+        status = target.lstat()
+        if not stat.S_ISREG(status.st_mode):
+            yield Finding(path, 0, 0, "", "is not a plain file", "move it away")
+        # os.access says yes to root, and a rename replaces a read-only file unasked: the mode is what the user meant.
+        elif not status.st_mode & 0o222 or not os.access(target, os.W_OK):
+            yield Finding(path, 0, 0, "", "is read-only", f"chmod u+w {path}")
+    parent = next(parent for parent in target.parents if os.path.lexists(parent))
+    if not parent.is_dir():
+        yield Finding(os.path.relpath(parent, root), 0, 0, "", "is a file where a folder is to be", "move it away")
+    elif not os.access(parent, os.W_OK | os.X_OK):
+        yield Finding(path, 0, 0, "", "lies in a read-only folder", f"chmod u+wx {parent}")
+
+
+def _missing_folders(root: Path, entries: Sequence[Entry]) -> list[str]:
+    missing: set[str] = set()
+    for entry in entries:
+        if entry.new is not None:
+            parents = (root / entry.path).parents
+            missing.update(parent.relative_to(root).as_posix() for parent in parents if not parent.exists())
+    return sorted(missing)
