@@ -1,0 +1,1 @@
+"""kubeconform: where it is, how it is installed, the schemas it reads, and a run of it."""
