@@ -2,8 +2,8 @@
 
 The package ``kubernetes-validate`` ships them with absolute references into one file of definitions, which kubeconform
 v0.7.0 does not find.  Here each kind becomes one file with the definitions in place of the references (but for the
-recursive ones, which point into the file's own ``$defs``), in ``<group>/<kind>-<version>.json``: the whole group, so that a
-custom ``Deployment`` of ``apps.example.com`` is not taken for that of ``apps``.
+recursive ones, which point into the file's own ``$defs``), named ``<group>/<kind>-<version>.json``: with the whole
+group, so that a custom ``Deployment`` of ``apps.example.com`` is not taken for that of ``apps``.
 """
 
 from __future__ import annotations

@@ -1,0 +1,69 @@
+# Everything lands in .venv and .tools within the checkout; no root, and no Go, is needed.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+RUNTIME := $(VENV)/.runtime
+DEVELOPMENT := $(VENV)/.development
+KUBECONFORM := .tools/bin/kubeconform
+PYTEST := $(PYTHON) -m pytest
+ARGS ?=
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test lint format bench e2e fields clean distclean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(DEVELOPMENT) $(KUBECONFORM) ## set up .venv and .tools, which the other targets do by themselves
+
+demo: $(RUNTIME) $(KUBECONFORM) ## release a canary and a blue-green app through a throw-away git repository
+	@$(PYTHON) -m renderer.demo $(ARGS)
+
+test: setup ## run all tests, and see that environments/ is what rollstep renders (ARGS="-k name" goes to pytest)
+	$(VENV)/bin/rollstep render --check
+	$(PYTEST) -q -n auto $(ARGS)
+
+lint: $(DEVELOPMENT) ## run ruff (rules and format) and mypy
+	$(VENV)/bin/ruff check --quiet .
+	$(VENV)/bin/ruff format --quiet --check .
+	$(VENV)/bin/mypy
+
+format: $(DEVELOPMENT) ## format the code, and mend what ruff can mend
+	$(VENV)/bin/ruff check --fix-only --quiet .
+	$(VENV)/bin/ruff format --quiet .
+
+bench: setup ## run the benchmarks
+	@if [ -d tests/bench ]; then $(PYTEST) tests/bench $(ARGS); else echo "There are no benchmarks yet."; fi
+
+e2e: setup ## run the tests against a real cluster
+	@if [ -d tests/e2e ]; then $(PYTEST) tests/e2e $(ARGS); else echo "There are no end-to-end tests yet."; fi
+
+clean: ## remove what builds and checks leave
+	rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find renderer tests -name __pycache__ -prune -exec rm -rf {} +
+
+distclean: clean ## remove .venv and .tools as well
+	rm -rf $(VENV) .tools
+
+$(PYTHON):
+	@for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+		if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			exec "$$python" -m venv $(VENV); \
+		fi; \
+	done; \
+	echo "No Python 3.11 or newer with the venv module is on PATH (Debian and Ubuntu: package python3-venv)." >&2; \
+	exit 1
+
+$(RUNTIME): pyproject.toml | $(PYTHON)
+	$(PYTHON) -m pip install --quiet --editable .
+	@touch $@
+
+$(DEVELOPMENT): pyproject.toml | $(PYTHON)
+	$(PYTHON) -m pip install --quiet --editable '.[dev]'
+	@touch $@ $(RUNTIME)
+
+$(KUBECONFORM): renderer/kubeconform/go.mod renderer/kubeconform/go.sum renderer/kubeconform/go-toolchain.txt | $(PYTHON)
+	$(PYTHON) -m renderer.kubeconform.install --to $(@D)
