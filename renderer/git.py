@@ -1,0 +1,279 @@
+"""The one module that knows git: what a repository holds, and running git in it through GitPython.
+
+GitPython finds the repository and runs git; what git itself decides (filters, ignore rules, hooks, signing, identity)
+is left to it.  Paths are those below the repository's root, with ``/``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from renderer.errors import Finding, RollstepError
+
+if TYPE_CHECKING:
+    from git import Repo
+
+OPERATIONS = (
+    ("rebase-merge", "a rebase", "git rebase --continue or --abort"),
+    ("rebase-apply", "a rebase or git am", "git rebase --continue or --abort, or git am --abort"),
+    ("MERGE_HEAD", "a merge", "git commit or git merge --abort"),
+    ("CHERRY_PICK_HEAD", "a cherry-pick", "git cherry-pick --continue or --abort"),
+    ("REVERT_HEAD", "a revert", "git revert --continue or --abort"),
+    ("BISECT_LOG", "a bisect", "git bisect reset"),
+)
+"""What git leaves in its folder while an operation is under way (git 2.39, ``wt-status.c``), its name, what ends it."""
+
+_LOG_FIELDS = ("%H", "%an", "%ae", "%cI", "%s", "%(trailers:only,unfold)")
+
+
+class Head(NamedTuple):
+    """Where HEAD is: ``sha`` is None before the first commit, ``branch`` where it is detached."""
+
+    sha: str | None
+    branch: str | None
+
+
+class Output(NamedTuple):
+    """What a git process left: its exit status, and what it wrote."""
+
+    status: int
+    stdout: bytes
+    stderr: str
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit: ``date`` is the committer's, in UTC; ``trailers`` are (key, value) in the message's order."""
+
+    sha: str
+    author_name: str
+    author_email: str
+    date: datetime
+    subject: str
+    trailers: tuple[tuple[str, str], ...]
+
+
+class Repository:
+    """A git repository with a work tree."""
+
+    def __init__(self, repo: Repo) -> None:
+        """Take GitPython's repository; use :meth:`open`."""
+        self._repo = repo
+        self.root = Path(repo.working_dir).resolve()
+        self.git_dir = Path(repo.git_dir).resolve()
+
+    @classmethod
+    def open(cls, start: Path) -> Repository:
+        """Return the repository that ``start`` (a file or folder, which need not exist yet) lies in.
+
+        Raises RollstepError where there is none, or where it is bare.
+        """
+        # GitPython costs a tenth of a second to import, and most verbs can do without.
+        from git import Repo
+        from git.exc import InvalidGitRepositoryError, NoSuchPathError
+
+        folder = next(path for path in (start.absolute(), *start.absolute().parents) if path.is_dir())
+        try:
+            repo = Repo(folder, search_parent_directories=True, expand_vars=False)
+        except (InvalidGitRepositoryError, NoSuchPathError) as error:
+            raise RollstepError([Finding(str(start), 0, 0, "", "is in no git repository", "git init")]) from error
+        if repo.bare or repo.working_tree_dir is None:
+            raise RollstepError([Finding(str(start), 0, 0, "", "is in a bare git repository", "work in a clone of it")])
+        return cls(repo)
+
+    def relative(self, path: Path | str) -> str:
+        """Return ``path`` (absolute, or below the root) as git names it; raises RollstepError where it is outside."""
+        absolute = self.root / path
+        try:
+            return (absolute.parent.resolve() / absolute.name).relative_to(self.root).as_posix()
+        except ValueError as error:
+            raise RollstepError([Finding(str(path), 0, 0, "", f"is outside the repository {self.root}")]) from error
+
+    def run(self, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None, check: bool = True) -> Output:
+        """Run ``git ARGS`` at the root and return what it left.
+
+        Raises RollstepError with git's own words where it fails and ``check`` is set, or where there is no git.
+        """
+        from tempfile import TemporaryFile
+
+        from git.exc import GitCommandNotFound
+
+        with TemporaryFile() as stream:
+            stream.write(stdin)
+            stream.seek(0)
+            try:
+                status, stdout, stderr = self._repo.git.execute(
+                    ["git", *args],
+                    istream=stream,
+                    with_extended_output=True,
+                    with_exceptions=False,
+                    stdout_as_string=False,
+                    strip_newline_in_stdout=False,
+                    env={**self._own_environment(), **(env or {})},
+                )
+            except GitCommandNotFound as error:
+                raise RollstepError("git is not installed or not in PATH", hint="install git 2.30 or newer") from error
+        output = Output(status, stdout, plain(stderr))
+        if check and status:
+            raise RollstepError(f"git {args[0]} failed: {output.stderr or f'exit status {status}'}")
+        return output
+
+    def resolve(self, ref: str) -> str:
+        """Return the commit that ``ref`` names, as its full hash; raises RollstepError where it names none."""
+        found = self.run("rev-parse", "--quiet", "--verify", "--end-of-options", f"{ref}^{{commit}}", check=False)
+        if found.status:
+            hint = "see git branch --all, git tag, git log"
+            raise RollstepError([Finding(ref, 0, 0, "", "names no commit of this repository", hint)])
+        return found.stdout.decode().strip()
+
+    @property
+    def head(self) -> Head:
+        """Where HEAD is."""
+        commit = self.run("rev-parse", "--quiet", "--verify", "HEAD^{commit}", check=False).stdout.decode().strip()
+        branch = self.run("symbolic-ref", "--quiet", "--short", "HEAD", check=False).stdout.decode().strip()
+        return Head(commit or None, branch or None)
+
+    def show(self, ref: str, path: Path | str) -> bytes | None:
+        """Return the content of ``path`` in ``ref``; None where the commit has no such file."""
+        return self.files(ref, path).get(self.relative(path))
+
+    def ls(self, ref: str, folder: Path | str = "") -> tuple[str, ...]:
+        """Return the paths of all files of ``ref`` in and below ``folder``, sorted."""
+        return tuple(sorted(self._blobs(ref, folder)))
+
+    def files(self, ref: str, folder: Path | str = "") -> dict[str, bytes]:
+        """Return the content of all files of ``ref`` in and below ``folder`` (or of one file) by path, sorted."""
+        blobs = self._blobs(ref, folder)
+        wanted = "".join(f"{blobs[path]}\n" for path in sorted(blobs))
+        batch = self.run("cat-file", "--batch", stdin=wanted.encode()).stdout if blobs else b""
+        contents, start = {}, 0
+        for path in sorted(blobs):
+            # Each answer is "<hash> blob <size>\n<content>\n".
+            line_end = batch.index(b"\n", start)
+            size = int(batch[start:line_end].split()[2])
+            contents[path] = batch[line_end + 1 : line_end + 1 + size]
+            start = line_end + size + 2
+        return contents
+
+    def log(self, *paths: Path | str, ref: str = "HEAD", max_count: int | None = None) -> tuple[Commit, ...]:
+        """Return the commits up to ``ref``, newest first, that touch ``paths`` (all commits where there are none)."""
+        if ref == "HEAD" and self.head.sha is None:
+            return ()
+        limit = [] if max_count is None else [f"--max-count={max_count}"]
+        output = self.run(
+            *("-c", "log.showSignature=false", "log", "-z", "--no-color", "--encoding=UTF-8", *limit),
+            "--format=" + "%x00".join(_LOG_FIELDS),
+            *(self.resolve(ref), "--", *(literal(self.relative(path)) for path in paths)),
+        )
+        values = output.stdout.decode(errors="replace").split("\0")
+        width = len(_LOG_FIELDS)
+        return tuple(_commit(values[start : start + width]) for start in range(0, len(values) - width + 1, width))
+
+    def dirty(self, paths: Iterable[Path | str] = ()) -> tuple[str, ...]:
+        """Return the files in and below ``paths`` (everywhere, where there are none) that are not as in HEAD, sorted.
+
+        Untracked files are among them, ignored ones are not.
+        """
+        args = ["status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--"]
+        output = self.run(*args, *(literal(self.relative(path)) for path in paths))
+        return tuple(sorted({entry[3:] for entry in _split(output.stdout)}))
+
+    def is_clean(self, paths: Iterable[Path | str] = ()) -> bool:
+        """Tell whether everything in and below ``paths`` is as in HEAD, with nothing staged or untracked."""
+        return not self.dirty(paths)
+
+    def changed(self, paths: Sequence[str]) -> tuple[str, ...]:
+        """Return the files among ``paths`` whose content in the work tree is not that of HEAD, whatever is staged."""
+        existing = [path for path in paths if os.path.lexists(self.root / path)]
+        head = self._blobs("HEAD", "", paths) if self.head.sha else {}
+        hashes = self.run("hash-object", "--stdin-paths", stdin=_lines(existing)).stdout.decode().split()
+        now = dict(zip(existing, hashes, strict=True))
+        return tuple(path for path in paths if now.get(path) != head.get(path))
+
+    def untracked(self, paths: Sequence[str]) -> tuple[str, ...]:
+        """Return the files among ``paths`` that the index does not have."""
+        args = ["ls-files", "-z", "--cached", "--", *map(literal, paths)]
+        tracked = set(_split(self.run(*args).stdout)) if paths else set()
+        return tuple(path for path in paths if path not in tracked)
+
+    def ignored(self, paths: Sequence[str]) -> tuple[str, ...]:
+        """Return the files among ``paths`` that git's ignore rules leave out; tracked files never are."""
+        names = b"".join(path.encode() + b"\0" for path in paths)
+        found = self.run("check-ignore", "-z", "--stdin", stdin=names, check=False)
+        if found.status > 1:
+            raise RollstepError(f"git check-ignore failed: {found.stderr}")
+        return tuple(sorted(_split(found.stdout)))
+
+    def check_can_commit(self, *, allow_detached: bool = False) -> None:
+        """Raise RollstepError with everything about the repository's state that stands against a commit."""
+        findings = [
+            Finding(str(self.root), 0, 0, "", f"{what} is in progress", f"finish it first: {how}")
+            for name, what, how in OPERATIONS
+            if (self.git_dir / name).exists()
+        ]
+        if not findings and not allow_detached and self.head.branch is None:
+            hint = "git switch BRANCH, or --allow-detached"
+            findings.append(Finding(str(self.root), 0, 0, "", "HEAD is detached: a commit would be on no branch", hint))
+        if (self.git_dir / "index.lock").exists():
+            hint = "wait for it; if none is running, remove the file"
+            findings.append(Finding(str(self.git_dir / "index.lock"), 0, 0, "", "another git is at work", hint))
+        unmerged = {entry.partition("\t")[2] for entry in _split(self.run("ls-files", "-z", "--unmerged").stdout)}
+        for path in sorted(unmerged):
+            findings.append(Finding(path, 0, 0, "", "has an unresolved conflict", "resolve it and git add it"))
+        if findings:
+            raise RollstepError(findings)
+
+    def hooks(self, *names: str) -> tuple[str, ...]:
+        """Return which of the hooks ``names`` are installed and executable."""
+        place = self.run("rev-parse", "--git-path", "hooks").stdout.decode().rstrip("\n")
+        return tuple(name for name in names if os.access(self.root / place / name, os.X_OK))
+
+    def _blobs(self, ref: str, folder: Path | str, paths: Sequence[str] = ()) -> dict[str, str]:
+        """Return the object names of files by path; a symbolic link's content is its target, as git has it."""
+        prefix = self.relative(folder) if str(folder) else "."
+        wanted = list(paths) or ([] if prefix == "." else [prefix])
+        listing = self.run("ls-tree", "-r", "-z", "--full-tree", self.resolve(ref), "--", *wanted)
+        rows = [row.split(None, 2)[1:] for row in _split(listing.stdout)]
+        return {rest.split("\t", 1)[1]: rest.split("\t", 1)[0] for kind, rest in rows if kind == "blob"}
+
+    def _own_environment(self) -> dict[str, str]:
+        """Return what keeps git in this repository where a hook of another one has started us."""
+        own: dict[str, str] = {}
+        if {"GIT_DIR", "GIT_WORK_TREE"} & os.environ.keys():
+            own |= {"GIT_DIR": str(self.git_dir), "GIT_WORK_TREE": str(self.root)}
+        if index := os.environ.get("GIT_INDEX_FILE"):
+            path = Path(index).resolve()
+            own["GIT_INDEX_FILE"] = str(path if path.is_relative_to(self.git_dir) else self.git_dir / "index")
+        return own
+
+
+def literal(path: str) -> str:
+    """Return the pathspec that means ``path`` itself, whatever characters it has."""
+    return f":(top,literal){path}"
+
+
+def plain(text: str, limit: int = 20) -> str:
+    """Return the last ``limit`` lines of a program's message, without the control characters that fake a terminal."""
+    lines = [line.rstrip() for line in text.replace("\r", "\n").replace("\t", "    ").split("\n")]
+    shown = ["".join(character for character in line if character.isprintable()) for line in lines if line]
+    return "\n".join(shown[-limit:])
+
+
+def _commit(values: Sequence[str]) -> Commit:
+    sha, name, email, date, subject, trailers = values
+    pairs = [line.partition(":") for line in trailers.split("\n") if ":" in line]
+    when = datetime.fromisoformat(date).astimezone(UTC)
+    return Commit(sha, name, email, when, subject, tuple((key.strip(), value.strip()) for key, _, value in pairs))
+
+
+def _split(listing: bytes) -> list[str]:
+    return [os.fsdecode(entry) for entry in listing.split(b"\0") if entry]
+
+
+def _lines(paths: Sequence[str]) -> bytes:
+    return b"".join(os.fsencode(path) + b"\n" for path in paths)
