@@ -101,6 +101,8 @@ class Rollout:
     rollback_window: int
     workload_ref: Body | None
     strategy: CanaryStrategy | BlueGreenStrategy
+    hashes: dict[tuple[int | None, str], str] = field(default_factory=dict, compare=False, repr=False)
+    """Hashes of ``template`` that were computed already; a change of ``template`` has to begin with an empty one."""
 
     @classmethod
     def from_body(cls, body: Body, source: Source = NO_SOURCE) -> Rollout:

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from renderer.engine.blue_green import reconcile_blue_green, reconcile_blue_green_replica_sets
+from renderer.engine.canary import reconcile_canary, reconcile_canary_replica_sets
+from renderer.engine.conditions import check_paused_conditions
+from renderer.engine.context import ConflictError, Context
+from renderer.engine.replica_sets import create_desired_replica_set, sync_replica_set_revision
+from renderer.engine.replicas import total_actual, total_available
+from renderer.engine.revisions import desired_replicas
+from renderer.engine.supported import check_supported
+from renderer.engine.sync_status import persist_status
+from renderer.engine.templates import find_new_replica_set
+from renderer.errors import RollstepError
 from renderer.model import World, Write
 
 
@@ -19,6 +30,55 @@ def reconcile(world: World, *, hold_step: int | None = None, skip_pauses: bool =
     """Make one pass of the controller.
 
     With ``hold_step`` the step of that index is carried out but never completed.  With ``skip_pauses`` a pause before
-    it ends at once, as if promoted.  Raises :class:`renderer.errors.RollstepError` for what is not supported yet.
+    it ends at once, as if promoted.  Raises :class:`renderer.errors.RollstepError` for what is not supported yet, and
+    for a Service or Ingress that the Rollout names and that is not there.
     """
-    raise NotImplementedError
+    findings = check_supported(world.rollout)
+    if findings:
+        raise RollstepError(findings)
+    ctx = Context(world, hold_step=hold_step, skip_pauses=skip_pauses)
+    try:
+        _reconcile(ctx)
+    except ConflictError:
+        # The controller's pass fails and is repeated; what it has written stays.
+        return Reconciliation(ctx.world, tuple(ctx.writes))
+    return Reconciliation(ctx.world, tuple(ctx.writes))
+
+
+def _reconcile(ctx: Context) -> None:
+    ctx.set_new_rs(find_new_replica_set(ctx.rollout, ctx.pod_template_hash(), ctx.all_rss))
+    if ctx.new_rs is None:
+        create_desired_replica_set(ctx)
+    if ctx.is_fully_promoted and ctx.pause.is_aborted:
+        ctx.pause.remove_abort = True
+    check_paused_conditions(ctx)
+    if _is_scaling_event(ctx):
+        _sync_replicas_only(ctx)
+    elif ctx.rollout.blue_green is not None:
+        reconcile_blue_green(ctx)
+    else:
+        reconcile_canary(ctx)
+
+
+def _is_scaling_event(ctx: Context) -> bool:
+    """Tell whether the Rollout's replicas are others than those that its ReplicaSets were last scaled for."""
+    sync_replica_set_revision(ctx)
+    for rs in (ctx.new_rs, ctx.stable_rs):
+        if rs is not None and rs.replicas > 0 and desired_replicas(rs) not in (None, ctx.rollout.replicas):
+            return True
+    return False
+
+
+def _sync_replicas_only(ctx: Context) -> None:
+    sync_replica_set_revision(ctx)
+    status = ctx.status
+    actual, available = total_actual(ctx.all_rss), total_available(ctx.all_rss)
+    if ctx.rollout.blue_green is not None:
+        reconcile_blue_green_replica_sets(ctx)
+        active = status.blue_green.active_selector
+        active_rs = next((rs for rs in ctx.all_rss if active and rs.pod_template_hash == active), None)
+        if active_rs is not None:
+            actual, available = active_rs.actual_replicas, active_rs.available_replicas
+    else:
+        reconcile_canary_replica_sets(ctx)
+    persist_status(ctx, replace(status, hpa_replicas=actual, available_replicas=available))

@@ -2,11 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from renderer.engine.routers import supported_routers
 from renderer.errors import Finding
-from renderer.manifest import Source
-from renderer.model import NO_SOURCE, Rollout
+from renderer.manifest import Source, field_path
+from renderer.model import NO_SOURCE, BlueGreenStrategy, CanaryStrategy, Rollout
+from renderer.rollout_spec import Path
+
+STEPS = ("setWeight", "pause", "setCanaryScale")
 
 
 def check_supported(rollout: Rollout, source: Source = NO_SOURCE) -> tuple[Finding, ...]:
     """Return a finding for every field whose meaning the engine does not know."""
-    raise NotImplementedError
+    found = list(_unsupported(rollout))
+    findings = []
+    for path, message in found:
+        line, column = source.position(path)
+        hint = "take the field out, or release this app with the controller"
+        findings.append(Finding(source.file, line, column, field_path(path), message, hint))
+    return tuple(findings)
+
+
+def _unsupported(rollout: Rollout) -> Iterator[tuple[Path, str]]:
+    if rollout.workload_ref is not None:
+        yield ("spec", "workloadRef"), "a referenced workload is not supported, put its template into the Rollout"
+    if isinstance(rollout.strategy, CanaryStrategy):
+        yield from _unsupported_canary(rollout.strategy)
+    else:
+        yield from _unsupported_blue_green(rollout.strategy)
+
+
+def _unsupported_canary(canary: CanaryStrategy) -> Iterator[tuple[Path, str]]:
+    base: Path = ("spec", "strategy", "canary")
+    if canary.analysis is not None:
+        yield (*base, "analysis"), "analysis is not supported: there are no metrics in git"
+    if canary.ping_pong is not None:
+        yield (*base, "pingPong"), "ping-pong Services are not supported"
+    for index, step in enumerate(canary.steps):
+        if step.kind not in STEPS:
+            message = f"{step.kind} steps are not supported; supported are {', '.join(STEPS)}"
+            yield (*base, "steps", index, step.kind), message
+    if canary.traffic_routing is not None:
+        supported = supported_routers()
+        for router in canary.traffic_routing.routers:
+            if router not in supported:
+                message = f"the router {router} is not supported; supported is {', '.join(supported)}"
+                yield (*base, "trafficRouting", router), message
+
+
+def _unsupported_blue_green(blue_green: BlueGreenStrategy) -> Iterator[tuple[Path, str]]:
+    base: Path = ("spec", "strategy", "blueGreen")
+    for field in ("prePromotionAnalysis", "postPromotionAnalysis"):
+        if blue_green.body.get(field) is not None:
+            yield (*base, field), "analysis is not supported: there are no metrics in git"

@@ -1,0 +1,46 @@
+"""One pass over a canary (``rollout/canary.go``)."""
+
+from __future__ import annotations
+
+from renderer.engine.context import Context
+from renderer.engine.pause import reconcile_canary_pause
+from renderer.engine.replica_sets import (
+    reconcile_canary_stable_replica_set,
+    reconcile_ephemeral_metadata,
+    reconcile_new_replica_set,
+    reconcile_other_replica_sets,
+    reconcile_revision_history_limit,
+    remove_scale_down_deadlines,
+    sync_replica_set_revision,
+)
+from renderer.engine.restart import reconcile_restart
+from renderer.engine.services import reconcile_stable_and_canary_service
+from renderer.engine.sync_status import pod_template_or_steps_changed, sync_status_canary
+from renderer.engine.traffic import reconcile_traffic_routing
+
+
+def reconcile_canary(ctx: Context) -> None:
+    """Make one pass over a canary."""
+    if pod_template_or_steps_changed(ctx):
+        sync_replica_set_revision(ctx)
+        sync_status_canary(ctx)
+        return
+    sync_replica_set_revision(ctx)
+    reconcile_restart(ctx)
+    reconcile_ephemeral_metadata(ctx)
+    reconcile_revision_history_limit(ctx)
+    reconcile_stable_and_canary_service(ctx)
+    reconcile_traffic_routing(ctx)
+    if not reconcile_canary_replica_sets(ctx):
+        reconcile_canary_pause(ctx)
+    sync_status_canary(ctx)
+
+
+def reconcile_canary_replica_sets(ctx: Context) -> bool:
+    """Scale stable, new and other ReplicaSets, one of them in a pass; return whether a size changed."""
+    if ctx.halts_progress():
+        return False
+    remove_scale_down_deadlines(ctx)
+    return (
+        reconcile_canary_stable_replica_set(ctx) or reconcile_new_replica_set(ctx) or reconcile_other_replica_sets(ctx)
+    )

@@ -1,0 +1,37 @@
+"""The hash by which the controller notices that the canary's steps changed (``ComputeStepHash``)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from renderer.model import Rollout
+from renderer.rollout_spec import STEP_KINDS
+
+FNV_OFFSET, FNV_PRIME = 0x811C9DC5, 0x01000193
+SAFE_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+
+
+def compute_step_hash(rollout: Rollout) -> str:
+    """Return the FNV-32a hash of the steps' JSON in Kubernetes' safe letters; empty for blue-green.
+
+    For the steps that have no nested lists the bytes are those of Go's encoding/json.
+    """
+    if rollout.canary is None:
+        return ""
+    steps = [_plain(step.body) for step in rollout.canary.steps] or None
+    digest = FNV_OFFSET
+    for byte in json.dumps(steps, separators=(",", ":"), ensure_ascii=False).encode():
+        digest = (digest ^ byte) * FNV_PRIME & 0xFFFFFFFF
+    return "".join(SAFE_ALPHABET[ord(character) % len(SAFE_ALPHABET)] for character in str(digest))
+
+
+FIELD_ORDER = {name: n for n, name in enumerate((*STEP_KINDS, "weight", "replicas", "matchTrafficWeight", "duration"))}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        keys = sorted(value, key=lambda key: (FIELD_ORDER.get(key, len(FIELD_ORDER)), key))
+        return {key: _plain(value[key]) for key in keys if value[key] is not None and value[key] is not False}
+    return [_plain(item) for item in value] if isinstance(value, list) else value

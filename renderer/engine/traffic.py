@@ -1,0 +1,124 @@
+"""Traffic weights: what the router is told (``rollout/trafficrouting.go``)."""
+
+from __future__ import annotations
+
+from renderer.engine.context import Context, hash_of
+from renderer.engine.replicas import (
+    at_desired_replica_counts,
+    current_canary_step,
+    desired_canary_weight,
+    get_current_set_weight,
+    last_set_weight,
+    replica_progress_threshold_met,
+)
+from renderer.engine.routers import router_for
+from renderer.engine.services import CANARY, ensure_service_targets
+from renderer.engine.spec import max_traffic_weight
+from renderer.model import CanaryStrategy, TrafficWeights, WeightDestination
+
+
+def previous_canary_hash(ctx: Context) -> str:
+    """Return the hash that was the canary's when a release with ``dynamicStableScale`` went back to stable.
+
+    Empty where that is not so, or the stable ReplicaSet is large enough already.
+    """
+    canary = ctx.rollout.canary
+    weights = ctx.status.canary.weights
+    if not ctx.is_fully_promoted or canary is None or canary.traffic_routing is None or weights is None:
+        return ""
+    if not canary.dynamic_stable_scale or ctx.new_rs is None:
+        return ""
+    previous = weights.canary.pod_template_hash
+    if previous == hash_of(ctx.new_rs) or ctx.new_rs.available_replicas >= ctx.rollout.replicas:
+        return ""
+    return previous
+
+
+def is_dynamically_rolling_back_to_stable(ctx: Context) -> bool:
+    """Tell whether a release with ``dynamicStableScale`` is on its way back to a stable ReplicaSet that is too small."""
+    return bool(previous_canary_hash(ctx))
+
+
+def reconcile_traffic_routing(ctx: Context) -> None:
+    """Tell each router the weight that the current step, an abort or a promotion asks for."""
+    canary = ctx.rollout.canary
+    assert canary is not None
+    routing = canary.traffic_routing
+    if routing is None or not routing.routers:
+        ctx.weights = None
+        return
+    for name in routing.routers:
+        router = router_for(name)
+        canary_hash = previous_canary_hash(ctx) or hash_of(ctx.new_rs)
+        stable_hash = hash_of(ctx.stable_rs)
+        weight = _desired_weight(ctx, canary)
+        if not _stable_has_room(ctx, canary, max_traffic_weight(ctx.rollout) - weight):
+            return
+        recorded = ctx.status.canary.weights
+        router.set_weight(ctx, weight, canary_hash, stable_hash)
+        weights = TrafficWeights(
+            canary=WeightDestination(weight, canary.canary_service, canary_hash),
+            stable=WeightDestination(max_traffic_weight(ctx.rollout) - weight, canary.stable_service, stable_hash),
+        )
+        if recorded is None or (recorded.canary, recorded.stable) != (weights.canary, weights.stable):
+            ctx.weights = weights
+
+
+def _desired_weight(ctx: Context, canary: CanaryStrategy) -> int:
+    if is_dynamically_rolling_back_to_stable(ctx):
+        return _weight_on_the_way_back(ctx, canary)
+    if ctx.is_fully_promoted:
+        return 0
+    if ctx.pause.is_aborted:
+        weight = _weight_on_the_way_back(ctx, canary)
+        if weight == 0 or not canary.dynamic_stable_scale:
+            path = (*CANARY, "canaryService")
+            ensure_service_targets(ctx, canary.canary_service, ctx.stable_rs, *path, check_availability=False)
+        return weight
+    if ctx.new_rs is None or ctx.new_rs.available_replicas == 0:
+        return 0
+    if ctx.status.promote_full:
+        if canary.dynamic_stable_scale and ctx.rollout.replicas:
+            return max_traffic_weight(ctx.rollout) * ctx.new_rs.available_replicas // ctx.rollout.replicas
+        weights = ctx.status.canary.weights
+        return weights.canary.weight if weights is not None else 0
+    return _weight_of_step(ctx, canary)
+
+
+def _weight_of_step(ctx: Context, canary: CanaryStrategy) -> int:
+    _, index = current_canary_step(ctx.rollout, ctx.status)
+    if index is None:
+        return 0
+    if not at_desired_replica_counts(ctx.rollout, ctx.status, ctx.new_rs, ctx.stable_rs, ctx.other_rss, None):
+        # The canary is not ready for the new weight yet.
+        return last_set_weight(canary.steps[:index])
+    if index != len(canary.steps):
+        return get_current_set_weight(ctx.rollout, ctx.status)
+    return max_traffic_weight(ctx.rollout)
+
+
+def _stable_has_room(ctx: Context, canary: CanaryStrategy, weight: int) -> bool:
+    """Tell whether the stable ReplicaSet has the pods for its share of the traffic."""
+    if ctx.stable_rs is None:
+        return False
+    wanted = weight * ctx.rollout.replicas // max_traffic_weight(ctx.rollout)
+    return ctx.stable_rs.available_replicas >= wanted or replica_progress_threshold_met(canary, ctx.stable_rs, wanted)
+
+
+def _weight_on_the_way_back(ctx: Context, canary: CanaryStrategy) -> int:
+    """Return the canary's weight while traffic goes back to a stable ReplicaSet that may have to grow first."""
+    rollout, stable_rs, new_rs = ctx.rollout, ctx.stable_rs, ctx.new_rs
+    if not canary.dynamic_stable_scale or stable_rs is None or new_rs is None or rollout.replicas == 0:
+        return 0
+    most = max_traffic_weight(rollout)
+    desired = desired_canary_weight(rollout, ctx.status, new_rs, stable_rs)
+    stable_share = most * stable_rs.available_replicas // rollout.replicas
+    expected = max(0, most - stable_share)
+    weights = ctx.status.canary.weights
+    if weights is None:
+        return max(expected, desired)
+    if desired <= 0:
+        return min(expected, weights.canary.weight)
+    if stable_share < most - desired:
+        return weights.canary.weight
+    return min(desired, weights.canary.weight)
