@@ -149,16 +149,18 @@ def convert(source: Path) -> Iterator[tuple[str, Schema]]:
         kinds = schema.get("x-kubernetes-group-version-kind", [])
         # An object has metadata and one kind; what else the API has (DeleteOptions, APIGroup) is never in a file.
         if len(kinds) == 1 and "metadata" in schema["properties"]:
-            yield schema_path(kinds[0]["group"], kinds[0]["version"], kinds[0]["kind"]), definitions.standalone(schema)
+            group, version, kind = (kinds[0][key] for key in ("group", "version", "kind"))
+            yield schema_path(f"{group}/{version}" if group else version, kind), definitions.standalone(schema)
 
 
-def schema_path(group: str, version: str, kind: str) -> str:
-    """Return where a kind's schema is, relative to the folder of its Kubernetes version.
+def schema_path(api_version: str, kind: str) -> str:
+    """Return where the schema of a kind is, relative to the folder of its Kubernetes version.
 
-    It is what kubeconform makes of ``{{ .Group }}/{{ .ResourceKind }}-{{ .ResourceAPIVersion }}.json``, where the group
-    of a core kind is its version.
+    It is what kubeconform makes of ``{{ .Group }}/{{ .ResourceKind }}-{{ .ResourceAPIVersion }}.json``, where a core
+    kind's group is its version (pkg/registry/registry.go, v0.7.0).
     """
-    return f"{group or version}/{kind.lower()}-{version}.json"
+    parts = api_version.split("/")
+    return f"{parts[0]}/{kind.lower()}-{parts[-1]}.json"
 
 
 def schema_folder(kubernetes_version: str, cache: Path | None = None) -> Path:

@@ -1,0 +1,167 @@
+"""The validator that needs no binary: the same schemas, read by jsonschema.
+
+It judges where there is no kubeconform, and it says where in a document kubeconform's refusal comes from.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from renderer.errors import Finding, RollstepError
+from renderer.kubeconform.binary import Verdict
+from renderer.kubeconform.schemas import schema_path
+from renderer.manifest import Source, field_path
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator, ValidationError
+
+FieldPath = tuple[str | int, ...]
+TYPES = {dict: "object", list: "list", str: "string", bool: "boolean", int: "number", float: "number"}
+WORDS = {"array": "list"}
+
+
+class Problem(NamedTuple):
+    """What is wrong in a document, where, and what to do about it."""
+
+    path: FieldPath
+    message: str
+    hint: str = ""
+
+
+class Document(NamedTuple):
+    """A document's verdict and what it comes from."""
+
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+
+
+def check(files: Mapping[str, str], schemas: Path) -> Iterator[Document]:
+    """Yield the verdict on each document of ``files`` (text by name), as ``kubeconform -strict`` gives it.
+
+    ``schemas`` is a folder that :func:`renderer.kubeconform.schemas.schema_folder` has made.
+    """
+    from renderer.yaml_io import load_documents
+
+    for file, text in files.items():
+        try:
+            documents = load_documents(text, file)
+        except RollstepError as error:
+            yield Document(Verdict(file, "", "", "", "invalid", str(error)), error.findings)
+            continue
+        for document in documents:
+            for value, path in _items(document.value):
+                yield _judge(value, path, document.source, schemas)
+
+
+def _items(value: Any) -> Iterator[tuple[Any, FieldPath]]:
+    """Yield the objects of a ``List`` and where they are, or ``value`` itself; nothing for an empty document."""
+    if isinstance(value, dict) and str(value.get("kind")).lower() == "list":
+        items = value.get("items")
+        yield from ((item, ("items", index)) for index, item in enumerate(items if isinstance(items, list) else ()))
+    elif value is not None:
+        yield value, ()
+
+
+def _judge(value: Any, path: FieldPath, source: Source, schemas: Path) -> Document:
+    """Return the verdict on one object, which is at ``path`` of the document that was read from ``source``."""
+    names = _names(value)
+    problems = _shape(value)
+    if not problems:
+        validator = _validator(schemas / schema_path(*names[:2]))
+        if validator is None:
+            return Document(Verdict(source.file, *names, "skipped"), ())
+        problems = _problems(validator, value)
+    findings = tuple(
+        Finding(source.file, *source.position(path + within), field_path(path + within), message, hint)
+        for within, message, hint in problems
+    )
+    message = "; ".join(finding.text() for finding in findings)
+    return Document(Verdict(source.file, *names, "invalid" if findings else "valid", message), findings)
+
+
+def _names(value: Any) -> tuple[str, str, str]:
+    """Return apiVersion, kind and name; what is missing or no string is empty."""
+    body = value if isinstance(value, dict) else {}
+    metadata = body.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    api_version, kind, name = (
+        part if isinstance(part, str) else "" for part in (body.get("apiVersion"), body.get("kind"), name)
+    )
+    return api_version, kind, name
+
+
+def _shape(value: Any) -> list[Problem]:
+    """Return why ``value`` is no Kubernetes object at all; empty where it is one."""
+    if not isinstance(value, dict):
+        return [Problem((), f"is a {_type(value)}, expected an object with apiVersion and kind")]
+    keys = ("apiVersion", "kind")
+    missing = [Problem((), f"{key} is missing") for key in keys if value.get(key) in (None, "")]
+    wrong = [key for key in keys if not isinstance(value.get(key, ""), str | None)]
+    return missing + [Problem((key,), f"is a {_type(value[key])}, expected string") for key in wrong]
+
+
+@cache
+def _validator(path: Path) -> Draft202012Validator | None:
+    """Return what validates against the schema in ``path``; None where there is no such file."""
+    from jsonschema import Draft202012Validator
+
+    try:
+        schema = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return Draft202012Validator(json.loads(schema))
+
+
+def _problems(validator: Draft202012Validator, value: Any) -> list[Problem]:
+    """Return everything that is wrong with ``value``, in the order of the paths.
+
+    jsonschema's own messages hold the value, which may be a Secret's; these tell types and names.
+    """
+    found = {problem for error in validator.iter_errors(value) for problem in _explain(error)}
+    return sorted(found, key=lambda problem: ([str(part) for part in problem.path], problem.message))
+
+
+def _explain(error: ValidationError) -> Iterator[Problem]:
+    """Yield what ``error`` says in the words of the fields."""
+    path = tuple(error.absolute_path)
+    found: Any = error.instance
+    schema: Any = error.schema
+    wanted: Any = error.validator_value
+    match error.validator:
+        case "additionalProperties":
+            known = schema.get("properties", {})
+            for name in found.keys() - known.keys():
+                near = get_close_matches(str(name), known, n=1)
+                yield Problem((*path, name), "unknown field", f"did you mean {near[0]}?" if near else "")
+        case "required":
+            for name in wanted:
+                if name not in found:
+                    yield Problem(path, f"{name} is missing")
+        case "type":
+            yield Problem(path, f"is a {_type(found)}, expected {_expected([schema])}")
+        case "oneOf":
+            yield Problem(path, f"is a {_type(found)}, expected {_expected(wanted)}")
+        case "enum":
+            yield Problem(path, f"is {found!r}, expected {' or '.join(repr(value) for value in wanted)}")
+        case other:
+            yield Problem(path, f"does not fit the schema ({other})")
+
+
+def _expected(schemas: Iterable[Mapping[str, Any]]) -> str:
+    """Return the types that ``schemas`` allow, in words; that most take null goes without saying."""
+    types = [kind for schema in schemas for kind in _as_list(schema.get("type", "another value"))]
+    return " or ".join(dict.fromkeys(WORDS.get(kind, kind) for kind in types if kind != "null"))
+
+
+def _as_list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def _type(value: Any) -> str:
+    """Return the JSON type of ``value`` in words."""
+    return TYPES.get(type(value), "null")

@@ -1,0 +1,109 @@
+"""Validation of what is rendered: kubeconform ``-strict`` with the schemas of a Kubernetes version, from disk."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from renderer.errors import Finding, RollstepError
+from renderer.kubeconform.binary import Verdict, find_kubeconform, run_kubeconform
+from renderer.kubeconform.schemas import schema_folder, schema_path
+
+NEVER_APPLIED = "kustomize.config.k8s.io/"
+"""The API group of ``kustomization.yaml``, which tells a tool what to apply and is no object itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What validation says of a set of files.
+
+    ``findings`` are what is wrong.  ``skipped`` are the objects that there is no schema of (a ServiceMonitor), which
+    are neither right nor wrong; ``validator`` is the path of the kubeconform that judged, or ``built-in``.
+    """
+
+    findings: tuple[Finding, ...]
+    skipped: tuple[Finding, ...]
+    validator: str
+
+    def require(self) -> None:
+        """Raise RollstepError with all findings where there are any."""
+        if self.findings:
+            raise RollstepError(self.findings)
+
+
+def validate(
+    files: Mapping[str, str], kubernetes_version: str, *, kubeconform: str | None = None, cache: Path | None = None
+) -> Validation:
+    """Judge the manifests in ``files`` (text by name) by the strict schemas of ``kubernetes_version`` (``1.34``).
+
+    ``kubeconform`` is the program to ask: by default the one that :func:`find_kubeconform` finds, and where there is
+    none, or it is ``built-in``, jsonschema reads the same schemas and comes to the same verdicts, more slowly.
+    ``cache`` is where the schemas are kept, by default the user's cache folder.  An object whose kind Kubernetes does
+    not have is skipped, not refused.  Nothing is fetched.  Raises RollstepError where there are no schemas of the
+    version, or where kubeconform does not run.
+    """
+    schemas = schema_folder(kubernetes_version, cache)
+    binary = None if kubeconform == "built-in" else find_kubeconform(kubeconform)
+    if binary is None:
+        from renderer.kubeconform.builtin import check
+
+        documents = list(check(files, schemas))
+        verdicts = [document.verdict for document in documents]
+        findings = [finding for document in documents for finding in document.findings]
+    else:
+        verdicts = run_kubeconform(binary, files, schemas)
+        findings = _explain(verdicts, files, schemas)
+    skipped = [_skipped(verdict, kubernetes_version) for verdict in _without_schema(verdicts, schemas)]
+    return Validation(tuple(findings), tuple(skipped), binary or "built-in")
+
+
+def _without_schema(verdicts: list[Verdict], schemas: Path) -> list[Verdict]:
+    """Return the verdicts on objects that there is no schema of.
+
+    kubeconform skips as silently where it cannot read a schema; that raises RollstepError.
+    """
+    skipped = [verdict for verdict in verdicts if verdict.status == "skipped"]
+    for verdict in skipped:
+        schema = schemas / schema_path(verdict.api_version, verdict.kind)
+        if schema.is_file():
+            raise RollstepError(f"kubeconform cannot read the schema {schema}", hint="remove the folder of schemas")
+    return [verdict for verdict in skipped if not verdict.api_version.startswith(NEVER_APPLIED)]
+
+
+def _skipped(verdict: Verdict, kubernetes_version: str) -> Finding:
+    kind = f"{verdict.api_version} {verdict.kind}"
+    return Finding(
+        verdict.file, 0, 0, "", f"not validated: Kubernetes {kubernetes_version} has no {kind}, so there is no schema"
+    )
+
+
+def _explain(verdicts: list[Verdict], files: Mapping[str, str], schemas: Path) -> list[Finding]:
+    """Return findings with line and field for every file that kubeconform refuses.
+
+    kubeconform tells the innermost field in prose alone, so the built-in validator looks for it; what it does not find
+    is told in kubeconform's words.
+    """
+    refused: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        if verdict.status == "invalid":
+            refused.setdefault(verdict.file, []).append(verdict)
+    if not refused:
+        return []
+    from renderer.kubeconform.builtin import check
+
+    findings: dict[str, list[Finding]] = {file: [] for file in refused}
+    for document in check({file: files[file] for file in refused}, schemas):
+        findings[document.verdict.file] += document.findings
+    for file, found in findings.items():
+        if not found:
+            found += [_told(verdict) for verdict in refused[file]]
+    return [finding for found in findings.values() for finding in found]
+
+
+def _told(verdict: Verdict) -> Finding:
+    """Return kubeconform's own message as a finding, with the line where it names one."""
+    line = re.search(r"\bline (\d+)", verdict.message)
+    message = " ".join(verdict.message.split())
+    return Finding(verdict.file, int(line[1]) if line else 0, 0, "", message)

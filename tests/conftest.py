@@ -1,0 +1,46 @@
+"""What all tests share: an environment that is the same everywhere, and where the project is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# The same examples in every run, so that a test passes or fails for a change of the code alone; and no deadlines, since
+# a busy machine is no fault of the code.
+settings.register_profile("project", derandomize=True, deadline=None)
+settings.load_profile("project")
+
+
+@pytest.fixture(scope="session")
+def project() -> Path:
+    """Return the root of the checkout."""
+    return Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def neutral_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the settings of whoever runs the tests out of them: their git, their cache, their rollstep."""
+    home = tmp_path_factory.mktemp("home")
+    (home / ".gitconfig").write_text(
+        "[user]\n\tname = Test\n\temail = test@example.com\n[init]\n\tdefaultBranch = main\n", encoding="utf-8"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("GIT_", "ROLLSTEP_", "XDG_"))]:
+            patch.delenv(name)
+        patch.setenv("HOME", str(home))
+        patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+        yield
+
+
+@pytest.fixture(scope="session")
+def kubeconform() -> str:
+    """Return the path of kubeconform, which `make setup` installs: without it a test fails, it is not skipped."""
+    from renderer.kubeconform.binary import find_kubeconform
+
+    found = find_kubeconform()
+    assert found, "no kubeconform: run `make setup`"
+    return found
