@@ -143,12 +143,12 @@ class Repository:
         return self.files(ref, path).get(self.relative(path))
 
     def ls(self, ref: str, folder: Path | str = "") -> tuple[str, ...]:
-        """Return the paths of all files of ``ref`` in and below ``folder``, sorted."""
-        return tuple(sorted(self._blobs(ref, folder)))
+        """Return the paths of all files of ``ref`` in and below ``folder``, sorted; none before the first commit."""
+        return tuple(sorted(self.blobs(ref, [folder] if str(folder) else [])))
 
     def files(self, ref: str, folder: Path | str = "") -> dict[str, bytes]:
         """Return the content of all files of ``ref`` in and below ``folder`` (or of one file) by path, sorted."""
-        blobs = self._blobs(ref, folder)
+        blobs = self.blobs(ref, [folder] if str(folder) else [])
         wanted = "".join(f"{blobs[path]}\n" for path in sorted(blobs))
         batch = self.run("cat-file", "--batch", stdin=wanted.encode()).stdout if blobs else b""
         contents, start = {}, 0
@@ -159,6 +159,22 @@ class Repository:
             contents[path] = batch[line_end + 1 : line_end + 1 + size]
             start = line_end + size + 2
         return contents
+
+    def blobs(self, ref: str, paths: Sequence[Path | str] = ()) -> dict[str, str]:
+        """Return the object names of the files of ``ref`` in and below ``paths`` (all, where there are none), by path.
+
+        A symbolic link is a file whose content is its target.  Empty for HEAD before the first commit.
+        """
+        if ref == "HEAD" and self.head.sha is None:
+            return {}
+        wanted = [path for path in map(self.relative, paths) if path != "."]
+        listing = self.run("ls-tree", "-r", "-z", "--full-tree", self.resolve(ref), "--", *wanted)
+        rows = [row.split(None, 2)[1:] for row in _split(listing.stdout)]
+        return {rest.split("\t", 1)[1]: rest.split("\t", 1)[0] for kind, rest in rows if kind == "blob"}
+
+    def object_name(self, path: str, file: Path) -> str:
+        """Return the name of the object that ``file`` would be as ``path``: with the filters that git has for that."""
+        return self.run("hash-object", f"--path={path}", "--", str(file)).stdout.decode().strip()
 
     def log(self, *paths: Path | str, ref: str = "HEAD", max_count: int | None = None) -> tuple[Commit, ...]:
         """Return the commits up to ``ref``, newest first, that touch ``paths`` (all commits where there are none)."""
@@ -190,7 +206,7 @@ class Repository:
     def changed(self, paths: Sequence[str]) -> tuple[str, ...]:
         """Return the files among ``paths`` whose content in the work tree is not that of HEAD, whatever is staged."""
         existing = [path for path in paths if os.path.lexists(self.root / path)]
-        head = self._blobs("HEAD", "", paths) if self.head.sha else {}
+        head = self.blobs("HEAD", paths) if paths else {}
         hashes = self.run("hash-object", "--stdin-paths", stdin=_lines(existing)).stdout.decode().split()
         now = dict(zip(existing, hashes, strict=True))
         return tuple(path for path in paths if now.get(path) != head.get(path))
@@ -232,14 +248,6 @@ class Repository:
         """Return which of the hooks ``names`` are installed and executable."""
         place = self.run("rev-parse", "--git-path", "hooks").stdout.decode().rstrip("\n")
         return tuple(name for name in names if os.access(self.root / place / name, os.X_OK))
-
-    def _blobs(self, ref: str, folder: Path | str, paths: Sequence[str] = ()) -> dict[str, str]:
-        """Return the object names of files by path; a symbolic link's content is its target, as git has it."""
-        prefix = self.relative(folder) if str(folder) else "."
-        wanted = list(paths) or ([] if prefix == "." else [prefix])
-        listing = self.run("ls-tree", "-r", "-z", "--full-tree", self.resolve(ref), "--", *wanted)
-        rows = [row.split(None, 2)[1:] for row in _split(listing.stdout)]
-        return {rest.split("\t", 1)[1]: rest.split("\t", 1)[0] for kind, rest in rows if kind == "blob"}
 
     def _own_environment(self) -> dict[str, str]:
         """Return what keeps git in this repository where a hook of another one has started us."""

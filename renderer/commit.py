@@ -1,0 +1,149 @@
+"""Commits of our own files and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from renderer.errors import Finding, RollstepError
+from renderer.git import Output, Repository, literal
+from renderer.layouts import one_line
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who writes or makes a commit."""
+
+    name: str
+    email: str
+
+    @classmethod
+    def parse(cls, text: str) -> Identity:
+        """Return the identity that ``text`` spells as git does, ``Name <mail@example.com>``; raises RollstepError."""
+        name, opened, rest = text.partition("<")
+        email, closed, after = rest.partition(">")
+        if not (name.strip() and opened and email.strip() and closed) or after.strip():
+            raise RollstepError(f"{text!r} is no author", hint="write it as `Name <mail@example.com>`")
+        return cls(one_line(name), one_line(email))
+
+
+@dataclass(frozen=True, slots=True)
+class CommitResult:
+    """A commit that was made: its full hash, its subject and its files.  A dry run's has no hash."""
+
+    sha: str
+    subject: str
+    paths: tuple[str, ...]
+
+
+def commit(
+    repository: Repository,
+    paths: Iterable[Path | str],
+    message: str,
+    *,
+    author: Identity | None = None,
+    committer: Identity | None = None,
+    when: datetime | None = None,
+    allow_detached: bool = False,
+) -> CommitResult | None:
+    """Commit ``paths`` as they are in the work tree (those that are not there: their deletion) and nothing else.
+
+    What is staged or modified elsewhere stays so.  ``author`` and ``committer`` None is who git's configuration says
+    (a committer that it does not know is the author); ``when`` None is git's own now.  Hooks run and signing is git's.
+    Returns None where the paths are as in HEAD.  Raises RollstepError where git or a hook refuses; then nothing is
+    committed or staged.
+    """
+    names = sorted({repository.relative(path) for path in paths})
+    environment = check_commit(
+        repository, names, author=author, committer=committer, when=when, allow_detached=allow_detached
+    )
+    changed = repository.changed(names)
+    if not changed:
+        return None
+    before = repository.head.sha
+    fresh = repository.untracked(changed)
+    specs = b"".join(literal(path).encode() + b"\0" for path in changed)
+    from tempfile import NamedTemporaryFile
+
+    with NamedTemporaryFile(prefix="rollstep-message-") as file:
+        file.write(message.encode())
+        file.flush()
+        try:
+            # `git commit --only` takes no path that the index has never heard of.
+            if fresh:
+                new = b"".join(literal(path).encode() + b"\0" for path in fresh)
+                repository.run("add", "--intent-to-add", "--pathspec-from-file=-", "--pathspec-file-nul", stdin=new)
+            output = repository.run(
+                *("-c", "i18n.commitEncoding=UTF-8", "commit", "--quiet", "--only", "--cleanup=whitespace"),
+                *(f"--file={file.name}", "--pathspec-from-file=-", "--pathspec-file-nul"),
+                stdin=specs,
+                env=environment,
+                check=False,
+            )
+            if output.status and repository.head.sha == before:
+                raise RollstepError([_refusal(repository, output)])
+        except BaseException:
+            if repository.head.sha == before:
+                unstage(repository, fresh)
+            raise
+    return CommitResult(repository.head.sha or "", message.split("\n", 1)[0], changed)
+
+
+def check_commit(
+    repository: Repository,
+    paths: Sequence[str],
+    *,
+    author: Identity | None = None,
+    committer: Identity | None = None,
+    when: datetime | None = None,
+    allow_detached: bool = False,
+) -> dict[str, str]:
+    """Return the environment that a commit of ``paths`` needs; raise RollstepError where it cannot be made.
+
+    That is where HEAD is detached, an operation is in progress, git knows no committer, or a path is ignored.
+    """
+    repository.check_can_commit(allow_detached=allow_detached)
+    ignored = repository.ignored(paths)
+    if ignored:
+        hint = "take it out of .gitignore, or choose another folder"
+        raise RollstepError(
+            Finding(path, 0, 0, "", "is ignored by git, so it cannot be committed", hint) for path in ignored
+        )
+    environment: dict[str, str] = {}
+    if author is not None:
+        environment |= {"GIT_AUTHOR_NAME": author.name, "GIT_AUTHOR_EMAIL": author.email}
+        if committer is None and not _knows(repository, "GIT_COMMITTER_IDENT", {}):
+            committer = author
+    if committer is not None:
+        environment |= {"GIT_COMMITTER_NAME": committer.name, "GIT_COMMITTER_EMAIL": committer.email}
+    if when is not None:
+        date = f"{int(when.timestamp())} {when.strftime('%z') or '+0000'}"
+        environment |= {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
+    if not all(_knows(repository, ident, environment) for ident in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT")):
+        hint = "git config user.name NAME and git config user.email MAIL, or set the author in rollstep.yaml"
+        raise RollstepError("git does not know who commits", hint=hint)
+    return environment
+
+
+def unstage(repository: Repository, paths: Sequence[str]) -> None:
+    """Take ``paths`` out of the index, where a commit that failed had announced them."""
+    if paths:
+        names = b"".join(path.encode() + b"\0" for path in paths)
+        repository.run("update-index", "--force-remove", "-z", "--stdin", stdin=names)
+
+
+def _knows(repository: Repository, ident: str, environment: dict[str, str]) -> bool:
+    # Without useConfigOnly git makes up an address of the login and the host's name, which is nobody's.
+    return repository.run("-c", "user.useConfigOnly=true", "var", ident, env=environment, check=False).status == 0
+
+
+def _refusal(repository: Repository, output: Output) -> Finding:
+    hooks = repository.hooks("pre-commit", "prepare-commit-msg", "commit-msg")
+    words = output.stderr or f"exit status {output.status}"
+    if hooks and not words.startswith(("fatal:", "error:")):
+        return Finding(
+            "", 0, 0, "", f"a hook ({', '.join(hooks)}) refused the commit: {words}", "nothing was committed"
+        )
+    return Finding("", 0, 0, "", f"git refused the commit: {words}", "nothing was committed")

@@ -1,0 +1,155 @@
+"""The Jinja templates that lay out what rollstep writes: its own, and a user's that replace them one by one.
+
+They run in Jinja's sandbox, and a name that is not there is an error.  Only templates are Jinja: the values that they
+lay out are data, so ``{{args.service-name}}`` in an AnalysisTemplate passes through as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from renderer.errors import Finding, RollstepError
+
+if TYPE_CHECKING:
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+SUFFIX = ".j2"
+BUILT_IN = "builtin"
+"""The prefix under which a user's template can include the one it replaces."""
+
+NAMES = (
+    "commit-body.j2",
+    "commit-subject.j2",
+    "ingress.yaml.j2",
+    "kustomization.yaml.j2",
+    "object.yaml.j2",
+    "replicaset.yaml.j2",
+    "service.yaml.j2",
+)
+"""Every template there is."""
+
+
+def built_in_folder() -> Path:
+    """Return where rollstep's own templates lie: in the package when installed, else at the checkout's root."""
+    package = Path(__file__).parent
+    inside = package / "templates"
+    return inside if inside.is_dir() else package.parent / "templates"
+
+
+def is_overridden(name: str, user_templates: Path | None) -> bool:
+    """Tell whether the user's folder has a template ``name`` of its own."""
+    return user_templates is not None and (user_templates / name).is_file()
+
+
+def check_user_templates(user_templates: Path | None) -> None:
+    """Raise RollstepError where the user's folder is none, or has a template that would never be used.
+
+    A name that starts with ``_`` is free for what other templates include.
+    """
+    if user_templates is None:
+        return
+    if not user_templates.is_dir():
+        raise RollstepError([Finding(str(user_templates), 0, 0, "", "is no folder of templates")])
+    hint = f"the templates are {', '.join(NAMES)}; one that others include starts with _"
+    strange = sorted(
+        path
+        for path in user_templates.iterdir()
+        if path.suffix == SUFFIX and path.name not in NAMES and not path.name.startswith("_")
+    )
+    if strange:
+        raise RollstepError(Finding(str(path), 0, 0, "", "replaces no template", hint) for path in strange)
+
+
+def fill(name: str, user_templates: Path | None, variables: Mapping[str, Any]) -> str:
+    """Return the text that template ``name`` makes of ``variables``.
+
+    Raises RollstepError with the template's file and line where it is no Jinja, names what is not there, or fails.
+    """
+    environment = _environment(user_templates.absolute() if user_templates else None)
+    try:
+        return environment.get_template(name).render(variables)
+    except RollstepError:
+        raise
+    # A template runs the user's code: anything may come out of it, and all of it is the template's fault.
+    except Exception as error:
+        raise RollstepError([_finding(error, name, user_templates)]) from error
+
+
+@cache
+def _environment(user_templates: Path | None) -> ImmutableSandboxedEnvironment:
+    # Jinja takes a twentieth of a second to import, and most verbs render nothing.
+    from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader, StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    built_in = FileSystemLoader(built_in_folder())
+    loaders = [built_in, PrefixLoader({BUILT_IN: built_in})]
+    environment = ImmutableSandboxedEnvironment(
+        loader=ChoiceLoader([FileSystemLoader(user_templates), *loaders] if user_templates else loaders),
+        undefined=StrictUndefined,
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        newline_sequence="\n",
+    )
+    environment.filters.update(to_yaml=to_yaml, first_keys=first_keys, one_line=one_line, table=table)
+    return environment
+
+
+def to_yaml(value: Any, indent: int = 0) -> str:
+    """Return ``value`` as YAML, every line ``indent`` spaces in, without the last newline (a template filter)."""
+    from renderer.yaml_io import dump
+
+    text = dump(value).removesuffix("\n")
+    # Not textwrap.indent and not splitlines: U+2028 and its like end no line of YAML.
+    return text if not indent else "\n".join(" " * indent + line if line else line for line in text.split("\n"))
+
+
+def first_keys(value: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    """Return ``value`` with ``keys`` first, in that order, and the rest as it was (a template filter)."""
+    return {key: value[key] for key in keys if key in value} | {k: v for k, v in value.items() if k not in keys}
+
+
+def one_line(text: str) -> str:
+    """Return ``text`` on one line and without control characters, which could forge a line (a template filter)."""
+    # Not printable are also U+2028, the marks that turn the writing direction, and lone surrogates.
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+
+
+def table(rows: list[list[Any]]) -> str:
+    """Return ``rows``, the first of which is the header, in aligned columns (a template filter)."""
+    from renderer.tables import text_table
+
+    return text_table([[str(cell) for cell in row] for row in rows]).removesuffix("\n")
+
+
+def _finding(error: Exception, name: str, user_templates: Path | None) -> Finding:
+    from jinja2.exceptions import SecurityError, TemplateNotFound, TemplateSyntaxError
+
+    file, line = name, 0
+    frame = error.__traceback__
+    # Jinja rewrites the traceback so that a template's frame has the template's own file and line.
+    while frame is not None:
+        if frame.tb_frame.f_code.co_filename.endswith(SUFFIX):
+            file, line = frame.tb_frame.f_code.co_filename, frame.tb_lineno
+        frame = frame.tb_next
+    message = str(error) or type(error).__name__
+    if isinstance(error, TemplateSyntaxError):
+        file, line, message = error.filename or name, error.lineno, f"is no Jinja: {error.message}"
+    elif isinstance(error, TemplateNotFound):
+        message = f"there is no template {error.name}"
+    elif isinstance(error, SecurityError):
+        message = f"is not allowed in a template: {message}"
+    elif type(error).__module__.partition(".")[0] != "jinja2":
+        message = f"{type(error).__name__}: {message}"
+    return Finding(_shown(Path(file), user_templates), line, 0, "", message)
+
+
+def _shown(file: Path, user_templates: Path | None) -> str:
+    """Return a template's file as the user named its folder."""
+    if user_templates is not None and file.is_relative_to(user_templates.absolute()):
+        return str(user_templates / file.relative_to(user_templates.absolute()))
+    return str(file)
