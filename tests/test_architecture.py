@@ -1,0 +1,199 @@
+"""Imports point one way, from the command line towards a core that reads no file, no clock and no environment."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CORE = {
+    "describe",
+    "duration",
+    "engine",
+    "errors",
+    "manifest",
+    "model",
+    "plan",
+    "pod_defaults",
+    "pod_template",
+    "release",
+    "roles",
+    "rollout_spec",
+    "rollout_status",
+    "tables",
+    "tree",
+}
+"""Modules and packages of the core: functions of their arguments alone."""
+
+SHELL = {
+    "__main__",
+    "cli",
+    "commands",
+    "commit",
+    "git",
+    "journal",
+    "kubeconform",
+    "layouts",
+    "message",
+    "publish",
+    "render",
+    "resolve",
+    "state",
+    "transaction",
+    "validate",
+    "write",
+    "yaml_scalars",
+}
+"""Everything else: what knows files, processes, formats, git or the command line."""
+
+PURE = {
+    "__future__",
+    "base64",
+    "bisect",
+    "collections",
+    "collections.abc",
+    "copy",
+    "dataclasses",
+    "datetime",
+    "decimal",
+    "enum",
+    "fractions",
+    "functools",
+    "hashlib",
+    "itertools",
+    "json",
+    "math",
+    "operator",
+    "re",
+    "string",
+    "types",
+    "typing",
+}
+"""What the core may import of the standard library: all of it computes, none of it looks around."""
+
+LOADERS = {"engine.routers": {"importlib"}, "pod_template.table": {"importlib.resources"}}
+"""Modules of the core that may import more: a router's module by its name, and the table of fields from the package."""
+
+IMPURE_CALLS = {"__import__", "breakpoint", "eval", "exec", "input", "now", "open", "print", "today", "utcnow"}
+
+OWNERS = {
+    "click": {"cli", "commands"},
+    "git": {"git"},
+    "jinja2": {"layouts"},
+    "jsonschema": {"kubeconform", "settings"},
+    "ruamel": {"yaml_io"},
+    "yaml": {"yaml_io"},
+}
+"""Who may import each library: one module knows YAML, one git, one templates."""
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Yield the name of every module that is imported, on top or within a function; a relative one begins with dots."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            name = "." * node.level + (node.module or "")
+            # `from renderer import engine` names a module too.
+            yield from (f"{name}.{alias.name}" for alias in node.names) if name == "renderer" else (name,)
+
+
+def calls(tree: ast.AST) -> Iterator[str]:
+    """Yield the last name of everything that is called: ``now`` for ``datetime.now()``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            match node.func:
+                case ast.Name(id=name) | ast.Attribute(attr=name):
+                    yield name
+
+
+def impurities(source: str, module: str) -> list[str]:
+    """Return what the core must not have in ``source``, the text of the core's ``module``."""
+    tree = ast.parse(source)
+    allowed = PURE | LOADERS.get(module, set()) | {"renderer.__version__"}
+    foreign = [
+        name
+        for name in imports(tree)
+        if name not in allowed and not (name.startswith("renderer.") and name.split(".")[1] in CORE)
+    ]
+    return foreign + [name for name in calls(tree) if name in IMPURE_CALLS]
+
+
+@pytest.fixture(scope="session")
+def sources(project: Path) -> dict[str, str]:
+    """Return the text of every module by its name within the package; a package is its ``__init__``."""
+    root = project / "renderer"
+    found = {}
+    for path in sorted(root.rglob("*.py")):
+        parts = path.relative_to(root).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        if name:
+            found[name] = path.read_text(encoding="utf-8")
+    return found
+
+
+def test_every_module_has_its_place(sources: dict[str, str]) -> None:
+    assert sorted({name.partition(".")[0] for name in sources}) == sorted(CORE | SHELL)
+    assert not CORE & SHELL
+
+
+def test_the_exceptions_are_still_needed(sources: dict[str, str]) -> None:
+    assert {name for name in LOADERS if LOADERS[name] & set(imports(ast.parse(sources[name])))} == set(LOADERS)
+
+
+def test_the_core_is_pure(sources: dict[str, str]) -> None:
+    core = {name: text for name, text in sources.items() if name.partition(".")[0] in CORE}
+    assert {name: found for name, text in core.items() if (found := impurities(text, name))} == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import os", ["os"]),
+        ("from pathlib import Path", ["pathlib"]),
+        ("def f():\n    import time", ["time"]),
+        ("from renderer.git import Head", ["renderer.git"]),
+        ("from renderer import git", ["renderer.git"]),
+        ("from .model import Rollout", [".model"]),
+        ("from . import commands", ["."]),
+        ("import importlib.resources", ["importlib.resources"]),
+        ("open('a')", ["open"]),
+        ("datetime.now(UTC)", ["now"]),
+        ("import datetime\ndatetime.date.today()", ["today"]),
+        ("from renderer.model import Rollout\nimport json", []),
+        ("from renderer import __version__, model", []),
+    ],
+)
+def test_what_is_impure_is_found(source: str, found: list[str]) -> None:
+    assert impurities(source, "plan") == found
+
+
+def test_only_the_command_line_knows_the_command_line(sources: dict[str, str]) -> None:
+    for name, text in sources.items():
+        imported = set(imports(ast.parse(text)))
+        if name not in {"__main__", "commands.completion"}:
+            assert "renderer.cli" not in imported, name
+        if name.partition(".")[0] not in {"cli", "commands"}:
+            assert not any(module.startswith("renderer.commands") for module in imported), name
+
+
+def test_each_library_has_its_owner(sources: dict[str, str]) -> None:
+    found: dict[str, set[str]] = {library: set() for library in OWNERS}
+    for name, text in sources.items():
+        for module in imports(ast.parse(text)):
+            library = module.partition(".")[0]
+            if library not in sys.stdlib_module_names | {"renderer"}:
+                found[library].add(name.partition(".")[0])
+    assert found == OWNERS
+
+
+def test_the_command_line_starts_without_what_only_some_verbs_need() -> None:
+    heavy = ["git", "jinja2", "jsonschema", "ruamel", "yaml", "kubernetes_validate", "renderer.engine", "subprocess"]
+    program = f"import sys, json, renderer.cli; print(json.dumps([m for m in {heavy} if m in sys.modules]))"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert json.loads(told.stdout) == []
