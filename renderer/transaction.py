@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +75,13 @@ class Transaction:
         """
         self.prepare()
         self.apply()
+        entries = self._owned().entries
         try:
-            return self.finish()
+            self._discard()
         except BaseException:
             self.rollback()
             raise
+        return entries
 
     def prepare(self) -> None:
         """Write the journal; no planned file changes yet.
@@ -101,7 +104,9 @@ class Transaction:
                     self._stage(journal, number, entry)
                 journal.save()
         except BaseException:
-            self._discard()
+            with suppress(RollstepError):
+                self._discard()
+            self._release()
             raise
 
     def apply(self) -> None:
@@ -114,9 +119,15 @@ class Transaction:
             raise
 
     def finish(self) -> tuple[Entry, ...]:
-        """Let the old files go, and return what changed."""
+        """Let the old files go, and return what changed.
+
+        Raises RollstepError where the journal cannot be removed; the next run's recovery does it.
+        """
         entries = self._owned().entries
-        self._discard()
+        try:
+            self._discard()
+        finally:
+            self._release()
         return entries
 
     def rollback(self) -> None:
@@ -126,12 +137,14 @@ class Transaction:
         """
         try:
             self._owned().undo()
+            self._owned().remove()
         except OSError as error:
-            self._release()
             message = f"could not be put back: {error.strerror or error}"
             hint = f"the old files are in {JOURNAL}, and the next run tries again"
             raise RollstepError([Finding(str(error.filename or JOURNAL), 0, 0, "", message, hint)]) from error
-        self._discard()
+        finally:
+            self._journal = None
+            self._release()
 
     def _plan(self, path: Path | str, content: bytes | None) -> Transaction:
         target = self.root / path

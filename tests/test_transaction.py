@@ -1,0 +1,421 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from renderer.errors import RollstepError
+from renderer.journal import JOURNAL, Journal, acquire, pending, recover
+from renderer.transaction import Transaction
+
+BEFORE = {"app/status.yaml": "step: 1\n", "app/rendered/a.yaml": "old a\n", "app/rendered/gone.yaml": "gone\n"}
+AFTER = {"app/status.yaml": "step: 2\n", "app/rendered/a.yaml": "new a\n", "app/rendered/sub/b.yaml": "new b\n"}
+SYSTEM_CALLS = ("mkdir", "open", "write", "fchmod", "fsync", "replace", "unlink", "rmdir", "listdir")
+
+KILL_SWEEP = """
+import json, os, shutil, signal, sys
+from pathlib import Path
+from renderer.journal import JOURNAL, recover
+from renderer.transaction import Transaction
+
+root, before, after, calls = Path(sys.argv[1]), *map(json.loads, sys.argv[2:5])
+
+def content():
+    files = [path for path in sorted(root.rglob("*")) if path.is_file() and JOURNAL not in path.parts]
+    return {path.relative_to(root).as_posix(): path.read_text() for path in files}
+
+def work(point):
+    count = 0
+    def wrap(real):
+        def call(*args, **kwargs):
+            nonlocal count
+            count += 1
+            if count == point:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*args, **kwargs)
+        return call
+    for name in calls:
+        setattr(os, name, wrap(getattr(os, name)))
+    transaction = Transaction(root)
+    for path in sorted(before.keys() | after.keys()):
+        transaction.write(path, after[path]) if path in after else transaction.delete(path)
+    transaction.commit()
+
+point, done = 0, False
+while not done:
+    point += 1
+    shutil.rmtree(root)
+    for path, text in before.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    child = os.fork()
+    if not child:
+        work(point)
+        os._exit(0)
+    done = os.waitpid(child, 0)[1] == 0
+    torn = content()
+    notes = recover(root)
+    print(json.dumps({"torn": torn, "notes": notes, "content": content(), "left": (root / JOURNAL).exists()}))
+"""
+
+
+def fill(root: Path) -> Path:
+    for path, text in BEFORE.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    return root
+
+
+def content(root: Path) -> dict[str, str]:
+    files = [path for path in sorted(root.rglob("*")) if path.is_file() and JOURNAL not in path.parts]
+    return {path.relative_to(root).as_posix(): path.read_text() for path in files}
+
+
+def change(root: Path) -> Transaction:
+    transaction = Transaction(root)
+    for path in sorted(BEFORE.keys() | AFTER.keys()):
+        if path in AFTER:
+            transaction.write(path, AFTER[path])
+        else:
+            transaction.delete(path)
+    return transaction
+
+
+def test_commit_changes_every_file_and_leaves_no_journal(tmp_path: Path) -> None:
+    changed = change(fill(tmp_path)).commit()
+    assert content(tmp_path) == AFTER
+    assert not (tmp_path / JOURNAL).exists()
+    assert sorted(entry.path for entry in changed) == sorted(BEFORE.keys() | AFTER.keys())
+
+
+def test_files_that_hold_the_content_already_are_not_touched(tmp_path: Path) -> None:
+    fill(tmp_path)
+    before = (tmp_path / "app/status.yaml").stat()
+    transaction = Transaction(tmp_path).write("app/status.yaml", BEFORE["app/status.yaml"]).delete("app/never.yaml")
+    assert transaction.commit() == ()
+    assert (tmp_path / "app/status.yaml").stat() == before
+
+
+def test_modes_are_kept_and_new_files_follow_the_umask(tmp_path: Path) -> None:
+    fill(tmp_path)
+    (tmp_path / "app/status.yaml").chmod(0o640)
+    old = os.umask(0o027)
+    try:
+        change(tmp_path).commit()
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "app/status.yaml").stat().st_mode) == 0o640
+    assert stat.S_IMODE((tmp_path / "app/rendered/sub/b.yaml").stat().st_mode) == 0o640
+
+
+def test_the_same_file_under_two_paths_is_refused_where_contents_differ(tmp_path: Path) -> None:
+    fill(tmp_path)
+    (tmp_path / "link").symlink_to("app")
+    Transaction(tmp_path).write("app/status.yaml", "x").write("link/status.yaml", "x").check()
+    with pytest.raises(RollstepError, match="two different contents"):
+        Transaction(tmp_path).write("app/status.yaml", "x").write("link/status.yaml", "y").commit()
+    assert content(tmp_path)["app/status.yaml"] == "step: 1\n"
+
+
+def outside(root: Path) -> str:
+    (root / "app/rendered/sub").symlink_to(root.parent)
+    return "app/rendered/sub/b.yaml: leads outside"
+
+
+def outside_as_the_file_itself(root: Path) -> str:
+    (root / "app/status.yaml").unlink()
+    (root / "app/status.yaml").symlink_to(root.parent / "elsewhere")
+    return "app/status.yaml: leads outside"
+
+
+def circle(root: Path) -> str:
+    (root / "app/status.yaml").unlink()
+    (root / "app/status.yaml").symlink_to("status.yaml")
+    return "app/status.yaml: leads outside|app/status.yaml: is not a plain file"
+
+
+def link_to_delete(root: Path) -> str:
+    (root / "app/rendered/gone.yaml").unlink()
+    (root / "app/rendered/gone.yaml").symlink_to("a.yaml")
+    return "app/rendered/gone.yaml: is not a plain file"
+
+
+def folder_in_the_way(root: Path) -> str:
+    (root / "app/rendered/sub/b.yaml").mkdir(parents=True)
+    return "app/rendered/sub/b.yaml: is a folder"
+
+
+def file_in_the_way(root: Path) -> str:
+    (root / "app/rendered/sub").write_text("")
+    return "app/rendered/sub: is a file where a folder is to be"
+
+
+def read_only(root: Path) -> str:
+    (root / "app/rendered/a.yaml").chmod(0o444)
+    return "app/rendered/a.yaml: is read-only"
+
+
+def pipe(root: Path) -> str:
+    os.mkfifo(root / "app/rendered/sub.yaml")
+    (root / "app/status.yaml").unlink()
+    os.mkfifo(root / "app/status.yaml")
+    return "app/status.yaml: is not a plain file"
+
+
+@pytest.mark.parametrize(
+    "obstacle",
+    [
+        outside,
+        outside_as_the_file_itself,
+        circle,
+        link_to_delete,
+        folder_in_the_way,
+        file_in_the_way,
+        read_only,
+        pipe,
+    ],
+)
+def test_an_obstacle_is_refused_with_its_path_and_nothing_changes(
+    obstacle: Callable[[Path], str], tmp_path: Path
+) -> None:
+    root = fill(tmp_path / "root")
+    expected = obstacle(root)
+    before = sorted((path, path.lstat()) for path in tmp_path.rglob("*"))
+    with pytest.raises(RollstepError, match=expected):
+        change(root).commit()
+    # Reading a folder moves no time stamp that matters here: size, mode and modification time all are as they were.
+    seen = sorted((path, path.lstat()) for path in tmp_path.rglob("*"))
+    assert [(path, s.st_mode, s.st_size, s.st_mtime_ns) for path, s in seen] == [
+        (path, s.st_mode, s.st_size, s.st_mtime_ns) for path, s in before
+    ]
+
+
+def test_every_obstacle_is_told_at_once(tmp_path: Path) -> None:
+    fill(tmp_path)
+    read_only(tmp_path)
+    outside(tmp_path)
+    with pytest.raises(RollstepError) as caught:
+        change(tmp_path).check()
+    assert len(caught.value.findings) == 2
+
+
+@pytest.mark.parametrize("path", [".git/hooks/pre-commit", "app/.GIT/config", f"{JOURNAL}/lock"])
+def test_what_belongs_to_git_or_to_the_journal_is_never_written(path: str, tmp_path: Path) -> None:
+    with pytest.raises(RollstepError, match="folder of git's or rollstep's own"):
+        Transaction(tmp_path).write(path, "x").commit()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_within_the_root_is_followed_and_stays_a_link(tmp_path: Path) -> None:
+    fill(tmp_path)
+    (tmp_path / "link").symlink_to("app/status.yaml")
+    entries = Transaction(tmp_path).write("link", "step: 9\n").commit()
+    assert [entry.path for entry in entries] == ["app/status.yaml"]
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "app/status.yaml").read_text() == "step: 9\n"
+
+
+class Failing:
+    """Counts the calls that reach the system, and lets one of them, or all from one on, fail as on a full disk."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, at: int, *, persistent: bool = False) -> None:
+        self.count, self.at, self.persistent = 0, at, persistent
+        for name in SYSTEM_CALLS:
+            patch.setattr(os, name, self.wrap(getattr(os, name)))
+
+    def wrap(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.count += 1
+            if self.count == self.at or (self.persistent and self.count > self.at):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(args[0]))
+            return real(*args, **kwargs)
+
+        return call
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+def test_wherever_a_system_call_fails_all_files_are_old_or_all_are_new(tmp_path: Path, persistent: bool) -> None:
+    outcomes = []
+    for at in range(1, 1000):
+        root = fill(tmp_path / str(at))
+        with pytest.MonkeyPatch.context() as patch:
+            failing = Failing(patch, at, persistent=persistent)
+            try:
+                change(root).commit()
+                told = ""
+            except RollstepError as error:
+                told = str(error)
+        if failing.count < at:
+            break
+        failed = bool(told)
+        assert not failed or "No space left" in told
+        if pending(root):
+            # The disk that refused the change refused to take it back as well: the next run can.
+            assert persistent
+            assert recover(root)
+        assert content(root) == (BEFORE if failed else AFTER)
+        assert failed or not pending(root)
+        outcomes.append(failed)
+        change(root).commit()
+        assert content(root) == AFTER
+        assert not (root / JOURNAL).exists()
+    assert outcomes.count(True) > 20
+    assert False in outcomes, "clearing the journal away may fail without harm"
+
+
+def test_an_interrupt_between_two_renames_puts_the_old_files_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path)
+    real, calls = os.replace, []
+
+    def replace(source: Any, target: Any) -> None:
+        calls.append(target)
+        if str(target).endswith("status.yaml") and "interrupted" not in calls:
+            calls.append("interrupted")
+            raise KeyboardInterrupt
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(KeyboardInterrupt):
+        change(tmp_path).commit()
+    assert content(tmp_path) == BEFORE
+    assert not (tmp_path / JOURNAL).exists()
+
+
+def test_killed_at_any_point_the_next_run_has_all_old_or_all_new_files(tmp_path: Path) -> None:
+    args = [str(fill(tmp_path / "root")), *map(json.dumps, (BEFORE, AFTER, SYSTEM_CALLS))]
+    sweep = subprocess.run([sys.executable, "-c", KILL_SWEEP, *args], capture_output=True, text=True, check=True)
+    runs = [json.loads(line) for line in sweep.stdout.splitlines()]
+    assert all(run["content"] in (BEFORE, AFTER) for run in runs)
+    assert not any(run["left"] for run in runs)
+    # The sweep is worth something only where it has met a mix, and both ends.
+    assert any(run["torn"] not in (BEFORE, AFTER) for run in runs)
+    assert all(run["content"] == BEFORE and run["notes"] for run in runs if run["torn"] not in (BEFORE, AFTER))
+    assert runs[0]["content"] == BEFORE
+    assert runs[-1]["content"] == AFTER
+    assert runs[-1]["notes"] == []
+
+
+def test_a_real_file_size_limit_changes_nothing(tmp_path: Path) -> None:
+    root = fill(tmp_path / "root")
+    script = """
+import resource, sys
+from pathlib import Path
+from renderer.errors import RollstepError
+from renderer.transaction import Transaction
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+transaction = Transaction(Path(sys.argv[1])).write("app/status.yaml", "small").write("app/rendered/a.yaml", "x" * 9000)
+try:
+    transaction.commit()
+except RollstepError as error:
+    sys.exit(str(error))
+"""
+    done = subprocess.run([sys.executable, "-c", script, str(root)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "File too large" in done.stderr
+    assert content(root) == BEFORE
+    assert not (root / JOURNAL).exists()
+
+
+def interrupted(root: Path) -> Journal:
+    """Leave what a kill after the first renames leaves."""
+    transaction = change(root)
+    transaction.prepare()
+    journal = transaction._owned()
+    os.replace(journal.new_file(0), root / journal.entries[0].path)
+    transaction._release()
+    return journal
+
+
+def test_recovery_goes_back_or_forward_as_git_says(tmp_path: Path) -> None:
+    for committed, expected in ((False, BEFORE), (True, AFTER)):
+        root = fill(tmp_path / str(committed))
+        interrupted(root)
+        assert pending(root)
+        with pytest.raises(RollstepError, match="has to be recovered first"):
+            change(root).commit()
+        asked: list[Journal] = []
+
+        def is_committed(journal: Journal, asked: list[Journal] = asked, committed: bool = committed) -> bool:
+            asked.append(journal)
+            return committed
+
+        assert len(recover(root, is_committed)) == 1
+        assert [entry.path for entry in asked[0].entries] == sorted(BEFORE.keys() | AFTER.keys())
+        assert content(root) == expected
+        assert recover(root) == ()
+        assert not (root / JOURNAL).exists()
+
+
+def test_recovery_never_overwrites_what_was_edited_meanwhile(tmp_path: Path) -> None:
+    root = fill(tmp_path)
+    interrupted(root)
+    (root / "app/status.yaml").write_text("step: by hand\n")
+    before = content(root)
+    with pytest.raises(RollstepError, match=r"app/status\.yaml: has been edited since a run was interrupted"):
+        recover(root)
+    assert content(root) == before
+    assert pending(root)
+
+
+def test_a_journal_that_cannot_be_read_is_left_alone(tmp_path: Path) -> None:
+    root = fill(tmp_path)
+    interrupted(root)
+    (root / JOURNAL / "journal.json").write_text("{")
+    before = content(root)
+    with pytest.raises(RollstepError, match="cannot be read"):
+        recover(root)
+    assert content(root) == before
+
+
+def test_a_running_transaction_is_neither_recovered_nor_joined(tmp_path: Path) -> None:
+    root = fill(tmp_path)
+    script = """
+import sys, time
+from pathlib import Path
+from renderer.transaction import Transaction
+transaction = Transaction(Path(sys.argv[1])).write("app/status.yaml", "step: 2\\n")
+transaction.prepare()
+transaction.apply()
+print("ready", flush=True)
+sys.stdin.read()
+"""
+    command = [sys.executable, "-c", script, str(root)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == "ready\n"
+        assert recover(root) == ()
+        with pytest.raises(RollstepError, match="another rollstep is changing files"):
+            change(root).commit()
+        assert content(root)["app/status.yaml"] == "step: 2\n"
+        owner.send_signal(signal.SIGKILL)
+    assert len(recover(root)) == 1
+    assert content(root) == BEFORE
+
+
+def test_the_lock_of_a_removed_journal_is_not_taken_for_one(tmp_path: Path) -> None:
+    first = acquire(tmp_path)
+    assert acquire(tmp_path) == -1
+    os.close(first)
+    second = acquire(tmp_path)
+    assert second >= 0
+    os.close(second)
+
+
+def test_the_journal_is_invisible_to_git(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    interrupted(fill(tmp_path))
+    args = ["git", "status", "--porcelain", "--untracked-files=all"]
+    shown = subprocess.run(args, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert "app/status.yaml" in shown
+    assert JOURNAL not in shown
