@@ -1,0 +1,175 @@
+"""The wheel and the source distribution hold what an installed rollstep needs, and say what it needs."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import tomllib
+import venv
+import zipfile
+from email import message_from_bytes
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LIBRARIES = {
+    "click": "click",
+    "gitpython": "git",
+    "jinja2": "jinja2",
+    "jsonschema": "jsonschema",
+    "kubernetes-validate": None,  # for its schemas, which are found without an import
+    "pyyaml": "yaml",
+    "ruamel.yaml": "ruamel",
+}
+"""What each dependency is imported as."""
+
+
+def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None, stdin: str = "") -> str:
+    """Return what ``command`` prints; fail with what it said where it fails."""
+    done = subprocess.run(command, cwd=cwd, env=env, input=stdin, capture_output=True, text=True)
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def build(what: list[str], source: Path, to: Path) -> None:
+    run(sys.executable, "-m", "build", "--no-isolation", *what, "--outdir", to, cwd=source)
+
+
+def contents(wheel: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+@pytest.fixture(scope="session")
+def metadata(project: Path) -> dict[str, Any]:
+    return tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def wheel(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    build(["--wheel"], project, folder)
+    (path,) = folder.iterdir()
+    return path
+
+
+@pytest.fixture(scope="session")
+def sdist(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sdist")
+    build(["--sdist"], project, folder)
+    (path,) = folder.iterdir()
+    return path
+
+
+@pytest.fixture(scope="session")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an environment with the wheel in it, and outside the checkout.
+
+    Its dependencies are those that the tests run with: a path to them, so that no network is needed.  The checkout is
+    not on that path: an editable install is a ``.pth`` file, and those of a path's folders are not read.
+    """
+    folder = tmp_path_factory.mktemp("installed") / "venv"
+    venv.create(folder)
+    python = folder / "bin" / "python"
+    run(sys.executable, "-m", "pip", "--python", python, "install", "--no-index", "--no-deps", wheel)
+    site = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
+    (Path(site) / "dependencies.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
+    return folder
+
+
+def rollstep(installed: Path, *arguments: str, cwd: Path, stdin: str = "") -> str:
+    environment = {"HOME": str(cwd), "PATH": "/usr/local/bin:/usr/bin:/bin"}
+    return run(installed / "bin" / "rollstep", *arguments, cwd=cwd, env=environment, stdin=stdin)
+
+
+def kept(project: Path, *folders: str) -> set[str]:
+    """Return the files that git keeps, or would keep, in ``folders``."""
+    command = ["git", "-C", str(project), "ls-files", "-z", "--cached", "--others", "--exclude-standard", *folders]
+    return {name for name in run(*command).split("\0") if name and (project / name).is_file()}
+
+
+def test_the_wheel_holds_the_package_the_templates_and_nothing_else(wheel: Path, project: Path) -> None:
+    names = set(contents(wheel))
+    info = {name for name in names if re.match(r"rollstep-[^/]+\.dist-info/", name)}
+    expected = {re.sub("^templates/", "renderer/templates/", name) for name in kept(project, "renderer", "templates")}
+    assert names - info == expected
+    assert "renderer/py.typed" in names
+    assert any(name.startswith("renderer/templates/") for name in names)
+    assert any(name.endswith("/licenses/LICENSE") for name in info)
+
+
+def test_the_wheel_of_the_sdist_is_the_wheel_of_the_checkout(wheel: Path, sdist: Path, tmp_path: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (source,) = tmp_path.iterdir()
+    build(["--wheel"], source, tmp_path / "dist")
+    assert contents(next((tmp_path / "dist").iterdir())) == contents(wheel)
+
+
+def test_the_sdist_can_be_tested(sdist: Path, project: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert kept(project, "environments", "renderer", "templates", "tests", "Makefile") <= names
+
+
+def test_the_metadata_say_what_is_needed(wheel: Path, metadata: dict[str, Any]) -> None:
+    files = contents(wheel)
+    (told,) = [message_from_bytes(data) for name, data in files.items() if name.endswith(".dist-info/METADATA")]
+    assert told["Name"] == "rollstep"
+    assert told["License-Expression"] == "Apache-2.0"
+    assert told["Requires-Python"] == ">=3.11"
+    needed = [text for text in told.get_all("Requires-Dist", []) if "extra ==" not in text]
+    assert len(needed) == len(metadata["project"]["dependencies"])
+
+
+def test_each_import_has_a_dependency_and_each_dependency_an_import(project: Path, metadata: dict[str, Any]) -> None:
+    declared = {re.split("[<>=!~ ]", text)[0].lower() for text in metadata["project"]["dependencies"]}
+    assert declared == LIBRARIES.keys()
+    imported = set()
+    for path in (project / "renderer").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                imported.add(node.module.partition(".")[0])
+    foreign = imported - sys.stdlib_module_names - {"renderer"}
+    assert foreign == {name for name in LIBRARIES.values() if name}
+
+
+def test_development_tools_are_pinned(metadata: dict[str, Any]) -> None:
+    tools = metadata["project"]["optional-dependencies"]["dev"]
+    assert [tool for tool in tools if not re.fullmatch(r"[\w.-]+==[\w.]+", tool)] == []
+
+
+def test_the_installed_command_runs_outside_the_checkout(installed: Path, project: Path, tmp_path: Path) -> None:
+    where = run(installed / "bin" / "python", "-c", "import renderer; print(renderer.__file__)", cwd=tmp_path).strip()
+    assert Path(where).is_relative_to(installed)
+    assert not Path(where).is_relative_to(project)
+    from renderer import __version__
+
+    assert __version__ in rollstep(installed, "--version", cwd=tmp_path)
+    assert "advance" in rollstep(installed, "--help", cwd=tmp_path)
+
+
+def test_every_verb_is_installed(installed: Path, tmp_path: Path) -> None:
+    from renderer.cli import VERBS
+
+    for verb in VERBS:
+        assert f"rollstep {verb}" in rollstep(installed, verb, "--help", cwd=tmp_path)
+
+
+def test_the_installed_package_renders_and_validates(installed: Path, project: Path, tmp_path: Path) -> None:
+    program = """if True:
+        from pathlib import Path
+        from renderer.validate import validate
+        text = Path("valid.yaml").read_text(encoding="utf-8")
+        print(len(validate({"a": text}, "1.34").findings), len(validate({"a": text + "typo: 1"}, "1.34").findings))
+    """
+    (tmp_path / "valid.yaml").write_bytes((project / "tests/data/validate/valid.yaml").read_bytes())
+    environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    assert run(installed / "bin" / "python", "-c", program, cwd=tmp_path, env=environment) == "0 1\n"
