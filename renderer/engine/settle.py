@@ -13,14 +13,21 @@ MAX_PASSES = 5000
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The world once nothing moves any more, and all writes that led there, in order."""
+    """The world once nothing moves any more, and all writes that led there, in order.
+
+    ``restless`` tells that the controller goes on writing although nothing comes of it: each of its passes undoes what
+    it has just done.
+    """
 
     world: World
     writes: tuple[Write, ...]
+    restless: bool = False
 
 
 def settle(world: World, *, hold_step: int | None = None, hold: bool = False, skip_pauses: bool = False) -> Settled:
-    """Repeat {ReplicaSets become what their spec says; one pass of the controller} until nothing moves.
+    """Repeat {passes of the controller until it rests; ReplicaSets become what their spec says} until nothing moves.
+
+    Pods take longer than the controller, so it always comes to rest before more of them are available.
 
     With ``hold`` no ReplicaSet's available count changes.  With ``hold_step`` everything that this step asks for is
     done (weights, replicas, pause conditions) but the step never completes; steps before it complete in the ordinary
@@ -34,13 +41,15 @@ def settle(world: World, *, hold_step: int | None = None, hold: bool = False, sk
     """
     writes: list[Write] = []
     for _ in range(MAX_PASSES):
-        before = world if hold else catch_up(world)
-        done = reconcile(before, hold_step=hold_step, skip_pauses=skip_pauses)
-        if done.world == world:
-            return Settled(world, tuple(writes))
-        if done.world != before:
+        done = reconcile(world, hold_step=hold_step, skip_pauses=skip_pauses)
+        if done.world != world:
             writes.extend(done.writes)
-        world = done.world
+            world = done.world
+            continue
+        after = world if hold else catch_up(world)
+        if after == world:
+            return Settled(world, tuple(writes), restless=bool(done.writes))
+        world = after
     raise AssertionError(f"the release of {world.rollout.name} does not come to rest")
 
 

@@ -1,0 +1,62 @@
+"""Which objects a release reads, edits and makes, apart from the ReplicaSets."""
+
+from __future__ import annotations
+
+from renderer.engine.routers import router_for, supported_routers
+from renderer.manifest import Body, ObjectKey
+from renderer.model import HASH_LABEL, MANAGED_BY_ANNOTATION, Rollout
+
+
+def required_objects(rollout: Rollout) -> tuple[tuple[ObjectKey, str], ...]:
+    """Return the user's objects that have to be there, each with the field of the Rollout that names it."""
+    namespace = rollout.namespace
+    services: list[tuple[str, str]] = []
+    if rollout.canary is not None:
+        services += [(rollout.canary.stable_service, "canary.stableService")]
+        services += [(rollout.canary.canary_service, "canary.canaryService")]
+    if rollout.blue_green is not None:
+        services += [(rollout.blue_green.active_service, "blueGreen.activeService")]
+        services += [(rollout.blue_green.preview_service, "blueGreen.previewService")]
+    found = [(ObjectKey("", "Service", namespace, name), f"spec.strategy.{path}") for name, path in services if name]
+    for router in _routers(rollout):
+        found += router_for(router).required_objects(rollout)
+    return tuple(found)
+
+
+def edited_by_engine(rollout: Rollout) -> tuple[ObjectKey, ...]:
+    """Return the user's objects of which a release owns some fields."""
+    return tuple(dict.fromkeys(key for key, _ in required_objects(rollout)))
+
+
+def created_by_engine(rollout: Rollout) -> tuple[ObjectKey, ...]:
+    """Return the objects that are there because of the release alone, such as a canary Ingress."""
+    return tuple(key for router in _routers(rollout) for key in router_for(router).created_objects(rollout))
+
+
+def carry_over(rollout: Rollout, wanted: Body, rendered: Body) -> Body:
+    """Return the user's object ``wanted`` with the fields that the release owns as they are in ``rendered``.
+
+    For a Service that is its selector's pod-template-hash and the annotation that marks it as managed.
+    """
+    if wanted.get("kind") == "Service":
+        return _carry_over_service(wanted, rendered)
+    for router in _routers(rollout):
+        wanted = router_for(router).carry_over(rollout, wanted, rendered)
+    return wanted
+
+
+def _routers(rollout: Rollout) -> tuple[str, ...]:
+    routing = rollout.canary.traffic_routing if rollout.canary is not None else None
+    return tuple(name for name in routing.routers if name in supported_routers()) if routing is not None else ()
+
+
+def _carry_over_service(wanted: Body, rendered: Body) -> Body:
+    spec = dict(wanted.get("spec") or {})
+    metadata = dict(wanted.get("metadata") or {})
+    pod_template_hash = ((rendered.get("spec") or {}).get("selector") or {}).get(HASH_LABEL)
+    manager = ((rendered.get("metadata") or {}).get("annotations") or {}).get(MANAGED_BY_ANNOTATION)
+    if pod_template_hash is not None:
+        spec["selector"] = {**(spec.get("selector") or {}), HASH_LABEL: pod_template_hash}
+    if manager is not None:
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), MANAGED_BY_ANNOTATION: manager}
+    return {**wanted, "metadata": metadata, "spec": spec}

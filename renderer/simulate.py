@@ -1,0 +1,305 @@
+"""Run a scenario: a user's actions on a Rollout in a simulated cluster, a frame after each of them.
+
+A scenario is a YAML file whose first document is ``kind: Scenario`` with ``actions``; the others are the manifests that
+are applied first.  The frames have the format of the recordings of the real controller that the tests compare with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from renderer.api_server import default_object, world_of
+from renderer.engine import Settled, actions, next_wakeup, settle
+from renderer.engine.objects import created_by_engine
+from renderer.errors import Finding, RollstepError
+from renderer.manifest import Body, Manifest, field_path
+from renderer.model import World, Write
+from renderer.pod_defaults import default_pod_template, strip_pod_defaults
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+"""When a simulation begins; no result depends on it."""
+
+QUIET = timedelta(seconds=2)
+"""What passes after every action, so that no two ReplicaSets are made in the same second."""
+
+PATIENCE = timedelta(seconds=60)
+"""How long a frame waits for a controller that goes on writing, as it does after an abort with a router."""
+
+CONTROLLER = "rollstep (simulated, after argo-rollouts v1.9.1)"
+KINDS = ("ReplicaSet", "Service", "Ingress")
+RESOURCES = {"ReplicaSet": "replicasets", "Service": "services", "Ingress": "ingresses"}
+STATUS_FIELDS = (
+    "HPAReplicas",
+    "abort",
+    "availableReplicas",
+    "blueGreen",
+    "canary",
+    "conditions",
+    "controllerPause",
+    "currentPodHash",
+    "currentStepIndex",
+    "message",
+    "pauseConditions",
+    "phase",
+    "readyReplicas",
+    "replicas",
+    "selector",
+    "stableRS",
+    "updatedReplicas",
+)
+"""The fields of the status that a frame shows: those whose values do not depend on the clock or the cluster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A scenario's name, its actions as written, and the manifests that are applied first."""
+
+    name: str
+    actions: tuple[Any, ...]
+    manifests: tuple[Manifest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The world after an action, once nothing moves any more, and the writes that led there.
+
+    ``rejected`` is the refusal where the action was refused; the world is as it was then.
+    """
+
+    action: Any
+    world: World
+    writes: tuple[Write, ...]
+    rejected: str = ""
+
+
+def read_scenario(text: str, file: str) -> Scenario:
+    """Read a scenario; raise :class:`RollstepError` with every action that is not known."""
+    from renderer.yaml_io import load_documents
+
+    documents = load_documents(text, file)
+    if not documents or not isinstance(documents[0].value, dict) or documents[0].value.get("kind") != "Scenario":
+        raise RollstepError([Finding(file, 1, 0, "kind", "expected a first document of kind Scenario")])
+    head, source = documents[0].value, documents[0].source
+    listed = head.get("actions") or []
+    findings = []
+    for index, action in enumerate(listed):
+        problem = _problem(action)
+        if problem:
+            path: tuple[str | int, ...] = ("actions", index)
+            line, column = source.position(path)
+            findings.append(Finding(file, line, column, field_path(path), problem))
+    if findings:
+        raise RollstepError(findings)
+    manifests = tuple(Manifest(item.value, item.source) for item in documents[1:] if isinstance(item.value, dict))
+    return Scenario(str(head.get("name", "")), tuple(listed), manifests)
+
+
+def _verb(action: Any) -> tuple[str, Any]:
+    """Return verb and argument of an action: ``promote``, ``undo``, ``undo: 2``, ``release: true`` …"""
+    if isinstance(action, Mapping) and len(action) == 1:
+        verb, argument = next(iter(action.items()))
+        return str(verb), argument
+    return (action, None) if isinstance(action, str) else ("", None)
+
+
+ARGUMENTS: Mapping[str, tuple[type, ...]] = {
+    "setImage": (str,),
+    "promote": (),
+    "promoteFull": (),
+    "skipStep": (),
+    "abort": (),
+    "retry": (),
+    "undo": (int,),
+    "restart": (),
+    "pause": (),
+    "resume": (),
+    "scale": (int,),
+    "patch": (dict,),
+    "patchObject": (dict,),
+    "apply": (dict,),
+    "hold": (str, bool),
+    "release": (bool,),
+    "sleep": (int, float),
+}
+"""Every verb with the types of its argument; a verb without any takes none (or ``true``)."""
+NEEDS_ARGUMENT = ("setImage", "scale", "patch", "patchObject", "apply", "sleep")
+
+
+def _problem(action: Any) -> str:
+    verb, argument = _verb(action)
+    if verb not in ARGUMENTS:
+        return f"unknown action {action!r}; known are {', '.join(sorted(ARGUMENTS))}"
+    if argument is None:
+        return f"{verb} needs a value" if verb in NEEDS_ARGUMENT else ""
+    if argument is not True and not isinstance(argument, ARGUMENTS[verb]):
+        return f"{verb} does not take {argument!r}"
+    if verb == "setImage" and "=" not in argument:
+        return f"expected NAME=IMAGE, found {argument!r}"
+    if verb == "patchObject" and not {"kind", "name", "patch"} <= set(argument):
+        return "patchObject needs kind, name and patch"
+    return ""
+
+
+def simulate(scenario: Scenario, profile: str = "1.9") -> Iterator[Frame]:
+    """Yield the frame after ``apply`` and one after every action, ``hold`` excepted.
+
+    Raises :class:`RollstepError` for what the engine does not support.
+    """
+    world = world_of(scenario.manifests, START, profile)
+    held = False
+    for action in ("apply", *scenario.actions):
+        verb, argument = _verb(action)
+        if verb == "hold":
+            held = True
+            continue
+        if verb == "release":
+            held = False
+        rejected = ""
+        try:
+            world = _act(world, verb, argument)
+        except RollstepError as refusal:
+            rejected = str(refusal)
+        settled = settle(world, hold=held)
+        if verb == "sleep":
+            settled = _sleep(settled, timedelta(seconds=argument) + QUIET, held=held)
+        if settled.restless:
+            settled = _sleep(settled, PATIENCE, held=held, until_rest=True)
+        world = settled.world
+        yield Frame(action, world, settled.writes, rejected)
+        world = replace(world, now=world.now + QUIET)
+
+
+def _act(world: World, verb: str, argument: Any) -> World:
+    simple = {
+        "promote": actions.promote,
+        "promoteFull": actions.promote_full,
+        "skipStep": actions.skip_step,
+        "abort": actions.abort,
+        "retry": actions.retry,
+        "restart": actions.restart,
+        "pause": actions.pause,
+        "resume": actions.resume,
+    }
+    if verb in simple:
+        return simple[verb](world)
+    if verb == "setImage":
+        container, _, image = argument.partition("=")
+        return actions.set_image(world, container, image)
+    if verb == "undo":
+        return _undo(world, argument if isinstance(argument, int) and argument is not True else 0)
+    if verb == "scale":
+        return actions.scale(world, argument)
+    if verb == "patch":
+        return actions.patch(world, argument)
+    if verb == "apply" and argument:
+        return actions.apply(world, argument)
+    if verb == "patchObject":
+        patched = actions.patch_object(world, argument["kind"], argument["name"], argument["patch"])
+        return replace(patched, objects={key: default_object(body) for key, body in patched.objects.items()})
+    return world
+
+
+def _undo(world: World, to_revision: int) -> World:
+    """Undo as in a cluster: the template that goes back into the Rollout has all defaults of the API server."""
+    stored = tuple(replace(rs, template=default_pod_template(rs.template)) for rs in world.replica_sets)
+    return replace(actions.undo(replace(world, replica_sets=stored), to_revision), replica_sets=world.replica_sets)
+
+
+def _sleep(settled: Settled, duration: timedelta, *, held: bool, until_rest: bool = False) -> Settled:
+    """Let time pass and the controller act at every moment at which something is due."""
+    world, writes = settled.world, settled.writes
+    end = world.now + duration
+    while world.now < end and (settled.restless or not until_rest):
+        due = next_wakeup(world)
+        settled = settle(replace(world, now=end if due is None else min(due, end)), hold=held)
+        world, writes = settled.world, writes + settled.writes
+    return replace(settled, writes=writes)
+
+
+def to_document(scenario: Scenario, frames: Sequence[Frame]) -> dict[str, Any]:
+    """Return a whole run in the format of the recordings; timestamps are real ones."""
+    pod_specs: dict[str, Body] = {}
+    for frame in frames:
+        for rs in frame.world.replica_sets:
+            if rs.name not in pod_specs:
+                pod_specs[rs.name] = _plain_spec(rs.template.get("spec") or {}, pod_specs.values())
+    return {
+        "scenario": scenario.name,
+        "controller": CONTROLLER,
+        "podSpecs": {name: pod_specs[name] for name in sorted(pod_specs)},
+        "frames": [frame_to_dict(frame) for frame in frames],
+        "writes": [write_to_dict(write, frame.world) for frame in frames for write in frame.writes],
+    }
+
+
+def _plain_spec(spec: Body, earlier: Iterable[Body]) -> Body:
+    """Return a pod spec as a user wrote it: what ``undo`` filled in is taken out again."""
+    if not spec or default_pod_template({"spec": spec})["spec"] != spec:
+        return spec
+    same = (other for other in earlier if other and default_pod_template({"spec": other})["spec"] == spec)
+    return next(same, None) or strip_pod_defaults(spec)
+
+
+def frame_to_dict(frame: Frame) -> dict[str, Any]:
+    """Return one frame as JSON-ready data."""
+    world = frame.world
+    data: dict[str, Any] = {"action": frame.action}
+    if frame.rejected:
+        data["rejected"] = frame.rejected
+    status = {"blueGreen": {}, "canary": {}, **world.status.to_dict()}
+    shown = {name: status[name] for name in STATUS_FIELDS if name in status}
+    for name, times in (("conditions", ("lastUpdateTime", "lastTransitionTime")), ("pauseConditions", ("startTime",))):
+        if name in shown:
+            shown[name] = [{key: text for key, text in item.items() if key not in times} for item in shown[name]]
+    data["rolloutAnnotations"] = dict(sorted(world.rollout.annotations.items()))
+    data["status"] = shown
+    data["objects"] = _objects(world)
+    return data
+
+
+def _objects(world: World) -> list[dict[str, Any]]:
+    owned = set(created_by_engine(world.rollout))
+    shown = [_shown(rs.to_body(), world, owned=True) for rs in world.replica_sets]
+    shown += [_shown(body, world, owned=key in owned) for key, body in world.objects.items()]
+
+    def order(body: Body) -> tuple[int, str, str]:
+        kind = str(body["kind"])
+        return (KINDS.index(kind) if kind in KINDS else len(KINDS), kind, str(body["metadata"]["name"]))
+
+    return sorted(shown, key=order)
+
+
+def _shown(body: Body, world: World, *, owned: bool) -> dict[str, Any]:
+    """Return an object without its namespace, with its owner, and a ReplicaSet without its pod spec."""
+    metadata = {key: value for key, value in body["metadata"].items() if key != "namespace" and value}
+    if owned:
+        metadata["ownerReferences"] = [
+            {
+                "apiVersion": "argoproj.io/v1alpha1",
+                "blockOwnerDeletion": True,
+                "controller": True,
+                "kind": "Rollout",
+                "name": world.rollout.name,
+            }
+        ]
+    shown = {**body, "metadata": dict(sorted(metadata.items()))}
+    if body["kind"] == "ReplicaSet":
+        template = {key: value for key, value in body["spec"]["template"].items() if key != "spec"}
+        shown["spec"] = {**body["spec"], "template": template}
+    return shown
+
+
+def write_to_dict(write: Write, world: World) -> dict[str, Any]:
+    """Return one write as JSON-ready data."""
+    resource = RESOURCES.get(write.kind, write.kind.lower() + "s")
+    data: dict[str, Any] = {"verb": write.verb, "resource": resource, "name": write.name}
+    if write.verb == "create" and write.object is not None:
+        data["object"] = _shown(write.object, world, owned=True)
+    if write.patch is not None:
+        data["patch"] = write.patch
+    if write.replicas is not None:
+        data["replicas"] = write.replicas
+    return data
