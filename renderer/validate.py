@@ -39,7 +39,7 @@ def validate(
     """Judge the manifests in ``files`` (text by name) by the strict schemas of ``kubernetes_version`` (``1.34``).
 
     ``kubeconform`` is the program to ask: by default the one that :func:`find_kubeconform` finds, and where there is
-    none, or it is ``built-in``, jsonschema reads the same schemas and comes to the same verdicts, more slowly.
+    none, or it is ``built-in``, jsonschema reads the same schemas and comes to the same verdicts.
     ``cache`` is where the schemas are kept, by default the user's cache folder.  An object whose kind Kubernetes does
     not have is skipped, not refused.  Nothing is fetched.  Raises RollstepError where there are no schemas of the
     version, or where kubeconform does not run.

@@ -109,7 +109,7 @@ def _run(
         said = (done.stderr or done.stdout).strip().splitlines()[-5:]
         raise RollstepError(
             f"{what_failed} (exit code {done.returncode}): " + " / ".join(said),
-            hint="rollstep validates without kubeconform too, only slower",
+            hint="rollstep validates without kubeconform too, by the same schemas",
         )
 
 
