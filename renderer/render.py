@@ -125,7 +125,7 @@ def _check_identity(manifest: Manifest, text: str, template: str) -> None:
     if len(found) != 1:
         message = f"made {len(found)} documents of {describe(manifest.key)}, and one was expected"
         raise RollstepError([Finding(template, 0, 0, "", message)])
-    made = found[0]
+    made = Manifest(found[0].value if isinstance(found[0].value, Mapping) else {})
     if (made.api_version, made.key) != (manifest.api_version, manifest.key):
         message = f"made {made.api_version} {describe(made.key)} of {manifest.api_version} {describe(manifest.key)}"
         hint = "a template may add to an object, but apiVersion, kind, name and namespace stay"
@@ -137,7 +137,8 @@ def _check_kustomization(files: Mapping[str, str], user_templates: Path | None) 
 
     template = f"{user_templates}/{KUSTOMIZATION}.j2"
     documents = load_documents(files[KUSTOMIZATION], template)
-    listed = documents[0].body.get("resources") if len(documents) == 1 else None
+    value = documents[0].value if len(documents) == 1 else None
+    listed = value.get("resources") if isinstance(value, Mapping) else None
     missing = sorted(files.keys() - set(listed if isinstance(listed, list) else []) - {KUSTOMIZATION})
     if missing:
         message = f"the kustomization leaves out {', '.join(missing)}"
@@ -147,7 +148,7 @@ def _check_kustomization(files: Mapping[str, str], user_templates: Path | None) 
 def _stem(*parts: str) -> str:
     """Return ``parts`` as one file name; what had to be changed in them is told apart by a hash."""
     text = "-".join(part for part in parts if part).lower()
-    safe = re.sub(r"[^a-z0-9.-]", "-", text)
+    safe = re.sub(r"[^a-z0-9.-]", "-", text).lstrip("-.") or "object"
     lossy = safe != text or parts[-1] != parts[-1].lower() or len(safe) > _MAX_STEM
     return f"{safe[:_MAX_STEM]}-{_short_hash(parts)}" if lossy else safe
 
