@@ -21,7 +21,7 @@ NAMESPACE = "NAMESPACE"
 def world_of(manifests: Sequence[Manifest], now: datetime, profile: str = "1.9") -> World:
     """Return the world right after ``manifests`` were applied to an empty namespace.
 
-    Raises :class:`RollstepError` where there is not exactly one Rollout, and for what :meth:`Rollout.from_body` refuses.
+    Raises :class:`RollstepError` where there is not exactly one Rollout, and for what ``Rollout.from_body`` refuses.
     """
     from renderer.pod_template import default_rollout
 

@@ -134,11 +134,12 @@ def _problem(action: Any) -> str:
         return f"unknown action {action!r}; known are {', '.join(sorted(ARGUMENTS))}"
     if argument is None:
         return f"{verb} needs a value" if verb in NEEDS_ARGUMENT else ""
-    if argument is not True and not isinstance(argument, ARGUMENTS[verb]):
+    fits = isinstance(argument, ARGUMENTS[verb]) and (not isinstance(argument, bool) or bool in ARGUMENTS[verb])
+    if not fits and (argument is not True or verb in NEEDS_ARGUMENT):
         return f"{verb} does not take {argument!r}"
-    if verb == "setImage" and "=" not in argument:
+    if verb == "setImage" and "=" not in str(argument):
         return f"expected NAME=IMAGE, found {argument!r}"
-    if verb == "patchObject" and not {"kind", "name", "patch"} <= set(argument):
+    if verb == "patchObject" and isinstance(argument, Mapping) and not {"kind", "name", "patch"} <= argument.keys():
         return "patchObject needs kind, name and patch"
     return ""
 

@@ -1,4 +1,4 @@
-"""Conditions of the Rollout (``utils/conditions/conditions.go``, ``calculateRolloutConditions`` in ``rollout/sync.go``)."""
+"""Conditions of the Rollout (``utils/conditions/conditions.go``, ``calculateRolloutConditions`` in ``sync.go``)."""
 
 from __future__ import annotations
 

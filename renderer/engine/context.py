@@ -1,7 +1,7 @@
 """The state of one pass: what the controller saw when it began, what it has decided, and what it has written.
 
-Two views are kept apart, as in the controller: ``new_rs``, ``stable_rs`` and the lists hold ReplicaSets as they were read
-from the cache when the pass began; ``world`` has every write applied at once.
+Two views are kept apart, as in the controller: ``new_rs``, ``stable_rs`` and the lists hold ReplicaSets as they were
+read from the cache when the pass began; ``world`` has every write applied at once.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class Context:
         self.writes.append(Write("create", "ReplicaSet", created.name, object=body, after=body))
 
     def update_replica_set(self, seen: ReplicaSet, changed: ReplicaSet) -> ReplicaSet:
-        """Replace a ReplicaSet that was read as ``seen``; raise :class:`ConflictError` where it has been written since."""
+        """Replace a ReplicaSet read as ``seen``; raise :class:`ConflictError` where it has been written since."""
         if self.world.replica_set(seen.name) is not seen:
             raise ConflictError(seen.name)
         self.world = self.world.with_replica_set(changed)

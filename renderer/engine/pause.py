@@ -70,7 +70,8 @@ def is_fast_tracked(ctx: Context, new_rs: ReplicaSet) -> bool:
 def reconcile_blue_green_pause(ctx: Context) -> None:
     """Pause once the preview is ready, and end the pause when it is promoted or its time has passed."""
     new_rs, blue_green = ctx.new_rs, ctx.rollout.blue_green
-    assert new_rs is not None and blue_green is not None
+    assert new_rs is not None
+    assert blue_green is not None
     if ctx.status.abort or not ready_for_pause(ctx, new_rs) or ctx.halts_progress():
         return
     needs_pause = not blue_green.auto_promotion_enabled or blue_green.auto_promotion_seconds > 0

@@ -110,7 +110,7 @@ def sync_replica_set_revision(ctx: Context) -> None:
 
 
 def scale(ctx: Context, rs: ReplicaSet, replicas: int) -> tuple[bool, ReplicaSet]:
-    """Scale a ReplicaSet and record the Rollout's replicas on it; return whether its size changed, and what it is now."""
+    """Scale a ReplicaSet and record the Rollout's replicas on it; return whether its size changed, and it."""
     wanted = ctx.rollout.replicas
     if rs.replicas == replicas and not replicas_annotations_need_update(rs, wanted):
         return False, rs

@@ -344,9 +344,9 @@ def at_desired_replica_counts(
         new, stable = replica_counts_for_basic_canary(rollout, status, new_rs, stable_rs, other_rss)
     if not replica_progress_threshold_met(canary, new_rs, new):
         return False
-    if not routed or not canary.dynamic_stable_scale:
-        if stable_rs is None or stable != stable_rs.replicas or stable != stable_rs.actual_replicas:
-            return False
+    stable_created = stable_rs is not None and stable == stable_rs.replicas == stable_rs.actual_replicas
+    if not stable_created and not (routed and canary.dynamic_stable_scale):
+        return False
     # Without a router every old pod gets traffic.
     return routed or total_available(other_rss) == 0
 

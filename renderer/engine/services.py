@@ -107,11 +107,12 @@ def ready_for_pause(ctx: Context, new_rs: ReplicaSet) -> bool:
 
 
 def reconcile_active_service(ctx: Context) -> None:
-    """Point the active Service at the new ReplicaSet once it is large enough and promoted; after an abort at the old."""
+    """Point the active Service at the new ReplicaSet once that is complete and promoted; after an abort at the old."""
     from renderer.engine.pause import completed_blue_green_pause, is_fast_tracked
 
     new_rs, blue_green = ctx.new_rs, ctx.rollout.blue_green
-    assert new_rs is not None and blue_green is not None
+    assert new_rs is not None
+    assert blue_green is not None
     if ctx.halts_progress() or not ready_for_pause(ctx, new_rs) or not is_saturated(ctx.rollout, new_rs):
         return
     target = selected_hash(service(ctx, blue_green.active_service, *BLUE_GREEN, "activeService"))

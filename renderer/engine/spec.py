@@ -1,4 +1,4 @@
-"""What the spec says once the controller's defaults are in it (``utils/defaults/defaults.go``, ``utils/weightutil``)."""
+"""What the spec says with the controller's defaults in it (``utils/defaults/defaults.go``, ``utils/weightutil``)."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def comparable(template: Body) -> bytes:
 
 
 def replica_set_affinity(rollout: Rollout, stable_rs: str, pod_template_hash: str) -> Body | None:
-    """Return the affinity of a new ReplicaSet's pods: the Rollout's own and, in an update, away from the stable pods."""
+    """Return the affinity of new pods: the Rollout's own and, in an update, away from the stable pods."""
     affinity: Body | None = rollout.template.get("spec", {}).get("affinity")
     wanted = anti_affinity(rollout)
     if wanted is None or not stable_rs or stable_rs == pod_template_hash:

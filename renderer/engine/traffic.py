@@ -10,6 +10,7 @@ from renderer.engine.replicas import (
     get_current_set_weight,
     last_set_weight,
     replica_progress_threshold_met,
+    total_available,
 )
 from renderer.engine.routers import router_for
 from renderer.engine.services import CANARY, ensure_service_targets
@@ -35,7 +36,7 @@ def previous_canary_hash(ctx: Context) -> str:
 
 
 def is_dynamically_rolling_back_to_stable(ctx: Context) -> bool:
-    """Tell whether a release with ``dynamicStableScale`` is on its way back to a stable ReplicaSet that is too small."""
+    """Tell whether ``dynamicStableScale`` is on the way back to a stable ReplicaSet that is too small yet."""
     return bool(previous_canary_hash(ctx))
 
 
@@ -55,7 +56,12 @@ def reconcile_traffic_routing(ctx: Context) -> None:
         if not _stable_has_room(ctx, canary, max_traffic_weight(ctx.rollout) - weight):
             return
         recorded = ctx.status.canary.weights
-        router.set_weight(ctx, weight, canary_hash, stable_hash)
+        weight_first = total_available([ctx.new_rs]) == 0 and recorded is not None and recorded.canary.weight > 0
+        if weight_first:
+            # The old canary's traffic goes away before its hash does.
+            router.set_weight(ctx, weight)
+        router.update_hash(ctx, canary_hash, stable_hash)
+        router.set_weight(ctx, weight)
         weights = TrafficWeights(
             canary=WeightDestination(weight, canary.canary_service, canary_hash),
             stable=WeightDestination(max_traffic_weight(ctx.rollout) - weight, canary.stable_service, stable_hash),

@@ -6,6 +6,7 @@ from typing import Any
 
 from renderer.engine.context import Context
 from renderer.engine.merge import merge_patch_between
+from renderer.engine.routers import Router, required, traffic_routing
 from renderer.errors import Finding, RollstepError
 from renderer.manifest import Body, ObjectKey, field_path
 from renderer.model import NginxTrafficRouting, Rollout
@@ -27,47 +28,42 @@ def ingress_key(rollout: Rollout, name: str) -> ObjectKey:
 
 
 def _spec(rollout: Rollout) -> NginxTrafficRouting:
-    assert rollout.canary is not None and rollout.canary.traffic_routing is not None
-    nginx = rollout.canary.traffic_routing.nginx
-    assert nginx is not None
-    return nginx
+    routing = traffic_routing(rollout)
+    assert routing.nginx is not None
+    return routing.nginx
 
 
-def required_objects(rollout: Rollout) -> tuple[tuple[ObjectKey, str], ...]:
-    """Return the stable Ingresses."""
-    nginx = _spec(rollout)
-    if nginx.stable_ingresses is None:
-        return ((ingress_key(rollout, nginx.stable_ingress), field_path((*PATH, "stableIngress"))),)
-    return tuple(
-        (ingress_key(rollout, name), field_path((*PATH, "stableIngresses", index)))
-        for index, name in enumerate(nginx.stable_ingresses)
-    )
+class NginxRouter(Router):
+    """The router for ``trafficRouting.nginx``."""
+
+    def required_objects(self, rollout: Rollout) -> tuple[tuple[ObjectKey, str], ...]:
+        """Return the stable Ingresses."""
+        nginx = _spec(rollout)
+        if nginx.stable_ingresses is None:
+            return ((ingress_key(rollout, nginx.stable_ingress), field_path((*PATH, "stableIngress"))),)
+        return tuple(
+            (ingress_key(rollout, name), field_path((*PATH, "stableIngresses", index)))
+            for index, name in enumerate(nginx.stable_ingresses)
+        )
+
+    def created_objects(self, rollout: Rollout) -> tuple[ObjectKey, ...]:
+        """Return the canary Ingresses."""
+        names = _spec(rollout).ingresses
+        return tuple(ingress_key(rollout, canary_ingress_name(rollout.name, name)) for name in names)
+
+    def set_weight(self, ctx: Context, weight: int) -> None:
+        """Create or patch the canary Ingress of each stable one."""
+        rollout = ctx.rollout
+        for (key, field), made in zip(self.required_objects(rollout), self.created_objects(rollout), strict=True):
+            desired = canary_ingress(rollout, required(ctx, key, field), made.name, weight)
+            current = ctx.world.objects.get(made)
+            if current is None:
+                ctx.create_object(made, desired)
+            else:
+                _patch(ctx, made, current, desired)
 
 
-def created_objects(rollout: Rollout) -> tuple[ObjectKey, ...]:
-    """Return the canary Ingresses."""
-    names = _spec(rollout).ingresses
-    return tuple(ingress_key(rollout, canary_ingress_name(rollout.name, name)) for name in names)
-
-
-def carry_over(rollout: Rollout, wanted: Body, rendered: Body) -> Body:
-    """Return the stable Ingress as the user has it: the router never edits it."""
-    return wanted
-
-
-def set_weight(ctx: Context, weight: int, canary_hash: str, stable_hash: str) -> None:
-    """Create or patch the canary Ingress of each stable one."""
-    for (key, field), canary_key in zip(required_objects(ctx.rollout), created_objects(ctx.rollout), strict=True):
-        stable = ctx.world.objects.get(key)
-        if stable is None:
-            message = f'Ingress "{key.name}" not found'
-            raise RollstepError([Finding("", 0, 0, field, message, "add the Ingress to the app's manifests")])
-        desired = canary_ingress(ctx.rollout, stable, canary_key.name, weight)
-        current = ctx.world.objects.get(canary_key)
-        if current is None:
-            ctx.create_object(canary_key, desired)
-            continue
-        _patch(ctx, canary_key, current, desired)
+ROUTER = NginxRouter()
 
 
 def _patch(ctx: Context, key: ObjectKey, current: Body, desired: Body) -> None:
@@ -85,8 +81,7 @@ def _patch(ctx: Context, key: ObjectKey, current: Body, desired: Body) -> None:
 
 def canary_ingress(rollout: Rollout, stable: Body, name: str, weight: int) -> dict[str, Any]:
     """Return the canary Ingress: the stable one's rules for the stable Service, with the canary Service as backend."""
-    assert rollout.canary is not None and rollout.canary.traffic_routing is not None
-    nginx, routing = _spec(rollout), rollout.canary.traffic_routing
+    nginx, routing = _spec(rollout), traffic_routing(rollout)
     stable_spec = stable.get("spec") or {}
     spec: dict[str, Any] = {
         field: stable_spec[field] for field in ("tls", "ingressClassName") if stable_spec.get(field)
