@@ -28,6 +28,8 @@ OPERATIONS = (
 )
 """What git leaves in its folder while an operation is under way (git 2.39, ``wt-status.c``), its name, what ends it."""
 
+NO_GIT, NO_GIT_HINT = "git is not installed, or not in PATH", "install git 2.30 or newer"
+
 _LOG_FIELDS = ("%H", "%an", "%ae", "%cI", "%s", "%(trailers:only,unfold)")
 
 
@@ -74,7 +76,11 @@ class Repository:
         Raises RollstepError where there is none, or where it is bare.
         """
         # GitPython costs a tenth of a second to import, and most verbs can do without.
-        from git import Repo
+        try:
+            from git import Repo
+        except ImportError as error:
+            # GitPython looks for git when it is imported.
+            raise RollstepError(NO_GIT, hint=NO_GIT_HINT) from error
         from git.exc import InvalidGitRepositoryError, NoSuchPathError
 
         folder = next(path for path in (start.absolute(), *start.absolute().parents) if path.is_dir())
@@ -116,8 +122,8 @@ class Repository:
                     strip_newline_in_stdout=False,
                     env={**self._own_environment(), **(env or {})},
                 )
-            except GitCommandNotFound as error:
-                raise RollstepError("git is not installed or not in PATH", hint="install git 2.30 or newer") from error
+            except (GitCommandNotFound, OSError) as error:
+                raise RollstepError(NO_GIT, hint=NO_GIT_HINT) from error
         output = Output(status, stdout, plain(stderr))
         if check and status:
             raise RollstepError(f"git {args[0]} failed: {output.stderr or f'exit status {status}'}")
@@ -125,18 +131,17 @@ class Repository:
 
     def resolve(self, ref: str) -> str:
         """Return the commit that ``ref`` names, as its full hash; raises RollstepError where it names none."""
-        found = self.run("rev-parse", "--quiet", "--verify", "--end-of-options", f"{ref}^{{commit}}", check=False)
-        if found.status:
+        sha = self._ask("rev-parse", "--quiet", "--verify", "--end-of-options", f"{ref}^{{commit}}")
+        if not sha:
             hint = "see git branch --all, git tag, git log"
             raise RollstepError([Finding(ref, 0, 0, "", "names no commit of this repository", hint)])
-        return found.stdout.decode().strip()
+        return sha
 
     @property
     def head(self) -> Head:
         """Where HEAD is."""
-        commit = self.run("rev-parse", "--quiet", "--verify", "HEAD^{commit}", check=False).stdout.decode().strip()
-        branch = self.run("symbolic-ref", "--quiet", "--short", "HEAD", check=False).stdout.decode().strip()
-        return Head(commit or None, branch or None)
+        commit = self._ask("rev-parse", "--quiet", "--verify", "HEAD^{commit}")
+        return Head(commit or None, self._ask("symbolic-ref", "--quiet", "--short", "HEAD") or None)
 
     def show(self, ref: str, path: Path | str) -> bytes | None:
         """Return the content of ``path`` in ``ref``; None where the commit has no such file."""
@@ -248,6 +253,13 @@ class Repository:
         """Return which of the hooks ``names`` are installed and executable."""
         place = self.run("rev-parse", "--git-path", "hooks").stdout.decode().rstrip("\n")
         return tuple(name for name in names if os.access(self.root / place / name, os.X_OK))
+
+    def _ask(self, *args: str) -> str:
+        """Return the line that git answers with, empty where it says no (status 1); other failures raise."""
+        answer = self.run(*args, check=False)
+        if answer.status > 1:
+            raise RollstepError(f"git {args[0]} failed: {answer.stderr}")
+        return answer.stdout.decode().strip()
 
     def _own_environment(self) -> dict[str, str]:
         """Return what keeps git in this repository where a hook of another one has started us."""
