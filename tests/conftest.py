@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -44,3 +44,22 @@ def kubeconform() -> str:
     found = find_kubeconform()
     assert found, "no kubeconform: run `make setup`"
     return found
+
+
+@pytest.fixture(scope="session")
+def assert_valid(kubeconform: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., None]:
+    """Return a function that fails where kubeconform -strict refuses any of the texts (by file name) it is given.
+
+    Objects that Kubernetes has no schema of pass only where their kinds are named, as ``skipped={"Rollout"}``.
+    """
+    from renderer.validate import validate
+
+    cache = tmp_path_factory.mktemp("schemas")
+
+    def check(files: Mapping[str, str], *, version: str = "1.34", skipped: Collection[str] = ()) -> None:
+        assert files, "nothing was rendered"
+        validation = validate(files, version, kubeconform=kubeconform, cache=cache)
+        assert [finding.text() for finding in validation.findings] == []
+        assert [note for note in validation.skipped if not any(f" {kind}," in note.message for kind in skipped)] == []
+
+    return check

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -377,3 +377,15 @@ def test_a_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(RollstepError, match=r"Go cannot build kubeconform \(exit code 1\): no space left on device"):
         install.install(tmp_path / "bin", go=str(go))
     assert list((tmp_path / "bin").iterdir()) == []
+
+
+def test_the_fixture_of_other_tests_refuses(assert_valid: Callable[..., None]) -> None:
+    assert_valid({"a.yaml": SERVICE})
+    with pytest.raises(AssertionError, match="unknown field"):
+        assert_valid({"a.yaml": SERVICE + "typo: 1\n"})
+    custom = {"b.yaml": "apiVersion: example.com/v1\nkind: Widget\n"}
+    assert_valid(custom, skipped={"Widget"})
+    with pytest.raises(AssertionError, match="Widget"):
+        assert_valid(custom)
+    with pytest.raises(AssertionError, match="nothing was rendered"):
+        assert_valid({})
