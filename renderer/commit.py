@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import signal
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -67,7 +70,7 @@ def commit(
     specs = b"".join(literal(path).encode() + b"\0" for path in changed)
     from tempfile import NamedTemporaryFile
 
-    with NamedTemporaryFile(prefix="rollstep-message-") as file:
+    with _uninterrupted(), NamedTemporaryFile(prefix="rollstep-message-") as file:
         file.write(message.encode())
         file.flush()
         try:
@@ -132,6 +135,30 @@ def unstage(repository: Repository, paths: Sequence[str]) -> None:
     if paths:
         names = b"".join(path.encode() + b"\0" for path in paths)
         repository.run("update-index", "--force-remove", "-z", "--stdin", stdin=names)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold a Ctrl-C back to the end of the block.
+
+    The terminal sends it to git as well, which then ends by itself; without waiting for that, nobody knows whether the
+    commit is going to be there.
+    """
+    received: list[int] = []
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler or not _in_main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda *caught: received.append(caught[0]))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if received:
+            raise KeyboardInterrupt
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def _knows(repository: Repository, ident: str, environment: dict[str, str]) -> bool:

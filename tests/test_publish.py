@@ -1,0 +1,307 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from renderer.errors import RollstepError
+from renderer.git import Repository
+from renderer.journal import JOURNAL, pending
+from renderer.publish import publish, recover_repository
+from renderer.transaction import Transaction
+
+MESSAGE = "web (prod): step 2/2\n\nRollstep-App: web\n"
+BEFORE = {"web/status.yaml": "step: 1\n", "web/rendered/a.yaml": "a: 1\n", "web/rendered/gone.yaml": "gone\n"}
+AFTER = {"web/status.yaml": "step: 2\n", "web/rendered/a.yaml": "a: 2\n", "web/rendered/b.yaml": "b: 2\n"}
+
+RUN = """
+import json, os, signal, sys
+from pathlib import Path
+from renderer.git import Repository
+from renderer.publish import publish
+from renderer.transaction import Transaction
+
+root, before, after = Path(sys.argv[1]), json.loads(sys.argv[2]), json.loads(sys.argv[3])
+name, at = sys.argv[4], int(sys.argv[5])
+repository = Repository.open(root)
+transaction = Transaction(root)
+for path in sorted(before.keys() | after.keys()):
+    transaction.write(path, after[path]) if path in after else transaction.delete(path)
+(root / ".git/pid").write_text(str(os.getpid()))
+if name:
+    real, calls = getattr(os, name), 0
+    def call(*args, **kwargs):
+        global calls
+        calls += 1
+        if calls == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*args, **kwargs)
+    setattr(os, name, call)
+publish(repository, transaction, "Step\\n\\nRollstep-App: web\\n")
+"""
+
+
+def git(folder: Path, *args: str) -> str:
+    return subprocess.run(["git", *args], cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+def fill(root: Path, files: dict[str, str]) -> None:
+    for path, text in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+
+
+def hook(root: Path, name: str, script: str) -> None:
+    path = root / ".git/hooks" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+def make(root: Path) -> Repository:
+    """Return a repository with the old files, and a dirty tree elsewhere."""
+    root.mkdir()
+    git(root, "init", "-q")
+    fill(root, {**BEFORE, "elsewhere": "old\n"})
+    git(root, "add", ".")
+    git(root, "commit", "-qm", "First")
+    fill(root, {"elsewhere": "staged\n", "untracked": "untracked\n"})
+    git(root, "add", "elsewhere")
+    return Repository.open(root)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return make(tmp_path / "repository")
+
+
+def change(repository: Repository) -> Transaction:
+    transaction = Transaction(repository.root)
+    for path in sorted(BEFORE.keys() | AFTER.keys()):
+        if path in AFTER:
+            transaction.write(path, AFTER[path])
+        else:
+            transaction.delete(path)
+    return transaction
+
+
+def ours(repository: Repository) -> dict[str, str]:
+    files = [path for path in sorted((repository.root / "web").rglob("*")) if path.is_file()]
+    return {path.relative_to(repository.root).as_posix(): path.read_text() for path in files}
+
+
+def assert_unchanged(repository: Repository) -> None:
+    """Hold that nothing is written, staged or committed, and that the dirty tree elsewhere is as it was."""
+    assert ours(repository) == BEFORE
+    assert len(repository.log()) == 1
+    assert git(repository.root, "status", "--porcelain") == "M  elsewhere\n?? untracked\n"
+    assert not (repository.root / JOURNAL).exists()
+
+
+def assert_published(repository: Repository) -> None:
+    assert ours(repository) == AFTER
+    assert len(repository.log()) == 2
+    assert {path: text.decode() for path, text in repository.files("HEAD", "web").items()} == AFTER
+    assert git(repository.root, "status", "--porcelain") == "M  elsewhere\n?? untracked\n"
+    assert not (repository.root / JOURNAL).exists()
+
+
+def run(repository: Repository, name: str = "", at: int = 0) -> int:
+    """Publish in a child process that kills itself at call ``at`` of ``os.name``; return its exit status."""
+    args = [str(repository.root), json.dumps(BEFORE), json.dumps(AFTER), name, str(at)]
+    return subprocess.run([sys.executable, "-c", RUN, *args], capture_output=True, check=False).returncode
+
+
+def test_files_and_commit_are_made_together(repository: Repository) -> None:
+    result = publish(repository, change(repository), MESSAGE)
+    assert result is not None
+    assert result.paths == tuple(sorted(BEFORE.keys() | AFTER.keys()))
+    assert_published(repository)
+    assert recover_repository(repository) == ()
+
+
+def test_publishing_the_same_again_is_nothing(repository: Repository) -> None:
+    publish(repository, change(repository), MESSAGE)
+    assert publish(repository, change(repository), MESSAGE) is None
+    assert publish(repository, change(repository), MESSAGE, dry_run=True) is None
+    assert_published(repository)
+
+
+def test_files_that_were_written_before_but_never_committed_are_in_the_commit(repository: Repository) -> None:
+    change(repository).commit()
+    assert publish(repository, change(repository), MESSAGE)
+    assert_published(repository)
+
+
+def test_a_dry_run_checks_and_writes_nothing(repository: Repository) -> None:
+    result = publish(repository, change(repository), MESSAGE, dry_run=True)
+    assert result is not None
+    assert (result.sha, result.subject) == ("", "web (prod): step 2/2")
+    assert result.paths == tuple(sorted(BEFORE.keys() | AFTER.keys()))
+    assert_unchanged(repository)
+    git(repository.root, "switch", "-q", "--detach")
+    with pytest.raises(RollstepError, match="HEAD is detached"):
+        publish(repository, change(repository), MESSAGE, dry_run=True)
+
+
+@pytest.mark.parametrize("name", ["pre-commit", "commit-msg"])
+def test_a_hook_that_refuses_leaves_neither_file_nor_commit(name: str, repository: Repository) -> None:
+    hook(repository.root, name, "echo 'not on Friday' >&2; exit 1")
+    with pytest.raises(RollstepError, match="not on Friday"):
+        publish(repository, change(repository), MESSAGE)
+    assert_unchanged(repository)
+
+
+def test_what_a_refusing_hook_has_done_to_our_files_is_undone(repository: Repository) -> None:
+    hook(repository.root, "pre-commit", "echo '# formatted' >> web/status.yaml; rm web/rendered/a.yaml; exit 1")
+    with pytest.raises(RollstepError, match="refused the commit"):
+        publish(repository, change(repository), MESSAGE)
+    assert_unchanged(repository)
+
+
+def test_a_check_sees_the_files_in_place_and_can_refuse(repository: Repository) -> None:
+    seen = []
+
+    def check() -> None:
+        seen.append(ours(repository))
+        raise RollstepError("does not validate")
+
+    with pytest.raises(RollstepError, match="does not validate"):
+        publish(repository, change(repository), MESSAGE, check=check)
+    assert seen == [AFTER]
+    assert_unchanged(repository)
+
+
+def test_refusals_come_before_anything_is_written(repository: Repository) -> None:
+    (repository.root / "web/status.yaml").chmod(0o444)
+    with pytest.raises(RollstepError, match=r"web/status\.yaml: is read-only"):
+        publish(repository, change(repository), MESSAGE)
+    (repository.root / "web/status.yaml").chmod(0o644)
+    hidden = repository.git_dir / "info/exclude"
+    hidden.parent.mkdir(exist_ok=True)
+    hidden.write_text("b.yaml\n")
+    with pytest.raises(RollstepError, match=r"web/rendered/b\.yaml: is ignored by git"):
+        publish(repository, change(repository), MESSAGE)
+    assert_unchanged(repository)
+
+
+def test_a_transaction_of_another_folder_is_a_mistake(repository: Repository) -> None:
+    with pytest.raises(ValueError, match="the repository is"):
+        publish(repository, Transaction(repository.root / "web"), MESSAGE)
+
+
+def test_an_interrupt_waits_for_git_to_tell_whether_there_is_a_commit(repository: Repository) -> None:
+    hook(repository.root, "pre-commit", 'kill -INT "$(cat .git/pid)"; sleep 0.5; exit 1')
+    assert run(repository) == -signal.SIGINT
+    assert_unchanged(repository)
+    hook(repository.root, "pre-commit", 'kill -INT "$(cat .git/pid)"; sleep 0.5; exit 0')
+    assert run(repository) == -signal.SIGINT
+    assert_published(repository)
+
+
+def test_a_ctrl_c_that_reaches_git_as_well_undoes_the_files(repository: Repository) -> None:
+    hook(repository.root, "pre-commit", 'kill -INT "$(cat .git/pid)" $PPID; sleep 0.5')
+    assert run(repository) == -signal.SIGINT
+    assert_unchanged(repository)
+
+
+def test_killed_at_any_rename_or_removal_the_next_run_has_all_or_nothing(tmp_path: Path) -> None:
+    outcomes = set()
+    for name, at in [
+        ("replace", 1),
+        ("replace", 2),
+        ("replace", 4),
+        ("unlink", 1),
+        ("unlink", 2),
+        ("unlink", 4),
+        ("rmdir", 1),
+    ]:
+        repository = make(tmp_path / f"{name}-{at}")
+        assert run(repository, name, at) == -signal.SIGKILL
+        recover_repository(repository)
+        outcome = len(repository.log())
+        if outcome == 1:
+            assert_unchanged(repository)
+            publish(repository, change(repository), MESSAGE)
+        assert_published(repository)
+        outcomes.add(outcome)
+    assert outcomes == {1, 2}
+
+
+def test_killed_while_a_hook_runs_that_refuses_the_next_run_puts_the_files_back(repository: Repository) -> None:
+    hook(repository.root, "pre-commit", 'kill -9 "$(cat .git/pid)"; exit 1')
+    assert run(repository) == -signal.SIGKILL
+    wait_for_git(repository)
+    assert ours(repository) == AFTER
+    assert len(recover_repository(repository)) == 1
+    assert_unchanged(repository)
+
+
+def test_killed_while_git_goes_on_and_commits_the_next_run_keeps_the_commit(repository: Repository) -> None:
+    hook(repository.root, "pre-commit", 'kill -9 "$(cat .git/pid)"; sleep 0.3; exit 0')
+    assert run(repository) == -signal.SIGKILL
+    with pytest.raises(RollstepError, match="git may still be at work"):
+        recover_repository(repository)
+    assert pending(repository.root)
+    wait_for_git(repository)
+    assert recover_repository(repository) == (
+        "an earlier run was interrupted: its commit was made and its files are complete",
+    )
+    assert_published(repository)
+
+
+def test_killed_after_the_commit_the_next_run_keeps_it(repository: Repository) -> None:
+    hook(repository.root, "post-commit", 'kill -9 "$(cat .git/pid)"')
+    assert run(repository) == -signal.SIGKILL
+    wait_for_git(repository)
+    assert len(recover_repository(repository)) == 1
+    assert_published(repository)
+
+
+def test_killed_together_with_git_the_lock_is_named_and_then_the_files_put_back(repository: Repository) -> None:
+    hook(repository.root, "pre-commit", 'kill -9 "$(cat .git/pid)" $PPID')
+    assert run(repository) == -signal.SIGKILL
+    lock = repository.git_dir / "index.lock"
+    assert lock.exists()
+    with pytest.raises(RollstepError, match=r"index\.lock: git may still be at work"):
+        recover_repository(repository)
+    lock.unlink()
+    recover_repository(repository)
+    assert_unchanged(repository)
+
+
+def test_killed_between_branch_and_index_the_next_run_brings_the_index_along(repository: Repository) -> None:
+    hook(repository.root, "reference-transaction", '[ "$1" = committed ] && kill -9 "$(cat .git/pid)" $PPID; exit 0')
+    assert run(repository) == -signal.SIGKILL
+    (repository.root / ".git/hooks/reference-transaction").unlink()
+    (repository.git_dir / "index.lock").unlink()
+    assert len(repository.log()) == 2
+    assert repository.dirty(["web"])
+    recover_repository(repository)
+    assert_published(repository)
+
+
+def test_a_commit_of_somebody_else_meanwhile_is_not_taken_for_ours(repository: Repository) -> None:
+    transaction = change(repository)
+    transaction.memo = {"head": repository.head.sha, "paths": list(transaction.contents), "untracked": []}
+    transaction.prepare()
+    transaction.apply()
+    transaction._release()
+    git(repository.root, "commit", "-q", "--only", "-m", "Theirs", "--", "elsewhere")
+    assert recover_repository(repository) == ("an earlier run was interrupted: 4 files put back as before it",)
+    assert ours(repository) == BEFORE
+    assert repository.is_clean(["web"])
+
+
+def wait_for_git(repository: Repository) -> None:
+    """Wait until the git that its killed parent has left behind is done."""
+    until = time.monotonic() + 30
+    while os.path.exists(repository.git_dir / "index.lock"):
+        assert time.monotonic() < until, "git has not ended within 30 seconds"
+        time.sleep(0.02)
