@@ -9,20 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from renderer.errors import Finding, RollstepError
-from renderer.manifest import Source, field_path
+from renderer.manifest import Source
 
 SETTINGS_FILE = "rollstep.yaml"
-SCHEMA_FILE = "settings_schema.json"
 DEFAULT_TEMPLATES = "templates"
 
 _PLACEHOLDER = re.compile(r"\$\{(app|environment|namespace|folder)\}")
-_TYPES = {
-    "array": "a list",
-    "boolean": "true or false",
-    "number": "a number",
-    "object": "a mapping",
-    "string": "text",
-}
 _MERGED = ("commit", "values")
 """Settings whose mappings are merged; every other one counts as a whole."""
 
@@ -111,6 +103,20 @@ class Settings:
             source=_source(merged.get("source", {"files": True}), places),
         )
 
+    @property
+    def environments(self) -> tuple[str, ...]:
+        """The names of the environments that the file has settings of, sorted."""
+        return tuple(sorted(self._mapping("environments")))
+
+    @property
+    def apps(self) -> tuple[str, ...]:
+        """The names of the apps that the file has settings of in all environments, sorted."""
+        return tuple(sorted(self._mapping("apps")))
+
+    def apps_of(self, environment: str) -> tuple[str, ...]:
+        """Return the names of the apps that the file has settings of in ``environment``, sorted."""
+        return tuple(sorted(self._mapping("environments", environment, "apps")))
+
     def _mapping(self, *path: str) -> Mapping[str, Any]:
         value: Any = self.body
         for key in path:
@@ -149,17 +155,13 @@ def parse_settings(text: str, root: Path) -> Settings:
         line, column = documents[1].source.position(())
         raise RollstepError([Finding(SETTINGS_FILE, line, column, "", "a second document, expected one")])
     value, source = documents[0].value, documents[0].source
-    findings = _check(value, source)
+    # Checks with jsonschema, which takes a tenth of a second to import.
+    from renderer.settings_check import check_settings
+
+    findings = check_settings(value, source)
     if findings:
         raise RollstepError(findings)
     return Settings(root, value.get("environmentsPath", Settings(root).environments_path), value, source)
-
-
-def schema_text() -> str:
-    """Return the text of the JSON schema of ``rollstep.yaml``."""
-    from importlib.resources import files
-
-    return files("renderer").joinpath(SCHEMA_FILE).read_text(encoding="utf-8")
 
 
 def fill_placeholders(text: str, values: Mapping[str, str]) -> str:
@@ -211,108 +213,3 @@ def _helm_arguments(helm: Mapping[str, Any], namespace: str) -> list[str]:
     for path in helm.get("values", ()):
         arguments += ["--values", path]
     return arguments
-
-
-def _check(value: Any, source: Source) -> list[Finding]:
-    import json
-
-    # Takes a tenth of a second to import, which a repository without settings need not pay.
-    from jsonschema import Draft202012Validator
-
-    schema = json.loads(schema_text())
-    findings = set()
-    # The type of an error leaves its parts open, so it says nothing about them.
-    error: Any
-    for error in Draft202012Validator(schema).iter_errors(value):
-        path = tuple(error.absolute_path)
-        description = _description(schema, error.absolute_schema_path)
-        if error.validator == "additionalProperties":
-            known = sorted(error.schema["properties"])
-            unknown = [key for key in error.instance if key not in known]
-            findings |= {_finding(source, (*path, key), "unknown key", _did_you_mean(key, known)) for key in unknown}
-        else:
-            message, hint = _explanation(error.validator, error.validator_value, error.instance)
-            findings.add(_finding(source, path, message, hint or description))
-    return sorted(findings)
-
-
-def _explanation(keyword: str, rule: Any, instance: Any) -> tuple[str, str]:
-    """Return what breaks a rule of the schema, in words, and what to do about it where that is plain."""
-    found = _shown(instance)
-    match keyword:
-        case "type":
-            return f"expected {_TYPES[rule]}, found {found}", _type_hint(rule, instance)
-        case "enum" | "const":
-            allowed = rule if keyword == "enum" else [rule]
-            hint = "put it in quotes" if isinstance(instance, float) else ""
-            return f"expected {' or '.join(_shown(item) for item in allowed)}, found {found}", hint
-        case "required":
-            return f"{' and '.join(key for key in rule if key not in instance)} missing", ""
-        case "anyOf":
-            return f"command goes with {' or '.join(name for branch in rule for name in branch['required'])}", ""
-        case "oneOf":
-            names = [name for branch in rule for name in branch["required"]]
-            given = [name for name in names if name in instance]
-            return f"expected exactly one of {', '.join(names)}, found {' and '.join(given) or 'none'}", ""
-        case "not":
-            return f"{found} is a name that rollstep gives itself", "choose another name"
-        case "minItems":
-            return "expected at least one item, found none", ""
-        case "exclusiveMinimum":
-            return f"expected more than {rule}, found {found}", ""
-        case "maximum":
-            return f"expected at most {rule}, found {found}", ""
-        case _:
-            path = "(?!/)" in str(rule)
-            return (
-                f"{found} is not allowed here",
-                "write a path without . and .. that does not start with /" if path else "",
-            )
-
-
-def _type_hint(rule: str, instance: Any) -> str:
-    if rule == "string" and isinstance(instance, int | float):
-        return "put it in quotes"
-    if rule == "string" and instance == {"folder": None}:
-        return 'write "${folder}"'
-    return "leave it out, or write {}" if instance is None and rule == "object" else ""
-
-
-def _description(schema: Mapping[str, Any], schema_path: Sequence[str | int]) -> str:
-    """Return the first sentence about the setting whose rule stands at ``schema_path``."""
-    node: Any = schema
-    text = ""
-    for part in schema_path:
-        # jsonschema names a reference in the path or leaves it out, according to its release.
-        if part == "$ref":
-            continue
-        while isinstance(node, Mapping) and part not in node:
-            node = schema["$defs"][node["$ref"].rpartition("/")[2]]
-            text = node.get("description", text)
-        node = node[part]
-        if isinstance(node, Mapping):
-            text = node.get("description", text)
-    return text.partition(". ")[0].removesuffix(".")
-
-
-def _shown(value: Any) -> str:
-    """Return a value for a message; of a collection only its kind, as it may be long or hold what is private."""
-    import json
-
-    if isinstance(value, Mapping):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _did_you_mean(key: str, known: Sequence[str]) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(key, known, n=1)
-    return f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-
-
-def _finding(source: Source, path: tuple[str | int, ...], message: str, hint: str) -> Finding:
-    line, column = source.position(path)
-    return Finding(source.file, line, column, field_path(path), message, hint)

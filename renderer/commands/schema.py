@@ -11,6 +11,6 @@ def command() -> None:
 
     Example: rollstep schema > rollstep.schema.json
     """
-    from renderer.settings import schema_text
+    from renderer.settings_check import schema_text
 
     click.echo(schema_text(), nl=False)

@@ -1,0 +1,123 @@
+"""From the repository, a stream or files to an :class:`App`: its Rollout and its other manifests, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from renderer.check import check
+from renderer.discover import AppRef, find_apps
+from renderer.errors import Finding, RollstepError
+from renderer.manifest import Manifest
+from renderer.objects import duplicates, finding, in_namespace, is_rollout, place, read_objects
+from renderer.settings import AppSettings, Settings
+from renderer.sources import SourceText, read_sources
+
+__all__ = ["App", "AppRef", "find_apps", "load_app", "load_files", "load_stream"]
+
+STREAM = "<stdin>"
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """What an app's sources say.
+
+    ``rollout`` is the Rollout as written (with the configured namespace), ``manifests`` all other objects in the order
+    of the sources.  ``rollout_file`` is the file where the Rollout can be edited, and ``rollout_index`` its document
+    there as :func:`renderer.yaml_io.load_documents` counts; None where it comes from a template, a command, a stream
+    or a List.  ``files`` has every file that was read.
+    """
+
+    ref: AppRef
+    settings: AppSettings
+    rollout: Manifest
+    manifests: tuple[Manifest, ...]
+    rollout_file: Path | None = None
+    rollout_index: int = 0
+    files: tuple[Path, ...] = ()
+
+
+def load_app(ref: AppRef, settings: Settings, root: Path) -> App:
+    """Return the app of ``ref`` in the repository at ``root``.
+
+    Raises :class:`RollstepError` with all that is wrong with it: what is not YAML or no Kubernetes object, none or
+    several Rollouts, objects that are there twice, and what :func:`renderer.check.check` finds.
+    """
+    app_settings = settings.for_app(ref.environment, ref.name)
+    sources = read_sources(ref.folder, app_settings, root)
+    app = _load(sources.texts, ref, app_settings, str(ref.folder.relative_to(root)))
+    return replace(app, files=sources.files)
+
+
+def load_stream(text: str, file: str, settings: AppSettings) -> App:
+    """Return the app of a stream of manifests, such as standard input; ``file`` is its name in findings.
+
+    Raises :class:`RollstepError` as :func:`load_app` does.
+    """
+    return _load([SourceText(file, None, text)], AppRef(settings.environment, settings.app, Path()), settings, file)
+
+
+def load_files(paths: Sequence[Path], settings: AppSettings) -> App:
+    """Return the app of some files of manifests (``-`` is standard input).
+
+    Raises :class:`RollstepError` as :func:`load_app` does.
+    """
+    import sys
+
+    from renderer.yaml_io import decode, read_text
+
+    texts: list[SourceText] = []
+    findings: list[Finding] = []
+    for path in paths:
+        try:
+            if str(path) == "-":
+                texts.append(SourceText(STREAM, None, decode(sys.stdin.buffer.read(), STREAM)))
+            else:
+                texts.append(SourceText(str(path), path, read_text(path)))
+        except RollstepError as error:
+            findings += error.findings
+    if findings:
+        raise RollstepError(findings)
+    ref = AppRef(settings.environment, settings.app, Path())
+    app = _load(texts, ref, settings, ", ".join(text.file for text in texts))
+    return replace(app, files=tuple(text.path for text in texts if text.path is not None))
+
+
+def _load(texts: Sequence[SourceText], ref: AppRef, settings: AppSettings, shown: str) -> App:
+    loaded, findings = read_objects(texts)
+    # What could not be read may be what the rest refers to.
+    if findings:
+        raise RollstepError(findings)
+    loaded = [replace(item, manifest=in_namespace(item.manifest, settings.namespace)) for item in loaded]
+    rollouts = [item for item in loaded if is_rollout(item.manifest)]
+    others = tuple(item.manifest for item in loaded if not is_rollout(item.manifest))
+    if not rollouts:
+        findings.append(_no_rollout(others, shown))
+    if len(rollouts) > 1:
+        findings += _several([item.manifest for item in rollouts])
+    findings += duplicates(others, rollouts[0].manifest.namespace if rollouts else "")
+    if len(rollouts) == 1:
+        findings += check(rollouts[0].manifest, others)
+    if findings:
+        raise RollstepError(findings)
+    rollout = rollouts[0]
+    if not ref.name:
+        ref = replace(ref, name=rollout.manifest.name)
+    return App(ref, settings, rollout.manifest, others, rollout.path, rollout.index)
+
+
+def _no_rollout(manifests: Sequence[Manifest], shown: str) -> Finding:
+    workloads = [manifest for manifest in manifests if manifest.kind == "Deployment"]
+    if workloads:
+        return finding(workloads[0], (), "a Deployment and no Rollout", "`rollstep init` makes a Rollout of it")
+    return Finding(shown, 0, 0, "", "has no Rollout (argoproj.io/v1alpha1)", "add one: `rollstep init` makes one")
+
+
+def _several(rollouts: Sequence[Manifest]) -> list[Finding]:
+    findings = []
+    for rollout in rollouts:
+        others = " and ".join(place(other) for other in rollouts if other is not rollout)
+        message = f"the Rollout {rollout.name}, and there is another one at {others}"
+        findings.append(finding(rollout, (), message, "put each Rollout into an app's folder of its own"))
+    return findings

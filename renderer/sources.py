@@ -1,0 +1,266 @@
+"""Where an app's manifests come from: files, Jinja templates (``*.j2``), or a command that prints them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from renderer.errors import Finding, RollstepError
+from renderer.settings import AppSettings, SourceSettings
+
+if TYPE_CHECKING:
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+PLAIN = (".yaml", ".yml", ".json")
+TEMPLATE = (".yaml.j2", ".yml.j2")
+STATUS_FILE = "status.yaml"
+KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+
+_STDERR_LINES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class SourceText:
+    """A stream of manifests: ``file`` is its name in findings, ``path`` where an edit of it can be written.
+
+    ``path`` is None where the text was made by a template or a command.
+    """
+
+    file: str
+    path: Path | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The manifests of an app as text, and every file that they were read from."""
+
+    texts: tuple[SourceText, ...]
+    files: tuple[Path, ...]
+
+
+def read_sources(folder: Path, settings: AppSettings, root: Path) -> Sources:
+    """Return the manifests of the app in ``folder`` of the repository at ``root``.
+
+    Raises :class:`RollstepError` with every file that cannot be read or filled in, or where a command fails.
+    """
+    if settings.source.argv is not None:
+        text = run(settings.source.argv, settings.source, root)
+        return Sources(
+            (SourceText(command_line(settings.source.argv), None, text),), _own_files(folder, settings, root)
+        )
+    texts: list[SourceText] = []
+    files: list[Path] = []
+    findings: list[Finding] = []
+    templates = _Templates(root, settings)
+    for path in manifest_files(folder, settings.output, root):
+        shown = _shown(path, root)
+        try:
+            _check_file(path, root, shown)
+            files.append(path)
+            if path.name.endswith(TEMPLATE):
+                texts.append(SourceText(f"{shown} (filled in)", None, templates.fill(path, shown)))
+            else:
+                texts.append(SourceText(shown, path, _read(path, shown)))
+        except RollstepError as error:
+            findings += error.findings
+    if findings:
+        raise RollstepError(findings)
+    return Sources(tuple(texts), tuple(sorted({*files, *templates.included})))
+
+
+def manifest_files(folder: Path, output: str, root: Path) -> Iterator[Path]:
+    """Yield the manifests and templates in ``folder`` and the folders in it, sorted.
+
+    What is hidden, rollstep's own ``status.yaml`` and ``output``, and templates for other templates to include (whose
+    name starts with ``_``) are left out.  A link to a folder out of the repository at ``root`` is yielded itself.
+    """
+    ours = {folder / STATUS_FILE, folder / output}
+    pending: list[tuple[Path, tuple[str, ...]]] = [(folder, (os.path.realpath(folder),))]
+    found: list[Path] = []
+    while pending:
+        parent, above = pending.pop()
+        for entry in os.scandir(parent) if parent.is_dir() else ():
+            path = Path(entry.path)
+            if entry.name.startswith(".") or path in ours:
+                continue
+            if entry.is_dir():
+                real = os.path.realpath(path)
+                if entry.is_symlink() and not _is_within(real, root):
+                    found.append(path)
+                # A link to a folder above would never end.
+                elif real not in above:
+                    pending.append((path, (*above, real)))
+            elif _is_manifest(entry.name):
+                found.append(path)
+    yield from sorted(found)
+
+
+def _is_manifest(name: str) -> bool:
+    if name.endswith(TEMPLATE):
+        return not name.startswith("_")
+    return name.endswith(PLAIN) or name in KUSTOMIZATIONS
+
+
+def _is_within(real: str | Path, root: Path) -> bool:
+    return Path(real).is_relative_to(os.path.realpath(root))
+
+
+def run(argv: Sequence[str], source: SourceSettings, root: Path) -> str:
+    """Return what a command prints; it runs in ``root``, without a shell and without input.
+
+    Raises :class:`RollstepError` where it is not there, fails (with the end of its stderr), takes longer than
+    ``source.timeout_seconds``, or prints what is no UTF-8.
+    """
+    import signal
+    import subprocess
+
+    from renderer.yaml_io import decode
+
+    shown = command_line(argv)
+    try:
+        # A session of its own, so that on a timeout its children end with it.
+        process = subprocess.Popen(
+            list(argv),
+            cwd=root,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        hint = "install it, or change source in rollstep.yaml"
+        raise _failure(shown, f"cannot be started: {error.strerror or error}", hint) from error
+    try:
+        stdout, stderr = process.communicate(timeout=source.timeout_seconds)
+    except BaseException as error:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        if not isinstance(error, subprocess.TimeoutExpired):
+            raise
+        message = f"took longer than {source.timeout_seconds:g} s"
+        raise _failure(shown, message, "set source.timeoutSeconds in rollstep.yaml") from error
+    if process.returncode:
+        words = "\n".join(stderr.decode(errors="replace").strip().split("\n")[-_STDERR_LINES:])
+        raise _failure(shown, f"failed with exit status {process.returncode}" + (f": {words}" if words else ""))
+    return decode(stdout, shown)
+
+
+def command_line(argv: Sequence[str]) -> str:
+    """Return a command as a shell would take it, which is its name in findings."""
+    import shlex
+
+    return f"`{shlex.join(argv)}`"
+
+
+def _failure(shown: str, message: str, hint: str = "") -> RollstepError:
+    return RollstepError([Finding(shown, 0, 0, "", message, hint)])
+
+
+def _own_files(folder: Path, settings: AppSettings, root: Path) -> tuple[Path, ...]:
+    """Return the files beside which a command's manifests are released: what it reads of them only it knows."""
+    return tuple(path for path in manifest_files(folder, settings.output, root) if path.is_file())
+
+
+def _check_file(path: Path, root: Path, shown: str) -> None:
+    """Raise :class:`RollstepError` for what is not a manifest to read: a way out of the repository, a pipe, a chart."""
+    if path.name in KUSTOMIZATIONS:
+        hint = 'to release what kustomize builds, set `source: {kustomize: "${folder}"}` for this app in rollstep.yaml'
+        raise _failure(shown, "is kustomize's, not a manifest", hint)
+    if path.name == "Chart.yaml":
+        hint = 'to release what helm makes of it, set `source: {helm: {chart: "${folder}"}}` in rollstep.yaml'
+        raise _failure(shown, "is helm's, not a manifest", hint)
+    if not _is_within(os.path.realpath(path), root):
+        raise _failure(shown, "is a link out of the repository", "put the file itself into the repository")
+    if not path.is_file():
+        dangling = path.is_symlink() and not path.exists()
+        raise _failure(shown, "is a link to nothing" if dangling else "is no regular file")
+
+
+def _read(path: Path, shown: str) -> str:
+    from renderer.yaml_io import read_text
+
+    return read_text(path, shown)
+
+
+def _shown(path: Path, root: Path) -> str:
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+class _Templates:
+    """Fills in the ``*.j2`` manifests of one app; ``included`` are the templates that they took in."""
+
+    def __init__(self, root: Path, settings: AppSettings) -> None:
+        self.root = root
+        self.variables: Mapping[str, Any] = {
+            **settings.values,
+            "environment": settings.environment,
+            "app": settings.app,
+            "namespace": settings.namespace,
+        }
+        self.included: set[Path] = set()
+        self._environment: ImmutableSandboxedEnvironment | None = None
+
+    def fill(self, path: Path, shown: str) -> str:
+        """Return the template's text filled in; raise :class:`RollstepError` with the file and line of its fault."""
+        from jinja2 import TemplateError
+
+        text = _read(path, shown)
+        try:
+            environment = self._environment = self._environment or self._make_environment()
+            code = environment.compile(text, name=shown, filename=shown)
+            template = environment.template_class.from_code(environment, code, environment.globals)
+            return template.render(self.variables)
+        except RollstepError:
+            raise
+        # A template may run into any error that its expressions can raise.
+        except Exception as error:
+            is_jinja = isinstance(error, TemplateError)
+            message = str(error) if is_jinja and str(error) else f"{type(error).__name__}: {error}"
+            file, line = self._place(error, shown)
+            hint = "values stand under `values` in rollstep.yaml" if "undefined" in message else ""
+            raise RollstepError([Finding(file, line, 0, "", message, hint)]) from error
+
+    def _make_environment(self) -> ImmutableSandboxedEnvironment:
+        # Jinja takes a twentieth of a second to import, and most apps have no templates.
+        from jinja2 import FunctionLoader, StrictUndefined
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+        from renderer.layouts import to_yaml
+
+        environment = ImmutableSandboxedEnvironment(
+            loader=FunctionLoader(self._load),
+            undefined=StrictUndefined,
+            autoescape=False,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+            newline_sequence="\n",
+        )
+        environment.filters["to_yaml"] = to_yaml
+        return environment
+
+    def _load(self, name: str) -> tuple[str, str, None] | None:
+        """Return a template to include, by its path from the repository's root; None where it is not there."""
+        path = self.root / name
+        if ".." in Path(name).parts or not path.is_file():
+            return None
+        _check_file(path, self.root, name)
+        self.included.add(path)
+        return _read(path, name), name, None
+
+    def _place(self, error: Exception, shown: str) -> tuple[str, int]:
+        from jinja2 import TemplateSyntaxError
+
+        if isinstance(error, TemplateSyntaxError):
+            return error.filename or error.name or shown, error.lineno
+        place, frame = (shown, 0), error.__traceback__
+        # Jinja rewrites the traceback so that a template's frame has the template's own file and line.
+        while frame is not None:
+            if frame.tb_frame.f_code.co_filename.endswith(".j2"):
+                place = frame.tb_frame.f_code.co_filename, frame.tb_lineno
+            frame = frame.tb_next
+        return place
