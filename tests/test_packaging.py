@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 LIBRARIES = {
     "click": "click",
@@ -172,3 +174,34 @@ def test_the_installed_package_renders_and_validates(installed: Path, project: P
     (tmp_path / "valid.yaml").write_bytes((project / "tests/data/validate/valid.yaml").read_bytes())
     environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
     assert run(installed / "bin" / "python", "-c", program, cwd=tmp_path, env=environment) == "0 1\n"
+
+
+def test_each_hook_is_a_command_that_there_is(installed: Path, project: Path, tmp_path: Path) -> None:
+    hooks = yaml.safe_load((project / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    assert [hook["id"] for hook in hooks] == ["rollstep-render", "rollstep-check"]
+    for hook in hooks:
+        command, *arguments = hook["entry"].split()
+        assert command == "rollstep"
+        help_text = rollstep(installed, arguments[0], "--help", cwd=tmp_path)
+        assert all(option in help_text for option in arguments[1:])
+        files = re.compile(hook["files"])
+        assert files.search("environments/prod/web/rollout.yaml")
+        assert files.search("rollstep.yaml")
+        assert not files.search("docs/environments.md")
+
+
+def test_make_lists_its_targets(project: Path) -> None:
+    listed = run("make", "-C", project, "--no-print-directory")
+    assert {"demo", "test", "lint", "bench", "e2e"} <= set(re.findall(r"^make (\w+)", listed, re.MULTILINE))
+
+
+def test_make_says_that_there_is_no_python(project: Path, tmp_path: Path) -> None:
+    make = shutil.which("make")
+    assert make
+    (tmp_path / "Makefile").write_bytes((project / "Makefile").read_bytes())
+    (tmp_path / "pyproject.toml").touch()
+    environment = {"PATH": str(tmp_path)}
+    done = subprocess.run([make, "demo"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "No Python 3.11 or newer with the venv module is on PATH" in done.stderr
+    assert not (tmp_path / ".venv").exists()

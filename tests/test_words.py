@@ -24,7 +24,7 @@ WORDS = {
     "how the project is made": [
         r"\b(this|that|each|a|next|last|previous|another|developer'?s?) [s]ession\b",
         r"\b[s]ub-?agents?\b",
-        r"\b[A]I\b",
+        r"(?-i:\b[A]I) (agent|assistant|model|tool)",
         r"\b[L]LMs?\b",
         r"\b[c]laude\b",
         r"\b[c]hatgpt\b",
