@@ -45,19 +45,25 @@ def is_overridden(name: str, user_templates: Path | None) -> bool:
 
 
 def check_user_templates(user_templates: Path | None) -> None:
-    """Raise RollstepError where the user's folder is none, or has a template that would never be used.
+    """Raise RollstepError where the user's folder is none, or has a template that looks like one of ours and is none.
 
-    A name that starts with ``_`` is free for what other templates include.
+    Names that start with ``_`` are free for what other templates include; ``nginx.conf.j2`` and its like belong to some
+    other tool and are left alone.
     """
     if user_templates is None:
         return
     if not user_templates.is_dir():
         raise RollstepError([Finding(str(user_templates), 0, 0, "", "is no folder of templates")])
-    hint = f"the templates are {', '.join(NAMES)}; one that others include starts with _"
+    hint = (
+        f"the templates are {', '.join(NAMES)}; start its name with _ where others include it, or let `templates` in "
+        "rollstep.yaml name another folder"
+    )
     strange = sorted(
         path
         for path in user_templates.iterdir()
-        if path.suffix == SUFFIX and path.name not in NAMES and not path.name.startswith("_")
+        if path.name not in NAMES
+        and not path.name.startswith("_")
+        and (path.name.endswith(".yaml.j2") or (path.name.startswith("commit-") and path.suffix == SUFFIX))
     )
     if strange:
         raise RollstepError(Finding(str(path), 0, 0, "", "replaces no template", hint) for path in strange)

@@ -38,6 +38,12 @@ class Transaction:
         """Plan the file at ``path`` to be gone; one that is not there is no error."""
         return self._plan(path, None)
 
+    def include(self, path: Path | str) -> Transaction:
+        """Plan the file at ``path`` to stay as it is now, there or not: a caller that commits has it among the rest."""
+        target = self.root / path
+        with reporting(str(path)):
+            return self._plan(path, target.read_bytes() if os.path.lexists(target) else None)
+
     @property
     def contents(self) -> Mapping[str, bytes | None]:
         """The planned content by path below the root, sorted; None for a file that goes.

@@ -68,12 +68,18 @@ def test_values_are_never_taken_for_templates(tmp_path: Path) -> None:
 def test_a_template_that_nothing_uses_is_refused(tmp_path: Path) -> None:
     folder = user(tmp_path, "", "_macros.j2")
     user(tmp_path, "", "README.md")
+    user(tmp_path, "", "nginx.conf.j2")
     check_user_templates(folder)
     user(tmp_path, "", "replicset.yaml.j2")
     user(tmp_path, "", "deployment.yaml.j2")
+    user(tmp_path, "", "commit-message.j2")
     with pytest.raises(RollstepError) as caught:
         check_user_templates(folder)
-    assert [Path(finding.file).name for finding in caught.value.findings] == ["deployment.yaml.j2", "replicset.yaml.j2"]
+    assert [Path(finding.file).name for finding in caught.value.findings] == [
+        "commit-message.j2",
+        "deployment.yaml.j2",
+        "replicset.yaml.j2",
+    ]
     with pytest.raises(RollstepError, match="is no folder of templates"):
         check_user_templates(tmp_path / "nowhere")
 

@@ -139,6 +139,16 @@ def test_files_that_were_written_before_but_never_committed_are_in_the_commit(re
     assert_published(repository)
 
 
+def test_a_file_that_is_included_goes_into_the_commit_as_it_is(repository: Repository) -> None:
+    (repository.root / "web/image").write_bytes(b"\xff\r\n\0")
+    (repository.root / "web/rendered/gone.yaml").unlink()
+    transaction = change(repository).include("web/image").include(repository.root / "web/rendered/gone.yaml")
+    assert publish(repository, transaction, MESSAGE)
+    assert repository.show("HEAD", "web/image") == b"\xff\r\n\0"
+    assert repository.show("HEAD", "web/rendered/gone.yaml") is None
+    assert repository.is_clean(["web"])
+
+
 def test_a_dry_run_checks_and_writes_nothing(repository: Repository) -> None:
     result = publish(repository, change(repository), MESSAGE, dry_run=True)
     assert result is not None

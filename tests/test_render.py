@@ -278,3 +278,16 @@ def test_names_in_the_files_are_those_of_the_objects() -> None:
         if name != "kustomization.yaml":
             manifest = Manifest(load_documents(text, name)[0].value)
             assert name == f"{manifest.kind.lower()}-{manifest.name}.yaml"
+
+
+def test_the_examples_of_the_documentation_work(project: Path, tmp_path: Path) -> None:
+    text = (project / "docs/templates.md").read_text(encoding="utf-8")
+    service, kustomization = (part.split("```")[0] for part in text.split("```jinja\n")[1:])
+    folder = template(tmp_path / "templates", "service.yaml.j2", service)
+    template(folder, "kustomization.yaml.j2", kustomization)
+    context = RenderContext("web", "prod", "environments/prod/web", {"team": "shop"})
+    files = render([SERVICE, INGRESS], user_templates=folder, context=context)
+    found = load_documents(files["service-web-canary.yaml"], "")[0].value
+    assert found == {**SERVICE, "metadata": {**SERVICE["metadata"], "labels": {"team": "shop"}}}
+    assert files["service-web-canary.yaml"].startswith("# Owned by shop.\n")
+    assert load_documents(files["kustomization.yaml"], "")[0].value["commonAnnotations"] == {"example.com/team": "shop"}
