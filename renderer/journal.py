@@ -11,7 +11,6 @@ taken for an abandoned one.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -77,6 +76,9 @@ class Journal:
 
     def save(self) -> None:
         """Write the index, which makes the journal valid: the files it names have to be there before."""
+        # Only a write needs it, and a comparison with what is there does not.
+        import json
+
         index = {
             "entries": [asdict(entry) for entry in self.entries],
             "folders": list(self.folders),
@@ -228,6 +230,8 @@ def reporting(path: str) -> Iterator[None]:
 
 
 def _load(root: Path) -> Journal:
+    import json
+
     path = root / JOURNAL / _INDEX
     try:
         index = json.loads(path.read_bytes())
