@@ -1,0 +1,44 @@
+"""What the engine does not know yet is refused by its field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from renderer.engine import check_supported
+from renderer.manifest import Source
+from renderer.model import Rollout
+
+
+def rollout(strategy: dict[str, Any], **spec: Any) -> Rollout:
+    return Rollout.from_body({"metadata": {"name": "web"}, "spec": {"strategy": strategy, **spec}})
+
+
+@pytest.mark.parametrize(
+    ("strategy", "field"),
+    [
+        ({"canary": {"steps": [{"setWeight": 5}, {"analysis": {}}]}}, "spec.strategy.canary.steps[1].analysis"),
+        ({"canary": {"steps": [{"experiment": {}}]}}, "spec.strategy.canary.steps[0].experiment"),
+        ({"canary": {"steps": [{"plugin": {"name": "x"}}]}}, "spec.strategy.canary.steps[0].plugin"),
+        ({"canary": {"analysis": {}}}, "spec.strategy.canary.analysis"),
+        ({"canary": {"trafficRouting": {"appMesh": {}}}}, "spec.strategy.canary.trafficRouting.appMesh"),
+        ({"blueGreen": {"prePromotionAnalysis": {}}}, "spec.strategy.blueGreen.prePromotionAnalysis"),
+        ({"blueGreen": {"postPromotionAnalysis": {}}}, "spec.strategy.blueGreen.postPromotionAnalysis"),
+    ],
+)
+def test_the_field_is_named_with_its_line(strategy: dict[str, Any], field: str) -> None:
+    findings = check_supported(rollout(strategy), Source("web.yaml", {("spec", "strategy"): (7, 3)}))
+    assert [(item.field, item.file, item.line) for item in findings] == [(field, "web.yaml", 7)]
+
+
+def test_all_findings_come_at_once() -> None:
+    strategy = {"canary": {"analysis": {}, "steps": [{"experiment": {}}, {"plugin": {"name": "x"}}]}}
+    assert len(check_supported(rollout(strategy, workloadRef={"name": "web"}))) == 4
+
+
+def test_what_is_supported_has_no_findings() -> None:
+    steps = [{"setWeight": 5}, {"pause": {}}, {"setCanaryScale": {"weight": 1}}]
+    canary = {"steps": steps, "trafficRouting": {"nginx": {"stableIngress": "web"}, "maxTrafficWeight": 200}}
+    assert check_supported(rollout({"canary": canary})) == ()
+    assert check_supported(rollout({"blueGreen": {"activeService": "a"}})) == ()
