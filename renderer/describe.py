@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from renderer.duration import human_duration
-from renderer.model import CanaryStep, CanaryStrategy, ReplicaSet, World, format_time
-from renderer.release import Move, Wait, steps_of
-from renderer.roles import max_traffic_weight, traffic_weight
+from renderer.manifest import Body
+from renderer.message import ObjectChange, ReplicaSetChange, StepChange
+from renderer.model import HASH_LABEL, CanaryStep, CanaryStrategy, ReplicaSet, World, format_time
+from renderer.release import Move, Wait, is_new_release, steps_of
+from renderer.roles import max_traffic_weight, roles, traffic_weight
 
 
 def current(world: World) -> ReplicaSet | None:
@@ -49,8 +51,7 @@ def move_text(move: Move) -> str:
 def _steps_done(move: Move, steps: tuple[CanaryStep, ...]) -> list[str]:
     """Return the text of each step that the move does, a pause that it ends left out."""
     old, new = move.before.status, move.after.status
-    fresh = old.current_pod_hash != new.current_pod_hash or old.current_step_hash != new.current_step_hash
-    start = 0 if fresh or (old.abort and not new.abort) else (old.current_step_index or 0) + 1
+    start = 0 if is_new_release(move.before, move.after) else (old.current_step_index or 0) + 1
     return [str(step) for step in steps[start : (new.current_step_index or 0) + 1] if step.pause is None]
 
 
@@ -93,3 +94,91 @@ def wait_text(reason: Wait, world: World) -> str:
     if reason.until is not None:
         return f"nothing to do until {format_time(reason.until)}"
     return "nothing to do: the release is complete"
+
+
+def step_change(move: Move, app: str, environment: str, verb: str, note: str = "") -> StepChange:
+    """Return what a commit message says of ``move``; ``verb`` is ``advance`` or what a person asked for."""
+    after = move.after
+    steps = len(steps_of(after))
+    index = after.status.current_step_index if steps else None
+    newest = after.status.current_pod_hash
+    return StepChange(
+        app=app,
+        environment=environment,
+        action=_action(move, verb, index, steps),
+        revision=after.rollout.revision,
+        step=index,
+        steps=steps or None,
+        traffic=traffic_text(after),
+        stable=after.status.stable_rs,
+        canary=newest if newest != after.status.stable_rs else "",
+        detail="promoted" if verb != "promote" and _promotes(move) else "",
+        note=note,
+        replica_sets=_replica_set_changes(move),
+        objects=_object_changes(move),
+    )
+
+
+def _action(move: Move, verb: str, index: int | None, steps: int) -> str:
+    before, after = move.before.status, move.after.status
+    on_the_way = index is not None and bool(before.stable_rs) and not after.abort
+    if verb != "advance":
+        return f"{verb}, step {index}/{steps}" if on_the_way else verb
+    reached = before.current_step_index != index or before.current_pod_hash != after.current_pod_hash
+    return "step" if on_the_way and reached else move_text(move)
+
+
+def _promotes(move: Move) -> bool:
+    """Tell whether the move makes a new version the stable one."""
+    return bool(move.before.status.stable_rs) and move.before.status.stable_rs != move.after.status.stable_rs
+
+
+def _replica_set_changes(move: Move) -> tuple[ReplicaSetChange, ...]:
+    before, after = move.before, move.after
+    names = {rs.name: rs.revision for world in (before, after) for rs in world.replica_sets}
+    rows = []
+    for name in sorted(names, key=lambda name: (-names[name], name)):
+        old, new = before.replica_set(name), after.replica_set(name)
+        shown = new or old
+        assert shown is not None
+        if not (old and old.replicas) and not (new and new.replicas) and old is not None and new is not None:
+            continue
+        rows.append(
+            ReplicaSetChange(
+                name=name,
+                revision=shown.revision,
+                role=", ".join(roles(after if new else before, shown)),
+                replicas_before=old.replicas if old else None,
+                replicas_after=new.replicas if new else None,
+                weight_before=traffic_weight(before, old) if old else None,
+                weight_after=traffic_weight(after, new) if new else None,
+            )
+        )
+    return tuple(rows)
+
+
+def _object_changes(move: Move) -> tuple[ObjectChange, ...]:
+    before, after = move.before.objects, move.after.objects
+    changes = []
+    for key in sorted(before.keys() | after.keys()):
+        old, new = before.get(key), after.get(key)
+        if old != new:
+            changes.append(ObjectChange(key.kind, key.name, _change_text(old, new)))
+    return tuple(changes)
+
+
+def _change_text(old: Body | None, new: Body | None) -> str:
+    if new is None:
+        return "removed"
+    if new.get("kind") == "Service":
+        hashes = [((body or {}).get("spec") or {}).get("selector", {}).get(HASH_LABEL, "-") for body in (old, new)]
+        return f"selects {hashes[0]} -> {hashes[1]}" if hashes[0] != hashes[1] else "changed"
+    weights = [_canary_weight(body) for body in (old, new)]
+    if weights[1] is not None and weights[0] != weights[1]:
+        return f"weight {'-' if weights[0] is None else weights[0]} -> {weights[1]}"
+    return "changed" if old is not None else "created"
+
+
+def _canary_weight(body: Body | None) -> str | None:
+    annotations = ((body or {}).get("metadata") or {}).get("annotations") or {}
+    return next((value for name, value in sorted(annotations.items()) if name.endswith("/canary-weight")), None)

@@ -6,12 +6,12 @@ commits that ``advance`` makes.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from renderer.describe import move_text
 from renderer.duration import human_duration
-from renderer.model import CanaryStrategy, World, format_time
+from renderer.model import CanaryStrategy, Rollout, World, format_time
 from renderer.release import Move, Wait, course, steps_of
 from renderer.roles import max_traffic_weight, roles, traffic_weight
 from renderer.tables import markdown_table, text_table
@@ -58,7 +58,16 @@ class Plan:
     total_steps: int
     max_traffic_weight: int
     peak_pods: int
+    is_next: bool
     steps: tuple[PlannedStep, ...]
+
+    @property
+    def summary(self) -> str:
+        """What the plan is of, in a few words."""
+        if not self.steps:
+            return "nothing to come"
+        count = f"{len(self.steps)} commit{'s' if len(self.steps) > 1 else ''} to come, at most {self.peak_pods} pods"
+        return f"no release in progress; for the next one: {count}" if self.is_next else count
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as JSON-ready data, keys in camelCase."""
@@ -66,7 +75,24 @@ class Plan:
         return data
 
 
-def make_plan(world: World) -> Plan:
+def plan_world(world: World) -> Plan:
+    """Return the plan of the release in progress; where there is none, that of the next one."""
+    plan = make_plan(world)
+    return plan if plan.steps or world.status.abort else make_plan(next_release(world), is_next=True)
+
+
+def next_release(world: World) -> World:
+    """Return ``world`` with a pod template that differs in an annotation alone: what any new version looks like."""
+    template = world.rollout.template
+    metadata = template.get("metadata") or {}
+    annotations = {**(metadata.get("annotations") or {}), "rollstep/next": "release"}
+    body = world.rollout.body
+    changed = {**template, "metadata": {**metadata, "annotations": annotations}}
+    rollout = Rollout.from_body({**body, "spec": {**body["spec"], "template": changed}})
+    return replace(world, rollout=rollout)
+
+
+def make_plan(world: World, *, is_next: bool = False) -> Plan:
     """Return the plan of the release that ``world`` is in, from ``world.now`` on."""
     moves = list(course(world))
     rows = []
@@ -81,6 +107,7 @@ def make_plan(world: World) -> Plan:
         total_steps=len(steps),
         max_traffic_weight=max_traffic_weight(world),
         peak_pods=max((row.peak_pods for row in rows), default=0),
+        is_next=is_next,
         steps=tuple(rows),
     )
 

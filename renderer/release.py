@@ -59,11 +59,14 @@ def steps_of(world: World) -> tuple[CanaryStep, ...]:
     return strategy.steps if isinstance(strategy, CanaryStrategy) else ()
 
 
-def advance(world: World) -> Move | None:
-    """Return the next commit's move at ``world.now``, or None where the release has to wait or is complete."""
+def advance(world: World, *, to_step: int | None = None) -> Move | None:
+    """Return the next commit's move at ``world.now``, or None where the release has to wait or is complete.
+
+    With ``to_step`` the move does not go beyond that ``currentStepIndex``.
+    """
     steps = steps_of(world)
     is_canary_with_steps = bool(steps) and bool(world.status.stable_rs)
-    after, writes = _next_step(world, steps) if is_canary_with_steps else _next_stage(world)
+    after, writes = _next_step(world, steps, to_step) if is_canary_with_steps else _next_stage(world)
     return Move(world, after, writes) if moved(world, after) else None
 
 
@@ -79,8 +82,7 @@ def react(world: World) -> Move:
         return Move(world, after, writes)
     settled = settle(world, hold_step=world.status.current_step_index or 0)
     after, writes = settled.world, settled.writes
-    index = after.status.current_step_index
-    if index is not None and index != world.status.current_step_index:
+    if is_new_release(world, after):
         after, writes = _enter_pause(after, writes, steps)
     return Move(world, after, writes)
 
@@ -141,28 +143,37 @@ def _after_waiting(world: World, reason: Wait) -> Move | None:
     return None if move is None else replace(move, before=world)
 
 
-def _next_step(world: World, steps: tuple[CanaryStep, ...]) -> tuple[World, tuple[Write, ...]]:
+def _next_step(
+    world: World, steps: tuple[CanaryStep, ...], to_step: int | None = None
+) -> tuple[World, tuple[Write, ...]]:
     """Run the engine to the end of the current step and through what the following one asks for."""
     index = world.status.current_step_index or 0
     settled = settle(world, hold_step=index)
-    if settled.world.status.current_pod_hash == world.status.current_pod_hash and _same_steps(settled.world, world):
+    begun = is_new_release(world, settled.world)
+    if not begun and (to_step is None or index < to_step):
         settled = settle(world, hold_step=index + 1)
-    return _enter_pause(settled.world, settled.writes, steps)
+    return _enter_pause(settled.world, settled.writes, steps, to_step)
 
 
-def _same_steps(a: World, b: World) -> bool:
-    return a.status.current_step_hash == b.status.current_step_hash
+def is_new_release(before: World, after: World) -> bool:
+    """Tell whether the steps begin anew between two worlds: another pod template, other steps, or a retry."""
+    old, new = before.status, after.status
+    return (
+        old.current_pod_hash != new.current_pod_hash
+        or old.current_step_hash != new.current_step_hash
+        or (old.abort and not new.abort)
+    )
 
 
 def _enter_pause(
-    world: World, writes: tuple[Write, ...], steps: tuple[CanaryStep, ...]
+    world: World, writes: tuple[Write, ...], steps: tuple[CanaryStep, ...], to_step: int | None = None
 ) -> tuple[World, tuple[Write, ...]]:
     """Go on into a pause that follows the step just done: it changes no manifest and starts the pause's clock."""
     while True:
         index = world.status.current_step_index
         if index is None or index + 1 >= len(steps) or steps[index].pause is not None or steps[index + 1].pause is None:
             return world, writes
-        if world.status.abort or world.rollout.paused:
+        if world.status.abort or world.rollout.paused or (to_step is not None and index >= to_step):
             return world, writes
         settled = settle(world, hold_step=index + 1)
         if settled.world.status.current_step_index != index + 1 or rendered(settled.world) != rendered(world):

@@ -10,14 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
-from renderer.engine.routers import owned_keys, read_keys
+from renderer.engine.objects import carry_over, created_by_engine, edited_by_engine
 from renderer.manifest import Body, Manifest, ObjectKey
 from renderer.model import (
     EPOCH,
-    HASH_LABEL,
-    MANAGED_BY_ANNOTATION,
     REVISION_ANNOTATION,
     ReplicaSet,
     Rollout,
@@ -53,9 +50,12 @@ def resolve(
         rollout = rollout.with_annotation(REVISION_ANNOTATION, str(state.revision))
     sources = {_key(manifest, rollout): manifest for manifest in manifests}
     left = {_key(manifest, rollout): manifest.body for manifest in rendered_manifests}
-    edited = read_keys(rollout)
-    objects = {key: _carry_over(sources[key].body, left.get(key)) for key in sorted(sources) if key in edited}
-    objects.update((key, left[key]) for key in sorted(owned_keys(rollout)) if key in left and key not in sources)
+    edited = edited_by_engine(rollout)
+    objects: dict[ObjectKey, Body] = {}
+    for key in sorted(set(edited) & sources.keys()):
+        wanted = sources[key].body
+        objects[key] = carry_over(rollout, wanted, left[key]) if key in left else wanted
+    objects.update((key, left[key]) for key in sorted(created_by_engine(rollout)) if key in left and key not in sources)
     created: Mapping[str, datetime] = state.created if state else {}
     replica_sets = tuple(
         ReplicaSet.from_body(left[key], created.get(key.name, EPOCH))
@@ -78,23 +78,6 @@ def _key(manifest: Manifest, rollout: Rollout) -> ObjectKey:
     """Return the object's identity; without a namespace of its own it is in the Rollout's."""
     key = manifest.key
     return key if key.namespace else key._replace(namespace=rollout.namespace)
-
-
-def _carry_over(source: Body, left: Body | None) -> Body:
-    """Return the user's manifest with what the controller has put into it: a Service's hash and managing Rollout."""
-    if left is None or source.get("kind") != "Service":
-        return source
-    body: dict[str, Any] = dict(source)
-    pod_template_hash = ((left.get("spec") or {}).get("selector") or {}).get(HASH_LABEL)
-    if pod_template_hash is not None:
-        spec = source.get("spec") or {}
-        body["spec"] = {**spec, "selector": {**(spec.get("selector") or {}), HASH_LABEL: pod_template_hash}}
-    managed_by = (left["metadata"].get("annotations") or {}).get(MANAGED_BY_ANNOTATION)
-    if managed_by is not None:
-        metadata = source["metadata"]
-        annotations = {**(metadata.get("annotations") or {}), MANAGED_BY_ANNOTATION: managed_by}
-        body["metadata"] = {**metadata, "annotations": annotations}
-    return body
 
 
 def _counted(status: RolloutStatus, replica_sets: tuple[ReplicaSet, ...]) -> RolloutStatus:

@@ -151,17 +151,19 @@ def _replica_set_info(world: World, replica_set: ReplicaSet) -> ReplicaSetInfo:
     )
 
 
-def tree_text(info: RolloutInfo, now: datetime) -> str:
+def tree_text(info: RolloutInfo, now: datetime, environment: str = "") -> str:
     """Return the tree as text; ``now`` is what ages and delays are counted from."""
-    header = "".join(f"{line.rstrip()}\n" for line in _header(info, now))
+    header = "".join(f"{line.rstrip()}\n" for line in _header(info, now, environment))
     return f"{header}\n{text_table(list(_tree_rows(info, now)))}"
 
 
-def _header(info: RolloutInfo, now: datetime) -> Iterator[str]:
+def _header(info: RolloutInfo, now: datetime, environment: str) -> Iterator[str]:
     def row(title: str, value: object) -> str:
         return f"{title:<16} {value}"
 
     yield row("Name:", info.name)
+    if environment:
+        yield row("Environment:", environment)
     if info.namespace:
         yield row("Namespace:", info.namespace)
     yield row("Status:", f"{ICONS.get(info.phase, ' ')} {info.phase}")

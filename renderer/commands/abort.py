@@ -1,0 +1,28 @@
+"""``rollstep abort``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from renderer.commands import options
+
+
+@click.command("abort")
+@options.targets
+@options.committing
+@click.pass_obj
+def command(directory: str, targets: tuple[str, ...], **choices: Any) -> None:
+    """Send all traffic of each TARGET back to its stable ReplicaSet.
+
+    Where a scale-down delay applies, `rollstep advance` scales the aborted ReplicaSet down when it has passed.
+
+    Example: rollstep abort prod/web
+    """
+    from renderer.engine import actions
+    from renderer.operate import Request, Session
+    from renderer.verbs import acting
+
+    session = Session(Request(directory, targets, **choices))
+    session.run(acting(actions.abort), "abort", session.refs)

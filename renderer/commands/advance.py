@@ -1,0 +1,36 @@
+"""``rollstep advance``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from renderer.commands import options
+
+
+@click.command("advance")
+@options.targets
+@click.option("--to", "to_step", type=click.IntRange(min=0), metavar="N", help="Go on until currentStepIndex is N.")
+@click.option("--together", is_flag=True, help="Make one commit for all apps instead of one for each.")
+@options.committing
+@click.pass_obj
+def command(directory: str, targets: tuple[str, ...], to_step: int | None, together: bool, **choices: Any) -> None:
+    """Do the next step of each TARGET: render, validate, commit.
+
+    TARGET is an app's folder, ENV/APP, an environment, or an app's name; without one, all apps. Stops at a pause as
+    the controller does: a timed pause is over when its time has passed since the step was reached, any other ends with
+    `rollstep promote`. Where there is nothing to do yet, that is said, and the exit code is 0; with --to it is 1.
+
+    Example: rollstep advance prod/web
+    """
+    from renderer.operate import Request, Session
+    from renderer.release import advance
+
+    session = Session(Request(directory, targets, **choices))
+    if to_step is None:
+        session.run(advance, "advance", session.refs, together=together)
+        return
+    arrived = [session.run_to(ref, to_step) for ref in session.refs]
+    sys.exit(0 if all(arrived) else 1)

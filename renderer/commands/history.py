@@ -1,0 +1,31 @@
+"""``rollstep history``."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from renderer.commands import options
+
+
+@click.command("history")
+@options.targets
+@options.output
+@click.option("--revision", type=click.IntRange(min=1), metavar="N", help="List every commit of this revision.")
+@click.pass_obj
+def command(directory: str, targets: tuple[str, ...], output: str, revision: int | None) -> None:
+    """List the revisions of each TARGET with images, role, commit and date, newest first, from git's history.
+
+    Example: rollstep history prod/web
+    """
+    from renderer.history import commits_of, commits_text, revisions_of, revisions_text
+    from renderer.workspace import Workspace, current_time, open_releases
+
+    releases = open_releases(Workspace.open(directory), targets, current_time())
+    list_entries = revisions_of if revision is None else lambda release: commits_of(release, revision)
+    entries = [entry for release in releases for entry in list_entries(release)]
+    if output == "json":
+        click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
+    else:
+        click.echo(revisions_text(entries) if revision is None else commits_text(entries), nl=False)

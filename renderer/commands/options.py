@@ -1,0 +1,60 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+import click
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def _time(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
+    """Return the time in UTC, to the second; refuse a text that is none or has no zone."""
+    if value is None:
+        return None
+    from renderer.rollout_status import parse_time
+
+    try:
+        return parse_time(value).replace(microsecond=0)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is not a time such as 2026-01-31T12:00:00Z", ctx, param) from error
+
+
+targets = click.argument("targets", nargs=-1, metavar="[TARGET]...")
+target = click.argument("target")
+now = click.option(
+    "--now", callback=_time, metavar="TIME", help="Take this as the current time, such as 2026-01-31T12:00:00Z."
+)
+output = click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="The form of the report.",
+)
+dry_run = click.option("--dry-run", is_flag=True, help="Tell what would be done; write nothing.")
+validate = click.option(
+    "--validate/--no-validate", default=True, show_default=True, help="Check what is rendered with kubeconform."
+)
+
+
+def committing(function: Function) -> Function:
+    """Add the options of every verb that makes a commit."""
+    for option in (
+        click.option("-m", "--message", help="The commit's subject, in place of the one that tells the step."),
+        click.option(
+            "--include-sources",
+            is_flag=True,
+            help="Commit uncommitted changes of the app's own manifests as well.",
+        ),
+        validate,
+        dry_run,
+        output,
+        now,
+    ):
+        function = option(function)
+    return function

@@ -1,0 +1,26 @@
+"""``rollstep pause``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from renderer.commands import options
+
+
+@click.command("pause")
+@options.targets
+@options.committing
+@click.pass_obj
+def command(directory: str, targets: tuple[str, ...], **choices: Any) -> None:
+    """Set the Rollout's spec.paused of each TARGET: nothing moves until `rollstep resume`.
+
+    Example: rollstep pause prod/web
+    """
+    from renderer.engine import actions
+    from renderer.operate import Request, Session
+    from renderer.verbs import acting
+
+    session = Session(Request(directory, targets, **choices))
+    session.run(acting(actions.pause), "pause", session.refs)

@@ -1,0 +1,36 @@
+"""``rollstep promote``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from renderer.commands import options
+
+
+@click.command("promote")
+@options.targets
+@click.option("--full", is_flag=True, help="Promote to the end: no pauses, no steps.")
+@click.option("-c", "--skip-current-step", is_flag=True, help="Skip the current canary step.")
+@options.committing
+@click.pass_obj
+def command(directory: str, targets: tuple[str, ...], full: bool, skip_current_step: bool, **choices: Any) -> None:
+    """End the pause of each TARGET and do the next step, in one commit.
+
+    Where there is no pause, the current canary step is skipped, as `kubectl argo rollouts promote` does it.
+
+    Example: rollstep promote prod/web
+    """
+    if full and skip_current_step:
+        raise click.UsageError("use either --full or --skip-current-step")
+    from renderer.engine import actions
+    from renderer.operate import Request, Session
+    from renderer.verbs import acting, promoting
+
+    session = Session(Request(directory, targets, **choices))
+    if full:
+        session.run(acting(actions.promote_full), "promote full", session.refs)
+    else:
+        action = actions.skip_step if skip_current_step else actions.promote
+        session.run(promoting(action), "promote", session.refs)

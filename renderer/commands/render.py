@@ -1,0 +1,76 @@
+"""``rollstep render``."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from renderer.commands import options
+
+
+@click.command("render")
+@options.targets
+@click.option("--step", type=click.IntRange(min=0), metavar="N", help="Render currentStepIndex N, not the current one.")
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 with a diff where the repository differs.")
+@click.option("--stdout", is_flag=True, help="Print the manifests instead of writing them.")
+@click.option("--stable", type=click.Path(path_type=Path), metavar="FILE", help="The stable Rollout (stateless use).")
+@click.option("--stable-ref", metavar="REF", help="Take the stable Rollout from FILE as it is in this git ref.")
+@click.option("--env", "environment", metavar="ENV", default="", help="Environment whose settings a stateless run has.")
+@click.option(
+    "-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True, help="Form on stdout."
+)
+@options.validate
+@options.dry_run
+@options.now
+@click.pass_obj
+def command(
+    directory: str,
+    targets: tuple[str, ...],
+    step: int | None,
+    check: bool,
+    stdout: bool,
+    stable: Path | None,
+    stable_ref: str | None,
+    environment: str,
+    output: str,
+    validate: bool,
+    dry_run: bool,
+    now: datetime | None,
+) -> None:
+    r"""Render the manifests of the current step of each TARGET.
+
+    TARGET is an app's folder, ENV/APP, an environment, or an app's name; without one, all apps. The step that
+    status.yaml records is kept; a new pod template begins its release at step 0.
+
+    TARGET may also be files of manifests, or - for standard input: then nothing is read or written beside them, and
+    the manifests are printed. --stable or --stable-ref give the version that the release starts from.
+
+    \b
+    Examples: rollstep render --check
+              kustomize build overlays/prod | rollstep render - --env prod
+              rollstep render rollout.yaml services.yaml --step 2 --stable old-rollout.yaml
+    """
+    files = [target for target in targets if target == "-" or Path(directory, target).is_file()]
+    if files and len(files) != len(targets):
+        raise click.UsageError("name either apps or files, not both")
+    if not files and (stable or stable_ref or environment):
+        raise click.UsageError("--stable, --stable-ref and --env go with files of manifests")
+    if files:
+        from renderer.stateless import StatelessRequest, render_stateless
+
+        if check:
+            raise click.UsageError("--check goes with apps, whose rendered manifests are in the repository")
+        request = StatelessRequest(directory, files, step, stable, stable_ref, environment, validate, now)
+        click.echo(render_stateless(request, output), nl=False)
+        return
+    from renderer.write import Mode
+    from renderer.write_release import RenderRequest, print_releases, render_releases
+
+    if stdout:
+        click.echo(print_releases(directory, targets, step, output, now), nl=False)
+        return
+    mode = Mode.CHECK if check else Mode.DIFF if dry_run else Mode.WRITE
+    sys.exit(render_releases(RenderRequest(directory, targets, step, mode, validate, now)))

@@ -1,0 +1,28 @@
+"""``rollstep scale``."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import click
+
+from renderer.commands import options
+
+
+@click.command("scale")
+@options.targets
+@click.option("--replicas", type=click.IntRange(min=0), required=True, metavar="N", help="The Rollout's spec.replicas.")
+@options.committing
+@click.pass_obj
+def command(directory: str, targets: tuple[str, ...], replicas: int, **choices: Any) -> None:
+    """Set spec.replicas of each TARGET's Rollout and scale its ReplicaSets, also in the middle of a release.
+
+    Example: rollstep scale prod/web --replicas 10
+    """
+    from renderer.engine import actions
+    from renderer.operate import Request, Session
+    from renderer.verbs import acting
+
+    session = Session(Request(directory, targets, **choices))
+    session.run(acting(partial(actions.scale, replicas=replicas)), "scale", session.refs)

@@ -1,0 +1,36 @@
+"""``rollstep status``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import datetime
+
+import click
+
+from renderer.commands import options
+
+
+@click.command("status")
+@options.targets
+@options.now
+@options.output
+@click.pass_obj
+def command(directory: str, targets: tuple[str, ...], now: datetime | None, output: str) -> None:
+    """Tell where each TARGET stands, a line each; exit 1 where one is Degraded, as kubectl argo rollouts does.
+
+    Example: rollstep status prod
+    """
+    from renderer.status_rows import STATUS_COLUMNS, status_row
+    from renderer.tables import text_table
+    from renderer.workspace import Workspace, current_time, open_releases
+
+    time = now or current_time()
+    releases = open_releases(Workspace.open(directory), targets, time)
+    rows = [status_row(release.app.ref, release.world) for release in releases]
+    if output == "json":
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+    else:
+        cells = [[str(row.get(key, "")) for key in STATUS_COLUMNS.values()] for row in rows]
+        click.echo(text_table([list(STATUS_COLUMNS), *cells]), nl=False)
+    sys.exit(1 if any(row["phase"] == "Degraded" for row in rows) else 0)

@@ -1,0 +1,108 @@
+"""``render`` for manifests from files or a stream: nothing is read beside them, and nothing is written (shell)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from renderer.engine import actions, settle
+from renderer.errors import UsageError
+from renderer.load import load_files
+from renderer.manifest import Manifest
+from renderer.model import World
+from renderer.objects import in_namespace, is_rollout
+from renderer.release import react, steps_of
+from renderer.settings import AppSettings
+from renderer.workspace import Release, Workspace, current_time, read_rollout, render_release, resolve_app
+from renderer.write_release import stream
+from renderer.yaml_io import decode, load_documents, read_text
+
+
+@dataclass(frozen=True, slots=True)
+class StatelessRequest:
+    """What the command line asked for."""
+
+    directory: str
+    files: Sequence[str]
+    step: int | None
+    stable: Path | None
+    stable_ref: str | None
+    environment: str
+    validate: bool
+    now: datetime | None
+
+
+def render_stateless(request: StatelessRequest, output: str) -> str:
+    """Return the manifests of one step of a release, as ``output`` (``yaml`` or ``json``).
+
+    Raises RollstepError with everything that is wrong with the manifests or with what is rendered of them.
+    """
+    if request.stable and request.stable_ref:
+        raise UsageError("use either --stable or --stable-ref")
+    if request.step is not None and not (request.stable or request.stable_ref):
+        raise UsageError("--step needs the stable version", hint="name it with --stable FILE or --stable-ref REF")
+    workspace = Workspace.open(request.directory)
+    settings = workspace.settings.for_app(request.environment, "")
+    app = load_files([_path(request.directory, name) for name in request.files], settings)
+    release = resolve_app(app, workspace.root, None, (), request.now or current_time())
+    stable = _stable_rollout(request, workspace, settings)
+    world = _world(release, stable, request.step)
+    files = render_release(release, world).files
+    if request.validate:
+        from renderer.validate import validate
+
+        validate(files, settings.kubernetes_version).require()
+    return stream(files, output)
+
+
+def _path(directory: str, name: str) -> Path:
+    return Path(name) if name == "-" else Path(directory, name)
+
+
+def _stable_rollout(request: StatelessRequest, workspace: Workspace, settings: AppSettings) -> Manifest | None:
+    """Return the Rollout of the stable version; None where the release is the first."""
+    if request.stable:
+        path = _path(request.directory, str(request.stable))
+        found = _rollout_in(read_text(path), str(request.stable), settings)
+        if found is None:
+            raise UsageError(f"{request.stable} has no Rollout")
+        return found
+    if not request.stable_ref:
+        return None
+    from renderer.git import Repository
+
+    repository = Repository.open(workspace.root)
+    for name in request.files:
+        content = repository.show(request.stable_ref, _path(request.directory, name).resolve()) if name != "-" else None
+        if content is not None:
+            shown = f"{request.stable_ref}:{name}"
+            found = _rollout_in(decode(content, shown), shown, settings)
+            if found is not None:
+                return found
+    raise UsageError(f"none of the files has a Rollout in {request.stable_ref}")
+
+
+def _rollout_in(text: str, file: str, settings: AppSettings) -> Manifest | None:
+    for document in load_documents(text, file):
+        if isinstance(document.value, dict):
+            manifest = in_namespace(Manifest(document.value, document.source), settings.namespace)
+            if is_rollout(manifest):
+                return manifest
+    return None
+
+
+def _world(release: Release, stable: Manifest | None, step: int | None) -> World:
+    """Return the world of one step of the release from ``stable``; without it, of the first release."""
+    if stable is None:
+        return react(release.world).after
+    old = read_rollout(replace(release.app, rollout=stable))
+    before = settle(replace(release.world, rollout=old)).world
+    world = actions.apply(before, release.world.rollout.body)
+    if step is None:
+        return react(world).after
+    steps = steps_of(world)
+    if step > len(steps):
+        raise UsageError(f"the Rollout has {len(steps)} steps: --step takes 0 to {len(steps)}")
+    return settle(world, hold_step=step, skip_pauses=True).world

@@ -1,0 +1,43 @@
+"""Where a release stands, on one line (pure)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from renderer.describe import current, wait_text
+from renderer.discover import AppRef
+from renderer.model import World, format_time
+from renderer.release import steps_of, wait
+from renderer.roles import traffic_weight
+
+STATUS_COLUMNS = {
+    "ENV": "environment",
+    "APP": "app",
+    "STATUS": "phase",
+    "STEP": "step",
+    "WEIGHT": "weight",
+    "REVISION": "revision",
+    "MESSAGE": "message",
+}
+"""The header of each column and the key of its value."""
+
+
+def status_row(ref: AppRef, world: World) -> dict[str, Any]:
+    """Return what ``status`` tells of a release; ``weight`` is that of the newest ReplicaSet."""
+    row: dict[str, Any] = {"environment": ref.environment, "app": ref.name}
+    status = world.status
+    if not world.replica_sets:
+        return {**row, "phase": "Unknown", "message": "not rendered yet: rollstep advance makes the first commit"}
+    newest = current(world)
+    steps = steps_of(world)
+    row["phase"] = status.phase
+    if steps:
+        row["step"] = f"{status.current_step_index or 0}/{len(steps)}"
+    if newest is not None:
+        row["weight"] = traffic_weight(world, newest)
+    row["revision"] = world.rollout.revision
+    reason = wait(world)
+    row["message"] = wait_text(reason, world) if status.pause_conditions or world.rollout.paused else status.message
+    if reason.until is not None:
+        row["until"] = format_time(reason.until)
+    return row

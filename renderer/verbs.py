@@ -1,0 +1,45 @@
+"""The verbs as moves: an action of :mod:`renderer.engine.actions` and what the controller makes of it (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from renderer.engine import actions
+from renderer.model import World
+from renderer.release import Move, advance, moved, react
+
+Action = Callable[[World], World]
+
+
+def acting(action: Action) -> Callable[[World], Move | None]:
+    """Return the verb that does ``action`` and holds the step that the release is at then."""
+
+    def verb(world: World) -> Move | None:
+        move = replace(react(action(world)), before=world)
+        return move if moved(world, move.after) else None
+
+    return verb
+
+
+def promoting(action: Action) -> Callable[[World], Move | None]:
+    """Return the verb that does ``action`` and goes on to the end of the next step."""
+
+    def verb(world: World) -> Move | None:
+        acted = action(world)
+        step_was_skipped = acted.status.current_step_index != world.status.current_step_index
+        move = react(acted) if step_was_skipped else advance(acted)
+        return None if move is None or not moved(world, move.after) else replace(move, before=world)
+
+    return verb
+
+
+def setting_images(images: Mapping[str, str]) -> Action:
+    """Return the action that sets the image of each named container."""
+
+    def action(world: World) -> World:
+        for container, image in images.items():
+            world = actions.set_image(world, container, image)
+        return world
+
+    return action

@@ -1,0 +1,207 @@
+"""``render`` for apps: the current step's manifests to the folder, to stdout, or compared with it (shell)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import click
+
+from renderer.engine import settle
+from renderer.errors import Finding, RollstepError, UsageError
+from renderer.load import AppRef
+from renderer.model import World
+from renderer.release import Move, at_step, moved, react, steps_of
+from renderer.state import STATUS_FILE
+from renderer.transaction import Transaction
+from renderer.workspace import Release, Rendered, Workspace, current_time, open_release, plan_changes, render_release
+from renderer.write import Changes, Mode, diff, unified
+
+
+@dataclass(frozen=True, slots=True)
+class RenderRequest:
+    """What the command line asked for."""
+
+    directory: str
+    targets: tuple[str, ...]
+    step: int | None
+    mode: Mode
+    validate: bool
+    now: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedRelease:
+    """A release rendered at a step, and what that changes in its folder."""
+
+    release: Release
+    rendered: Rendered
+    changes: Changes
+    old_status: str | None
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the folder holds just this already."""
+        return not self.changes and self.old_status == self.rendered.status_text
+
+
+def render_releases(request: RenderRequest) -> int:
+    """Render every app that is named; return the exit code: 1 where a check found a difference.
+
+    Raises RollstepError with the findings of all apps; nothing is written then.
+    """
+    workspace = Workspace.open(request.directory)
+    _recover(workspace)
+    results = [_prepare(release, world) for release, world in rendered_worlds(workspace, request)]
+    stale = [result for result in results if not result.is_fresh]
+    if request.mode is Mode.CHECK:
+        _tell_stale(workspace, stale, len(results))
+        return 1 if stale else 0
+    if request.mode is Mode.DIFF:
+        for result in stale:
+            click.echo(_diff(workspace, result), nl=False)
+        return 0
+    if request.validate:
+        _validate(workspace, stale)
+    transaction = Transaction(workspace.root)
+    for result in stale:
+        result.changes.stage(transaction)
+        transaction.write(result.release.folder / STATUS_FILE, result.rendered.status_text)
+    transaction.commit()
+    for result in stale:
+        for name in result.changes.edited:
+            path = workspace.shown(result.release.output / name)
+            click.echo(f"note: {path} had been edited by hand and is written anew", err=True)
+        counts = {key: len(names) for key, names in result.changes.to_dict().items() if names and key != "edited"}
+        told = ", ".join(f"{number} {key}" for key, number in counts.items())
+        click.echo(f"{result.release.title}: {workspace.shown(result.release.output)}: {told}", err=True)
+    return 0
+
+
+def rendered_worlds(workspace: Workspace, request: RenderRequest) -> list[tuple[Release, World]]:
+    """Return each named release with the world that is to be rendered; raise RollstepError with all findings."""
+    refs = workspace.apps(request.targets)
+    if not refs:
+        path = workspace.settings.environments_path
+        raise UsageError(f"there is no app in {path}/", hint="rollstep init makes one from your manifests")
+    pairs, findings = [], []
+    for ref in refs:
+        try:
+            pairs.append(current_release(workspace, ref, request.now, request.step))
+        except UsageError:
+            raise
+        except RollstepError as error:
+            findings += error.findings
+    if findings:
+        raise RollstepError(findings)
+    return pairs
+
+
+def current_release(
+    workspace: Workspace, ref: AppRef, now: datetime | None = None, step: int | None = None
+) -> tuple[Release, World]:
+    """Load an app and return it with the world that its sources and its status give, at ``step`` where that is named.
+
+    What is rendered for a step does not depend on when that is done: the clock stands where the release last moved,
+    until a new pod template or new steps begin something new.
+    """
+    release = open_release(workspace, ref, now or current_time())
+    if release.state is not None:
+        then = replace(release.world, now=release.state.last_update_time)
+        settled = _move(then, step).after
+        before, after = release.state.status, settled.status
+        if (before.current_pod_hash, before.current_step_hash) == (after.current_pod_hash, after.current_step_hash):
+            return release, settled
+    return release, _move(release.world, step).after
+
+
+def _move(world: World, step: int | None) -> Move:
+    if step is None:
+        return react(world)
+    steps = steps_of(world)
+    if step > len(steps):
+        place = world.rollout.name
+        raise UsageError(f"{place} has {len(steps)} steps: --step takes 0 to {len(steps)}")
+    if not world.status.stable_rs:
+        return react(world)
+    begun = settle(world, hold_step=0 if world.status.current_step_index is None else world.status.current_step_index)
+    return replace(at_step(begun.world, step), before=world)
+
+
+def _prepare(release: Release, world: World) -> RenderedRelease:
+    rendered = render_release(release, world, keep_time=not moved(release.world, world))
+    status_file = release.folder / STATUS_FILE
+    old = status_file.read_text(encoding="utf-8") if status_file.is_file() else None
+    return RenderedRelease(release, rendered, plan_changes(release, rendered), old)
+
+
+def _recover(workspace: Workspace) -> None:
+    from renderer.journal import pending
+
+    if not pending(workspace.root):
+        return
+    from renderer.git import Repository
+    from renderer.publish import recover_repository
+
+    for line in recover_repository(Repository.open(workspace.root)):
+        click.echo(line, err=True)
+
+
+def _validate(workspace: Workspace, stale: Sequence[RenderedRelease]) -> None:
+    from renderer.operate import check_files
+
+    check_files(workspace, [(result.release, result.rendered) for result in stale])
+
+
+def _tell_stale(workspace: Workspace, stale: Sequence[RenderedRelease], total: int) -> None:
+    for result in stale:
+        click.echo(_diff(workspace, result), nl=False)
+    for result in stale:
+        target = f"{result.release.app.ref.environment}/{result.release.app.ref.name}"
+        begins = result.rendered.state.status.current_pod_hash
+        old = result.release.state
+        if old is not None and old.status.current_pod_hash != begins:
+            message = f"a new pod template ({begins}) is not released yet"
+            hint = f"rollstep advance {target}"
+        else:
+            message, hint = "the rendered manifests are not what the sources give", f"rollstep render {target}"
+        shown = workspace.shown(result.release.output)
+        click.echo(f"error: {Finding(shown, 0, 0, '', message, hint).text()}", err=True)
+    if not stale:
+        click.echo(f"{total} {'app is' if total == 1 else 'apps are'} up to date", err=True)
+
+
+def _diff(workspace: Workspace, result: RenderedRelease) -> str:
+    folder = result.release.folder
+    prefix = folder.relative_to(workspace.root).as_posix() if folder.is_relative_to(workspace.root) else folder.name
+    text = diff(result.changes, f"{prefix}/{result.release.app.settings.output}")
+    if result.old_status != result.rendered.status_text:
+        text += "".join(unified(f"{prefix}/{STATUS_FILE}", result.old_status, result.rendered.status_text))
+    return text
+
+
+def print_releases(
+    directory: str, targets: tuple[str, ...], step: int | None, output: str, now: datetime | None
+) -> str:
+    """Return the manifests of the named apps as one stream of YAML documents or one JSON List."""
+    workspace = Workspace.open(directory)
+    request = RenderRequest(directory, targets, step, Mode.DIFF, False, now)
+    files: dict[str, str] = {}
+    for release, world in rendered_worlds(workspace, request):
+        rendered = render_release(release, world)
+        files.update((f"{release.title}/{name}", text) for name, text in rendered.files.items())
+    return stream(files, output)
+
+
+def stream(files: Mapping[str, str], output: str) -> str:
+    """Return rendered files, the kustomizations left out, as one YAML stream or as one JSON List."""
+    texts = [text for name, text in files.items() if not name.endswith("kustomization.yaml")]
+    if output == "yaml":
+        return "".join(f"---\n{text}" for text in texts)
+    import json
+
+    from renderer.yaml_io import load_documents
+
+    items = [document.value for text in texts for document in load_documents(text, "")]
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items}, indent=2, ensure_ascii=False) + "\n"
