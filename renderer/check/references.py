@@ -1,0 +1,130 @@
+"""The Services, Ingresses and AnalysisTemplates that a Rollout names: that they are there and fit (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from renderer.check.report import Path, Report, part_of
+from renderer.manifest import Manifest
+from renderer.model import HASH_LABEL, MANAGED_BY_ANNOTATION
+
+CANARY: Path = ("spec", "strategy", "canary")
+BLUE_GREEN: Path = ("spec", "strategy", "blueGreen")
+SERVICES: tuple[Path, ...] = (
+    (*CANARY, "stableService"),
+    (*CANARY, "canaryService"),
+    (*CANARY, "pingPong", "pingService"),
+    (*CANARY, "pingPong", "pongService"),
+    (*BLUE_GREEN, "activeService"),
+    (*BLUE_GREEN, "previewService"),
+)
+
+
+def check_references(report: Report, manifests: Sequence[Manifest]) -> None:
+    """Report what the Rollout names and is not among ``manifests``, or does not fit."""
+    if report.mapping(*CANARY) and report.mapping(*BLUE_GREEN):
+        return
+    for path in SERVICES:
+        name = report.text(*path)
+        if name:
+            service = _find(report, manifests, path, ("", "Service"), name)
+            if service is not None:
+                _check_service(report, path, service)
+    for path, name in _ingresses(report):
+        ingress = _find(report, manifests, path, ("networking.k8s.io", "Ingress"), name)
+        if ingress is not None:
+            _check_ingress(report, path, ingress)
+    for path in _analyses(report):
+        for index, reference in enumerate(report.items(*path, "templates")):
+            name = part_of(reference, ("templateName",))
+            # A template of the whole cluster is hardly ever among an app's own manifests.
+            if isinstance(name, str) and not part_of(reference, ("clusterScope",)):
+                _find(report, manifests, (*path, "templates", index), ("argoproj.io", "AnalysisTemplate"), name)
+
+
+def _find(
+    report: Report, manifests: Sequence[Manifest], path: Path, kind: tuple[str, str], name: str
+) -> Manifest | None:
+    """Return the object of that name in the Rollout's namespace; report where it is not there."""
+    of_kind = [other for other in manifests if (other.key.group, other.kind) == kind]
+    namespace = report.rollout.namespace
+    for other in of_kind:
+        if other.name == name and (other.namespace or namespace) == namespace:
+            return other
+    elsewhere = [other for other in of_kind if other.name == name]
+    if elsewhere:
+        where = f"namespace {namespace}" if namespace else "none"
+        hint = f"it is in namespace {elsewhere[0].namespace}, the Rollout in {where}"
+    else:
+        near = get_close_matches(name, sorted({other.name for other in of_kind}), n=1)
+        hint = (
+            f"did you mean {near[0]}?" if near else f"add it to the manifests beside the Rollout {report.rollout.name}"
+        )
+    report.add(path, f'{kind[1]} "{name}" not found', hint, field=_field(path))
+    return None
+
+
+def _field(path: Path) -> str:
+    """Return the controller's name of a reference: that of the whole list where it is an item of one."""
+    from renderer.manifest import field_path
+
+    return field_path(path[:-1] if isinstance(path[-1], int) else path)
+
+
+def _check_service(report: Report, path: Path, service: Manifest) -> None:
+    labels = report.mapping("spec", "template", "metadata", "labels")
+    selector = part_of(service.body, ("spec", "selector"))
+    # Without labels the selector of the Rollout does not match either, and with a workloadRef they are elsewhere.
+    for key, value in sorted(selector.items()) if isinstance(selector, Mapping) and labels else ():
+        if key != HASH_LABEL and labels.get(key) != value:
+            have = f"{key}: {labels[key]}" if key in labels else f"no label {key}"
+            message = f'Service "{service.name}" selects pods with {key}: {value}, the template has {have}'
+            report.add(path, message, _place(service, ("spec", "selector", key)))
+    managed_by = service.metadata.get("annotations")
+    owner = managed_by.get(MANAGED_BY_ANNOTATION) if isinstance(managed_by, Mapping) else None
+    if owner and owner != report.rollout.name:
+        hint = f"take its annotation {MANAGED_BY_ANNOTATION} out, or give this Rollout a Service of its own"
+        report.add(path, f'Service "{service.name}" is managed by the Rollout {owner}', hint)
+
+
+def _ingresses(report: Report) -> Iterator[tuple[Path, str]]:
+    routing = (*CANARY, "trafficRouting")
+    for router, one, several in (("nginx", "stableIngress", "stableIngresses"), ("alb", "ingress", "ingresses")):
+        for index, name in enumerate(report.items(*routing, router, several)):
+            if isinstance(name, str):
+                yield (*routing, router, several, index), name
+        name = report.text(*routing, router, one)
+        if name and report.at(*routing, router, several) is None:
+            yield (*routing, router, one), name
+
+
+def _check_ingress(report: Report, path: Path, ingress: Manifest) -> None:
+    service = report.text(*CANARY, "stableService")
+    if "alb" in path:
+        service = report.text(*CANARY, "trafficRouting", "alb", "rootService") or service
+    if service and service not in set(_backends(ingress)):
+        message = f'Ingress "{ingress.name}" has no rule with the Service "{service}" as its backend'
+        report.add(path, message, _place(ingress, ("spec", "rules")), field=_field(path))
+
+
+def _backends(ingress: Manifest) -> Iterator[Any]:
+    rules = part_of(ingress.body, ("spec", "rules"))
+    for rule in rules if isinstance(rules, list) else ():
+        paths = part_of(rule, ("http", "paths"))
+        for item in paths if isinstance(paths, list) else ():
+            yield part_of(item, ("backend", "service", "name"))
+
+
+def _analyses(report: Report) -> Iterator[Path]:
+    for index in range(len(report.items(*CANARY, "steps"))):
+        yield (*CANARY, "steps", index, "analysis")
+    yield (*CANARY, "analysis")
+    yield (*BLUE_GREEN, "prePromotionAnalysis")
+    yield (*BLUE_GREEN, "postPromotionAnalysis")
+
+
+def _place(manifest: Manifest, path: Path) -> str:
+    line, column = manifest.source.position(path)
+    return f"see {manifest.source.file}:{line}:{column}" if line else ""

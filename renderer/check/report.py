@@ -1,0 +1,61 @@
+"""What the checks of a Rollout read from and report to (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from renderer.errors import Finding
+from renderer.manifest import Manifest, field_path
+
+Path = tuple[str | int, ...]
+
+
+class Report:
+    """A Rollout, read without regard to its types, and the findings about it so far."""
+
+    def __init__(self, rollout: Manifest) -> None:
+        self.rollout = rollout
+        self.findings: list[Finding] = []
+
+    def at(self, *path: str | int) -> Any:
+        """Return what stands at ``path``; None where there is nothing, or something that has no such part."""
+        return part_of(self.rollout.body, path)
+
+    def mapping(self, *path: str | int) -> Mapping[str, Any]:
+        """Return the mapping at ``path``, empty where there is none."""
+        value = self.at(*path)
+        return value if isinstance(value, Mapping) else {}
+
+    def items(self, *path: str | int) -> list[Any]:
+        """Return the list at ``path``, empty where there is none."""
+        value = self.at(*path)
+        return value if isinstance(value, list) else []
+
+    def text(self, *path: str | int) -> str:
+        """Return the text at ``path``, empty where there is none."""
+        value = self.at(*path)
+        return value if isinstance(value, str) else ""
+
+    def integer(self, *path: str | int) -> int | None:
+        """Return the integer at ``path``; None where there is none."""
+        value = self.at(*path)
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+    def add(self, path: Iterable[str | int], message: str, hint: str = "", *, field: str = "") -> None:
+        """Report what is wrong at ``path``; ``field`` is its name where the controller calls it otherwise."""
+        path = tuple(path)
+        line, column = self.rollout.source.position(path)
+        finding = Finding(self.rollout.source.file, line, column, field or field_path(path), message, hint)
+        if finding not in self.findings:
+            self.findings.append(finding)
+
+
+def part_of(value: Any, path: Iterable[str | int]) -> Any:
+    """Return what stands at ``path`` below ``value``; None where there is nothing."""
+    for part in path:
+        if isinstance(part, int):
+            value = value[part] if isinstance(value, list) and part < len(value) else None
+        else:
+            value = value.get(part) if isinstance(value, Mapping) else None
+    return value
