@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from renderer.changes import ObjectChange, ReplicaSetChange, StepChange
 from renderer.duration import human_duration
 from renderer.manifest import Body
-from renderer.message import ObjectChange, ReplicaSetChange, StepChange
 from renderer.model import HASH_LABEL, CanaryStep, CanaryStrategy, ReplicaSet, World, format_time
 from renderer.release import Move, Wait, is_new_release, steps_of
 from renderer.roles import max_traffic_weight, roles, traffic_weight
@@ -112,7 +112,7 @@ def step_change(move: Move, app: str, environment: str, verb: str, note: str = "
         traffic=traffic_text(after),
         stable=after.status.stable_rs,
         canary=newest if newest != after.status.stable_rs else "",
-        detail="promoted" if verb != "promote" and _promotes(move) else "",
+        detail="promoted" if _action(move, verb, index, steps) == "step" and _promotes(move) else "",
         note=note,
         replica_sets=_replica_set_changes(move),
         objects=_object_changes(move),

@@ -11,7 +11,7 @@ from typing import Any
 
 from renderer.describe import move_text
 from renderer.duration import human_duration
-from renderer.model import CanaryStrategy, Rollout, World, format_time
+from renderer.model import CanaryStrategy, Rollout, World
 from renderer.release import Move, Wait, course, steps_of
 from renderer.roles import max_traffic_weight, roles, traffic_weight
 from renderer.tables import markdown_table, text_table
@@ -97,8 +97,9 @@ def make_plan(world: World, *, is_next: bool = False) -> Plan:
     moves = list(course(world))
     rows = []
     for number, (move, reason) in enumerate(moves):
-        following = moves[number + 1] if number + 1 < len(moves) else None
-        rows.append(_row(move, reason, following, first=number == 0))
+        before = moves[number - 1][0].after if number else world
+        following = moves[number + 1][1] if number + 1 < len(moves) else None
+        rows.append(_row(number, before, move, reason, following))
     steps = steps_of(world)
     return Plan(
         rollout=world.rollout.name,
@@ -112,7 +113,7 @@ def make_plan(world: World, *, is_next: bool = False) -> Plan:
     )
 
 
-def _row(move: Move, reason: Wait, following: tuple[Move, Wait] | None, *, first: bool) -> PlannedStep:
+def _row(number: int, before: World, move: Move, reason: Wait, following: Wait | None) -> PlannedStep:
     after = move.after
     return PlannedStep(
         step=after.status.current_step_index if steps_of(after) else None,
@@ -122,26 +123,16 @@ def _row(move: Move, reason: Wait, following: tuple[Move, Wait] | None, *, first
             for rs in by_revision(after.replica_sets)
             if rs.replicas or roles(after, rs)
         ),
-        starts=_starts(reason, first=first),
-        ends=_ends(following),
+        starts="now" if number == 0 and reason == NO_WAIT else _trigger(before, reason),
+        ends="complete" if following is None else _trigger(move.after, following),
         peak_pods=peak_pods(move),
     )
 
 
-def _starts(reason: Wait, *, first: bool) -> str:
-    if reason.reason and reason.until is None:
-        return "promote"
+def _trigger(before: World, reason: Wait) -> str:
+    """Return what moves the release on from ``before``, where it waits for ``reason``."""
     if reason.until is not None:
-        return f"at {format_time(reason.until)}"
-    return "now" if first else "pods are available"
-
-
-def _ends(following: tuple[Move, Wait] | None) -> str:
-    if following is None:
-        return "complete"
-    move, reason = following
-    if reason.until is not None:
-        return f"after {human_duration((reason.until - move.before.now).total_seconds())}"
+        return f"after {human_duration((reason.until - before.now).total_seconds())}"
     return "promote" if reason.reason else "pods are available"
 
 
@@ -156,7 +147,8 @@ def peak_pods(move: Move) -> int:
     return max(peak, sum(rs.replicas for rs in move.after.replica_sets))
 
 
-HEADER = ("STEP", "ACTION", "STABLE", "CANARY", "WEIGHT", "PEAK PODS", "STARTS", "ENDS")
+HEADER = ("STEP", "ACTION", "STABLE", "CANARY", "OLD", "WEIGHT", "PEAK PODS", "STARTS", "ENDS")
+NO_WAIT = Wait("", None)
 
 
 def plan_text(plan: Plan) -> str:
@@ -173,15 +165,17 @@ def _cells(plan: Plan) -> list[tuple[str, ...]]:
     newer = "PREVIEW" if plan.strategy == "BlueGreen" else "CANARY"
     rows = [tuple(newer if cell == "CANARY" else cell for cell in HEADER)]
     for step in plan.steps:
-        old = [rs for rs in step.replica_sets if "stable" in rs.roles or "active" in rs.roles]
-        new = [rs for rs in step.replica_sets if rs not in old]
+        stable = [rs for rs in step.replica_sets if "stable" in rs.roles]
+        new = [rs for rs in step.replica_sets if rs.roles and rs not in stable]
+        old = [rs for rs in step.replica_sets if not rs.roles]
         rows.append(
             (
                 "" if step.step is None else f"{step.step}/{plan.total_steps}",
                 step.action,
-                _pods(old),
+                _pods(stable),
                 _pods(new),
-                "/".join(str(sum(rs.weight for rs in group)) for group in (old, new)),
+                _pods(old),
+                "/".join(str(sum(rs.weight for rs in group)) for group in (stable, new)),
                 str(step.peak_pods),
                 step.starts,
                 step.ends,

@@ -6,7 +6,7 @@ are applied first.  The frames have the format of the recordings of the real con
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -144,9 +144,12 @@ def _problem(action: Any) -> str:
     return ""
 
 
-def simulate(scenario: Scenario, profile: str = "1.9") -> Iterator[Frame]:
+def simulate(
+    scenario: Scenario, profile: str = "1.9", between: Callable[[World], World] | None = None
+) -> Iterator[Frame]:
     """Yield the frame after ``apply`` and one after every action, ``hold`` excepted.
 
+    ``between`` is what happens to the world from one action to the next, unless availability is held.
     Raises :class:`RollstepError` for what the engine does not support.
     """
     world = world_of(scenario.manifests, START, profile)
@@ -170,6 +173,8 @@ def simulate(scenario: Scenario, profile: str = "1.9") -> Iterator[Frame]:
             settled = _sleep(settled, PATIENCE, held=held, until_rest=True)
         world = settled.world
         yield Frame(action, world, settled.writes, rejected)
+        if between is not None and not held:
+            world = between(world)
         world = replace(world, now=world.now + QUIET)
 
 

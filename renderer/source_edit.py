@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from renderer.errors import Finding, RollstepError
-from renderer.manifest import Body
+from renderer.manifest import Body, field_path
 from renderer.model import World
 from renderer.workspace import Release
 from renderer.yaml_edit import REMOVED, edit
@@ -47,7 +47,7 @@ def edited_source(release: Release, world: World) -> tuple[Path, str] | None:
         return None
     app = release.app
     if app.rollout_file is None:
-        fields = ", ".join(".".join(map(str, path)) for path in changes)
+        fields = ", ".join(field_path(path) for path in changes)
         message = f"{fields} would change, but the Rollout is made from something else (a command or a template)"
         hint = "make the change there, commit it, and run `rollstep advance`"
         raise RollstepError([Finding(app.rollout.source.file, 0, 0, "", message, hint)])

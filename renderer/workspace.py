@@ -108,7 +108,8 @@ def open_release(workspace: Workspace, ref: AppRef, now: datetime) -> Release:
 
 def open_releases(workspace: Workspace, targets: Sequence[str], now: datetime) -> list[Release]:
     """Open every app that ``targets`` name; raise RollstepError with the findings of all of them."""
-    releases, findings = [], []
+    releases: list[Release] = []
+    findings: list[Finding] = []
     for ref in workspace.apps(targets):
         try:
             releases.append(open_release(workspace, ref, now))

@@ -85,7 +85,8 @@ def rendered_worlds(workspace: Workspace, request: RenderRequest) -> list[tuple[
     if not refs:
         path = workspace.settings.environments_path
         raise UsageError(f"there is no app in {path}/", hint="rollstep init makes one from your manifests")
-    pairs, findings = [], []
+    pairs: list[tuple[Release, World]] = []
+    findings: list[Finding] = []
     for ref in refs:
         try:
             pairs.append(current_release(workspace, ref, request.now, request.step))

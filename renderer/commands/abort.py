@@ -13,7 +13,7 @@ from renderer.commands import options
 @options.targets
 @options.committing
 @click.pass_obj
-def command(directory: str, targets: tuple[str, ...], **choices: Any) -> None:
+def command(directory: str, /, targets: tuple[str, ...], **choices: Any) -> None:
     """Send all traffic of each TARGET back to its stable ReplicaSet.
 
     Where a scale-down delay applies, `rollstep advance` scales the aborted ReplicaSet down when it has passed.

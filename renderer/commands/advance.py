@@ -16,7 +16,7 @@ from renderer.commands import options
 @click.option("--together", is_flag=True, help="Make one commit for all apps instead of one for each.")
 @options.committing
 @click.pass_obj
-def command(directory: str, targets: tuple[str, ...], to_step: int | None, together: bool, **choices: Any) -> None:
+def command(directory: str, /, targets: tuple[str, ...], to_step: int | None, together: bool, **choices: Any) -> None:
     """Do the next step of each TARGET: render, validate, commit.
 
     TARGET is an app's folder, ENV/APP, an environment, or an app's name; without one, all apps. Stops at a pause as

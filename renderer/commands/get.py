@@ -15,7 +15,7 @@ from renderer.commands import options
 @options.now
 @options.output
 @click.pass_obj
-def command(directory: str, targets: tuple[str, ...], now: datetime | None, output: str) -> None:
+def command(directory: str, /, targets: tuple[str, ...], now: datetime | None, output: str) -> None:
     """Show each TARGET as `kubectl argo rollouts get rollout` does, from git alone.
 
     That is a tree of revisions and ReplicaSets with their marks (stable, canary, active, preview), replicas and

@@ -22,7 +22,7 @@ from renderer.commands import options
     help="The form of the plan.",
 )
 @click.pass_obj
-def command(directory: str, targets: tuple[str, ...], now: datetime | None, output: str) -> None:
+def command(directory: str, /, targets: tuple[str, ...], now: datetime | None, output: str) -> None:
     """Show every step of each TARGET that is still to come: a row for each commit.
 
     A row has the replicas and the traffic weight of each ReplicaSet, what starts and ends the step, and the largest

@@ -15,7 +15,7 @@ from renderer.commands import options
 @click.option("-c", "--skip-current-step", is_flag=True, help="Skip the current canary step.")
 @options.committing
 @click.pass_obj
-def command(directory: str, targets: tuple[str, ...], full: bool, skip_current_step: bool, **choices: Any) -> None:
+def command(directory: str, /, targets: tuple[str, ...], full: bool, skip_current_step: bool, **choices: Any) -> None:
     """End the pause of each TARGET and do the next step, in one commit.
 
     Where there is no pause, the current canary step is skipped, as `kubectl argo rollouts promote` does it.

@@ -13,7 +13,7 @@ from renderer.commands import options
 @options.targets
 @options.committing
 @click.pass_obj
-def command(directory: str, targets: tuple[str, ...], **choices: Any) -> None:
+def command(directory: str, /, targets: tuple[str, ...], **choices: Any) -> None:
     """Clear the Rollout's spec.paused of each TARGET.
 
     Example: rollstep resume prod/web

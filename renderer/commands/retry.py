@@ -13,7 +13,7 @@ from renderer.commands import options
 @options.targets
 @options.committing
 @click.pass_obj
-def command(directory: str, targets: tuple[str, ...], **choices: Any) -> None:
+def command(directory: str, /, targets: tuple[str, ...], **choices: Any) -> None:
     """Start an aborted release of each TARGET again from its first step.
 
     Example: rollstep retry prod/web

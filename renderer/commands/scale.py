@@ -15,7 +15,7 @@ from renderer.commands import options
 @click.option("--replicas", type=click.IntRange(min=0), required=True, metavar="N", help="The Rollout's spec.replicas.")
 @options.committing
 @click.pass_obj
-def command(directory: str, targets: tuple[str, ...], replicas: int, **choices: Any) -> None:
+def command(directory: str, /, targets: tuple[str, ...], replicas: int, **choices: Any) -> None:
     """Set spec.replicas of each TARGET's Rollout and scale its ReplicaSets, also in the middle of a release.
 
     Example: rollstep scale prod/web --replicas 10

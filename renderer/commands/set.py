@@ -21,7 +21,7 @@ def command() -> None:
 @click.argument("arguments", nargs=-1, required=True, metavar="[TARGET]... CONTAINER=IMAGE...")
 @options.committing
 @click.pass_obj
-def image(directory: str, arguments: tuple[str, ...], **choices: Any) -> None:
+def image(directory: str, /, arguments: tuple[str, ...], **choices: Any) -> None:
     """Set the image of containers in each TARGET's Rollout, and begin to roll it out.
 
     The Rollout's file is edited in place, and the commit holds that edit and the first step. CONTAINER is a name, or *

@@ -16,7 +16,7 @@ from renderer.commands import options
 @options.now
 @options.output
 @click.pass_obj
-def command(directory: str, targets: tuple[str, ...], now: datetime | None, output: str) -> None:
+def command(directory: str, /, targets: tuple[str, ...], now: datetime | None, output: str) -> None:
     """Tell where each TARGET stands, a line each; exit 1 where one is Degraded, as kubectl argo rollouts does.
 
     Example: rollstep status prod

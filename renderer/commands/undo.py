@@ -15,7 +15,7 @@ from renderer.commands import options
 @click.option("--to-revision", type=click.IntRange(min=0), default=0, metavar="N", help="Default: the one before.")
 @options.committing
 @click.pass_obj
-def command(directory: str, targets: tuple[str, ...], to_revision: int, **choices: Any) -> None:
+def command(directory: str, /, targets: tuple[str, ...], to_revision: int, **choices: Any) -> None:
     """Put the pod template of an earlier revision back into the Rollout of each TARGET, and begin to roll it out.
 
     Example: rollstep undo prod/web --to-revision 3
