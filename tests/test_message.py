@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from renderer.changes import ObjectChange, ReplicaSetChange, StepChange
 from renderer.errors import RollstepError
-from renderer.message import ObjectChange, ReplicaSetChange, StepChange, compose_message, releases
+from renderer.message import compose_message, releases
 
 STEP = StepChange(
     app="web",
