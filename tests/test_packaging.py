@@ -115,7 +115,7 @@ def test_the_wheel_of_the_sdist_is_the_wheel_of_the_checkout(wheel: Path, sdist:
 def test_the_sdist_can_be_tested(sdist: Path, project: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert kept(project, "environments", "renderer", "templates", "tests", "Makefile") <= names
+    assert kept(project, "docs", "environments", "renderer", "templates", "tests", "Makefile", "rollstep.yaml") <= names
 
 
 def test_the_metadata_say_what_is_needed(wheel: Path, metadata: dict[str, Any]) -> None:
@@ -164,16 +164,40 @@ def test_every_verb_is_installed(installed: Path, tmp_path: Path) -> None:
         assert f"rollstep {verb}" in rollstep(installed, verb, "--help", cwd=tmp_path)
 
 
-def test_the_installed_package_renders_and_validates(installed: Path, project: Path, tmp_path: Path) -> None:
+def test_the_installed_command_renders_and_validates_the_example(
+    installed: Path, project: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(project / "environments", tmp_path / "environments")
+    shutil.copy(project / "rollstep.yaml", tmp_path)
+    run("git", "init", "--quiet", tmp_path)
+    run("git", "-C", tmp_path, "add", ".")
+    run("git", "-C", tmp_path, "commit", "--quiet", "--message", "Start")
+    rollstep(installed, "render", "--check", cwd=tmp_path)
+    rendered = sorted(tmp_path.glob("environments/*/*/rendered/*service*.yaml"))[0]
+    before = rendered.read_text(encoding="utf-8")
+    rendered.write_text(before.replace("port: 80", "port: 81", 1), encoding="utf-8")
+    done = subprocess.run(
+        [installed / "bin" / "rollstep", "render", "--check"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "port: 81" in done.stdout + done.stderr
+    rollstep(installed, "render", cwd=tmp_path)
+    assert rendered.read_text(encoding="utf-8") == before
+
+
+def test_the_installed_package_validates_without_kubeconform(installed: Path, project: Path, tmp_path: Path) -> None:
     program = """if True:
         from pathlib import Path
         from renderer.validate import validate
         text = Path("valid.yaml").read_text(encoding="utf-8")
-        print(len(validate({"a": text}, "1.34").findings), len(validate({"a": text + "typo: 1"}, "1.34").findings))
+        for wrong in ("", "typo: 1"):
+            validation = validate({"a": text + wrong}, "1.34")
+            print(validation.validator, len(validation.findings))
     """
     (tmp_path / "valid.yaml").write_bytes((project / "tests/data/validate/valid.yaml").read_bytes())
-    environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
-    assert run(installed / "bin" / "python", "-c", program, cwd=tmp_path, env=environment) == "0 1\n"
+    environment = {"HOME": str(tmp_path), "PATH": str(tmp_path)}
+    told = run(installed / "bin" / "python", "-c", program, cwd=tmp_path, env=environment)
+    assert told == "built-in 0\nbuilt-in 1\n"
 
 
 def test_each_hook_is_a_command_that_there_is(installed: Path, project: Path, tmp_path: Path) -> None:
