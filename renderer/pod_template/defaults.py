@@ -1,0 +1,106 @@
+"""A Rollout, or a pod template alone, as the API server stores it: pruned, with the defaults of the Rollout CRD."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from renderer.errors import Finding, RollstepError
+from renderer.manifest import Body, Source, field_path
+from renderer.pod_template.schema import Outcome, Path, Schema, json_type
+from renderer.pod_template.table import DEFAULT_PROFILE, rollout_schema
+
+TOP_LEVEL = ("apiVersion", "kind", "metadata", "spec", "status")
+"""Fields of a Rollout; others are dropped."""
+
+
+def default_rollout(
+    body: Body, source: Source = Source(""), controller_version: str = DEFAULT_PROFILE  # noqa: B008 - Source is frozen
+) -> dict[str, Any]:
+    """Return a Rollout with its ``spec`` pruned and defaulted by the CRD of Argo Rollouts v1.9.1 or v1.8.4.
+
+    ``metadata`` and ``status`` stay as they are.  Raises RollstepError with every value that the API server refuses or
+    the controller cannot read, in the API server's words, at its place in ``source``.
+    """
+    out = Outcome()
+    result = _pruned(body, controller_version, out)
+    _check_metadata(body.get("metadata"), out)
+    raise_errors(out, source)
+    return result
+
+
+def default_template(
+    template: Any,
+    controller_version: str = DEFAULT_PROFILE,
+    source: Source = Source(""),  # noqa: B008 - Source is frozen
+    path: Path = (),
+) -> dict[str, Any]:
+    """Return a pod template as :func:`default_rollout` leaves that of a Rollout; ``path`` is where it is in ``source``.
+
+    Raises RollstepError as :func:`default_rollout` does.
+    """
+    out = Outcome()
+    result = _template(controller_version).apply(template, path, out)
+    raise_errors(out, source)
+    checked: dict[str, Any] = result
+    return checked
+
+
+def unknown_fields(body: Body, controller_version: str = DEFAULT_PROFILE) -> list[Path]:
+    """Return the path of every field of a Rollout that the API server drops, in the order of the document."""
+    out = Outcome()
+    _pruned(body, controller_version, out)
+    return out.unknown
+
+
+@cache
+def _spec(controller_version: str) -> Schema:
+    return Schema(rollout_schema(controller_version))
+
+
+@cache
+def _template(controller_version: str) -> Schema:
+    schema = _spec(controller_version).field("template")
+    assert schema is not None
+    return schema
+
+
+def _pruned(body: Body, controller_version: str, out: Outcome) -> dict[str, Any]:
+    out.unknown += [(key,) for key in body if key not in TOP_LEVEL]
+    result = {key: value for key, value in body.items() if key in TOP_LEVEL}
+    if result.get("spec") is None:
+        out.errors.append((("spec",), "Required value", ""))
+    else:
+        result["spec"] = _spec(controller_version).apply(result["spec"], ("spec",), out)
+    return result
+
+
+def _check_metadata(metadata: Any, out: Outcome) -> None:
+    """Check what decides on how the object is read; the names in it are for others to check."""
+    if not isinstance(metadata, Mapping):
+        if metadata is not None:
+            out.wrong_type(metadata, ("metadata",), "object", "metadata")
+        return
+    for name in ("name", "namespace"):
+        if not isinstance(metadata.get(name, ""), str | None):
+            out.wrong_type(metadata[name], ("metadata", name), "string", f"metadata.{name}")
+    for name in ("labels", "annotations"):
+        values = metadata.get(name) or {}
+        if not isinstance(values, Mapping):
+            out.wrong_type(values, ("metadata", name), "object", f"metadata.{name}")
+            continue
+        for key, value in values.items():
+            # The API server reads a null as "".
+            if json_type(value) not in ("string", "null"):
+                path = ("metadata", name, key)
+                out.wrong_type(value, path, "string", field_path(path))
+
+
+def raise_errors(out: Outcome, source: Source) -> None:
+    """Raise RollstepError with the errors of ``out``, each with its line; do nothing where there is none."""
+    if out.errors:
+        raise RollstepError(
+            Finding(source.file, *source.position(path), field_path(path), message, hint)
+            for path, message, hint in out.errors
+        )
