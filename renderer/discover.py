@@ -47,7 +47,8 @@ def find_apps(root: Path, settings: Settings, selectors: Sequence[str], cwd: Pat
         selected = _select(selector, apps, settings, cwd)
         found.update(selected)
         if not selected:
-            unknown.append(Finding("", 0, 0, "", f"there is no app or environment {selector}", _near(selector, apps)))
+            hint = "the folder has no manifests" if (cwd / selector).is_dir() else _near(selector, apps)
+            unknown.append(Finding("", 0, 0, "", f"there is no app or environment {selector}", hint))
     if unknown:
         raise UsageError(unknown)
     return tuple(app for app in apps if app in found)

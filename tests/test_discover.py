@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from renderer.discover import find_apps
+from renderer.errors import RollstepError, UsageError
+from renderer.settings import load_settings
+
+APPS = ("dev/web", "prod/api", "prod/web")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Return a repository with three apps, and folders that are none."""
+    for app in APPS:
+        write(tmp_path / "environments" / app / "rollout.yaml")
+    write(tmp_path / "environments/prod/old/rendered/x.yaml")
+    write(tmp_path / "environments/prod/old/status.yaml")
+    write(tmp_path / "environments/prod/docs/README.md")
+    write(tmp_path / "environments/prod/.hidden/x.yaml")
+    write(tmp_path / "environments/README.md")
+    write(tmp_path / "web/main.py")
+    return tmp_path
+
+
+def write(path: Path, text: str = "") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def found(root: Path, *selectors: str, cwd: str = ".") -> tuple[str, ...]:
+    apps = find_apps(root, load_settings(root), selectors, root / cwd)
+    for app in apps:
+        assert app.folder == root / "environments" / app.environment / app.name
+    return tuple(f"{app.environment}/{app.name}" for app in apps)
+
+
+def test_without_a_selector_all_apps_are_found(root: Path):
+    assert found(root) == APPS
+    assert found(root, cwd="environments/prod") == APPS
+
+
+@pytest.mark.parametrize(
+    ("selector", "cwd", "apps"),
+    [
+        ("environments/prod/web", ".", ("prod/web",)),
+        ("environments/prod/web/", ".", ("prod/web",)),
+        ("environments/prod/web/rollout.yaml", ".", ("prod/web",)),
+        ("environments/prod", ".", ("prod/api", "prod/web")),
+        (".", ".", APPS),
+        (".", "environments/prod/web", ("prod/web",)),
+        ("../api", "environments/prod/web", ("prod/api",)),
+        ("prod", ".", ("prod/api", "prod/web")),
+        ("prod", "environments", ("prod/api", "prod/web")),
+        ("web", "environments/prod", ("prod/web",)),
+        ("prod/web", ".", ("prod/web",)),
+        ("environments/prod/web", "web", ("prod/web",)),
+        ("web", ".", ("dev/web", "prod/web")),
+        ("api", "web", ("prod/api",)),
+    ],
+)
+def test_selectors(root: Path, selector: str, cwd: str, apps: tuple[str, ...]):
+    assert found(root, selector, cwd=cwd) == apps
+
+
+def test_an_absolute_path_is_a_selector(root: Path):
+    assert found(root, str(root / "environments/dev")) == ("dev/web",)
+
+
+def test_several_selectors_name_each_app_once_in_order(root: Path):
+    assert found(root, "web", "prod", "prod/web") == APPS
+
+
+@pytest.mark.parametrize(
+    ("selector", "hint"),
+    [
+        ("wbe", "did you mean web"),
+        ("prdo/web", "did you mean prod/web"),
+        ("environments/prod/wep", "did you mean prod/web"),
+        ("something", "there are dev/web, prod/api, prod/web"),
+        ("environments/prod/old", "the folder has no manifests"),
+    ],
+)
+def test_what_is_not_there_is_a_usage_error(root: Path, selector: str, hint: str):
+    with pytest.raises(UsageError) as error:
+        found(root, "web", selector)
+    assert error.value.exit_code == 2
+    (finding,) = error.value.findings
+    assert selector in finding.message
+    assert hint in finding.hint
+
+
+def test_a_repository_without_apps_leads_to_init(tmp_path: Path):
+    with pytest.raises(RollstepError, match="rollstep init"):
+        found(tmp_path)
+    with pytest.raises(UsageError, match="rollstep init"):
+        found(tmp_path, "web")
+
+
+def test_the_folder_of_environments_is_a_setting(root: Path):
+    (root / "environments").rename(root / "deploy")
+    write(root / "rollstep.yaml", "environmentsPath: deploy\n")
+    apps = find_apps(root, load_settings(root), ["deploy/prod"], root)
+    assert [app.folder for app in apps] == [root / "deploy/prod/api", root / "deploy/prod/web"]
+
+
+def test_an_app_of_a_command_needs_no_folder(root: Path):
+    write(root / "rollstep.yaml", "environments: {stage: {apps: {shop: {source: {kustomize: overlays/stage}}}}}\n")
+    assert found(root) == (*APPS, "stage/shop")
+    assert found(root, "stage") == ("stage/shop",)
+
+
+def test_settings_of_what_is_not_there_are_findings_with_their_place(root: Path):
+    text = "environments:\n  prdo: {}\n  prod:\n    apps:\n      wbe: {}\napps:\n  ap: {}\n  web: {}\n"
+    write(root / "rollstep.yaml", text)
+    with pytest.raises(RollstepError) as error:
+        found(root, "web")
+    assert [(finding.line, finding.field, finding.hint) for finding in error.value.findings] == [
+        (2, "environments.prdo", "did you mean prod?"),
+        (5, "environments.prod.apps.wbe", "did you mean web?"),
+        (7, "apps.ap", "did you mean api?"),
+    ]
+
+
+def test_an_app_may_be_a_link_within_the_repository(root: Path):
+    (root / "environments/dev/api").symlink_to(root / "environments/prod/api", target_is_directory=True)
+    assert found(root) == ("dev/api", *APPS)
