@@ -122,7 +122,7 @@ def run(argv: Sequence[str], source: SourceSettings, root: Path) -> str:
 
     shown = command_line(argv)
     try:
-        # A session of its own, so that on a timeout its children end with it.
+        # In a process group of its own, so that on a timeout its children end with it.
         process = subprocess.Popen(
             list(argv),
             cwd=root,

@@ -301,3 +301,39 @@ def test_values_of_labels():
     assert is_label_value("1.0_a")
     assert not is_label_value("1.0+a")
     assert not is_label_value("a" * 64)
+
+
+def test_a_field_that_the_api_server_would_drop_is_named_with_the_nearest_known_one():
+    body = valid_body()
+    body["spec"]["replica"] = 3
+    body["spec"]["strategy"]["canary"]["steps"][0]["setWieght"] = 3
+    body["spec"]["template"]["spec"]["containers"][0]["whatever"] = 3
+    body["specs"] = {}
+    hints = {finding.field: finding.hint for finding in check(Manifest(body), [])}
+    assert hints == {
+        "spec.replica": "did you mean replicas?",
+        "spec.strategy.canary.steps[0].setWieght": "did you mean setWeight?",
+        "spec.template.spec.containers[0].whatever": "take it out",
+        "specs": "did you mean spec?",
+    }
+
+
+def test_fields_are_known_by_the_version_of_the_controller():
+    body = valid_body()
+    body["spec"]["strategy"]["canary"]["replicaProgressThreshold"] = {"type": "Percent", "value": 50}
+    assert check(Manifest(body), [], "1.9") == []
+    (finding,) = check(Manifest(body), [], "1.8")
+    assert finding.field == "spec.strategy.canary.replicaProgressThreshold"
+    assert finding.message == "unknown field"
+
+
+def test_what_the_crd_refuses_is_told_once():
+    body = valid_body()
+    body["spec"]["minReadySeconds"] = "soon"
+    body["spec"]["template"]["spec"]["containers"][0] |= {"name": None, "tty": "yes"}
+    fields = fields_of(body)
+    assert sorted(fields) == [
+        "spec.minReadySeconds",
+        "spec.template.spec.containers[0].name",
+        "spec.template.spec.containers[0].tty",
+    ]

@@ -8,36 +8,63 @@ go on with what has no meaning (a quantity that is none, a percentage above 100)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
 
 from renderer.check.pod import check_template
 from renderer.check.references import check_references
-from renderer.check.report import Report
+from renderer.check.report import Path, Report
 from renderer.check.spec import check_spec
 from renderer.errors import Finding, RollstepError
 from renderer.manifest import Manifest
 from renderer.model import Rollout
+from renderer.pod_template import DEFAULT_PROFILE, default_rollout, unknown_fields
+from renderer.pod_template.table import rollout_schema
 
 
-def check(app_rollout: Manifest, manifests: Sequence[Manifest]) -> list[Finding]:
-    """Return everything that is wrong with a Rollout among the other ``manifests`` of its app, sorted by place."""
+def check(
+    app_rollout: Manifest, manifests: Sequence[Manifest], controller_version: str = DEFAULT_PROFILE
+) -> list[Finding]:
+    """Return everything that is wrong with a Rollout among the other ``manifests`` of its app, sorted by place.
+
+    Types, required and unknown fields are by the CRD of ``controller_version``.
+    """
     report = Report(app_rollout)
-    _check_types(report)
     check_spec(report)
     if not report.at("spec", "workloadRef"):
         check_template(report)
     check_references(report, manifests)
+    _check_unknown(report, controller_version)
+    _check_types(report, controller_version)
     return sorted(report.findings, key=lambda finding: (finding.line, finding.column, finding.field))
 
 
-def _check_types(report: Report) -> None:
-    """Report fields of another type than the CRD has; which of them exclude each other is for :func:`check_spec`."""
+def _check_unknown(report: Report, controller_version: str) -> None:
+    """Report fields that the API server would drop, which ``kubectl apply`` refuses as well."""
+    for path in unknown_fields(report.rollout.body, controller_version):
+        known = _known_fields(path[:-1], controller_version)
+        near = get_close_matches(str(path[-1]), known, n=1)
+        report.add(path, "unknown field", f"did you mean {near[0]}?" if near else "take it out")
+
+
+def _known_fields(path: Path, controller_version: str) -> list[str]:
+    """Return the names of the fields that the CRD has at ``path``, sorted."""
+    schema: Any = {"properties": {"spec": rollout_schema(controller_version)}}
+    for part in path:
+        if not isinstance(schema, Mapping):
+            return []
+        below = schema.get("items") if isinstance(part, int) else schema.get("properties", {}).get(part)
+        schema = schema.get("additionalProperties") if below is None else below
+    return sorted(schema.get("properties", {})) if isinstance(schema, Mapping) else []
+
+
+def _check_types(report: Report, controller_version: str) -> None:
+    """Report what the CRD refuses and no check has found before."""
+    found = {finding.field for finding in report.findings}
     try:
-        Rollout.from_body(report.rollout.body, report.rollout.source)
+        body = default_rollout(report.rollout.body, report.rollout.source, controller_version)
+        if not found:
+            Rollout.from_body(body, report.rollout.source)
     except RollstepError as error:
-        ours = ("spec.strategy", "expected exactly one")
-        report.findings += [
-            finding
-            for finding in error.findings
-            if finding.field != ours[0] and not finding.message.startswith(ours[1])
-        ]
+        report.findings += [finding for finding in error.findings if finding.field not in found]
