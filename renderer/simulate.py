@@ -6,6 +6,7 @@ are applied first.  The frames have the format of the recordings of the real con
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,8 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 QUIET = timedelta(seconds=2)
 """What passes after every action, so that no two ReplicaSets are made in the same second."""
+
+EXPONENT = re.compile(r"[-+]?[0-9]+[eE][0-9]+")
 
 PATIENCE = timedelta(seconds=60)
 """How long a frame waits for a controller that goes on writing, as it does after an abort with a router."""
@@ -76,10 +79,17 @@ class Frame:
 
 
 def read_scenario(text: str, file: str) -> Scenario:
-    """Read a scenario; raise :class:`RollstepError` with every action that is not known."""
-    from renderer.yaml_io import load_documents
+    """Read a scenario; raise :class:`RollstepError` with every action that is not known.
 
-    documents = load_documents(text, file)
+    As in the recordings, which PyYAML wrote, a plain ``1e8`` is text: YAML 1.1 has no number without a point there.
+    """
+    from renderer.yaml_io import load_documents
+    from renderer.yaml_scalars import plain_scalar
+
+    def scalar(plain: str) -> str | int | float | bool | None:
+        return plain if EXPONENT.fullmatch(plain) else plain_scalar(plain)
+
+    documents = load_documents(text, file, scalar)
     if not documents or not isinstance(documents[0].value, dict) or documents[0].value.get("kind") != "Scenario":
         raise RollstepError([Finding(file, 1, 0, "kind", "expected a first document of kind Scenario")])
     head, source = documents[0].value, documents[0].source

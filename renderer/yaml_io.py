@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,7 +14,7 @@ from yaml.nodes import CollectionNode, Node
 
 from renderer.errors import Finding, RollstepError
 from renderer.manifest import Source, field_path
-from renderer.yaml_scalars import double_quoted, is_literal, plain_scalar, scalar_text, tagged_scalar
+from renderer.yaml_scalars import Scalar, double_quoted, is_literal, plain_scalar, scalar_text, tagged_scalar
 
 FieldPath: TypeAlias = tuple[str | int, ...]
 
@@ -105,16 +105,16 @@ def decode(content: bytes, shown: str) -> str:
     return text
 
 
-def load_documents(text: str, file: str) -> list[Document]:
+def load_documents(text: str, file: str, scalar: Callable[[str], Scalar] = plain_scalar) -> list[Document]:
     """Return the documents of a YAML stream, empty ones left out; ``file`` is its name in findings.
 
-    Values are those that Kubernetes reads.  Raises RollstepError with what is not YAML, duplicate keys, unknown tags,
-    and documents that are too deep or too large.
+    Values are those that Kubernetes reads; ``scalar`` says what a plain one means.  Raises RollstepError with what is
+    not YAML, duplicate keys, unknown tags, and documents that are too deep or too large.
     """
     documents = []
     findings: list[Finding] = []
     for node in _compose(text, file):
-        constructor = _Constructor(file)
+        constructor = _Constructor(file, scalar)
         value = constructor.value(node, (), 0)
         findings += constructor.findings
         if value is not None:
@@ -163,8 +163,9 @@ def _compose(text: str, file: str) -> Iterator[Node]:
 class _Constructor:
     """Makes plain values of one document's nodes, and collects what is wrong with them."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, scalar: Callable[[str], Scalar]) -> None:
         self.file = file
+        self.scalar = scalar
         self.findings: list[Finding] = []
         self.nodes = 0
 
@@ -185,7 +186,7 @@ class _Constructor:
         if tag == _QUOTED:
             return node.value
         try:
-            return plain_scalar(node.value) if tag == _PLAIN else tagged_scalar(tag, node.value)
+            return self.scalar(node.value) if tag == _PLAIN else tagged_scalar(tag, node.value)
         except ValueError as error:
             self.findings.append(self._finding(node, path, str(error)))
             return node.value

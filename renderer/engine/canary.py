@@ -14,7 +14,7 @@ from renderer.engine.replica_sets import (
     sync_replica_set_revision,
 )
 from renderer.engine.restart import reconcile_restart
-from renderer.engine.services import reconcile_stable_and_canary_service
+from renderer.engine.services import reconcile_ping_and_pong_service, reconcile_stable_and_canary_service
 from renderer.engine.sync_status import pod_template_or_steps_changed, sync_status_canary
 from renderer.engine.traffic import reconcile_traffic_routing
 
@@ -29,6 +29,7 @@ def reconcile_canary(ctx: Context) -> None:
     reconcile_restart(ctx)
     reconcile_ephemeral_metadata(ctx)
     reconcile_revision_history_limit(ctx)
+    reconcile_ping_and_pong_service(ctx)
     reconcile_stable_and_canary_service(ctx)
     reconcile_traffic_routing(ctx)
     if not reconcile_canary_replica_sets(ctx):

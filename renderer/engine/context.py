@@ -29,6 +29,14 @@ class ConflictError(Exception):
     """
 
 
+class HashDelayedError(Exception):
+    """A router must not select a ReplicaSet's pods before they are available; the controller's pass fails there."""
+
+
+class PropagationDelayError(Exception):
+    """The controller sleeps in the middle of a pass, to let a change reach the router; the rest is another pass."""
+
+
 class PauseContext:
     """What the pass decides about pauses and abort (``rollout/pause.go``)."""
 
@@ -155,6 +163,18 @@ class Context:
         """Patch an object that is not a ReplicaSet; ``after`` is what it becomes."""
         self.world = self.world.with_object(key, after)
         self.writes.append(Write("patch", key.kind, key.name, patch=patch, after=after))
+
+    def update_object(self, key: ObjectKey, after: Body) -> None:
+        """Replace an object that is not a ReplicaSet; an update that changes nothing is none."""
+        if self.world.objects.get(key) != after:
+            self.world = self.world.with_object(key, after)
+            self.writes.append(Write("update", key.kind, key.name, object=after, after=after))
+
+    def delete_object(self, key: ObjectKey) -> None:
+        """Delete an object that is not a ReplicaSet."""
+        objects = {other: body for other, body in self.world.objects.items() if other != key}
+        self.world = replace(self.world, objects=objects)
+        self.writes.append(Write("delete", key.kind, key.name))
 
     def update_rollout(self, rollout: Rollout) -> None:
         """Write the Rollout itself (its annotations)."""

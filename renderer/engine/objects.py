@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from renderer.engine.routers import router_for, supported_routers
+from renderer.engine.routers import NamedObject, router_for, supported_routers
 from renderer.manifest import Body, ObjectKey
 from renderer.model import HASH_LABEL, MANAGED_BY_ANNOTATION, Rollout
 
 
-def required_objects(rollout: Rollout) -> tuple[tuple[ObjectKey, str], ...]:
-    """Return the user's objects that have to be there, each with the field of the Rollout that names it."""
-    namespace = rollout.namespace
+def named_objects(rollout: Rollout) -> tuple[NamedObject, ...]:
+    """Return the user's objects that the Rollout names and that have to be there."""
     services: list[tuple[str, str]] = []
     if rollout.canary is not None:
         services += [(rollout.canary.stable_service, "canary.stableService")]
         services += [(rollout.canary.canary_service, "canary.canaryService")]
+        for field in ("pingService", "pongService"):
+            services += [(str((rollout.canary.ping_pong or {}).get(field) or ""), f"canary.pingPong.{field}")]
     if rollout.blue_green is not None:
         services += [(rollout.blue_green.active_service, "blueGreen.activeService")]
         services += [(rollout.blue_green.preview_service, "blueGreen.previewService")]
-    found = [(ObjectKey("", "Service", namespace, name), f"spec.strategy.{path}") for name, path in services if name]
+    found = [
+        NamedObject((ObjectKey("", "Service", rollout.namespace, name),), f"spec.strategy.{path}")
+        for name, path in services
+        if name
+    ]
     for router in _routers(rollout):
-        found += router_for(router).required_objects(rollout)
+        found += router_for(router).named_objects(rollout)
     return tuple(found)
 
 
 def edited_by_engine(rollout: Rollout) -> tuple[ObjectKey, ...]:
     """Return the user's objects of which a release owns some fields."""
-    return tuple(dict.fromkeys(key for key, _ in required_objects(rollout)))
+    return tuple(dict.fromkeys(key for named in named_objects(rollout) for key in named.keys))
 
 
 def created_by_engine(rollout: Rollout) -> tuple[ObjectKey, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from renderer.engine.blue_green import reconcile_blue_green, reconcile_blue_green_replica_sets
 from renderer.engine.canary import reconcile_canary, reconcile_canary_replica_sets
 from renderer.engine.conditions import check_paused_conditions
-from renderer.engine.context import ConflictError, Context
+from renderer.engine.context import ConflictError, Context, HashDelayedError, PropagationDelayError
 from renderer.engine.replica_sets import create_desired_replica_set, sync_replica_set_revision
 from renderer.engine.replicas import total_actual, total_available
 from renderer.engine.revisions import desired_replicas
@@ -24,6 +24,8 @@ class Reconciliation:
 
     world: World
     writes: tuple[Write, ...]
+    delayed: bool = False
+    """Whether the controller sleeps for some seconds here, before it goes on."""
 
 
 def reconcile(world: World, *, hold_step: int | None = None, skip_pauses: bool = False) -> Reconciliation:
@@ -39,7 +41,9 @@ def reconcile(world: World, *, hold_step: int | None = None, skip_pauses: bool =
     ctx = Context(world, hold_step=hold_step, skip_pauses=skip_pauses)
     try:
         _reconcile(ctx)
-    except ConflictError:
+    except PropagationDelayError:
+        return Reconciliation(ctx.world, tuple(ctx.writes), delayed=True)
+    except (ConflictError, HashDelayedError):
         # The controller's pass fails and is repeated; what it has written stays.
         return Reconciliation(ctx.world, tuple(ctx.writes))
     return Reconciliation(ctx.world, tuple(ctx.writes))

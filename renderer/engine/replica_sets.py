@@ -35,6 +35,7 @@ from renderer.engine.templates import (
     sync_metadata,
     with_affinity,
 )
+from renderer.manifest import ObjectKey
 from renderer.model import (
     DESIRED_REPLICAS_ANNOTATION,
     HASH_LABEL,
@@ -51,7 +52,8 @@ def create_desired_replica_set(ctx: Context) -> None:
     rollout, now = ctx.rollout, ctx.now
     pod_template_hash = ctx.pod_template_hash()
     revision = max_revision(ctx.older_rss) + 1
-    template = with_affinity(rollout.template, replica_set_affinity(rollout, ctx.status.stable_rs, pod_template_hash))
+    affinity = replica_set_affinity(rollout, ctx.status.stable_rs, pod_template_hash)
+    template = with_affinity(rollout.template, affinity)
     metadata = dict(template.get("metadata") or {})
     metadata["labels"] = {**(metadata.get("labels") or {}), HASH_LABEL: pod_template_hash}
     selector = dict(rollout.selector)
@@ -286,7 +288,16 @@ def is_referenced(ctx: Context, rs: ReplicaSet) -> bool:
     services = [strategy[0].canary_service, strategy[0].stable_service] if strategy[0] else []
     services += [strategy[1].active_service, strategy[1].preview_service] if strategy[1] else []
     references += [selected_hash(ctx.world.service(service)) for service in services if service]
+    references += _hashes_in_destination_rules(ctx)
     return name in references
+
+
+def _hashes_in_destination_rules(ctx: Context) -> list[str]:
+    routing = ctx.rollout.canary.traffic_routing if ctx.rollout.canary is not None else None
+    rule = ((routing.body.get("istio") or {}).get("destinationRule") or {}) if routing is not None else {}
+    key = ObjectKey("networking.istio.io", "DestinationRule", ctx.rollout.namespace, rule.get("name", ""))
+    subsets = ((ctx.world.objects.get(key) or {}).get("spec") or {}).get("subsets") or []
+    return [str((subset.get("labels") or {}).get(HASH_LABEL, "")) for subset in subsets]
 
 
 def reconcile_revision_history_limit(ctx: Context) -> None:

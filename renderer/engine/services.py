@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from renderer.engine.context import Context, hash_of
+from renderer.engine.ping_pong import is_ping_pong, stable_and_canary_services
 from renderer.engine.replicas import new_rs_replicas
 from renderer.engine.revisions import is_saturated
 from renderer.errors import Finding, RollstepError
@@ -71,6 +72,13 @@ def ensure_service_targets(
 
 
 CANARY = ("spec", "strategy", "canary")
+
+
+def reconcile_ping_and_pong_service(ctx: Context) -> None:
+    """Point the Service whose turn it is to be the canary at the new ReplicaSet; the stable one stays where it is."""
+    if is_ping_pong(ctx.rollout) and not ctx.is_fully_promoted:
+        _, name = stable_and_canary_services(ctx.rollout, ctx.status, prefer_ping_pong=True)
+        ensure_service_targets(ctx, name, ctx.new_rs, *CANARY, "pingPong", check_availability=False)
 
 
 def reconcile_stable_and_canary_service(ctx: Context) -> None:

@@ -10,7 +10,7 @@ from renderer.manifest import Source, field_path
 from renderer.model import NO_SOURCE, BlueGreenStrategy, CanaryStrategy, Rollout
 from renderer.rollout_spec import Path
 
-STEPS = ("setWeight", "pause", "setCanaryScale")
+STEPS = ("setWeight", "pause", "setCanaryScale", "setHeaderRoute", "setMirrorRoute")
 
 
 def check_supported(rollout: Rollout, source: Source = NO_SOURCE) -> tuple[Finding, ...]:
@@ -37,8 +37,6 @@ def _unsupported_canary(canary: CanaryStrategy) -> Iterator[tuple[Path, str]]:
     base: Path = ("spec", "strategy", "canary")
     if canary.analysis is not None:
         yield (*base, "analysis"), "analysis is not supported: there are no metrics in git"
-    if canary.ping_pong is not None:
-        yield (*base, "pingPong"), "ping-pong Services are not supported"
     for index, step in enumerate(canary.steps):
         if step.kind not in STEPS:
             message = f"{step.kind} steps are not supported; supported are {', '.join(STEPS)}"

@@ -7,6 +7,7 @@ from dataclasses import replace
 from renderer.engine.conditions import calculate_conditions
 from renderer.engine.context import Context
 from renderer.engine.pause import CANARY_PAUSE_STEP, calculate_pause_status, completed_canary_pause_step
+from renderer.engine.ping_pong import next_turn
 from renderer.engine.replicas import (
     at_desired_replica_counts,
     current_canary_step,
@@ -183,6 +184,9 @@ def promote_stable(ctx: Context, status: RolloutStatus) -> RolloutStatus:
     ctx.pause.remove_abort = True
     if ctx.rollout.canary is not None:
         status = replace(status, current_step_index=len(ctx.rollout.canary.steps) or None)
+    if status.stable_rs != status.current_pod_hash:
+        canary = replace(status.canary, stable_ping_pong=next_turn(ctx.rollout, ctx.status))
+        status = replace(status, canary=canary)
     return replace(
         status,
         promote_full=False,

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from renderer.engine.go_json import go_json
 from renderer.engine.spec import anti_affinity
 from renderer.manifest import Body
 from renderer.model import EPHEMERAL_METADATA_ANNOTATION, HASH_LABEL, PodTemplateMetadata, ReplicaSet, Rollout
@@ -161,9 +162,5 @@ def _injected_metadata(rs: ReplicaSet) -> Mapping[str, Any]:
 
 
 def _metadata_json(metadata: PodTemplateMetadata) -> str:
-    """Return the metadata as Go's encoding/json writes it, which others compare byte for byte."""
     value = {key: dict(sorted(getattr(metadata, key).items())) for key in ("labels", "annotations")}
-    text = json.dumps(_full(value), separators=(",", ":"), ensure_ascii=False)
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text.replace("\\b", "\\u0008").replace("\\f", "\\u000c") if "\\" in text else text
+    return go_json(_full(value))

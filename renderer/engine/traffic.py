@@ -12,7 +12,7 @@ from renderer.engine.replicas import (
     replica_progress_threshold_met,
     total_available,
 )
-from renderer.engine.routers import router_for
+from renderer.engine.routers import Router, router_for
 from renderer.engine.services import CANARY, ensure_service_targets
 from renderer.engine.spec import max_traffic_weight
 from renderer.model import CanaryStrategy, TrafficWeights, WeightDestination
@@ -52,11 +52,12 @@ def reconcile_traffic_routing(ctx: Context) -> None:
         router = router_for(name)
         canary_hash = previous_canary_hash(ctx) or hash_of(ctx.new_rs)
         stable_hash = hash_of(ctx.stable_rs)
-        weight = _desired_weight(ctx, canary)
+        weight = _desired_weight(ctx, canary, router)
         if not _stable_has_room(ctx, canary, max_traffic_weight(ctx.rollout) - weight):
             return
         recorded = ctx.status.canary.weights
         weight_first = total_available([ctx.new_rs]) == 0 and recorded is not None and recorded.canary.weight > 0
+        _set_extra_routes(ctx, router)
         if weight_first:
             # The old canary's traffic goes away before its hash does.
             router.set_weight(ctx, weight)
@@ -70,20 +71,35 @@ def reconcile_traffic_routing(ctx: Context) -> None:
             ctx.weights = weights
 
 
-def _desired_weight(ctx: Context, canary: CanaryStrategy) -> int:
+def _set_extra_routes(ctx: Context, router: Router) -> None:
+    """Do what a step for headers or mirrors asks for; the first release has nothing to compare with."""
+    step, _ = current_canary_step(ctx.rollout, ctx.status)
+    if step is None or ctx.rollout.revision <= 1:
+        return
+    if step.kind == "setHeaderRoute":
+        router.set_header_route(ctx, step.body[step.kind])
+    if step.kind == "setMirrorRoute":
+        router.set_mirror_route(ctx, step.body[step.kind])
+
+
+def _desired_weight(ctx: Context, canary: CanaryStrategy, router: Router) -> int:
     if is_dynamically_rolling_back_to_stable(ctx):
         return _weight_on_the_way_back(ctx, canary)
     if ctx.is_fully_promoted:
+        router.remove_managed_routes(ctx)
         return 0
     if ctx.pause.is_aborted:
         weight = _weight_on_the_way_back(ctx, canary)
         if weight == 0 or not canary.dynamic_stable_scale:
             path = (*CANARY, "canaryService")
             ensure_service_targets(ctx, canary.canary_service, ctx.stable_rs, *path, check_availability=False)
+        router.remove_managed_routes(ctx)
         return weight
     if ctx.new_rs is None or ctx.new_rs.available_replicas == 0:
+        router.remove_managed_routes(ctx)
         return 0
     if ctx.status.promote_full:
+        router.remove_managed_routes(ctx)
         if canary.dynamic_stable_scale and ctx.rollout.replicas:
             return max_traffic_weight(ctx.rollout) * ctx.new_rs.available_replicas // ctx.rollout.replicas
         weights = ctx.status.canary.weights

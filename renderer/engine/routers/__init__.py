@@ -6,22 +6,43 @@ A module has its router as ``ROUTER``.  A router reads and writes ``ctx.world`` 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 from renderer.engine.context import Context
 from renderer.errors import Finding, RollstepError
 from renderer.manifest import Body, ObjectKey
 from renderer.model import Rollout, TrafficRouting
 
-MODULES: Mapping[str, str] = {"nginx": "renderer.engine.routers.nginx"}
+MODULES: Mapping[str, str] = {
+    "istio": "renderer.engine.routers.istio",
+    "nginx": "renderer.engine.routers.nginx",
+    "alb": "renderer.engine.routers.alb",
+    "smi": "renderer.engine.routers.smi",
+    "ambassador": "renderer.engine.routers.ambassador",
+    "traefik": "renderer.engine.routers.traefik",
+    "apisix": "renderer.engine.routers.apisix",
+}
 """The module of each router, under its name in ``trafficRouting``."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedObject:
+    """An object that the Rollout names in ``field``.
+
+    ``keys`` are its possible identities: a router may have changed its API group over time.
+    """
+
+    keys: tuple[ObjectKey, ...]
+    field: str
 
 
 class Router:
     """What a router can do; what it does not override, it has no need of."""
 
-    def required_objects(self, rollout: Rollout) -> tuple[tuple[ObjectKey, str], ...]:
-        """Return the user's objects that the router reads or edits, each with the field that names it."""
+    def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
+        """Return the user's objects that the router reads or edits."""
         raise NotImplementedError
 
     def created_objects(self, rollout: Rollout) -> tuple[ObjectKey, ...]:
@@ -31,6 +52,15 @@ class Router:
     def carry_over(self, rollout: Rollout, wanted: Body, rendered: Body) -> Body:
         """Return a user's object with the fields that the router owns as they were last rendered."""
         return wanted
+
+    def remove_managed_routes(self, ctx: Context) -> None:
+        """Take away the routes for headers and mirrors."""
+
+    def set_header_route(self, ctx: Context, route: Body) -> None:
+        """Send requests with certain headers to the canary."""
+
+    def set_mirror_route(self, ctx: Context, route: Body) -> None:
+        """Send a copy of some requests to the canary."""
 
     def update_hash(self, ctx: Context, canary_hash: str, stable_hash: str) -> None:
         """Tell the router which ReplicaSets are canary and stable, for those that select pods themselves."""
@@ -58,10 +88,29 @@ def traffic_routing(rollout: Rollout) -> TrafficRouting:
     return rollout.canary.traffic_routing
 
 
-def required(ctx: Context, key: ObjectKey, field: str) -> Body:
-    """Return an object that ``field`` names; raise :class:`RollstepError` where it is not there."""
-    body = ctx.world.objects.get(key)
-    if body is None:
-        hint = f"add the {key.kind} to the app's manifests"
-        raise RollstepError([Finding("", 0, 0, field, f'{key.kind} "{key.name}" not found', hint)])
-    return body
+def section(rollout: Rollout, router: str) -> Body:
+    """Return the router's own part of ``trafficRouting``."""
+    value: Any = traffic_routing(rollout).body.get(router)
+    return value if isinstance(value, Mapping) else {}
+
+
+def services(rollout: Rollout) -> tuple[str, str]:
+    """Return (stable Service, canary Service)."""
+    assert rollout.canary is not None
+    return rollout.canary.stable_service, rollout.canary.canary_service
+
+
+def find(ctx: Context, named: NamedObject) -> tuple[ObjectKey, Body]:
+    """Return an object that the Rollout names; raise :class:`RollstepError` where it is not there."""
+    for key in named.keys:
+        body = ctx.world.objects.get(key)
+        if body is not None:
+            return key, body
+    kind, name = named.keys[0].kind, named.keys[0].name
+    hint = f"add the {kind} to the app's manifests"
+    raise RollstepError([Finding("", 0, 0, named.field, f'{kind} "{name}" not found', hint)])
+
+
+def refuse(field: str, message: str, hint: str = "") -> RollstepError:
+    """Return the refusal of what the user has at ``field``."""
+    return RollstepError([Finding("", 0, 0, field, message, hint)])

@@ -6,8 +6,7 @@ from typing import Any
 
 from renderer.engine.context import Context
 from renderer.engine.merge import merge_patch_between
-from renderer.engine.routers import Router, required, traffic_routing
-from renderer.errors import Finding, RollstepError
+from renderer.engine.routers import NamedObject, Router, find, refuse, traffic_routing
 from renderer.manifest import Body, ObjectKey, field_path
 from renderer.model import NginxTrafficRouting, Rollout
 
@@ -36,13 +35,14 @@ def _spec(rollout: Rollout) -> NginxTrafficRouting:
 class NginxRouter(Router):
     """The router for ``trafficRouting.nginx``."""
 
-    def required_objects(self, rollout: Rollout) -> tuple[tuple[ObjectKey, str], ...]:
+    def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
         """Return the stable Ingresses."""
         nginx = _spec(rollout)
         if nginx.stable_ingresses is None:
-            return ((ingress_key(rollout, nginx.stable_ingress), field_path((*PATH, "stableIngress"))),)
+            key = ingress_key(rollout, nginx.stable_ingress)
+            return (NamedObject((key,), field_path((*PATH, "stableIngress"))),)
         return tuple(
-            (ingress_key(rollout, name), field_path((*PATH, "stableIngresses", index)))
+            NamedObject((ingress_key(rollout, name),), field_path((*PATH, "stableIngresses", index)))
             for index, name in enumerate(nginx.stable_ingresses)
         )
 
@@ -54,8 +54,8 @@ class NginxRouter(Router):
     def set_weight(self, ctx: Context, weight: int) -> None:
         """Create or patch the canary Ingress of each stable one."""
         rollout = ctx.rollout
-        for (key, field), made in zip(self.required_objects(rollout), self.created_objects(rollout), strict=True):
-            desired = canary_ingress(rollout, required(ctx, key, field), made.name, weight)
+        for named, made in zip(self.named_objects(rollout), self.created_objects(rollout), strict=True):
+            desired = canary_ingress(rollout, find(ctx, named)[1], made.name, weight)
             current = ctx.world.objects.get(made)
             if current is None:
                 ctx.create_object(made, desired)
@@ -118,8 +118,7 @@ def _canary_rules(rollout: Rollout, stable: Body) -> list[Any]:
     if not rules:
         name = (stable.get("metadata") or {}).get("name")
         message = f'ingress "{name}" has no rules using service {from_name} backend'
-        field = field_path((*PATH, "stableIngress"))
-        raise RollstepError([Finding("", 0, 0, field, message, "let a rule of the Ingress name the stable Service")])
+        raise refuse(field_path((*PATH, "stableIngress")), message, "let a rule of the Ingress name the stable Service")
     return rules
 
 
