@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,13 @@ from renderer.manifest import Source, field_path
 
 SCHEMA_FILE = "settings_schema.json"
 
+_PYTHON_TYPES: Mapping[str, Any] = {
+    "array": list,
+    "boolean": bool,
+    "number": int | float,
+    "object": Mapping,
+    "string": str,
+}
 _TYPES = {
     "array": "a list",
     "boolean": "true or false",
@@ -30,10 +38,12 @@ def check_settings(value: Any, source: Source) -> list[Finding]:
     """Return everything in the document ``value`` that the schema does not allow, sorted by place."""
     import json
 
-    # Takes a tenth of a second to import, which a reader of the schema alone need not pay.
+    schema = json.loads(schema_text())
+    if accepts(schema, value, schema["$defs"]):
+        return []
+    # Takes a tenth of a second to import, which settings that are right need not pay.
     from jsonschema import Draft202012Validator
 
-    schema = json.loads(schema_text())
     findings = set()
     # The type of an error leaves its parts open, so it says nothing about them.
     error: Any
@@ -48,6 +58,66 @@ def check_settings(value: Any, source: Source) -> list[Finding]:
             message, hint = _explanation(error.validator, error.validator_value, error.instance)
             findings.add(_finding(source, path, message, hint or description))
     return sorted(findings)
+
+
+def accepts(schema: Mapping[str, Any], value: Any, definitions: Mapping[str, Any]) -> bool:
+    """Tell whether ``schema`` allows ``value``, by the rules that our schema uses.
+
+    False may also mean that it has a rule that is not known here, so that jsonschema has to judge.
+    """
+    return all(_keeps(keyword, rule, schema, value, definitions) for keyword, rule in schema.items())
+
+
+def _keeps(keyword: str, rule: Any, schema: Mapping[str, Any], value: Any, definitions: Mapping[str, Any]) -> bool:
+    def allowed(by: Mapping[str, Any], what: Any) -> bool:
+        return accepts(by, what, definitions)
+
+    match keyword:
+        case "$schema" | "$id" | "$defs" | "title" | "description" | "default":
+            return True
+        case "$ref":
+            return allowed(definitions[rule.rpartition("/")[2]], value)
+        case "type":
+            return isinstance(value, _PYTHON_TYPES[rule]) and (isinstance(value, bool) <= (rule == "boolean"))
+        case "enum":
+            return value in rule and not isinstance(value, bool)
+        case "const":
+            return value is rule
+        case "pattern":
+            return not isinstance(value, str) or re.search(rule, value) is not None
+        case "exclusiveMinimum":
+            return isinstance(value, int | float) and value > rule
+        case "maximum":
+            return isinstance(value, int | float) and value <= rule
+        case "minItems":
+            return not isinstance(value, list) or len(value) >= rule
+        case "items":
+            return not isinstance(value, list) or all(allowed(rule, item) for item in value)
+        case "not":
+            return not allowed(rule, value)
+        case "oneOf":
+            return sum(allowed(branch, value) for branch in rule) == 1
+        case "anyOf":
+            return any(allowed(branch, value) for branch in rule)
+    return not isinstance(value, Mapping) or _mapping_keeps(keyword, rule, schema, value, definitions)
+
+
+def _mapping_keeps(
+    keyword: str, rule: Any, schema: Mapping[str, Any], value: Mapping[str, Any], definitions: Mapping[str, Any]
+) -> bool:
+    match keyword:
+        case "properties":
+            return all(accepts(rule[key], value[key], definitions) for key in rule if key in value)
+        case "additionalProperties":
+            others = [key for key in value if key not in schema.get("properties", {})]
+            return not others if rule is False else all(accepts(rule, value[key], definitions) for key in others)
+        case "propertyNames":
+            return all(accepts(rule, key, definitions) for key in value)
+        case "required":
+            return all(key in value for key in rule)
+        case "dependentSchemas":
+            return all(accepts(rule[key], value, definitions) for key in rule if key in value)
+    return False
 
 
 def _explanation(keyword: str, rule: Any, instance: Any) -> tuple[str, str]:

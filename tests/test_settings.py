@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from renderer.errors import RollstepError
@@ -20,7 +22,7 @@ from renderer.settings import (
     load_settings,
     parse_settings,
 )
-from renderer.settings_check import schema_text
+from renderer.settings_check import accepts, schema_text
 
 FULL = """\
 environmentsPath: deploy/envs
@@ -270,6 +272,60 @@ def test_the_examples_in_the_documentation_are_right(project: Path):
     assert examples
     for example in examples:
         assert parse_settings(example, Path()).body
+
+
+WORDS = ["web", "1.34", "1.9", "../x", "Shop", "", "a b", "${app}", "A <", "a@example.com", "app"]
+LEAVES = st.none() | st.booleans() | st.integers(-1, 2) | st.floats(0, 2) | st.sampled_from(WORDS)
+
+
+def values_for(schema: dict[str, Any], definitions: dict[str, Any], depth: int = 0) -> st.SearchStrategy[Any]:
+    """Return values that are nearly what ``schema`` wants, and now and then something else."""
+    while "$ref" in schema:
+        schema = definitions[schema["$ref"].rpartition("/")[2]]
+    right: st.SearchStrategy[Any] = LEAVES
+    if "enum" in schema or "const" in schema:
+        right = st.sampled_from(schema.get("enum", [schema.get("const")]))
+    elif schema.get("type") == "object":
+        keys = {key: values_for(part, definitions, depth + 1) for key, part in schema.get("properties", {}).items()}
+        if isinstance(schema.get("additionalProperties"), dict) and depth < 4:
+            others = values_for(schema["additionalProperties"], definitions, depth + 1)
+            right = st.dictionaries(st.sampled_from([*WORDS, "prod"]), others, max_size=2)
+        elif keys:
+            some = st.lists(st.sampled_from(sorted(keys)), unique=True, max_size=3)
+            right = some.flatmap(lambda names: st.fixed_dictionaries({name: keys[name] for name in names}))
+        else:
+            right = st.dictionaries(st.sampled_from(WORDS), LEAVES, max_size=2)
+    elif schema.get("type") == "array":
+        right = st.lists(st.sampled_from(WORDS), max_size=2)
+    elif schema.get("type") == "string":
+        right = st.sampled_from(WORDS)
+    return st.integers(0, 9).flatmap(lambda choice: right if choice else LEAVES | st.just({}) | st.just([1]))
+
+
+SCHEMA = json.loads(schema_text())
+VALIDATOR = Draft202012Validator(SCHEMA)
+
+
+@hypothesis.settings(max_examples=150)
+@hypothesis.given(values_for(SCHEMA, SCHEMA["$defs"]))
+def test_the_quick_check_and_jsonschema_agree(value: Any):
+    assert accepts(SCHEMA, value, SCHEMA["$defs"]) == VALIDATOR.is_valid(value)
+
+
+def test_a_rule_that_the_quick_check_does_not_know_is_for_jsonschema():
+    assert not accepts({"type": "object", "minProperties": 0}, {}, {})
+
+
+def test_settings_that_are_right_do_not_import_jsonschema():
+    code = (
+        "import sys, pathlib\n"
+        "import renderer.settings\n"
+        f"renderer.settings.parse_settings({FULL!r}, pathlib.Path())\n"
+        "print('jsonschema' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    assert printed.stdout == "False\n"
 
 
 def test_the_schema_command_prints_the_schema():
