@@ -257,3 +257,19 @@ def test_files_that_cannot_be_read_are_all_named(tmp_path: Path):
     with pytest.raises(RollstepError) as error:
         load_files([tmp_path / "a.yaml", tmp_path / "b.yaml"], AppSettings())
     assert [finding.file for finding in error.value.findings] == [str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml")]
+
+
+def test_json_may_write_a_character_as_a_pair_of_escapes():
+    text = '{"apiVersion": "v1", "kind": "A", "metadata": {"name": "a"}, "data": ["\\ud83d\\ude00", 1.0, 2.5]}'
+    (manifest,) = load_manifests([SourceText("a.json", None, text)])
+    assert manifest.body["data"] == ["\U0001f600", 1, 2.5]
+    assert [type(item) for item in manifest.body["data"]] == [str, int, float]
+
+
+@pytest.mark.parametrize(
+    "value", ['"\\ud83d"', '"\\ud83d\\ude00", "kind": "B"', '"\\ud83d\\ude00", "b": NaN', '"\\ud83d\\ude00"}, {']
+)
+def test_what_is_neither_yaml_nor_json_is_refused(value: str):
+    text = f'{{"apiVersion": "v1", "kind": "A", "metadata": {{"name": "a"}}, "data": {value}}}'
+    with pytest.raises(RollstepError, match=r"a\.json:1:\d+: is not YAML"):
+        load_manifests([SourceText("a.json", None, text)])
