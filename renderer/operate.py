@@ -12,9 +12,9 @@ import click
 from renderer.changes import StepChange
 from renderer.commit import CommitResult, Identity
 from renderer.describe import step_change, wait_text
+from renderer.discover import AppRef
 from renderer.errors import Finding, RollstepError, UsageError
 from renderer.git import Repository
-from renderer.load import AppRef
 from renderer.message import compose_message
 from renderer.model import World, format_time
 from renderer.publish import publish, recover_repository

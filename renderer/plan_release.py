@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from renderer.load import AppRef
+from renderer.discover import AppRef
 from renderer.plan import Plan, plan_world
 from renderer.workspace import Workspace, current_time, open_releases
 

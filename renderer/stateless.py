@@ -44,7 +44,7 @@ def render_stateless(request: StatelessRequest, output: str) -> str:
     if request.step is not None and not (request.stable or request.stable_ref):
         raise UsageError("--step needs the stable version", hint="name it with --stable FILE or --stable-ref REF")
     workspace = Workspace.open(request.directory)
-    settings = workspace.settings.for_app(request.environment, "")
+    settings = _settings(workspace, request.environment)
     app = load_files([_path(request.directory, name) for name in request.files], settings)
     release = resolve_app(app, workspace.root, None, (), request.now or current_time())
     stable = _stable_rollout(request, workspace, settings)
@@ -55,6 +55,17 @@ def render_stateless(request: StatelessRequest, output: str) -> str:
 
         validate(files, settings.kubernetes_version).require()
     return stream(files, output)
+
+
+def _settings(workspace: Workspace, environment: str) -> AppSettings:
+    """Return the settings of an environment; without one, the defaults, and the namespaces that the manifests have."""
+    settings = workspace.settings.for_app(environment, "")
+    if not environment:
+        return replace(settings, namespace="")
+    known = {ref.environment for ref in workspace.apps(())} | set(workspace.settings.body.get("environments") or ())
+    if environment not in known:
+        raise UsageError(f"there is no environment {environment} (there are {', '.join(sorted(known)) or 'none'})")
+    return settings
 
 
 def _path(directory: str, name: str) -> Path:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from renderer.discover import AppRef, find_apps
 from renderer.engine import check_supported
 from renderer.errors import Finding, RollstepError
-from renderer.load import App, AppRef, find_apps, load_app
+from renderer.load import App, load_app
 from renderer.manifest import Manifest, Source
 from renderer.model import Rollout, World
 from renderer.pod_template import default_rollout

@@ -8,9 +8,9 @@ from datetime import datetime
 
 import click
 
+from renderer.discover import AppRef
 from renderer.engine import settle
 from renderer.errors import Finding, RollstepError, UsageError
-from renderer.load import AppRef
 from renderer.model import World
 from renderer.release import Move, at_step, moved, react, steps_of
 from renderer.state import STATUS_FILE

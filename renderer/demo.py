@@ -1,0 +1,114 @@
+"""``make demo``: a canary and a blue-green release through a throw-away git repository, commit by commit (shell)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+IDENTITY = {
+    "GIT_AUTHOR_NAME": "demo",
+    "GIT_AUTHOR_EMAIL": "demo@example.com",
+    "GIT_COMMITTER_NAME": "demo",
+    "GIT_COMMITTER_EMAIL": "demo@example.com",
+}
+
+
+class Demo:
+    """A repository with the example's sources, and a clock that it may put forward."""
+
+    def __init__(self, folder: Path) -> None:
+        """Copy the sources of ``environments/`` (nothing that was rendered) into a new repository at ``folder``."""
+        self.folder = folder
+        self.now = datetime.now(UTC).replace(microsecond=0)
+        rendered = shutil.ignore_patterns("rendered", "status.yaml")
+        shutil.copytree(CHECKOUT / "environments", folder / "environments", ignore=rendered)
+        shutil.copy(CHECKOUT / "rollstep.yaml", folder)
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message=Add web and api")
+
+    def git(self, *arguments: str) -> None:
+        """Run git in the repository, with an identity of its own."""
+        subprocess.run(["git", *arguments], cwd=self.folder, env={**os.environ, **IDENTITY}, check=True)
+
+    def say(self, text: str) -> None:
+        """Print a heading."""
+        print(f"\n\033[1m# {text}\033[0m" if sys.stdout.isatty() else f"\n# {text}", flush=True)
+
+    def run(self, *arguments: str, timed: bool = True) -> None:
+        """Show a command line, and run it at the demo's time."""
+        print(f"$ rollstep {' '.join(arguments)}", flush=True)
+        clock = [f"--now={self.now:%Y-%m-%dT%H:%M:%SZ}"] if timed else []
+        command = [sys.executable, "-m", "renderer", *arguments, *clock]
+        result = subprocess.run(command, cwd=self.folder, env={**os.environ, **IDENTITY}, check=False)
+        if result.returncode:
+            sys.exit(f"rollstep {arguments[0]} left with {result.returncode}; the repository is {self.folder}")
+
+    def wait(self, minutes: int) -> None:
+        """Put the clock forward."""
+        self.now += timedelta(minutes=minutes)
+        self.say(f"{minutes} minutes later")
+
+
+def canary(demo: Demo) -> None:
+    """Release web: five pods behind an nginx Ingress, at 20, 40, 60 and 100 percent of the traffic."""
+    demo.say("Canary: the first version")
+    demo.run("advance", "prod/web")
+    demo.say("A new version: what is to come, and the first step")
+    demo.run("plan", "prod/web")
+    demo.run("set", "image", "prod/web", "web=registry.example.com/shop/web:1.1.0")
+    demo.run("get", "prod/web")
+    demo.say("It stays at its pause until somebody promotes it")
+    demo.run("advance", "prod/web")
+    demo.run("promote", "prod/web")
+    demo.run("get", "prod/web")
+    for _ in range(2):
+        demo.wait(10)
+        demo.run("advance", "prod/web")
+        demo.run("get", "prod/web")
+    demo.wait(1)
+    demo.run("advance", "prod/web")
+    demo.run("get", "prod/web")
+
+
+def blue_green(demo: Demo) -> None:
+    """Release api: a preview beside the active version, and a switch."""
+    demo.say("Blue-green: the first version, and a new one beside it")
+    demo.run("advance", "prod/api")
+    demo.run("set", "image", "prod/api", "api=registry.example.com/shop/api:1.1.0")
+    demo.run("plan", "prod/api")
+    demo.run("get", "prod/api")
+    demo.say("The switch, and the end of the old version five minutes later")
+    demo.run("promote", "prod/api")
+    demo.run("get", "prod/api")
+    demo.wait(5)
+    demo.run("advance", "prod/api")
+    demo.run("get", "prod/api")
+
+
+def main() -> None:
+    """Run both releases and leave the repository for a look."""
+    if not (CHECKOUT / "environments").is_dir():
+        sys.exit("The demo runs in a checkout of rollstep: the example's environments/ is not here.")
+    folder = Path(tempfile.mkdtemp(prefix="rollstep-demo-"))
+    demo = Demo(folder)
+    canary(demo)
+    blue_green(demo)
+    demo.say("What git has")
+    demo.run("status", "prod")
+    demo.run("history", "prod", timed=False)
+    demo.git("--no-pager", "log", "--reverse", "--format=%h %s")
+    demo.say("One of the commits")
+    demo.git("--no-pager", "log", "-1", "--grep=step 3/6", "--stat", "--format=%h %an <%ae>%n%n%B")
+    demo.run("render", "--check", "prod", timed=False)
+    demo.say(f"The repository is left for a look in {folder}")
+
+
+if __name__ == "__main__":
+    main()
