@@ -33,7 +33,7 @@ PATIENCE = timedelta(seconds=60)
 
 CONTROLLER = "rollstep (simulated, after argo-rollouts v1.9.1)"
 KINDS = ("ReplicaSet", "Service", "Ingress")
-RESOURCES = {"ReplicaSet": "replicasets", "Service": "services", "Ingress": "ingresses"}
+RESOURCES = {"Ingress": "ingresses"}
 STATUS_FIELDS = (
     "HPAReplicas",
     "abort",
@@ -176,7 +176,7 @@ def simulate(
             world = _act(world, verb, argument)
         except RollstepError as refusal:
             rejected = str(refusal)
-        settled = settle(world, hold=held)
+        settled = settle(world, hold=held, until_delay=verb != "sleep")
         if verb == "sleep":
             settled = _sleep(settled, timedelta(seconds=argument) + QUIET, held=held)
         if settled.restless:
@@ -312,8 +312,8 @@ def write_to_dict(write: Write, world: World) -> dict[str, Any]:
     """Return one write as JSON-ready data."""
     resource = RESOURCES.get(write.kind, write.kind.lower() + "s")
     data: dict[str, Any] = {"verb": write.verb, "resource": resource, "name": write.name}
-    if write.verb == "create" and write.object is not None:
-        data["object"] = _shown(write.object, world, owned=True)
+    if write.object is not None:
+        data["object"] = _shown(write.object, world, owned=write.verb == "create")
     if write.patch is not None:
         data["patch"] = write.patch
     if write.replicas is not None:

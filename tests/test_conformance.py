@@ -25,6 +25,11 @@ OTHER_ORDER = {
 }
 """Scenarios whose writes come in another order, and why."""
 
+WRITES_AFTER_THE_LAST_FRAME = {
+    "case-082": "the last frame shows the controller in its five seconds of sleep before it deletes the canary Mapping"
+}
+"""Scenarios whose recording has one write more, and why."""
+
 
 def _load_rules() -> ModuleType:
     spec = importlib.util.spec_from_file_location("conformance_compare", DATA / "compare.py")
@@ -77,37 +82,53 @@ def test_writes_are_those_of_the_controller(scenario: Path) -> None:
     if scenario.stem in OTHER_ORDER:
         assert got != wanted, f"{scenario.stem} has the controller's order now: take it out of OTHER_ORDER"
         got, wanted = sorted(got), sorted(wanted)
+    if scenario.stem in WRITES_AFTER_THE_LAST_FRAME:
+        wanted = wanted[:-1]
     assert got == wanted
 
 
 def effective(writes: list[Any]) -> Iterator[str]:
     """Yield the writes that leave a mark, as text.
 
-    Left out are a write that repeats the one before (the controller's cache lagged behind), patches that move a Service
-    away and back (it does so for as long as an aborted canary has pods), and the clean-up at the end of a recording.
+    Left out are a write that repeats the one before (the controller's cache lagged behind), an update to what the
+    object is already, patches that move a Service away and back (it does so for as long as an aborted canary has pods),
+    and the clean-up at the end of a recording, when the Rollout is deleted.
     """
-    selectors: dict[str, str] = {}
     kept: list[tuple[str, str]] = []
+    objects: dict[str, str] = {}
+    selectors: dict[str, str] = {}
     for write in writes:
-        patch = write.get("patch")
+        patch, name = write.get("patch"), f"{write['resource']} {write['name']}"
         target = patch["spec"]["selector"][HASH] if write["resource"] == "services" else ""
-        if target is None:
+        content = _content(write)
+        if target is None or (write["verb"] == "update" and objects.get(name) == content != "") or _cleans_up(write):
             continue
-        value = json.dumps(RULES.plain(patch)) if patch is not None else write.get("replicas", "")
-        text = f"{write['verb']} {write['resource']} {write['name']} {value}"
-        if kept and kept[-1][1] == text:
-            continue
-        kept.append((write["name"] if target else "", text))
-    for index, (service, text) in enumerate(kept):
-        if service:
-            following = kept[index + 1][0] if index + 1 < len(kept) else ""
-            if following == service:
-                continue
-            target = json.loads(text.split(" ", 3)[3])["spec"]["selector"][HASH]
-            if selectors.get(service) == target:
+        objects[name] = content
+        text = f"{write['verb']} {name} {content or write.get('replicas', '')}"
+        if not kept or kept[-1][1] != text:
+            kept.append((target, text))
+    for index, (target, text) in enumerate(kept):
+        if target:
+            service = text.split(" ", 3)[2]
+            following = kept[index + 1] if index + 1 < len(kept) else ("", "")
+            if (following[0] and following[1].split(" ", 3)[2] == service) or selectors.get(service) == target:
                 continue
             selectors[service] = target
         yield text
+
+
+def _content(write: Any) -> str:
+    body = write.get("patch")
+    if "object" in write:
+        metadata = {key: value for key, value in write["object"]["metadata"].items() if key != "ownerReferences"}
+        body = RULES.plain({**write["object"], "metadata": metadata})
+    return "" if body is None else json.dumps(RULES.plain(body), sort_keys=True)
+
+
+def _cleans_up(write: Any) -> bool:
+    if write["resource"] != "destinationrules":
+        return False
+    return all(HASH not in (subset.get("labels") or {}) for subset in write["object"]["spec"]["subsets"])
 
 
 def test_the_command_prints_what_the_rules_accept(tmp_path: Path) -> None:
@@ -128,7 +149,7 @@ def test_the_command_prints_what_the_rules_accept(tmp_path: Path) -> None:
 
 def test_the_rules_find_a_difference() -> None:
     scenario = DATA / "scenarios" / "manual" / "nginx-basic.yaml"
-    produced = produce(scenario)
+    produced = json.loads(json.dumps(produce(scenario)))
     service = next(item for item in produced["frames"][1]["objects"] if item["kind"] == "Service")
     service["spec"]["selector"][HASH] = "other"
     assert len(list(RULES.differences(golden_of(scenario), produced))) == 1
@@ -136,4 +157,4 @@ def test_the_rules_find_a_difference() -> None:
 
 def test_every_recording_has_its_scenario() -> None:
     assert {path.stem for path in DATA.glob("golden/*/*.json")} == {path.stem for path in SCENARIOS}
-    assert len(SCENARIOS) >= 86
+    assert len(SCENARIOS) == 127

@@ -24,7 +24,14 @@ class Settled:
     restless: bool = False
 
 
-def settle(world: World, *, hold_step: int | None = None, hold: bool = False, skip_pauses: bool = False) -> Settled:
+def settle(
+    world: World,
+    *,
+    hold_step: int | None = None,
+    hold: bool = False,
+    skip_pauses: bool = False,
+    until_delay: bool = False,
+) -> Settled:
     """Repeat {passes of the controller until it rests; ReplicaSets become what their spec says} until nothing moves.
 
     Pods take longer than the controller, so it always comes to rest before more of them are available.
@@ -32,6 +39,9 @@ def settle(world: World, *, hold_step: int | None = None, hold: bool = False, sk
     With ``hold`` no ReplicaSet's available count changes.  With ``hold_step`` everything that this step asks for is
     done (weights, replicas, pause conditions) but the step never completes; steps before it complete in the ordinary
     way, and with ``skip_pauses`` pauses before it end at once, as if promoted.  Time stands still at ``world.now``.
+
+    With ``until_delay`` the world is returned as it is where the controller sleeps for some seconds in the middle of a
+    pass (the Ambassador router does, before it deletes a Mapping).
 
     A pass whose writes cancel each other out is no movement, and its writes are left out: an aborted canary with a
     router makes such passes for ever.
@@ -42,6 +52,8 @@ def settle(world: World, *, hold_step: int | None = None, hold: bool = False, sk
     writes: list[Write] = []
     for _ in range(MAX_PASSES):
         done = reconcile(world, hold_step=hold_step, skip_pauses=skip_pauses)
+        if done.delayed and until_delay:
+            return Settled(done.world, (*writes, *done.writes))
         if done.world != world:
             writes.extend(done.writes)
             world = done.world

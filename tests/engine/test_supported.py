@@ -38,7 +38,8 @@ def test_all_findings_come_at_once() -> None:
 
 
 def test_what_is_supported_has_no_findings() -> None:
-    steps = [{"setWeight": 5}, {"pause": {}}, {"setCanaryScale": {"weight": 1}}]
-    canary = {"steps": steps, "trafficRouting": {"nginx": {"stableIngress": "web"}, "maxTrafficWeight": 200}}
-    assert check_supported(rollout({"canary": canary})) == ()
+    steps = [{"setWeight": 5}, {"pause": {}}, {"setCanaryScale": {"weight": 1}}, {"setHeaderRoute": {"name": "h"}}]
+    for router in ("istio", "nginx", "alb", "smi", "ambassador", "traefik", "apisix"):
+        canary = {"steps": steps, "trafficRouting": {router: {}, "maxTrafficWeight": 200}}
+        assert check_supported(rollout({"canary": canary})) == ()
     assert check_supported(rollout({"blueGreen": {"activeService": "a"}})) == ()
