@@ -9,15 +9,12 @@ from typing import Any
 
 from renderer.check.labels import DNS_SUBDOMAIN, check_selector
 from renderer.check.report import Path, Report
+from renderer.check.routing import CANARY, ROUTING, check_route, check_routing
 from renderer.rollout_spec import DEFAULT_MAX_SURGE, DEFAULT_MAX_UNAVAILABLE, STEP_KINDS, RolloutPause
 
 STRATEGY: Path = ("spec", "strategy")
-CANARY: Path = (*STRATEGY, "canary")
 BLUE_GREEN: Path = (*STRATEGY, "blueGreen")
-ROUTING: Path = (*CANARY, "trafficRouting")
 
-NEED_SERVICES = ("alb", "istio", "smi", "apisix", "ambassador", "nginx", "appMesh", "traefik")
-HEADER_ROUTERS = ("istio", "alb", "apisix", "plugins")
 NOT_NEGATIVE: tuple[Path, ...] = (
     ("spec", "replicas"),
     ("spec", "minReadySeconds"),
@@ -102,9 +99,7 @@ def _check_blue_green(report: Report) -> None:
 
 def _check_canary(report: Report) -> None:
     _check_surge(report)
-    _check_canary_services(report)
-    _check_ping_pong(report)
-    _check_routing(report)
+    check_routing(report)
     for index, step in enumerate(report.items(*CANARY, "steps")):
         if isinstance(step, Mapping):
             _check_step(report, index, step)
@@ -141,75 +136,6 @@ def _check_share(report: Report, path: Path, default: str = "0", most: int | Non
     return value
 
 
-def _check_canary_services(report: Report) -> None:
-    stable, canary = report.text(*CANARY, "stableService"), report.text(*CANARY, "canaryService")
-    if stable and stable == canary:
-        message = f'"{stable}" is also the canaryService: two different Services are required'
-        report.add((*CANARY, "stableService"), message, field="spec.strategy.stableService")
-    for router in NEED_SERVICES:
-        body = report.at(*ROUTING, router)
-        has_subsets = router == "istio" and report.at(*ROUTING, router, "destinationRule") is not None
-        has_ping_pong = router in ("alb", "istio") and report.at(*CANARY, "pingPong") is not None
-        if body is None or has_subsets or has_ping_pong:
-            continue
-        for key in ("stableService", "canaryService"):
-            if not report.text(*CANARY, key):
-                message = f"required: the router {router} shifts traffic between stableService and canaryService"
-                report.add((*CANARY, key), message, field=f"spec.strategy.{key}")
-        break
-
-
-def _check_ping_pong(report: Report) -> None:
-    path: Path = (*CANARY, "pingPong")
-    if report.at(*path) is None:
-        return
-    field = "spec.strategy.pingPong"
-    routing = report.at(*ROUTING)
-    if routing is not None and report.at(*ROUTING, "alb") is None and report.at(*ROUTING, "istio") is None:
-        message = "ping-pong Services work with the routers alb and istio only"
-        report.add(path, message, field="spec.strategy.trafficRouting.alb")
-    ping, pong = report.text(*path, "pingService"), report.text(*path, "pongService")
-    for key, name in (("pingService", ping), ("pongService", pong)):
-        if not name:
-            report.add((*path, key), "required: ping-pong needs both Services", field=f"{field}.{key}")
-    if ping and ping == pong:
-        message = f'"{ping}" is also the pongService: two different Services are required'
-        report.add((*path, "pingService"), message, field=f"{field}.pingService")
-    if report.at(*ROUTING, "alb") is not None and not report.text(*ROUTING, "alb", "rootService"):
-        message = "required for ping-pong Services with alb"
-        report.add((*ROUTING, "alb", "rootService"), message, field="spec.strategy.trafficRouting.alb.rootService")
-
-
-def _check_routing(report: Report) -> None:
-    delay, dynamic = report.at(*CANARY, "scaleDownDelaySeconds"), report.at(*CANARY, "dynamicStableScale") is True
-    if report.at(*ROUTING) is None:
-        if delay is not None:
-            message = "can only be used with trafficRouting"
-            report.add((*CANARY, "scaleDownDelaySeconds"), message, field="spec.strategy.scaleDownDelaySeconds")
-        if dynamic:
-            message = "can only be used with trafficRouting"
-            report.add((*CANARY, "dynamicStableScale"), message, field="spec.strategy.dynamicStableScale")
-        return
-    if delay is not None and dynamic:
-        message = "cannot be used together with scaleDownDelaySeconds"
-        report.add((*CANARY, "dynamicStableScale"), message, field="spec.strategy.dynamicStableScale")
-    weight = (*ROUTING, "maxTrafficWeight")
-    if report.at(*weight) is not None and report.at(*ROUTING, "nginx") is None and not report.at(*ROUTING, "plugins"):
-        message = "is supported with nginx and plugins only"
-        report.add(weight, message, field="spec.strategy.trafficRouting.maxTrafficWeight")
-    if report.at(*ROUTING, "nginx") is not None:
-        _check_one_of_ingresses(report, "nginx", "stableIngress", "stableIngresses")
-    if report.at(*ROUTING, "alb") is not None:
-        _check_one_of_ingresses(report, "alb", "ingress", "ingresses")
-
-
-def _check_one_of_ingresses(report: Report, router: str, one: str, several: str) -> None:
-    has_one, has_several = bool(report.text(*ROUTING, router, one)), report.at(*ROUTING, router, several) is not None
-    if has_one == has_several:
-        found = "both" if has_one else "neither"
-        report.add((*ROUTING, router), f"expected either {one} or {several}, found {found}")
-
-
 def _check_step(report: Report, index: int, step: Mapping[str, Any]) -> None:
     path: Path = (*CANARY, "steps", index)
     field = f"spec.strategy.steps[{index}]"
@@ -230,7 +156,7 @@ def _check_step(report: Report, index: int, step: Mapping[str, Any]) -> None:
         _check_canary_scale(report, (*path, "setCanaryScale"))
     for kind in ("setHeaderRoute", "setMirrorRoute"):
         if report.at(*path, kind) is not None:
-            _check_route(report, path, kind, field)
+            check_route(report, path, kind, field)
 
 
 def _check_canary_scale(report: Report, path: Path) -> None:
@@ -249,31 +175,6 @@ def _check_canary_scale(report: Report, path: Path) -> None:
     for key, value in (("weight", weight), ("replicas", replicas)):
         if value is not None and value < 0:
             report.add((*path, key), f"{value} is negative, expected 0 or more")
-
-
-def _check_route(report: Report, step: Path, kind: str, field: str) -> None:
-    path, field = (*step, kind), f"{field}.{kind}"
-    routers = HEADER_ROUTERS if kind == "setHeaderRoute" else ("istio",)
-    if all(report.at(*ROUTING, router) is None for router in routers):
-        report.add(path, f"{kind} requires one of the routers {', '.join(routers)}", field=field)
-        return
-    name, managed = report.text(*path, "name"), report.at(*ROUTING, "managedRoutes")
-    if managed is None:
-        message = f"required: {kind} names a route of it"
-        report.add((*ROUTING, "managedRoutes"), message, field="spec.strategy.trafficRouting.managedRoutes")
-    elif name not in [route.get("name") for route in managed if isinstance(route, Mapping)]:
-        report.add(path, f'trafficRouting.managedRoutes has no route "{name}"', field=field)
-    for index in range(len(report.items(*path, "match"))):
-        for key in ("headerValue",) if kind == "setHeaderRoute" else ("method", "path"):
-            value = report.at(*path, "match", index, key)
-            if value is None and kind == "setMirrorRoute":
-                continue
-            given = [match for match in ("exact", "regex", "prefix") if report.text(*path, "match", index, key, match)]
-            allowed = ["exact"] if kind == "setHeaderRoute" and report.at(*ROUTING, "alb") is not None else None
-            if len(given) != 1 or (allowed and given != allowed):
-                expected = "exact" if allowed else "one of exact, regex, prefix"
-                message = f"{key}: expected {expected}, found {' and '.join(given) or 'none'}"
-                report.add((*path, "match", index, key), message, field=f"{field}.match[{index}]")
 
 
 def _check_threshold(report: Report) -> None:
