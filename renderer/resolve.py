@@ -69,7 +69,7 @@ def resolve(
 
 def all_objects(resolved: Resolved, world: World) -> list[Body]:
     """Return everything that is rendered for ``world``: what the release makes and what passes through, sorted."""
-    bodies = {manifest.key: manifest.body for manifest in resolved.pass_through}
+    bodies = {_key(manifest, world.rollout): manifest.body for manifest in resolved.pass_through}
     bodies.update(rendered(world))
     return [bodies[key] for key in sorted(bodies)]
 

@@ -69,13 +69,15 @@ class Scenario:
 class Frame:
     """The world after an action, once nothing moves any more, and the writes that led there.
 
-    ``rejected`` is the refusal where the action was refused; the world is as it was then.
+    ``rejected`` is the refusal where the action was refused; the world is as it was then.  ``delayed`` tells that the
+    controller sleeps at this moment and will go on by itself.
     """
 
     action: Any
     world: World
     writes: tuple[Write, ...]
     rejected: str = ""
+    delayed: bool = False
 
 
 def read_scenario(text: str, file: str) -> Scenario:
@@ -182,7 +184,7 @@ def simulate(
         if settled.restless:
             settled = _sleep(settled, PATIENCE, held=held, until_rest=True)
         world = settled.world
-        yield Frame(action, world, settled.writes, rejected)
+        yield Frame(action, world, settled.writes, rejected, settled.delayed)
         if between is not None and not held:
             world = between(world)
         world = replace(world, now=world.now + QUIET)

@@ -16,12 +16,13 @@ class Settled:
     """The world once nothing moves any more, and all writes that led there, in order.
 
     ``restless`` tells that the controller goes on writing although nothing comes of it: each of its passes undoes what
-    it has just done.
+    it has just done.  ``delayed`` tells that it sleeps in the middle of a pass, where that was asked for.
     """
 
     world: World
     writes: tuple[Write, ...]
     restless: bool = False
+    delayed: bool = False
 
 
 def settle(
@@ -53,7 +54,7 @@ def settle(
     for _ in range(MAX_PASSES):
         done = reconcile(world, hold_step=hold_step, skip_pauses=skip_pauses)
         if done.delayed and until_delay:
-            return Settled(done.world, (*writes, *done.writes))
+            return Settled(done.world, (*writes, *done.writes), delayed=True)
         if done.world != world:
             writes.extend(done.writes)
             world = done.world

@@ -45,9 +45,9 @@ class AlbRouter(Router):
         owned = _managed(old)[rollout.name]
         kept = {name: old[name] for name in (*owned, MANAGED) if name in old}
         result = _with_annotations(wanted, {**_annotations(wanted), **kept})
-        routes = [name for name in traffic_routing(rollout).managed_routes if _has_service(rendered, name)]
-        for name in reversed(routes):
-            result = _with_path(result, name)
+        for name in reversed(traffic_routing(rollout).managed_routes):
+            if _has_service(rendered, name) and not _has_service(result, name):
+                result = _with_path(result, name)
         return _sorted(result, traffic_routing(rollout).managed_routes)
 
     def remove_managed_routes(self, ctx: Context) -> None:

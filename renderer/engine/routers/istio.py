@@ -231,7 +231,7 @@ def _carry_over_service(rollout: Rollout, wanted: Body, rendered: Body) -> Body:
         managed = traffic_routing(rollout).managed_routes if protocol == "http" else ()
         own = [route for route in old if route.get("name") in managed]
         rest = [route for route in old if route.get("name") not in managed]
-        new = _routes(wanted, protocol)
+        new = [route for route in _routes(wanted, protocol) if route.get("name") not in managed]
         if len(new) == len(rest):
             new = [_carried(route, before) for route, before in zip(new, rest, strict=True)]
         if own or new:
