@@ -83,3 +83,15 @@ def blue_green() -> MakeWorld:
         return settle(world).world if settled else world
 
     return make
+
+
+@pytest.fixture
+def routed() -> MakeWorld:
+    """Make a canary with any router, not released yet; its Services are ``stable`` and ``canary``."""
+
+    def make(routing: dict[str, Any], *bodies: dict[str, Any], **canary: Any) -> World:
+        strategy = {"canaryService": "canary", "stableService": "stable", "trafficRouting": routing, **canary}
+        manifests = [rollout({"canary": strategy}), service("canary"), service("stable"), *bodies]
+        return world_of([Manifest(body) for body in manifests], NOW)
+
+    return make
