@@ -12,7 +12,9 @@ from yaml.nodes import Node
 
 from renderer.errors import Finding, RollstepError
 from renderer.manifest import field_path
-from renderer.yaml_io import FieldPath, compose, flow_scalar, load_documents, value_node
+from renderer.yaml_dump import flow_scalar
+from renderer.yaml_io import load_documents
+from renderer.yaml_nodes import FieldPath, compose, value_node
 
 
 class Removed:

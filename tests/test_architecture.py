@@ -26,6 +26,7 @@ CORE = {
     "pod_template",
     "release",
     "roles",
+    "rollout_reader",
     "rollout_spec",
     "rollout_status",
     "tables",
@@ -57,6 +58,7 @@ SHELL = {
     "settings",
     "settings_check",
     "simulate",
+    "simulate_frames",
     "simulate_table",
     "source_edit",
     "sources",
@@ -69,8 +71,10 @@ SHELL = {
     "workspace",
     "write",
     "write_release",
+    "yaml_dump",
     "yaml_edit",
     "yaml_io",
+    "yaml_nodes",
     "yaml_scalars",
 }
 """Everything else: what knows files, processes, formats, git or the command line."""
@@ -114,7 +118,7 @@ OWNERS = {
     "jinja2": {"layouts", "sources"},
     "jsonschema": {"kubeconform", "settings_check"},
     "ruamel": {"yaml_edit"},
-    "yaml": {"yaml_edit", "yaml_io"},
+    "yaml": {"yaml_edit", "yaml_io", "yaml_nodes"},
 }
 """Who may import each library: YAML is read in one module and edited in another, manifests are laid out in one and a
 user's own templates filled in another, git is known to one alone."""
