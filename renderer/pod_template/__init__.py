@@ -1,6 +1,6 @@
 """The pod-template-hash, bit for bit: what the API server makes of a template, its bytes in Go, and their hash.
 
-``default_rollout`` or ``default_template`` come first; ``canonical_json`` and ``pod_template_hash`` take what they return.
+``default_rollout`` or ``default_template`` comes first; ``canonical_json`` and ``pod_template_hash`` take its result.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from renderer.errors import Finding, RollstepError
 from renderer.manifest import Body, Source, field_path
+from renderer.pod_template.defaults import NOWHERE
 from renderer.pod_template.fnv import safe_hash
 from renderer.pod_template.go_json import Mismatch, encoder
 from renderer.pod_template.schema import Path, as_json, json_type
@@ -13,7 +14,7 @@ from renderer.pod_template.table import DEFAULT_PROFILE
 def canonical_json(
     template: Body,
     profile: str = DEFAULT_PROFILE,
-    source: Source = Source(""),  # noqa: B008 - Source is frozen
+    source: Source = NOWHERE,
     path: Path = ("spec", "template"),
 ) -> bytes:
     """Return the bytes that Go's ``encoding/json`` makes of the template as a ``corev1.PodTemplateSpec``.
@@ -39,7 +40,7 @@ def pod_template_hash(
     template: Body,
     collision_count: int | None = None,
     profile: str = DEFAULT_PROFILE,
-    source: Source = Source(""),  # noqa: B008 - Source is frozen
+    source: Source = NOWHERE,
     path: Path = ("spec", "template"),
 ) -> str:
     """Return the pod-template-hash that the controller gives to the ReplicaSet of ``template``.

@@ -11,20 +11,26 @@ from renderer.manifest import Body, Source, field_path
 from renderer.pod_template.schema import Outcome, Path, Schema, json_type
 from renderer.pod_template.table import DEFAULT_PROFILE, rollout_schema
 
+NOWHERE = Source("")
+"""The source of what was read from no file."""
 TOP_LEVEL = ("apiVersion", "kind", "metadata", "spec", "status")
 """Fields of a Rollout; others are dropped."""
 
 
 def default_rollout(
-    body: Body, source: Source = Source(""), controller_version: str = DEFAULT_PROFILE  # noqa: B008 - Source is frozen
+    body: Body,
+    source: Source = NOWHERE,
+    crd_version: str = DEFAULT_PROFILE,
 ) -> dict[str, Any]:
-    """Return a Rollout with its ``spec`` pruned and defaulted by the CRD of Argo Rollouts v1.9.1 or v1.8.4.
+    """Return a Rollout with its ``spec`` pruned and defaulted by the CRD of Argo Rollouts v1.9.1, or v1.8.4 for "1.8".
 
+    The CRD in a cluster need not be that of its controller: a controller v1.8 works with the CRD of v1.9, which is the
+    one that knows and fills in more.
     ``metadata`` and ``status`` stay as they are.  Raises RollstepError with every value that the API server refuses or
     the controller cannot read, in the API server's words, at its place in ``source``.
     """
     out = Outcome()
-    result = _pruned(body, controller_version, out)
+    result = _pruned(body, crd_version, out)
     _check_metadata(body.get("metadata"), out)
     raise_errors(out, source)
     return result
@@ -32,8 +38,8 @@ def default_rollout(
 
 def default_template(
     template: Any,
-    controller_version: str = DEFAULT_PROFILE,
-    source: Source = Source(""),  # noqa: B008 - Source is frozen
+    crd_version: str = DEFAULT_PROFILE,
+    source: Source = NOWHERE,
     path: Path = (),
 ) -> dict[str, Any]:
     """Return a pod template as :func:`default_rollout` leaves that of a Rollout; ``path`` is where it is in ``source``.
@@ -41,38 +47,38 @@ def default_template(
     Raises RollstepError as :func:`default_rollout` does.
     """
     out = Outcome()
-    result = _template(controller_version).apply(template, path, out)
+    result = _template(crd_version).apply(template, path, out)
     raise_errors(out, source)
     checked: dict[str, Any] = result
     return checked
 
 
-def unknown_fields(body: Body, controller_version: str = DEFAULT_PROFILE) -> list[Path]:
+def unknown_fields(body: Body, crd_version: str = DEFAULT_PROFILE) -> list[Path]:
     """Return the path of every field of a Rollout that the API server drops, in the order of the document."""
     out = Outcome()
-    _pruned(body, controller_version, out)
+    _pruned(body, crd_version, out)
     return out.unknown
 
 
 @cache
-def _spec(controller_version: str) -> Schema:
-    return Schema(rollout_schema(controller_version))
+def _spec(crd_version: str) -> Schema:
+    return Schema(rollout_schema(crd_version))
 
 
 @cache
-def _template(controller_version: str) -> Schema:
-    schema = _spec(controller_version).field("template")
+def _template(crd_version: str) -> Schema:
+    schema = _spec(crd_version).field("template")
     assert schema is not None
     return schema
 
 
-def _pruned(body: Body, controller_version: str, out: Outcome) -> dict[str, Any]:
+def _pruned(body: Body, crd_version: str, out: Outcome) -> dict[str, Any]:
     out.unknown += [(key,) for key in body if key not in TOP_LEVEL]
     result = {key: value for key, value in body.items() if key in TOP_LEVEL}
     if result.get("spec") is None:
         out.errors.append((("spec",), "Required value", ""))
     else:
-        result["spec"] = _spec(controller_version).apply(result["spec"], ("spec",), out)
+        result["spec"] = _spec(crd_version).apply(result["spec"], ("spec",), out)
     return result
 
 
@@ -80,21 +86,20 @@ def _check_metadata(metadata: Any, out: Outcome) -> None:
     """Check what decides on how the object is read; the names in it are for others to check."""
     if not isinstance(metadata, Mapping):
         if metadata is not None:
-            out.wrong_type(metadata, ("metadata",), "object", "metadata")
+            out.wrong_type(metadata, ("metadata",), "object")
         return
     for name in ("name", "namespace"):
         if not isinstance(metadata.get(name, ""), str | None):
-            out.wrong_type(metadata[name], ("metadata", name), "string", f"metadata.{name}")
+            out.wrong_type(metadata[name], ("metadata", name), "string")
     for name in ("labels", "annotations"):
         values = metadata.get(name) or {}
         if not isinstance(values, Mapping):
-            out.wrong_type(values, ("metadata", name), "object", f"metadata.{name}")
+            out.wrong_type(values, ("metadata", name), "object")
             continue
         for key, value in values.items():
             # The API server reads a null as "".
             if json_type(value) not in ("string", "null"):
-                path = ("metadata", name, key)
-                out.wrong_type(value, path, "string", field_path(path))
+                out.wrong_type(value, ("metadata", name, key), "string")
 
 
 def raise_errors(out: Outcome, source: Source) -> None:

@@ -99,7 +99,7 @@ def _map(item: Callable[[], Encoder], zero: str) -> Encoder:
 
 
 Field = tuple[str, str, Encoder, str, str]
-"""JSON name, the name as Go writes it, the value's function, the text that is left out, the text where it is missing."""
+"""JSON name, the name as Go writes it, the value's function, the text that is left out, the text of a missing value."""
 
 
 def _struct(profile: str, type_name: str) -> Encoder:

@@ -23,7 +23,8 @@ BINARY_DIGITS = 14
 
 _QUANTITY = re.compile(r"([+-]?)0*([0-9]*)(?:\.([0-9]*))?([eEinumkKMGTP]*[+-]?[0-9]*)", re.ASCII)
 _EXPONENT = re.compile(r"[eE]([+-]?[0-9]+)", re.ASCII)
-_GO_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+_SPACES = " \x85\xa0\u1680\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+"""What Kubernetes trims.  Tabs and line ends it sees in their JSON spelling, as a backslash, and refuses."""
 
 
 @lru_cache(maxsize=4096)
@@ -32,7 +33,7 @@ def canonical_quantity(text: str) -> str:
 
     A short number in canonical form keeps its spelling (``1.500`` and ``+5`` stay), as in Kubernetes.
     """
-    text = text.strip(_GO_SPACE)
+    text = text.strip(_SPACES)
     match = _QUANTITY.fullmatch(text) if text else None
     if match is None:
         raise ValueError("is not a number with an optional suffix such as 100m, 1.5, 512Mi or 2e3")
@@ -78,7 +79,8 @@ def _round_up(amount: int, digits: int) -> int:
     """Return ``amount`` without its last ``digits`` digits, rounded up."""
     if digits > len(str(amount)):
         return 1
-    return -(-amount // 10**digits)
+    unit: int = 10**digits
+    return -(-amount // unit)
 
 
 def _spelled(amount: int, power: int, binary: bool, scientific: bool) -> str:

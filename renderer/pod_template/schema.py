@@ -1,8 +1,8 @@
 """What the API server does with a custom resource: drop what the schema does not know, fill in defaults, check.
 
-Source: k8s.io/apiextensions-apiserver v0.34.1, ``pkg/apiserver/schema``: ``defaulting/prunenulls.go`` and ``algorithm.go``
-(a null goes, or becomes the default), ``pruning/algorithm.go``, ``listtype/validation.go``, and the messages of its
-validation.  One pass does all of it, from the outside in.
+Source: k8s.io/apiextensions-apiserver v0.34.1, ``pkg/apiserver/schema``: ``defaulting/prunenulls.go`` and
+``defaulting/algorithm.go`` (a null goes, or becomes the default), ``pruning/algorithm.go``, ``listtype/validation.go``,
+and the messages of its validation.  One pass does all of it, from the outside in.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from copy import deepcopy
 from datetime import datetime
 from typing import Any
+
+from renderer.manifest import field_path
 
 Path = tuple[str | int, ...]
 
@@ -35,9 +37,7 @@ KEYWORDS = {
 BITS = {"int32": 32, "int64": 64}
 LARGEST_FLOAT = 2**53 - 1
 """Larger floats are no integers to the API server."""
-_DATE_TIME = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(\.\d+)?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII
-)
+_DATE_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(\.\d+)?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII)
 
 
 class Outcome:
@@ -47,10 +47,10 @@ class Outcome:
         self.errors: list[tuple[Path, str, str]] = []
         self.unknown: list[Path] = []
 
-    def wrong_type(self, value: Any, path: Path, expected: str, named: str) -> None:
+    def wrong_type(self, value: Any, path: Path, expected: str) -> None:
         """Add the API server's words for a value of another type."""
         kind = json_type(value)
-        message = f'Invalid value: "{kind}": {named} in body must be of type {expected}: "{kind}"'
+        message = f'Invalid value: "{kind}": {field_path(path)} in body must be of type {expected}: "{kind}"'
         self.errors.append((path, message, "" if isinstance(value, (Mapping, list)) else f"found {as_json(value)}"))
 
 
@@ -106,11 +106,11 @@ class Schema:
         """
         if isinstance(value, Mapping):
             if self.types and self.types != "object":
-                out.wrong_type(value, path, self.types, shown(path))
+                out.wrong_type(value, path, self.types)
             return self._object(value, path, out, keep or self.keep)
         if isinstance(value, list):
             if self.types and self.types != "array":
-                out.wrong_type(value, path, self.types, shown(path))
+                out.wrong_type(value, path, self.types)
             return self._list(value, path, out, keep or self.keep)
         return self._scalar(value, path, out)
 
@@ -161,14 +161,15 @@ class Schema:
         if types and kind not in types.split(",") and not (types == "date-time" and is_date_time(value)):
             if types == "date-time" and kind == "string":
                 text = as_json(value)
-                out.errors.append((path, f"Invalid value: {text}: {shown(path)} in body must be of type date-time: {text}", ""))
+                message = f"Invalid value: {text}: {field_path(path)} in body must be of type date-time: {text}"
+                out.errors.append((path, message, "write it as 2026-01-31T12:00:00Z"))
             else:
-                out.wrong_type(value, path, types, shown(path))
+                out.wrong_type(value, path, types)
         elif kind == "integer" and self.size and not -(2 ** (self.size - 1)) <= value < 2 ** (self.size - 1):
             message = f"Invalid value: {value}: does not fit into the {self.size} bits that the controller has for it"
             out.errors.append((path, message, ""))
         elif kind == "string" and self.pattern is not None and not re.search(self.pattern, value):
-            message = f"Invalid value: {as_json(value)}: {shown(path)} in body should match '{self.pattern}'"
+            message = f"Invalid value: {as_json(value)}: {field_path(path)} in body should match '{self.pattern}'"
             out.errors.append((path, message, ""))
         return value
 
@@ -206,10 +207,3 @@ def is_date_time(value: Any) -> bool:
     except ValueError:
         return False
     return True
-
-
-def shown(path: Path) -> str:
-    """Return a path as the API server's messages have it."""
-    from renderer.manifest import field_path
-
-    return field_path(path)
