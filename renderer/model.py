@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from renderer.manifest import Body, ObjectKey, Source
+from renderer.rollout_reader import SpecReader, read_strategy
 from renderer.rollout_spec import (
     AntiAffinity,
     BlueGreenStrategy,
@@ -22,9 +23,7 @@ from renderer.rollout_spec import (
     ReplicaProgressThreshold,
     RolloutPause,
     SetCanaryScale,
-    SpecReader,
     TrafficRouting,
-    read_strategy,
 )
 from renderer.rollout_status import (
     BlueGreenStatus,

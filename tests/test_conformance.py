@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from renderer.simulate import read_scenario, simulate, to_document
+from renderer.simulate import read_scenario, simulate
+from renderer.simulate_frames import to_document
 
 DATA = Path(__file__).parent / "data" / "conformance"
 SCENARIOS = sorted(DATA.glob("scenarios/*/*.yaml"))

@@ -13,7 +13,8 @@ from renderer.manifest import Manifest
 from renderer.model import World
 from renderer.release import moved, react, rendered
 from renderer.resolve import all_objects, resolve
-from renderer.simulate import read_scenario, simulate, to_document
+from renderer.simulate import read_scenario, simulate
+from renderer.simulate_frames import to_document
 from renderer.state import State, dump_state, load_state, next_state
 from renderer.yaml_io import dump, load_documents
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from renderer.errors import RollstepError
-from renderer.simulate import Frame, read_scenario, simulate, to_document
+from renderer.simulate import Frame, read_scenario, simulate
+from renderer.simulate_frames import to_document
 from renderer.simulate_table import to_table
 
 ROLLOUT = """

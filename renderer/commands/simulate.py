@@ -35,7 +35,8 @@ def command(scenario: str, output: str, profile: str) -> None:
     """
     import json
 
-    from renderer.simulate import read_scenario, simulate, to_document
+    from renderer.simulate import read_scenario, simulate
+    from renderer.simulate_frames import to_document
     from renderer.simulate_table import to_table
 
     with click.open_file(scenario, encoding="utf-8") as file:

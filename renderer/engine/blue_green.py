@@ -7,13 +7,13 @@ from renderer.engine.pause import completed_blue_green_pause, reconcile_blue_gre
 from renderer.engine.replica_sets import (
     reconcile_ephemeral_metadata,
     reconcile_new_replica_set,
-    reconcile_other_replica_sets,
     reconcile_revision_history_limit,
     remove_scale_down_deadlines,
     scale,
     sync_replica_set_revision,
 )
 from renderer.engine.restart import reconcile_restart
+from renderer.engine.scale_down import reconcile_other_replica_sets
 from renderer.engine.services import BLUE_GREEN, reconcile_active_service, reconcile_preview_service, service
 from renderer.engine.sync_status import is_rollback_within_window, pod_template_changed, sync_status_blue_green
 from renderer.model import RolloutStatus

@@ -8,12 +8,12 @@ from renderer.engine.replica_sets import (
     reconcile_canary_stable_replica_set,
     reconcile_ephemeral_metadata,
     reconcile_new_replica_set,
-    reconcile_other_replica_sets,
     reconcile_revision_history_limit,
     remove_scale_down_deadlines,
     sync_replica_set_revision,
 )
 from renderer.engine.restart import reconcile_restart
+from renderer.engine.scale_down import reconcile_other_replica_sets
 from renderer.engine.services import reconcile_ping_and_pong_service, reconcile_stable_and_canary_service
 from renderer.engine.sync_status import pod_template_or_steps_changed, sync_status_canary
 from renderer.engine.traffic import reconcile_traffic_routing

@@ -6,7 +6,7 @@ from typing import Any
 
 from renderer.engine.context import Context, hash_of
 from renderer.engine.ping_pong import is_ping_pong, stable_and_canary_services
-from renderer.engine.replicas import new_rs_replicas
+from renderer.engine.replica_counts import new_rs_replicas
 from renderer.engine.revisions import is_saturated
 from renderer.errors import Finding, RollstepError
 from renderer.manifest import Body, ObjectKey, field_path

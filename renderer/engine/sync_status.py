@@ -8,10 +8,9 @@ from renderer.engine.conditions import calculate_conditions
 from renderer.engine.context import Context
 from renderer.engine.pause import CANARY_PAUSE_STEP, calculate_pause_status, completed_canary_pause_step
 from renderer.engine.ping_pong import next_turn
+from renderer.engine.replica_counts import at_desired_replica_counts, replica_progress_threshold_met
 from renderer.engine.replicas import (
-    at_desired_replica_counts,
     current_canary_step,
-    replica_progress_threshold_met,
     total_actual,
     total_available,
     total_ready,

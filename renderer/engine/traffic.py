@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from renderer.engine.context import Context, hash_of
+from renderer.engine.replica_counts import at_desired_replica_counts, replica_progress_threshold_met
 from renderer.engine.replicas import (
-    at_desired_replica_counts,
     current_canary_step,
     desired_canary_weight,
     get_current_set_weight,
     last_set_weight,
-    replica_progress_threshold_met,
     total_available,
 )
 from renderer.engine.routers import Router, router_for

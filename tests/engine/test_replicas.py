@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from renderer.engine import replica_counts as counts_of
 from renderer.engine import replicas as r
 from renderer.model import (
     CanaryStatus,
@@ -96,7 +97,7 @@ def test_the_next_move_of_a_basic_canary(
     replicas: int, weight: int, surge: int, unavailable: int, now: tuple[int, int], expected: tuple[int, int]
 ) -> None:
     subject = rollout(replicas, maxSurge=surge, maxUnavailable=unavailable, steps=[{"setWeight": weight}])
-    counts = r.replica_counts_for_basic_canary(
+    counts = counts_of.replica_counts_for_basic_canary(
         subject, updating(), replica_set("new", now[0]), replica_set("old", now[1]), []
     )
     assert counts == expected
@@ -108,7 +109,7 @@ LIMITS = st.one_of(st.integers(0, 10), st.integers(0, 100).map(lambda percent: f
 
 @given(replicas=st.integers(1, 60), weight=st.integers(0, 100), surge=st.integers(0, 5))
 def test_approximate_counts_are_within_surge_and_leave_nobody_out(replicas: int, weight: int, surge: int) -> None:
-    canary, stable = r.approximate_weighted_counts(replicas, weight, 100, surge)
+    canary, stable = counts_of.approximate_weighted_counts(replicas, weight, 100, surge)
     assert canary >= 0
     assert stable >= 0
     assert canary + stable in ({replicas, replicas + 1} if surge else {replicas})
@@ -144,7 +145,7 @@ def test_a_move_never_exceeds_surge_nor_takes_too_many_available_pods(
     subject = rollout(replicas, maxSurge=surge, maxUnavailable=unavailable, steps=[{"setWeight": weight}])
     new_rs = replica_set("new", new, min(new, new_available))
     stable_rs = replica_set("old", stable, min(stable, stable_available))
-    counts = r.replica_counts_for_basic_canary(subject, updating(), new_rs, stable_rs, [])
+    counts = counts_of.replica_counts_for_basic_canary(subject, updating(), new_rs, stable_rs, [])
     most = replicas + r.max_surge(subject)
     assert min(counts) >= 0
     assert sum(counts) <= max(most, new + stable)
@@ -163,20 +164,22 @@ def test_repeated_moves_come_to_the_weight_and_stay(replicas: int, weight: int, 
     subject = rollout(replicas, maxSurge=surge, maxUnavailable=unavailable, steps=[{"setWeight": weight}])
     new, stable = 0, replicas
     for _ in range(4 * replicas + 4):
-        counts = r.replica_counts_for_basic_canary(
+        counts = counts_of.replica_counts_for_basic_canary(
             subject, updating(), replica_set("new", new), replica_set("old", stable), []
         )
         if counts == (new, stable):
             break
         new, stable = counts
-    wanted = r.approximate_weighted_counts(replicas, weight, 100, r.max_surge(subject))
+    wanted = counts_of.approximate_weighted_counts(replicas, weight, 100, r.max_surge(subject))
     assert (new, stable) == wanted
 
 
 def test_older_replica_sets_shrink_before_the_other_two() -> None:
     subject = rollout(10, steps=[{"setWeight": 50}], maxSurge=0, maxUnavailable=5)
     older = [replica_set("older", 4)]
-    counts = r.replica_counts_for_basic_canary(subject, updating(), replica_set("new", 0), replica_set("old", 6), older)
+    counts = counts_of.replica_counts_for_basic_canary(
+        subject, updating(), replica_set("new", 0), replica_set("old", 6), older
+    )
     assert counts == (0, 6)
 
 
@@ -188,7 +191,7 @@ def test_a_routed_canary_has_its_share_rounded_up_and_the_stable_side_all(
     replicas: int, weight: int, least: int
 ) -> None:
     subject = rollout(replicas, steps=[{"setWeight": weight}], minPodsPerReplicaSet=least, **ROUTED)
-    new, stable = r.replica_counts_for_traffic_routed_canary(
+    new, stable = counts_of.replica_counts_for_traffic_routed_canary(
         subject, updating(), replica_set("new", 0), replica_set("old", replicas), None
     )
     assert stable == replicas
@@ -201,7 +204,7 @@ def test_a_routed_canary_has_its_share_rounded_up_and_the_stable_side_all(
 def test_a_dynamic_stable_side_keeps_the_pods_that_get_traffic(replicas: int, weight: int, recorded: int) -> None:
     subject = rollout(replicas, steps=[{"setWeight": weight}], dynamicStableScale=True, **ROUTED)
     weights = TrafficWeights(WeightDestination(100 - recorded), WeightDestination(recorded))
-    _, stable = r.replica_counts_for_traffic_routed_canary(
+    _, stable = counts_of.replica_counts_for_traffic_routed_canary(
         subject, updating(), replica_set("new", 0), replica_set("old", replicas), weights
     )
     assert stable * 100 >= max(recorded, 100 - weight) * replicas
@@ -220,7 +223,7 @@ def test_a_dynamic_stable_side_keeps_the_pods_that_get_traffic(replicas: int, we
 def test_set_canary_scale_holds_until_another_one(steps: list[Any], index: int, expected: int) -> None:
     subject = rollout(10, steps=steps, **ROUTED)
     status = updating(current_step_index=index)
-    counts = r.replica_counts_for_traffic_routed_canary(subject, status, None, replica_set("old", 10), None)
+    counts = counts_of.replica_counts_for_traffic_routed_canary(subject, status, None, replica_set("old", 10), None)
     assert counts[0] == expected
 
 
@@ -244,7 +247,7 @@ def test_set_canary_scale_means_nothing_without_a_router() -> None:
 def test_the_replica_progress_threshold(threshold: Any, available: int, desired: int, met: bool) -> None:
     canary = rollout(10, **({"replicaProgressThreshold": threshold} if threshold else {})).canary
     assert canary is not None
-    assert r.replica_progress_threshold_met(canary, replica_set("new", desired, available), desired) is met
+    assert counts_of.replica_progress_threshold_met(canary, replica_set("new", desired, available), desired) is met
 
 
 def test_an_aborted_dynamic_release_goes_back_through_the_steps() -> None:
