@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
@@ -18,6 +19,8 @@ MAX_DEPTH = 200
 
 PLAIN, QUOTED = "plain", "quoted"
 MERGE = "<<"
+_BARE_TAG = re.compile(r"!\s")
+_BARE_TAG_OF_NODE = re.compile(r"(?:&\S+\s+)?!\s")
 
 
 class _Composer(CParser):
@@ -67,9 +70,12 @@ def compose(text: str, file: str) -> Iterator[Node]:
     """Yield the node tree of each document; raise RollstepError for what is not YAML."""
     try:
         composer = _Composer(text)
+        bare_tags = _BARE_TAG.search(text)
         while composer.check_node():
             node = composer.get_node()
             assert node is not None  # check_node has seen one
+            if bare_tags:
+                _quote_tagged(node, text)
             yield node
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
@@ -78,6 +84,25 @@ def compose(text: str, file: str) -> Iterator[Node]:
         raise RollstepError([Finding(file, line, column, "", f"is not YAML: {problem}")]) from error
     except (RecursionError, ValueError, UnicodeEncodeError) as error:
         raise RollstepError([Finding(file, 0, 0, "", f"is not YAML: {error}")]) from error
+
+
+def _quote_tagged(root: Node, text: str) -> None:
+    """Give the scalars that have the bare tag ``!`` the tag of quoted ones: libyaml hides that they have it."""
+    for node in _nodes(root, set()):
+        if isinstance(node, ScalarNode) and node.tag == PLAIN and _BARE_TAG_OF_NODE.match(text, node.start_mark.index):
+            node.tag = QUOTED
+
+
+def _nodes(node: Node, seen: set[int]) -> Iterator[Node]:
+    """Yield every node below and with ``node`` once."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    yield node
+    if isinstance(node, CollectionNode):
+        for entry in node.value:
+            for child in entry if isinstance(entry, tuple) else (entry,):
+                yield from _nodes(child, seen)
 
 
 def _entry(node: Node, part: str | int) -> tuple[Node, Node] | None:

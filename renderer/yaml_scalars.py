@@ -10,6 +10,7 @@ import base64
 import binascii
 import math
 import re
+from decimal import Decimal
 
 Scalar = str | int | float | bool | None
 
@@ -24,6 +25,8 @@ _NOT_FINITE = frozenset(
 _HINT = frozenset("0123456789+-.yYnNtTfFoO~")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INT = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))")
+_BETWEEN_DIGITS = re.compile(r"(?<=[0-9])_(?=[0-9])")
+_TOO_MANY_DIGITS = 1000
 _TIMESTAMP = re.compile(
     r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
     r"([Tt][0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(\.[0-9]+)?(Z|[-+][0-9]{2}:[0-9]{2})"
@@ -61,14 +64,17 @@ def plain_scalar(text: str) -> Scalar:
 def _number(text: str) -> Scalar:
     if _TIMESTAMP.fullmatch(text):
         return text
-    # go-yaml drops every underscore before it looks for a number, but not in one that starts with a point.
-    plain = text if text[0] == "." else text.replace("_", "")
+    # go-yaml drops every underscore before it looks for a number, but only those between digits after a point.
+    plain = _BETWEEN_DIGITS.sub("", text) if text[0] == "." else text.replace("_", "")
     match = _INT.fullmatch(plain)
     if match:
         sign, hexadecimal, binary, octal, decimal = match.groups()
         for digits, base in ((hexadecimal, 16), (binary, 2), (octal, 8), (decimal, 10)):
-            if digits is not None and -(2**63) <= (value := int(sign + digits, base)) < 2**64:
-                return value
+            if digits is not None and len(digits) < _TOO_MANY_DIGITS:
+                value = int(sign + digits, base)
+                # Only what has no sign may need all 64 bits.
+                if -(2**63) <= value < (2**63 if sign else 2**64):
+                    return value
     if _FLOAT.fullmatch(plain):
         number = float(plain)
         if not math.isinf(number):
@@ -77,8 +83,13 @@ def _number(text: str) -> Scalar:
 
 
 def _json_number(value: float) -> int | float:
-    """Return ``value`` as JSON hands it on: a whole number below 1e21 is written without a point: an integer."""
-    return int(value) if value.is_integer() and abs(value) < 1e21 else value
+    """Return ``value`` as Go's JSON hands it on: a whole number below 1e21 is written without a point: an integer.
+
+    Go writes as many digits as tell the number from other floats, and zeros after them.
+    """
+    if not value.is_integer() or abs(value) >= 1e21:
+        return value
+    return int(value) if abs(value) < 2**53 else int(Decimal(repr(value)))
 
 
 def tagged_scalar(tag: str, text: str) -> Scalar:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 
 import pytest
 import yaml
@@ -47,11 +48,34 @@ def load_one(text: str) -> object:
         ("!!float 1", 1),
         ("!!binary aGk=", "hi"),
         ("9223372036854775808", 9223372036854775808),
+        ("18446744073709551615", 18446744073709551615),
+        ("18446744073709551616", 18446744073709552000),
+        ("+9223372036854775808", 9223372036854776000),
+        ("-9223372036854775808", -9223372036854775808),
+        ("-9223372036854775809", -9223372036854776000),
+        ("9007199254740993.0", 9007199254740992),
+        ("1" * 5000, "1" * 5000),
+        (".1_0", 0.1),
+        ("._1", "._1"),
+        ("! 1", "1"),
+        ("&a ! 1", "1"),
+        ("! &a yes", "yes"),
+        ('! "1"', "1"),
+        ("[! 1, 1]", ["1", 1]),
     ],
 )
 def test_scalars_are_what_kubernetes_reads(text: str, value: object):
     assert load_one(f"a: {text}") == {"a": value}
     assert type(load_one(f"a: {text}")["a"]) is type(value)  # type: ignore[index]
+
+
+def test_a_bare_tag_makes_text_wherever_it_stands():
+    assert load_one('! 1: "! 2"\nb: 2 # ! 3\nc: |\n  ! 4\nd: !\n  5\n') == {
+        "1": "! 2",
+        "b": 2,
+        "c": "! 4\n",
+        "d": "5",
+    }
 
 
 def test_keys_are_strings():
@@ -157,12 +181,14 @@ values = st.recursive(
 
 
 def as_json(value: object) -> object:
-    """Whole floats are integers in JSON."""
+    """Whole floats are integers in JSON, with as many digits as tell them from other floats."""
     if isinstance(value, dict):
         return {key: as_json(item) for key, item in value.items()}
     if isinstance(value, list):
         return [as_json(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e21 else value
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
+        return int(Decimal(repr(value)))
+    return value
 
 
 @given(values)
