@@ -84,6 +84,18 @@ def fill(name: str, user_templates: Path | None, variables: Mapping[str, Any]) -
         raise RollstepError([_finding(error, name, user_templates)]) from error
 
 
+def fill_text(text: str, shown: str, variables: Mapping[str, Any]) -> str:
+    """Return what the Jinja ``text`` itself makes of ``variables``; ``shown`` is where it stands, for findings.
+
+    Raises RollstepError as :func:`fill` does.
+    """
+    try:
+        return _environment(None).from_string(text).render(variables)
+    # As in fill.
+    except Exception as error:
+        raise RollstepError([Finding(shown, 0, 0, "", f"{type(error).__name__}: {error}")]) from error
+
+
 @cache
 def _environment(user_templates: Path | None) -> ImmutableSandboxedEnvironment:
     # Jinja takes a twentieth of a second to import, and most verbs render nothing.

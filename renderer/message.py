@@ -9,14 +9,18 @@ from typing import Any, TypeVar
 
 from renderer.changes import PREFIX, StepChange
 from renderer.errors import Finding, RollstepError
-from renderer.layouts import check_user_templates, fill, one_line
+from renderer.layouts import check_user_templates, fill, fill_text, one_line
 
 _MAX_SUBJECT = 200
 _T = TypeVar("_T")
 
 
-def compose_message(changes: Sequence[StepChange] | StepChange, *, user_templates: Path | None = None) -> str:
+def compose_message(
+    changes: Sequence[StepChange] | StepChange, *, user_templates: Path | None = None, subject_text: str | None = None
+) -> str:
     """Return the message of a commit that does ``changes``: subject, body, and the trailers of each app.
+
+    ``subject_text`` is Jinja text that makes the subject in place of the template ``commit-subject.j2``.
 
     Subject and body come from the templates ``commit-subject.j2`` and ``commit-body.j2``, the trailers do not, so that
     no template and no name can leave one out or forge one.  Raises RollstepError where a user's template fails.
@@ -25,9 +29,13 @@ def compose_message(changes: Sequence[StepChange] | StepChange, *, user_template
     wanted = (changes,) if isinstance(changes, StepChange) else tuple(changes)
     cleaned = [_cleaned(change) for change in wanted]
     variables = {"changes": cleaned}
-    subject = one_line(fill("commit-subject.j2", user_templates, variables))
+    shown = "commit-subject.j2" if subject_text is None else "rollstep.yaml: commit.message"
+    if subject_text is None:
+        subject = one_line(fill("commit-subject.j2", user_templates, variables))
+    else:
+        subject = one_line(fill_text(subject_text, shown, variables))
     if not subject:
-        raise RollstepError([Finding("commit-subject.j2", 0, 0, "", "makes an empty subject")])
+        raise RollstepError([Finding(shown, 0, 0, "", "makes an empty subject")])
     if len(subject) > _MAX_SUBJECT:
         subject = subject[: _MAX_SUBJECT - 1] + "…"
     body = _body(fill("commit-body.j2", user_templates, variables))

@@ -169,7 +169,7 @@ class Session:
     def _message(self, outcomes: Sequence[Outcome], settings: CommitSettings) -> str:
         changes = [outcome.change for outcome in outcomes if outcome.change is not None]
         templates = outcomes[0].release.app.settings.templates
-        message = compose_message(changes, user_templates=templates)
+        message = compose_message(changes, user_templates=templates, subject_text=settings.message)
         if self.request.message:
             message = "\n".join([" ".join(self.request.message.split()), *message.split("\n")[1:]])
         if settings.signoff and settings.author:

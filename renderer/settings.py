@@ -33,6 +33,7 @@ class CommitSettings:
 
     author: Person | None = None
     committer: Person | None = None
+    message: str | None = None
     signoff: bool = False
 
 
@@ -190,7 +191,7 @@ def _commit(body: Mapping[str, Any]) -> CommitSettings:
     def person(key: str) -> Person | None:
         return Person(body[key]["name"].strip(), body[key]["email"]) if key in body else None
 
-    return CommitSettings(person("author"), person("committer"), body.get("signoff", False))
+    return CommitSettings(person("author"), person("committer"), body.get("message"), body.get("signoff", False))
 
 
 def _source(body: Mapping[str, Any], places: Mapping[str, str]) -> SourceSettings:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from renderer.discover import AppRef, find_apps
 from renderer.engine import check_supported
+from renderer.engine.step_hash import compute_step_hash
 from renderer.errors import Finding, RollstepError
 from renderer.load import App, load_app
 from renderer.manifest import Manifest, Source
 from renderer.model import Rollout, World
 from renderer.pod_template import default_rollout
+from renderer.release import steps_of
 from renderer.render import RenderContext, render
+from renderer.rendered_folder import read_rendered
 from renderer.resolve import Resolved, all_objects, resolve
 from renderer.settings import Settings, load_settings
-from renderer.state import STATUS_FILE, State, dump_state, load_state, next_state
-from renderer.write import Changes, plan_write, read_marker
-from renderer.yaml_io import load_documents, read_text
+from renderer.state import STATUS_FILE, State, damage, dump_state, load_state, next_state
+from renderer.write import Changes, plan_write
+from renderer.yaml_io import read_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +47,8 @@ class Workspace:
         return find_apps(self.root, self.settings, targets, self.cwd)
 
     def shown(self, path: Path) -> str:
-        """Return ``path`` as messages name it: from where the command was started."""
-        return str(path.relative_to(self.cwd)) if path.is_relative_to(self.cwd) else str(path)
+        """Return ``path`` as messages name it: from the root, as git does."""
+        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,17 @@ def find_root(start: Path) -> Path:
     return start
 
 
+@contextmanager
+def relative(root: Path) -> Iterator[None]:
+    """Name the files of findings that are raised from ``root`` on."""
+    try:
+        yield
+    except RollstepError as error:
+        raise type(error)(
+            replace(finding, file=finding.file.removeprefix(f"{root}/")) for finding in error.findings
+        ) from error
+
+
 def current_time() -> datetime:
     """Return the time in UTC, to the second."""
     return datetime.now(UTC).replace(microsecond=0)
@@ -96,14 +112,11 @@ def open_release(workspace: Workspace, ref: AppRef, now: datetime) -> Release:
     """Load one app and resolve its world at ``now``; raise RollstepError with all that is wrong with it."""
     app = load_app(ref, workspace.settings, workspace.root)
     status_file = ref.folder / STATUS_FILE
-    state = load_state(read_text(status_file), workspace.shown(status_file)) if status_file.is_file() else None
+    shown = workspace.shown(status_file)
+    state = load_state(read_text(status_file, shown), shown) if status_file.is_file() else None
     output = ref.folder / app.settings.output
-    rendered = [
-        manifest
-        for name in sorted(read_marker(output))
-        if name != "kustomization.yaml" and (output / name).is_file()
-        for manifest in _manifests(output / name, workspace.shown(output / name))
-    ]
+    with relative(workspace.root):
+        rendered = read_rendered(output, workspace.shown(output), state)
     return resolve_app(app, workspace.root, state, rendered, now)
 
 
@@ -121,26 +134,24 @@ def open_releases(workspace: Workspace, targets: Sequence[str], now: datetime) -
     return releases
 
 
-def _manifests(path: Path, shown: str) -> list[Manifest]:
-    return [Manifest(document.value, document.source) for document in load_documents(read_text(path, shown), shown)]
-
-
 def resolve_app(app: App, root: Path, state: State | None, rendered: Sequence[Manifest], now: datetime) -> Release:
     """Put a loaded app and what was rendered of it together; raise RollstepError where the engine can't run it."""
     rollout = read_rollout(app)
     if state is not None and state.rollout != rollout.name:
         message = f"is about the Rollout {state.rollout}, the manifests have {rollout.name}"
         hint = "give the Rollout its name back, or remove status.yaml and the rendered folder to start anew"
-        raise RollstepError([Finding(str(app.ref.folder / STATUS_FILE), 0, 0, "rollout", message, hint)])
+        place = state.source.position(("rollout",))
+        raise RollstepError([Finding(state.source.file, *place, "rollout", message, hint)])
     resolved = resolve(rollout, app.manifests, state, rendered, now, app.settings.controller_version)
-    _check_replica_sets(resolved.world, app)
+    if state is not None:
+        _check_status(resolved.world, state)
     return Release(app, root, state, resolved)
 
 
 def read_rollout(app: App) -> Rollout:
     """Return the app's Rollout, pruned and defaulted; raise RollstepError with what the engine does not support."""
     source: Source = app.rollout.source
-    body = default_rollout(app.rollout.body, source, app.settings.controller_version)
+    body = default_rollout(app.rollout.body, source)
     rollout = Rollout.from_body(body, source)
     findings = check_supported(rollout, source)
     if findings:
@@ -148,15 +159,28 @@ def read_rollout(app: App) -> Rollout:
     return rollout
 
 
-def _check_replica_sets(world: World, app: App) -> None:
-    """Refuse a state whose ReplicaSets are gone: their templates are nowhere else but in git's history."""
-    status = world.status
-    wanted = {"stableRS": status.stable_rs, "currentPodHash": status.current_pod_hash}
-    missing = [f"{name} {value}" for name, value in wanted.items() if value and not world.replica_set_by_hash(value)]
-    if missing:
-        folder = app.ref.folder / app.settings.output
-        message = f"no ReplicaSet here is the {' or the '.join(missing)} of {STATUS_FILE}"
-        raise RollstepError([Finding(str(folder), 0, 0, "", message, "restore it: git checkout -- FOLDER")])
+def _check_status(world: World, state: State) -> None:
+    """Refuse a status that does not fit the Rollout, or whose ReplicaSets are gone.
+
+    A ReplicaSet's pod template is nowhere else but in git's history.  An index beyond the last step is right where the
+    steps have been changed since: the release begins anew then.
+    """
+    findings = []
+    hashes = (("stableRS",), ("currentPodHash",), ("blueGreen", "activeSelector"))
+    for path in hashes:
+        value: Any = state.status.to_dict()
+        for part in path:
+            value = value.get(part) or {}
+        if value and not world.replica_set_by_hash(value):
+            message = f"no ReplicaSet among the rendered manifests has the hash {value}"
+            findings.append(damage(state.source, ("status", *path), message))
+    index, steps = state.status.current_step_index, steps_of(world)
+    same_steps = state.status.current_step_hash == compute_step_hash(world.rollout)
+    if index is not None and index > len(steps) and same_steps:
+        message = f"{index} is out of range: the Rollout has {len(steps)} steps"
+        findings.append(damage(state.source, ("status", "currentStepIndex"), message))
+    if findings:
+        raise RollstepError(findings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,4 +206,5 @@ def render_release(release: Release, world: World, *, keep_time: bool = False) -
 
 def plan_changes(release: Release, rendered: Rendered) -> Changes:
     """Compare what is rendered with the output folder; raise RollstepError where foreign files are in the way."""
-    return plan_write(release.output, rendered.files)
+    with relative(release.root):
+        return plan_write(release.output, rendered.files)

@@ -274,3 +274,18 @@ def test_completion_and_help(checkout: Checkout) -> None:
 
     for verb in VERBS:
         assert "xample" in checkout.run(verb, "--help").stdout, verb
+
+
+def test_the_subject_of_commits_can_be_set(checkout: Checkout) -> None:
+    settings = checkout.root / "rollstep.yaml"
+    message = '    message: "deploy({{ changes[0].environment }}): {{ changes[0].app }} {{ changes[0].summary }}"\n'
+    settings.write_text(settings.read_text().replace("  commit:\n", f"  commit:\n{message}"))
+    checkout.advance_all("prod/web")
+    assert checkout.subjects[0].startswith("deploy(prod): web first release, 100% to ")
+    assert "Rollstep-App: web" in checkout.git("log", "-1", "--format=%B")
+    checkout.run("set", "image", "prod/web", f"web={TWO}", "-m", "Release 2.0.0", "--now", NOON)
+    assert checkout.subjects[0] == "Release 2.0.0"
+    settings.write_text(settings.read_text().replace("changes[0].app }}", "changes[0].nothing }}"))
+    before = checkout.snapshot()
+    assert "commit.message" in checkout.run("promote", "prod/web", code=1).stderr
+    assert checkout.snapshot() == before
