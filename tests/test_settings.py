@@ -83,7 +83,7 @@ def test_the_most_specific_setting_counts_and_values_are_merged():
         templates=Path("root/layouts"),
         kubernetes_version="1.30",
         controller_version="1.8",
-        commit=CommitSettings(Person("Release Bot", "bot@example.com"), Person("Ops", "ops@example.com"), True),
+        commit=CommitSettings(Person("Release Bot", "bot@example.com"), Person("Ops", "ops@example.com"), signoff=True),
         values={"image": {"tag": "3", "pull": "Always"}, "replicas": 4},
         source=SourceSettings(("kustomize", "build", "deploy/envs/prod/web")),
     )
