@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from renderer.engine.workload import workload_key
 from renderer.errors import Finding, RollstepError
 from renderer.manifest import Body, Manifest, ObjectKey
 from renderer.model import Rollout, RolloutStatus, World
@@ -34,7 +35,23 @@ def world_of(manifests: Sequence[Manifest], now: datetime, profile: str = "1.9")
     metadata = {**(body.get("metadata") or {}), "namespace": NAMESPACE, "generation": 1}
     rollout = Rollout.from_body(default_rollout({**body, "metadata": metadata}), rollouts[0].source)
     objects = {in_namespace(item): default_object(item.body) for item in manifests if item.kind != "Rollout"}
-    return World(rollout, RolloutStatus(), (), objects, now, profile)
+    world = World(rollout, RolloutStatus(), (), objects, now, profile)
+    return count_generations(world, world)
+
+
+def count_generations(before: World, after: World) -> World:
+    """Return ``after`` with the generation of the workload that the Rollout refers to: it counts what its spec was."""
+    key = workload_key(after.rollout)
+    body = after.objects.get(key) if key is not None else None
+    if key is None or body is None:
+        return after
+    old = before.objects.get(key) or {}
+    generation = int((old.get("metadata") or {}).get("generation", 1)) + int(_spec(old) != _spec(body))
+    return after.with_object(key, {**body, "metadata": {**body["metadata"], "generation": generation}})
+
+
+def _spec(body: Body) -> Any:
+    return {name: value for name, value in body.items() if name not in ("metadata", "status")}
 
 
 def in_namespace(manifest: Manifest) -> ObjectKey:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from renderer.api_server import default_object, world_of
+from renderer.api_server import count_generations, default_object, world_of
 from renderer.engine import Settled, actions, next_wakeup, settle
 from renderer.errors import Finding, RollstepError
 from renderer.manifest import Manifest, field_path
@@ -150,7 +150,7 @@ def simulate(
             held = False
         rejected = ""
         try:
-            world = _act(world, verb, argument)
+            world = count_generations(world, _act(world, verb, argument))
         except RollstepError as refusal:
             rejected = str(refusal)
         settled = settle(world, hold=held, until_delay=verb != "sleep")

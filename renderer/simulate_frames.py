@@ -13,6 +13,8 @@ from renderer.simulate import Frame, Scenario
 
 CONTROLLER = "rollstep (simulated, after argo-rollouts v1.9.1)"
 KINDS = ("ReplicaSet", "Service", "Ingress")
+HIDDEN = ("Deployment", "PodTemplate")
+"""Kinds that a frame does not show: the workload that a Rollout refers to."""
 RESOURCES = {"Ingress": "ingresses"}
 STATUS_FIELDS = (
     "HPAReplicas",
@@ -42,7 +44,9 @@ def to_document(scenario: Scenario, frames: Sequence[Frame]) -> dict[str, Any]:
     for frame in frames:
         for rs in frame.world.replica_sets:
             if rs.name not in pod_specs:
-                pod_specs[rs.name] = _plain_spec(rs.template.get("spec") or {}, pod_specs.values())
+                spec = rs.template.get("spec") or {}
+                own = frame.world.rollout.workload_ref is None
+                pod_specs[rs.name] = _plain_spec(spec, pod_specs.values()) if own else spec
     return {
         "scenario": scenario.name,
         "controller": CONTROLLER,
@@ -80,7 +84,7 @@ def frame_to_dict(frame: Frame) -> dict[str, Any]:
 def _objects(world: World) -> list[dict[str, Any]]:
     owned = set(created_by_engine(world.rollout))
     shown = [_shown(rs.to_body(), world, owned=True) for rs in world.replica_sets]
-    shown += [_shown(body, world, owned=key in owned) for key, body in world.objects.items()]
+    shown += [_shown(body, world, owned=key in owned) for key, body in world.objects.items() if key.kind not in HIDDEN]
 
     def order(body: Body) -> tuple[int, str, str]:
         kind = str(body["kind"])

@@ -13,6 +13,7 @@ from typing import Any
 from renderer.engine.merge import merge
 from renderer.engine.replicas import current_canary_step
 from renderer.engine.templates import comparable
+from renderer.engine.workload import resolve_workload, with_template
 from renderer.errors import RollstepError
 from renderer.manifest import Body
 from renderer.model import HASH_LABEL, ReplicaSet, Rollout, RolloutStatus, World, format_time
@@ -69,8 +70,8 @@ def patch_object(world: World, kind: str, name: str, changes: Body) -> World:
 
 def set_image(world: World, container: str, image: str) -> World:
     """Set the image of the containers of that name, ``*`` for all; init and ephemeral containers count as well."""
-    body = world.rollout.body
-    template: Mapping[str, Any] = body["spec"].get("template") or {}
+    world = resolve_workload(world)
+    template: Mapping[str, Any] = world.rollout.template
     spec = dict(template.get("spec") or {})
     found = False
     for field in CONTAINER_LISTS:
@@ -83,7 +84,15 @@ def set_image(world: World, container: str, image: str) -> World:
         ]
     if not found:
         raise RollstepError(f'unable to find container named "{container}"')
-    return _with_body(world, {**body, "spec": {**body["spec"], "template": {**template, "spec": spec}}})
+    return _with_template(world, {**template, "spec": spec})
+
+
+def _with_template(world: World, template: Body) -> World:
+    """Put a pod template into the Rollout, or into the workload that it refers to."""
+    if world.rollout.workload_ref is not None:
+        return resolve_workload(with_template(world, template))
+    body = world.rollout.body
+    return _with_body(world, {**body, "spec": {**body["spec"], "template": template}})
 
 
 def promote(world: World) -> World:
@@ -175,11 +184,11 @@ def undo(world: World, to_revision: int = 0) -> World:
 
     Refuses where there is no such revision, and where the Rollout has that template already.
     """
+    world = resolve_workload(world)
     rs = revision_to_undo(world, to_revision)
     metadata = dict(rs.template.get("metadata") or {})
     metadata["labels"] = {name: text for name, text in (metadata.get("labels") or {}).items() if name != HASH_LABEL}
     template = {**rs.template, "metadata": metadata}
     if comparable(template) == comparable(world.rollout.template):
         raise RollstepError(f"skipped rollback (current template already matches revision {to_revision})")
-    body = world.rollout.body
-    return _with_body(world, {**body, "spec": {**body["spec"], "template": template}})
+    return _with_template(world, template)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from renderer.engine.routers import NamedObject, router_for, supported_routers
+from renderer.engine.workload import ON_SUCCESS, PROGRESSIVELY, workload_key
 from renderer.manifest import Body, ObjectKey
 from renderer.model import HASH_LABEL, MANAGED_BY_ANNOTATION, Rollout
 
@@ -25,6 +26,9 @@ def named_objects(rollout: Rollout) -> tuple[NamedObject, ...]:
     ]
     for router in _routers(rollout):
         found += router_for(router).named_objects(rollout)
+    workload = workload_key(rollout)
+    if workload is not None:
+        found.append(NamedObject((workload,), "spec.workloadRef"))
     return tuple(found)
 
 
@@ -41,8 +45,11 @@ def created_by_engine(rollout: Rollout) -> tuple[ObjectKey, ...]:
 def carry_over(rollout: Rollout, wanted: Body, rendered: Body) -> Body:
     """Return the user's object ``wanted`` with the fields that the release owns as they are in ``rendered``.
 
-    For a Service that is its selector's pod-template-hash and the annotation that marks it as managed.
+    For a Service that is its selector's pod-template-hash and the annotation that marks it as managed, for a workload
+    that is scaled down its replicas.
     """
+    if wanted.get("kind") == "Deployment":
+        return _carry_over_workload(rollout, wanted, rendered)
     if wanted.get("kind") == "Service":
         return _carry_over_service(wanted, rendered)
     for router in _routers(rollout):
@@ -53,6 +60,13 @@ def carry_over(rollout: Rollout, wanted: Body, rendered: Body) -> Body:
 def _routers(rollout: Rollout) -> tuple[str, ...]:
     routing = rollout.canary.traffic_routing if rollout.canary is not None else None
     return tuple(name for name in routing.routers if name in supported_routers()) if routing is not None else ()
+
+
+def _carry_over_workload(rollout: Rollout, wanted: Body, rendered: Body) -> Body:
+    replicas = (rendered.get("spec") or {}).get("replicas")
+    if (rollout.workload_ref or {}).get("scaleDown") not in (ON_SUCCESS, PROGRESSIVELY) or replicas is None:
+        return wanted
+    return {**wanted, "spec": {**(wanted.get("spec") or {}), "replicas": replicas}}
 
 
 def _carry_over_service(wanted: Body, rendered: Body) -> Body:

@@ -14,6 +14,7 @@ from renderer.engine.revisions import desired_replicas
 from renderer.engine.supported import check_supported
 from renderer.engine.sync_status import persist_status
 from renderer.engine.templates import find_new_replica_set
+from renderer.engine.workload import resolve_workload
 from renderer.errors import RollstepError
 from renderer.model import World, Write
 
@@ -38,7 +39,7 @@ def reconcile(world: World, *, hold_step: int | None = None, skip_pauses: bool =
     findings = check_supported(world.rollout)
     if findings:
         raise RollstepError(findings)
-    ctx = Context(world, hold_step=hold_step, skip_pauses=skip_pauses)
+    ctx = Context(resolve_workload(world), hold_step=hold_step, skip_pauses=skip_pauses)
     try:
         _reconcile(ctx)
     except PropagationDelayError:

@@ -29,6 +29,7 @@ from renderer.engine.templates import (
     sync_metadata,
     with_affinity,
 )
+from renderer.engine.workload import scale_workload_progressively
 from renderer.model import (
     DESIRED_REPLICAS_ANNOTATION,
     HASH_LABEL,
@@ -164,7 +165,9 @@ def reconcile_new_replica_set(ctx: Context) -> bool:
             return False
         if deadline is not None:
             replicas = 0
-    return scale(ctx, rs, replicas)[0]
+    scaled = scale(ctx, rs, replicas)[0]
+    scale_workload_progressively(ctx, rs, replicas)
+    return scaled
 
 
 def reconcile_canary_stable_replica_set(ctx: Context) -> bool:

@@ -25,8 +25,6 @@ def check_supported(rollout: Rollout, source: Source = NO_SOURCE) -> tuple[Findi
 
 
 def _unsupported(rollout: Rollout) -> Iterator[tuple[Path, str]]:
-    if rollout.workload_ref is not None:
-        yield ("spec", "workloadRef"), "a referenced workload is not supported, put its template into the Rollout"
     if isinstance(rollout.strategy, CanaryStrategy):
         yield from _unsupported_canary(rollout.strategy)
     else:

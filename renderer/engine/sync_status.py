@@ -18,6 +18,7 @@ from renderer.engine.replicas import (
 from renderer.engine.rollout_phase import calculate_rollout_phase
 from renderer.engine.services import selected_hash
 from renderer.engine.step_hash import compute_step_hash
+from renderer.engine.workload import scale_workload_on_success
 from renderer.manifest import Body
 from renderer.model import BlueGreenStatus, CanaryStatus, RolloutStatus
 
@@ -186,6 +187,7 @@ def promote_stable(ctx: Context, status: RolloutStatus) -> RolloutStatus:
     if status.stable_rs != status.current_pod_hash:
         canary = replace(status.canary, stable_ping_pong=next_turn(ctx.rollout, ctx.status))
         status = replace(status, canary=canary)
+    scale_workload_on_success(ctx)
     return replace(
         status,
         promote_full=False,

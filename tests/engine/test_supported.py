@@ -34,7 +34,7 @@ def test_the_field_is_named_with_its_line(strategy: dict[str, Any], field: str) 
 
 def test_all_findings_come_at_once() -> None:
     strategy = {"canary": {"analysis": {}, "steps": [{"experiment": {}}, {"plugin": {"name": "x"}}]}}
-    assert len(check_supported(rollout(strategy, workloadRef={"name": "web"}))) == 4
+    assert len(check_supported(rollout(strategy))) == 3
 
 
 def test_what_is_supported_has_no_findings() -> None:
