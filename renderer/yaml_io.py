@@ -14,13 +14,26 @@ from yaml.nodes import Node
 from renderer.errors import Finding, RollstepError
 from renderer.manifest import Source, field_path
 from renderer.yaml_dump import dump
-from renderer.yaml_nodes import MAX_DEPTH, MERGE, PLAIN, QUOTED, FieldPath, Positions, compose
-from renderer.yaml_scalars import Scalar, plain_scalar, tagged_scalar
+from renderer.yaml_nodes import (
+    MAX_DEPTH,
+    PLAIN,
+    QUOTED,
+    TEMPLATE_HINT,
+    FieldPath,
+    Positions,
+    alias_within_itself,
+    compose,
+    is_merge,
+)
+from renderer.yaml_scalars import Scalar, key_text, plain_scalar, tagged_scalar
 
 __all__ = ["Document", "FieldPath", "decode", "dump", "load_documents", "load_json_lines", "read_text"]
 
 MAX_NODES = 2_000_000
 """Values in one document after its aliases are expanded: what keeps a small file from filling the memory."""
+
+_TAGS: dict[type[Node], str] = {MappingNode: "tag:yaml.org,2002:map", SequenceNode: "tag:yaml.org,2002:seq"}
+_SHOWN_LEVELS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +80,11 @@ def load_documents(text: str, file: str, scalar: Callable[[str], Scalar] = plain
     documents = []
     findings: list[Finding] = []
     for node in compose(text, file):
-        constructor = _Constructor(file, scalar)
+        constructor = _Constructor(node, file, scalar)
         value = constructor.value(node, (), 0)
         findings += constructor.findings
         if value is not None:
-            documents.append(Document(value, Source(file, Positions(node))))
+            documents.append(Document(value, Source(file, Positions(node, scalar))))
     if findings:
         raise RollstepError(findings)
     return documents
@@ -95,7 +108,8 @@ def load_json_lines(text: str, file: str) -> list[Document]:
 class _Constructor:
     """Makes plain values of one document's nodes, and collects what is wrong with them."""
 
-    def __init__(self, file: str, scalar: Callable[[str], Scalar]) -> None:
+    def __init__(self, root: Node, file: str, scalar: Callable[[str], Scalar]) -> None:
+        self.root = root
         self.file = file
         self.scalar = scalar
         self.findings: list[Finding] = []
@@ -104,10 +118,11 @@ class _Constructor:
     def value(self, node: Node, path: FieldPath, depth: int) -> Any:
         self.nodes += 1
         if depth > MAX_DEPTH or self.nodes > MAX_NODES:
-            message = f"the document is too large: its aliases expand to more than {MAX_NODES} values"
-            raise RollstepError([self._finding(node, path, message)])
+            raise RollstepError([self._too_large(node, path)])
         if isinstance(node, ScalarNode):
             return self._scalar(node, path)
+        if node.tag != QUOTED and node.tag != _TAGS[type(node)]:
+            self._add(node, path, f"the tag {node.tag} is not known to Kubernetes")
         if isinstance(node, SequenceNode):
             return [self.value(item, (*path, index), depth + 1) for index, item in enumerate(node.value)]
         assert isinstance(node, MappingNode)
@@ -120,50 +135,65 @@ class _Constructor:
         try:
             return self.scalar(node.value) if tag == PLAIN else tagged_scalar(tag, node.value)
         except ValueError as error:
-            self.findings.append(self._finding(node, path, str(error)))
+            self._add(node, path, str(error))
             return node.value
 
     def _mapping(self, node: MappingNode, path: FieldPath, depth: int) -> dict[str, Any]:
         result: dict[str, Any] = {}
-        merged: dict[str, Any] = {}
+        merged: dict[str, Any] | None = None
         for key_node, value_node in node.value:
-            if isinstance(key_node, ScalarNode) and key_node.tag == PLAIN and key_node.value == MERGE:
-                for key, value in self._merge(value_node, path, depth).items():
-                    merged.setdefault(key, value)
+            if is_merge(key_node):
+                if merged is not None:
+                    self._add(key_node, path, "the key '<<' stands twice", "merge a list: <<: [*a, *b]")
+                merged = self._merge(value_node, path, depth)
+                for key in sorted(merged.keys() & result.keys()):
+                    message = f"the key {key!r} stands before <<, which merges it too: readers differ in which one wins"
+                    self._add(key_node, (*path, key), message, "put << before it, or remove one of them")
                 continue
-            key = self._key(key_node, path)
+            key = self._key(key_node, node, path)
             if key in result:
-                message = f"the key {key!r} stands twice"
-                self.findings.append(self._finding(key_node, (*path, key), message, "remove one of them"))
+                self._add(key_node, (*path, key), f"the key {key!r} stands twice", "remove one of them")
             result[key] = self.value(value_node, (*path, key), depth + 1)
-        for key, value in merged.items():
+        for key, value in (merged or {}).items():
             result.setdefault(key, value)
         return result
 
     def _merge(self, node: Node, path: FieldPath, depth: int) -> dict[str, Any]:
-        parts = node.value if isinstance(node, SequenceNode) else [node]
         merged: dict[str, Any] = {}
-        for part in parts:
+        for part in node.value if isinstance(node, SequenceNode) else [node]:
             if not isinstance(part, MappingNode):
-                self.findings.append(self._finding(part, path, "<< can merge mappings only"))
+                self._add(part, path, "<< can merge mappings only")
                 continue
             for key, value in self.value(part, path, depth + 1).items():
                 merged.setdefault(key, value)
         return merged
 
-    def _key(self, node: Node, path: FieldPath) -> str:
+    def _key(self, node: Node, parent: MappingNode, path: FieldPath) -> str:
         if not isinstance(node, ScalarNode):
-            self.findings.append(self._finding(node, path, "a key must be a string"))
+            braces = parent.flow_style and node.start_mark.index == parent.start_mark.index + 1
+            self._add(node, path, "a key must be a string", TEMPLATE_HINT if braces else "")
             return ""
         value = self._scalar(node, path)
         if isinstance(value, str):
             return value
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        if value is None:
-            self.findings.append(self._finding(node, path, "a key must not be null", "put it in quotes"))
+        try:
+            return key_text(value)
+        except ValueError as error:
+            self._add(node, path, str(error), "put it in quotes")
             return ""
-        return str(value)
+
+    def _too_large(self, node: Node, path: FieldPath) -> Finding:
+        loop = alias_within_itself(self.root)
+        if loop is not None:
+            return self._finding(loop, (), "has no end: it holds an alias that stands within itself")
+        if self.nodes > MAX_NODES:
+            message = f"the document is too large: its aliases expand to more than {MAX_NODES} values"
+        else:
+            message = f"the aliases make it more than {MAX_DEPTH} levels deep"
+        return self._finding(node, path[:_SHOWN_LEVELS], message)
+
+    def _add(self, node: Node, path: FieldPath, message: str, hint: str = "") -> None:
+        self.findings.append(self._finding(node, path, message, hint))
 
     def _finding(self, node: Node, path: FieldPath, message: str, hint: str = "") -> Finding:
         mark = node.start_mark

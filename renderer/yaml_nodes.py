@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from yaml import MappingNode, ScalarNode, SequenceNode, YAMLError
 from yaml.cyaml import CParser  # type: ignore[attr-defined]  # the stubs leave the C parser out
+from yaml.error import MarkedYAMLError
 from yaml.nodes import CollectionNode, Node
 
 from renderer.errors import Finding, RollstepError
+from renderer.yaml_scalars import Scalar, key_text, tagged_scalar
 
 FieldPath: TypeAlias = tuple[str | int, ...]
 
@@ -18,9 +20,16 @@ MAX_DEPTH = 200
 """Levels of nesting; the deepest fields of Kubernetes' own types lie some 30 levels deep."""
 
 PLAIN, QUOTED = "plain", "quoted"
+"""The tags of nodes that have none in the text; collections have the one of quoted scalars."""
 MERGE = "<<"
+
+TEMPLATE_HINT = "a Jinja template is a file named *.yaml.j2; a Helm chart is rendered by a command, see source.exec"
+
+_TEMPLATE = re.compile(r"^[^#\n]*(\{\{|\{%)", re.MULTILINE)
 _BARE_TAG = re.compile(r"!\s")
 _BARE_TAG_OF_NODE = re.compile(r"(?:&\S+\s+)?!\s")
+_NOT_ALLOWED = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What libyaml's reader refuses (``yaml_parser_update_buffer`` of libyaml 0.2.5)."""
 
 
 class _Composer(CParser):
@@ -37,7 +46,8 @@ class _Composer(CParser):
     def descend_resolver(self, parent: Node | None, index: Any) -> None:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise YAMLError(f"it is more than {MAX_DEPTH} levels deep")
+            mark = parent.start_mark if parent else None
+            raise MarkedYAMLError(problem=f"it is more than {MAX_DEPTH} levels deep", problem_mark=mark)
 
     def ascend_resolver(self) -> None:
         self.depth -= 1
@@ -46,24 +56,45 @@ class _Composer(CParser):
 class Positions(Mapping[FieldPath, tuple[int, int]]):
     """Line and column of each field, found in the node tree when somebody asks."""
 
-    def __init__(self, root: Node, first_line: int = 1) -> None:
+    def __init__(self, root: Node, scalar: Callable[[str], Scalar]) -> None:
         self._root = root
-        self._first_line = first_line
+        self._scalar = scalar
 
     def __getitem__(self, path: FieldPath) -> tuple[int, int]:
         node, mark = self._root, self._root.start_mark
         for part in path:
-            entry = _entry(node, part)
-            if entry is None:
+            for name, key, value in self._fields(node):
+                if name == part:
+                    mark, node = key.start_mark, value
+                    break
+            else:
                 raise KeyError(path)
-            mark, node = entry[0].start_mark, entry[1]
-        return mark.line + self._first_line, mark.column + 1
+        return mark.line + 1, mark.column + 1
 
     def __iter__(self) -> Iterator[FieldPath]:
-        return _paths(self._root, ())
+        return self._paths(self._root, ())
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+    def _paths(self, node: Node, path: FieldPath) -> Iterator[FieldPath]:
+        yield path
+        seen = set()
+        for name, _, value in self._fields(node):
+            if name not in seen:
+                seen.add(name)
+                yield from self._paths(value, (*path, name))
+
+    def _fields(self, node: Node) -> Iterator[tuple[str | int, Node, Node]]:
+        """Yield name, node to point at and node of the value for every field or item; merged ones come last."""
+        if isinstance(node, SequenceNode):
+            yield from ((index, item, item) for index, item in enumerate(node.value))
+        elif isinstance(node, MappingNode):
+            for key, value in node.value:
+                if isinstance(key, ScalarNode) and not is_merge(key):
+                    yield node_key(key, self._scalar), key, value
+            for merged in merged_nodes(node):
+                yield from self._fields(merged)
 
 
 def compose(text: str, file: str) -> Iterator[Node]:
@@ -77,13 +108,25 @@ def compose(text: str, file: str) -> Iterator[Node]:
             if bare_tags:
                 _quote_tagged(node, text)
             yield node
-    except YAMLError as error:
-        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+    except (YAMLError, RecursionError, ValueError) as error:
+        raise RollstepError([_refusal(error, text, file)]) from error
+
+
+def _refusal(error: Exception, text: str, file: str) -> Finding:
+    """Return what is to be told of an error of the parser."""
+    if isinstance(error, MarkedYAMLError):
+        mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        raise RollstepError([Finding(file, line, column, "", f"is not YAML: {problem}")]) from error
-    except (RecursionError, ValueError, UnicodeEncodeError) as error:
-        raise RollstepError([Finding(file, 0, 0, "", f"is not YAML: {error}")]) from error
+        # What is wrong may be found on the line after.
+        near = "\n".join(text.split("\n")[max(line - 2, 0) : line])
+        hint = TEMPLATE_HINT if _TEMPLATE.search(near) else ""
+        return Finding(file, line, column, "", f"is not YAML: {error.problem}", hint)
+    wrong = _NOT_ALLOWED.search(text)
+    if not wrong:
+        return Finding(file, 0, 0, "", f"is not YAML: {error}")
+    line, column = text.count("\n", 0, wrong.start()) + 1, wrong.start() - text.rfind("\n", 0, wrong.start())
+    message = f"is not YAML: the character U+{ord(wrong.group()):04X} is not allowed"
+    return Finding(file, line, column, "", message, "remove it, or write it with a backslash in double quotes")
 
 
 def _quote_tagged(root: Node, text: str) -> None:
@@ -99,39 +142,53 @@ def _nodes(node: Node, seen: set[int]) -> Iterator[Node]:
         return
     seen.add(id(node))
     yield node
+    for child in children(node):
+        yield from _nodes(child, seen)
+
+
+def children(node: Node) -> Iterator[Node]:
+    """Yield the keys and values, or the items, of a node in the order of the text."""
     if isinstance(node, CollectionNode):
         for entry in node.value:
-            for child in entry if isinstance(entry, tuple) else (entry,):
-                yield from _nodes(child, seen)
+            yield from entry if isinstance(entry, tuple) else (entry,)
 
 
-def _entry(node: Node, part: str | int) -> tuple[Node, Node] | None:
-    """Return the node to point at and the value node of one field or item; None where there is none."""
-    if isinstance(node, SequenceNode) and isinstance(part, int):
-        return (node.value[part], node.value[part]) if 0 <= part < len(node.value) else None
-    if not isinstance(node, MappingNode):
-        return None
-    for key_node, value_node in node.value:
-        if isinstance(key_node, ScalarNode) and key_node.value == part and key_node.value != MERGE:
-            return key_node, value_node
-    for key_node, value_node in node.value:
-        if isinstance(key_node, ScalarNode) and key_node.value == MERGE and key_node.tag == PLAIN:
-            for merged in value_node.value if isinstance(value_node, SequenceNode) else [value_node]:
-                entry = _entry(merged, part)
-                if entry is not None:
-                    return entry
-    return None
+def alias_within_itself(root: Node) -> Node | None:
+    """Return the outermost node that an alias somewhere within it stands for; None where there is none."""
+    done: set[int] = set()
+    opened: set[int] = set()
+
+    def search(node: Node) -> Node | None:
+        if id(node) in opened:
+            return node
+        if id(node) in done:
+            return None
+        opened.add(id(node))
+        found = next((found for child in children(node) if (found := search(child))), None)
+        opened.remove(id(node))
+        done.add(id(node))
+        return found
+
+    return search(root)
 
 
-def _paths(node: Node, path: FieldPath) -> Iterator[FieldPath]:
-    yield path
-    if isinstance(node, SequenceNode):
-        for index, item in enumerate(node.value):
-            yield from _paths(item, (*path, index))
-    elif isinstance(node, MappingNode):
-        for key_node, value_node in node.value:
-            if isinstance(key_node, ScalarNode):
-                yield from _paths(value_node, (*path, key_node.value))
+def is_merge(key: Node) -> bool:
+    """Tell whether a key is the ``<<`` that merges other mappings."""
+    return key.tag == PLAIN and key.value == MERGE
+
+
+def merged_nodes(node: MappingNode) -> Iterator[Node]:
+    """Yield the nodes of the mappings that ``<<`` merges into one, those first that win."""
+    for key, value in node.value:
+        if is_merge(key):
+            yield from value.value if isinstance(value, SequenceNode) else (value,)
+
+
+def node_key(node: ScalarNode, scalar: Callable[[str], Scalar]) -> str:
+    """Return the text that Kubernetes reads as key; raise ValueError where it can be none."""
+    if node.tag == QUOTED:
+        return str(node.value)
+    return key_text(scalar(node.value) if node.tag == PLAIN else tagged_scalar(node.tag, node.value))
 
 
 def value_node(root: Node, path: FieldPath) -> Node | None:

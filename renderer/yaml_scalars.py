@@ -117,6 +117,15 @@ def tagged_scalar(tag: str, text: str) -> Scalar:
     return value
 
 
+def key_text(value: Scalar) -> str:
+    """Return the text that JSON has for a key with this value; raise ValueError for null."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        raise ValueError("a key must not be null")
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def scalar_text(value: Scalar) -> str:
     """Return ``value`` as one line of YAML that every reader takes for the same value.
 

@@ -87,6 +87,15 @@ def test_merge_keys_and_aliases():
     assert load_one(text) == {"base": {"x": 1, "z": 2}, "list": [1], "made": {"x": 1, "z": 3}, "again": [1]}
 
 
+def test_a_key_after_the_merge_overrides_it():
+    text = "x: &x {b: 1, d: 1}\ny: &y {b: 2, c: 2}\nz:\n  a: 0\n  <<: [*x, *y]\n  d: 3\n"
+    assert load_one(text)["z"] == {"a": 0, "b": 1, "c": 2, "d": 3}  # type: ignore[index]
+
+
+def test_collections_may_tell_what_they_are():
+    assert load_one("a: !!map {b: !!seq [c]}\nd: ! {e: 1}") == {"a": {"b": ["c"]}, "d": {"e": 1}}
+
+
 def test_documents_and_positions():
     first, second = load_documents(
         "---\na: 1\n---\n\n---\nspec:\n  steps:\n  - setWeight: 5\n  - pause: {}\n", "f.yaml"
@@ -107,6 +116,13 @@ def test_documents_and_positions():
         ("a: !!int x", "as a int", 1),
         ("? [a]\n: b", "key must be a string", 1),
         ("a: *nowhere", "not YAML", 1),
+        ("a: &x {b: 1}\nc:\n  b: 1\n  <<: *x", "c.b: the key 'b' stands before <<", 4),
+        ("a: {<<: {b: 1}, <<: {c: 1}}", "'<<' stands twice", 1),
+        ("a: 1\nb: !foo {c: 1}", "b: the tag !foo", 2),
+        ("a: !!set {b, c}", "the tag tag:yaml.org,2002:set", 1),
+        ("- !!omap [a: 1]", "the tag tag:yaml.org,2002:omap", 1),
+        ("a: !!map [b]", "the tag tag:yaml.org,2002:map", 1),
+        ("a: !!seq {b: 1}", "the tag tag:yaml.org,2002:seq", 1),
     ],
 )
 def test_refusals_name_the_place(text: str, message: str, line: int):
@@ -114,6 +130,59 @@ def test_refusals_name_the_place(text: str, message: str, line: int):
         load_documents(text, "bad.yaml")
     assert caught.value.findings[0].file == "bad.yaml"
     assert caught.value.findings[0].line == line
+
+
+@pytest.mark.parametrize("template", ["{{ x }}", "{{ .Values.x }}", "{{ x }}:{{ y }}", "1\n{% if x %}", "{{- x }}"])
+def test_a_template_that_is_no_yaml_is_told_from_other_mistakes(template: str):
+    with pytest.raises(RollstepError, match=r"\*\.yaml\.j2"):
+        load_documents(f"a: 1\nb: {template}\n", "bad.yaml")
+
+
+def test_only_what_looks_like_a_template_gets_the_hint():
+    for text in ("? {a: 1}\n: b", "? [a]\n: b", "a: }", "# {{ x }}\na: }"):
+        with pytest.raises(RollstepError) as caught:
+            load_documents(text, "bad.yaml")
+        assert caught.value.findings[0].hint == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("a: 1\nb: ä\x01", (2, 5)),
+        ("a: 1\r\nb: \x7f", (2, 4)),
+        ("a: 😀\n---\n\x1b[0m: 1", (3, 1)),
+        ("a: \ud800", (1, 4)),
+    ],
+)
+def test_characters_that_yaml_does_not_have_are_placed(text: str, place: tuple[int, int]):
+    with pytest.raises(RollstepError, match=r"character U\+[0-9A-F]{4} is not allowed") as caught:
+        load_documents(text, "bad.yaml")
+    (finding,) = caught.value.findings
+    assert (finding.line, finding.column) == place
+
+
+@pytest.mark.parametrize("text", ["a: &x [*x]", "a:\n- &x\n  b: *x\n", "a: &x\n  <<: *x\n  b: 1\n"])
+def test_an_alias_within_itself_is_refused_in_few_words(text: str):
+    with pytest.raises(RollstepError, match="an alias that stands within itself") as caught:
+        load_documents(text, "bad.yaml")
+    assert len(str(caught.value)) < 200
+    assert caught.value.findings[0].line
+
+
+def test_the_places_of_fields_below_keys_that_are_no_strings():
+    (document,) = load_documents("a: 1\non:\n  x: 1\n012: {~y: 2}\n1.0: 3\n'012': 4\n", "f.yaml")
+    assert document.value == {"a": 1, "true": {"x": 1}, "10": {"~y": 2}, "1": 3, "012": 4}
+    places = {path: document.source.position(path) for path in document.source.positions}
+    assert places == {
+        (): (1, 1),
+        ("a",): (1, 1),
+        ("true",): (2, 1),
+        ("true", "x"): (3, 3),
+        ("10",): (4, 1),
+        ("10", "~y"): (4, 7),
+        ("1",): (5, 1),
+        ("012",): (6, 1),
+    }
 
 
 def test_all_findings_at_once():
@@ -129,10 +198,25 @@ def test_an_alias_bomb_is_refused():
         load_documents("\n".join(lines), "bomb.yaml")
 
 
-@pytest.mark.parametrize("depth", [500, 100_000])
-def test_deep_nesting_is_refused(depth: int):
-    with pytest.raises(RollstepError):
-        load_documents("[" * depth + "]" * depth, "deep.yaml")
+@pytest.mark.parametrize("depth", [201, 500, 100_000])
+@pytest.mark.parametrize("start", ["", "a: 1\nb: "])
+def test_deep_nesting_is_refused(depth: int, start: str):
+    with pytest.raises(RollstepError, match="more than 200 levels deep") as caught:
+        load_documents(start + "[" * depth + "]" * depth, "deep.yaml")
+    assert caught.value.findings[0].line == start.count("\n") + 1
+    assert len(str(caught.value)) < 200
+
+
+def test_aliases_may_not_nest_deeper_than_text():
+    lines = ["a0: &a0 {x: 1}"] + [f"a{n}: &a{n} {'[' * 60}*a{n - 1}{']' * 60}" for n in range(1, 5)]
+    assert load_documents("\n".join(lines[:4]), "deep.yaml")
+    with pytest.raises(RollstepError, match="more than 200 levels deep") as caught:
+        load_documents("\n".join(lines), "deep.yaml")
+    assert len(str(caught.value)) < 200
+
+
+def test_200_levels_are_not_too_deep():
+    assert load_documents("[" * 200 + "]" * 200, "deep.yaml")
 
 
 def test_bytes_that_are_no_text():
