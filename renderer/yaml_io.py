@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from yaml import MappingNode, ScalarNode, SequenceNode
 from yaml.nodes import Node
 
 from renderer.errors import Finding, RollstepError
+from renderer.json_io import JsonPositions, load_json
 from renderer.manifest import Source, field_path
 from renderer.yaml_dump import dump
 from renderer.yaml_nodes import (
@@ -34,6 +36,7 @@ MAX_NODES = 2_000_000
 
 _TAGS: dict[type[Node], str] = {MappingNode: "tag:yaml.org,2002:map", SequenceNode: "tag:yaml.org,2002:seq"}
 _SHOWN_LEVELS = 8
+_LIKE_JSON = re.compile(r"\s*[{\[]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,13 @@ def load_documents(text: str, file: str, scalar: Callable[[str], Scalar] = plain
     Values are those that Kubernetes reads; ``scalar`` says what a plain one means.  Raises RollstepError with what is
     not YAML, duplicate keys, unknown tags, and documents that are too deep or too large.
     """
+    text = text.removeprefix("\ufeff")
+    if _LIKE_JSON.match(text):
+        # JSON has more than YAML: characters in pairs of escapes, keys of any length.  What else is wrong, YAML tells.
+        try:
+            return [Document(load_json(text, scalar), Source(file, JsonPositions(text)))]
+        except ValueError:
+            pass
     documents = []
     findings: list[Finding] = []
     for node in compose(text, file):
@@ -97,8 +107,10 @@ def load_json_lines(text: str, file: str) -> list[Document]:
         if not line.strip():
             continue
         try:
-            documents.append(Document(json.loads(line), Source(file, {(): (number, 1)})))
-        except (ValueError, RecursionError) as error:
+            documents.append(Document(load_json(line), Source(file, JsonPositions(line, number))))
+        except json.JSONDecodeError as error:
+            findings.append(Finding(file, number, error.colno, "", f"is not JSON: {error.msg}"))
+        except ValueError as error:
             findings.append(Finding(file, number, 0, "", f"is not JSON: {error}"))
     if findings:
         raise RollstepError(findings)

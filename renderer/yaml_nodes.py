@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 from yaml import MappingNode, ScalarNode, SequenceNode, YAMLError
 from yaml.cyaml import CParser  # type: ignore[attr-defined]  # the stubs leave the C parser out
@@ -12,12 +12,8 @@ from yaml.error import MarkedYAMLError
 from yaml.nodes import CollectionNode, Node
 
 from renderer.errors import Finding, RollstepError
+from renderer.json_io import MAX_DEPTH, FieldPath
 from renderer.yaml_scalars import Scalar, key_text, tagged_scalar
-
-FieldPath: TypeAlias = tuple[str | int, ...]
-
-MAX_DEPTH = 200
-"""Levels of nesting; the deepest fields of Kubernetes' own types lie some 30 levels deep."""
 
 PLAIN, QUOTED = "plain", "quoted"
 """The tags of nodes that have none in the text; collections have the one of quoted scalars."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from decimal import Decimal
 
@@ -228,12 +229,81 @@ def test_bytes_that_are_no_text():
 
 
 def test_json_lines():
-    first, second = load_json_lines('{"a": 1}\n\n[2]\n', "f.jsonl")
-    assert (first.value, second.value) == ({"a": 1}, [2])
+    first, second = load_json_lines('{"a": 1}\n\n[2.0, {"b": 1.5}]\n', "f.jsonl")
+    assert (first.value, second.value) == ({"a": 1}, [2, {"b": 1.5}])
+    assert type(second.value[0]) is int
     assert second.source.position(("x",)) == (3, 1)
+    assert second.source.position((1, "b")) == (3, 8)
     with pytest.raises(RollstepError) as caught:
         load_json_lines("{\n1\n}", "f.jsonl")
     assert [finding.line for finding in caught.value.findings] == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"a": NaN}', "NaN is not a number that JSON has"),
+        ("[-Infinity]", "-Infinity is not a number that JSON has"),
+        ("[1e400]", "1e400 is not a number that JSON has"),
+        ('{"a": {"b": 1, "b": 1}}', "the key 'b' stands twice"),
+        ('["\\ud83d"]', "surrogate"),
+        ('{"\\ude00\\ud83d": 1}', "surrogate"),
+        ("[" * 201 + "]" * 201, "more than 200 levels deep"),
+        ("[" * 5000 + "]" * 5000, "more than 200 levels deep"),
+        ("{a: 1}", "Expecting property name"),
+        ("1" * 5000, "JSON"),
+    ],
+)
+def test_json_lines_that_are_refused(text: str, message: str):
+    with pytest.raises(RollstepError, match=f"f.jsonl:2(:[0-9]+)?: is not JSON.*{message}"):
+        load_json_lines(f"{{}}\n{text}\n", "f.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"a": "\\ud83d\\ude00"}', {"a": "😀"}),
+        ('\ufeff{"a":\t"\\/"}', {"a": "/"}),
+        ('{"%s": 1}' % ("k" * 2000), {"k" * 2000: 1}),
+        ('\r\n[1.0, 1e3, -0, 1.5, 18446744073709551616, "\x7f", "on", null]\n', None),
+        ('{"<<": {"a": 1}}', {"<<": {"a": 1}}),
+        ('{"a": 1}\n---\n', {"a": 1}),
+        ("[" * 200 + "]" * 200, None),
+    ],
+)
+def test_json_is_yaml(text: str, value: object):
+    loaded = load_one(text)
+    if value is not None:
+        assert loaded == value
+    elif "1.0" in text:
+        assert loaded == [1, 1000, 0, 1.5, 18446744073709552000, "\x7f", "on", None]
+        assert [type(item) for item in loaded[:4]] == [int, int, int, float]  # type: ignore[index]
+
+
+def test_the_meaning_of_a_scalar_is_the_caller_s_in_json_too():
+    (document,) = load_documents('{"a": 1e3, "b": 2}', "f", lambda text: f"<{text}>")
+    assert document.value == {"a": "<1e3>", "b": "<2>"}
+
+
+def test_the_places_of_json_are_those_of_yaml():
+    text = '{\n  "a": {"b" : [1, {"c,": "{[\\"", "ü": []}, [[2]]],\r\n "": {}},\n\t"\\u0064":\n  "e:"}'
+    (document,) = load_documents(text, "f.json")
+    (composed,) = load_documents("--- " + text, "f.json")
+    assert composed.value == document.value == {"a": {"b": [1, {"c,": '{["', "ü": []}, [[2]]], "": {}}, "d": "e:"}
+    positions = dict(document.source.positions)
+    expected = {path: (line, column - 4 * (line == 1)) for path, (line, column) in composed.source.positions.items()}
+    assert positions == expected
+    assert document.source.position(("a", "b", 1, "ü", 0)) == (2, 34)
+
+
+def test_json_that_is_refused_is_placed():
+    with pytest.raises(RollstepError, match=r"a\.b: the key 'b' stands twice") as caught:
+        load_documents('{"a": {\n"b": 1,\n"b": 2}}', "f.json")
+    assert caught.value.findings[0].line == 3
+    for text in ("[" * 201 + "]" * 201, '{"a": "\\ud83d"}', '["a",]]', '{"a": 1} {"b": 2}'):
+        with pytest.raises(RollstepError) as caught:
+            load_documents(text, "f.json")
+        assert caught.value.findings[0].line == 1
 
 
 @pytest.mark.parametrize(
@@ -279,6 +349,15 @@ def as_json(value: object) -> object:
 def test_what_is_written_reads_back(value: object):
     text = dump({"v": value})
     assert load_one(text) == as_json({"v": value})
+
+
+@given(values, st.sampled_from([None, 1]), st.booleans())
+def test_json_is_read_as_yaml_is(value: object, indent: int | None, ascii_only: bool):
+    text = json.dumps({"v": value}, indent=indent, ensure_ascii=ascii_only)
+    (document,) = load_documents(text, "f")
+    assert document.value == as_json({"v": value})
+    (again,) = load_documents("---\n" + dump(document.value), "f")
+    assert set(document.source.positions) == set(again.source.positions)
 
 
 @given(texts)
