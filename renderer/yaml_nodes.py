@@ -12,7 +12,8 @@ from yaml.error import MarkedYAMLError
 from yaml.nodes import CollectionNode, Node
 
 from renderer.errors import Finding, RollstepError
-from renderer.json_io import MAX_DEPTH, FieldPath
+from renderer.json_io import MAX_DEPTH as MAX_DEPTH
+from renderer.json_io import FieldPath as FieldPath
 from renderer.yaml_scalars import Scalar, key_text, tagged_scalar
 
 PLAIN, QUOTED = "plain", "quoted"
