@@ -9,24 +9,54 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from renderer.errors import Finding, RollstepError
 from renderer.manifest import Source, field_path
 from renderer.model import RolloutStatus, World, format_time, parse_time
 from renderer.release import kept_status
+from renderer.shape import BOOLEAN, COUNT, POSITIVE, TEXT, TIME, Fields, Items, Shape, mismatches, one_of
 
 STATUS_FILE = "status.yaml"
 HEADER = "# Written by rollstep: where this release stands. Change it with rollstep's commands.\n"
-SCHEMA: Mapping[str, type | tuple[type, ...]] = {
-    "rollout": str,
-    "revision": int,
-    "lastUpdateTime": str,
-    "status": dict,
-    "steps": list,
-    "replicaSets": dict,
+
+_DESTINATION = Fields({"weight": COUNT, "serviceName": TEXT, "podTemplateHash": TEXT}, frozenset({"weight"}))
+_WEIGHTS = Fields(
+    {"canary": _DESTINATION, "stable": _DESTINATION, "additional": Items(_DESTINATION), "verified": BOOLEAN},
+    frozenset({"canary", "stable"}),
+)
+STATUS_SHAPE = Fields(
+    {
+        "abort": BOOLEAN,
+        "pauseConditions": Items(Fields({"reason": TEXT, "startTime": TIME}, frozenset({"reason", "startTime"}))),
+        "controllerPause": BOOLEAN,
+        "abortedAt": TIME,
+        "currentPodHash": TEXT,
+        "currentStepHash": TEXT,
+        "currentStepIndex": COUNT,
+        "collisionCount": COUNT,
+        "canary": Fields({"weights": _WEIGHTS, "stablePingPong": one_of("ping", "pong")}),
+        "blueGreen": Fields({"previewSelector": TEXT, "activeSelector": TEXT, "scaleUpPreviewCheckPoint": BOOLEAN}),
+        "stableRS": TEXT,
+        "restartedAt": TIME,
+        "promoteFull": BOOLEAN,
+        "phase": one_of("Healthy", "Degraded", "Progressing", "Paused"),
+        "message": TEXT,
+    }
+)
+"""The fields of a Rollout's status that are kept in git."""
+_STEP = Fields({"revision": POSITIVE, "step": COUNT, "reachedAt": TIME}, frozenset({"revision", "step", "reachedAt"}))
+_REPLICA_SET = Fields({"createdAt": TIME}, frozenset({"createdAt"}))
+_FIELDS: Mapping[str, Shape] = {
+    "rollout": TEXT,
+    "revision": POSITIVE,
+    "lastUpdateTime": TIME,
+    "status": STATUS_SHAPE,
+    "steps": Items(_STEP),
+    "replicaSets": Items(_REPLICA_SET, named=True),
 }
+STATE_SHAPE = Fields(_FIELDS, frozenset(_FIELDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +73,8 @@ class State:
     """What ``status.yaml`` says.
 
     ``status`` is the Rollout's ``status`` in the Rollout's own field names, without what a cluster counts; ``created``
-    has the creation time of each ReplicaSet by name; ``last_update_time`` is when the release last moved.
+    has the creation time of each ReplicaSet by name; ``last_update_time`` is when the release last moved; ``source``
+    says where its fields stand.
     """
 
     rollout: str
@@ -52,6 +83,7 @@ class State:
     status: RolloutStatus = field(default_factory=RolloutStatus)
     steps: tuple[ReachedStep, ...] = ()
     created: Mapping[str, datetime] = field(default_factory=dict)
+    source: Source = field(default_factory=lambda: Source(STATUS_FILE), compare=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the document's content, keys in a fixed order."""
@@ -84,28 +116,32 @@ def load_state(text: str, file: str) -> State:
 
     documents = load_documents(text, file)
     if len(documents) != 1 or not isinstance(documents[0].value, dict):
-        raise RollstepError([Finding(file, 1, 0, "", "expected one document that is a mapping", RESTORE)])
+        raise RollstepError([Finding(file, 1, 0, "", "expected one document that is a mapping", restore(file))])
     value, source = documents[0].value, documents[0].source
-    findings = _wrong_types(value, source)
+    findings = [damage(source, path, message) for path, message in mismatches(value, STATE_SHAPE)]
     if findings:
-        raise RollstepError(findings)
-    read = _Reader(source)
-    state = State(
+        raise RollstepError(sorted(findings))
+    return State(
         rollout=value["rollout"],
         revision=value["revision"],
-        last_update_time=read.time(value["lastUpdateTime"], ("lastUpdateTime",)),
-        status=read.status(value["status"], ("status",)),
-        steps=tuple(read.step(step, ("steps", index)) for index, step in enumerate(value["steps"])),
-        created={
-            name: read.time(
-                entry.get("createdAt") if isinstance(entry, dict) else None, ("replicaSets", name, "createdAt")
-            )
-            for name, entry in value["replicaSets"].items()
-        },
+        last_update_time=parse_time(value["lastUpdateTime"]),
+        status=RolloutStatus.from_dict(value["status"]),
+        steps=tuple(
+            ReachedStep(step["revision"], step["step"], parse_time(step["reachedAt"])) for step in value["steps"]
+        ),
+        created={name: parse_time(entry["createdAt"]) for name, entry in value["replicaSets"].items()},
+        source=source,
     )
-    if read.findings:
-        raise RollstepError(read.findings)
-    return state
+
+
+def damage(source: Source, path: tuple[str | int, ...], message: str) -> Finding:
+    """Return the finding that something in ``status.yaml`` is not as rollstep writes it."""
+    return Finding(source.file, *source.position(path), field_path(path), message, restore(source.file))
+
+
+def restore(file: str) -> str:
+    """Return what to do about a file of ours that is damaged."""
+    return f"rollstep writes this file: restore it with `git checkout HEAD -- {file}`"
 
 
 def next_state(previous: State | None, world: World) -> State:
@@ -123,65 +159,3 @@ def next_state(previous: State | None, world: World) -> State:
         steps=steps,
         created={rs.name: rs.created for rs in world.replica_sets},
     )
-
-
-RESTORE = "rollstep writes this file: restore it with `git checkout -- FILE`"
-
-
-def _wrong_types(value: Mapping[str, Any], source: Source) -> list[Finding]:
-    findings = []
-    for key in value:
-        if key not in SCHEMA:
-            findings.append(_finding(source, (key,), f"unknown key; known are {', '.join(SCHEMA)}"))
-    for key, expected in SCHEMA.items():
-        if key not in value:
-            findings.append(_finding(source, (key,), "missing"))
-        elif not isinstance(value[key], expected) or isinstance(value[key], bool):
-            name = expected.__name__ if isinstance(expected, type) else str(expected)
-            findings.append(_finding(source, (key,), f"expected {name}, found {type(value[key]).__name__}"))
-    return findings
-
-
-def _finding(source: Source, path: tuple[str | int, ...], message: str) -> Finding:
-    line, column = source.position(path)
-    return Finding(source.file, line, column, field_path(path), message, RESTORE)
-
-
-class _Reader:
-    """Reads typed values and keeps what is wrong, so that all of it is told at once."""
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        self.findings: list[Finding] = []
-
-    def time(self, value: Any, path: tuple[str | int, ...]) -> datetime:
-        try:
-            return parse_time(value)
-        except (TypeError, ValueError):
-            message = f"expected a time such as 2026-01-31T12:00:00Z, found {value!r}"
-            self.findings.append(_finding(self.source, path, message))
-            return datetime.min.replace(tzinfo=UTC)
-
-    def status(self, value: Any, path: tuple[str | int, ...]) -> RolloutStatus:
-        try:
-            return RolloutStatus.from_dict(value)
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
-            self.findings.append(_finding(self.source, path, f"not the status of a Rollout: {error!r}"))
-            return RolloutStatus()
-
-    def mapping(self, value: Any) -> Mapping[str, Any]:
-        return value if isinstance(value, dict) else {}
-
-    def integer(self, value: Any, path: tuple[str | int, ...]) -> int:
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-        self.findings.append(_finding(self.source, path, f"expected an integer, found {value!r}"))
-        return 0
-
-    def step(self, value: Any, path: tuple[str | int, ...]) -> ReachedStep:
-        entry = self.mapping(value)
-        return ReachedStep(
-            self.integer(entry.get("revision"), (*path, "revision")),
-            self.integer(entry.get("step"), (*path, "step")),
-            self.time(entry.get("reachedAt"), (*path, "reachedAt")),
-        )

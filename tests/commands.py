@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,32 @@ class Checkout:
         done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, input=stdin, check=False)
         assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
+
+    def call(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        """Do as :meth:`run` does, within this process: ten times as fast, for what a process adds nothing to."""
+        from renderer.cli import main
+
+        out, err = io.StringIO(), io.StringIO()
+        command = ["-C", str(self.root), *arguments]
+        with redirect_stdout(out), redirect_stderr(err):
+            try:
+                main(command)
+            except SystemExit as stop:
+                exit_code = stop.code
+        done = subprocess.CompletedProcess(command, exit_code, out.getvalue(), err.getvalue())  # type: ignore[arg-type]
+        assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replace text in a file of the repository, where it has to be."""
+        file = self.root / path
+        text = file.read_text(encoding="utf-8")
+        assert old in text, f"{path} has no {old!r}"
+        file.write_text(text.replace(old, new), encoding="utf-8")
+
+    def commit(self, message: str = "Edit") -> None:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", f"--message={message}")
 
     def json(self, *arguments: str, code: int = 0) -> Any:
         return json.loads(self.run(*arguments, "-o", "json", code=code).stdout)

@@ -1,0 +1,177 @@
+"""Bad input: one clear message with file, line and field, the right exit code, and nothing written or committed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.commands import NOON, TWO, Checkout
+
+APP = "environments/prod/web"
+ROLLOUT = f"{APP}/rollout.yaml"
+STATUS = f"{APP}/status.yaml"
+RENDERED = f"{APP}/rendered"
+READING = [["get"], ["status"], ["plan"], ["diff"], ["render", "--check"]]
+WRITING = [["render"], ["advance"], ["promote"], ["abort"], ["scale", "--replicas", "3"]]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A checkout whose prod/web is at its first pause; tests leave it as it is."""
+    checkout = Checkout(tmp_path_factory.mktemp("repo") / "repo")
+    checkout.call("advance", "prod/web", "--now", NOON, "--no-validate")
+    checkout.call("set", "image", "prod/web", f"web={TWO}", "--now", NOON, "--no-validate")
+    return checkout
+
+
+@pytest.fixture
+def releasing(shared: Checkout) -> Iterator[Checkout]:
+    head = shared.head
+    yield shared
+    shared.git("reset", "--hard", "--quiet", head)
+    shared.git("clean", "-fdq")
+
+
+def refused(checkout: Checkout, *messages: str, verbs: list[list[str]] | None = None, code: int = 1) -> None:
+    """Expect every verb to refuse with all of the messages, and to leave everything as it is."""
+    before = checkout.snapshot()
+    for verb, *options in verbs or READING + WRITING:
+        done = checkout.call(verb, "prod/web", *options, code=code)
+        for message in messages:
+            assert message in done.stderr, f"{verb}: {done.stderr}"
+        assert "Traceback" not in done.stderr
+        assert done.stdout == ""
+        assert checkout.snapshot() == before, verb
+
+
+def replica_set_file(checkout: Checkout, tag: str) -> str:
+    """Return the path of the rendered ReplicaSet whose image has ``tag``."""
+    for path in (checkout.root / RENDERED).glob("replicaset-*.yaml"):
+        if f"web:{tag}" in path.read_text(encoding="utf-8"):
+            return f"{RENDERED}/{path.name}"
+    raise AssertionError(f"no ReplicaSet has {tag}")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "messages"),
+    [
+        ("spec:\n  replicas", "spec: [\n  replicas", [f"{ROLLOUT}:", "is not YAML"]),
+        ("setWeight: 20", "setWieght: 20", [f"{ROLLOUT}:", "setWieght: unknown field (did you mean setWeight?)"]),
+        ("canaryService:", "canryService:", [f"{ROLLOUT}:34:7: spec.strategy.canary.canryService: unknown field"]),
+        ("setWeight: 20", "setWeight: 120", [f"{ROLLOUT}:", "setWeight"]),
+        ("    matchLabels:\n      app: web", "    matchLabels:\n      app: shop", [f"{ROLLOUT}:15:9: spec.template"]),
+        ("stableIngress: web", "stableIngress: www", [f"{ROLLOUT}:", 'Ingress "www" not found']),
+        ("stableService: web-stable", "stableService: web", [f"{ROLLOUT}:", 'Service "web" not found']),
+        ("replicas: 5", "replicas: many", [f"{ROLLOUT}:7:", "spec.replicas"]),
+        ("pause: {}", "pause: {duration: soon}", [f"{ROLLOUT}:", "duration"]),
+    ],
+)
+def test_a_rollout_that_is_wrong(releasing: Checkout, old: str, new: str, messages: list[str]) -> None:
+    releasing.edit(ROLLOUT, old, new)
+    releasing.commit()
+    refused(releasing, *messages)
+
+
+def test_several_rollouts(releasing: Checkout) -> None:
+    text = (releasing.root / ROLLOUT).read_text(encoding="utf-8")
+    (releasing.root / APP / "second.yaml").write_text(text.replace("name: web\n", "name: web2\n", 1), encoding="utf-8")
+    releasing.commit()
+    refused(releasing, f"{APP}/second.yaml:1:1", f"{ROLLOUT}:1:1")
+
+
+@pytest.mark.parametrize(
+    ("file", "messages"),
+    [
+        ("ingress.yaml", ['Ingress "web" not found']),
+        ("services.yaml", ['Service "web-stable" not found', 'Service "web-canary" not found']),
+    ],
+)
+def test_what_the_rollout_refers_to_is_missing(releasing: Checkout, file: str, messages: list[str]) -> None:
+    (releasing.root / APP / file).unlink()
+    releasing.commit()
+    refused(releasing, f"{ROLLOUT}:", *messages)
+
+
+def test_unknown_settings(releasing: Checkout) -> None:
+    releasing.edit("rollstep.yaml", "defaults:", "defalts:")
+    releasing.commit()
+    refused(releasing, "rollstep.yaml:2:1: defalts: unknown key (did you mean defaults?)")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("currentStepIndex: 1", "currentStepIndex: 60", "60 is out of range: the Rollout has 6 steps"),
+        ("currentStepIndex: 1", "currentStepIndex: -1", "status.currentStepIndex: expected a number from 0 on"),
+        ("currentStepIndex: 1", 'currentStepIndex: "1"', "status.currentStepIndex: expected a number from 0 on"),
+        ("stableRS: ", "stableRS: x", "status.stableRS: no ReplicaSet among the rendered manifests has the hash x"),
+        ("currentPodHash: ", "currentPodHash: x", "status.currentPodHash: no ReplicaSet among"),
+        ("rollout: web", "rollout: shop", "rollout: is about the Rollout shop"),
+        ("rollout: web", "<<<<<<< HEAD\nrollout: web\n=======\n", "is not YAML"),
+    ],
+)
+def test_a_damaged_status(releasing: Checkout, old: str, new: str, message: str) -> None:
+    releasing.edit(STATUS, old, new)
+    releasing.commit()
+    refused(releasing, f"error: {STATUS}:", message)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("web:1.0.0", "web:6.6.6", "spec.template: was edited by hand: it is not the pod template of"),
+        ("kind: ReplicaSet", "kind: [", "is not YAML"),
+        ("  template:\n", "  template: []\n  pods:\n", "spec.template: expected a mapping, found a list"),
+        ("replicas: 5\n", "replicas: many\n", "spec.replicas: expected a number from 0 on, found 'many'"),
+    ],
+)
+def test_a_replica_set_that_was_edited(releasing: Checkout, old: str, new: str, message: str) -> None:
+    file = replica_set_file(releasing, "1.0.0")
+    releasing.edit(file, old, new)
+    releasing.commit()
+    refused(releasing, f"error: {file}:", message)
+
+
+def test_edits_that_leave_the_pod_template_are_put_right(releasing: Checkout) -> None:
+    file = replica_set_file(releasing, "1.0.0")
+    releasing.edit(file, "replicas: 5\n", "replicas: 50\n")
+    releasing.edit(file, "apiVersion: apps/v1\n", "apiVersion: 'apps/v1' # formatted\n")
+    releasing.commit()
+    assert "-  replicas: 50" in releasing.call("render", "--check", "prod/web", code=1).stdout
+    assert "edited by hand" in releasing.call("render", "prod/web", "--no-validate").stderr
+    releasing.call("render", "--check", "prod/web")
+    assert releasing.replicas("prod/web")["1.0.0"] == 5
+
+
+def remove(path: str) -> Callable[[Path], None]:
+    return lambda root: (root / path).unlink()
+
+
+@pytest.mark.parametrize(
+    ("change", "messages"),
+    [
+        (remove(STATUS), [f"{STATUS}: is missing, and {RENDERED} has ReplicaSets"]),
+        (remove(f"{RENDERED}/.rollstep"), [f"{RENDERED}/.rollstep: is missing or empty"]),
+        (lambda root: shutil.rmtree(root / RENDERED), [f"{RENDERED}/.rollstep: is missing or empty"]),
+        (
+            lambda root: (root / RENDERED / ".rollstep").write_text("<<<<<<< HEAD\n"),
+            [f"error: {RENDERED}/.rollstep:1: is not a SHA-256"],
+        ),
+    ],
+)
+def test_files_of_ours_that_are_gone_or_damaged(
+    releasing: Checkout, change: Callable[[Path], object], messages: list[str]
+) -> None:
+    change(releasing.root)
+    releasing.commit()
+    refused(releasing, *messages)
+
+
+def test_a_replica_set_that_is_gone(releasing: Checkout) -> None:
+    file = replica_set_file(releasing, "1.0.0")
+    (releasing.root / file).unlink()
+    releasing.commit()
+    refused(releasing, f"error: {file}: is missing")
