@@ -16,7 +16,7 @@ class Finding:
 
     ``field`` is a path as ``kubectl`` prints it (``spec.strategy.canary.steps[1].setWeight``); ``line`` and ``column``
     count from 1 and are 0 where they are not known.  ``message`` says what was found and what was expected, ``hint``
-    what to do.
+    what to do; ``code`` is the rule that it breaks (``RS231``), empty where it is none of the linter's.
     """
 
     file: str
@@ -25,6 +25,7 @@ class Finding:
     field: str
     message: str
     hint: str = ""
+    code: str = ""
 
     def text(self) -> str:
         """Return the finding on one line, as ``file:line:column: field: message (hint)``."""

@@ -9,6 +9,7 @@ go on with what has no meaning (a quantity that is none, a percentage above 100)
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -45,7 +46,7 @@ def _check_unknown(report: Report, controller_version: str) -> None:
     for path in unknown_fields(report.rollout.body, controller_version):
         known = _known_fields(path[:-1], controller_version)
         near = get_close_matches(str(path[-1]), known, n=1)
-        report.add(path, "unknown field", f"did you mean {near[0]}?" if near else "take it out")
+        report.add("RS104", path, "unknown field", f"did you mean {near[0]}?" if near else "take it out")
 
 
 def _known_fields(path: Path, controller_version: str) -> list[str]:
@@ -67,4 +68,9 @@ def _check_types(report: Report, controller_version: str) -> None:
         if not found:
             Rollout.from_body(body, report.rollout.source)
     except RollstepError as error:
-        report.findings += [finding for finding in error.findings if finding.field not in found]
+        report.findings += [_coded(finding) for finding in error.findings if finding.field not in found]
+
+
+def _coded(finding: Finding) -> Finding:
+    """Return a finding in the API server's words with the code of its rule."""
+    return replace(finding, code="RS103" if finding.message == "Required value" else "RS102")

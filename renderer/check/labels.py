@@ -38,23 +38,23 @@ def check_labels(report: Report, path: Path, field: str) -> None:
     for key, value in report.mapping(*path).items():
         if not is_qualified_name(str(key)):
             message = f'"{key}" is no label: expected letters, digits, -, _ and ., a letter or digit first and last'
-            report.add((*path, key), message, field=field)
+            report.add("RS202", (*path, key), message, field=field)
         if isinstance(value, str) and not is_label_value(value):
             message = f'"{value}" is no value of a label: expected up to 63 letters, digits, -, _ and .'
-            report.add((*path, key), message, field=field)
+            report.add("RS202", (*path, key), message, field=field)
 
 
 def check_selector(report: Report) -> None:
     """Report a selector that is missing, empty, wrong, or does not match the pod template's labels."""
     selector = report.at(*SELECTOR)
     if selector is None:
-        report.add(SELECTOR, "required: the labels that pods of this Rollout have")
+        report.add("RS203", SELECTOR, "required: the labels that pods of this Rollout have")
         return
     if not isinstance(selector, Mapping):
         return
     expressions = report.items(*SELECTOR, "matchExpressions")
     if not report.mapping(*SELECTOR, "matchLabels") and not expressions:
-        report.add(SELECTOR, "an empty selector would select every pod", "name the labels of the pod template")
+        report.add("RS203", SELECTOR, "an empty selector would select every pod", "name the labels of the pod template")
         return
     check_labels(report, (*SELECTOR, "matchLabels"), "spec.selector.matchLabels")
     right = [_check_expression(report, index) for index in range(len(expressions))]
@@ -67,13 +67,13 @@ def _check_expression(report: Report, index: int) -> bool:
     operator, values = report.at(*path, "operator"), report.items(*path, "values")
     before = len(report.findings)
     if operator not in _OPERATORS:
-        report.add((*path, "operator"), f"expected one of {', '.join(_OPERATORS)}, found {operator}")
+        report.add("RS203", (*path, "operator"), f"expected one of {', '.join(_OPERATORS)}, found {operator}")
     elif operator in ("In", "NotIn") and not values:
-        report.add((*path, "values"), f"required with the operator {operator}")
+        report.add("RS203", (*path, "values"), f"required with the operator {operator}")
     elif operator in ("Exists", "DoesNotExist") and values:
-        report.add((*path, "values"), f"not allowed with the operator {operator}")
+        report.add("RS203", (*path, "values"), f"not allowed with the operator {operator}")
     if not is_qualified_name(report.text(*path, "key")):
-        report.add((*path, "key"), f"expected a label, found {report.at(*path, 'key')!r}")
+        report.add("RS203", (*path, "key"), f"expected a label, found {report.at(*path, 'key')!r}")
     return len(report.findings) == before
 
 
@@ -85,14 +85,14 @@ def _check_match(report: Report) -> None:
         if labels.get(key) != value:
             found = f"{key}: {labels[key]}" if key in labels else f"no label {key}"
             message = f"the selector wants {key}: {value}, the template has {found}"
-            report.add((*labels_path, key), message, hint, field="spec.template.metadata.labels")
+            report.add("RS204", (*labels_path, key), message, hint, field="spec.template.metadata.labels")
     for expression in report.items(*SELECTOR, "matchExpressions"):
         if not _matches(expression, labels):
             key, operator = expression["key"], expression["operator"]
             message = (
                 f"the selector wants {key} {operator} {', '.join(map(str, expression.get('values') or ()))}".rstrip()
             )
-            report.add((*labels_path, key), message, hint, field="spec.template.metadata.labels")
+            report.add("RS204", (*labels_path, key), message, hint, field="spec.template.metadata.labels")
 
 
 def _matches(expression: Mapping[str, Any], labels: Mapping[str, Any]) -> bool:

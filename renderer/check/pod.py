@@ -26,15 +26,18 @@ def check_template(report: Report) -> None:
     for key in report.mapping(*TEMPLATE, "metadata", "annotations"):
         if not is_qualified_name(str(key).lower()):
             report.add(
-                (*TEMPLATE, "metadata", "annotations", key), f'"{key}" is no name', field="spec.template.annotations"
+                "RS202",
+                (*TEMPLATE, "metadata", "annotations", key),
+                f'"{key}" is no name',
+                field="spec.template.annotations",
             )
     if not report.items(*POD, "containers"):
-        report.add((*POD, "containers"), "required: a pod has at least one container")
+        report.add("RS210", (*POD, "containers"), "required: a pod has at least one container")
     policy = report.at(*POD, "restartPolicy")
     if policy not in (None, "", "Always"):
-        report.add((*POD, "restartPolicy"), f"{policy} is not supported in a ReplicaSet, expected Always")
+        report.add("RS213", (*POD, "restartPolicy"), f"{policy} is not supported in a ReplicaSet, expected Always")
     if report.at(*POD, "activeDeadlineSeconds") is not None:
-        report.add((*POD, "activeDeadlineSeconds"), "is not supported in a ReplicaSet")
+        report.add("RS213", (*POD, "activeDeadlineSeconds"), "is not supported in a ReplicaSet")
     volumes = _names(report, (*POD, "volumes"), "volume")
     containers: set[str] = set()
     for key in ("initContainers", "containers"):
@@ -52,27 +55,27 @@ def _names(report: Report, path: Path, what: str, taken: Container[str] = ()) ->
             continue
         at, name = (*path, index, "name"), item.get("name")
         if name is None or name == "":
-            report.add(at, f"required: every {what} has a name")
+            report.add("RS210", at, f"required: every {what} has a name")
         elif not isinstance(name, str):
             continue
         elif not is_dns_label(name):
-            report.add(at, f'"{name}" is no name: expected up to 63 lower case letters, digits and -')
+            report.add("RS211", at, f'"{name}" is no name: expected up to 63 lower case letters, digits and -')
         elif name in names or name in taken:
-            report.add(at, f'there is another {what} "{name}"')
+            report.add("RS212", at, f'there is another {what} "{name}"')
         names.add(str(name))
     return names
 
 
 def _check_container(report: Report, path: Path, volumes: set[str]) -> None:
     if not report.text(*path, "image").strip():
-        report.add((*path, "image"), "required: every container has an image")
+        report.add("RS210", (*path, "image"), "required: every container has an image")
     policy = report.at(*path, "imagePullPolicy")
     if policy not in (None, "", *PULL_POLICIES):
-        report.add((*path, "imagePullPolicy"), f"{policy} is none of {', '.join(PULL_POLICIES)}")
+        report.add("RS214", (*path, "imagePullPolicy"), f"{policy} is none of {', '.join(PULL_POLICIES)}")
     _check_ports(report, (*path, "ports"))
     for index, variable in enumerate(report.items(*path, "env")):
         if isinstance(variable, Mapping) and not variable.get("name"):
-            report.add((*path, "env", index, "name"), "required: every variable has a name")
+            report.add("RS210", (*path, "env", index, "name"), "required: every variable has a name")
     _check_mounts(report, (*path, "volumeMounts"), volumes)
     _check_resources(report, (*path, "resources"))
 
@@ -83,17 +86,19 @@ def _check_ports(report: Report, path: Path) -> None:
         at = (*path, index)
         name, port = report.text(*at, "name"), report.integer(*at, "containerPort")
         if name and not (len(name) <= 15 and _PORT_NAME.fullmatch(name)):
-            report.add((*at, "name"), f'"{name}" is no name: expected up to 15 lower case letters, digits and -')
+            report.add(
+                "RS211", (*at, "name"), f'"{name}" is no name: expected up to 15 lower case letters, digits and -'
+            )
         elif name and name in names:
-            report.add((*at, "name"), f'there is another port "{name}"')
+            report.add("RS212", (*at, "name"), f'there is another port "{name}"')
         names.add(name)
         if report.at(*at, "containerPort") is None:
-            report.add((*at, "containerPort"), "required: every port has its number")
+            report.add("RS215", (*at, "containerPort"), "required: every port has its number")
         elif port is not None and not 1 <= port <= 65535:
-            report.add((*at, "containerPort"), f"{port} is not between 1 and 65535")
+            report.add("RS215", (*at, "containerPort"), f"{port} is not between 1 and 65535")
         protocol = report.at(*at, "protocol")
         if protocol not in (None, "", *PROTOCOLS):
-            report.add((*at, "protocol"), f"{protocol} is none of {', '.join(PROTOCOLS)}")
+            report.add("RS214", (*at, "protocol"), f"{protocol} is none of {', '.join(PROTOCOLS)}")
 
 
 def _check_mounts(report: Report, path: Path, volumes: set[str]) -> None:
@@ -102,14 +107,14 @@ def _check_mounts(report: Report, path: Path, volumes: set[str]) -> None:
         at = (*path, index)
         name, mount_path = report.text(*at, "name"), report.text(*at, "mountPath")
         if not name:
-            report.add((*at, "name"), "required: the name of a volume")
+            report.add("RS216", (*at, "name"), "required: the name of a volume")
         elif name not in volumes:
             there = f"it has {', '.join(sorted(volumes))}" if volumes else "it has none"
-            report.add((*at, "name"), f'the pod has no volume "{name}"', there)
+            report.add("RS216", (*at, "name"), f'the pod has no volume "{name}"', there)
         if not mount_path:
-            report.add((*at, "mountPath"), "required: where the volume is mounted")
+            report.add("RS216", (*at, "mountPath"), "required: where the volume is mounted")
         elif mount_path in mount_paths:
-            report.add((*at, "mountPath"), f"{mount_path} is taken by another mount")
+            report.add("RS212", (*at, "mountPath"), f"{mount_path} is taken by another mount")
         mount_paths.add(mount_path)
 
 
@@ -117,6 +122,6 @@ def _check_resources(report: Report, path: Path) -> None:
     for kind in ("limits", "requests"):
         for name, value in report.mapping(*path, kind).items():
             if isinstance(value, str) and not _QUANTITY.fullmatch(value):
-                report.add((*path, kind, name), f'"{value}" is no quantity such as 500m, 2 or 128Mi')
+                report.add("RS401", (*path, kind, name), f'"{value}" is no quantity such as 500m, 2 or 128Mi')
             elif str(value).startswith("-"):
-                report.add((*path, kind, name), f"{value} is negative")
+                report.add("RS217", (*path, kind, name), f"{value} is negative")

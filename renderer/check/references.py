@@ -29,11 +29,11 @@ def check_references(report: Report, manifests: Sequence[Manifest]) -> None:
     for path in SERVICES:
         name = report.text(*path)
         if name:
-            service = _find(report, manifests, path, ("", "Service"), name)
+            service = _find(report, manifests, path, ("", "Service"), name, "RS301")
             if service is not None:
                 _check_service(report, path, service)
     for path, name in _ingresses(report):
-        ingress = _find(report, manifests, path, ("networking.k8s.io", "Ingress"), name)
+        ingress = _find(report, manifests, path, ("networking.k8s.io", "Ingress"), name, "RS302")
         if ingress is not None:
             _check_ingress(report, path, ingress)
     for path in _analyses(report):
@@ -41,13 +41,14 @@ def check_references(report: Report, manifests: Sequence[Manifest]) -> None:
             name = part_of(reference, ("templateName",))
             # A template of the whole cluster is hardly ever among an app's own manifests.
             if isinstance(name, str) and not part_of(reference, ("clusterScope",)):
-                _find(report, manifests, (*path, "templates", index), ("argoproj.io", "AnalysisTemplate"), name)
+                kind = ("argoproj.io", "AnalysisTemplate")
+                _find(report, manifests, (*path, "templates", index), kind, name, "RS303")
 
 
 def _find(
-    report: Report, manifests: Sequence[Manifest], path: Path, kind: tuple[str, str], name: str
+    report: Report, manifests: Sequence[Manifest], path: Path, kind: tuple[str, str], name: str, code: str
 ) -> Manifest | None:
-    """Return the object of that name in the Rollout's namespace; report where it is not there."""
+    """Return the object of that name in the Rollout's namespace; report by the rule ``code`` where it is not there."""
     of_kind = [other for other in manifests if (other.key.group, other.kind) == kind]
     namespace = report.rollout.namespace
     for other in of_kind:
@@ -62,7 +63,7 @@ def _find(
         hint = (
             f"did you mean {near[0]}?" if near else f"add it to the manifests beside the Rollout {report.rollout.name}"
         )
-    report.add(path, f'{kind[1]} "{name}" not found', hint, field=_field(path))
+    report.add(code, path, f'{kind[1]} "{name}" not found', hint, field=_field(path))
     return None
 
 
@@ -81,12 +82,12 @@ def _check_service(report: Report, path: Path, service: Manifest) -> None:
         if key != HASH_LABEL and labels.get(key) != value:
             have = f"{key}: {labels[key]}" if key in labels else f"no label {key}"
             message = f'Service "{service.name}" selects pods with {key}: {value}, the template has {have}'
-            report.add(path, message, _place(service, ("spec", "selector", key)))
+            report.add("RS304", path, message, _place(service, ("spec", "selector", key)))
     managed_by = service.metadata.get("annotations")
     owner = managed_by.get(MANAGED_BY_ANNOTATION) if isinstance(managed_by, Mapping) else None
     if owner and owner != report.rollout.name:
         hint = f"take its annotation {MANAGED_BY_ANNOTATION} out, or give this Rollout a Service of its own"
-        report.add(path, f'Service "{service.name}" is managed by the Rollout {owner}', hint)
+        report.add("RS305", path, f'Service "{service.name}" is managed by the Rollout {owner}', hint)
 
 
 def _ingresses(report: Report) -> Iterator[tuple[Path, str]]:
@@ -106,7 +107,7 @@ def _check_ingress(report: Report, path: Path, ingress: Manifest) -> None:
         service = report.text(*CANARY, "trafficRouting", "alb", "rootService") or service
     if service and service not in set(_backends(ingress)):
         message = f'Ingress "{ingress.name}" has no rule with the Service "{service}" as its backend'
-        report.add(path, message, _place(ingress, ("spec", "rules")), field=_field(path))
+        report.add("RS306", path, message, _place(ingress, ("spec", "rules")), field=_field(path))
 
 
 def _backends(ingress: Manifest) -> Iterator[Any]:

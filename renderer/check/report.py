@@ -42,11 +42,14 @@ class Report:
         value = self.at(*path)
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
-    def add(self, path: Iterable[str | int], message: str, hint: str = "", *, field: str = "") -> None:
-        """Report what is wrong at ``path``; ``field`` is its name where the controller calls it otherwise."""
+    def add(self, code: str, path: Iterable[str | int], message: str, hint: str = "", *, field: str = "") -> None:
+        """Report what is wrong at ``path``, by the rule ``code``.
+
+        ``field`` is its name where the controller calls it otherwise.
+        """
         path = tuple(path)
         line, column = self.rollout.source.position(path)
-        finding = Finding(self.rollout.source.file, line, column, field or field_path(path), message, hint)
+        finding = Finding(self.rollout.source.file, line, column, field or field_path(path), message, hint, code)
         if finding not in self.findings:
             self.findings.append(finding)
 

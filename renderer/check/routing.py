@@ -24,7 +24,7 @@ def _check_canary_services(report: Report) -> None:
     stable, canary = report.text(*CANARY, "stableService"), report.text(*CANARY, "canaryService")
     if stable and stable == canary:
         message = f'"{stable}" is also the canaryService: two different Services are required'
-        report.add((*CANARY, "stableService"), message, field="spec.strategy.stableService")
+        report.add("RS222", (*CANARY, "stableService"), message, field="spec.strategy.stableService")
     for router in NEED_SERVICES:
         body = report.at(*ROUTING, router)
         has_subsets = router == "istio" and report.at(*ROUTING, router, "destinationRule") is not None
@@ -34,7 +34,7 @@ def _check_canary_services(report: Report) -> None:
         for key in ("stableService", "canaryService"):
             if not report.text(*CANARY, key):
                 message = f"required: the router {router} shifts traffic between stableService and canaryService"
-                report.add((*CANARY, key), message, field=f"spec.strategy.{key}")
+                report.add("RS221", (*CANARY, key), message, field=f"spec.strategy.{key}")
         break
 
 
@@ -46,17 +46,19 @@ def _check_ping_pong(report: Report) -> None:
     routing = report.at(*ROUTING)
     if routing is not None and report.at(*ROUTING, "alb") is None and report.at(*ROUTING, "istio") is None:
         message = "ping-pong Services work with the routers alb and istio only"
-        report.add(path, message, field="spec.strategy.trafficRouting.alb")
+        report.add("RS227", path, message, field="spec.strategy.trafficRouting.alb")
     ping, pong = report.text(*path, "pingService"), report.text(*path, "pongService")
     for key, name in (("pingService", ping), ("pongService", pong)):
         if not name:
-            report.add((*path, key), "required: ping-pong needs both Services", field=f"{field}.{key}")
+            report.add("RS221", (*path, key), "required: ping-pong needs both Services", field=f"{field}.{key}")
     if ping and ping == pong:
         message = f'"{ping}" is also the pongService: two different Services are required'
-        report.add((*path, "pingService"), message, field=f"{field}.pingService")
+        report.add("RS222", (*path, "pingService"), message, field=f"{field}.pingService")
     if report.at(*ROUTING, "alb") is not None and not report.text(*ROUTING, "alb", "rootService"):
         message = "required for ping-pong Services with alb"
-        report.add((*ROUTING, "alb", "rootService"), message, field="spec.strategy.trafficRouting.alb.rootService")
+        report.add(
+            "RS227", (*ROUTING, "alb", "rootService"), message, field="spec.strategy.trafficRouting.alb.rootService"
+        )
 
 
 def _check_settings(report: Report) -> None:
@@ -64,18 +66,20 @@ def _check_settings(report: Report) -> None:
     if report.at(*ROUTING) is None:
         if delay is not None:
             message = "can only be used with trafficRouting"
-            report.add((*CANARY, "scaleDownDelaySeconds"), message, field="spec.strategy.scaleDownDelaySeconds")
+            report.add(
+                "RS225", (*CANARY, "scaleDownDelaySeconds"), message, field="spec.strategy.scaleDownDelaySeconds"
+            )
         if dynamic:
             message = "can only be used with trafficRouting"
-            report.add((*CANARY, "dynamicStableScale"), message, field="spec.strategy.dynamicStableScale")
+            report.add("RS225", (*CANARY, "dynamicStableScale"), message, field="spec.strategy.dynamicStableScale")
         return
     if delay is not None and dynamic:
         message = "cannot be used together with scaleDownDelaySeconds"
-        report.add((*CANARY, "dynamicStableScale"), message, field="spec.strategy.dynamicStableScale")
+        report.add("RS225", (*CANARY, "dynamicStableScale"), message, field="spec.strategy.dynamicStableScale")
     weight = (*ROUTING, "maxTrafficWeight")
     if report.at(*weight) is not None and report.at(*ROUTING, "nginx") is None and not report.at(*ROUTING, "plugins"):
         message = "is supported with nginx and plugins only"
-        report.add(weight, message, field="spec.strategy.trafficRouting.maxTrafficWeight")
+        report.add("RS228", weight, message, field="spec.strategy.trafficRouting.maxTrafficWeight")
     if report.at(*ROUTING, "nginx") is not None:
         _check_one_of_ingresses(report, "nginx", "stableIngress", "stableIngresses")
     if report.at(*ROUTING, "alb") is not None:
@@ -86,7 +90,7 @@ def _check_one_of_ingresses(report: Report, router: str, one: str, several: str)
     has_one, has_several = bool(report.text(*ROUTING, router, one)), report.at(*ROUTING, router, several) is not None
     if has_one == has_several:
         found = "both" if has_one else "neither"
-        report.add((*ROUTING, router), f"expected either {one} or {several}, found {found}")
+        report.add("RS229", (*ROUTING, router), f"expected either {one} or {several}, found {found}")
 
 
 def check_route(report: Report, step: Path, kind: str, field: str) -> None:
@@ -94,14 +98,14 @@ def check_route(report: Report, step: Path, kind: str, field: str) -> None:
     path, field = (*step, kind), f"{field}.{kind}"
     routers = HEADER_ROUTERS if kind == "setHeaderRoute" else ("istio",)
     if all(report.at(*ROUTING, router) is None for router in routers):
-        report.add(path, f"{kind} requires one of the routers {', '.join(routers)}", field=field)
+        report.add("RS234", path, f"{kind} requires one of the routers {', '.join(routers)}", field=field)
         return
     name, managed = report.text(*path, "name"), report.at(*ROUTING, "managedRoutes")
     if managed is None:
         message = f"required: {kind} names a route of it"
-        report.add((*ROUTING, "managedRoutes"), message, field="spec.strategy.trafficRouting.managedRoutes")
+        report.add("RS235", (*ROUTING, "managedRoutes"), message, field="spec.strategy.trafficRouting.managedRoutes")
     elif name not in [route.get("name") for route in managed if isinstance(route, Mapping)]:
-        report.add(path, f'trafficRouting.managedRoutes has no route "{name}"', field=field)
+        report.add("RS235", path, f'trafficRouting.managedRoutes has no route "{name}"', field=field)
     for index in range(len(report.items(*path, "match"))):
         for key in ("headerValue",) if kind == "setHeaderRoute" else ("method", "path"):
             value = report.at(*path, "match", index, key)
@@ -112,4 +116,4 @@ def check_route(report: Report, step: Path, kind: str, field: str) -> None:
             if len(given) != 1 or (allowed and given != allowed):
                 expected = "exact" if allowed else "one of exact, regex, prefix"
                 message = f"{key}: expected {expected}, found {' and '.join(given) or 'none'}"
-                report.add((*path, "match", index, key), message, field=f"{field}.match[{index}]")
+                report.add("RS236", (*path, "match", index, key), message, field=f"{field}.match[{index}]")
