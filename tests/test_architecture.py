@@ -53,11 +53,15 @@ SHELL = {
     "message",
     "objects",
     "operate",
+    "outcome",
     "plan_release",
+    "publication",
     "publish",
     "render",
     "rendered_folder",
     "resolve",
+    "scaffold",
+    "scaffold_files",
     "settings",
     "settings_check",
     "simulate",
@@ -74,6 +78,7 @@ SHELL = {
     "workspace",
     "write",
     "write_release",
+    "yaml_blocks",
     "yaml_dump",
     "yaml_edit",
     "yaml_io",
@@ -121,7 +126,7 @@ OWNERS = {
     "jinja2": {"layouts", "sources"},
     "jsonschema": {"kubeconform", "settings_check"},
     "ruamel": {"yaml_edit"},
-    "yaml": {"yaml_edit", "yaml_io", "yaml_nodes"},
+    "yaml": {"yaml_blocks", "yaml_edit", "yaml_io", "yaml_nodes"},
 }
 """Who may import each library: YAML is read in one module and edited in another, manifests are laid out in one and a
 user's own templates filled in another, git is known to one alone."""
