@@ -28,6 +28,8 @@ def is_promoted(world: World) -> bool:
 def move_text(move: Move) -> str:
     """Return what a move does, in a few words: ``setWeight: 20``, ``promoted``, ``old ReplicaSets scaled down`` …"""
     before, after = move.before, move.after
+    if before == after:
+        return "manifests updated"
     if not before.status.stable_rs and after.status.stable_rs:
         return "first release"
     if is_promoted(after) and before.status.stable_rs != after.status.stable_rs:

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import click
 
-from renderer.changes import StepChange
-from renderer.commit import CommitResult, Identity
+from renderer.commit import CommitResult
 from renderer.describe import step_change, wait_text
 from renderer.discover import AppRef
 from renderer.errors import Finding, RollstepError, UsageError
 from renderer.git import Repository
-from renderer.message import compose_message
 from renderer.model import World, format_time
-from renderer.publish import publish, recover_repository
-from renderer.release import Move, Wait, advance, steps_of, wait
-from renderer.settings import CommitSettings
-from renderer.source_edit import edited_source
-from renderer.state import STATUS_FILE
-from renderer.transaction import Transaction
+from renderer.outcome import Outcome, Request, Verb
+from renderer.publication import Publication, other_changes
+from renderer.publish import recover_repository
+from renderer.release import Move, advance, steps_of, wait
 from renderer.workspace import (
     Release,
     Rendered,
@@ -33,38 +28,11 @@ from renderer.workspace import (
     render_release,
 )
 
-Verb = Callable[[World], Move | None]
-"""What a command does to a world: a move, or None where there is nothing to do now."""
+__all__ = ["Outcome", "Request", "Session", "check_files", "each"]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the command line asked for; the fields are the options' names."""
-
-    directory: str
-    targets: tuple[str, ...]
-    now: datetime | None = None
-    output: str = "text"
-    dry_run: bool = False
-    validate: bool = True
-    include_sources: bool = False
-    message: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a verb came to for one app: a move and what is rendered of it, or the reason why there is none."""
-
-    release: Release
-    move: Move | None
-    rendered: Rendered | None = None
-    change: StepChange | None = None
-    reason: Wait | None = None
-
-    @property
-    def world(self) -> World:
-        """The world as it is after the verb."""
-        return self.move.after if self.move else self.release.world
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Session:
@@ -84,13 +52,25 @@ class Session:
             raise UsageError(f"there is no app in {path}/", hint="rollstep init makes one from your manifests")
 
     def run(self, verb: Verb, name: str, refs: Sequence[AppRef], *, together: bool = False) -> list[Outcome]:
-        """Do ``verb`` for ``refs``, a commit for each app or one for all; nothing is written unless all are valid."""
-        outcomes = each(refs, lambda ref: self._prepare(ref, verb, name))
+        """Do ``verb`` for ``refs``, a commit for each app or one for all; nothing is written unless all are valid.
+
+        ``advance`` commits as well what else has changed in the manifests of an app whose release does not move.
+        """
+        outcomes = each(refs, lambda ref: named(ref, lambda: self._prepare(ref, verb, name)))
         moved = [outcome for outcome in outcomes if outcome.move is not None]
         if self.request.validate:
             check_files(self.workspace, [(o.release, o.rendered) for o in moved if o.rendered is not None])
         groups = [moved] if together and moved else [[outcome] for outcome in moved]
-        commits = [(group, self._publish(group)) for group in groups]
+        publications = each(groups, lambda group: Publication.of(self.repository, group, self.request))
+        if len(publications) > 1:
+            each(publications, Publication.check)
+        commits: list[tuple[Sequence[Outcome], CommitResult | None]] = []
+        try:
+            commits += ((publication.outcomes, publication.publish()) for publication in publications)
+        except RollstepError:
+            # A hook may refuse the second commit: the first one stands, and is told.
+            report([outcome for group, _ in commits for outcome in group], commits, self.request)
+            raise
         report(outcomes, commits, self.request)
         return outcomes
 
@@ -113,90 +93,49 @@ class Session:
 
     def _prepare(self, ref: AppRef, verb: Verb, name: str) -> Outcome:
         release = open_release(self.workspace, ref, self.now)
+        reason = None
         move = verb(release.world)
         if move is None:
-            return Outcome(release, None, reason=wait(release.world))
-        rendered = render_release(release, move.after)
-        return Outcome(release, move, rendered, step_change(move, ref.name, ref.environment, name))
-
-    def _publish(self, outcomes: Sequence[Outcome]) -> CommitResult | None:
-        transaction = Transaction(self.repository.root)
-        for outcome in outcomes:
-            self._stage(transaction, outcome)
-        settings = outcomes[0].release.app.settings
-        message = self._message(outcomes, settings.commit)
-        author, committer = (
-            Identity(person.name, person.email) if person else None
-            for person in (settings.commit.author, settings.commit.committer)
-        )
-        return publish(
-            self.repository,
-            transaction,
-            message,
-            author=author,
-            committer=committer,
-            when=self.request.now,
-            dry_run=self.request.dry_run,
-        )
-
-    def _stage(self, transaction: Transaction, outcome: Outcome) -> None:
-        release, rendered = outcome.release, outcome.rendered
-        assert rendered is not None and outcome.move is not None
-        self._stage_sources(transaction, release)
-        edited = edited_source(release, outcome.move.after)
-        if edited is not None:
-            transaction.write(*edited)
-        plan_changes(release, rendered).stage(transaction)
-        transaction.write(release.folder / STATUS_FILE, rendered.status_text)
-
-    def _stage_sources(self, transaction: Transaction, release: Release) -> None:
-        """Put the app's uncommitted manifests into the commit where that was asked for; refuse them otherwise."""
-        own = {f"{self.repository.relative(release.output)}/", self.repository.relative(release.folder / STATUS_FILE)}
-        dirty = [
-            path
-            for path in self.repository.dirty([release.folder])
-            if path not in own and not any(path.startswith(prefix) for prefix in own)
-        ]
-        if not dirty:
-            return
-        if not self.request.include_sources:
-            hint = "commit it first, or use --include-sources to put it into this commit"
-            message = "is not committed, and the step would be made from it"
-            raise RollstepError(Finding(path, 0, 0, "", message, hint) for path in dirty)
-        for path in dirty:
-            transaction.include(path)
-
-    def _message(self, outcomes: Sequence[Outcome], settings: CommitSettings) -> str:
-        changes = [outcome.change for outcome in outcomes if outcome.change is not None]
-        templates = outcomes[0].release.app.settings.templates
-        message = compose_message(changes, user_templates=templates, subject_text=settings.message)
-        if self.request.message:
-            message = "\n".join([" ".join(self.request.message.split()), *message.split("\n")[1:]])
-        if settings.signoff and settings.author:
-            message += f"Signed-off-by: {settings.author.name} <{settings.author.email}>\n"
-        return message
+            reason = wait(release.world)
+            if name != "advance" or release.state is None:
+                return Outcome(release, None, reason=reason)
+            move = Move(release.world, release.world, ())
+        rendered = render_release(release, move.after, keep_time=reason is not None)
+        changes = plan_changes(release, rendered)
+        if reason is not None and not changes:
+            return Outcome(release, None, reason=reason)
+        change = step_change(move, ref.name, ref.environment, name)
+        change = replace(change, objects=(*change.objects, *other_changes(changes, change.objects)))
+        return Outcome(release, move, rendered, changes, change, reason)
 
 
-def each(refs: Iterable[AppRef], prepare: Callable[[AppRef], Outcome]) -> list[Outcome]:
-    """Prepare every app; raise RollstepError with the findings of all of them."""
-    outcomes, findings = [], []
-    for ref in refs:
+def each(items: Iterable[T], make: Callable[[T], R]) -> list[R]:
+    """Return what ``make`` makes of every item; raise RollstepError with the findings of all of them."""
+    made: list[R] = []
+    findings: dict[Finding, None] = {}
+    for item in items:
         try:
-            outcomes.append(prepare(ref))
+            made.append(make(item))
         except UsageError:
             raise
         except RollstepError as error:
-            findings += [
-                finding if finding.file else Finding(f"{ref.environment}/{ref.name}", 0, 0, *_words(finding))
-                for finding in error.findings
-            ]
+            findings.update(dict.fromkeys(error.findings))
     if findings:
         raise RollstepError(findings)
-    return outcomes
+    return made
 
 
-def _words(finding: Finding) -> tuple[str, str, str]:
-    return finding.field, finding.message, finding.hint
+def named(ref: AppRef, make: Callable[[], R]) -> R:
+    """Return what ``make`` makes; findings that have no file get the app's name."""
+    try:
+        return make()
+    except UsageError:
+        raise
+    except RollstepError as error:
+        place = f"{ref.environment}/{ref.name}"
+        raise RollstepError(
+            finding if finding.file else replace(finding, file=place) for finding in error.findings
+        ) from error
 
 
 def check_files(workspace: Workspace, releases: Sequence[tuple[Release, Rendered]]) -> None:

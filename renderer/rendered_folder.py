@@ -113,4 +113,4 @@ def _is_intact(replica_set: ReplicaSet, collision_count: int | None) -> bool:
 
 
 def _restore(file: str) -> str:
-    return f"restore it with git, as `git log -- {file}` has it"
+    return f"restore it: git checkout COMMIT -- {file}, with a COMMIT that git log lists for it"

@@ -49,7 +49,7 @@ def resolve(
     if state is not None:
         rollout = rollout.with_annotation(REVISION_ANNOTATION, str(state.revision))
     sources = {_key(manifest, rollout): manifest for manifest in manifests}
-    left = {_key(manifest, rollout): manifest.body for manifest in rendered_manifests}
+    left = {_key(manifest, rollout): manifest.body for manifest in _in_namespace(rendered_manifests, rollout)}
     edited = edited_by_engine(rollout)
     objects: dict[ObjectKey, Body] = {}
     for key in sorted(set(edited) & sources.keys()):
@@ -65,6 +65,25 @@ def resolve(
     status = _counted(state.status if state else RolloutStatus(), replica_sets)
     world = World(rollout, status, replica_sets, objects, now, profile)
     return Resolved(world, tuple(sources[key] for key in sorted(sources) if key not in edited))
+
+
+def _in_namespace(rendered_manifests: Iterable[Manifest], rollout: Rollout) -> list[Manifest]:
+    """Return what was rendered, moved along where the Rollout has another namespace now: its ReplicaSets tell."""
+    manifests = list(rendered_manifests)
+    before = {manifest.namespace for manifest in manifests if manifest.kind == "ReplicaSet"} - {rollout.namespace}
+    if not before:
+        return manifests
+    return [
+        replace(manifest, body=_with_namespace(manifest, rollout.namespace))
+        if manifest.namespace in before
+        else manifest
+        for manifest in manifests
+    ]
+
+
+def _with_namespace(manifest: Manifest, namespace: str) -> Body:
+    metadata = {name: value for name, value in manifest.metadata.items() if name != "namespace"}
+    return {**manifest.body, "metadata": {**metadata, "namespace": namespace} if namespace else metadata}
 
 
 def all_objects(resolved: Resolved, world: World) -> list[Body]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PLAIN = (".yaml", ".yml", ".json")
 TEMPLATE = (".yaml.j2", ".yml.j2")
-STATUS_FILE = "status.yaml"
+STATUS_FILE, MARKER = "status.yaml", ".rollstep"
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 _STDERR_LINES = 20
@@ -75,7 +75,7 @@ def read_sources(folder: Path, settings: AppSettings, root: Path) -> Sources:
 def manifest_files(folder: Path, output: str, root: Path) -> Iterator[Path]:
     """Yield the manifests and templates in ``folder`` and the folders in it, sorted.
 
-    What is hidden, rollstep's own ``status.yaml`` and ``output``, and templates for other templates to include (whose
+    What is hidden, rollstep's own ``status.yaml`` and ``output`` (or any other folder that it wrote), and templates for other templates to include (whose
     name starts with ``_``) are left out.  A link to a folder out of the repository at ``root`` is yielded itself.
     """
     ours = {folder / STATUS_FILE, folder / output}
@@ -88,6 +88,9 @@ def manifest_files(folder: Path, output: str, root: Path) -> Iterator[Path]:
             if entry.name.startswith(".") or path in ours:
                 continue
             if entry.is_dir():
+                # Rendered, too: the output folder before it was given another name.
+                if os.path.lexists(path / MARKER):
+                    continue
                 real = os.path.realpath(path)
                 if entry.is_symlink() and not _is_within(real, root):
                     found.append(path)

@@ -1,9 +1,10 @@
-"""What the tests of verbs share: a repository with the example's sources, and the command as a process."""
+"""What the tests of verbs share: a repository with the example's sources, and the command in it."""
 
 from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
 NOON = "2026-03-01T12:00:00Z"
@@ -35,24 +38,25 @@ class Checkout:
         return done.stdout
 
     def run(self, *arguments: str, code: int = 0, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Run ``rollstep ARGUMENTS`` and expect its exit code."""
-        command = [sys.executable, "-m", "renderer", *arguments]
-        done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, input=stdin, check=False)
-        assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done
-
-    def call(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        """Do as :meth:`run` does, within this process: ten times as fast, for what a process adds nothing to."""
+        """Run ``rollstep ARGUMENTS`` within this process and expect its exit code: a process of its own is slow."""
         from renderer.cli import main
 
         out, err = io.StringIO(), io.StringIO()
         command = ["-C", str(self.root), *arguments]
-        with redirect_stdout(out), redirect_stderr(err):
-            try:
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            if stdin is not None:
+                patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8"))
+            with pytest.raises(SystemExit) as stop:
                 main(command)
-            except SystemExit as stop:
-                exit_code = stop.code
-        done = subprocess.CompletedProcess(command, exit_code, out.getvalue(), err.getvalue())  # type: ignore[arg-type]
+        done = subprocess.CompletedProcess(command, int(str(stop.value.code)), out.getvalue(), err.getvalue())
+        assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def process(self, *arguments: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Do as :meth:`run` does, in a process of its own that is started in the repository."""
+        command = [sys.executable, "-m", "renderer", *arguments]
+        variables = {**os.environ, **environment}
+        done = subprocess.run(command, cwd=self.root, env=variables, capture_output=True, text=True, check=False)
         assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
@@ -71,7 +75,7 @@ class Checkout:
         return json.loads(self.run(*arguments, "-o", "json", code=code).stdout)
 
     def advance_all(self, *targets: str, now: str = NOON) -> None:
-        self.run("advance", *targets, "--now", now, "--no-validate")
+        self.process("advance", *targets, "--now", now, "--no-validate")
 
     @property
     def head(self) -> str:

@@ -22,8 +22,8 @@ WRITING = [["render"], ["advance"], ["promote"], ["abort"], ["scale", "--replica
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A checkout whose prod/web is at its first pause; tests leave it as it is."""
     checkout = Checkout(tmp_path_factory.mktemp("repo") / "repo")
-    checkout.call("advance", "prod/web", "--now", NOON, "--no-validate")
-    checkout.call("set", "image", "prod/web", f"web={TWO}", "--now", NOON, "--no-validate")
+    checkout.run("advance", "prod/web", "--now", NOON, "--no-validate")
+    checkout.run("set", "image", "prod/web", f"web={TWO}", "--now", NOON, "--no-validate")
     return checkout
 
 
@@ -39,7 +39,7 @@ def refused(checkout: Checkout, *messages: str, verbs: list[list[str]] | None = 
     """Expect every verb to refuse with all of the messages, and to leave everything as it is."""
     before = checkout.snapshot()
     for verb, *options in verbs or READING + WRITING:
-        done = checkout.call(verb, "prod/web", *options, code=code)
+        done = checkout.run(verb, "prod/web", *options, code=code)
         for message in messages:
             assert message in done.stderr, f"{verb}: {done.stderr}"
         assert "Traceback" not in done.stderr
@@ -140,9 +140,9 @@ def test_edits_that_leave_the_pod_template_are_put_right(releasing: Checkout) ->
     releasing.edit(file, "replicas: 5\n", "replicas: 50\n")
     releasing.edit(file, "apiVersion: apps/v1\n", "apiVersion: 'apps/v1' # formatted\n")
     releasing.commit()
-    assert "-  replicas: 50" in releasing.call("render", "--check", "prod/web", code=1).stdout
-    assert "edited by hand" in releasing.call("render", "prod/web", "--no-validate").stderr
-    releasing.call("render", "--check", "prod/web")
+    assert "-  replicas: 50" in releasing.run("render", "--check", "prod/web", code=1).stdout
+    assert "edited by hand" in releasing.run("render", "prod/web", "--no-validate").stderr
+    releasing.run("render", "--check", "prod/web")
     assert releasing.replicas("prod/web")["1.0.0"] == 5
 
 
@@ -175,3 +175,22 @@ def test_a_replica_set_that_is_gone(releasing: Checkout) -> None:
     (releasing.root / file).unlink()
     releasing.commit()
     refused(releasing, f"error: {file}: is missing")
+
+
+def test_another_namespace_moves_all_along(releasing: Checkout) -> None:
+    releasing.edit("rollstep.yaml", "namespace: shop-", "namespace: store-")
+    releasing.commit()
+    releasing.run("advance", "prod/web", "--now", NOON, "--no-validate")
+    releasing.run("render", "--check", "prod/web")
+    bodies = releasing.objects("prod/web").values()
+    assert {body["metadata"]["namespace"] for body in bodies} == {"store-prod"}
+    assert releasing.replicas("prod/web") == {"1.0.0": 5, "2.0.0": 1}
+
+
+def test_another_output_folder(releasing: Checkout) -> None:
+    releasing.edit("rollstep.yaml", "defaults:\n", "defaults:\n  output: manifests\n")
+    releasing.commit()
+    refused(releasing, f"git mv the old one to {APP}/manifests")
+    releasing.git("mv", RENDERED, f"{APP}/manifests")
+    releasing.commit()
+    releasing.run("render", "--check", "prod/web")

@@ -183,6 +183,59 @@ def test_several_apps_one_commit_each_or_together(checkout: Checkout) -> None:
     assert len(checkout.subjects) == 4
 
 
+def test_what_cannot_be_committed_of_one_app_stops_all(checkout: Checkout) -> None:
+    checkout.advance_all("prod")
+    for app in ("api", "web"):
+        checkout.edit(f"environments/prod/{app}/rollout.yaml", ":1.0.0", ":2.0.0")
+    checkout.git("add", "environments/prod/api")
+    checkout.git("commit", "--quiet", "--message=Release api")
+    before = checkout.snapshot()
+    refused = checkout.run("advance", "prod", "--now", NOON, code=1)
+    assert "environments/prod/web/rollout.yaml: is not committed" in refused.stderr
+    assert checkout.snapshot() == before
+
+
+def test_commits_that_were_made_are_told_where_a_later_one_is_refused(checkout: Checkout) -> None:
+    hook = checkout.root / ".git/hooks/commit-msg"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\n! grep --quiet 'web (prod)' \"$1\"\n")
+    hook.chmod(0o755)
+    done = checkout.run("advance", "prod", "--now", NOON, "--no-validate", code=1)
+    assert "api (prod): first release" in done.stdout
+    assert "refused the commit" in done.stderr
+    assert checkout.subjects[0].startswith("api (prod)")
+    assert checkout.git("status", "--porcelain") == ""
+
+
+def test_settings_that_are_not_committed_are_refused_or_included(releasing: Checkout) -> None:
+    releasing.edit("rollstep.yaml", 'kubernetesVersion: "1.34"', 'kubernetesVersion: "1.33"')
+    before = releasing.snapshot()
+    refused = releasing.run("promote", "prod/web", "--now", NOON, code=1)
+    assert "rollstep.yaml: is not committed" in refused.stderr
+    assert releasing.snapshot() == before
+    releasing.run("promote", "prod/web", "--include-sources", "--now", NOON, "--no-validate")
+    assert releasing.git("status", "--porcelain") == ""
+
+
+def test_what_passes_through_is_committed_by_advance(releasing: Checkout) -> None:
+    releasing.edit("environments/prod/web/configmap.yaml", "LOG_LEVEL: info", "LOG_LEVEL: debug")
+    releasing.edit("environments/prod/web/services.yaml", "port: 80\n", "port: 8080\n")
+    releasing.commit()
+    releasing.run("render", "--check", "prod/web", code=1)
+    (entry,) = releasing.json("advance", "prod/web", "--now", TWO_O_CLOCK, "--no-validate")
+    assert (entry["moved"], entry["waits"]["reason"]) == (True, "CanaryPauseStep")
+    assert "manifests updated" in releasing.subjects[0]
+    body = releasing.git("log", "-1", "--format=%b")
+    assert [line.split() for line in body.splitlines() if "changed" in line] == [
+        ["ConfigMap", "web", "changed"],
+        ["Service", "web-canary", "changed"],
+        ["Service", "web-stable", "changed"],
+    ]
+    releasing.run("render", "--check", "prod/web")
+    assert "nothing was" not in releasing.run("advance", "prod/web", "--now", TWO_O_CLOCK).stdout
+    assert releasing.weight("prod/web") == "20"
+
+
 def test_one_invalid_app_stops_all(checkout: Checkout) -> None:
     source = checkout.root / "environments/prod/web/rollout.yaml"
     source.write_text(source.read_text().replace("setWeight: 20", "setWeight: 120"))
@@ -280,12 +333,14 @@ def test_the_subject_of_commits_can_be_set(checkout: Checkout) -> None:
     settings = checkout.root / "rollstep.yaml"
     message = '    message: "deploy({{ changes[0].environment }}): {{ changes[0].app }} {{ changes[0].summary }}"\n'
     settings.write_text(settings.read_text().replace("  commit:\n", f"  commit:\n{message}"))
+    checkout.commit()
     checkout.advance_all("prod/web")
     assert checkout.subjects[0].startswith("deploy(prod): web first release, 100% to ")
     assert "Rollstep-App: web" in checkout.git("log", "-1", "--format=%B")
     checkout.run("set", "image", "prod/web", f"web={TWO}", "-m", "Release 2.0.0", "--now", NOON)
     assert checkout.subjects[0] == "Release 2.0.0"
     settings.write_text(settings.read_text().replace("changes[0].app }}", "changes[0].nothing }}"))
+    checkout.commit()
     before = checkout.snapshot()
     assert "commit.message" in checkout.run("promote", "prod/web", code=1).stderr
     assert checkout.snapshot() == before

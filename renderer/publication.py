@@ -1,0 +1,150 @@
+"""From what a verb came to for some apps to one commit: its files, its message, and what stands against it (shell)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from renderer.changes import ObjectChange
+from renderer.commit import CommitResult, Identity, check_commit
+from renderer.errors import Finding, RollstepError
+from renderer.git import Repository
+from renderer.manifest import Manifest, ObjectKey
+from renderer.message import compose_message
+from renderer.outcome import Outcome, Request
+from renderer.publish import publish
+from renderer.settings import SETTINGS_FILE, CommitSettings
+from renderer.source_edit import edited_source
+from renderer.state import STATUS_FILE
+from renderer.transaction import Transaction
+from renderer.workspace import Release
+from renderer.write import Changes
+from renderer.yaml_io import load_documents
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One commit that is about to be made for one or several apps."""
+
+    repository: Repository
+    outcomes: Sequence[Outcome]
+    request: Request
+    transaction: Transaction
+    message: str
+
+    @classmethod
+    def of(cls, repository: Repository, outcomes: Sequence[Outcome], request: Request) -> Publication:
+        """Collect the files and the message of the commit; raise RollstepError where a file cannot be changed."""
+        transaction = Transaction(repository.root)
+        for outcome in outcomes:
+            _stage(repository, transaction, outcome, request.include_sources)
+        return cls(repository, outcomes, request, transaction, _message(outcomes, request.message))
+
+    @property
+    def settings(self) -> CommitSettings:
+        """How the commit is made: the first app's settings."""
+        return self.outcomes[0].release.app.settings.commit
+
+    @property
+    def identities(self) -> tuple[Identity | None, Identity | None]:
+        """The author and the committer, None where git's configuration says them."""
+        people = (self.settings.author, self.settings.committer)
+        author, committer = (Identity(person.name, person.email) if person else None for person in people)
+        return author, committer
+
+    def check(self) -> None:
+        """Raise RollstepError with what stands against the commit; write nothing."""
+        self.transaction.check()
+        author, committer = self.identities
+        written = [path for path, content in self.transaction.contents.items() if content is not None]
+        check_commit(
+            self.repository,
+            written,
+            author=author,
+            committer=committer,
+            when=self.request.now,
+            allow_detached=self.request.allow_detached,
+        )
+
+    def publish(self) -> CommitResult | None:
+        """Change the files and commit them, both or neither; None where HEAD has all of it already."""
+        author, committer = self.identities
+        return publish(
+            self.repository,
+            self.transaction,
+            self.message,
+            author=author,
+            committer=committer,
+            when=self.request.now,
+            allow_detached=self.request.allow_detached,
+            dry_run=self.request.dry_run,
+        )
+
+
+def _stage(repository: Repository, transaction: Transaction, outcome: Outcome, include_sources: bool) -> None:
+    release, made = outcome.release, outcome.rendered
+    assert made is not None and outcome.move is not None and outcome.changes is not None
+    _stage_sources(repository, transaction, release, include_sources)
+    edited = edited_source(release, outcome.move.after)
+    if edited is not None:
+        transaction.write(*edited)
+    outcome.changes.stage(transaction)
+    transaction.write(release.folder / STATUS_FILE, made.status_text)
+
+
+def _stage_sources(repository: Repository, transaction: Transaction, release: Release, include_sources: bool) -> None:
+    """Put what the app is made from and is not committed into the commit where that was asked for; else refuse it."""
+    status_file = repository.relative(release.folder / STATUS_FILE)
+    output = f"{repository.relative(release.output)}/"
+    made_from: list[Path] = [release.folder, release.root / SETTINGS_FILE]
+    if release.app.settings.templates is not None:
+        made_from.append(release.app.settings.templates)
+    dirty = [path for path in repository.dirty(made_from) if path != status_file and not path.startswith(output)]
+    if not include_sources:
+        hint = "commit it first, or use --include-sources to put it into this commit"
+        message = "is not committed, and the step would be made from it"
+        if dirty:
+            raise RollstepError(Finding(path, 0, 0, "", message, hint) for path in dirty)
+    for path in dirty:
+        transaction.include(path)
+
+
+def _message(outcomes: Sequence[Outcome], subject: str | None) -> str:
+    changes = [outcome.change for outcome in outcomes if outcome.change is not None]
+    settings = outcomes[0].release.app.settings
+    message = compose_message(changes, user_templates=settings.templates, subject_text=settings.commit.message)
+    if subject:
+        message = "\n".join([" ".join(subject.split()), *message.split("\n")[1:]])
+    if settings.commit.signoff and settings.commit.author:
+        message += f"Signed-off-by: {settings.commit.author.name} <{settings.commit.author.email}>\n"
+    return message
+
+
+def other_changes(changes: Changes, told: Collection[ObjectChange]) -> tuple[ObjectChange, ...]:
+    """Return what ``changes`` do to objects that are no ReplicaSets and not among those that are ``told`` already."""
+    texts = {
+        "created": changes.created,
+        "changed": {name: new for name, (_, new) in changes.updated.items()},
+        "removed": changes.deleted,
+    }
+    known = {(change.kind, change.name) for change in told}
+    found = {
+        (key.kind, key.name): word
+        for word, files in texts.items()
+        for name in files.keys() - {"kustomization.yaml"}
+        for key in _keys(files[name], name)
+        if key.kind != "ReplicaSet"
+    }
+    return tuple(ObjectChange(*key, found[key]) for key in sorted(found.keys() - known))
+
+
+def _keys(text: str, name: str) -> Iterator[ObjectKey]:
+    try:
+        documents = load_documents(text, name)
+    except RollstepError:
+        # An old file that somebody has damaged: it is written anew.
+        return
+    for document in documents:
+        if isinstance(document.value, dict):
+            yield Manifest(document.value).key
