@@ -82,7 +82,10 @@ SHELL = {
     "yaml_dump",
     "yaml_edit",
     "yaml_io",
+    "yaml_layout",
     "yaml_nodes",
+    "yaml_pieces",
+    "yaml_rewrite",
     "yaml_scalars",
 }
 """Everything else: what knows files, processes, formats, git or the command line."""
@@ -125,8 +128,8 @@ OWNERS = {
     "git": {"git"},
     "jinja2": {"layouts", "sources"},
     "jsonschema": {"kubeconform", "settings_check"},
-    "ruamel": {"yaml_edit"},
-    "yaml": {"yaml_blocks", "yaml_edit", "yaml_io", "yaml_nodes"},
+    "ruamel": {"yaml_rewrite"},
+    "yaml": {"yaml_blocks", "yaml_edit", "yaml_io", "yaml_layout", "yaml_nodes", "yaml_pieces"},
 }
 """Who may import each library: YAML is read in one module and edited in another, manifests are laid out in one and a
 user's own templates filled in another, git is known to one alone."""
