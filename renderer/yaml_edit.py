@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import copy
+import json
+import re
 from collections.abc import Mapping
-from io import StringIO
 from typing import Any
 
-from yaml import MappingNode, ScalarNode
+from yaml import MappingNode
 from yaml.nodes import Node
 
 from renderer.errors import Finding, RollstepError
+from renderer.json_io import load_json
 from renderer.manifest import field_path
-from renderer.yaml_dump import flow_scalar
-from renderer.yaml_io import load_documents
-from renderer.yaml_nodes import FieldPath, compose, value_node
+from renderer.yaml_io import Document, load_documents
+from renderer.yaml_layout import Layout, json_layout, layout_of
+from renderer.yaml_nodes import FieldPath, compose, entry_index, entry_value, is_merge, is_null, shared_nodes
+from renderer.yaml_pieces import NotInPlaceError, Pieces
+from renderer.yaml_rewrite import rewritten
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
 class Removed:
@@ -27,106 +32,167 @@ REMOVED = Removed()
 def edit(text: str, document_index: int, changes: Mapping[FieldPath, Any], file: str) -> str:
     """Return ``text`` with ``changes`` (field path to new value, or :data:`REMOVED`) made in one of its documents.
 
-    ``document_index`` counts the documents as :func:`renderer.yaml_io.load_documents` returns them.  A scalar is
-    replaced where it stands, a new one put in as the first key of its mapping, and all else in the file keeps its
-    bytes; other changes write the file anew, with its comments and quotes.  Raises RollstepError where the file cannot
-    be edited.
+    ``document_index`` counts the documents as :func:`renderer.yaml_io.load_documents` returns them.  A value is
+    replaced where it stands, a new field comes first in its mapping, a removed one goes with its lines, and all else
+    keeps its bytes; what cannot be done so writes the file anew, with its comments and quotes.  The result is read
+    again and compared.  Raises RollstepError where the file cannot be edited or a place is not there.
     """
-    before = load_documents(text, file)
-    wanted = copy.deepcopy([document.value for document in before])
+    mark = "\ufeff" if text.startswith("\ufeff") else ""
+    text = text.removeprefix(mark)
+    documents = load_documents(text, file)
+    if not 0 <= document_index < len(documents):
+        message = f"has {len(documents)} documents, and none with the number {document_index + 1}"
+        raise RollstepError([Finding(file, 0, 0, "", message)])
+    document = documents[document_index]
+    _check(document, changes)
+    wanted = [_copy(document.value) for document in documents]
+    added: dict[FieldPath, str] = {}
     for path, value in changes.items():
+        is_new = not _is_there(wanted[document_index], path)
         _assign(wanted[document_index], path, value)
-    edited = _in_place(text, document_index, changes, file)
-    if edited is None:
-        edited = _rewritten(text, document_index, changes)
-    after = [document.value for document in load_documents(edited, file)]
-    if after != wanted:
-        fields = ", ".join(field_path(path) for path in changes)
-        raise RollstepError([Finding(file, 0, 0, fields, "cannot be edited here", "make the change by hand")])
-    return edited
+        edited = _changed(text, document_index, path, value, added.get(path[:-1]), wanted)
+        if edited is None:
+            message = f"cannot be edited here: {_reason(text, document_index, path)}"
+            line, column = document.source.position(path)
+            raise RollstepError([Finding(file, line, column, field_path(path), message, "make the change by hand")])
+        text = edited
+        if is_new:
+            added[path[:-1]] = str(path[-1])
+    return mark + text
 
 
-def _filled_roots(text: str, file: str) -> list[Node]:
-    """Return the root nodes of the documents that are not empty, as ``load_documents`` counts them."""
-    return [root for root in compose(text, file) if not (isinstance(root, ScalarNode) and not root.value)]
+def _check(document: Document, changes: Mapping[FieldPath, Any]) -> None:
+    """Raise RollstepError with every place that is not there."""
+    findings = []
+    value = _copy(document.value)
+    for path, new in changes.items():
+        try:
+            _assign(value, path, new)
+        except LookupError as error:
+            line, column = document.source.position(path)
+            findings.append(Finding(document.source.file, line, column, field_path(path), str(error.args[0])))
+    if findings:
+        raise RollstepError(findings)
 
 
-def _in_place(text: str, document_index: int, changes: Mapping[FieldPath, Any], file: str) -> str | None:
-    """Make the changes by replacing and inserting text; None where one of them needs more than that."""
-    root = _filled_roots(text, file)[document_index]
-    pieces: list[tuple[int, int, str]] = []
-    for path, value in changes.items():
-        piece = _replacement(root, path, value) or _insertion(root, path, value, text)
-        if piece is None:
-            return None
-        pieces.append(piece)
+def _changed(
+    text: str, document_index: int, path: FieldPath, value: Any, below: str | None, wanted: list[Any]
+) -> str | None:
+    """Return ``text`` with one change made, in the way that changes the least and reads as ``wanted``."""
+    if _is_json(text):
+        layout = json_layout(text)
+        edited = _in_place(text, document_index, path, value, below, layout)
+        if edited is None or not _is_json(edited) or not _reads_as(edited, wanted):
+            edited = layout.flow(wanted[0]) if "\n" not in text.strip() else layout.json_lines(wanted[0], "")
+            edited += layout.newline
+        return edited
+    root = _roots(text, "")[document_index]
+    layout = layout_of(root, text)
+    edited = _in_place(text, document_index, path, value, below, layout)
+    if edited is not None and _reads_as(edited, wanted):
+        return edited
+    # Written anew, an anchor would move and the aliases of the value with it.
+    if not _is_shared(root, path):
+        edited = rewritten(text, document_index, lambda data: _assign(data, path, value), layout)
+        if edited is not None and _reads_as(edited, wanted):
+            return edited
+    return None
+
+
+def _in_place(
+    text: str, document_index: int, path: FieldPath, value: Any, below: str | None, layout: Layout
+) -> str | None:
+    """Return ``text`` with the pieces replaced that a change needs; None where it needs more."""
+    try:
+        document = Pieces(text, _roots(text, "")[document_index], layout)
+        pieces = document.removed(path) if isinstance(value, Removed) else document.replaced(path, _copy(value), below)
+    except (NotInPlaceError, RollstepError):
+        return None  # JSON that is no YAML has no nodes.
     for start, end, new in sorted(pieces, reverse=True):
         text = text[:start] + new + text[end:]
     return text
 
 
-def _replacement(root: Node, path: FieldPath, value: Any) -> tuple[int, int, str] | None:
-    node = value_node(root, path)
-    if not isinstance(node, ScalarNode) or node.style in ("|", ">") or isinstance(value, Removed | Mapping | list):
-        return None
-    start, end = node.start_mark, node.end_mark
-    # An empty value has no text of its own to replace, and an anchor's text belongs to its aliases too.
-    return (start.index, end.index, flow_scalar(value)) if start.index < end.index else None
+def _reads_as(text: str, wanted: list[Any]) -> bool:
+    try:
+        return [document.value for document in load_documents(text, "")] == wanted
+    except RollstepError:
+        return False
 
 
-def _insertion(root: Node, path: FieldPath, value: Any, text: str) -> tuple[int, int, str] | None:
-    parent = value_node(root, path[:-1])
-    if not isinstance(parent, MappingNode) or parent.flow_style or not parent.value:
-        return None
-    if value_node(root, path) is not None or isinstance(value, Removed | Mapping | list):
-        return None
-    first = parent.value[0][0].start_mark
-    newline = "\r\n" if "\r\n" in text else "\n"
-    line = f"{flow_scalar(path[-1])}: {flow_scalar(value)}{newline}{' ' * first.column}"
-    return first.index, first.index, line
+def _is_json(text: str) -> bool:
+    try:
+        return isinstance(load_json(text), dict | list)
+    except ValueError:
+        return False
 
 
-def _rewritten(text: str, document_index: int, changes: Mapping[FieldPath, Any]) -> str:
-    """Make the changes with a round trip that keeps comments and quotes."""
-    # A round-trip parser takes longer to import than all that rollstep does without it.
-    from ruamel.yaml import YAML
-
-    yaml = YAML(typ="rt")
-    yaml.preserve_quotes = True
-    yaml.width = 1_000_000
-    offset = _sequence_offset(text)
-    yaml.indent(mapping=2, sequence=offset + 2, offset=offset)
-    yaml.explicit_start = text.lstrip().startswith("---")
-    documents = list(yaml.load_all(text))
-    filled = [document for document in documents if document is not None]
-    for path, value in changes.items():
-        _assign(filled[document_index], path, value)
-    stream = StringIO()
-    yaml.dump_all(documents, stream)
-    return stream.getvalue().replace("\n", "\r\n") if "\r\n" in text else stream.getvalue()
+def _roots(text: str, file: str) -> list[Node]:
+    """Return the root nodes of the documents that are not empty, as ``load_documents`` counts them."""
+    # YAML has no halves of characters, which JSON has; only where they stand counts here.
+    return [root for root in compose(_SURROGATE.sub(r"\\ufffd", text), file) if not is_null(root)]
 
 
-def _sequence_offset(text: str) -> int:
-    """Return how far the file indents ``-`` below its key: 2, or 0 as kubectl writes it."""
-    key_column = 0
-    for line in text.split("\n"):
-        stripped = line.lstrip(" ")
-        column = len(line) - len(stripped)
-        if stripped.startswith("- "):
-            return 2 if column > key_column else 0
-        if stripped.rstrip().endswith(":") and not stripped.startswith("#"):
-            key_column = column
-    return 0
+def _nodes_to(root: Node, path: FieldPath) -> list[Node]:
+    """Return the nodes on the way to a value, as far as they are there."""
+    found = [root]
+    for part in path:
+        index = entry_index(found[-1], part)
+        if index is None:
+            break
+        found.append(entry_value(found[-1], index))
+    return found
+
+
+def _is_shared(root: Node, path: FieldPath) -> bool:
+    shared = shared_nodes(root)
+    return any(id(node) in shared for node in _nodes_to(root, path))
+
+
+def _reason(text: str, document_index: int, path: FieldPath) -> str:
+    """Return why a change of YAML cannot be made."""
+    root = _roots(text, "")[document_index]
+    if _is_shared(root, path):
+        return "an anchor (&) and its aliases (*) share the value"
+    last = _nodes_to(root, path)[-1]
+    if isinstance(last, MappingNode) and any(is_merge(key) for key, _ in last.value):
+        return "<< merges the value from the anchor of an alias"
+    return "the way it is written does not allow it"
+
+
+def _copy(value: Any) -> Any:
+    """Return a copy of plain data that shares nothing, within itself either."""
+    return value if isinstance(value, Removed) else json.loads(json.dumps(value))
+
+
+def _is_there(value: Any, path: FieldPath) -> bool:
+    for part in path:
+        if not isinstance(value, dict) or part not in value:
+            return False
+        value = value[part]
+    return True
 
 
 def _assign(document: Any, path: FieldPath, value: Any) -> None:
-    """Set or remove one field of plain or round-trip data."""
+    """Set or remove one field of plain or round-trip data; raise LookupError, with a message, for no such place."""
     parent = document
-    for part in path[:-1]:
-        if isinstance(parent, dict) and part not in parent:
-            parent[part] = {}
-        parent = parent[part]
+    for depth, part in enumerate(path):
+        if isinstance(parent, list):
+            if not isinstance(part, int):
+                raise LookupError(f"{field_path(path[:depth]) or 'the document'} is a list, which has numbered items")
+            if not 0 <= part < len(parent):
+                raise LookupError(f"is not there: {field_path(path[:depth]) or 'the document'} has {len(parent)} items")
+        elif not isinstance(parent, dict):
+            raise LookupError(f"is not there: {field_path(path[:depth]) or 'the document'} is not a mapping")
+        elif isinstance(part, int):
+            raise LookupError(f"is not there: {field_path(path[:depth]) or 'the document'} is not a list")
+        elif part not in parent and isinstance(value, Removed):
+            raise LookupError("is not there")
+        if depth < len(path) - 1:
+            if isinstance(parent, dict) and parent.get(part) is None and not isinstance(value, Removed):
+                parent[part] = {}
+            parent = parent[part]
     if isinstance(value, Removed):
         del parent[path[-1]]
     else:
-        parent[path[-1]] = value
+        parent[path[-1]] = _copy(value)

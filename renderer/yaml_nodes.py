@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from yaml.nodes import CollectionNode, Node
 from renderer.errors import Finding, RollstepError
 from renderer.json_io import MAX_DEPTH as MAX_DEPTH
 from renderer.json_io import FieldPath as FieldPath
-from renderer.yaml_scalars import Scalar, key_text, tagged_scalar
+from renderer.yaml_scalars import Scalar, is_null_word, key_text, plain_scalar, tagged_scalar
 
 PLAIN, QUOTED = "plain", "quoted"
 """The tags of nodes that have none in the text; collections have the one of quoted scalars."""
@@ -128,19 +129,26 @@ def _refusal(error: Exception, text: str, file: str) -> Finding:
 
 def _quote_tagged(root: Node, text: str) -> None:
     """Give the scalars that have the bare tag ``!`` the tag of quoted ones: libyaml hides that they have it."""
-    for node in _nodes(root, set()):
+    for node in nodes(root):
         if isinstance(node, ScalarNode) and node.tag == PLAIN and _BARE_TAG_OF_NODE.match(text, node.start_mark.index):
             node.tag = QUOTED
 
 
-def _nodes(node: Node, seen: set[int]) -> Iterator[Node]:
-    """Yield every node below and with ``node`` once."""
-    if id(node) in seen:
-        return
-    seen.add(id(node))
-    yield node
-    for child in children(node):
-        yield from _nodes(child, seen)
+def nodes(root: Node) -> Iterator[Node]:
+    """Yield every node below and with ``root`` once."""
+    waiting, seen = [root], set()
+    while waiting:
+        node = waiting.pop()
+        if id(node) not in seen:
+            seen.add(id(node))
+            yield node
+            waiting += children(node)
+
+
+def shared_nodes(root: Node) -> set[int]:
+    """Return the ids of the nodes that stand in several places: at an anchor and at its aliases."""
+    counted = Counter(id(child) for node in nodes(root) for child in children(node))
+    return {name for name, count in counted.items() if count > 1}
 
 
 def children(node: Node) -> Iterator[Node]:
@@ -188,15 +196,36 @@ def node_key(node: ScalarNode, scalar: Callable[[str], Scalar]) -> str:
     return key_text(scalar(node.value) if node.tag == PLAIN else tagged_scalar(node.tag, node.value))
 
 
+def is_null(node: Node) -> bool:
+    """Tell whether a node is null, written or left out."""
+    if not isinstance(node, ScalarNode):
+        return False
+    return node.tag == "tag:yaml.org,2002:null" or (node.tag == PLAIN and is_null_word(node.value))
+
+
+def entry_index(node: Node, part: str | int) -> int | None:
+    """Return which entry of a mapping or sequence a field or item is; None where it is not there, or merged."""
+    if isinstance(node, SequenceNode):
+        return part if isinstance(part, int) and 0 <= part < len(node.value) else None
+    for index, (key, _) in enumerate(node.value if isinstance(node, MappingNode) else ()):
+        if isinstance(key, ScalarNode) and not is_merge(key) and node_key(key, plain_scalar) == part:
+            return index
+    return None
+
+
+def entry_value(node: Node, index: int) -> Node:
+    """Return the value of an entry of a mapping or sequence."""
+    entry: Any = node.value[index]
+    value: Node = entry[1] if isinstance(entry, tuple) else entry
+    return value
+
+
 def value_node(root: Node, path: FieldPath) -> Node | None:
     """Return the node of the value at ``path``; None where there is none or it stands behind a merge key."""
-    node: Node | None = root
+    node = root
     for part in path:
-        if isinstance(node, MappingNode):
-            found = [value for key, value in node.value if isinstance(key, ScalarNode) and key.value == part]
-            node = found[0] if found else None
-        elif isinstance(node, CollectionNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-        else:
+        index = entry_index(node, part)
+        if index is None:
             return None
+        node = entry_value(node, index)
     return node

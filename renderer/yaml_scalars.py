@@ -117,6 +117,11 @@ def tagged_scalar(tag: str, text: str) -> Scalar:
     return value
 
 
+def is_null_word(text: str) -> bool:
+    """Tell whether an untagged plain scalar means null."""
+    return text in _WORDS and _WORDS[text] is None
+
+
 def key_text(value: Scalar) -> str:
     """Return the text that JSON has for a key with this value; raise ValueError for null."""
     if isinstance(value, str):
@@ -155,6 +160,11 @@ def is_plain(text: str) -> bool:
         and " #" not in text
         and _NOT_PRINTABLE.search(text) is None
     )
+
+
+def is_printable_line(text: str) -> bool:
+    """Tell whether ``text`` is one line that may stand in single quotes."""
+    return "\n" not in text and _NOT_PRINTABLE.search(text) is None
 
 
 def double_quoted(text: str) -> str:
