@@ -76,7 +76,8 @@ def convert(one: Group, choices: Choices) -> Converted:
         notes = tuple(_autoscaler_note(item) for item in one.autoscalers)
         return Converted((one.workload, *one.members), notes)
     notes_found: list[Finding] = []
-    services = [item for item in one.members if item.manifest.kind == "Service" and selects(item, one)]
+    near = [item for item in one.members if in_one_namespace(item, one.workload)]
+    services = [item for item in near if item.manifest.kind == "Service" and selects(item, one)]
     ingresses = list(_nginx_ingresses(one, services, notes_found))
     stable = _stable_service(one, services, ingresses, notes_found)
     if choices.strategy == BLUE_GREEN and stable is None:
@@ -110,6 +111,7 @@ def _rollout(one: Group, strategy: Mapping[str, Any], notes: list[Finding]) -> I
         names = ", ".join(f"spec.{path[-1]}" for path in dropped)
         notes.append(finding(deployment.manifest, dropped[0], f"a Rollout has no {names}: left out"))
     _note_strategy(one, strategy, notes)
+    _note_shares(one, strategy, notes)
     text = without(deployment, dropped).text
     api_version: dict[FieldPath, Any] = {("apiVersion",): "argoproj.io/v1alpha1", ("kind",): "Rollout"}
     text = edit(text, 0, api_version, "")
@@ -134,6 +136,18 @@ def _note_strategy(one: Group, strategy: Mapping[str, Any], notes: list[Finding]
     if limits and BLUE_GREEN in strategy:
         message = f"{' and '.join(limits)} left out: blueGreen starts all new pods beside the old ones"
         notes.append(finding(one.workload.manifest, path, message))
+
+
+def _note_shares(one: Group, strategy: Mapping[str, Any], notes: list[Finding]) -> None:
+    """Tell where a canary without a router has too few pods for its first share."""
+    canary = mapping(strategy, CANARY)
+    weights = [step["setWeight"] for step in canary.get("steps", ()) if step.get("setWeight")]
+    replicas = mapping(one.workload.manifest.body, "spec").get("replicas", _minimum(one) or 1)
+    if "trafficRouting" in canary or not weights or not isinstance(replicas, int) or not replicas:
+        return
+    if replicas * min(weights) < 100:
+        message = f"{replicas} of replicas cannot be divided into {min(weights)}%: the first step is 1 pod"
+        notes.append(finding(one.workload.manifest, ("spec", "replicas"), message, "raise replicas or choose --steps"))
 
 
 def _autoscaler_note(item: Item) -> Finding:
