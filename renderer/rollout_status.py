@@ -181,6 +181,18 @@ class RolloutStatus:
         """Return the pause condition with that reason."""
         return next((condition for condition in self.pause_conditions if condition.reason == reason), None)
 
+    def with_condition(self, condition: RolloutCondition) -> RolloutStatus:
+        """Return the status with the condition; the status itself where one with that status and reason is there.
+
+        A condition with the same status keeps its transition time.
+        """
+        current = self.condition(condition.type)
+        if current is not None and current.status == condition.status:
+            if current.reason == condition.reason:
+                return self
+            condition = replace(condition, last_transition_time=current.last_transition_time)
+        return replace(self, conditions=(*self.without_condition(condition.type).conditions, condition))
+
     def without_condition(self, condition_type: str) -> RolloutStatus:
         """Return the status without the condition of that type."""
         return replace(self, conditions=tuple(c for c in self.conditions if c.type != condition_type))

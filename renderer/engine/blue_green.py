@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from renderer.engine.context import Context
-from renderer.engine.pause import completed_blue_green_pause, reconcile_blue_green_pause
+from renderer.engine.context import Context, hash_of
+from renderer.engine.pause import completed_blue_green_pause, is_fast_tracked, reconcile_blue_green_pause
 from renderer.engine.replica_sets import (
     reconcile_ephemeral_metadata,
     reconcile_new_replica_set,
@@ -13,10 +13,10 @@ from renderer.engine.replica_sets import (
     sync_replica_set_revision,
 )
 from renderer.engine.restart import reconcile_restart
+from renderer.engine.revisions import is_saturated
 from renderer.engine.scale_down import reconcile_other_replica_sets
-from renderer.engine.services import BLUE_GREEN, reconcile_active_service, reconcile_preview_service, service
-from renderer.engine.sync_status import is_rollback_within_window, pod_template_changed, sync_status_blue_green
-from renderer.model import RolloutStatus
+from renderer.engine.services import BLUE_GREEN, ready_for_pause, selected_hash, service, switch_service
+from renderer.engine.sync_status import pod_template_changed, sync_status_blue_green
 
 
 def reconcile_blue_green(ctx: Context) -> None:
@@ -49,24 +49,24 @@ def reconcile_blue_green_replica_sets(ctx: Context) -> None:
     reconcile_revision_history_limit(ctx)
 
 
-def should_promote_blue_green(ctx: Context, status: RolloutStatus) -> bool:
-    """Tell whether the new ReplicaSet becomes the stable one."""
-    active = status.blue_green.active_selector
-    if ctx.stable_rs is None or not active:
-        return True
-    if active != status.current_pod_hash:
-        return False
-    return ctx.status.promote_full or is_rollback_within_window(ctx) or not ctx.pause.is_aborted
-
-
-def calculate_scale_up_preview_check_point(ctx: Context) -> bool:
-    """Tell whether the preview had its ``previewReplicaCount`` and was promoted, so that it may grow to full size."""
+def reconcile_preview_service(ctx: Context) -> None:
+    """Point the preview Service, if there is one, at the new ReplicaSet."""
     assert ctx.rollout.blue_green is not None
-    count = ctx.rollout.blue_green.preview_replica_count
-    if count is None:
-        return False
-    if ctx.status.blue_green.scale_up_preview_check_point:
-        return True
-    if not completed_blue_green_pause(ctx):
-        return False
-    return count == (ctx.new_rs.available_replicas if ctx.new_rs else 0)
+    name = ctx.rollout.blue_green.preview_service
+    if name and not ctx.halts_progress():
+        switch_service(ctx, name, hash_of(ctx.new_rs), *BLUE_GREEN, "previewService")
+
+
+def reconcile_active_service(ctx: Context) -> None:
+    """Point the active Service at the new ReplicaSet once that is complete and promoted; after an abort at the old."""
+    new_rs, blue_green = ctx.new_rs, ctx.rollout.blue_green
+    assert new_rs is not None
+    assert blue_green is not None
+    if ctx.halts_progress() or not ready_for_pause(ctx, new_rs) or not is_saturated(ctx.rollout, new_rs):
+        return
+    target = selected_hash(service(ctx, blue_green.active_service, *BLUE_GREEN, "activeService"))
+    if is_fast_tracked(ctx, new_rs) or completed_blue_green_pause(ctx):
+        target = new_rs.pod_template_hash
+    if ctx.status.abort:
+        target = ctx.status.stable_rs
+    switch_service(ctx, blue_green.active_service, target, *BLUE_GREEN, "activeService")

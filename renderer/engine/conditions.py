@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from renderer.engine.context import Context
 from renderer.engine.replicas import current_canary_step, total_available
 from renderer.engine.revisions import is_saturated
+from renderer.engine.rollout_phase import calculate_rollout_phase
 from renderer.model import Rollout, RolloutCondition, RolloutStatus
 
 PROGRESSING = "Progressing"
@@ -24,20 +25,6 @@ PAUSED_MESSAGE = "Rollout is paused"
 def new_condition(now: datetime, condition_type: str, status: str, reason: str, message: str) -> RolloutCondition:
     """Return a condition as of ``now``."""
     return RolloutCondition(condition_type, status, reason, message, now, now)
-
-
-def set_condition(status: RolloutStatus, condition: RolloutCondition) -> tuple[RolloutStatus, bool]:
-    """Return the status with the condition, and whether that changed anything.
-
-    A condition with the same status and reason stays as it is; one with the same status keeps its transition time.
-    """
-    current = status.condition(condition.type)
-    if current is not None and current.status == condition.status:
-        if current.reason == condition.reason:
-            return status, False
-        condition = replace(condition, last_transition_time=current.last_transition_time)
-    kept = status.without_condition(condition.type).conditions
-    return replace(status, conditions=(*kept, condition)), True
 
 
 def is_completed(status: RolloutStatus) -> bool:
@@ -134,14 +121,12 @@ def check_paused_conditions(ctx: Context) -> None:
         return
     new_status = status
     for condition in updates:
-        new_status, _ = set_condition(new_status, condition)
+        new_status = new_status.with_condition(condition)
     patch_conditions(ctx, new_status)
 
 
 def patch_conditions(ctx: Context, new_status: RolloutStatus) -> None:
     """Write a status whose conditions changed; this pass goes on with what it read before."""
-    from renderer.engine.rollout_phase import calculate_rollout_phase
-
     new_status = replace(new_status, observed_generation=str(ctx.rollout.generation))
     phase, message = calculate_rollout_phase(ctx.rollout, new_status)
     ctx.patch_status(ctx.status, replace(new_status, phase=phase, message=message))
@@ -154,24 +139,24 @@ def calculate_conditions(ctx: Context, status: RolloutStatus) -> RolloutStatus:
         message = f"Rollout aborted update to revision {ctx.rollout.revision}"
         if ctx.pause.abort_message:
             message += f": {ctx.pause.abort_message}"
-        status, _ = set_condition(status, new_condition(ctx.now, PROGRESSING, "False", ROLLOUT_ABORTED, message))
+        status = status.with_condition(new_condition(ctx.now, PROGRESSING, "False", ROLLOUT_ABORTED, message))
     else:
         status = _set_progressing(ctx, status, became_unhealthy)
     status = _set_available(ctx, status)
     done = "True" if is_completed(status) else "False"
-    condition = new_condition(ctx.now, COMPLETED, done, "RolloutCompleted", "RolloutCompleted")
-    return set_condition(status, condition)[0]
+    return status.with_condition(new_condition(ctx.now, COMPLETED, done, "RolloutCompleted", "RolloutCompleted"))
 
 
 def _set_healthy(ctx: Context, status: RolloutStatus) -> tuple[RolloutStatus, bool]:
     is_paused = bool(ctx.status.pause_conditions) or ctx.rollout.paused
     if not is_paused and is_healthy(ctx.rollout, ctx.status, status):
         condition = new_condition(ctx.now, HEALTHY, "True", "RolloutHealthy", "Rollout is healthy")
-        return set_condition(status, condition)[0], False
+        return status.with_condition(condition), False
     if ctx.status.condition(HEALTHY) is None:
         return status, False
     condition = new_condition(ctx.now, HEALTHY, "False", "RolloutHealthy", "Rollout is not healthy")
-    return set_condition(status, condition)
+    changed = status.with_condition(condition)
+    return changed, changed is not status
 
 
 def _set_progressing(ctx: Context, status: RolloutStatus, became_unhealthy: bool) -> RolloutStatus:
@@ -180,7 +165,7 @@ def _set_progressing(ctx: Context, status: RolloutStatus, became_unhealthy: bool
     if is_healthy(ctx.rollout, ctx.status, status):
         message = f'ReplicaSet "{name}" has successfully progressed.'
         condition = new_condition(ctx.now, PROGRESSING, "True", "NewReplicaSetAvailable", message)
-        return set_condition(status, condition)[0]
+        return status.with_condition(condition)
     if is_progressing(ctx.rollout, ctx.status, status) or became_unhealthy:
         reason, message = "ReplicaSetUpdated", f"{subject} is progressing."
         if status.stable_rs == status.current_pod_hash and became_unhealthy:
@@ -192,14 +177,14 @@ def _set_progressing(ctx: Context, status: RolloutStatus, became_unhealthy: bool
                 condition = replace(condition, last_transition_time=current.last_transition_time)
             # Removed first, because progress for the same reason has to move the update time.
             status = status.without_condition(PROGRESSING)
-        return set_condition(status, condition)[0]
+        return status.with_condition(condition)
     if not _may_time_out(ctx) or not has_timed_out(ctx.rollout, status, ctx.now):
         return status
     message = f"{subject} has timed out progressing."
-    status, changed = set_condition(status, new_condition(ctx.now, PROGRESSING, "False", TIMED_OUT, message))
-    if ctx.rollout.progress_deadline_abort and (changed or not ctx.pause.is_aborted):
+    timed_out = status.with_condition(new_condition(ctx.now, PROGRESSING, "False", TIMED_OUT, message))
+    if ctx.rollout.progress_deadline_abort and (timed_out is not status or not ctx.pause.is_aborted):
         ctx.pause.abort(message)
-    return status
+    return timed_out
 
 
 def _may_time_out(ctx: Context) -> bool:
@@ -216,4 +201,4 @@ def _set_available(ctx: Context, status: RolloutStatus) -> RolloutStatus:
         available = total_available(ctx.all_rss) >= ctx.rollout.replicas
     text = "Rollout has minimum availability" if available else "Rollout does not have minimum availability"
     condition = new_condition(ctx.now, AVAILABLE, "True" if available else "False", "AvailableReason", text)
-    return set_condition(status, condition)[0]
+    return status.with_condition(condition)

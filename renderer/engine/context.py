@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields, replace
 
+from renderer.engine.templates import rollout_hash
 from renderer.manifest import Body, ObjectKey
 from renderer.model import (
     HASH_LABEL,
@@ -113,8 +114,6 @@ class Context:
 
     def pod_template_hash(self) -> str:
         """Return the pod-template-hash of the Rollout's template."""
-        from renderer.engine.templates import rollout_hash
-
         return rollout_hash(self.rollout, self.status.collision_count, self.world.profile)
 
     # Writes. Each changes the world at once.
@@ -183,9 +182,7 @@ class Context:
 
     def set_status_condition(self, condition: RolloutCondition) -> None:
         """Set one condition in the status, for this pass as well."""
-        from renderer.engine.conditions import set_condition
-
-        self.status = set_condition(self.status, condition)[0]
+        self.status = self.status.with_condition(condition)
         self.world = replace(self.world, status=self.status)
 
     def patch_status(self, before: RolloutStatus, after: RolloutStatus) -> None:

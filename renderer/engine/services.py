@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from renderer.engine.context import Context, hash_of
+from renderer.engine.context import Context
 from renderer.engine.ping_pong import is_ping_pong, stable_and_canary_services
 from renderer.engine.replica_counts import new_rs_replicas
-from renderer.engine.revisions import is_saturated
+from renderer.engine.rollback import is_dynamically_rolling_back_to_stable
 from renderer.errors import Finding, RollstepError
 from renderer.manifest import Body, ObjectKey, field_path
 from renderer.model import HASH_LABEL, MANAGED_BY_ANNOTATION, ReplicaSet
@@ -83,8 +83,6 @@ def reconcile_ping_and_pong_service(ctx: Context) -> None:
 
 def reconcile_stable_and_canary_service(ctx: Context) -> None:
     """Point the stable and the canary Service at their ReplicaSets."""
-    from renderer.engine.traffic import is_dynamically_rolling_back_to_stable
-
     canary = ctx.rollout.canary
     assert canary is not None
     ensure_service_targets(ctx, canary.stable_service, ctx.stable_rs, *CANARY, "stableService")
@@ -100,32 +98,7 @@ def reconcile_stable_and_canary_service(ctx: Context) -> None:
 BLUE_GREEN = ("spec", "strategy", "blueGreen")
 
 
-def reconcile_preview_service(ctx: Context) -> None:
-    """Point the preview Service, if there is one, at the new ReplicaSet."""
-    assert ctx.rollout.blue_green is not None
-    name = ctx.rollout.blue_green.preview_service
-    if name and not ctx.halts_progress():
-        switch_service(ctx, name, hash_of(ctx.new_rs), *BLUE_GREEN, "previewService")
-
-
 def ready_for_pause(ctx: Context, new_rs: ReplicaSet) -> bool:
     """Tell whether the preview has all its pods, available."""
     wanted = new_rs_replicas(ctx.rollout, ctx.status, ctx.all_rss, new_rs, ctx.stable_rs, None)
     return new_rs.replicas == wanted == new_rs.available_replicas
-
-
-def reconcile_active_service(ctx: Context) -> None:
-    """Point the active Service at the new ReplicaSet once that is complete and promoted; after an abort at the old."""
-    from renderer.engine.pause import completed_blue_green_pause, is_fast_tracked
-
-    new_rs, blue_green = ctx.new_rs, ctx.rollout.blue_green
-    assert new_rs is not None
-    assert blue_green is not None
-    if ctx.halts_progress() or not ready_for_pause(ctx, new_rs) or not is_saturated(ctx.rollout, new_rs):
-        return
-    target = selected_hash(service(ctx, blue_green.active_service, *BLUE_GREEN, "activeService"))
-    if is_fast_tracked(ctx, new_rs) or completed_blue_green_pause(ctx):
-        target = new_rs.pod_template_hash
-    if ctx.status.abort:
-        target = ctx.status.stable_rs
-    switch_service(ctx, blue_green.active_service, target, *BLUE_GREEN, "activeService")

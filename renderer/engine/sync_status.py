@@ -8,13 +8,19 @@ from renderer.engine.conditions import calculate_conditions
 from renderer.engine.context import Context
 from renderer.engine.pause import CANARY_PAUSE_STEP, calculate_pause_status, completed_canary_pause_step
 from renderer.engine.ping_pong import next_turn
-from renderer.engine.replica_counts import at_desired_replica_counts, replica_progress_threshold_met
+from renderer.engine.promotion import (
+    calculate_scale_up_preview_check_point,
+    should_promote_blue_green,
+    should_promote_canary,
+)
+from renderer.engine.replica_counts import at_desired_replica_counts
 from renderer.engine.replicas import (
     current_canary_step,
     total_actual,
     total_available,
     total_ready,
 )
+from renderer.engine.rollback import is_rollback_within_window
 from renderer.engine.rollout_phase import calculate_rollout_phase
 from renderer.engine.services import selected_hash
 from renderer.engine.step_hash import compute_step_hash
@@ -90,15 +96,6 @@ def _reset_status(ctx: Context, status: RolloutStatus) -> RolloutStatus:
     )
 
 
-def is_rollback_within_window(ctx: Context) -> bool:
-    """Tell whether the update goes back to an older ReplicaSet that is at most ``rollbackWindow`` revisions away."""
-    new_rs, stable_rs, window = ctx.new_rs, ctx.stable_rs, ctx.rollout.rollback_window
-    if new_rs is None or stable_rs is None or window <= 0 or not new_rs.created < stable_rs.created:
-        return False
-    between = sum(1 for rs in ctx.all_rss if new_rs.created < rs.created < stable_rs.created)
-    return between < window
-
-
 def sync_status_canary(ctx: Context) -> None:
     """Compute and write the status of a canary: go to the next step where the current one is complete."""
     canary = ctx.rollout.canary
@@ -147,23 +144,6 @@ def _start_update(ctx: Context, status: RolloutStatus, steps: int) -> RolloutSta
     return status
 
 
-def should_promote_canary(ctx: Context, steps: int) -> bool:
-    """Tell whether the new ReplicaSet becomes the stable one."""
-    canary, new_rs = ctx.rollout.canary, ctx.new_rs
-    assert canary is not None
-    if ctx.stable_rs is None:
-        return True
-    if ctx.pause.is_aborted or new_rs is None:
-        return False
-    wanted = ctx.rollout.replicas
-    if new_rs.available_replicas < wanted and not replica_progress_threshold_met(canary, new_rs, wanted):
-        return False
-    if ctx.status.promote_full or is_rollback_within_window(ctx):
-        return True
-    _, index = current_canary_step(ctx.rollout, ctx.status)
-    return steps == 0 or index == steps
-
-
 def _completed_current_step(ctx: Context) -> bool:
     if ctx.rollout.paused:
         return False
@@ -198,8 +178,6 @@ def promote_stable(ctx: Context, status: RolloutStatus) -> RolloutStatus:
 
 def sync_status_blue_green(ctx: Context) -> None:
     """Compute and write the status of a blue-green release."""
-    from renderer.engine.blue_green import calculate_scale_up_preview_check_point, should_promote_blue_green
-
     blue_green = ctx.rollout.blue_green
     assert blue_green is not None
     status = replace(calculate_base_status(ctx), canary=CanaryStatus(weights=ctx.weights))

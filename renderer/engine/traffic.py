@@ -11,32 +11,11 @@ from renderer.engine.replicas import (
     last_set_weight,
     total_available,
 )
+from renderer.engine.rollback import is_dynamically_rolling_back_to_stable, previous_canary_hash
 from renderer.engine.routers import Router, router_for
 from renderer.engine.services import CANARY, ensure_service_targets
 from renderer.engine.spec import max_traffic_weight
 from renderer.model import CanaryStrategy, TrafficWeights, WeightDestination
-
-
-def previous_canary_hash(ctx: Context) -> str:
-    """Return the hash that was the canary's when a release with ``dynamicStableScale`` went back to stable.
-
-    Empty where that is not so, or the stable ReplicaSet is large enough already.
-    """
-    canary = ctx.rollout.canary
-    weights = ctx.status.canary.weights
-    if not ctx.is_fully_promoted or canary is None or canary.traffic_routing is None or weights is None:
-        return ""
-    if not canary.dynamic_stable_scale or ctx.new_rs is None:
-        return ""
-    previous = weights.canary.pod_template_hash
-    if previous == hash_of(ctx.new_rs) or ctx.new_rs.available_replicas >= ctx.rollout.replicas:
-        return ""
-    return previous
-
-
-def is_dynamically_rolling_back_to_stable(ctx: Context) -> bool:
-    """Tell whether ``dynamicStableScale`` is on the way back to a stable ReplicaSet that is too small yet."""
-    return bool(previous_canary_hash(ctx))
 
 
 def reconcile_traffic_routing(ctx: Context) -> None:
