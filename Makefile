@@ -26,10 +26,11 @@ test: setup ## run all tests, and see that environments/ is what rollstep render
 	$(VENV)/bin/rollstep render --check
 	$(PYTEST) -q -n auto $(ARGS)
 
-lint: $(DEVELOPMENT) ## run ruff (rules and format) and mypy
+lint: $(DEVELOPMENT) ## run ruff (rules and format), mypy, and rollstep on environments/
 	$(VENV)/bin/ruff check --quiet .
 	$(VENV)/bin/ruff format --quiet --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/rollstep lint environments
 
 format: $(DEVELOPMENT) ## format the code, and mend what ruff can mend
 	$(VENV)/bin/ruff check --fix-only --quiet .

@@ -19,6 +19,7 @@ CORE = {
     "duration",
     "engine",
     "errors",
+    "lint",
     "manifest",
     "model",
     "plan",
@@ -49,6 +50,8 @@ SHELL = {
     "json_io",
     "kubeconform",
     "layouts",
+    "lint_files",
+    "lint_text",
     "load",
     "message",
     "objects",
@@ -115,6 +118,8 @@ PURE = {
     "string",
     "types",
     "typing",
+    "urllib.parse",
+    "xml.etree",
 }
 """What the core may import of the standard library: all of it computes, none of it looks around."""
 

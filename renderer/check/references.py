@@ -32,7 +32,7 @@ def check_references(report: Report, manifests: Sequence[Manifest]) -> None:
             service = _find(report, manifests, path, ("", "Service"), name, "RS301")
             if service is not None:
                 _check_service(report, path, service)
-    for path, name in _ingresses(report):
+    for path, name in ingresses(report):
         ingress = _find(report, manifests, path, ("networking.k8s.io", "Ingress"), name, "RS302")
         if ingress is not None:
             _check_ingress(report, path, ingress)
@@ -90,7 +90,8 @@ def _check_service(report: Report, path: Path, service: Manifest) -> None:
         report.add("RS305", path, f'Service "{service.name}" is managed by the Rollout {owner}', hint)
 
 
-def _ingresses(report: Report) -> Iterator[tuple[Path, str]]:
+def ingresses(report: Report) -> Iterator[tuple[Path, str]]:
+    """Yield the name of each Ingress that the Rollout routes through, and where it stands."""
     routing = (*CANARY, "trafficRouting")
     for router, one, several in (("nginx", "stableIngress", "stableIngresses"), ("alb", "ingress", "ingresses")):
         for index, name in enumerate(report.items(*routing, router, several)):
@@ -105,12 +106,13 @@ def _check_ingress(report: Report, path: Path, ingress: Manifest) -> None:
     service = report.text(*CANARY, "stableService")
     if "alb" in path:
         service = report.text(*CANARY, "trafficRouting", "alb", "rootService") or service
-    if service and service not in set(_backends(ingress)):
+    if service and service not in set(backends(ingress)):
         message = f'Ingress "{ingress.name}" has no rule with the Service "{service}" as its backend'
         report.add("RS306", path, message, _place(ingress, ("spec", "rules")), field=_field(path))
 
 
-def _backends(ingress: Manifest) -> Iterator[Any]:
+def backends(ingress: Manifest) -> Iterator[Any]:
+    """Yield the name of the Service of each rule's path; None where it has none."""
     rules = part_of(ingress.body, ("spec", "rules"))
     for rule in rules if isinstance(rules, list) else ():
         paths = part_of(rule, ("http", "paths"))

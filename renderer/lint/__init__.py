@@ -1,0 +1,33 @@
+"""The linter's core (pure): rules, and what they find in manifests that were read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from renderer.check import check
+from renderer.errors import Finding
+from renderer.lint.context import Context, Group, neighbours
+from renderer.lint.rules import RULES
+
+__all__ = ["Context", "Group", "lint"]
+
+NOT_FOUND = frozenset({"RS301", "RS302", "RS303"})
+"""Rules that say nothing where something could not be read: it may be what is missed."""
+
+
+def lint(context: Context) -> list[Finding]:
+    """Return everything that the rules find in ``context``, each finding with its code, sorted by place."""
+    findings = {finding for group in context.groups for finding in _checked(group)}
+    for rule in RULES.values():
+        if rule.check is not None:
+            findings |= {replace(finding, code=rule.code) for finding in rule.check(context)}
+    return sorted(findings)
+
+
+def _checked(group: Group) -> Iterator[Finding]:
+    """Yield what the checks that every verb makes find in the Rollouts of a group."""
+    for rollout in group.rollouts:
+        for finding in check(rollout, neighbours(rollout, group), group.controller_version):
+            if group.complete or finding.code not in NOT_FOUND:
+                yield finding

@@ -1,0 +1,79 @@
+"""Ignore comments: ``# rollstep: ignore RS410, RS420 -- reason`` on a finding's line or the one before (pure)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from renderer.errors import Finding
+from renderer.lint.choose import Selection
+from renderer.lint.rules import RULES
+
+_IGNORE = re.compile(r"#\s*rollstep:\s*ignore\b(.*)", re.DOTALL)
+_CODE = re.compile(r"RS\d{3}")
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """A YAML comment from its ``#`` on; ``applies_to`` is the line that it is about."""
+
+    file: str
+    line: int
+    column: int
+    text: str
+    applies_to: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Ignore:
+    comment: Comment
+    codes: tuple[str, ...]
+    reason: str
+
+
+def apply_comments(findings: Sequence[Finding], comments: Sequence[Comment], selection: Selection) -> list[Finding]:
+    """Return ``findings`` without those that a comment ignores, and with what is wrong with the comments.
+
+    An ignore comment cannot ignore what is wrong with ignore comments.  A code that ``selection`` leaves out is not
+    missed.
+    """
+    kept = list(findings)
+    for comment in comments:
+        match = _IGNORE.match(comment.text)
+        if match is None:
+            continue
+        ignore, wrong = _read(comment, match[1])
+        if ignore.reason:
+            for code in ignore.codes:
+                rest = [finding for finding in kept if not _is_meant(finding, comment, code)]
+                if len(rest) == len(kept) and selection.has(code):
+                    wrong.append(_finding(comment, "RS902", f"nothing is found here by {code}"))
+                kept = rest
+        kept += [finding for finding in wrong if selection.has(finding.code)]
+    return kept
+
+
+def _is_meant(finding: Finding, comment: Comment, code: str) -> bool:
+    return (finding.code, finding.file, finding.line) == (code, comment.file, comment.applies_to)
+
+
+def _read(comment: Comment, words: str) -> tuple[_Ignore, list[Finding]]:
+    """Return what a comment ignores, and what is wrong with it."""
+    listed, _, reason = words.partition("--")
+    names = [name for name in re.split(r"[,\s]+", listed) if name]
+    known = tuple(dict.fromkeys(name for name in names if _CODE.fullmatch(name) and name in RULES))
+    wrong = [
+        _finding(comment, "RS903", f"there is no rule {name[:40]!r}")
+        for name in dict.fromkeys(names)
+        if name not in known
+    ]
+    if not names:
+        wrong.append(_finding(comment, "RS903", "names no rule"))
+    if not reason.strip():
+        wrong.append(_finding(comment, "RS901", "no reason is given, so nothing is ignored"))
+    return _Ignore(comment, known, reason.strip()), wrong
+
+
+def _finding(comment: Comment, code: str, message: str) -> Finding:
+    return Finding(comment.file, comment.line, comment.column, "", message, RULES[code].what_to_do, code)

@@ -1,0 +1,85 @@
+"""Rules about what a Rollout refers to (pure)."""
+
+from __future__ import annotations
+
+from renderer.lint import relations
+from renderer.lint.rule import Rule
+
+RULES = (
+    Rule(
+        "RS301",
+        "error",
+        "A Service that is not there",
+        "The controller stops with InvalidSpec where a Service of the Rollout does not exist in its namespace.",
+        "Add the Service to the manifests, or mend the name or namespace.",
+    ),
+    Rule(
+        "RS302",
+        "error",
+        "An Ingress that is not there",
+        "The controller stops with InvalidSpec where the Ingress that it routes through does not exist.",
+        "Add the Ingress to the manifests, or mend the name or namespace.",
+    ),
+    Rule(
+        "RS303",
+        "error",
+        "An AnalysisTemplate that is not there",
+        "The controller stops with InvalidSpec where a template of an analysis does not exist.",
+        "Add the AnalysisTemplate, or say `clusterScope: true` where it is a ClusterAnalysisTemplate.",
+    ),
+    Rule(
+        "RS304",
+        "error",
+        "A Service that selects other pods",
+        "The controller refuses a Service whose selector names a label that the pod template does not have.",
+        "Give the Service and the template the same labels.",
+    ),
+    Rule(
+        "RS305",
+        "error",
+        "A Service that another Rollout manages",
+        "The annotation argo-rollouts.argoproj.io/managed-by-rollouts names its owner, and the controller refuses "
+        "another one.",
+        "Give each Rollout Services of its own, or take the annotation out.",
+    ),
+    Rule(
+        "RS306",
+        "error",
+        "An Ingress without a rule for the stable Service",
+        "The router copies the rules that lead to the stable Service; without one there is no traffic to shift.",
+        "Name the stable Service as the backend of a rule.",
+    ),
+    Rule(
+        "RS307",
+        "error",
+        "A workload that is not there",
+        "A Rollout with workloadRef takes its pod template from the workload, and stops without it.",
+        "Add the workload to the manifests, or mend its name, kind or apiVersion.",
+        relations.missing_workloads,
+    ),
+    Rule(
+        "RS308",
+        "error",
+        "A router's object that is not there",
+        "The controller edits the VirtualService, Mapping, TraefikService or ApisixRoute that the Rollout names, and "
+        "fails at every step without it.",
+        "Add the object to the manifests, or mend its name.",
+        relations.missing_router_objects,
+    ),
+    Rule(
+        "RS310",
+        "error",
+        "An app without a Rollout, or with several",
+        "rollstep releases one Rollout an app.",
+        "Add a Rollout (`rollstep init` makes one of a Deployment), or split the app.",
+        relations.apps_without_one_rollout,
+    ),
+    Rule(
+        "RS311",
+        "error",
+        "An object that is there twice",
+        "The later one overwrites the earlier one at each sync.",
+        "Take one of them away.",
+        relations.duplicates,
+    ),
+)

@@ -1,0 +1,134 @@
+"""Steps of a canary that the controller takes and that do not do what they say (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+from renderer.check.report import Path
+from renderer.check.routing import CANARY, HEADER_ROUTERS, ROUTING
+from renderer.engine.replica_counts import approximate_weighted_counts
+from renderer.engine.replicas import max_surge
+from renderer.errors import Finding
+from renderer.lint.context import Context, Subject, typed
+from renderer.manifest import field_path
+from renderer.rollout_spec import ROUTERS, RolloutPause
+
+STEPS: Path = (*CANARY, "steps")
+LONGEST_PAUSE_DAYS = 30
+DAY = 86_400
+AUTOSCALERS = (("autoscaling", "HorizontalPodAutoscaler"), ("keda.sh", "ScaledObject"))
+ROUTE_STEPS = {"setHeaderRoute": HEADER_ROUTERS, "setMirrorRoute": ("istio",)}
+"""The routers that know a step (``ValidateRolloutStrategyCanary`` of Argo Rollouts v1.9.1)."""
+
+
+def ignored_route_steps(context: Context) -> Iterator[Finding]:
+    """Find header and mirror routes that one of several routers does not have."""
+    for subject in context.subjects():
+        chosen = [router for router in ROUTERS if subject.at(*ROUTING, router) is not None]
+        for index in range(len(subject.items(*STEPS))):
+            for kind, able in ROUTE_STEPS.items():
+                unable = [router for router in chosen if router not in able]
+                if subject.at(*STEPS, index, kind) is not None and unable and len(unable) < len(chosen):
+                    message = f"the router {' and '.join(unable)} has no such routes and does nothing at this step"
+                    yield subject.finding((*STEPS, index, kind), message, f"only {', '.join(able)} can")
+
+
+def uncarried_weights(context: Context) -> Iterator[Finding]:
+    """Find weights of less than one pod where requests are shared by the number of pods alone."""
+    for subject in context.subjects():
+        replicas = subject.integer("spec", "replicas")
+        if not replicas or replicas < 1 or subject.at(*ROUTING) is not None or _is_autoscaled(subject):
+            continue
+        rollout = typed(subject)
+        if rollout is None:
+            continue
+        for path, weight in _weights(subject):
+            if not 0 < weight < 100 or replicas * min(weight, 100 - weight) >= 100:
+                continue
+            canary, stable = approximate_weighted_counts(replicas, weight, 100, max_surge(rollout))
+            total, pods = canary + stable, "1 pod" if replicas == 1 else f"{replicas} pods"
+            side = "canary" if weight <= 50 else "stable version"
+            share = round(100 * Fraction(canary, total)) if total else 0
+            message = (
+                f"{min(weight, 100 - weight)}% of {pods} for the {side} is less than one pod: without a router, "
+                f"{canary} of {total} pods are canary, which get about {share}% of the requests"
+            )
+            yield subject.finding(path, message, "run more pods, choose another weight, or use trafficRouting")
+
+
+def _is_autoscaled(subject: Subject) -> bool:
+    """Tell whether the number of replicas is somebody else's to choose."""
+    for group, kind in AUTOSCALERS:
+        for scaler in subject.objects(group, kind):
+            spec = scaler.body.get("spec")
+            target = spec.get("scaleTargetRef") if isinstance(spec, dict) else None
+            if isinstance(target, dict) and target.get("name") == subject.rollout.name:
+                return True
+    return False
+
+
+def _weights(subject: Subject) -> Iterator[tuple[Path, int]]:
+    for index in range(len(subject.items(*STEPS))):
+        path = (*STEPS, index, "setWeight")
+        weight = subject.integer(*path)
+        if weight is not None:
+            yield path, weight
+
+
+def weights_that_do_not_grow(context: Context) -> Iterator[Finding]:
+    """Find steps that take traffic back from the canary, or that give it what it has."""
+    for subject in context.subjects():
+        before: tuple[Path, int] | None = None
+        for path, weight in _weights(subject):
+            if before is not None and weight <= before[1]:
+                what = "changes nothing" if weight == before[1] else "gives traffic back to the stable version"
+                message = f"{weight} after {before[1]} ({field_path(before[0])}): this step {what}"
+                yield subject.finding(path, message, "let weights grow from step to step")
+            before = (path, weight)
+
+
+def pauses_without_length(context: Context) -> Iterator[Finding]:
+    """Find pauses that are over as soon as they begin."""
+    for path, seconds, subject in _pauses(context):
+        if seconds == 0:
+            message = f"{subject.at(*path)!r} is no time: the controller counts whole seconds, and goes on at once"
+            yield subject.finding(path, message, "write at least 1s, or `pause: {}` to wait for a person")
+
+
+def pauses_without_end(context: Context) -> Iterator[Finding]:
+    """Find pauses that last too long for anybody to wait for, and those that a sync tool brings back."""
+    for path, seconds, subject in _pauses(context):
+        if seconds > LONGEST_PAUSE_DAYS * DAY:
+            message = (
+                f"{subject.at(*path)!r} is {seconds // DAY} days: in practice nothing but a person ends this pause"
+            )
+            yield subject.finding(path, message, "write `pause: {}` to wait for a person, or a duration in s, m or h")
+    for subject in context.subjects():
+        if subject.at("spec", "paused") is True and not subject.group.app:
+            message = "is in the manifest: where a sync tool applies it, a release that is resumed is paused again"
+            hint = "take it out, and pause in the cluster, or with a pause step"
+            yield subject.finding(("spec", "paused"), message, hint)
+
+
+def _pauses(context: Context) -> Iterator[tuple[Path, int, Subject]]:
+    """Yield each pause that has a duration, and its seconds."""
+    for subject in context.subjects():
+        for index in range(len(subject.items(*STEPS))):
+            path = (*STEPS, index, "pause", "duration")
+            duration = subject.at(*path)
+            if isinstance(duration, int | str) and not isinstance(duration, bool):
+                yield path, RolloutPause(duration).duration_seconds, subject
+
+
+def pauses_at_the_end(context: Context) -> Iterator[Finding]:
+    """Find a last step that waits for a person when the canary has all traffic."""
+    for subject in context.subjects():
+        last = len(subject.items(*STEPS)) - 1
+        pause = subject.at(*STEPS, last, "pause") if last >= 0 else None
+        weights = [weight for _, weight in _weights(subject)]
+        most = subject.integer(*ROUTING, "maxTrafficWeight") or 100
+        if isinstance(pause, dict) and pause.get("duration") is None and weights and weights[-1] >= most:
+            message = "the canary has all traffic, and the release does not end before a person says so"
+            hint = "give the pause a duration, or take it out: after the last step the release is done"
+            yield subject.finding((*STEPS, last, "pause"), message, hint)
