@@ -13,7 +13,7 @@ from yaml.nodes import Node
 from renderer.errors import Finding, RollstepError
 from renderer.json_io import load_json
 from renderer.manifest import field_path
-from renderer.yaml_io import Document, load_documents
+from renderer.yaml_io import BYTE_ORDER_MARK, Document, load_documents
 from renderer.yaml_layout import Layout, json_layout, layout_of
 from renderer.yaml_nodes import FieldPath, compose, entry_index, entry_value, is_merge, is_null, shared_nodes
 from renderer.yaml_pieces import NotInPlaceError, Pieces
@@ -37,7 +37,7 @@ def edit(text: str, document_index: int, changes: Mapping[FieldPath, Any], file:
     keeps its bytes; what cannot be done so writes the file anew, with its comments and quotes.  The result is read
     again and compared.  Raises RollstepError where the file cannot be edited or a place is not there.
     """
-    mark = "\ufeff" if text.startswith("\ufeff") else ""
+    mark = BYTE_ORDER_MARK if text.startswith(BYTE_ORDER_MARK) else ""
     text = text.removeprefix(mark)
     documents = load_documents(text, file)
     if not 0 <= document_index < len(documents):

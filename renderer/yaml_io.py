@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ from renderer.yaml_scalars import Scalar, key_text, plain_scalar, tagged_scalar
 
 __all__ = ["Document", "FieldPath", "decode", "dump", "load_documents", "load_json_lines", "read_text"]
 
+BYTE_ORDER_MARK = "\ufeff"
+
 MAX_NODES = 2_000_000
 """Values in one document after its aliases are expanded: what keeps a small file from filling the memory."""
 
@@ -47,9 +50,10 @@ class Document:
     source: Source
 
 
-def read_text(path: Path, shown: str | None = None) -> str:
-    """Return the text of a file in UTF-8, a byte order mark dropped; ``shown`` is the path as findings name it.
+def read_text(path: Path, shown: str | None = None, *, keep_mark: bool = False) -> str:
+    """Return the text of a file in UTF-8; ``shown`` is the path as findings name it.
 
+    A byte order mark is dropped but for ``keep_mark``, for a text that is to be written back.
     Raises RollstepError where the file cannot be read, is not UTF-8, or holds a NUL byte.
     """
     shown = shown or str(path)
@@ -57,7 +61,8 @@ def read_text(path: Path, shown: str | None = None) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise RollstepError([Finding(shown, 0, 0, "", f"cannot be read: {error.strerror}")]) from error
-    return decode(content, shown)
+    text = decode(content, shown)
+    return BYTE_ORDER_MARK + text if keep_mark and content.startswith(BOM_UTF8) else text
 
 
 def decode(content: bytes, shown: str) -> str:
@@ -80,7 +85,7 @@ def load_documents(text: str, file: str, scalar: Callable[[str], Scalar] = plain
     Values are those that Kubernetes reads; ``scalar`` says what a plain one means.  Raises RollstepError with what is
     not YAML, duplicate keys, unknown tags, and documents that are too deep or too large.
     """
-    text = text.removeprefix("\ufeff")
+    text = text.removeprefix(BYTE_ORDER_MARK)
     if _LIKE_JSON.match(text):
         # JSON has more than YAML: characters in pairs of escapes, keys of any length.  What else is wrong, YAML tells.
         try:

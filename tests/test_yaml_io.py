@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 import yaml
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from renderer.errors import RollstepError
-from renderer.yaml_io import decode, dump, load_documents, load_json_lines
+from renderer.yaml_io import decode, dump, load_documents, load_json_lines, read_text
 
 
 def load_one(text: str) -> object:
@@ -226,6 +227,15 @@ def test_bytes_that_are_no_text():
         decode(b"a: 1\nb: \xff", "f")
     with pytest.raises(RollstepError, match="f:1: NUL"):
         decode(b"a\0b", "f")
+
+
+def test_files_are_read_with_or_without_their_mark(tmp_path: Path):
+    path = tmp_path / "a.yaml"
+    path.write_bytes(b"\xef\xbb\xbfa: 1\r\n")
+    assert read_text(path) == "a: 1\r\n"
+    assert read_text(path, keep_mark=True) == "\ufeffa: 1\r\n"
+    path.write_bytes(b"a: 1")
+    assert read_text(path, keep_mark=True) == "a: 1"
 
 
 def test_json_lines():
