@@ -52,4 +52,4 @@ def edited_source(release: Release, world: World) -> tuple[Path, str] | None:
         hint = "make the change there, commit it, and run `rollstep advance`"
         raise RollstepError([Finding(app.rollout.source.file, 0, 0, "", message, hint)])
     shown = app.rollout.source.file
-    return app.rollout_file, edit(read_text(app.rollout_file, shown), app.rollout_index, changes, shown)
+    return app.rollout_file, edit(read_text(app.rollout_file, shown, keep_mark=True), app.rollout_index, changes, shown)
