@@ -87,7 +87,7 @@ class AntiAffinity:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaProgressThreshold:
-    """How many pods (``type`` Pod) or percent of them (Percentage) are enough to go on."""
+    """How many pods (``type`` Pods) or percent of them (Percent) are enough to go on."""
 
     type: str
     value: int

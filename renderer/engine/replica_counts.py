@@ -173,7 +173,7 @@ def replica_progress_threshold_met(canary: CanaryStrategy, rs: ReplicaSet | None
     threshold = canary.replica_progress_threshold
     if threshold is None or rs is None or threshold.value < 0:
         return rs is not None and desired == rs.replicas and desired == rs.available_replicas
-    if threshold.type != "Percentage":
+    if threshold.type != "Percent":
         return rs.available_replicas >= threshold.value
     if desired == 0:
         return True

@@ -237,11 +237,11 @@ def test_set_canary_scale_means_nothing_without_a_router() -> None:
     [
         (None, 5, 5, True),
         (None, 4, 5, False),
-        ({"type": "Percentage", "value": 70}, 7, 10, True),
-        ({"type": "Percentage", "value": 70}, 6, 10, False),
-        ({"type": "Percentage", "value": 70}, 0, 0, True),
-        ({"type": "Pod", "value": 3}, 3, 10, True),
-        ({"type": "Pod", "value": 3}, 2, 10, False),
+        ({"type": "Percent", "value": 70}, 7, 10, True),
+        ({"type": "Percent", "value": 70}, 6, 10, False),
+        ({"type": "Percent", "value": 70}, 0, 0, True),
+        ({"type": "Pods", "value": 3}, 3, 10, True),
+        ({"type": "Pods", "value": 3}, 2, 10, False),
     ],
 )
 def test_the_replica_progress_threshold(threshold: Any, available: int, desired: int, met: bool) -> None:
