@@ -11,6 +11,7 @@ from typing import Any
 
 from renderer.describe import move_text
 from renderer.duration import human_duration
+from renderer.engine.settle import catch_up
 from renderer.model import CanaryStrategy, Rollout, World
 from renderer.release import Move, Wait, course, steps_of
 from renderer.roles import max_traffic_weight, roles, traffic_weight
@@ -123,7 +124,7 @@ def _row(number: int, before: World, move: Move, reason: Wait, following: Wait |
             for rs in by_revision(after.replica_sets)
             if rs.replicas or roles(after, rs)
         ),
-        starts="now" if number == 0 and reason == NO_WAIT else _trigger(before, reason),
+        starts="now" if number == 0 and reason == NO_WAIT and catch_up(before) == before else _trigger(before, reason),
         ends="complete" if following is None else _trigger(move.after, following),
         peak_pods=peak_pods(move),
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from renderer.engine import actions, next_wakeup, settle
+from renderer.engine.settle import Settled, catch_up
 from renderer.manifest import Body, ObjectKey
 from renderer.model import CanaryStep, CanaryStrategy, RolloutStatus, World, Write
 
@@ -66,7 +67,8 @@ def advance(world: World, *, to_step: int | None = None) -> Move | None:
     """
     steps = steps_of(world)
     is_canary_with_steps = bool(steps) and bool(world.status.stable_rs)
-    after, writes = _next_step(world, steps, to_step) if is_canary_with_steps else _next_stage(world)
+    applied = catch_up(world)
+    after, writes = _next_step(applied, steps, to_step) if is_canary_with_steps else _next_stage(applied)
     return Move(world, after, writes) if moved(world, after) else None
 
 
@@ -78,8 +80,8 @@ def react(world: World) -> Move:
     """
     steps = steps_of(world)
     if not steps or not world.status.stable_rs:
-        after, writes = _next_stage(world)
-        return Move(world, after, writes)
+        settled = _stage(world)
+        return Move(world, settled.world, settled.writes)
     settled = settle(world, hold_step=world.status.current_step_index or 0)
     after, writes = settled.world, settled.writes
     if is_new_release(world, after):
@@ -183,16 +185,19 @@ def _enter_pause(
 
 def _next_stage(world: World) -> tuple[World, tuple[Write, ...]]:
     """Run the engine up to where new pods have to become available, for a release without steps."""
+    stage = _stage(world)
+    if rendered(stage.world) == rendered(world):
+        stage = settle(world)
+    return stage.world, stage.writes
+
+
+def _stage(world: World) -> Settled:
+    """Run the engine with the pods that are there; where more of them change nothing that is rendered, with those."""
     full = settle(world)
     if not world.status.stable_rs:
-        return full.world, full.writes
+        return full
     stage = settle(world, hold=True)
-    if rendered(stage.world) in (rendered(world), rendered(full.world)):
-        return full.world, full.writes
-    rest = settle(stage.world)
-    if rendered(rest.world) == rendered(stage.world):
-        return rest.world, stage.writes + rest.writes
-    return stage.world, stage.writes
+    return full if rendered(stage.world) == rendered(full.world) else stage
 
 
 def rendered(world: World) -> dict[ObjectKey, Body]:

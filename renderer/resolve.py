@@ -2,12 +2,13 @@
 
 The user's manifests say what should be, ``rendered/`` what the last step left: ReplicaSets live only there, and in the
 Services, Ingresses and other objects that a release edits, the fields that the controller owns are taken over from
-there.  Every ReplicaSet counts as available: what was committed has been brought about by the sync tool.
+there.  Its pods are those that the last step began with: :func:`renderer.release.advance` takes for granted that what
+was committed has been brought about since, a render of the same step does not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -56,11 +57,8 @@ def resolve(
         wanted = sources[key].body
         objects[key] = carry_over(rollout, wanted, left[key]) if key in left else wanted
     objects.update((key, left[key]) for key in sorted(created_by_engine(rollout)) if key in left and key not in sources)
-    created: Mapping[str, datetime] = state.created if state else {}
     replica_sets = tuple(
-        ReplicaSet.from_body(left[key], created.get(key.name, EPOCH))
-        for key in sorted(left)
-        if key.kind == "ReplicaSet" and key not in sources
+        _replica_set(left[key], state) for key in sorted(left) if key.kind == "ReplicaSet" and key not in sources
     )
     status = _counted(state.status if state else RolloutStatus(), replica_sets)
     world = World(rollout, status, replica_sets, objects, now, profile)
@@ -99,8 +97,20 @@ def _key(manifest: Manifest, rollout: Rollout) -> ObjectKey:
     return key if key.namespace else key._replace(namespace=rollout.namespace)
 
 
+def _replica_set(body: Body, state: State | None) -> ReplicaSet:
+    """Return the ReplicaSet as its last commit left it, with the pods that were there then."""
+    if state is None:
+        return ReplicaSet.from_body(body)
+    name = body["metadata"]["name"]
+    replica_set = ReplicaSet.from_body(body, state.created.get(name, EPOCH))
+    pods = state.available.get(name)
+    if pods is None:
+        return replica_set
+    return replace(replica_set, available_replicas=pods, ready_replicas=pods, actual_replicas=pods)
+
+
 def _counted(status: RolloutStatus, replica_sets: tuple[ReplicaSet, ...]) -> RolloutStatus:
     """Return ``status`` with the counts of pods that the ReplicaSets stand for."""
-    total = sum(rs.replicas for rs in replica_sets)
-    current = sum(rs.replicas for rs in replica_sets if rs.pod_template_hash == status.current_pod_hash)
+    total = sum(rs.available_replicas for rs in replica_sets)
+    current = sum(rs.available_replicas for rs in replica_sets if rs.pod_template_hash == status.current_pod_hash)
     return replace(status, replicas=total, ready_replicas=total, available_replicas=total, updated_replicas=current)

@@ -75,8 +75,9 @@ def read_sources(folder: Path, settings: AppSettings, root: Path) -> Sources:
 def manifest_files(folder: Path, output: str, root: Path) -> Iterator[Path]:
     """Yield the manifests and templates in ``folder`` and the folders in it, sorted.
 
-    What is hidden, rollstep's own ``status.yaml`` and ``output`` (or any other folder that it wrote), and templates for other templates to include (whose
-    name starts with ``_``) are left out.  A link to a folder out of the repository at ``root`` is yielded itself.
+    What is hidden, rollstep's own ``status.yaml`` and ``output``, any other folder that it wrote, and templates for
+    other templates to include (whose name starts with ``_``) are left out.  A link to a folder out of the repository at
+    ``root`` is yielded itself.
     """
     ours = {folder / STATUS_FILE, folder / output}
     pending: list[tuple[Path, tuple[str, ...]]] = [(folder, (os.path.realpath(folder),))]

@@ -47,7 +47,7 @@ STATUS_SHAPE = Fields(
 )
 """The fields of a Rollout's status that are kept in git."""
 _STEP = Fields({"revision": POSITIVE, "step": COUNT, "reachedAt": TIME}, frozenset({"revision", "step", "reachedAt"}))
-_REPLICA_SET = Fields({"createdAt": TIME}, frozenset({"createdAt"}))
+_REPLICA_SET = Fields({"createdAt": TIME, "availableReplicas": COUNT}, frozenset({"createdAt"}))
 _FIELDS: Mapping[str, Shape] = {
     "rollout": TEXT,
     "revision": POSITIVE,
@@ -73,8 +73,9 @@ class State:
     """What ``status.yaml`` says.
 
     ``status`` is the Rollout's ``status`` in the Rollout's own field names, without what a cluster counts; ``created``
-    has the creation time of each ReplicaSet by name; ``last_update_time`` is when the release last moved; ``source``
-    says where its fields stand.
+    has the creation time of each ReplicaSet by name, ``available`` the pods that it had when its manifest was rendered,
+    where these were not as many as it says; ``last_update_time`` is when the release last moved; ``source`` says where
+    its fields stand.
     """
 
     rollout: str
@@ -83,6 +84,7 @@ class State:
     status: RolloutStatus = field(default_factory=RolloutStatus)
     steps: tuple[ReachedStep, ...] = ()
     created: Mapping[str, datetime] = field(default_factory=dict)
+    available: Mapping[str, int] = field(default_factory=dict)
     source: Source = field(default_factory=lambda: Source(STATUS_FILE), compare=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -96,8 +98,12 @@ class State:
                 {"revision": step.revision, "step": step.step, "reachedAt": format_time(step.reached_at)}
                 for step in self.steps
             ],
-            "replicaSets": {name: {"createdAt": format_time(self.created[name])} for name in sorted(self.created)},
+            "replicaSets": {name: self._replica_set(name) for name in sorted(self.created)},
         }
+
+    def _replica_set(self, name: str) -> dict[str, Any]:
+        entry: dict[str, Any] = {"createdAt": format_time(self.created[name])}
+        return {**entry, "availableReplicas": self.available[name]} if name in self.available else entry
 
 
 def dump_state(state: State) -> str:
@@ -130,6 +136,11 @@ def load_state(text: str, file: str) -> State:
             ReachedStep(step["revision"], step["step"], parse_time(step["reachedAt"])) for step in value["steps"]
         ),
         created={name: parse_time(entry["createdAt"]) for name, entry in value["replicaSets"].items()},
+        available={
+            name: entry["availableReplicas"]
+            for name, entry in value["replicaSets"].items()
+            if "availableReplicas" in entry
+        },
         source=source,
     )
 
@@ -158,4 +169,5 @@ def next_state(previous: State | None, world: World) -> State:
         status=world.status,
         steps=steps,
         created={rs.name: rs.created for rs in world.replica_sets},
+        available={rs.name: rs.available_replicas for rs in world.replica_sets if rs.available_replicas != rs.replicas},
     )

@@ -121,6 +121,8 @@ def _move(world: World, step: int | None) -> Move:
     if step is None:
         return react(world)
     steps = steps_of(world)
+    if not steps:
+        raise UsageError(f"{world.rollout.name} has no steps: --step is for canaries with steps")
     if step > len(steps):
         place = world.rollout.name
         raise UsageError(f"{place} has {len(steps)} steps: --step takes 0 to {len(steps)}")

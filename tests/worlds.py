@@ -10,23 +10,27 @@ from pathlib import Path
 from typing import Any
 
 from renderer.engine import actions
+from renderer.load import App, load_app
 from renderer.model import World
 from renderer.release import react
+from renderer.workspace import Workspace, resolve_app
 
 PROJECT = Path(__file__).resolve().parents[1]
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @cache
-def world_of(app: str) -> World:
-    """Return the world of an app of ``environments/`` when its first release is complete."""
-    from renderer.load import load_app
-    from renderer.workspace import Workspace, resolve_app
-
+def app_of(name: str) -> App:
+    """Return what the sources of an app of ``environments/`` say."""
     workspace = Workspace.open(str(PROJECT))
-    (ref,) = workspace.apps([app])
-    release = resolve_app(load_app(ref, workspace.settings, workspace.root), workspace.root, None, (), NOON)
-    return react(release.world).after
+    (ref,) = workspace.apps([name])
+    return load_app(ref, workspace.settings, workspace.root)
+
+
+@cache
+def world_of(name: str) -> World:
+    """Return the world of an app of ``environments/`` when its first release is complete."""
+    return react(resolve_app(app_of(name), PROJECT, None, (), NOON).world).after
 
 
 def web(**strategy: Any) -> World:
