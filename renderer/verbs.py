@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from renderer.engine import actions
+from renderer.errors import RollstepError
 from renderer.model import World
 from renderer.release import Move, advance, moved, react
 
@@ -16,17 +17,31 @@ def acting(action: Action) -> Callable[[World], Move | None]:
     """Return the verb that does ``action`` and holds the step that the release is at then."""
 
     def verb(world: World) -> Move | None:
-        move = replace(react(action(world)), before=world)
+        move = replace(react(_acted(action, world)), before=world)
         return move if moved(world, move.after) else None
 
     return verb
+
+
+def _acted(action: Action, world: World) -> World:
+    """Return the world after ``action``; refuse one that changes the workload that ``workloadRef`` names.
+
+    The Rollout's own file can be edited for the user; a workload is a manifest that passes through.
+    """
+    acted = action(world)
+    changed = [key for key, body in acted.objects.items() if world.objects.get(key) != body]
+    if changed:
+        names = ", ".join(f"{key.kind} {key.name}" for key in changed)
+        message = f"the pod template is in {names}, which spec.workloadRef names"
+        raise RollstepError(message, hint="change it there, commit it, and run `rollstep advance`")
+    return acted
 
 
 def promoting(action: Action) -> Callable[[World], Move | None]:
     """Return the verb that does ``action`` and goes on to the end of the next step."""
 
     def verb(world: World) -> Move | None:
-        acted = action(world)
+        acted = _acted(action, world)
         step_was_skipped = acted.status.current_step_index != world.status.current_step_index
         move = react(acted) if step_was_skipped else advance(acted)
         return None if move is None or not moved(world, move.after) else replace(move, before=world)

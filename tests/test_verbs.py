@@ -344,3 +344,33 @@ def test_the_subject_of_commits_can_be_set(checkout: Checkout) -> None:
     before = checkout.snapshot()
     assert "commit.message" in checkout.run("promote", "prod/web", code=1).stderr
     assert checkout.snapshot() == before
+
+
+def test_a_workload_is_changed_in_its_own_file(checkout: Checkout) -> None:
+    folder = checkout.root / "environments/dev/ref"
+    folder.mkdir()
+    (folder / "rollout.yaml").write_text(
+        "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: ref}\nspec:\n  replicas: 4\n"
+        "  workloadRef: {apiVersion: apps/v1, kind: Deployment, name: ref}\n"
+        "  strategy: {canary: {steps: [{setWeight: 25}, {pause: {}}]}}\n"
+    )
+    (folder / "deployment.yaml").write_text(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: ref}\nspec:\n  replicas: 0\n"
+        "  selector: {matchLabels: {app: ref}}\n  template:\n    metadata: {labels: {app: ref}}\n"
+        "    spec: {containers: [{name: main, image: 'x:1'}]}\n"
+    )
+    checkout.git("add", ".")
+    checkout.git("commit", "-qm", "Add ref")
+    checkout.advance_all("dev/ref")
+    before = checkout.snapshot()
+    refused = checkout.run("set", "image", "dev/ref", "main=x:2", code=1)
+    assert "the pod template is in Deployment ref" in refused.stderr
+    assert checkout.snapshot() == before
+    checkout.git("config", "user.name", "Somebody")
+    deployment = folder / "deployment.yaml"
+    deployment.write_text(deployment.read_text().replace("x:1", "x:2"))
+    checkout.git("commit", "-qam", "Release ref")
+    checkout.run("advance", "dev/ref", "--now", NOON)
+    assert checkout.replicas("dev/ref") == {"1": 3, "2": 1}
+    checkout.run("promote", "dev/ref", "--now", NOON)
+    assert checkout.replicas("dev/ref") == {"1": 0, "2": 4}
