@@ -42,9 +42,10 @@ bench: setup ## run the benchmarks
 e2e: setup ## run the tests against a real cluster
 	@if [ -d tests/e2e ]; then $(PYTEST) tests/e2e $(ARGS); else echo "There are no end-to-end tests yet."; fi
 
-fields: ## print the tables of the Go types and the Rollout CRD again, after a change of versions (needs Go)
+fields: ## print the tables of Go types and of CRDs again, after a change of versions (needs Go)
 	@command -v go >/dev/null || { echo "This needs Go: the tables are printed from the Go types themselves." >&2; exit 1; }
 	cd renderer/pod_template/generate && go generate
+	cd renderer/kubeconform/generate && go generate
 
 clean: ## remove what builds and checks leave
 	rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

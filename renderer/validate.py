@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,17 +34,22 @@ class Validation:
 
 
 def validate(
-    files: Mapping[str, str], kubernetes_version: str, *, kubeconform: str | None = None, cache: Path | None = None
+    files: Mapping[str, str],
+    kubernetes_version: str,
+    *,
+    own: Sequence[Path] = (),
+    kubeconform: str | None = None,
+    cache: Path | None = None,
 ) -> Validation:
     """Judge the manifests in ``files`` (text by name) by the strict schemas of ``kubernetes_version`` (``1.34``).
 
     ``kubeconform`` is the program to ask: by default the one that :func:`find_kubeconform` finds, and where there is
     none, or it is ``built-in``, jsonschema reads the same schemas and comes to the same verdicts.
-    ``cache`` is where the schemas are kept, by default the user's cache folder.  An object whose kind Kubernetes does
-    not have is skipped, not refused.  Nothing is fetched.  Raises RollstepError where there are no schemas of the
-    version, or where kubeconform does not run.
+    ``own`` are files and folders with the user's schemas of custom resources, ``cache`` is where schemas are kept, by
+    default the user's cache folder.  An object of a kind that nobody has a schema of is skipped, not refused.  Nothing
+    is fetched.  Raises RollstepError where there are no schemas of the version, or where kubeconform does not run.
     """
-    schemas = schema_folder(kubernetes_version, cache)
+    schemas = schema_folder(kubernetes_version, cache, own)
     binary = None if kubeconform == "built-in" else find_kubeconform(kubeconform)
     if binary is None:
         from renderer.kubeconform.builtin import check
@@ -74,9 +79,8 @@ def _without_schema(verdicts: list[Verdict], schemas: Path) -> list[Verdict]:
 
 def _skipped(verdict: Verdict, kubernetes_version: str) -> Finding:
     kind = f"{verdict.api_version} {verdict.kind}"
-    return Finding(
-        verdict.file, 0, 0, "", f"not validated: Kubernetes {kubernetes_version} has no {kind}, so there is no schema"
-    )
+    message = f"not validated: Kubernetes {kubernetes_version} has no {kind}, so there is no schema"
+    return Finding(verdict.file, 0, 0, "", message, "the setting schemas takes its CustomResourceDefinition")
 
 
 def _explain(verdicts: list[Verdict], files: Mapping[str, str], schemas: Path) -> list[Finding]:

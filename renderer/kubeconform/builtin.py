@@ -144,8 +144,14 @@ def _explain(error: ValidationError) -> Iterator[Problem]:
                     yield Problem(path, f"{name} is missing")
         case "type":
             yield Problem(path, f"is a {_type(found)}, expected {_expected([schema])}")
-        case "oneOf":
+        case "oneOf" | "anyOf" if any("type" in each for each in wanted):
             yield Problem(path, f"is a {_type(found)}, expected {_expected(wanted)}")
+        case "pattern":
+            yield Problem(path, f"does not match {wanted}")
+        case "minimum" | "exclusiveMinimum" | "minLength" | "minItems" | "minProperties":
+            yield Problem(path, f"is too small ({error.validator} is {wanted})")
+        case "maximum" | "exclusiveMaximum" | "maxLength" | "maxItems" | "maxProperties":
+            yield Problem(path, f"is too large ({error.validator} is {wanted})")
         case "enum":
             yield Problem(path, f"is {found!r}, expected {' or '.join(repr(value) for value in wanted)}")
         case other:

@@ -1,9 +1,10 @@
-"""Kubernetes' JSON schemas from disk, in the form that kubeconform reads offline.
+"""JSON schemas from disk, in the form that kubeconform reads offline: Kubernetes' own and those of custom resources.
 
 The package ``kubernetes-validate`` ships them with absolute references into one file of definitions, which kubeconform
 v0.7.0 does not find.  Here each kind becomes one file with the definitions in place of the references (but for the
 recursive ones, which point into the file's own ``$defs``), named ``<group>/<kind>-<version>.json``: with the whole
-group, so that a custom ``Deployment`` of ``apps.example.com`` is not taken for that of ``apps``.
+group, so that a custom ``Deployment`` of ``apps.example.com`` is not taken for that of ``apps``.  Beside them are those
+of the traffic routers and of the user (:mod:`renderer.kubeconform.custom`), made the same way.
 """
 
 from __future__ import annotations
@@ -14,19 +15,22 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from renderer.errors import RollstepError
+from renderer.kubeconform.custom import packaged, packaged_files, user_files, user_schemas
 
-FORMAT = "1"
+FORMAT = "2"
 """Changes when the files that :func:`convert` makes change, so that an old cache is not read."""
 DROPPED = frozenset({"$id", "$schema", "default", "description", "format", "title"})
 """Keywords that restrict nothing, as those that begin with ``x-`` (``format`` is an annotation in draft 2020-12)."""
 COMBINATIONS = ("allOf", "anyOf", "oneOf")
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+METADATA = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
 Schema = dict[str, Any]
 
@@ -120,6 +124,10 @@ class Definitions:
             result["$defs"] = {name: self._inline(self._definitions[name]) for name in recursive}
         return result
 
+    def named(self, name: str) -> Schema:
+        """Return one of the definitions, which refers to nothing recursive."""
+        return self._definition(name)
+
     def _definition(self, name: str) -> Schema:
         if name in self._recursive:
             return {"$ref": f"#/$defs/{name}"}
@@ -141,8 +149,11 @@ class Definitions:
         return result
 
 
-def convert(source: Path) -> Iterator[tuple[str, Schema]]:
-    """Yield path and schema of each kind of object in ``source``, a strict folder of the package."""
+def convert(source: Path, own: Sequence[tuple[Path, bytes]] = ()) -> Iterator[tuple[str, Schema]]:
+    """Yield path and schema of each kind of object: ``source``, a strict folder of the package, and the custom ones.
+
+    A kind may come again: the last one counts, so that the user's ``own`` files replace any other.
+    """
     definitions = Definitions(json.loads((source / "_definitions.json").read_bytes())["$defs"])
     for path in sorted(source.glob("*-*.json")):
         schema = json.loads(path.read_bytes())
@@ -151,6 +162,9 @@ def convert(source: Path) -> Iterator[tuple[str, Schema]]:
         if len(kinds) == 1 and "metadata" in schema["properties"]:
             group, version, kind = (kinds[0][key] for key in ("group", "version", "kind"))
             yield schema_path(f"{group}/{version}" if group else version, kind), definitions.standalone(schema)
+    metadata = definitions.named(METADATA)
+    for custom in (*packaged(metadata), *user_schemas(own, metadata)):
+        yield schema_path(custom.api_version, custom.kind), {"$schema": DRAFT, **custom.schema}
 
 
 def schema_path(api_version: str, kind: str) -> str:
@@ -163,23 +177,25 @@ def schema_path(api_version: str, kind: str) -> str:
     return f"{parts[0]}/{kind.lower()}-{parts[-1]}.json"
 
 
-def schema_folder(kubernetes_version: str, cache: Path | None = None) -> Path:
+def schema_folder(kubernetes_version: str, cache: Path | None = None, own: Sequence[Path] = ()) -> Path:
     """Return a folder with the schemas of ``kubernetes_version`` for kubeconform, made where there is none yet.
 
-    It lies below ``cache``, by default the user's cache folder.  Any number of processes may ask for it at once: each
-    makes a folder of its own and renames it, and the first one wins.  Raises RollstepError where there are no schemas
-    of the version, or no place to write.
+    ``own`` are files and folders with the user's schemas of custom resources.  The folder lies below ``cache``, by
+    default the user's cache folder.  Any number of processes may ask for it at once: each makes a folder of its own and
+    renames it, and the first one wins.  Raises RollstepError where there are no schemas of the version, no place to
+    write, or where the user's schemas are none.
     """
-    source = strict_folder(kubernetes_version)
-    digest = hashlib.sha256((source / "_definitions.json").read_bytes()).hexdigest()[:12]
-    name = f"{source.name.removesuffix('-local-strict')}-{FORMAT}-{digest}"
+    source, files = strict_folder(kubernetes_version), user_files(own)
+    texts = [(source / "_definitions.json").read_bytes(), *packaged_files()]
+    texts += [part for path, text in files for part in (str(path).encode(), text)]
+    name = f"{source.name.removesuffix('-local-strict')}-{FORMAT}-{_digest(texts)}"
     refusals = []
     for root in [cache] if cache else cache_folders():
         folder = root / "schemas" / name
         if folder.is_dir():
             return folder
         try:
-            _make(folder, source)
+            _make(folder, convert(source, files))
         except OSError as error:
             refusals.append(f"{folder}: {error.strerror or error}")
             continue
@@ -190,12 +206,20 @@ def schema_folder(kubernetes_version: str, cache: Path | None = None) -> Path:
     )
 
 
-def _make(folder: Path, source: Path) -> None:
+def _digest(texts: Iterable[bytes]) -> str:
+    """Return a name for the contents of several files, in their order."""
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(hashlib.sha256(text).digest())
+    return digest.hexdigest()[:12]
+
+
+def _make(folder: Path, schemas: Iterable[tuple[str, Schema]]) -> None:
     """Write the schemas beside ``folder`` and rename them to it; OSError where that fails."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
     try:
-        for path, schema in convert(source):
+        for path, schema in schemas:
             (temporary / path).parent.mkdir(exist_ok=True)
             (temporary / path).write_text(json.dumps(schema, separators=(",", ":")), encoding="utf-8")
         temporary.chmod(0o755)
