@@ -43,7 +43,7 @@ def _close(pieces: list[str], piece: str) -> str:
     if all(not line.strip() or line.lstrip().startswith("#") for line in lines):
         return "".join(line for line in lines if line.strip())
     text = "".join(lines).strip("\r\n") if len(lines) > 1 else "".join(lines).strip()
-    pieces.append(text + "\n")
+    pieces.append(text + ("\r\n" if "\r\n" in piece else "\n"))
     return ""
 
 

@@ -275,7 +275,7 @@ def test_json_has_the_files_the_notes_and_what_is_next(repository: Place) -> Non
         }
     ]
     assert told["settings"] == {"path": "rollstep.yaml", "new": True}
-    assert [note["file"] for note in told["notes"]] == ["<stdin>", "<stdin>"]
+    assert [note["file"] for note in told["notes"]] == ["<stdin>"] * 3
     assert told["next"][-1] == "rollstep advance"
     assert not told["dryRun"]
 

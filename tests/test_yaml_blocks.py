@@ -44,6 +44,10 @@ def test_a_stream_without_documents_has_no_pieces(text: str) -> None:
     assert split(text) == []
 
 
+def test_pieces_end_as_their_lines_do() -> None:
+    assert split("---\r\na: 1\r\n---\r\nb: 2") == ["a: 1\r\n", "b: 2\n"]
+
+
 def test_directives_belong_to_no_document() -> None:
     assert split("%YAML 1.1\n---\na: 1\n...\n%YAML 1.1\n---\nb: 2\n") == ["a: 1\n", "b: 2\n"]
 

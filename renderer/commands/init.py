@@ -91,6 +91,7 @@ def command(
         click.echo("note: this is no git repository: releases need one", err=True)
     click.echo("\n".join(tree(result)))
     made = "would be made" if dry_run else "made"
-    click.echo(f"{sum(file.is_new for file in result.files)} files {made}. Next:", err=True)
+    number = sum(file.is_new for file in result.files)
+    click.echo(f"{number} file{'' if number == 1 else 's'} {made}. Next:", err=True)
     for line in commands:
         click.echo(f"  {line}", err=True)

@@ -75,7 +75,7 @@ def convert(one: Group, choices: Choices) -> Converted:
     if not is_deployment(one.workload):
         notes = tuple(_autoscaler_note(item) for item in one.autoscalers)
         return Converted((one.workload, *one.members), notes)
-    notes_found: list[Finding] = []
+    notes_found = [_moving_note(one.workload)]
     near = [item for item in one.members if in_one_namespace(item, one.workload)]
     services = [item for item in near if item.manifest.kind == "Service" and selects(item, one)]
     ingresses = list(_nginx_ingresses(one, services, notes_found))
@@ -136,6 +136,13 @@ def _note_strategy(one: Group, strategy: Mapping[str, Any], notes: list[Finding]
     if limits and BLUE_GREEN in strategy:
         message = f"{' and '.join(limits)} left out: blueGreen starts all new pods beside the old ones"
         notes.append(finding(one.workload.manifest, path, message))
+
+
+def _moving_note(item: Item) -> Finding:
+    """Tell how to do without the Deployment: its controller adopts every ReplicaSet that its selector matches."""
+    message = f"where the {item.title()} runs already, it would take the new ReplicaSet for its own and scale it down"
+    hint = f"before the first sync: kubectl delete deployment {item.manifest.name} --cascade=orphan"
+    return finding(item.manifest, (), message, hint)
 
 
 def _note_shares(one: Group, strategy: Mapping[str, Any], notes: list[Finding]) -> None:
