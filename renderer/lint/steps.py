@@ -15,6 +15,8 @@ from renderer.manifest import field_path
 from renderer.rollout_spec import ROUTERS, RolloutPause
 
 STEPS: Path = (*CANARY, "steps")
+TOLERANCE = 5
+"""Percent points by which the share of pods may miss a weight."""
 LONGEST_PAUSE_DAYS = 30
 DAY = 86_400
 AUTOSCALERS = (("autoscaling", "HorizontalPodAutoscaler"), ("keda.sh", "ScaledObject"))
@@ -47,9 +49,11 @@ def uncarried_weights(context: Context) -> Iterator[Finding]:
             if not 0 < weight < 100 or replicas * min(weight, 100 - weight) >= 100:
                 continue
             canary, stable = approximate_weighted_counts(replicas, weight, 100, max_surge(rollout))
+            share = round(100 * Fraction(canary, canary + stable))
+            if abs(share - weight) < TOLERANCE:
+                continue
             total, pods = canary + stable, "1 pod" if replicas == 1 else f"{replicas} pods"
             side = "canary" if weight <= 50 else "stable version"
-            share = round(100 * Fraction(canary, total)) if total else 0
             message = (
                 f"{min(weight, 100 - weight)}% of {pods} for the {side} is less than one pod: without a router, "
                 f"{canary} of {total} pods are canary, which get about {share}% of the requests"

@@ -57,7 +57,8 @@ RULES = (
         "warning",
         "A weight that one pod cannot carry",
         "Without a router, requests are shared by the number of pods: 20% of 2 pods is a third of the requests or "
-        "half of them, not a fifth. Replicas that an autoscaler sets, or that are not given, are not judged.",
+        "half of them, not a fifth. Found are weights of less than one pod that the nearest number of pods misses by "
+        "five points or more. Replicas that an autoscaler sets, or that are not given, are not judged.",
         "Run more pods, choose weights that whole pods have, or use a router.",
         steps.uncarried_weights,
     ),
