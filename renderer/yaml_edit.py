@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from yaml import MappingNode
@@ -17,7 +17,7 @@ from renderer.yaml_io import BYTE_ORDER_MARK, Document, load_documents
 from renderer.yaml_layout import Layout, json_layout, layout_of
 from renderer.yaml_nodes import FieldPath, compose, entry_index, entry_value, is_merge, is_null, shared_nodes
 from renderer.yaml_pieces import NotInPlaceError, Pieces
-from renderer.yaml_rewrite import rewritten
+from renderer.yaml_rewrite import quoted, rewritten
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
@@ -89,11 +89,13 @@ def _changed(
     root = _roots(text, "")[document_index]
     layout = layout_of(root, text)
     edited = _in_place(text, document_index, path, value, below, layout)
-    if edited is not None and _reads_as(edited, wanted):
-        return edited
+    # Text of several lines may need the line end that the file lacks.
+    for end in ("", layout.newline) if edited is not None and not text.endswith("\n") else ("",):
+        if edited is not None and _reads_as(edited + end, wanted):
+            return edited + end
     # Written anew, an anchor would move and the aliases of the value with it.
     if not _is_shared(root, path):
-        edited = rewritten(text, document_index, lambda data: _assign(data, path, value), layout)
+        edited = rewritten(text, document_index, lambda data: _assign(data, path, value, quoted), layout)
         if edited is not None and _reads_as(edited, wanted):
             return edited
     return None
@@ -173,7 +175,7 @@ def _is_there(value: Any, path: FieldPath) -> bool:
     return True
 
 
-def _assign(document: Any, path: FieldPath, value: Any) -> None:
+def _assign(document: Any, path: FieldPath, value: Any, made: Callable[[Any], Any] = _copy) -> None:
     """Set or remove one field of plain or round-trip data; raise LookupError, with a message, for no such place."""
     parent = document
     for depth, part in enumerate(path):
@@ -195,4 +197,4 @@ def _assign(document: Any, path: FieldPath, value: Any) -> None:
     if isinstance(value, Removed):
         del parent[path[-1]]
     else:
-        parent[path[-1]] = _copy(value)
+        parent[path[-1]] = made(_copy(value))

@@ -16,6 +16,7 @@ Piece: TypeAlias = tuple[int, int, str]
 
 _COLON = re.compile(r"[ \t]*:")
 _ALIAS = re.compile(r"[ \t]*:[ \t\r\n]*(\*[^\s,\[\]{}]+)")
+_BLANKS = re.compile(r"[ \t]+(?=\r?\n|\Z)")
 _LONGEST_FLOW = 100
 
 
@@ -105,7 +106,8 @@ class Pieces:
         if not isinstance(parent, MappingNode):
             if id(value) in self.shared:
                 raise NotInPlaceError
-            return value.start_mark.index, self._end(value, self._column(value.start_mark.index) - 1)
+            start = value.start_mark.index
+            return start, self._after_blanks(self._end(value, self._column(start) - 1))
         key = parent.value[index][0]
         if id(value) in self.shared and value.start_mark.index < key.end_mark.index:
             alias = _ALIAS.match(self.text, key.end_mark.index)
@@ -131,8 +133,13 @@ class Pieces:
             start = self._line_start(end)
             line = self.text[start:end].lstrip(" ")
             if start < first or not line.startswith("#") or end - start - len(line) > column:
-                return end
+                return self._after_blanks(end)
             end = start
+
+    def _after_blanks(self, index: int) -> int:
+        """Return where blanks end that end their line; ``index`` where there are none."""
+        blanks = _BLANKS.match(self.text, index)
+        return blanks.end() if blanks else index
 
     def _last_text(self, node: Node) -> int:
         """Return a place that no comment below a value comes before: where its last scalar ends, if it is no alias."""
@@ -152,17 +159,18 @@ class Pieces:
         is_alias = self.text.startswith("*", start)
         if id(old) in self.shared and not is_alias:
             raise NotInPlaceError
+        # What was left out stands right behind its colon or dash.
+        space = " " if old.start_mark.index == old.end_mark.index and not is_alias else ""
         in_flow = isinstance(parent, CollectionNode) and bool(parent.flow_style)
         if in_flow or not self._is_block(value, old, is_alias):
             if _is_block_collection(old) and not is_alias:
                 return self._instead_of_block(parent, index, start, end, self._inline(value, old))
             new = self._flow(value, start, end) if in_flow else self._inline(value, old)
-            return [(start, end, new if start < end else f" {new}")]
+            return [(start, end, space + new)]
         if isinstance(parent, MappingNode):
             return self._block_below(parent.value[index][0], old, start, end, value, is_alias)
-        column = self._column(start) + (start == end)
-        lines = self.layout.block(value)
-        return [(start, end, " " * (start == end) + self._joined(lines, column))]
+        column = self._column(start) + len(space)
+        return [(start, end, space + self._joined(self.layout.block(value), column))]
 
     def _is_block(self, value: Any, old: Node, is_alias: bool) -> bool:
         """Tell whether a new value is to be in block style: all that is filled, but for what is short and was not."""

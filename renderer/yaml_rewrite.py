@@ -7,6 +7,18 @@ from io import StringIO
 from typing import Any
 
 from renderer.yaml_layout import Layout
+from renderer.yaml_scalars import is_plain
+
+
+def quoted(value: Any) -> Any:
+    """Return plain data with those texts marked for quotes that some reader would take for something else."""
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    if isinstance(value, dict):
+        return {quoted(key): quoted(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [quoted(item) for item in value]
+    return DoubleQuotedScalarString(value) if isinstance(value, str) and not is_plain(value) else value
 
 
 def rewritten(text: str, document_index: int, change: Callable[[Any], None], layout: Layout) -> str | None:

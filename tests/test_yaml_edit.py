@@ -174,6 +174,13 @@ def test_an_edit_changes_its_own_lines(changes: dict[tuple[str | int, ...], obje
         ("{a: 1, b: 2}", {("a",): REMOVED, ("c",): {"d": ["e f"]}}, "{c: {d: [e f]}, b: 2}"),
         ("{a: , b: 2}", {("a",): 1}, "{a: 1 , b: 2}"),
         ("a: 1", {("b",): 2}, "b: 2\na: 1"),
+        ("a: 1", {("a",): ["l\nm\n"]}, "a:\n- |\n  l\n  m\n"),
+        (
+            "a:\n  - \n",
+            {("a", 0): {"b": [1], "c": ["l\nm\n"]}},
+            "a:\n  - b:\n      - 1\n    c:\n      - |\n        l\n        m\n",
+        ),
+        ("a:\n- b\n- \nc: 1\n", {("a",): ["l\n\nm"]}, "a:\n- |-\n  l\n\n  m\nc: 1\n"),
         ("# x\n~\n---\na: 1\n---\nb: 2\n", {("a",): 2}, "# x\n~\n---\na: 2\n---\nb: 2\n"),
         ("a: 1\n---\nb: 2\n", {("a",): REMOVED}, "{}\n---\nb: 2\n"),
         ("a:\n  b: 1\n# x\n---\nb: 2\n", {("a", "b"): REMOVED}, "a: {}\n# x\n---\nb: 2\n"),
@@ -248,6 +255,11 @@ def test_what_goes_round_keeps_comments_and_quotes():
     text = "# x\n? a # y\n: 'b'\nc: \"d\"\n"
     edited = edit(text, 0, {("a",): REMOVED}, "f.yaml")
     assert edited == '# x\nc: "d"\n'
+
+
+def test_what_goes_round_is_quoted_for_all_readers():
+    edited = edit("? a\n: 1\n", 0, {("a",): {"on": ["yes", "x", "l\nm\n", {"1": None}]}}, "f.yaml")
+    assert load_documents(edited, "f")[0].value == {"a": {"on": ["yes", "x", "l\nm\n", {"1": None}]}}
 
 
 def test_larger_changes_leave_the_rest():
