@@ -96,17 +96,14 @@ def read_objects(texts: Sequence[SourceText]) -> tuple[list[LoadedObject], list[
     loaded: list[LoadedObject] = []
     findings: list[Finding] = []
     # Reads YAML with libyaml, which is not needed to name an object.
-    from renderer.yaml_io import Document, load_documents
+    from renderer.yaml_io import load_documents
 
     for text in texts:
         try:
             documents = load_documents(text.text, text.file)
         except RollstepError as error:
-            value = _json_object(text.text)
-            if value is None:
-                findings += error.findings
-                continue
-            documents = [Document(value, Source(text.file, {(): (1, 1)}))]
+            findings += error.findings
+            continue
         for index, document in enumerate(documents):
             for manifest in _flatten(Manifest(document.value, document.source)):
                 wrong = _no_object(manifest)
@@ -115,31 +112,6 @@ def read_objects(texts: Sequence[SourceText]) -> tuple[list[LoadedObject], list[
                     path = text.path if manifest.body is document.value else None
                     loaded.append(LoadedObject(manifest, path, index))
     return loaded, findings
-
-
-def _json_object(text: str) -> Any:
-    r"""Return the object that ``text`` is in JSON, None where it is none.
-
-    All JSON is YAML but for characters that JSON writes as a pair of escapes (``\ud83d\ude00``) or as they are (DEL).
-    """
-    if not text.lstrip().startswith("{"):
-        return None
-    import json
-
-    from renderer.yaml_scalars import plain_scalar
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len(dict(pairs)) < len(pairs):
-            raise ValueError("a key is there twice")
-        return dict(pairs)
-
-    try:
-        value = json.loads(text, object_pairs_hook=unique, parse_float=plain_scalar)
-        # Half a pair is no character, and NaN no JSON.
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def _flatten(manifest: Manifest) -> Iterator[Manifest]:
