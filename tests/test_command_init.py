@@ -227,7 +227,7 @@ def test_objects_that_the_app_has_already_are_told(repository: Place) -> None:
     ("old", "new", "said"),
     [
         ("canary: {steps", "canary: {stableService: nowhere, steps", 'Service "nowhere" not found'),
-        ("{pause: {}}", "{analysis: {templates: []}}", "analysis steps are not supported"),
+        ("{pause: {}}", "{plugin: {name: example/step}}", "plugin steps are not supported"),
         ("{setWeight: 50}", "{setWeight: 500}", "setWeight"),
         ("selector: {matchLabels: {app: web}}", "selector: {matchLabels: {app: api}}", "the selector wants app: api"),
         ("replicas: 2", "replicas: two", "must be of type integer"),
@@ -248,10 +248,10 @@ def test_a_release_that_cannot_be_is_refused_with_its_place(repository: Place, o
 def test_all_reasons_of_all_apps_are_told_at_once(repository: Place) -> None:
     api = ROLLOUT.replace("web", "api").replace("{setWeight: 50}", "{setWeight: 500}")
     repository.write("api.yaml", api)
-    repository.write("web.yaml", ROLLOUT.replace("pause: {}", "experiment: {templates: []}"))
+    repository.write("web.yaml", ROLLOUT.replace("pause: {}", "plugin: {name: example/step}"))
     words = repository.refused("web.yaml", "api.yaml")
     assert "api.yaml:11:" in words
-    assert "experiment steps are not supported" in words
+    assert "plugin steps are not supported" in words
 
 
 def test_a_dry_run_writes_nothing(repository: Place) -> None:
