@@ -10,7 +10,6 @@ import base64
 import binascii
 import math
 import re
-from decimal import Decimal
 
 Scalar = str | int | float | bool | None
 
@@ -89,7 +88,12 @@ def _json_number(value: float) -> int | float:
     """
     if not value.is_integer() or abs(value) >= 1e21:
         return value
-    return int(value) if abs(value) < 2**53 else int(Decimal(repr(value)))
+    if abs(value) < 2**53:
+        return int(value)
+    # Takes milliseconds to import, for numbers that hardly anybody has.
+    from decimal import Decimal
+
+    return int(Decimal(repr(value)))
 
 
 def tagged_scalar(tag: str, text: str) -> Scalar:
