@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,9 @@ import click
 
 from renderer import __version__
 from renderer.errors import RollstepError
+
+ENVIRONMENT = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE}
+"""Errors of the operating system that are no fault of rollstep's."""
 
 VERBS = {
     "abort": "Send all traffic back to the stable ReplicaSet.",
@@ -121,11 +125,25 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         # The reader has gone (`rollstep get | head`): without this the interpreter complains again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as error:
+        if not _is_environment(error):
+            _crash(error)
+        place = f"{error.filename}: " if error.filename else ""
+        click.echo(f"error: {place}{error.strerror or error}", err=True)
+        sys.exit(1)
     except Exception as error:
-        import traceback
+        _crash(error)
 
-        traceback.print_exc()
-        click.echo(
-            f"rollstep {__version__} failed: {type(error).__name__}: {error}. This is a bug in rollstep.", err=True
-        )
-        sys.exit(3)
+
+def _is_environment(error: OSError) -> bool:
+    """Tell whether an error is the machine's: a disk that is full, a folder that nobody may write."""
+    # tempfile says so where no folder for temporary files can be written.
+    return error.errno in ENVIRONMENT or "temporary directory" in str(error)
+
+
+def _crash(error: Exception) -> NoReturn:
+    import traceback
+
+    traceback.print_exception(error)
+    click.echo(f"rollstep {__version__} failed: {type(error).__name__}: {error}. This is a bug in rollstep.", err=True)
+    sys.exit(3)

@@ -77,7 +77,11 @@ def commit(
             # `git commit --only` takes no path that the index has never heard of.
             if fresh:
                 new = b"".join(literal(path).encode() + b"\0" for path in fresh)
-                repository.run("add", "--intent-to-add", "--pathspec-from-file=-", "--pathspec-file-nul", stdin=new)
+                added = repository.run(
+                    *("add", "--intent-to-add", "--pathspec-from-file=-", "--pathspec-file-nul"), stdin=new, check=False
+                )
+                if added.status:
+                    raise RollstepError([_refusal(repository, added)])
             output = repository.run(
                 *("-c", "i18n.commitEncoding=UTF-8", "commit", "--quiet", "--only", "--cleanup=whitespace"),
                 *(f"--file={file.name}", "--pathspec-from-file=-", "--pathspec-file-nul"),
@@ -167,6 +171,11 @@ def _knows(repository: Repository, ident: str, environment: dict[str, str]) -> b
 
 
 def _refusal(repository: Repository, output: Output) -> Finding:
+    if output.status < 0:
+        # It was ours, as there was none before: git cannot clear it away when it is killed (no space, no memory).
+        (repository.git_dir / "index.lock").unlink(missing_ok=True)
+        name = signal.strsignal(-output.status) or f"signal {-output.status}"
+        return Finding("", 0, 0, "", f"git was killed: {name}", "nothing was committed")
     hooks = repository.hooks("pre-commit", "prepare-commit-msg", "commit-msg")
     words = output.stderr or f"exit status {output.status}"
     if hooks and not words.startswith(("fatal:", "error:")):

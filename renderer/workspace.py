@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -120,8 +121,18 @@ def open_release(workspace: Workspace, ref: AppRef, now: datetime) -> Release:
     return resolve_app(app, workspace.root, state, rendered, now)
 
 
+def note_interrupted(root: Path) -> None:
+    """Say on stderr that files may be half written, where a run was interrupted or is at work."""
+    from renderer.journal import JOURNAL, pending
+
+    if pending(root):
+        message = "a run was interrupted or is under way: the next verb that writes puts its files right"
+        print(f"note: {JOURNAL}: {message}", file=sys.stderr)
+
+
 def open_releases(workspace: Workspace, targets: Sequence[str], now: datetime) -> list[Release]:
     """Open every app that ``targets`` name; raise RollstepError with the findings of all of them."""
+    note_interrupted(workspace.root)
     releases: list[Release] = []
     findings: list[Finding] = []
     for ref in workspace.apps(targets):

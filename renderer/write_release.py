@@ -15,7 +15,16 @@ from renderer.model import World
 from renderer.release import Move, at_step, moved, react, steps_of
 from renderer.state import STATUS_FILE
 from renderer.transaction import Transaction
-from renderer.workspace import Release, Rendered, Workspace, current_time, open_release, plan_changes, render_release
+from renderer.workspace import (
+    Release,
+    Rendered,
+    Workspace,
+    current_time,
+    note_interrupted,
+    open_release,
+    plan_changes,
+    render_release,
+)
 from renderer.write import Changes, Mode, diff, unified
 
 
@@ -52,7 +61,8 @@ def render_releases(request: RenderRequest) -> int:
     Raises RollstepError with the findings of all apps; nothing is written then.
     """
     workspace = Workspace.open(request.directory)
-    _recover(workspace)
+    if request.mode is Mode.WRITE:
+        _recover(workspace)
     results = [_prepare(release, world) for release, world in rendered_worlds(workspace, request)]
     stale = [result for result in results if not result.is_fresh]
     if request.mode is Mode.CHECK:
@@ -81,6 +91,7 @@ def render_releases(request: RenderRequest) -> int:
 
 def rendered_worlds(workspace: Workspace, request: RenderRequest) -> list[tuple[Release, World]]:
     """Return each named release with the world that is to be rendered; raise RollstepError with all findings."""
+    note_interrupted(workspace.root)
     refs = workspace.apps(request.targets)
     if not refs:
         path = workspace.settings.environments_path

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -194,3 +199,107 @@ def test_another_output_folder(releasing: Checkout) -> None:
     releasing.git("mv", RENDERED, f"{APP}/manifests")
     releasing.commit()
     releasing.run("render", "--check", "prod/web")
+
+
+GIT_STATES = {
+    "HEAD is detached": lambda root: (root / ".git/HEAD").write_text((root / ".git/refs/heads/main").read_text()),
+    "a rebase is in progress": lambda root: (root / ".git/rebase-merge").mkdir(),
+    "a merge is in progress": lambda root: shutil.copy(root / ".git/refs/heads/main", root / ".git/MERGE_HEAD"),
+    "another git is at work": lambda root: (root / ".git/index.lock").touch(),
+}
+
+
+@pytest.mark.parametrize("message", GIT_STATES)
+def test_states_of_git_that_are_no_place_for_a_commit(shared: Checkout, tmp_path: Path, message: str) -> None:
+    checkout = Checkout.__new__(Checkout)
+    checkout.root = tmp_path / "repo"
+    shutil.copytree(shared.root, checkout.root)
+    GIT_STATES[message](checkout.root)
+    head = (checkout.root / ".git/HEAD").read_text()
+    assert message in checkout.run("promote", "prod/web", "--no-validate", code=1).stderr
+    assert (checkout.root / ".git/HEAD").read_text() == head
+    assert checkout.replicas("prod/web") == shared.replicas("prod/web")
+    if message == "HEAD is detached":
+        checkout.run("promote", "prod/web", "--allow-detached", "--no-validate", "--now", NOON)
+        assert checkout.weight("prod/web") == "40"
+
+
+def test_nobody_is_configured(releasing: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    releasing.edit("rollstep.yaml", "author: {name: rollstep, email: rollstep@example.com}", "signoff: false")
+    releasing.commit()
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    refused(releasing, "git config user.name", verbs=[["promote"], ["scale", "--replicas", "3"]])
+
+
+@pytest.mark.parametrize(
+    ("path", "verb"),
+    [
+        (STATUS, ["promote"]),
+        (f"{RENDERED}/service-web-stable.yaml", ["render", "--step", "6"]),
+        (ROLLOUT, ["scale", "--replicas", "3"]),
+    ],
+)
+def test_a_read_only_file(releasing: Checkout, path: str, verb: list[str]) -> None:
+    file = releasing.root / path
+    file.chmod(0o444)
+    try:
+        if path.startswith(RENDERED):
+            releasing.edit(f"{APP}/services.yaml", "port: 80\n", "port: 81\n")
+        refused(releasing, f"{path}: is read-only (chmod u+w {path})", verbs=[[*verb, "--no-validate"]])
+    finally:
+        file.chmod(0o644)
+
+
+def test_a_hook_that_refuses(releasing: Checkout) -> None:
+    hook = releasing.root / ".git/hooks/pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho not today >&2\nexit 1\n")
+    hook.chmod(0o755)
+    try:
+        refused(releasing, "a hook (pre-commit) refused the commit: not today", verbs=[["promote", "--no-validate"]])
+    finally:
+        hook.unlink()
+
+
+@pytest.mark.parametrize("limit", [0, 100, 1000, 3000])
+def test_a_full_disk(releasing: Checkout, limit: int) -> None:
+    before = releasing.snapshot()
+
+    def fill() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    command = [sys.executable, "-m", "renderer", "promote", "prod/web", "--no-validate", "--now", NOON]
+    done = subprocess.run(command, cwd=releasing.root, capture_output=True, text=True, check=False, preexec_fn=fill)
+    assert (done.returncode, done.stdout) == (1, ""), done.stderr
+    assert done.stderr.startswith("error: ")
+    assert releasing.snapshot() == before
+    releasing.run("promote", "prod/web", "--no-validate", "--now", NOON)
+
+
+def test_two_at_once(releasing: Checkout) -> None:
+    command = [sys.executable, "-m", "renderer", "promote", "prod/web", "--no-validate", "--now", NOON]
+    both = [
+        subprocess.Popen(command, cwd=releasing.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    told = [(process.communicate(), process.returncode) for process in both]
+    codes = sorted(code for _, code in told)
+    assert codes in ([0, 0], [0, 1]), told
+    assert releasing.git("status", "--porcelain") == ""
+    releasing.run("render", "--check", "prod/web")
+
+
+def test_what_only_reads_goes_on_beside_an_interrupted_run(releasing: Checkout) -> None:
+    journal = releasing.root / ".rollstep-journal"
+    journal.mkdir()
+    (journal / ".gitignore").write_text("*\n")
+    (journal / "journal.json").write_text('{"entries": [], "folders": [], "memo": {}}')
+    try:
+        for verb in READING:
+            assert "note: .rollstep-journal" in releasing.run(*verb, "prod/web").stderr, verb
+        assert journal.is_dir()
+        releasing.run("render", "prod/web", "--no-validate")
+        assert not journal.exists()
+    finally:
+        shutil.rmtree(journal, ignore_errors=True)

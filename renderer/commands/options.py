@@ -51,6 +51,7 @@ def committing(function: Function) -> Function:
             is_flag=True,
             help="Commit uncommitted changes of the app's own manifests as well.",
         ),
+        click.option("--allow-detached", is_flag=True, help="Commit on a detached HEAD, too."),
         validate,
         dry_run,
         output,
