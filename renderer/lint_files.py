@@ -62,12 +62,12 @@ class _Reading:
         rollouts = [manifest for manifest in manifests if kind_of(manifest) == ROLLOUT]
         self.findings += [
             finding
-            for finding in _schema_findings(whole, settings.kubernetes_version)
+            for finding in _schema_findings(whole, settings)
             # Rollouts are held against their own CRD, which says more.
             if not any(_is_in(finding, manifest, manifests) for manifest in rollouts)
         ]
         names = ("", "") if ref is None else (ref.name, ref.environment)
-        self.groups.append(Group(tuple(manifests), *names, settings.controller_version, complete))
+        self.groups.append(Group(tuple(manifests), *names, settings.controller_version, complete, settings.allow))
 
     def _look_at(self, text: SourceText) -> None:
         from renderer.lint_text import look_at_text
@@ -215,14 +215,14 @@ def _manifests_in(folder: Path, workspace: Workspace, apps: Sequence[AppRef]) ->
                 yield path
 
 
-def _schema_findings(files: Mapping[str, str], kubernetes_version: str) -> list[Finding]:
-    """Return what Kubernetes' schemas refuse; kinds that it does not have are not judged."""
+def _schema_findings(files: Mapping[str, str], settings: AppSettings) -> list[Finding]:
+    """Return what the schemas refuse; kinds that there is none of are not judged."""
     if not files:
         return []
     from renderer.validate import validate
 
     # The built-in validator needs no program, names fields, and comes to the same verdicts as kubeconform.
-    validation = validate(files, kubernetes_version, kubeconform="built-in")
+    validation = validate(files, settings.kubernetes_version, own=settings.schemas, kubeconform="built-in")
     return [replace(finding, code="RS105") for finding in validation.findings]
 
 

@@ -98,7 +98,7 @@ def _load(texts: Sequence[SourceText], ref: AppRef, settings: AppSettings, shown
         findings += _several([item.manifest for item in rollouts])
     findings += duplicates(others, rollouts[0].manifest.namespace if rollouts else "")
     if len(rollouts) == 1:
-        findings += check(rollouts[0].manifest, others, settings.controller_version)
+        findings += check(rollouts[0].manifest, others, settings.controller_version, settings.allow)
     if findings:
         raise RollstepError(findings)
     rollout = rollouts[0]

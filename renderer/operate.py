@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -139,20 +140,21 @@ def named(ref: AppRef, make: Callable[[], R]) -> R:
 
 
 def check_files(workspace: Workspace, releases: Sequence[tuple[Release, Rendered]]) -> None:
-    """Validate what was rendered, in one run of the validator for each Kubernetes version.
+    """Validate what was rendered, in one run of the validator for all apps with the same schemas.
 
     Raises RollstepError with everything that is wrong.
     """
     from renderer.validate import validate
 
-    versions: dict[str, dict[str, str]] = {}
+    groups: dict[tuple[str, tuple[Path, ...]], dict[str, str]] = {}
     for release, rendered in releases:
-        files = versions.setdefault(release.app.settings.kubernetes_version, {})
+        settings = release.app.settings
+        files = groups.setdefault((settings.kubernetes_version, settings.schemas), {})
         folder = workspace.shown(release.output)
         files.update((f"{folder}/{name}", text) for name, text in rendered.files.items())
     findings: list[Finding] = []
-    for version, files in sorted(versions.items()):
-        validation = validate(files, version)
+    for (version, own), files in sorted(groups.items()):
+        validation = validate(files, version, own=own)
         findings += validation.findings
         for skipped in validation.skipped:
             click.echo(f"note: {skipped.text()}", err=True)

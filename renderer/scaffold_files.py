@@ -258,7 +258,7 @@ def check_app(root: Path, settings: Settings, environment: str, app: ScaffoldApp
         return [Finding(rollouts[1].source.file, 0, 0, "", message, "move it away, or choose another --env or --app")]
     others = tuple(manifest for manifest in manifests if not is_rollout(manifest))
     findings = duplicates(others, rollouts[0].namespace)
-    findings += check(rollouts[0], others, app_settings.controller_version)
+    findings += check(rollouts[0], others, app_settings.controller_version, app_settings.allow)
     try:
         # Tells what the engine does not support as well, which no manifest that is added would change.
         resolve_app(App(ref, app_settings, rollouts[0], others), root, None, (), current_time())

@@ -50,7 +50,7 @@ class AppSettings:
     """The settings of one app in one environment, defaults filled in.
 
     ``output`` is a path within the app's folder; ``templates`` is the folder of the user's templates, None where there
-    is none.
+    is none; ``schemas`` are files and folders.
     """
 
     environment: str = ""
@@ -60,6 +60,8 @@ class AppSettings:
     templates: Path | None = None
     kubernetes_version: str = "1.34"
     controller_version: str = "1.9"
+    allow: tuple[str, ...] = ()
+    schemas: tuple[Path, ...] = ()
     commit: CommitSettings = CommitSettings()
     values: Mapping[str, Any] = field(default_factory=dict)
     source: SourceSettings = SourceSettings()
@@ -99,6 +101,8 @@ class Settings:
             templates=self._templates(merged.get("templates")),
             kubernetes_version=merged.get("kubernetesVersion", default.kubernetes_version),
             controller_version=merged.get("controllerVersion", default.controller_version),
+            allow=tuple(merged.get("allow", ())),
+            schemas=tuple(self.root / path for path in merged.get("schemas", ())),
             commit=_commit(merged.get("commit", {})),
             values=merged.get("values", {}),
             source=_source(merged.get("source", {"files": True}), places),

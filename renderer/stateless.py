@@ -32,6 +32,7 @@ class StatelessRequest:
     environment: str
     validate: bool
     now: datetime | None
+    allow: Sequence[str] = ()
 
 
 def render_stateless(request: StatelessRequest, output: str) -> str:
@@ -45,6 +46,7 @@ def render_stateless(request: StatelessRequest, output: str) -> str:
         raise UsageError("--step needs the stable version", hint="name it with --stable FILE or --stable-ref REF")
     workspace = Workspace.open(request.directory)
     settings = _settings(workspace, request.environment)
+    settings = replace(settings, allow=(*settings.allow, *request.allow))
     app = load_files([_path(request.directory, name) for name in request.files], settings)
     release = resolve_app(app, workspace.root, None, (), request.now or current_time())
     stable = _stable_rollout(request, workspace, settings)
@@ -53,7 +55,7 @@ def render_stateless(request: StatelessRequest, output: str) -> str:
     if request.validate:
         from renderer.validate import validate
 
-        validate(files, settings.kubernetes_version).require()
+        validate(files, settings.kubernetes_version, own=settings.schemas).require()
     return stream(files, output)
 
 

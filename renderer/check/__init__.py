@@ -8,7 +8,7 @@ go on with what has no meaning (a quantity that is none, a percentage above 100)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
@@ -25,13 +25,16 @@ from renderer.pod_template.table import rollout_schema
 
 
 def check(
-    app_rollout: Manifest, manifests: Sequence[Manifest], controller_version: str = DEFAULT_PROFILE
+    app_rollout: Manifest,
+    manifests: Sequence[Manifest],
+    controller_version: str = DEFAULT_PROFILE,
+    allow: Collection[str] = (),
 ) -> list[Finding]:
     """Return everything that is wrong with a Rollout among the other ``manifests`` of its app, sorted by place.
 
-    Types, required and unknown fields are by the CRD of ``controller_version``.
+    Types, required and unknown fields are by the CRD of ``controller_version``; ``allow`` is the setting of that name.
     """
-    report = Report(app_rollout)
+    report = Report(app_rollout, allow)
     check_spec(report)
     if not report.at("spec", "workloadRef"):
         check_template(report)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from renderer.errors import Finding
@@ -14,8 +14,10 @@ Path = tuple[str | int, ...]
 class Report:
     """A Rollout, read without regard to its types, and the findings about it so far."""
 
-    def __init__(self, rollout: Manifest) -> None:
+    def __init__(self, rollout: Manifest, allow: Collection[str] = ()) -> None:
+        """``allow`` is what the user has allowed of what is refused otherwise."""
         self.rollout = rollout
+        self.allow = allow
         self.findings: list[Finding] = []
 
     def at(self, *path: str | int) -> Any:

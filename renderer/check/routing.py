@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from renderer.check.report import Path, Report
+from renderer.rollout_spec import ROUTERS
 
 CANARY: Path = ("spec", "strategy", "canary")
 ROUTING: Path = (*CANARY, "trafficRouting")
 
 NEED_SERVICES = ("alb", "istio", "smi", "apisix", "ambassador", "nginx", "appMesh", "traefik")
 HEADER_ROUTERS = ("istio", "alb", "apisix", "plugins")
+ROUTE_STEPS = {"setHeaderRoute": HEADER_ROUTERS, "setMirrorRoute": ("istio",)}
+"""The routers that know a step; the others do nothing at it, and say nothing of it (argo-rollouts#2830)."""
+IGNORED_ROUTES = "ignored-routes"
+"""What the setting ``allow`` calls such a step."""
 
 
 def check_routing(report: Report) -> None:
@@ -96,9 +101,7 @@ def _check_one_of_ingresses(report: Report, router: str, one: str, several: str)
 def check_route(report: Report, step: Path, kind: str, field: str) -> None:
     """Report what is wrong with a header or mirror route (``kind``); ``field`` is the controller's path of the step."""
     path, field = (*step, kind), f"{field}.{kind}"
-    routers = HEADER_ROUTERS if kind == "setHeaderRoute" else ("istio",)
-    if all(report.at(*ROUTING, router) is None for router in routers):
-        report.add("RS234", path, f"{kind} requires one of the routers {', '.join(routers)}", field=field)
+    if not _check_routers(report, path, kind, field):
         return
     name, managed = report.text(*path, "name"), report.at(*ROUTING, "managedRoutes")
     if managed is None:
@@ -117,3 +120,18 @@ def check_route(report: Report, step: Path, kind: str, field: str) -> None:
                 expected = "exact" if allowed else "one of exact, regex, prefix"
                 message = f"{key}: expected {expected}, found {' and '.join(given) or 'none'}"
                 report.add("RS236", (*path, "match", index, key), message, field=f"{field}.match[{index}]")
+
+
+def _check_routers(report: Report, path: Path, kind: str, field: str) -> bool:
+    """Report routers that do not know a step, unless that is allowed; tell whether one of them does."""
+    chosen = [router for router in ROUTERS if report.at(*ROUTING, router) is not None]
+    able = ROUTE_STEPS[kind]
+    unable = [router for router in chosen if router not in able]
+    known, allowed = len(unable) < len(chosen), bool(chosen) and IGNORED_ROUTES in report.allow
+    hint = f"take the step out, or allow {IGNORED_ROUTES} in rollstep.yaml" if chosen else ""
+    if not known and not allowed:
+        report.add("RS234", path, f"{kind} requires one of the routers {', '.join(able)}", hint, field=field)
+    if known and unable and not allowed:
+        message = f"the router {' and '.join(unable)} has no such routes and does nothing at this step"
+        report.add("RS411", path, message, f"only {', '.join(able)} can; {hint}")
+    return known

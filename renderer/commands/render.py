@@ -20,6 +20,12 @@ from renderer.commands import options
 @click.option("--stable-ref", metavar="REF", help="Take the stable Rollout from FILE as it is in this git ref.")
 @click.option("--env", "environment", metavar="ENV", default="", help="Environment whose settings a stateless run has.")
 @click.option(
+    "--allow",
+    type=click.Choice(["ignored-routes"]),
+    multiple=True,
+    help="What a stateless run does not refuse, as the setting of that name.",
+)
+@click.option(
     "-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True, help="Form on stdout."
 )
 @options.validate
@@ -35,6 +41,7 @@ def command(
     stable: Path | None,
     stable_ref: str | None,
     environment: str,
+    allow: tuple[str, ...],
     output: str,
     validate: bool,
     dry_run: bool,
@@ -56,14 +63,14 @@ def command(
     files = [target for target in targets if target == "-" or Path(directory, target).is_file()]
     if files and len(files) != len(targets):
         raise click.UsageError("name either apps or files, not both")
-    if not files and (stable or stable_ref or environment):
-        raise click.UsageError("--stable, --stable-ref and --env go with files of manifests")
+    if not files and (stable or stable_ref or environment or allow):
+        raise click.UsageError("--stable, --stable-ref, --env and --allow go with files of manifests")
     if files:
         from renderer.stateless import StatelessRequest, render_stateless
 
         if check:
             raise click.UsageError("--check goes with apps, whose rendered manifests are in the repository")
-        request = StatelessRequest(directory, files, step, stable, stable_ref, environment, validate, now)
+        request = StatelessRequest(directory, files, step, stable, stable_ref, environment, validate, now, allow)
         click.echo(render_stateless(request, output), nl=False)
         return
     from renderer.write import Mode

@@ -28,6 +28,6 @@ def lint(context: Context) -> list[Finding]:
 def _checked(group: Group) -> Iterator[Finding]:
     """Yield what the checks that every verb makes find in the Rollouts of a group."""
     for rollout in group.rollouts:
-        for finding in check(rollout, neighbours(rollout, group), group.controller_version):
+        for finding in check(rollout, neighbours(rollout, group), group.controller_version, group.allow):
             if group.complete or finding.code not in NOT_FOUND:
                 yield finding

@@ -20,7 +20,7 @@ class Group:
     """Manifests that are applied together: those of an app, or all that lie in a folder or were given as files.
 
     ``app`` and ``environment`` are empty where it is none of rollstep's apps.  ``complete`` is false where something
-    could not be read, which others may refer to.
+    could not be read, which others may refer to; ``allow`` is the setting of that name.
     """
 
     manifests: tuple[Manifest, ...]
@@ -28,6 +28,7 @@ class Group:
     environment: str = ""
     controller_version: str = "1.9"
     complete: bool = True
+    allow: tuple[str, ...] = ()
 
     @property
     def rollouts(self) -> tuple[Manifest, ...]:

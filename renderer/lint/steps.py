@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from renderer.check.report import Path
-from renderer.check.routing import CANARY, HEADER_ROUTERS, ROUTING
+from renderer.check.routing import CANARY, ROUTING
 from renderer.engine.replica_counts import approximate_weighted_counts
 from renderer.engine.replicas import max_surge
 from renderer.errors import Finding
 from renderer.lint.context import Context, Subject, typed
 from renderer.manifest import field_path
-from renderer.rollout_spec import ROUTERS, RolloutPause
+from renderer.rollout_spec import RolloutPause
 
 STEPS: Path = (*CANARY, "steps")
 TOLERANCE = 5
@@ -20,20 +20,6 @@ TOLERANCE = 5
 LONGEST_PAUSE_DAYS = 30
 DAY = 86_400
 AUTOSCALERS = (("autoscaling", "HorizontalPodAutoscaler"), ("keda.sh", "ScaledObject"))
-ROUTE_STEPS = {"setHeaderRoute": HEADER_ROUTERS, "setMirrorRoute": ("istio",)}
-"""The routers that know a step (``ValidateRolloutStrategyCanary`` of Argo Rollouts v1.9.1)."""
-
-
-def ignored_route_steps(context: Context) -> Iterator[Finding]:
-    """Find header and mirror routes that one of several routers does not have."""
-    for subject in context.subjects():
-        chosen = [router for router in ROUTERS if subject.at(*ROUTING, router) is not None]
-        for index in range(len(subject.items(*STEPS))):
-            for kind, able in ROUTE_STEPS.items():
-                unable = [router for router in chosen if router not in able]
-                if subject.at(*STEPS, index, kind) is not None and unable and len(unable) < len(chosen):
-                    message = f"the router {' and '.join(unable)} has no such routes and does nothing at this step"
-                    yield subject.finding((*STEPS, index, kind), message, f"only {', '.join(able)} can")
 
 
 def uncarried_weights(context: Context) -> Iterator[Finding]:

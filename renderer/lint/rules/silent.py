@@ -46,11 +46,10 @@ RULES = (
     ),
     Rule(
         "RS411",
-        "warning",
+        "error",
         "A route that one of the routers ignores",
         "The controller is content where one of several routers knows header or mirror routes; the others do nothing.",
-        "Use the step with routers that all have it.",
-        steps.ignored_route_steps,
+        "Use the step with routers that all have it, or allow `ignored-routes` in rollstep.yaml.",
     ),
     Rule(
         "RS420",
