@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from renderer.changes import ObjectChange, ReplicaSetChange, StepChange
 from renderer.duration import human_duration
+from renderer.engine import gates
 from renderer.manifest import Body
 from renderer.model import HASH_LABEL, CanaryStep, CanaryStrategy, ReplicaSet, World, format_time
 from renderer.release import Move, Wait, is_new_release, steps_of
@@ -64,9 +65,13 @@ def _scaling_text(move: Move) -> str:
         return "old ReplicaSets scaled down"
     if any(replicas > before.get(name, 0) for name, replicas in after.items()):
         return "scaled up"
+    gate = gates.open_gate(move.after.rollout, move.after.status)
+    if gate and gate != gates.open_gate(move.before.rollout, move.before.status):
+        return gate
     if move.before.status.pause_conditions and not move.after.status.pause_conditions:
         return "pause ended"
-    return "paused" if move.after.status.pause_conditions else "manifests updated"
+    begins = move.after.status.pause_conditions and not move.before.status.pause_conditions
+    return "paused" if begins else "manifests updated"
 
 
 def traffic_text(world: World) -> str:
@@ -87,6 +92,8 @@ def wait_text(reason: Wait, world: World) -> str:
         return "aborted: `rollstep retry` starts it again, `rollstep undo` goes back to an earlier revision"
     if reason.reason == "manually paused":
         return "manually paused: `rollstep resume` goes on"
+    if reason.reason in _GATES:
+        return f"{gate_text(reason.reason, world)}: `rollstep promote` takes it as passed, `rollstep abort` goes back"
     if reason.reason:
         until = ""
         if reason.until is not None:
@@ -96,6 +103,21 @@ def wait_text(reason: Wait, world: World) -> str:
     if reason.until is not None:
         return f"nothing to do until {format_time(reason.until)}"
     return "nothing to do: the release is complete"
+
+
+_GATES = {
+    gates.ANALYSIS_STEP: "waits for the result of the analysis",
+    gates.PLUGIN_STEP: "waits for the step of the plugin",
+    gates.BACKGROUND_ANALYSIS: "waits for the result of the background analysis",
+    gates.PRE_PROMOTION_ANALYSIS: "waits for the result of the analysis before the switch",
+    gates.POST_PROMOTION_ANALYSIS: "waits for the result of the analysis after the switch",
+}
+
+
+def gate_text(gate: str, world: World) -> str:
+    """Return what a gate waits for, with the names of the analysis templates or of the plugin."""
+    names = ", ".join(gates.names_of(world.rollout, world.status, gate))
+    return f"{_GATES[gate]} {names}".rstrip()
 
 
 def step_change(move: Move, app: str, environment: str, verb: str, note: str = "") -> StepChange:
@@ -126,7 +148,7 @@ def _action(move: Move, verb: str, index: int | None, steps: int) -> str:
     on_the_way = index is not None and bool(before.stable_rs) and not after.abort
     if verb != "advance":
         return f"{verb}, step {index}/{steps}" if on_the_way else verb
-    reached = before.current_step_index != index or before.current_pod_hash != after.current_pod_hash
+    reached = before.current_step_index != index or is_new_release(move.before, move.after)
     return "step" if on_the_way and reached else move_text(move)
 
 

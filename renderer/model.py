@@ -26,6 +26,7 @@ from renderer.rollout_spec import (
     TrafficRouting,
 )
 from renderer.rollout_status import (
+    AnalysisRunStatus,
     BlueGreenStatus,
     CanaryStatus,
     PauseCondition,
@@ -39,6 +40,7 @@ from renderer.rollout_status import (
 
 __all__ = [
     "HASH_LABEL",
+    "AnalysisRunStatus",
     "AntiAffinity",
     "BlueGreenStatus",
     "BlueGreenStrategy",

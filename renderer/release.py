@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from renderer.engine import actions, next_wakeup, settle
+from renderer.engine.gates import GATE_STEPS, open_gate
 from renderer.engine.settle import Settled, catch_up
+from renderer.engine.workload import workload_key
 from renderer.manifest import Body, ObjectKey
 from renderer.model import CanaryStep, CanaryStrategy, RolloutStatus, World, Write
 
@@ -46,8 +48,9 @@ class Move:
 class Wait:
     """Why a release does not go on by itself.
 
-    ``reason`` is the pause's reason (``CanaryPauseStep``, ``BlueGreenPause``, ``manually paused``), ``aborted``, or
-    empty where the release is complete; ``until`` is when it goes on without anybody's help.
+    ``reason`` is the pause's reason (``CanaryPauseStep``, ``BlueGreenPause``, ``manually paused``), ``aborted``, what
+    waits for a person's word (:func:`renderer.engine.gates.open_gate`), or empty where the release is complete;
+    ``until`` is when it goes on without anybody's help.
     """
 
     reason: str
@@ -72,11 +75,12 @@ def advance(world: World, *, to_step: int | None = None) -> Move | None:
     return Move(world, after, writes) if moved(world, after) else None
 
 
-def react(world: World) -> Move:
+def react(world: World, *, since: World | None = None) -> Move:
     """Return what the controller makes of ``world`` at the current step, without ending that step.
 
     This is what ``render`` writes, and what follows a verb (abort, scale, a new image): the step that the world is at
-    then is held.
+    then is held.  ``since`` is the world before that verb: where the steps begin anew since, a pause that follows the
+    first of them is entered, as :func:`advance` does it.
     """
     steps = steps_of(world)
     if not steps or not world.status.stable_rs:
@@ -84,9 +88,23 @@ def react(world: World) -> Move:
         return Move(world, settled.world, settled.writes)
     settled = settle(world, hold_step=world.status.current_step_index or 0)
     after, writes = settled.world, settled.writes
-    if is_new_release(world, after):
+    if is_new_release(since or world, after):
         after, writes = _enter_pause(after, writes, steps)
     return Move(world, after, writes)
+
+
+def go_on(world: World, promoted: World) -> Move | None:
+    """Return the move that follows a promotion: what the step asks for that it skipped to, else the next step.
+
+    None where nothing comes of it.
+    """
+    if promoted.status.current_step_index == world.status.current_step_index:
+        move = advance(promoted)
+    else:
+        move = react(promoted)
+        after, writes = _enter_pause(move.after, move.writes, steps_of(world))
+        move = replace(move, after=after, writes=writes)
+    return None if move is None or not moved(world, move.after) else replace(move, before=world)
 
 
 def at_step(world: World, step: int) -> Move:
@@ -109,9 +127,9 @@ def wait(world: World) -> Wait:
         return Wait("manually paused", until)
     if status.abort:
         return Wait("aborted", until)
-    if status.pause_conditions:
+    if status.pause_conditions and (until is not None or not open_gate(world.rollout, status)):
         return Wait(status.pause_conditions[0].reason, until)
-    return Wait("", until)
+    return Wait(open_gate(world.rollout, status), until)
 
 
 def course(world: World) -> Iterator[tuple[Move, Wait]]:
@@ -140,9 +158,7 @@ def _after_waiting(world: World, reason: Wait) -> Move | None:
             return move
     if reason.reason in ("", "aborted"):
         return None
-    promoted = actions.promote(world)
-    move = advance(promoted)
-    return None if move is None else replace(move, before=world)
+    return go_on(world, actions.promote(world))
 
 
 def _next_step(
@@ -170,10 +186,10 @@ def is_new_release(before: World, after: World) -> bool:
 def _enter_pause(
     world: World, writes: tuple[Write, ...], steps: tuple[CanaryStep, ...], to_step: int | None = None
 ) -> tuple[World, tuple[Write, ...]]:
-    """Go on into a pause that follows the step just done: it changes no manifest and starts the pause's clock."""
+    """Go on into a pause or gate that follows the step just done: it changes no manifest and starts a pause's clock."""
     while True:
         index = world.status.current_step_index
-        if index is None or index + 1 >= len(steps) or steps[index].pause is not None or steps[index + 1].pause is None:
+        if index is None or index + 1 >= len(steps) or _waits(steps[index]) or not _waits(steps[index + 1]):
             return world, writes
         if world.status.abort or world.rollout.paused or (to_step is not None and index >= to_step):
             return world, writes
@@ -181,6 +197,10 @@ def _enter_pause(
         if settled.world.status.current_step_index != index + 1 or rendered(settled.world) != rendered(world):
             return world, writes
         world, writes = settled.world, writes + settled.writes
+
+
+def _waits(step: CanaryStep) -> bool:
+    return step.pause is not None or step.kind in GATE_STEPS
 
 
 def _next_stage(world: World) -> tuple[World, tuple[Write, ...]]:
@@ -201,8 +221,14 @@ def _stage(world: World) -> Settled:
 
 
 def rendered(world: World) -> dict[ObjectKey, Body]:
-    """Return the objects of ``world`` that are rendered: ReplicaSets and what the release edits or owns."""
-    return {**{replica_set.key: replica_set.to_body() for replica_set in world.replica_sets}, **world.objects}
+    """Return the objects of ``world`` that are rendered: ReplicaSets and what the release edits or owns.
+
+    A workload that ``workloadRef`` names is not: without an owner that keeps them apart, the Deployment controller
+    would adopt the release's ReplicaSets, whose labels its selector matches, and scale them down.
+    """
+    bodies: dict[ObjectKey, Body] = {rs.key: rs.to_body() for rs in world.replica_sets}
+    workload = workload_key(world.rollout)
+    return bodies | {key: body for key, body in world.objects.items() if key != workload}
 
 
 def moved(before: World, after: World) -> bool:

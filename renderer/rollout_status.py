@@ -111,15 +111,40 @@ class TrafficWeights:
 
 
 @dataclass(frozen=True, slots=True)
+class AnalysisRunStatus:
+    """What is kept of an analysis: its run's name, its phase (Running, Successful, Failed, …) and why that is so."""
+
+    name: str
+    status: str
+    message: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        data = {"name": self.name, "status": self.status}
+        return {**data, "message": self.message} if self.message else data
+
+    @classmethod
+    def from_dict(cls, data: Body | None) -> AnalysisRunStatus | None:
+        """Read the JSON form; None for none."""
+        return None if data is None else cls(data["name"], data.get("status", ""), data.get("message", ""))
+
+
+@dataclass(frozen=True, slots=True)
 class CanaryStatus:
     """What is recorded for canaries alone."""
 
     weights: TrafficWeights | None = None
     stable_ping_pong: str = ""
+    current_step_analysis_run_status: AnalysisRunStatus | None = None
+    current_background_analysis_run_status: AnalysisRunStatus | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, empties left out."""
         data: dict[str, Any] = {}
+        if self.current_step_analysis_run_status is not None:
+            data["currentStepAnalysisRunStatus"] = self.current_step_analysis_run_status.to_dict()
+        if self.current_background_analysis_run_status is not None:
+            data["currentBackgroundAnalysisRunStatus"] = self.current_background_analysis_run_status.to_dict()
         if self.weights is not None:
             data["weights"] = self.weights.to_dict()
         if self.stable_ping_pong:
@@ -134,13 +159,18 @@ class BlueGreenStatus:
     preview_selector: str = ""
     active_selector: str = ""
     scale_up_preview_check_point: bool = False
+    pre_promotion_analysis_run_status: AnalysisRunStatus | None = None
+    post_promotion_analysis_run_status: AnalysisRunStatus | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, empties left out."""
-        data = {
+        pre, post = self.pre_promotion_analysis_run_status, self.post_promotion_analysis_run_status
+        data: dict[str, Any] = {
             "previewSelector": self.preview_selector,
             "activeSelector": self.active_selector,
             "scaleUpPreviewCheckPoint": self.scale_up_preview_check_point,
+            "prePromotionAnalysisRunStatus": pre.to_dict() if pre is not None else None,
+            "postPromotionAnalysisRunStatus": post.to_dict() if post is not None else None,
         }
         return {key: value for key, value in data.items() if value}
 
@@ -261,12 +291,21 @@ def _read_conditions(items: list[Mapping[str, str]]) -> tuple[RolloutCondition, 
 
 def _read_canary(data: Body) -> CanaryStatus:
     weights = data.get("weights")
-    return CanaryStatus(TrafficWeights.from_dict(weights) if weights else None, data.get("stablePingPong", ""))
+    return CanaryStatus(
+        TrafficWeights.from_dict(weights) if weights else None,
+        data.get("stablePingPong", ""),
+        AnalysisRunStatus.from_dict(data.get("currentStepAnalysisRunStatus")),
+        AnalysisRunStatus.from_dict(data.get("currentBackgroundAnalysisRunStatus")),
+    )
 
 
 def _read_blue_green(data: Body) -> BlueGreenStatus:
     return BlueGreenStatus(
-        data.get("previewSelector", ""), data.get("activeSelector", ""), bool(data.get("scaleUpPreviewCheckPoint"))
+        data.get("previewSelector", ""),
+        data.get("activeSelector", ""),
+        bool(data.get("scaleUpPreviewCheckPoint")),
+        AnalysisRunStatus.from_dict(data.get("prePromotionAnalysisRunStatus")),
+        AnalysisRunStatus.from_dict(data.get("postPromotionAnalysisRunStatus")),
     )
 
 

@@ -26,6 +26,7 @@ _WEIGHTS = Fields(
     {"canary": _DESTINATION, "stable": _DESTINATION, "additional": Items(_DESTINATION), "verified": BOOLEAN},
     frozenset({"canary", "stable"}),
 )
+_RUN = Fields({"name": TEXT, "status": TEXT, "message": TEXT}, frozenset({"name", "status"}))
 STATUS_SHAPE = Fields(
     {
         "abort": BOOLEAN,
@@ -36,8 +37,23 @@ STATUS_SHAPE = Fields(
         "currentStepHash": TEXT,
         "currentStepIndex": COUNT,
         "collisionCount": COUNT,
-        "canary": Fields({"weights": _WEIGHTS, "stablePingPong": one_of("ping", "pong")}),
-        "blueGreen": Fields({"previewSelector": TEXT, "activeSelector": TEXT, "scaleUpPreviewCheckPoint": BOOLEAN}),
+        "canary": Fields(
+            {
+                "currentStepAnalysisRunStatus": _RUN,
+                "currentBackgroundAnalysisRunStatus": _RUN,
+                "weights": _WEIGHTS,
+                "stablePingPong": one_of("ping", "pong"),
+            }
+        ),
+        "blueGreen": Fields(
+            {
+                "previewSelector": TEXT,
+                "activeSelector": TEXT,
+                "scaleUpPreviewCheckPoint": BOOLEAN,
+                "prePromotionAnalysisRunStatus": _RUN,
+                "postPromotionAnalysisRunStatus": _RUN,
+            }
+        ),
         "stableRS": TEXT,
         "restartedAt": TIME,
         "promoteFull": BOOLEAN,

@@ -6,6 +6,7 @@ from typing import Any
 
 from renderer.describe import current, wait_text
 from renderer.discover import AppRef
+from renderer.engine.gates import open_gate
 from renderer.model import World, format_time
 from renderer.release import steps_of, wait
 from renderer.roles import traffic_weight
@@ -37,7 +38,8 @@ def status_row(ref: AppRef, world: World) -> dict[str, Any]:
         row["weight"] = traffic_weight(world, newest)
     row["revision"] = world.rollout.revision
     reason = wait(world)
-    row["message"] = wait_text(reason, world) if status.pause_conditions or world.rollout.paused else status.message
+    held = status.pause_conditions or world.rollout.paused or open_gate(world.rollout, status)
+    row["message"] = wait_text(reason, world) if held else status.message
     if reason.until is not None:
         row["until"] = format_time(reason.until)
     return row

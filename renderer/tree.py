@@ -8,8 +8,10 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+from renderer.describe import gate_text
 from renderer.duration import human_duration
 from renderer.engine import next_wakeup
+from renderer.engine.gates import open_gate
 from renderer.model import CanaryStrategy, ReplicaSet, World, format_time
 from renderer.roles import max_traffic_weight, roles, traffic_weight
 from renderer.tables import text_table
@@ -95,13 +97,14 @@ def describe(world: World) -> RolloutInfo:
     """
     rollout, status, strategy = world.rollout, world.status, world.rollout.strategy
     canary = strategy if isinstance(strategy, CanaryStrategy) else None
+    gate = "" if rollout.paused or status.pause_conditions else open_gate(rollout, status)
     replica_sets = tuple(_replica_set_info(world, rs) for rs in world.replica_sets)
     newest = next((rs for rs in replica_sets if rs.revision == max(r.revision for r in replica_sets)), None)
     return RolloutInfo(
         name=rollout.name,
         namespace=rollout.namespace,
         phase=status.phase,
-        message=status.message,
+        message=gate_text(gate, world) if gate else status.message,
         strategy="Canary" if canary else "BlueGreen",
         step=f"{status.current_step_index or 0}/{len(canary.steps)}" if canary and canary.steps else "",
         set_weight=set_weight(world) if canary else None,

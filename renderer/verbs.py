@@ -8,7 +8,7 @@ from dataclasses import replace
 from renderer.engine import actions
 from renderer.errors import RollstepError
 from renderer.model import World
-from renderer.release import Move, advance, moved, react
+from renderer.release import Move, go_on, moved, react
 
 Action = Callable[[World], World]
 
@@ -17,7 +17,7 @@ def acting(action: Action) -> Callable[[World], Move | None]:
     """Return the verb that does ``action`` and holds the step that the release is at then."""
 
     def verb(world: World) -> Move | None:
-        move = replace(react(_acted(action, world)), before=world)
+        move = replace(react(_acted(action, world), since=world), before=world)
         return move if moved(world, move.after) else None
 
     return verb
@@ -41,10 +41,7 @@ def promoting(action: Action) -> Callable[[World], Move | None]:
     """Return the verb that does ``action`` and goes on to the end of the next step."""
 
     def verb(world: World) -> Move | None:
-        acted = _acted(action, world)
-        step_was_skipped = acted.status.current_step_index != world.status.current_step_index
-        move = react(acted) if step_was_skipped else advance(acted)
-        return None if move is None or not moved(world, move.after) else replace(move, before=world)
+        return go_on(world, _acted(action, world))
 
     return verb
 

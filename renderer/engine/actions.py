@@ -10,13 +10,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from renderer.engine.analysis import SUCCESSFUL
+from renderer.engine.gates import is_running
 from renderer.engine.merge import merge
 from renderer.engine.replicas import current_canary_step
 from renderer.engine.templates import comparable
 from renderer.engine.workload import resolve_workload, with_template
 from renderer.errors import RollstepError
 from renderer.manifest import Body
-from renderer.model import HASH_LABEL, ReplicaSet, Rollout, RolloutStatus, World, format_time
+from renderer.model import HASH_LABEL, AnalysisRunStatus, ReplicaSet, Rollout, RolloutStatus, World, format_time
 
 CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
 
@@ -96,14 +98,44 @@ def _with_template(world: World, template: Body) -> World:
 
 
 def promote(world: World) -> World:
-    """End the current pause; where there is none, skip the current step of a canary."""
+    """End the current pause; where there is none, skip the current step of a canary.
+
+    An analysis of a blue-green release counts as successful then: whoever promotes has looked.  (In a cluster nothing
+    happens; the AnalysisRun has its result from elsewhere.)
+    """
     if world.rollout.paused:
         world = _unpause(world)
     status = world.status
+    if world.rollout.blue_green is not None:
+        return _with_status(record_analysis(world, SUCCESSFUL), pause_conditions=())
+    run = status.canary.current_step_analysis_run_status
+    if status.pause_conditions and status.controller_pause and run is not None and run.status == "Inconclusive":
+        return _with_status(skip_step(world), pause_conditions=(), controller_pause=False)
     if status.pause_conditions:
         return _with_status(world, pause_conditions=())
     _, index = current_canary_step(world.rollout, status)
     return world if index is None else _with_status(world, pause_conditions=(), current_step_index=_next(world, index))
+
+
+def record_analysis(world: World, phase: str, message: str = "") -> World:
+    """Give the analyses that have no result that phase: ``Successful``, ``Failed``, ``Error`` or ``Inconclusive``."""
+
+    def told(run: AnalysisRunStatus | None) -> AnalysisRunStatus | None:
+        without = run is not None and (is_running(run) or run.status == "Inconclusive")
+        return AnalysisRunStatus(run.name, phase, message) if run is not None and without else run
+
+    canary, blue_green = world.status.canary, world.status.blue_green
+    step, background = canary.current_step_analysis_run_status, canary.current_background_analysis_run_status
+    pre, post = blue_green.pre_promotion_analysis_run_status, blue_green.post_promotion_analysis_run_status
+    canary = replace(
+        canary,
+        current_step_analysis_run_status=told(step),
+        current_background_analysis_run_status=told(background),
+    )
+    blue_green = replace(
+        blue_green, pre_promotion_analysis_run_status=told(pre), post_promotion_analysis_run_status=told(post)
+    )
+    return _with_status(world, canary=canary, blue_green=blue_green)
 
 
 def promote_full(world: World) -> World:

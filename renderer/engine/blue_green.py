@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from renderer.engine.analysis import completed_pre_promotion_analysis, reconcile_analysis_runs
 from renderer.engine.context import Context, hash_of
 from renderer.engine.pause import completed_blue_green_pause, is_fast_tracked, reconcile_blue_green_pause
 from renderer.engine.replica_sets import (
@@ -35,6 +36,7 @@ def reconcile_blue_green(ctx: Context) -> None:
     reconcile_blue_green_replica_sets(ctx)
     reconcile_blue_green_pause(ctx)
     reconcile_active_service(ctx)
+    reconcile_analysis_runs(ctx)
     reconcile_ephemeral_metadata(ctx)
     sync_status_blue_green(ctx)
 
@@ -65,7 +67,8 @@ def reconcile_active_service(ctx: Context) -> None:
     if ctx.halts_progress() or not ready_for_pause(ctx, new_rs) or not is_saturated(ctx.rollout, new_rs):
         return
     target = selected_hash(service(ctx, blue_green.active_service, *BLUE_GREEN, "activeService"))
-    if is_fast_tracked(ctx, new_rs) or completed_blue_green_pause(ctx):
+    promoted = completed_blue_green_pause(ctx) and completed_pre_promotion_analysis(ctx)
+    if is_fast_tracked(ctx, new_rs) or promoted:
         target = new_rs.pod_template_hash
     if ctx.status.abort:
         target = ctx.status.stable_rs

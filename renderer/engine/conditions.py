@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from renderer.engine.context import Context
+from renderer.engine.gates import open_gate
 from renderer.engine.replicas import current_canary_step, total_available
 from renderer.engine.revisions import is_saturated
 from renderer.engine.rollout_phase import calculate_rollout_phase
@@ -93,9 +94,14 @@ def has_timed_out(rollout: Rollout, status: RolloutStatus, now: datetime) -> boo
 
 
 def is_indefinite_step(rollout: Rollout, status: RolloutStatus) -> bool:
-    """Tell whether the release is where it may stay for long: a pause, an analysis, an experiment."""
+    """Tell whether the release is where it may stay for long: a pause, an analysis, an experiment.
+
+    To the controller a plugin and the analyses of a blue-green release are none; here they wait for a person.
+    """
     step, _ = current_canary_step(rollout, status)
     if step is not None and step.kind in ("pause", "analysis", "experiment"):
+        return True
+    if open_gate(rollout, status):
         return True
     paused = status.condition(PAUSED)
     return paused is not None and paused.status == "True"

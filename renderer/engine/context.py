@@ -7,12 +7,13 @@ read from the cache when the pass began; ``world`` has every write applied at on
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 
 from renderer.engine.templates import rollout_hash
 from renderer.manifest import Body, ObjectKey
 from renderer.model import (
     HASH_LABEL,
+    AnalysisRunStatus,
     ReplicaSet,
     Rollout,
     RolloutCondition,
@@ -36,6 +37,27 @@ class HashDelayedError(Exception):
 
 class PropagationDelayError(Exception):
     """The controller sleeps in the middle of a pass, to let a change reach the router; the rest is another pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisRuns:
+    """The runs of the current release: of the step, in the background, before and after a blue-green switch."""
+
+    step: AnalysisRunStatus | None = None
+    background: AnalysisRunStatus | None = None
+    pre: AnalysisRunStatus | None = None
+    post: AnalysisRunStatus | None = None
+
+    @classmethod
+    def of(cls, status: RolloutStatus) -> AnalysisRuns:
+        """Return the runs that the status names."""
+        canary, blue_green = status.canary, status.blue_green
+        return cls(
+            canary.current_step_analysis_run_status,
+            canary.current_background_analysis_run_status,
+            blue_green.pre_promotion_analysis_run_status,
+            blue_green.post_promotion_analysis_run_status,
+        )
 
 
 class PauseContext:
@@ -76,6 +98,8 @@ class Context:
         self.writes: list[Write] = []
         self.pause = PauseContext(world.status)
         self.weights: TrafficWeights | None = world.status.canary.weights
+        self.runs = AnalysisRuns.of(world.status)
+        self.new_runs = AnalysisRuns()
         self.restarted_at = world.status.restarted_at
         self.all_rss: list[ReplicaSet] = sorted(world.replica_sets, key=lambda rs: (rs.created, rs.name))
         self.new_rs: ReplicaSet | None = None
@@ -115,6 +139,10 @@ class Context:
     def pod_template_hash(self) -> str:
         """Return the pod-template-hash of the Rollout's template."""
         return rollout_hash(self.rollout, self.status.collision_count, self.world.profile)
+
+    def keep_runs(self, runs: AnalysisRuns) -> None:
+        """Let the new status have these runs; a pass that does not come so far forgets them."""
+        self.runs = self.new_runs = runs
 
     # Writes. Each changes the world at once.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from renderer.engine.analysis import completed_pre_promotion_analysis
 from renderer.engine.context import Context
 from renderer.engine.replicas import current_canary_step
 from renderer.engine.services import BLUE_GREEN, ready_for_pause, selected_hash, service
@@ -78,6 +79,8 @@ def reconcile_blue_green_pause(ctx: Context) -> None:
     passed = ctx.status.blue_green.scale_up_preview_check_point
     if is_fast_tracked(ctx, new_rs) or passed or not needs_pause:
         ctx.pause.removed.add(BLUE_GREEN_PAUSE)
+        return
+    if not completed_pre_promotion_analysis(ctx):
         return
     if ctx.status.pause_condition(BLUE_GREEN_PAUSE) is not None:
         if completed_blue_green_pause(ctx):

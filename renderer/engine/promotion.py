@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from renderer.engine.analysis import completed_pre_promotion_analysis, succeeded
 from renderer.engine.context import Context
 from renderer.engine.pause import completed_blue_green_pause
 from renderer.engine.replica_counts import replica_progress_threshold_met
@@ -34,7 +35,13 @@ def should_promote_blue_green(ctx: Context, status: RolloutStatus) -> bool:
         return True
     if active != status.current_pod_hash:
         return False
-    return ctx.status.promote_full or is_rollback_within_window(ctx) or not ctx.pause.is_aborted
+    if ctx.status.promote_full or is_rollback_within_window(ctx):
+        return True
+    if ctx.pause.is_aborted:
+        return False
+    assert ctx.rollout.blue_green is not None
+    back = ctx.new_rs is not None and ctx.new_rs.has_scale_down_deadline
+    return ctx.rollout.blue_green.post_promotion_analysis is None or back or succeeded(ctx.runs.post)
 
 
 def calculate_scale_up_preview_check_point(ctx: Context) -> bool:
@@ -45,6 +52,6 @@ def calculate_scale_up_preview_check_point(ctx: Context) -> bool:
         return False
     if ctx.status.blue_green.scale_up_preview_check_point:
         return True
-    if not completed_blue_green_pause(ctx):
+    if not completed_pre_promotion_analysis(ctx) or not completed_blue_green_pause(ctx):
         return False
     return count == (ctx.new_rs.available_replicas if ctx.new_rs else 0)

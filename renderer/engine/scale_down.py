@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from renderer.engine.analysis import INCONCLUSIVE, holds_old_replica_sets
 from renderer.engine.context import ConflictError, Context, by_revision, hash_of
 from renderer.engine.replica_sets import add_scale_down_delay, scale
 from renderer.engine.replicas import max_unavailable, total_available, total_replicas
@@ -65,7 +66,7 @@ def _clean_up_unhealthy(ctx: Context, others: list[ReplicaSet]) -> tuple[list[Re
 
 
 def _scale_down_old_for_blue_green(ctx: Context, others: list[ReplicaSet]) -> bool:
-    if ctx.status.pause_condition("InconclusiveAnalysis") is not None:
+    if ctx.status.pause_condition(INCONCLUSIVE) is not None or holds_old_replica_sets(ctx):
         return False
     annotated, scaled = 0, False
     for rs in by_revision(others):

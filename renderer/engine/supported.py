@@ -10,7 +10,7 @@ from renderer.manifest import Source, field_path
 from renderer.model import NO_SOURCE, BlueGreenStrategy, CanaryStrategy, Rollout
 from renderer.rollout_spec import Path
 
-STEPS = ("setWeight", "pause", "setCanaryScale", "setHeaderRoute", "setMirrorRoute")
+STEPS = ("setWeight", "pause", "setCanaryScale", "setHeaderRoute", "setMirrorRoute", "analysis")
 
 
 def check_supported(rollout: Rollout, source: Source = NO_SOURCE) -> tuple[Finding, ...]:
@@ -33,8 +33,6 @@ def _unsupported(rollout: Rollout) -> Iterator[tuple[Path, str]]:
 
 def _unsupported_canary(canary: CanaryStrategy) -> Iterator[tuple[Path, str]]:
     base: Path = ("spec", "strategy", "canary")
-    if canary.analysis is not None:
-        yield (*base, "analysis"), "analysis is not supported: there are no metrics in git"
     for index, step in enumerate(canary.steps):
         if step.kind not in STEPS:
             message = f"{step.kind} steps are not supported; supported are {', '.join(STEPS)}"
@@ -50,5 +48,6 @@ def _unsupported_canary(canary: CanaryStrategy) -> Iterator[tuple[Path, str]]:
 def _unsupported_blue_green(blue_green: BlueGreenStrategy) -> Iterator[tuple[Path, str]]:
     base: Path = ("spec", "strategy", "blueGreen")
     for field in ("prePromotionAnalysis", "postPromotionAnalysis"):
-        if blue_green.body.get(field) is not None:
-            yield (*base, field), "analysis is not supported: there are no metrics in git"
+        analysis = blue_green.body.get(field)
+        if analysis is not None and not analysis.get("templates"):
+            yield (*base, field), "names no templates: the controller would wait for ever"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from renderer.engine.analysis import succeeded
 from renderer.engine.conditions import calculate_conditions
 from renderer.engine.context import Context
+from renderer.engine.gates import ANALYSIS_STEP, GATE_STEPS, background_holds
 from renderer.engine.pause import CANARY_PAUSE_STEP, calculate_pause_status, completed_canary_pause_step
 from renderer.engine.ping_pong import next_turn
 from renderer.engine.promotion import (
@@ -56,7 +58,11 @@ def calculate_base_status(ctx: Context) -> RolloutStatus:
         selector=format_selector(ctx.rollout.selector),
         collision_count=previous.collision_count,
         conditions=previous.conditions,
-        canary=CanaryStatus(weights=ctx.weights),
+        canary=CanaryStatus(
+            weights=ctx.weights,
+            current_step_analysis_run_status=ctx.new_runs.step,
+            current_background_analysis_run_status=ctx.new_runs.background,
+        ),
         restarted_at=ctx.restarted_at,
         promote_full=previous.promote_full,
         stable_rs=previous.stable_rs,
@@ -126,6 +132,7 @@ def sync_status_canary(ctx: Context) -> None:
         # A full promotion has put the index behind the last step already; the controller counts on from there.
         index += 1
         ctx.pause.removed.add(CANARY_PAUSE_STEP)
+        status = replace(status, canary=replace(status.canary, current_step_analysis_run_status=None))
     _persist(ctx, replace(status, current_step_index=index))
 
 
@@ -150,12 +157,16 @@ def _completed_current_step(ctx: Context) -> bool:
     step, index = current_canary_step(ctx.rollout, ctx.status)
     if step is None or index is None or ctx.is_held(index):
         return False
+    if not ctx.skip_pauses and background_holds(ctx.rollout, ctx.status, index):
+        return False
     if step.pause is not None:
         return completed_canary_pause_step(ctx, step.pause)
     if step.set_weight is not None or step.set_canary_scale is not None:
         args = (ctx.rollout, ctx.status, ctx.new_rs, ctx.stable_rs, ctx.other_rss, ctx.weights)
         return at_desired_replica_counts(*args)
-    return step.kind in ("setHeaderRoute", "setMirrorRoute")
+    if step.kind == ANALYSIS_STEP and succeeded(ctx.runs.step):
+        return True
+    return step.kind in ("setHeaderRoute", "setMirrorRoute") or (ctx.skip_pauses and step.kind in GATE_STEPS)
 
 
 def promote_stable(ctx: Context, status: RolloutStatus) -> RolloutStatus:
@@ -180,7 +191,7 @@ def sync_status_blue_green(ctx: Context) -> None:
     """Compute and write the status of a blue-green release."""
     blue_green = ctx.rollout.blue_green
     assert blue_green is not None
-    status = replace(calculate_base_status(ctx), canary=CanaryStatus(weights=ctx.weights))
+    status = calculate_base_status(ctx)
     if pod_template_changed(ctx):
         status = _reset_status(ctx, status)
     if ctx.status.promote_full or is_rollback_within_window(ctx):
@@ -188,7 +199,8 @@ def sync_status_blue_green(ctx: Context) -> None:
         ctx.pause.remove_abort = True
     active = selected_hash(ctx.world.service(blue_green.active_service))
     preview = selected_hash(ctx.world.service(blue_green.preview_service)) if blue_green.preview_service else ""
-    status = replace(status, blue_green=BlueGreenStatus(preview, active))
+    runs = ctx.new_runs
+    status = replace(status, blue_green=BlueGreenStatus(preview, active, False, runs.pre, runs.post))
     if should_promote_blue_green(ctx, status):
         status = promote_stable(ctx, status)
     else:

@@ -18,10 +18,8 @@ def rollout(strategy: dict[str, Any], **spec: Any) -> Rollout:
 @pytest.mark.parametrize(
     ("strategy", "field"),
     [
-        ({"canary": {"steps": [{"setWeight": 5}, {"analysis": {}}]}}, "spec.strategy.canary.steps[1].analysis"),
-        ({"canary": {"steps": [{"experiment": {}}]}}, "spec.strategy.canary.steps[0].experiment"),
+        ({"canary": {"steps": [{"setWeight": 5}, {"experiment": {}}]}}, "spec.strategy.canary.steps[1].experiment"),
         ({"canary": {"steps": [{"plugin": {"name": "x"}}]}}, "spec.strategy.canary.steps[0].plugin"),
-        ({"canary": {"analysis": {}}}, "spec.strategy.canary.analysis"),
         ({"canary": {"trafficRouting": {"appMesh": {}}}}, "spec.strategy.canary.trafficRouting.appMesh"),
         ({"blueGreen": {"prePromotionAnalysis": {}}}, "spec.strategy.blueGreen.prePromotionAnalysis"),
         ({"blueGreen": {"postPromotionAnalysis": {}}}, "spec.strategy.blueGreen.postPromotionAnalysis"),
@@ -33,7 +31,8 @@ def test_the_field_is_named_with_its_line(strategy: dict[str, Any], field: str) 
 
 
 def test_all_findings_come_at_once() -> None:
-    strategy = {"canary": {"analysis": {}, "steps": [{"experiment": {}}, {"plugin": {"name": "x"}}]}}
+    routing: dict[str, Any] = {"trafficRouting": {"appMesh": {}}}
+    strategy = {"canary": {**routing, "steps": [{"experiment": {}}, {"plugin": {"name": "x"}}]}}
     assert len(check_supported(rollout(strategy))) == 3
 
 
@@ -43,3 +42,10 @@ def test_what_is_supported_has_no_findings() -> None:
         canary = {"steps": steps, "trafficRouting": {router: {}, "maxTrafficWeight": 200}}
         assert check_supported(rollout({"canary": canary})) == ()
     assert check_supported(rollout({"blueGreen": {"activeService": "a"}})) == ()
+
+
+def test_analyses_are_supported() -> None:
+    analysis = {"templates": [{"templateName": "success-rate"}]}
+    assert check_supported(rollout({"canary": {"analysis": analysis, "steps": [{"analysis": analysis}]}})) == ()
+    both = {"prePromotionAnalysis": analysis, "postPromotionAnalysis": analysis}
+    assert check_supported(rollout({"blueGreen": {"activeService": "a", **both}})) == ()
