@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import sys
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from renderer.lint.linted import Linted
 from renderer.manifest import Manifest, field_path
 from renderer.objects import in_namespace, read_objects
 from renderer.settings import AppSettings, Settings
-from renderer.sources import KUSTOMIZATIONS, PLAIN, SourceText, read_sources
+from renderer.sources import KUSTOMIZATIONS, PLAIN, SourceText, manifest_files, read_sources
 from renderer.workspace import Workspace
 from renderer.write import MARKER
 from renderer.yaml_io import decode, read_text
@@ -59,13 +61,7 @@ class _Reading:
             complete = complete and not findings
             manifests += [in_namespace(item.manifest, settings.namespace) for item in loaded]
             self._look_at(text)
-        rollouts = [manifest for manifest in manifests if kind_of(manifest) == ROLLOUT]
-        self.findings += [
-            finding
-            for finding in _schema_findings(whole, settings)
-            # Rollouts are held against their own CRD, which says more.
-            if not any(_is_in(finding, manifest, manifests) for manifest in rollouts)
-        ]
+        self.findings += _without_rollouts(_schema_findings(whole, settings), manifests)
         names = ("", "") if ref is None else (ref.name, ref.environment)
         self.groups.append(Group(tuple(manifests), *names, settings.controller_version, complete, settings.allow))
 
@@ -164,8 +160,19 @@ def _read_app(reading: _Reading, workspace: Workspace, ref: AppRef) -> None:
     except RollstepError as error:
         reading.findings += [replace(_coded(one), code=_source_code(one)) for one in error.findings]
         reading.files += [one.file for one in error.findings]
-        texts, complete = (), False
+        texts, complete = _plain_texts(workspace, ref, settings), False
     reading.add(texts, ref, settings, complete=complete)
+
+
+def _plain_texts(workspace: Workspace, ref: AppRef, settings: AppSettings) -> list[SourceText]:
+    """Return what can be read of an app's files where not all can; nothing where a command makes its manifests."""
+    texts: list[SourceText] = []
+    for path in manifest_files(ref.folder, settings.output, workspace.root) if settings.source.argv is None else ():
+        inside = Path(os.path.realpath(path)).is_relative_to(os.path.realpath(workspace.root))
+        if inside and path.name.endswith(PLAIN) and path.name not in (*KUSTOMIZATIONS, "Chart.yaml") and path.is_file():
+            with suppress(RollstepError):
+                texts.append(_text(path, workspace))
+    return texts
 
 
 def _read_loose(reading: _Reading, workspace: Workspace, paths: Sequence[str] | Sequence[Path]) -> None:
@@ -226,14 +233,22 @@ def _schema_findings(files: Mapping[str, str], settings: AppSettings) -> list[Fi
     return [replace(finding, code="RS105") for finding in validation.findings]
 
 
-def _is_in(finding: Finding, manifest: Manifest, manifests: Sequence[Manifest]) -> bool:
-    """Tell whether a finding is about ``manifest``, which is one of ``manifests``: whether none begins between them."""
-    if finding.file != manifest.source.file:
-        return False
-    starts = (other.source.position(()) for other in manifests if other.source.file == finding.file)
-    return max((start for start in starts if start <= (finding.line, finding.column)), default=(0, 0)) == (
-        manifest.source.position(())
-    )
+def _without_rollouts(findings: Sequence[Finding], manifests: Sequence[Manifest]) -> Iterator[Finding]:
+    """Yield the findings that are about no Rollout, which is held against its own CRD with all else.
+
+    A finding is about the object that begins last before it.
+    """
+    starts: dict[str, list[tuple[tuple[int, int], bool]]] = {}
+    for manifest in manifests:
+        place = (manifest.source.position(()), kind_of(manifest) == ROLLOUT)
+        starts.setdefault(manifest.source.file, []).append(place)
+    for places in starts.values():
+        places.sort()
+    for finding in findings:
+        places = starts.get(finding.file, [])
+        index = bisect_right(places, ((finding.line, finding.column), True)) - 1
+        if index < 0 or not places[index][1]:
+            yield finding
 
 
 def _coded(finding: Finding) -> Finding:

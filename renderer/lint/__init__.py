@@ -7,13 +7,16 @@ from dataclasses import replace
 
 from renderer.check import check
 from renderer.errors import Finding
-from renderer.lint.context import Context, Group, neighbours
+from renderer.lint.context import Context, Group
 from renderer.lint.rules import RULES
 
 __all__ = ["Context", "Group", "lint"]
 
 NOT_FOUND = frozenset({"RS301", "RS302", "RS303"})
 """Rules that say nothing where something could not be read: it may be what is missed."""
+
+REFERRED = (("", "Service"), ("networking.k8s.io", "Ingress"), ("argoproj.io", "AnalysisTemplate"))
+"""What a Rollout can name, and the checks look for."""
 
 
 def lint(context: Context) -> list[Finding]:
@@ -28,6 +31,7 @@ def lint(context: Context) -> list[Finding]:
 def _checked(group: Group) -> Iterator[Finding]:
     """Yield what the checks that every verb makes find in the Rollouts of a group."""
     for rollout in group.rollouts:
-        for finding in check(rollout, neighbours(rollout, group), group.controller_version, group.allow):
+        near = [manifest for kind in REFERRED for manifest in group.near(rollout, kind)]
+        for finding in check(rollout, near, group.controller_version, group.allow):
             if group.complete or finding.code not in NOT_FOUND:
                 yield finding

@@ -38,7 +38,10 @@ def apply_comments(findings: Sequence[Finding], comments: Sequence[Comment], sel
     An ignore comment cannot ignore what is wrong with ignore comments.  A code that ``selection`` leaves out is not
     missed.
     """
-    kept = list(findings)
+    meant: dict[tuple[str, str, int], list[Finding]] = {}
+    for finding in findings:
+        meant.setdefault((finding.code, finding.file, finding.line), []).append(finding)
+    faults: list[Finding] = []
     for comment in comments:
         match = _IGNORE.match(comment.text)
         if match is None:
@@ -46,16 +49,11 @@ def apply_comments(findings: Sequence[Finding], comments: Sequence[Comment], sel
         ignore, wrong = _read(comment, match[1])
         if ignore.reason:
             for code in ignore.codes:
-                rest = [finding for finding in kept if not _is_meant(finding, comment, code)]
-                if len(rest) == len(kept) and selection.has(code):
+                ignored = meant.pop((code, comment.file, comment.applies_to), None)
+                if ignored is None and selection.has(code):
                     wrong.append(_finding(comment, "RS902", f"nothing is found here by {code}"))
-                kept = rest
-        kept += [finding for finding in wrong if selection.has(finding.code)]
-    return kept
-
-
-def _is_meant(finding: Finding, comment: Comment, code: str) -> bool:
-    return (finding.code, finding.file, finding.line) == (code, comment.file, comment.applies_to)
+        faults += [finding for finding in wrong if selection.has(finding.code)]
+    return [finding for findings_there in meant.values() for finding in findings_there] + faults
 
 
 def _read(comment: Comment, words: str) -> tuple[_Ignore, list[Finding]]:

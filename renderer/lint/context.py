@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from renderer.check.report import Path, Report
@@ -12,10 +12,13 @@ from renderer.manifest import Manifest, ObjectKey, field_path
 from renderer.model import Rollout
 from renderer.pod_template import default_rollout
 
-ROLLOUT = ("argoproj.io", "Rollout")
+Kind = tuple[str, str]
+"""API group and kind."""
+
+ROLLOUT: Kind = ("argoproj.io", "Rollout")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Group:
     """Manifests that are applied together: those of an app, or all that lie in a folder or were given as files.
 
@@ -29,11 +32,36 @@ class Group:
     controller_version: str = "1.9"
     complete: bool = True
     allow: tuple[str, ...] = ()
+    _nearest: dict[tuple[str, Kind], list[Manifest]] = field(default_factory=dict, repr=False)
 
     @property
     def rollouts(self) -> tuple[Manifest, ...]:
         """The Rollouts, in the order of the manifests."""
         return tuple(manifest for manifest in self.manifests if kind_of(manifest) == ROLLOUT)
+
+    def near(self, rollout: Manifest, kind: Kind) -> list[Manifest]:
+        """Return the objects of a kind, of those with the same identity the one that lies nearest to a Rollout.
+
+        Nearest is what shares most of the path, the same file before the same folder.  A folder that is linted as a
+        whole may hold one set of manifests for each environment.
+        """
+        # It depends on the Rollout's file alone, and a file may have many.
+        wanted = (rollout.source.file, kind)
+        if wanted not in self._nearest:
+            self._nearest[wanted] = self._find_nearest(*wanted)
+        return self._nearest[wanted]
+
+    def _find_nearest(self, file: str, kind: Kind) -> list[Manifest]:
+        parts = file.split("/")
+        nearest: dict[ObjectKey, tuple[int, Manifest]] = {}
+        for manifest in self.manifests:
+            if kind_of(manifest) != kind:
+                continue
+            shared = _shared(parts, manifest.source.file.split("/"))
+            before = nearest.get(manifest.key)
+            if before is None or shared > before[0]:
+                nearest[manifest.key] = (shared, manifest)
+        return [manifest for _, manifest in nearest.values()]
 
 
 class Subject(Report):
@@ -46,9 +74,7 @@ class Subject(Report):
     def objects(self, group: str, kind: str) -> list[Manifest]:
         """Return the objects of a kind that are in the Rollout's namespace, the nearest of each name."""
         return [
-            manifest
-            for manifest in neighbours(self.rollout, self.group)
-            if kind_of(manifest) == (group, kind) and is_beside(manifest, self.rollout)
+            manifest for manifest in self.group.near(self.rollout, (group, kind)) if is_beside(manifest, self.rollout)
         ]
 
     def finding(self, path: Path, message: str, hint: str = "") -> Finding:
@@ -69,7 +95,7 @@ class Context:
                 yield Subject(rollout, group)
 
 
-def kind_of(manifest: Manifest) -> tuple[str, str]:
+def kind_of(manifest: Manifest) -> Kind:
     """Return an object's API group and kind."""
     return manifest.key.group, manifest.kind
 
@@ -82,24 +108,6 @@ def folder_of(manifest: Manifest) -> str:
 def is_beside(manifest: Manifest, rollout: Manifest) -> bool:
     """Tell whether an object is in the Rollout's namespace; one that names none is."""
     return not manifest.namespace or manifest.namespace == rollout.namespace
-
-
-def neighbours(rollout: Manifest, group: Group) -> list[Manifest]:
-    """Return the other objects of the group, of those with the same identity the one that lies nearest.
-
-    Nearest is what shares most of the path, the same file before the same folder.  A folder that is linted as a whole
-    may hold one set of manifests for each environment.
-    """
-    near = rollout.source.file.split("/")
-    nearest: dict[ObjectKey, tuple[int, Manifest]] = {}
-    for manifest in group.manifests:
-        if manifest is rollout:
-            continue
-        shared = _shared(near, manifest.source.file.split("/"))
-        before = nearest.get(manifest.key)
-        if before is None or shared > before[0]:
-            nearest[manifest.key] = (shared, manifest)
-    return [manifest for _, manifest in nearest.values() if kind_of(manifest) != ROLLOUT]
 
 
 def _shared(left: list[str], right: list[str]) -> int:

@@ -21,7 +21,6 @@ from renderer.lint.context import (
     is_beside,
     kind_of,
     mapping,
-    neighbours,
     typed,
 )
 from renderer.manifest import Manifest, ObjectKey
@@ -52,13 +51,13 @@ def missing_router_objects(context: Context) -> Iterator[Finding]:
         rollout = typed(subject) if routers and subject.group.complete else None
         if rollout is None:
             continue
-        there = {_named(manifest.key, rollout.namespace) for manifest in neighbours(subject.rollout, subject.group)}
         for router in routers:
             for named in router_for(router).named_objects(rollout):
-                keys = [_named(key, rollout.namespace) for key in named.keys]
-                if named.keys and not there.intersection(keys):
-                    key = named.keys[0]
-                    others = [other.name for other in there if (other.group, other.kind) == (key.group, key.kind)]
+                keys = {_named(key, rollout.namespace) for key in named.keys}
+                kinds = dict.fromkeys((key.group, key.kind) for key in named.keys)
+                objects = [manifest.key for kind in kinds for manifest in subject.group.near(subject.rollout, kind)]
+                if keys.isdisjoint(_named(key, rollout.namespace) for key in objects):
+                    key, others = named.keys[0], [other.name for other in objects]
                     message = f'{key.kind} "{key.name}" not found'
                     yield subject.finding((*ROUTING, router), message, _near(key.name, others))
 

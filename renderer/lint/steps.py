@@ -42,7 +42,7 @@ def uncarried_weights(context: Context) -> Iterator[Finding]:
             side = "canary" if weight <= 50 else "stable version"
             message = (
                 f"{min(weight, 100 - weight)}% of {pods} for the {side} is less than one pod: without a router, "
-                f"{canary} of {total} pods are canary, which get about {share}% of the requests"
+                f"the canary has {canary} of {total} pods, and with them about {share}% of the requests"
             )
             yield subject.finding(path, message, "run more pods, choose another weight, or use trafficRouting")
 

@@ -67,6 +67,7 @@ def _result(finding: Finding, fingerprint: str, codes: Sequence[str]) -> dict[st
 
 
 def _artifact(path: str) -> dict[str, str]:
+    uri = quote(path, errors="surrogatepass")
     if path.startswith("/"):
-        return {"uri": f"file://{quote(path)}"}
-    return {"uri": quote(path), "uriBaseId": "%SRCROOT%"}
+        return {"uri": f"file://{uri}"}
+    return {"uri": uri, "uriBaseId": "%SRCROOT%"}

@@ -15,6 +15,7 @@ GITLAB_SEVERITIES = {"error": "major", "warning": "minor", "note": "info"}
 NO_FILE = "rollstep.yaml"
 """Where GitLab shows what is about no file: the settings name the command that made it."""
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_SHOWN = re.compile("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def github(linted: Linted) -> str:
@@ -33,7 +34,7 @@ def github(linted: Linted) -> str:
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return _NOT_SHOWN.sub("\ufffd", text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:

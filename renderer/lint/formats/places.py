@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from renderer.errors import Finding
+from renderer.lint.rules import RULES
 
 FILLED_IN = " (filled in)"
 
@@ -19,7 +20,7 @@ def file_of(finding: Finding) -> str:
 
 def line_of(finding: Finding) -> int:
     """Return the line in that file; 0 where it is not known, as in a template whose lines are not those of the file."""
-    return 0 if finding.file.endswith(FILLED_IN) else finding.line
+    return 0 if finding.file.endswith(FILLED_IN) or not file_of(finding) else finding.line
 
 
 def column_of(finding: Finding) -> int:
@@ -31,8 +32,8 @@ def message_of(finding: Finding) -> str:
     """Return the finding's words: its field, what is wrong, what to do, and a line that the file does not have."""
     words = f"{finding.field}: {finding.message}" if finding.field else finding.message
     if finding.line and not line_of(finding):
-        words += f" (line {finding.line} of what it is filled in to)"
-    return f"{words}\n{finding.hint}" if finding.hint else words
+        words += f" (line {finding.line} of {finding.file})"
+    return f"{words}\n{finding.hint or RULES[finding.code].what_to_do}"
 
 
 def fingerprints(findings: Sequence[Finding]) -> Iterator[tuple[Finding, str]]:
@@ -41,4 +42,5 @@ def fingerprints(findings: Sequence[Finding]) -> Iterator[tuple[Finding, str]]:
     for finding in findings:
         identity = "\0".join((finding.code, finding.file, finding.field, finding.message))
         seen[identity] += 1
-        yield finding, hashlib.sha256(f"{identity}\0{seen[identity]}".encode()).hexdigest()
+        # A file's name need not be UTF-8, and halves of surrogate pairs stand for such bytes.
+        yield finding, hashlib.sha256(f"{identity}\0{seen[identity]}".encode(errors="surrogatepass")).hexdigest()
