@@ -78,7 +78,10 @@ def commit(
             if fresh:
                 new = b"".join(literal(path).encode() + b"\0" for path in fresh)
                 added = repository.run(
-                    *("add", "--intent-to-add", "--pathspec-from-file=-", "--pathspec-file-nul"), stdin=new, check=False
+                    *("add", "--intent-to-add", "--pathspec-from-file=-", "--pathspec-file-nul"),
+                    stdin=new,
+                    check=False,
+                    writes=True,
                 )
                 if added.status:
                     raise RollstepError([_refusal(repository, added)])
@@ -88,6 +91,7 @@ def commit(
                 stdin=specs,
                 env=environment,
                 check=False,
+                writes=True,
             )
             if output.status and repository.head.sha == before:
                 raise RollstepError([_refusal(repository, output)])
@@ -138,7 +142,7 @@ def unstage(repository: Repository, paths: Sequence[str]) -> None:
     """Take ``paths`` out of the index, where a commit that failed had announced them."""
     if paths:
         names = b"".join(path.encode() + b"\0" for path in paths)
-        repository.run("update-index", "--force-remove", "-z", "--stdin", stdin=names)
+        repository.run("update-index", "--force-remove", "-z", "--stdin", stdin=names, writes=True)
 
 
 @contextmanager

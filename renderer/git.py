@@ -100,8 +100,18 @@ class Repository:
         except ValueError as error:
             raise RollstepError([Finding(str(path), 0, 0, "", f"is outside the repository {self.root}")]) from error
 
-    def run(self, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None, check: bool = True) -> Output:
+    def run(
+        self,
+        *args: str,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        check: bool = True,
+        writes: bool = False,
+    ) -> Output:
         """Run ``git ARGS`` at the root and return what it left.
+
+        ``writes`` is for a git that changes the repository: one that may not write more (a file is too large, a quota
+        is used up) gets an error then and takes its locks away, instead of a signal that kills it.
 
         Raises RollstepError with git's own words where it fails and ``check`` is set, or where there is no git.
         """
@@ -121,6 +131,7 @@ class Repository:
                     stdout_as_string=False,
                     strip_newline_in_stdout=False,
                     env={**self._own_environment(), **(env or {})},
+                    preexec_fn=_survive_limits if writes else None,
                 )
             except (GitCommandNotFound, OSError) as error:
                 raise RollstepError(NO_GIT, hint=NO_GIT_HINT) from error
@@ -262,14 +273,21 @@ class Repository:
         return answer.stdout.decode().strip()
 
     def _own_environment(self) -> dict[str, str]:
-        """Return what keeps git in this repository where a hook of another one has started us."""
-        own: dict[str, str] = {}
+        """Return what keeps git from writing unasked, and in this repository where a hook of another has started us."""
+        # `git status` would write the index where it can: whoever only reads should leave no lock behind when killed.
+        own: dict[str, str] = {"GIT_OPTIONAL_LOCKS": "0"}
         if {"GIT_DIR", "GIT_WORK_TREE"} & os.environ.keys():
             own |= {"GIT_DIR": str(self.git_dir), "GIT_WORK_TREE": str(self.root)}
         if index := os.environ.get("GIT_INDEX_FILE"):
             path = Path(index).resolve()
             own["GIT_INDEX_FILE"] = str(path if path.is_relative_to(self.git_dir) else self.git_dir / "index")
         return own
+
+
+def _survive_limits() -> None:
+    import signal
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
 
 def literal(path: str) -> str:
