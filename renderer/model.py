@@ -255,7 +255,8 @@ class World:
     """All that a release depends on.
 
     ``objects`` holds every object other than the Rollout and its ReplicaSets that the engine may read or write
-    (Services, Ingresses, …); ``profile`` is the controller version whose pod-template-hash is used.
+    (Services, Ingresses, …); ``profile`` is the controller version whose pod-template-hash is used;
+    ``plugin_gates`` are the names of the plugins whose steps wait for a person.
     """
 
     rollout: Rollout
@@ -264,6 +265,7 @@ class World:
     objects: Mapping[ObjectKey, Body]
     now: datetime
     profile: str = "1.9"
+    plugin_gates: frozenset[str] = frozenset()
 
     def replica_set(self, name: str) -> ReplicaSet | None:
         """Return the ReplicaSet of that name."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from renderer.engine import actions, next_wakeup, settle
-from renderer.engine.gates import GATE_STEPS, open_gate
+from renderer.engine.gates import is_gate, open_gate
 from renderer.engine.settle import Settled, catch_up
 from renderer.engine.workload import workload_key
 from renderer.manifest import Body, ObjectKey
@@ -200,7 +200,7 @@ def _enter_pause(
 
 
 def _waits(step: CanaryStep) -> bool:
-    return step.pause is not None or step.kind in GATE_STEPS
+    return step.pause is not None or is_gate(step)
 
 
 def _next_stage(world: World) -> tuple[World, tuple[Write, ...]]:

@@ -41,11 +41,13 @@ def resolve(
     rendered_manifests: Iterable[Manifest],
     now: datetime,
     profile: str = "1.9",
+    plugin_gates: frozenset[str] = frozenset(),
 ) -> Resolved:
     """Put a release's world together at time ``now``.
 
     ``manifests`` are the user's, without the Rollout; ``rendered_manifests`` and ``state`` what the last commit left
-    (nothing and None before the first).  ``profile`` is the controller version whose pod-template-hash is used.
+    (nothing and None before the first).  ``profile`` is the controller version whose pod-template-hash is used,
+    ``plugin_gates`` the plugins whose steps are gates.
     """
     if state is not None:
         rollout = rollout.with_annotation(REVISION_ANNOTATION, str(state.revision))
@@ -61,7 +63,7 @@ def resolve(
         _replica_set(left[key], state) for key in sorted(left) if key.kind == "ReplicaSet" and key not in sources
     )
     status = _counted(state.status if state else RolloutStatus(), replica_sets)
-    world = World(rollout, status, replica_sets, objects, now, profile)
+    world = World(rollout, status, replica_sets, objects, now, profile, plugin_gates)
     return Resolved(world, tuple(sources[key] for key in sorted(sources) if key not in edited))
 
 

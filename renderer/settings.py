@@ -15,7 +15,7 @@ SETTINGS_FILE = "rollstep.yaml"
 DEFAULT_TEMPLATES = "templates"
 
 _PLACEHOLDER = re.compile(r"\$\{(app|environment|namespace|folder)\}")
-_MERGED = ("commit", "values")
+_MERGED = ("commit", "stepPlugins", "values")
 """Settings whose mappings are merged; every other one counts as a whole."""
 
 
@@ -62,6 +62,7 @@ class AppSettings:
     controller_version: str = "1.9"
     allow: tuple[str, ...] = ()
     schemas: tuple[Path, ...] = ()
+    step_plugins: Mapping[str, str] = field(default_factory=dict)
     commit: CommitSettings = CommitSettings()
     values: Mapping[str, Any] = field(default_factory=dict)
     source: SourceSettings = SourceSettings()
@@ -103,6 +104,7 @@ class Settings:
             controller_version=merged.get("controllerVersion", default.controller_version),
             allow=tuple(merged.get("allow", ())),
             schemas=tuple(self.root / path for path in merged.get("schemas", ())),
+            step_plugins=merged.get("stepPlugins", {}),
             commit=_commit(merged.get("commit", {})),
             values=merged.get("values", {}),
             source=_source(merged.get("source", {"files": True}), places),

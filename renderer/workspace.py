@@ -153,7 +153,8 @@ def resolve_app(app: App, root: Path, state: State | None, rendered: Sequence[Ma
         hint = "give the Rollout its name back, or remove status.yaml and the rendered folder to start anew"
         place = state.source.position(("rollout",))
         raise RollstepError([Finding(state.source.file, *place, "rollout", message, hint)])
-    resolved = resolve(rollout, app.manifests, state, rendered, now, app.settings.controller_version)
+    gates = frozenset(app.settings.step_plugins)
+    resolved = resolve(rollout, app.manifests, state, rendered, now, app.settings.controller_version, gates)
     if state is not None:
         _check_status(resolved.world, state)
     return Release(app, root, state, resolved)
@@ -164,7 +165,7 @@ def read_rollout(app: App) -> Rollout:
     source: Source = app.rollout.source
     body = default_rollout(app.rollout.body, source)
     rollout = Rollout.from_body(body, source)
-    findings = check_supported(rollout, source)
+    findings = check_supported(rollout, source, frozenset(app.settings.step_plugins))
     if findings:
         raise RollstepError(findings)
     return rollout

@@ -156,3 +156,25 @@ def test_the_analyses_of_a_blue_green_release_wait_for_promote(checkout: Checkou
     assert status(checkout, "prod/api")["stableRS"] == active(checkout) != old
     run(checkout, "advance", "prod/api")
     assert row(checkout, "prod/api")[0] == "Healthy"
+
+
+def test_a_plugin_step_is_a_gate_where_the_settings_say_so(checkout: Checkout) -> None:
+    steps = "      steps:\n        - setWeight: 20\n        - plugin: {name: example/smoke}\n        - setWeight: 60\n"
+    path = checkout.root / "environments/prod/web/rollout.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.partition("      steps:\n")[0] + steps, encoding="utf-8")
+    checkout.commit()
+    line = next(n for n, row in enumerate(path.read_text().splitlines(), 1) if "plugin" in row)
+    refused = run(checkout, "advance", "prod/web", code=1)
+    assert f"environments/prod/web/rollout.yaml:{line}:" in refused
+    assert "rollstep calls no plugin such as example/smoke" in refused
+    settings = checkout.root / "rollstep.yaml"
+    gates = "apps: {web: {stepPlugins: {example/smoke: gate}}}\n"
+    settings.write_text(settings.read_text(encoding="utf-8") + gates, encoding="utf-8")
+    checkout.commit()
+    run(checkout, "advance", "prod/web")
+    release(checkout)
+    assert row(checkout, "prod/web")[1] == "1/3"
+    assert "waits for the step of the plugin example/smoke" in run(checkout, "advance", "prod/web")
+    run(checkout, "promote", "prod/web")
+    assert (checkout.weight("prod/web"), row(checkout, "prod/web")[1]) == ("60", "2/3")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from renderer.engine.replicas import current_canary_step
 from renderer.manifest import Body
-from renderer.model import AnalysisRunStatus, Rollout, RolloutStatus
+from renderer.model import AnalysisRunStatus, CanaryStep, Rollout, RolloutStatus
 
 ANALYSIS_STEP, PLUGIN_STEP = "analysis", "plugin"
 BACKGROUND_ANALYSIS = "background analysis"
 PRE_PROMOTION_ANALYSIS, POST_PROMOTION_ANALYSIS = "prePromotionAnalysis", "postPromotionAnalysis"
-GATE_STEPS = (ANALYSIS_STEP, PLUGIN_STEP)
-"""Steps that end by a person's word alone."""
+
+
+def is_gate(step: CanaryStep) -> bool:
+    """Tell whether a step ends by a person's word alone."""
+    return step.kind in (ANALYSIS_STEP, PLUGIN_STEP)
 
 
 def is_running(run: AnalysisRunStatus | None) -> bool:
@@ -33,7 +36,7 @@ def open_gate(rollout: Rollout, status: RolloutStatus) -> str:
     step, index = current_canary_step(rollout, status)
     if step is None or index is None:
         return ""
-    if step.kind in GATE_STEPS:
+    if is_gate(step):
         return step.kind
     return BACKGROUND_ANALYSIS if background_holds(rollout, status, index) else ""
 

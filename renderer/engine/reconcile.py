@@ -36,7 +36,7 @@ def reconcile(world: World, *, hold_step: int | None = None, skip_pauses: bool =
     it ends at once, as if promoted.  Raises :class:`renderer.errors.RollstepError` for what is not supported yet, and
     for a Service or Ingress that the Rollout names and that is not there.
     """
-    findings = check_supported(world.rollout)
+    findings = check_supported(world.rollout, plugin_gates=world.plugin_gates)
     if findings:
         raise RollstepError(findings)
     ctx = Context(resolve_workload(world), hold_step=hold_step, skip_pauses=skip_pauses)

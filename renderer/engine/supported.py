@@ -13,28 +13,38 @@ from renderer.rollout_spec import Path
 STEPS = ("setWeight", "pause", "setCanaryScale", "setHeaderRoute", "setMirrorRoute", "analysis")
 
 
-def check_supported(rollout: Rollout, source: Source = NO_SOURCE) -> tuple[Finding, ...]:
-    """Return a finding for every field whose meaning the engine does not know."""
-    found = list(_unsupported(rollout))
+def check_supported(
+    rollout: Rollout, source: Source = NO_SOURCE, plugin_gates: frozenset[str] = frozenset()
+) -> tuple[Finding, ...]:
+    """Return a finding for every field whose meaning the engine does not know.
+
+    ``plugin_gates`` are the names of the plugins whose steps wait for a person instead.
+    """
     findings = []
-    for path, message in found:
+    for path, message in _unsupported(rollout, plugin_gates):
         line, column = source.position(path)
         hint = "take the field out, or release this app with the controller"
+        if path[-1] == "plugin":
+            hint = "let it wait for a person, with `stepPlugins: {NAME: gate}` in rollstep.yaml, or take the step out"
         findings.append(Finding(source.file, line, column, field_path(path), message, hint))
     return tuple(findings)
 
 
-def _unsupported(rollout: Rollout) -> Iterator[tuple[Path, str]]:
+def _unsupported(rollout: Rollout, plugin_gates: frozenset[str]) -> Iterator[tuple[Path, str]]:
     if isinstance(rollout.strategy, CanaryStrategy):
-        yield from _unsupported_canary(rollout.strategy)
+        yield from _unsupported_canary(rollout.strategy, plugin_gates)
     else:
         yield from _unsupported_blue_green(rollout.strategy)
 
 
-def _unsupported_canary(canary: CanaryStrategy) -> Iterator[tuple[Path, str]]:
+def _unsupported_canary(canary: CanaryStrategy, plugin_gates: frozenset[str]) -> Iterator[tuple[Path, str]]:
     base: Path = ("spec", "strategy", "canary")
     for index, step in enumerate(canary.steps):
-        if step.kind not in STEPS:
+        if step.kind == "plugin":
+            plugin = step.body[step.kind]
+            if plugin.get("name") not in plugin_gates:
+                yield (*base, "steps", index, step.kind), f"rollstep calls no plugin such as {plugin.get('name')}"
+        elif step.kind not in STEPS:
             message = f"{step.kind} steps are not supported; supported are {', '.join(STEPS)}"
             yield (*base, "steps", index, step.kind), message
     if canary.traffic_routing is not None:
@@ -42,6 +52,8 @@ def _unsupported_canary(canary: CanaryStrategy) -> Iterator[tuple[Path, str]]:
         for router in canary.traffic_routing.routers:
             if router not in supported:
                 message = f"the router {router} is not supported; supported is {', '.join(supported)}"
+                if router == "appMesh":
+                    message = f"App Mesh has come to its end, AWS has shut it down; supported is {', '.join(supported)}"
                 yield (*base, "trafficRouting", router), message
 
 

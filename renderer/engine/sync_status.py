@@ -7,7 +7,7 @@ from dataclasses import replace
 from renderer.engine.analysis import succeeded
 from renderer.engine.conditions import calculate_conditions
 from renderer.engine.context import Context
-from renderer.engine.gates import ANALYSIS_STEP, GATE_STEPS, background_holds
+from renderer.engine.gates import ANALYSIS_STEP, background_holds, is_gate
 from renderer.engine.pause import CANARY_PAUSE_STEP, calculate_pause_status, completed_canary_pause_step
 from renderer.engine.ping_pong import next_turn
 from renderer.engine.promotion import (
@@ -166,7 +166,9 @@ def _completed_current_step(ctx: Context) -> bool:
         return at_desired_replica_counts(*args)
     if step.kind == ANALYSIS_STEP and succeeded(ctx.runs.step):
         return True
-    return step.kind in ("setHeaderRoute", "setMirrorRoute") or (ctx.skip_pauses and step.kind in GATE_STEPS)
+    if is_gate(step):
+        return ctx.skip_pauses
+    return step.kind in ("setHeaderRoute", "setMirrorRoute")
 
 
 def promote_stable(ctx: Context, status: RolloutStatus) -> RolloutStatus:

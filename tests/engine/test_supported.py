@@ -44,6 +44,15 @@ def test_what_is_supported_has_no_findings() -> None:
     assert check_supported(rollout({"blueGreen": {"activeService": "a"}})) == ()
 
 
+def test_a_plugin_may_be_a_gate() -> None:
+    subject = rollout({"canary": {"steps": [{"plugin": {"name": "a/b"}}, {"pause": {}}]}})
+    (finding,) = check_supported(subject)
+    assert finding.message == "rollstep calls no plugin such as a/b"
+    assert "stepPlugins: {NAME: gate}" in finding.hint
+    assert check_supported(subject, plugin_gates=frozenset({"a/b"})) == ()
+    assert len(check_supported(subject, plugin_gates=frozenset({"c"}))) == 1
+
+
 def test_analyses_are_supported() -> None:
     analysis = {"templates": [{"templateName": "success-rate"}]}
     assert check_supported(rollout({"canary": {"analysis": analysis, "steps": [{"analysis": analysis}]}})) == ()
