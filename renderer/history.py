@@ -31,6 +31,7 @@ def revisions_of(release: Release) -> list[Entry]:
         shown = replica_set or (_replica_set(repository, release, found, revision) if found else None)
         entry["images"] = _images(shown) if shown else []
         entry["roles"] = list(roles(release.world, replica_set)) if replica_set else []
+        entry |= dict.fromkeys(("commit", "date", "subject"))
         if found:
             entry |= {"commit": found.sha, "date": format_time(found.date), "subject": found.subject}
         entries.append(entry)
@@ -90,7 +91,7 @@ def revisions_text(entries: list[Entry]) -> str:
     for entry in entries:
         place = [entry["environment"], entry["app"], str(entry["revision"])]
         what = [", ".join(entry["images"]), ", ".join(entry["roles"]) or "-"]
-        rows.append([*place, *what, entry.get("commit", "-")[:9], entry.get("date", "-")])
+        rows.append([*place, *what, (entry["commit"] or "-")[:9], entry["date"] or "-"])
     return text_table(rows)
 
 

@@ -198,6 +198,10 @@ def _entry(outcome: Outcome, result: CommitResult | None, request: Request) -> d
         "steps": len(steps_of(world)),
         "revision": world.rollout.revision,
         "dryRun": request.dry_run,
+        "commit": None,
+        "subject": None,
+        "files": [],
+        "waits": None,
     }
     if result is not None:
         entry |= {"commit": result.sha, "subject": result.subject, "files": list(result.paths)}

@@ -24,20 +24,22 @@ STATUS_COLUMNS = {
 
 
 def status_row(ref: AppRef, world: World) -> dict[str, Any]:
-    """Return what ``status`` tells of a release; ``weight`` is that of the newest ReplicaSet."""
-    row: dict[str, Any] = {"environment": ref.environment, "app": ref.name}
+    """Return what ``status`` tells of a release, None where that is nothing; ``weight`` is the newest ReplicaSet's."""
+    row: dict[str, Any] = {"environment": ref.environment, "app": ref.name, "phase": "Unknown"}
+    row |= dict.fromkeys(("step", "weight", "revision", "message", "until"))
     status = world.status
     if not world.replica_sets:
-        return {**row, "phase": "Unknown", "message": "not rendered yet: rollstep advance makes the first commit"}
+        row["message"] = "not rendered yet: rollstep advance makes the first commit"
+        return row
     newest = current(world)
     steps = steps_of(world)
+    reason = wait(world)
     row["phase"] = status.phase
     if steps:
         row["step"] = f"{status.current_step_index or 0}/{len(steps)}"
     if newest is not None:
         row["weight"] = traffic_weight(world, newest)
     row["revision"] = world.rollout.revision
-    reason = wait(world)
     held = status.pause_conditions or world.rollout.paused or open_gate(world.rollout, status)
     row["message"] = wait_text(reason, world) if held else status.message
     if reason.until is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from renderer.discover import AppRef
 from renderer.model import World
 from renderer.release import course
 from renderer.workspace import Release, Workspace, render_release
@@ -13,8 +14,10 @@ from renderer.write_release import RenderRequest, rendered_worlds
 
 def diff_steps(
     directory: str, targets: tuple[str, ...], from_step: int | None, to_step: int | None, now: datetime | None
-) -> str:
-    """Return a unified diff of what is rendered at two steps; the defaults are the current one and the next commit.
+) -> list[tuple[AppRef, dict[str, str]]]:
+    """Return for each app a unified diff of each file, by its path, of what is rendered at two steps.
+
+    The defaults are the current one and the next commit.
 
     Raises RollstepError with the findings of all apps.
     """
@@ -25,19 +28,19 @@ def diff_steps(
         after = [world for _, world in rendered_worlds(workspace, request)]
     else:
         after = [_next(world) for _, world in before]
-    return "".join(_diff(*old, new) for old, new in zip(before, after, strict=True))
+    return [(old[0].app.ref, _diff(*old, new)) for old, new in zip(before, after, strict=True)]
 
 
 def _next(world: World) -> World:
     return next((move.after for move, _ in course(world)), world)
 
 
-def _diff(release: Release, before: World, after: World) -> str:
+def _diff(release: Release, before: World, after: World) -> dict[str, str]:
     old, new = render_release(release, before).files, render_release(release, after).files
     folder = release.output
     prefix = folder.relative_to(release.root).as_posix() if folder.is_relative_to(release.root) else folder.name
-    lines: list[str] = []
-    for name in sorted(old.keys() | new.keys()):
-        if old.get(name) != new.get(name):
-            lines += unified(f"{prefix}/{name}", old.get(name), new.get(name))
-    return "".join(lines)
+    return {
+        f"{prefix}/{name}": "".join(unified(f"{prefix}/{name}", old.get(name), new.get(name)))
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    }

@@ -72,11 +72,11 @@ class RolloutInfo:
 
 
 def camel_keys(value: Any) -> Any:
-    """Return ``value`` ready for JSON: keys such as ``set_weight`` as ``setWeight``, what is None left out."""
+    """Return ``value`` ready for JSON: keys such as ``set_weight`` as ``setWeight``, what is not known as null."""
     if isinstance(value, datetime):
         return format_time(value)
     if isinstance(value, dict):
-        return {_camel(key): camel_keys(item) for key, item in value.items() if item is not None}
+        return {_camel(key): camel_keys(item) for key, item in value.items()}
     return [camel_keys(item) for item in value] if isinstance(value, list | tuple) else value
 
 

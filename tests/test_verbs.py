@@ -313,6 +313,25 @@ def test_revert_takes_a_step_back(releasing: Checkout) -> None:
     assert releasing.weight("prod/web") == "40"
 
 
+def test_retry_goes_into_the_pause_as_a_new_image_does(releasing: Checkout) -> None:
+    releasing.run("abort", "prod/web", "--now", NOON, "--no-validate")
+    releasing.run("retry", "prod/web", "--now", NOON, "--no-validate")
+    (row,) = releasing.json("status", "prod/web")
+    assert (row["step"], row["phase"], row["weight"]) == ("1/6", "Paused", 20)
+
+
+@pytest.mark.parametrize(
+    "verb", [["status"], ["get"], ["plan"], ["history"], ["diff"], ["advance", "--dry-run", "--no-validate"]]
+)
+def test_json_has_the_same_keys_in_every_state(checkout: Checkout, verb: list[str]) -> None:
+    seen = [checkout.json(*verb, "prod") if verb != ["history"] else []]
+    checkout.advance_all("prod")
+    seen.append(checkout.json(*verb, "prod"))
+    checkout.run("set", "image", "prod/web", f"web={TWO}", "--now", NOON, "--no-validate")
+    seen.append(checkout.json(*verb, "prod"))
+    assert len({tuple(entry) for entries in seen for entry in entries}) == 1
+
+
 def test_history(releasing: Checkout) -> None:
     releasing.run("promote", "prod/web", "--now", NOON)
     newest, oldest = releasing.json("history", "prod/web")
@@ -346,6 +365,10 @@ def test_the_subject_of_commits_can_be_set(checkout: Checkout) -> None:
     assert checkout.snapshot() == before
 
 
+def _replica_sets(checkout: Checkout, app: str) -> list[str]:
+    return [body["metadata"]["name"] for body in checkout.objects(app, ["ReplicaSet"]).values()]
+
+
 def test_a_workload_is_changed_in_its_own_file(checkout: Checkout) -> None:
     folder = checkout.root / "environments/dev/ref"
     folder.mkdir()
@@ -366,7 +389,7 @@ def test_a_workload_is_changed_in_its_own_file(checkout: Checkout) -> None:
     refused = checkout.run("set", "image", "dev/ref", "main=x:2", code=1)
     assert "the pod template is in Deployment ref" in refused.stderr
     assert checkout.snapshot() == before
-    checkout.git("config", "user.name", "Somebody")
+    assert set(checkout.objects("dev/ref")) == {f"ReplicaSet/{name}" for name in _replica_sets(checkout, "dev/ref")}
     deployment = folder / "deployment.yaml"
     deployment.write_text(deployment.read_text().replace("x:1", "x:2"))
     checkout.git("commit", "-qam", "Release ref")

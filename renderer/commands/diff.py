@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from datetime import datetime
 
@@ -16,6 +17,7 @@ from renderer.commands import options
 @click.option("--to", "to_step", type=click.IntRange(min=0), metavar="N", help="A step; default: what comes next.")
 @click.option("--exit-code", is_flag=True, help="Exit 1 where there is a difference, as git diff does.")
 @options.now
+@options.output
 @click.pass_obj
 def command(
     directory: str,
@@ -24,6 +26,7 @@ def command(
     to_step: int | None,
     exit_code: bool,
     now: datetime | None,
+    output: str,
 ) -> None:
     """Show what changes in the rendered manifests of each TARGET from one step to another.
 
@@ -33,6 +36,17 @@ def command(
     """
     from renderer.step_diff import diff_steps
 
-    text = diff_steps(directory, targets, from_step, to_step, now)
-    click.echo(text, nl=False)
-    sys.exit(1 if text and exit_code else 0)
+    diffs = diff_steps(directory, targets, from_step, to_step, now)
+    if output == "json":
+        entries = [
+            {
+                "app": ref.name,
+                "environment": ref.environment,
+                "files": [{"file": file, "diff": text} for file, text in files.items()],
+            }
+            for ref, files in diffs
+        ]
+        click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
+    else:
+        click.echo("".join(text for _, files in diffs for text in files.values()), nl=False)
+    sys.exit(1 if exit_code and any(files for _, files in diffs) else 0)

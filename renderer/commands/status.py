@@ -31,6 +31,6 @@ def command(directory: str, /, targets: tuple[str, ...], now: datetime | None, o
     if output == "json":
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
     else:
-        cells = [[str(row.get(key, "")) for key in STATUS_COLUMNS.values()] for row in rows]
+        cells = [["" if row[key] is None else str(row[key]) for key in STATUS_COLUMNS.values()] for row in rows]
         click.echo(text_table([list(STATUS_COLUMNS), *cells]), nl=False)
     sys.exit(1 if any(row["phase"] == "Degraded" for row in rows) else 0)
