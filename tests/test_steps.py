@@ -178,3 +178,28 @@ def test_a_plugin_step_is_a_gate_where_the_settings_say_so(checkout: Checkout) -
     assert "waits for the step of the plugin example/smoke" in run(checkout, "advance", "prod/web")
     run(checkout, "promote", "prod/web")
     assert (checkout.weight("prod/web"), row(checkout, "prod/web")[1]) == ("60", "2/3")
+
+
+def test_a_restart_is_a_release_of_the_same_image(checkout: Checkout) -> None:
+    run(checkout, "advance", "prod/web")
+    run(checkout, "restart", "prod/web")
+    subject = checkout.subjects[0]
+    assert "restart, step 1/6" in subject
+    text = (checkout.root / "environments/prod/web/rollout.yaml").read_text(encoding="utf-8")
+    (document,) = load_documents(text, "rollout.yaml")
+    annotations = document.value["spec"]["template"]["metadata"]["annotations"]
+    assert annotations == {"kubectl.kubernetes.io/restartedAt": LATER}
+    assert "image: registry.example.com/shop/web:1.0.0 # what a release changes" in text
+    sets = checkout.objects("prod/web", ["ReplicaSet"]).values()
+    assert sorted(body["spec"]["replicas"] for body in sets) == [1, 5]
+    assert (checkout.weight("prod/web"), checkout.git("status", "--porcelain")) == ("20", "")
+    before = checkout.snapshot()
+    run(checkout, "restart", "prod/web")
+    assert checkout.snapshot() == before
+
+
+def test_a_rollout_that_a_template_makes_is_not_restarted(checkout: Checkout) -> None:
+    run(checkout, "advance", "dev/web")
+    before = checkout.snapshot()
+    assert "would change, but the Rollout is made from something else" in run(checkout, "restart", "dev/web", code=1)
+    assert checkout.snapshot() == before

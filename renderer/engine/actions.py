@@ -191,6 +191,20 @@ def restart(world: World) -> World:
     return patch(world, {"spec": {"restartAt": format_time(world.now)}})
 
 
+RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
+
+
+def restart_by_revision(world: World) -> World:
+    """Restart all pods by a new revision: note the time on the pod template, as ``kubectl rollout restart`` does.
+
+    :func:`restart` is what a controller is needed for: it evicts pods one by one and changes no manifest.
+    """
+    world = resolve_workload(world)
+    metadata: Mapping[str, Any] = world.rollout.template.get("metadata") or {}
+    annotations = {**(metadata.get("annotations") or {}), RESTARTED_AT: format_time(world.now)}
+    return _with_template(world, {**world.rollout.template, "metadata": {**metadata, "annotations": annotations}})
+
+
 def scale(world: World, replicas: int) -> World:
     """Set ``spec.replicas``."""
     if replicas < 0:

@@ -21,6 +21,16 @@ def paused(make: MakeWorld) -> World:
     return settle(actions.set_image(make(steps=STEPS), "main", "registry.example.com/web:2")).world
 
 
+def test_a_restart_by_revision_is_a_release_of_the_same_image(nginx: MakeWorld) -> None:
+    before = nginx(steps=[{"setWeight": 20}, {"pause": {}}])
+    after = settle(actions.restart_by_revision(before)).world
+    assert after.status.current_pod_hash != after.status.stable_rs == before.status.stable_rs
+    template = after.rollout.template
+    assert template["metadata"]["annotations"] == {"kubectl.kubernetes.io/restartedAt": "2026-01-31T12:00:00Z"}
+    assert template["spec"] == before.rollout.template["spec"]
+    assert after.status.current_step_index == 1
+
+
 def test_promote_ends_the_pause(nginx: MakeWorld) -> None:
     world = actions.promote(paused(nginx))
     assert world.status.pause_conditions == ()
