@@ -17,7 +17,7 @@ from renderer.errors import Finding, RollstepError, UsageError
 from renderer.lint import Context, Group, lint
 from renderer.lint.choose import Selection, unknown_prefixes
 from renderer.lint.comments import Comment, apply_comments
-from renderer.lint.context import ROLLOUT, kind_of
+from renderer.lint.context import ROLLOUT, kind_of, place_of
 from renderer.lint.linted import Linted
 from renderer.manifest import Manifest, field_path
 from renderer.objects import in_namespace, read_objects
@@ -112,7 +112,7 @@ def lint_paths(directory: str, paths: Sequence[str], selection: Mapping[str, Seq
     _read_loose(reading, workspace, files)
     found = {*lint(Context(tuple(reading.groups))), *reading.findings}
     kept = apply_comments([one for one in found if chosen.has(one.code)], list(dict.fromkeys(reading.comments)), chosen)
-    return Linted(tuple(sorted(set(kept))), tuple(sorted(set(reading.files))))
+    return Linted(tuple(sorted(set(kept), key=place_of)), tuple(sorted(set(reading.files))))
 
 
 def _selection(settings: Settings, given: Mapping[str, Sequence[str]]) -> Selection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from renderer.errors import Finding, RollstepError
@@ -14,6 +15,8 @@ from renderer.manifest import field_path
 from renderer.yaml_nodes import PLAIN, compose
 from renderer.yaml_scalars import Scalar, plain_scalar
 
+MOST_DIFFERENCES = 1000
+"""Findings in one file after which no more are looked for."""
 _COMMENT = re.compile(r"(?:^|(?<=[ \t]))#[^\r\n]*", re.MULTILINE)
 _BLANK = re.compile(r"[ \t]*(#.*)?")
 _BREAK = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")
@@ -40,7 +43,8 @@ def look_at_text(text: str, file: str) -> tuple[list[Comment], list[Finding]]:
     for node in nodes:
         _collect(node, (), seen, scalars)
     spans = sorted((node.start_mark.index, node.end_mark.index) for node, _ in scalars)
-    findings = [finding for node, path in scalars if (finding := _difference(node, path, file))]
+    differences = (finding for node, path in scalars if (finding := _difference(node, path, file)))
+    findings = list(islice(differences, MOST_DIFFERENCES))
     return list(_comments(text.removeprefix("\ufeff"), file, spans)), findings
 
 

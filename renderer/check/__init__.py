@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from renderer.check.pod import check_template
-from renderer.check.references import check_references
+from renderer.check.references import Objects, check_references
 from renderer.check.report import Path, Report
 from renderer.check.spec import check_spec
 from renderer.errors import Finding, RollstepError
@@ -26,7 +26,7 @@ from renderer.pod_template.table import rollout_schema
 
 def check(
     app_rollout: Manifest,
-    manifests: Sequence[Manifest],
+    manifests: Sequence[Manifest] | Objects,
     controller_version: str = DEFAULT_PROFILE,
     allow: Collection[str] = (),
 ) -> list[Finding]:
@@ -38,7 +38,7 @@ def check(
     check_spec(report)
     if not report.at("spec", "workloadRef"):
         check_template(report)
-    check_references(report, manifests)
+    check_references(report, manifests if isinstance(manifests, Objects) else Objects(manifests))
     _check_unknown(report, controller_version)
     _check_types(report, controller_version)
     return sorted(report.findings, key=lambda finding: (finding.line, finding.column, finding.field))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any
 
 from renderer.check.report import Path, Report, part_of
 from renderer.manifest import Manifest
@@ -22,18 +21,45 @@ SERVICES: tuple[Path, ...] = (
 )
 
 
-def check_references(report: Report, manifests: Sequence[Manifest]) -> None:
-    """Report what the Rollout names and is not among ``manifests``, or does not fit."""
+MOST_NAMES = 500
+"""Of more names than these none is offered in place of one that is not there: comparing them takes too long."""
+
+Kind = tuple[str, str]
+"""API group and kind."""
+
+
+class Objects:
+    """Manifests by kind and name, for the checks of many Rollouts among them."""
+
+    def __init__(self, manifests: Iterable[Manifest]) -> None:
+        self._by_kind: dict[Kind, dict[str, list[Manifest]]] = {}
+        for manifest in manifests:
+            names = self._by_kind.setdefault((manifest.key.group, manifest.kind), {})
+            names.setdefault(manifest.name, []).append(manifest)
+
+    def named(self, kind: Kind, name: str) -> list[Manifest]:
+        """Return the objects of that kind and name, in any namespace."""
+        return self._by_kind.get(kind, {}).get(name, [])
+
+    def nearest(self, kind: Kind, name: str) -> str:
+        """Return the name of the kind that is most like ``name``; empty where none is."""
+        names = self._by_kind.get(kind, {})
+        near = get_close_matches(name, sorted(names), n=1) if len(names) <= MOST_NAMES else []
+        return near[0] if near else ""
+
+
+def check_references(report: Report, objects: Objects) -> None:
+    """Report what the Rollout names and is not among ``objects``, or does not fit."""
     if report.mapping(*CANARY) and report.mapping(*BLUE_GREEN):
         return
     for path in SERVICES:
         name = report.text(*path)
         if name:
-            service = _find(report, manifests, path, ("", "Service"), name, "RS301")
+            service = _find(report, objects, path, ("", "Service"), name, "RS301")
             if service is not None:
                 _check_service(report, path, service)
     for path, name in ingresses(report):
-        ingress = _find(report, manifests, path, ("networking.k8s.io", "Ingress"), name, "RS302")
+        ingress = _find(report, objects, path, ("networking.k8s.io", "Ingress"), name, "RS302")
         if ingress is not None:
             _check_ingress(report, path, ingress)
     for path in _analyses(report):
@@ -42,27 +68,22 @@ def check_references(report: Report, manifests: Sequence[Manifest]) -> None:
             # A template of the whole cluster is hardly ever among an app's own manifests.
             if isinstance(name, str) and not part_of(reference, ("clusterScope",)):
                 kind = ("argoproj.io", "AnalysisTemplate")
-                _find(report, manifests, (*path, "templates", index), kind, name, "RS303")
+                _find(report, objects, (*path, "templates", index), kind, name, "RS303")
 
 
-def _find(
-    report: Report, manifests: Sequence[Manifest], path: Path, kind: tuple[str, str], name: str, code: str
-) -> Manifest | None:
+def _find(report: Report, objects: Objects, path: Path, kind: Kind, name: str, code: str) -> Manifest | None:
     """Return the object of that name in the Rollout's namespace; report by the rule ``code`` where it is not there."""
-    of_kind = [other for other in manifests if (other.key.group, other.kind) == kind]
     namespace = report.rollout.namespace
-    for other in of_kind:
-        if other.name == name and (other.namespace or namespace) == namespace:
+    named = objects.named(kind, name)
+    for other in named:
+        if (other.namespace or namespace) == namespace:
             return other
-    elsewhere = [other for other in of_kind if other.name == name]
-    if elsewhere:
+    if named:
         where = f"namespace {namespace}" if namespace else "none"
-        hint = f"it is in namespace {elsewhere[0].namespace}, the Rollout in {where}"
+        hint = f"it is in namespace {named[0].namespace}, the Rollout in {where}"
     else:
-        near = get_close_matches(name, sorted({other.name for other in of_kind}), n=1)
-        hint = (
-            f"did you mean {near[0]}?" if near else f"add it to the manifests beside the Rollout {report.rollout.name}"
-        )
+        near = objects.nearest(kind, name)
+        hint = f"did you mean {near}?" if near else f"add it to the manifests beside the Rollout {report.rollout.name}"
     report.add(code, path, f'{kind[1]} "{name}" not found', hint, field=_field(path))
     return None
 
@@ -111,13 +132,15 @@ def _check_ingress(report: Report, path: Path, ingress: Manifest) -> None:
         report.add("RS306", path, message, _place(ingress, ("spec", "rules")), field=_field(path))
 
 
-def backends(ingress: Manifest) -> Iterator[Any]:
-    """Yield the name of the Service of each rule's path; None where it has none."""
+def backends(ingress: Manifest) -> Iterator[str]:
+    """Yield the name of the Service of each rule's path."""
     rules = part_of(ingress.body, ("spec", "rules"))
     for rule in rules if isinstance(rules, list) else ():
         paths = part_of(rule, ("http", "paths"))
         for item in paths if isinstance(paths, list) else ():
-            yield part_of(item, ("backend", "service", "name"))
+            name = part_of(item, ("backend", "service", "name"))
+            if isinstance(name, str):
+                yield name
 
 
 def _analyses(report: Report) -> Iterator[Path]:

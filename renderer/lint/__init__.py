@@ -7,16 +7,13 @@ from dataclasses import replace
 
 from renderer.check import check
 from renderer.errors import Finding
-from renderer.lint.context import Context, Group
+from renderer.lint.context import Context, Group, place_of
 from renderer.lint.rules import RULES
 
 __all__ = ["Context", "Group", "lint"]
 
 NOT_FOUND = frozenset({"RS301", "RS302", "RS303"})
 """Rules that say nothing where something could not be read: it may be what is missed."""
-
-REFERRED = (("", "Service"), ("networking.k8s.io", "Ingress"), ("argoproj.io", "AnalysisTemplate"))
-"""What a Rollout can name, and the checks look for."""
 
 
 def lint(context: Context) -> list[Finding]:
@@ -25,13 +22,12 @@ def lint(context: Context) -> list[Finding]:
     for rule in RULES.values():
         if rule.check is not None:
             findings |= {replace(finding, code=rule.code) for finding in rule.check(context)}
-    return sorted(findings)
+    return sorted(findings, key=place_of)
 
 
 def _checked(group: Group) -> Iterator[Finding]:
     """Yield what the checks that every verb makes find in the Rollouts of a group."""
     for rollout in group.rollouts:
-        near = [manifest for kind in REFERRED for manifest in group.near(rollout, kind)]
-        for finding in check(rollout, near, group.controller_version, group.allow):
+        for finding in check(rollout, group.near(rollout), group.controller_version, group.allow):
             if group.complete or finding.code not in NOT_FOUND:
                 yield finding

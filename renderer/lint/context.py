@@ -6,14 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from renderer.check.references import Kind, Objects
 from renderer.check.report import Path, Report
 from renderer.errors import Finding, RollstepError
 from renderer.manifest import Manifest, ObjectKey, field_path
 from renderer.model import Rollout
 from renderer.pod_template import default_rollout
-
-Kind = tuple[str, str]
-"""API group and kind."""
 
 ROLLOUT: Kind = ("argoproj.io", "Rollout")
 
@@ -32,31 +30,29 @@ class Group:
     controller_version: str = "1.9"
     complete: bool = True
     allow: tuple[str, ...] = ()
-    _nearest: dict[tuple[str, Kind], list[Manifest]] = field(default_factory=dict, repr=False)
+    _near: dict[str, Objects] = field(default_factory=dict, repr=False)
 
     @property
     def rollouts(self) -> tuple[Manifest, ...]:
         """The Rollouts, in the order of the manifests."""
         return tuple(manifest for manifest in self.manifests if kind_of(manifest) == ROLLOUT)
 
-    def near(self, rollout: Manifest, kind: Kind) -> list[Manifest]:
-        """Return the objects of a kind, of those with the same identity the one that lies nearest to a Rollout.
+    def near(self, rollout: Manifest) -> Objects:
+        """Return the objects around a Rollout, of those with the same identity the one that lies nearest.
 
         Nearest is what shares most of the path, the same file before the same folder.  A folder that is linted as a
         whole may hold one set of manifests for each environment.
         """
         # It depends on the Rollout's file alone, and a file may have many.
-        wanted = (rollout.source.file, kind)
-        if wanted not in self._nearest:
-            self._nearest[wanted] = self._find_nearest(*wanted)
-        return self._nearest[wanted]
+        file = rollout.source.file
+        if file not in self._near:
+            self._near[file] = Objects(self._nearest(file))
+        return self._near[file]
 
-    def _find_nearest(self, file: str, kind: Kind) -> list[Manifest]:
+    def _nearest(self, file: str) -> list[Manifest]:
         parts = file.split("/")
         nearest: dict[ObjectKey, tuple[int, Manifest]] = {}
         for manifest in self.manifests:
-            if kind_of(manifest) != kind:
-                continue
             shared = _shared(parts, manifest.source.file.split("/"))
             before = nearest.get(manifest.key)
             if before is None or shared > before[0]:
@@ -71,11 +67,12 @@ class Subject(Report):
         super().__init__(rollout)
         self.group = group
 
-    def objects(self, group: str, kind: str) -> list[Manifest]:
-        """Return the objects of a kind that are in the Rollout's namespace, the nearest of each name."""
-        return [
-            manifest for manifest in self.group.near(self.rollout, (group, kind)) if is_beside(manifest, self.rollout)
-        ]
+    def named(self, kind: Kind, name: str) -> Manifest | None:
+        """Return the object of that kind and name in the Rollout's namespace; None where there is none."""
+        for manifest in self.group.near(self.rollout).named(kind, name):
+            if is_beside(manifest, self.rollout):
+                return manifest
+        return None
 
     def finding(self, path: Path, message: str, hint: str = "") -> Finding:
         """Return a finding at a field of the Rollout."""
@@ -137,3 +134,8 @@ def typed(subject: Subject) -> Rollout | None:
         return Rollout.from_body(default_rollout(subject.rollout.body, source, version), source)
     except RollstepError:
         return None
+
+
+def place_of(finding: Finding) -> tuple[str, int, int, str, str, str, str]:
+    """Return what findings are sorted by; a tuple, as comparing the findings themselves takes five times as long."""
+    return finding.file, finding.line, finding.column, finding.code, finding.field, finding.message, finding.hint

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
+from collections.abc import Iterator
 from typing import Any
 
-from renderer.check.references import SERVICES, backends, ingresses
+from renderer.check.references import SERVICES, Kind, backends, ingresses
 from renderer.check.report import Path, part_of
 from renderer.check.routing import CANARY, ROUTING
 from renderer.engine.routers import MODULES, router_for
@@ -36,12 +35,9 @@ def missing_workloads(context: Context) -> Iterator[Finding]:
     path: Path = ("spec", "workloadRef")
     for subject in context.subjects():
         name, kind = subject.text(*path, "name"), subject.text(*path, "kind")
-        if not (name and kind and subject.group.complete):
-            continue
-        group = subject.text(*path, "apiVersion").rpartition("/")[0]
-        there = [manifest.name for manifest in subject.objects(group, kind)]
-        if name not in there:
-            yield subject.finding((*path, "name"), f'{kind} "{name}" not found', _near(name, there))
+        of = (subject.text(*path, "apiVersion").rpartition("/")[0], kind)
+        if name and kind and subject.group.complete and subject.named(of, name) is None:
+            yield subject.finding((*path, "name"), f'{kind} "{name}" not found', _hint(subject, of, name))
 
 
 def missing_router_objects(context: Context) -> Iterator[Finding]:
@@ -53,22 +49,22 @@ def missing_router_objects(context: Context) -> Iterator[Finding]:
             continue
         for router in routers:
             for named in router_for(router).named_objects(rollout):
-                keys = {_named(key, rollout.namespace) for key in named.keys}
-                kinds = dict.fromkeys((key.group, key.kind) for key in named.keys)
-                objects = [manifest.key for kind in kinds for manifest in subject.group.near(subject.rollout, kind)]
-                if keys.isdisjoint(_named(key, rollout.namespace) for key in objects):
-                    key, others = named.keys[0], [other.name for other in objects]
-                    message = f'{key.kind} "{key.name}" not found'
-                    yield subject.finding((*ROUTING, router), message, _near(key.name, others))
+                if not any(_is_there(subject, key) for key in named.keys):
+                    key = named.keys[0]
+                    hint = _hint(subject, (key.group, key.kind), key.name)
+                    yield subject.finding((*ROUTING, router), f'{key.kind} "{key.name}" not found', hint)
 
 
-def _named(key: ObjectKey, namespace: str) -> ObjectKey:
-    return key if key.namespace else key._replace(namespace=namespace)
+def _is_there(subject: Subject, key: ObjectKey) -> bool:
+    """Tell whether the manifests have an object, which may be in another namespace than the Rollout."""
+    of_rollout = subject.rollout.namespace
+    there = subject.group.near(subject.rollout).named((key.group, key.kind), key.name)
+    return any((manifest.namespace or of_rollout) == (key.namespace or of_rollout) for manifest in there)
 
 
-def _near(name: str, there: Sequence[str]) -> str:
-    near = get_close_matches(name, sorted(there), n=1)
-    return f"did you mean {near[0]}?" if near else "add it to the manifests beside the Rollout"
+def _hint(subject: Subject, kind: Kind, name: str) -> str:
+    near = subject.group.near(subject.rollout).nearest(kind, name)
+    return f"did you mean {near}?" if near else "add it to the manifests beside the Rollout"
 
 
 def classes_without_router(context: Context) -> Iterator[Finding]:
@@ -80,17 +76,16 @@ def classes_without_router(context: Context) -> Iterator[Finding]:
         if kind_of(manifest) == INGRESS_CLASS
     }
     for subject in context.subjects():
-        named = {(path[len(ROUTING)], name) for path, name in ingresses(subject)}
-        for ingress in subject.objects(*INGRESS):
-            for router in INGRESS_ROUTERS:
-                path, name = _class(ingress)
-                if (router, ingress.name) in named and name and router not in controllers.get(name, name):
-                    message = (
-                        f"the class {name} is not one of {router}, which routes the traffic of the Rollout "
-                        f"{subject.rollout.name}: its weights would reach nobody"
-                    )
-                    hint = f"give it the class of {router}, or add the IngressClass {name} to the manifests"
-                    yield finding_at(ingress, path, message, hint)
+        for at, named in ingresses(subject):
+            router, ingress = str(at[len(ROUTING)]), subject.named(INGRESS, named)
+            path, name = _class(ingress) if ingress is not None else ((), "")
+            if ingress is not None and name and router not in controllers.get(name, name):
+                message = (
+                    f"the class {name} is not one of {router}, which routes the traffic of the Rollout "
+                    f"{subject.rollout.name}: its weights would reach nobody"
+                )
+                hint = f"give it the class of {router}, or add the IngressClass {name} to the manifests"
+                yield finding_at(ingress, path, message, hint)
 
 
 def _class(ingress: Manifest) -> tuple[Path, str]:
@@ -121,9 +116,8 @@ def services_of_two_rollouts(context: Context) -> Iterator[Finding]:
     """Find Services that two Rollouts both point at their own pods."""
     first: dict[int, Subject] = {}
     for subject in context.subjects():
-        services = {service.name: service for service in subject.objects("", "Service")}
         for path in SERVICES:
-            service = services.get(subject.text(*path))
+            service = subject.named(("", "Service"), subject.text(*path))
             owner = subject if service is None else first.setdefault(id(service), subject)
             if service is not None and owner.rollout is not subject.rollout and _differ(owner, subject):
                 place = _place(owner.rollout)
@@ -138,29 +132,37 @@ def _differ(one: Subject, other: Subject) -> bool:
 
 def canary_services_in_use(context: Context) -> Iterator[Finding]:
     """Find Ingresses that send requests to a canary Service past the router's weight."""
+    users = [(group, _ingresses_by_service(group)) for group in context.groups]
     for subject in context.subjects():
         service = subject.text(*CANARY, "canaryService")
         if not service or subject.at(*ROUTING) is None:
             continue
         routed = {name for _, name in ingresses(subject)}
-        for ingress in _ingresses_around(subject, context):
-            if ingress.name not in routed and not _is_canary_ingress(ingress) and service in set(backends(ingress)):
-                message = (
-                    f'Ingress "{ingress.name}" sends requests to the canary Service "{service}" of the Rollout '
-                    f"{subject.rollout.name}, whatever its weight is"
-                )
-                hint = "send them to a Service of its own, or ignore this where it is meant for a preview"
-                yield finding_at(ingress, ("spec", "rules"), message, hint)
+        for group, by_service in users:
+            for ingress in by_service.get(service, ()) if _are_together(group, subject.group) else ():
+                nearest = group is not subject.group or subject.named(INGRESS, ingress.name) is ingress
+                if nearest and is_beside(ingress, subject.rollout) and ingress.name not in routed:
+                    message = (
+                        f'Ingress "{ingress.name}" sends requests to the canary Service "{service}" of the Rollout '
+                        f"{subject.rollout.name}, whatever its weight is"
+                    )
+                    hint = "send them to a Service of its own, or ignore this where it is meant for a preview"
+                    yield finding_at(ingress, ("spec", "rules"), message, hint)
 
 
-def _ingresses_around(subject: Subject, context: Context) -> Iterator[Manifest]:
-    """Yield the Ingresses beside a Rollout and those of the other apps in its environment."""
-    yield from subject.objects(*INGRESS)
-    for group in context.groups:
-        if group is not subject.group and group.app and group.environment == subject.group.environment:
-            for manifest in group.manifests:
-                if kind_of(manifest) == INGRESS and is_beside(manifest, subject.rollout):
-                    yield manifest
+def _ingresses_by_service(group: Group) -> dict[str, list[Manifest]]:
+    """Return the Ingresses of a group by the Services that they send requests to, but for those of nginx canaries."""
+    found: dict[str, list[Manifest]] = {}
+    for manifest in group.manifests:
+        if kind_of(manifest) == INGRESS and not _is_canary_ingress(manifest):
+            for service in sorted(set(backends(manifest))):
+                found.setdefault(service, []).append(manifest)
+    return found
+
+
+def _are_together(one: Group, other: Group) -> bool:
+    """Tell whether two groups are one, or two apps of an environment."""
+    return one is other or bool(one.app and other.app and one.environment == other.environment)
 
 
 def _is_canary_ingress(ingress: Manifest) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-from renderer.check.report import Path
+from renderer.check.report import Path, part_of
 from renderer.check.routing import CANARY, ROUTING
 from renderer.engine.replica_counts import approximate_weighted_counts
 from renderer.engine.replicas import max_surge
 from renderer.errors import Finding
-from renderer.lint.context import Context, Subject, typed
+from renderer.lint.context import Context, Group, Subject, kind_of, typed
 from renderer.manifest import field_path
 from renderer.rollout_spec import RolloutPause
 
@@ -24,9 +24,12 @@ AUTOSCALERS = (("autoscaling", "HorizontalPodAutoscaler"), ("keda.sh", "ScaledOb
 
 def uncarried_weights(context: Context) -> Iterator[Finding]:
     """Find weights of less than one pod where requests are shared by the number of pods alone."""
+    autoscaled = _autoscaled(context)
     for subject in context.subjects():
         replicas = subject.integer("spec", "replicas")
-        if not replicas or replicas < 1 or subject.at(*ROUTING) is not None or _is_autoscaled(subject):
+        if not replicas or replicas < 1 or subject.at(*ROUTING) is not None:
+            continue
+        if (subject.group, subject.rollout.name) in autoscaled:
             continue
         rollout = typed(subject)
         if rollout is None:
@@ -47,15 +50,15 @@ def uncarried_weights(context: Context) -> Iterator[Finding]:
             yield subject.finding(path, message, "run more pods, choose another weight, or use trafficRouting")
 
 
-def _is_autoscaled(subject: Subject) -> bool:
-    """Tell whether the number of replicas is somebody else's to choose."""
-    for group, kind in AUTOSCALERS:
-        for scaler in subject.objects(group, kind):
-            spec = scaler.body.get("spec")
-            target = spec.get("scaleTargetRef") if isinstance(spec, dict) else None
-            if isinstance(target, dict) and target.get("name") == subject.rollout.name:
-                return True
-    return False
+def _autoscaled(context: Context) -> set[tuple[Group, str]]:
+    """Return the name of what an autoscaler sets the number of replicas of, with its group."""
+    found = set()
+    for group in context.groups:
+        for manifest in group.manifests:
+            target = part_of(manifest.body, ("spec", "scaleTargetRef", "name"))
+            if kind_of(manifest) in AUTOSCALERS and isinstance(target, str):
+                found.add((group, target))
+    return found
 
 
 def _weights(subject: Subject) -> Iterator[tuple[Path, int]]:

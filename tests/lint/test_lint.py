@@ -159,7 +159,9 @@ def test_what_is_no_manifest_is_left_out_of_a_folder_and_not_of_the_files_that_a
     (place / "kustomization.yaml").write_text("apiVersion: kustomize.config.k8s.io/v1beta1\n", encoding="utf-8")
     (place / "chart" / "templates").mkdir(parents=True)
     (place / "chart" / "Chart.yaml").write_text("apiVersion: v2\nname: web\n", encoding="utf-8")
-    (place / "chart" / "templates" / "web.yaml").write_text("{{- if .web }}\napiVersion: v1\n{{- end }}\n", encoding="utf-8")
+    (place / "chart" / "templates" / "web.yaml").write_text(
+        "{{- if .web }}\napiVersion: v1\n{{- end }}\n", encoding="utf-8"
+    )
     (place / ".hidden").mkdir()
     (place / ".hidden" / "web.yaml").write_text("apiVersion: [\n", encoding="utf-8")
     (place / "out").mkdir()
