@@ -86,7 +86,7 @@ def react(world: World, *, since: World | None = None) -> Move:
     if not steps or not world.status.stable_rs:
         settled = _stage(world)
         return Move(world, settled.world, settled.writes)
-    settled = settle(world, hold_step=world.status.current_step_index or 0)
+    settled = _hold_step(world)
     after, writes = settled.world, settled.writes
     if is_new_release(since or world, after):
         after, writes = _enter_pause(after, writes, steps)
@@ -166,11 +166,18 @@ def _next_step(
 ) -> tuple[World, tuple[Write, ...]]:
     """Run the engine to the end of the current step and through what the following one asks for."""
     index = world.status.current_step_index or 0
-    settled = settle(world, hold_step=index)
+    settled = _hold_step(world)
     begun = is_new_release(world, settled.world)
     if not begun and (to_step is None or index < to_step):
         settled = settle(world, hold_step=index + 1)
     return _enter_pause(settled.world, settled.writes, steps, to_step)
+
+
+def _hold_step(world: World) -> Settled:
+    """Do what the current step asks for and do not end it; where the steps begin anew, that is the first one."""
+    index = world.status.current_step_index or 0
+    settled = settle(world, hold_step=index)
+    return settle(world, hold_step=0) if index and is_new_release(world, settled.world) else settled
 
 
 def is_new_release(before: World, after: World) -> bool:

@@ -139,3 +139,14 @@ def _weights(world: World) -> Any:
     pods = {rs.name: rs.replicas for rs in world.replica_sets}
     weights = world.status.canary.weights
     return pods, (weights.canary.weight, weights.stable.weight) if weights else None
+
+
+def test_a_release_without_pauses_takes_a_commit_for_each_step() -> None:
+    world = with_image(
+        web(steps=[{"setWeight": 20}, {"setWeight": 40}, {"setWeight": 60}]), "registry.example.com/shop/web:2.0.0"
+    )
+    assert react(world).after.status.current_step_index == 0
+    move = advance(world)
+    assert move is not None
+    assert move.after.status.current_step_index == 0
+    assert [entry.after.status.current_step_index for entry, _ in course(world)] == [0, 1, 2, 3, 3]
