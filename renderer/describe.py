@@ -92,6 +92,10 @@ def wait_text(reason: Wait, world: World) -> str:
         return "aborted: `rollstep retry` starts it again, `rollstep undo` goes back to an earlier revision"
     if reason.reason == "manually paused":
         return "manually paused: `rollstep resume` goes on"
+    if reason.reason == gates.EXPERIMENT_STEP and reason.until is not None:
+        return (
+            f"{gate_text(reason.reason, world)} until {format_time(reason.until)}: `rollstep promote` ends it at once"
+        )
     if reason.reason in _GATES:
         return f"{gate_text(reason.reason, world)}: `rollstep promote` takes it as passed, `rollstep abort` goes back"
     if reason.reason:
@@ -107,6 +111,7 @@ def wait_text(reason: Wait, world: World) -> str:
 
 _GATES = {
     gates.ANALYSIS_STEP: "waits for the result of the analysis",
+    gates.EXPERIMENT_STEP: "runs the experiment",
     gates.PLUGIN_STEP: "waits for the step of the plugin",
     gates.BACKGROUND_ANALYSIS: "waits for the result of the background analysis",
     gates.PRE_PROMOTION_ANALYSIS: "waits for the result of the analysis before the switch",

@@ -256,7 +256,8 @@ class World:
 
     ``objects`` holds every object other than the Rollout and its ReplicaSets that the engine may read or write
     (Services, Ingresses, …); ``profile`` is the controller version whose pod-template-hash is used;
-    ``plugin_gates`` are the names of the plugins whose steps wait for a person.
+    ``plugin_gates`` are the names of the plugins whose steps wait for a person; ``experiment_since`` is when the
+    experiment of the current step began.
     """
 
     rollout: Rollout
@@ -266,6 +267,7 @@ class World:
     now: datetime
     profile: str = "1.9"
     plugin_gates: frozenset[str] = frozenset()
+    experiment_since: datetime | None = None
 
     def replica_set(self, name: str) -> ReplicaSet | None:
         """Return the ReplicaSet of that name."""

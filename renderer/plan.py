@@ -11,6 +11,7 @@ from typing import Any
 
 from renderer.describe import move_text
 from renderer.duration import human_duration
+from renderer.engine.experiment import is_of_experiment
 from renderer.engine.settle import catch_up
 from renderer.model import CanaryStrategy, Rollout, World
 from renderer.release import Move, Wait, course, steps_of
@@ -145,7 +146,15 @@ def peak_pods(move: Move) -> int:
         if write.kind == "ReplicaSet" and write.replicas is not None:
             replicas[write.name] = write.replicas
             peak = max(peak, sum(replicas.values()))
-    return max(peak, sum(rs.replicas for rs in move.after.replica_sets))
+    return max(peak, sum(rs.replicas for rs in move.after.replica_sets)) + _experiment_pods(move.after)
+
+
+def _experiment_pods(world: World) -> int:
+    return sum(
+        body["spec"]["replicas"]
+        for key, body in world.objects.items()
+        if key.kind == "ReplicaSet" and is_of_experiment(body)
+    )
 
 
 HEADER = ("STEP", "ACTION", "STABLE", "CANARY", "OLD", "WEIGHT", "PEAK PODS", "STARTS", "ENDS")

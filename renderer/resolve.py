@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from renderer.engine.experiment import is_of_experiment
 from renderer.engine.objects import carry_over, created_by_engine, edited_by_engine
 from renderer.manifest import Body, Manifest, ObjectKey
 from renderer.model import (
@@ -59,11 +60,16 @@ def resolve(
         wanted = sources[key].body
         objects[key] = carry_over(rollout, wanted, left[key]) if key in left else wanted
     objects.update((key, left[key]) for key in sorted(created_by_engine(rollout)) if key in left and key not in sources)
+    experiment = {key: left[key] for key in sorted(left) if key not in sources and is_of_experiment(left[key])}
+    objects.update(experiment)
     replica_sets = tuple(
-        _replica_set(left[key], state) for key in sorted(left) if key.kind == "ReplicaSet" and key not in sources
+        _replica_set(left[key], state)
+        for key in sorted(left)
+        if key.kind == "ReplicaSet" and key not in sources and key not in experiment
     )
     status = _counted(state.status if state else RolloutStatus(), replica_sets)
-    world = World(rollout, status, replica_sets, objects, now, profile, plugin_gates)
+    since = state.steps[-1].reached_at if experiment and state is not None and state.steps else None
+    world = World(rollout, status, replica_sets, objects, now, profile, plugin_gates, since)
     return Resolved(world, tuple(sources[key] for key in sorted(sources) if key not in edited))
 
 

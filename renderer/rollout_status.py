@@ -137,6 +137,7 @@ class CanaryStatus:
     stable_ping_pong: str = ""
     current_step_analysis_run_status: AnalysisRunStatus | None = None
     current_background_analysis_run_status: AnalysisRunStatus | None = None
+    current_experiment: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, empties left out."""
@@ -145,6 +146,8 @@ class CanaryStatus:
             data["currentStepAnalysisRunStatus"] = self.current_step_analysis_run_status.to_dict()
         if self.current_background_analysis_run_status is not None:
             data["currentBackgroundAnalysisRunStatus"] = self.current_background_analysis_run_status.to_dict()
+        if self.current_experiment:
+            data["currentExperiment"] = self.current_experiment
         if self.weights is not None:
             data["weights"] = self.weights.to_dict()
         if self.stable_ping_pong:
@@ -296,6 +299,7 @@ def _read_canary(data: Body) -> CanaryStatus:
         data.get("stablePingPong", ""),
         AnalysisRunStatus.from_dict(data.get("currentStepAnalysisRunStatus")),
         AnalysisRunStatus.from_dict(data.get("currentBackgroundAnalysisRunStatus")),
+        data.get("currentExperiment", ""),
     )
 
 

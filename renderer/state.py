@@ -41,6 +41,7 @@ STATUS_SHAPE = Fields(
             {
                 "currentStepAnalysisRunStatus": _RUN,
                 "currentBackgroundAnalysisRunStatus": _RUN,
+                "currentExperiment": TEXT,
                 "weights": _WEIGHTS,
                 "stablePingPong": one_of("ping", "pong"),
             }

@@ -167,7 +167,7 @@ def test_a_plugin_step_is_a_gate_where_the_settings_say_so(checkout: Checkout) -
     line = next(n for n, row in enumerate(path.read_text().splitlines(), 1) if "plugin" in row)
     refused = run(checkout, "advance", "prod/web", code=1)
     assert f"environments/prod/web/rollout.yaml:{line}:" in refused
-    assert "rollstep calls no plugin such as example/smoke" in refused
+    assert "plugin steps are not supported: nobody calls example/smoke" in refused
     settings = checkout.root / "rollstep.yaml"
     gates = "apps: {web: {stepPlugins: {example/smoke: gate}}}\n"
     settings.write_text(settings.read_text(encoding="utf-8") + gates, encoding="utf-8")
@@ -178,6 +178,42 @@ def test_a_plugin_step_is_a_gate_where_the_settings_say_so(checkout: Checkout) -
     assert "waits for the step of the plugin example/smoke" in run(checkout, "advance", "prod/web")
     run(checkout, "promote", "prod/web")
     assert (checkout.weight("prod/web"), row(checkout, "prod/web")[1]) == ("60", "2/3")
+
+
+def test_each_step_is_a_commit_where_no_pause_is_between(checkout: Checkout) -> None:
+    with_steps(checkout, "      steps: [{setWeight: 20}, {setWeight: 40}, {setWeight: 60}]\n")
+    assert [step["step"] for step in checkout.json("plan", "prod/web")[0]["steps"]] == [0, 1, 2, 3, 3]
+    release(checkout)
+    weights = [checkout.weight("prod/web")]
+    while run(checkout, "advance", "prod/web").startswith("["):
+        weights.append(checkout.weight("prod/web"))
+    assert weights == ["20", "40", "60", "0"]
+    checkout.edit("environments/prod/web/rollout.yaml", TWO, TWO.replace("2.0.0", "3.0.0"))
+    checkout.commit()
+    run(checkout, "advance", "prod/web")
+    assert checkout.weight("prod/web") == "20"
+
+
+def test_an_experiment_is_rendered_while_its_step_holds(checkout: Checkout) -> None:
+    experiment = "{duration: 1h, templates: [{name: trial, specRef: canary, replicas: 2, service: {}}]}"
+    with_steps(checkout, f"      steps: [{{setWeight: 20}}, {{experiment: {experiment}}}, {{setWeight: 60}}]\n")
+    release(checkout)
+    checkout.run("advance", "prod/web", "--now", NOON, "--no-validate")
+    name = status(checkout, "prod/web")["canary"]["currentExperiment"]
+    objects = checkout.objects("prod/web")
+    assert objects[f"ReplicaSet/{name}-trial"]["spec"]["replicas"] == 2
+    labels = objects[f"ReplicaSet/{name}-trial"]["metadata"]["labels"]
+    assert objects[f"Service/{name}-trial"]["spec"]["selector"] == labels
+    assert row(checkout, "prod/web")[1] == "1/3"
+    before = checkout.snapshot()
+    early = checkout.run("advance", "prod/web", "--now", "2026-03-01T12:59:59Z", "--no-validate")
+    assert "runs the experiment trial until 2026-03-01T13:00:00Z: `rollstep promote` ends it" in early.stderr
+    checkout.run("render", "prod/web", "--check", "--no-validate")
+    assert checkout.snapshot() == before
+    checkout.run("advance", "prod/web", "--now", "2026-03-01T13:00:00Z", "--no-validate")
+    assert not [key for key in checkout.objects("prod/web") if name in key]
+    assert (checkout.weight("prod/web"), row(checkout, "prod/web")[1]) == ("60", "2/3")
+    assert "currentExperiment" not in status(checkout, "prod/web")["canary"]
 
 
 def test_a_restart_is_a_release_of_the_same_image(checkout: Checkout) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from renderer.engine.analysis import reconcile_analysis_runs
 from renderer.engine.context import Context
+from renderer.engine.experiment import reconcile_experiments
 from renderer.engine.pause import reconcile_canary_pause
 from renderer.engine.replica_sets import (
     reconcile_canary_stable_replica_set,
@@ -33,6 +34,7 @@ def reconcile_canary(ctx: Context) -> None:
     reconcile_ping_and_pong_service(ctx)
     reconcile_stable_and_canary_service(ctx)
     reconcile_traffic_routing(ctx)
+    reconcile_experiments(ctx)
     reconcile_analysis_runs(ctx)
     if not ctx.pause.added and not reconcile_canary_replica_sets(ctx):
         reconcile_canary_pause(ctx)

@@ -19,6 +19,7 @@ from renderer.model import (
     RolloutCondition,
     RolloutStatus,
     TrafficWeights,
+    WeightDestination,
     World,
     Write,
 )
@@ -100,6 +101,8 @@ class Context:
         self.weights: TrafficWeights | None = world.status.canary.weights
         self.runs = AnalysisRuns.of(world.status)
         self.new_runs = AnalysisRuns()
+        self.current_experiment = ""
+        self.additional: tuple[WeightDestination, ...] = ()
         self.restarted_at = world.status.restarted_at
         self.all_rss: list[ReplicaSet] = sorted(world.replica_sets, key=lambda rs: (rs.created, rs.name))
         self.new_rs: ReplicaSet | None = None

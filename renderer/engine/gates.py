@@ -6,7 +6,7 @@ from renderer.engine.replicas import current_canary_step
 from renderer.manifest import Body
 from renderer.model import AnalysisRunStatus, CanaryStep, Rollout, RolloutStatus
 
-ANALYSIS_STEP, PLUGIN_STEP = "analysis", "plugin"
+ANALYSIS_STEP, PLUGIN_STEP, EXPERIMENT_STEP = "analysis", "plugin", "experiment"
 BACKGROUND_ANALYSIS = "background analysis"
 PRE_PROMOTION_ANALYSIS, POST_PROMOTION_ANALYSIS = "prePromotionAnalysis", "postPromotionAnalysis"
 
@@ -36,13 +36,13 @@ def open_gate(rollout: Rollout, status: RolloutStatus) -> str:
     step, index = current_canary_step(rollout, status)
     if step is None or index is None:
         return ""
-    if is_gate(step):
+    if is_gate(step) or step.kind == EXPERIMENT_STEP:
         return step.kind
     return BACKGROUND_ANALYSIS if background_holds(rollout, status, index) else ""
 
 
 def names_of(rollout: Rollout, status: RolloutStatus, gate: str) -> tuple[str, ...]:
-    """Return the names of the analysis templates, or of the plugin, that an open gate is about."""
+    """Return the names of the analysis templates, the experiment's templates or the plugin that a gate is about."""
     body: Body | None
     if rollout.blue_green is not None:
         body = rollout.blue_green.body.get(gate)
@@ -53,7 +53,8 @@ def names_of(rollout: Rollout, status: RolloutStatus, gate: str) -> tuple[str, .
         body = step.body.get(step.kind) if step is not None else None
     if gate == PLUGIN_STEP:
         return (str((body or {}).get("name", "")),)
-    return tuple(str(item.get("templateName", "")) for item in (body or {}).get("templates") or ())
+    name = "name" if gate == EXPERIMENT_STEP else "templateName"
+    return tuple(str(item.get(name, "")) for item in (body or {}).get("templates") or ())
 
 
 def background_holds(rollout: Rollout, status: RolloutStatus, index: int) -> bool:

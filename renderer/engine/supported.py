@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 from renderer.engine.routers import supported_routers
 from renderer.errors import Finding
-from renderer.manifest import Source, field_path
+from renderer.manifest import Body, Source, field_path
 from renderer.model import NO_SOURCE, BlueGreenStrategy, CanaryStrategy, Rollout
 from renderer.rollout_spec import Path
 
-STEPS = ("setWeight", "pause", "setCanaryScale", "setHeaderRoute", "setMirrorRoute", "analysis")
+STEPS = ("setWeight", "pause", "setCanaryScale", "setHeaderRoute", "setMirrorRoute", "analysis", "experiment")
+WEIGHING_ROUTERS = ("alb", "smi", "istio")
+"""The routers that can give an experiment weight (``ValidateRolloutStrategyCanary`` of v1.9.1)."""
 
 
 def check_supported(
@@ -43,7 +45,10 @@ def _unsupported_canary(canary: CanaryStrategy, plugin_gates: frozenset[str]) ->
         if step.kind == "plugin":
             plugin = step.body[step.kind]
             if plugin.get("name") not in plugin_gates:
-                yield (*base, "steps", index, step.kind), f"rollstep calls no plugin such as {plugin.get('name')}"
+                message = f"plugin steps are not supported: nobody calls {plugin.get('name')}"
+                yield (*base, "steps", index, step.kind), message
+        elif step.kind == "experiment":
+            yield from _unsupported_experiment(canary, step.body[step.kind], (*base, "steps", index, step.kind))
         elif step.kind not in STEPS:
             message = f"{step.kind} steps are not supported; supported are {', '.join(STEPS)}"
             yield (*base, "steps", index, step.kind), message
@@ -55,6 +60,16 @@ def _unsupported_canary(canary: CanaryStrategy, plugin_gates: frozenset[str]) ->
                 if router == "appMesh":
                     message = f"App Mesh has come to its end, AWS has shut it down; supported is {', '.join(supported)}"
                 yield (*base, "trafficRouting", router), message
+
+
+def _unsupported_experiment(canary: CanaryStrategy, experiment: Body, path: Path) -> Iterator[tuple[Path, str]]:
+    routers = canary.traffic_routing.routers if canary.traffic_routing is not None else ()
+    for index, template in enumerate(experiment.get("templates") or ()):
+        at = (*path, "templates", index)
+        if template.get("specRef") not in ("canary", "stable"):
+            yield (*at, "specRef"), f"expected canary or stable, found {template.get('specRef')}"
+        if template.get("weight") is not None and not set(routers) & set(WEIGHING_ROUTERS):
+            yield (*at, "weight"), f"a weight needs a router that can give it: one of {', '.join(WEIGHING_ROUTERS)}"
 
 
 def _unsupported_blue_green(blue_green: BlueGreenStrategy) -> Iterator[tuple[Path, str]]:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from renderer.engine.analysis import succeeded
 from renderer.engine.conditions import calculate_conditions
 from renderer.engine.context import Context
-from renderer.engine.gates import ANALYSIS_STEP, background_holds, is_gate
+from renderer.engine.experiment import completed_experiment
+from renderer.engine.gates import ANALYSIS_STEP, EXPERIMENT_STEP, background_holds, is_gate
 from renderer.engine.pause import CANARY_PAUSE_STEP, calculate_pause_status, completed_canary_pause_step
 from renderer.engine.ping_pong import next_turn
 from renderer.engine.promotion import (
@@ -62,6 +63,7 @@ def calculate_base_status(ctx: Context) -> RolloutStatus:
             weights=ctx.weights,
             current_step_analysis_run_status=ctx.new_runs.step,
             current_background_analysis_run_status=ctx.new_runs.background,
+            current_experiment=ctx.current_experiment,
         ),
         restarted_at=ctx.restarted_at,
         promote_full=previous.promote_full,
@@ -166,6 +168,8 @@ def _completed_current_step(ctx: Context) -> bool:
         return at_desired_replica_counts(*args)
     if step.kind == ANALYSIS_STEP and succeeded(ctx.runs.step):
         return True
+    if step.kind == EXPERIMENT_STEP:
+        return completed_experiment(ctx)
     if is_gate(step):
         return ctx.skip_pauses
     return step.kind in ("setHeaderRoute", "setMirrorRoute")

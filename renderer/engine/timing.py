@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from renderer.engine.conditions import TIMED_OUT, is_healthy, is_indefinite_step, progress_deadline
+from renderer.engine.experiment import experiment_end
 from renderer.engine.pause import BLUE_GREEN_PAUSE, CANARY_PAUSE_STEP
 from renderer.engine.replicas import current_canary_step
 from renderer.model import World
@@ -13,11 +14,11 @@ from renderer.model import World
 def next_wakeup(world: World) -> datetime | None:
     """Return when time alone would next move something.
 
-    That is the end of a timed pause or of ``autoPromotionSeconds``, a scale-down deadline, a restart that was asked
-    for, or the progress deadline; None where only a person or the pods can.  Times that have passed already are left
-    out: what they move has been moved, or something else holds it.
+    That is the end of a timed pause, of an experiment or of ``autoPromotionSeconds``, a scale-down deadline, a restart
+    that was asked for, or the progress deadline; None where only a person or the pods can.  Times that have passed
+    already are left out: what they move has been moved, or something else holds it.
     """
-    times = [pause_end(world), _restart(world), _progress_deadline(world)]
+    times = [pause_end(world), experiment_end(world), _restart(world), _progress_deadline(world)]
     if not world.rollout.paused or world.rollout.blue_green is not None:
         times += [rs.scale_down_deadline for rs in world.replica_sets if rs.replicas > 0]
     return min((time for time in times if time is not None and time > world.now), default=None)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from renderer.engine.context import Context, hash_of
+from renderer.engine.experiment import weight_destinations
 from renderer.engine.replica_counts import at_desired_replica_counts, replica_progress_threshold_met
 from renderer.engine.replicas import (
     current_canary_step,
@@ -41,11 +44,13 @@ def reconcile_traffic_routing(ctx: Context) -> None:
             router.set_weight(ctx, weight)
         router.update_hash(ctx, canary_hash, stable_hash)
         router.set_weight(ctx, weight)
+        stable_weight = max_traffic_weight(ctx.rollout) - weight - sum(item.weight for item in ctx.additional)
         weights = TrafficWeights(
             canary=WeightDestination(weight, canary.canary_service, canary_hash),
-            stable=WeightDestination(max_traffic_weight(ctx.rollout) - weight, canary.stable_service, stable_hash),
+            stable=WeightDestination(stable_weight, canary.stable_service, stable_hash),
+            additional=ctx.additional,
         )
-        if recorded is None or (recorded.canary, recorded.stable) != (weights.canary, weights.stable):
+        if recorded is None or replace(recorded, verified=None) != weights:
             ctx.weights = weights
 
 
@@ -61,6 +66,7 @@ def _set_extra_routes(ctx: Context, router: Router) -> None:
 
 
 def _desired_weight(ctx: Context, canary: CanaryStrategy, router: Router) -> int:
+    ctx.additional = ()
     if is_dynamically_rolling_back_to_stable(ctx):
         return _weight_on_the_way_back(ctx, canary)
     if ctx.is_fully_promoted:
@@ -74,6 +80,7 @@ def _desired_weight(ctx: Context, canary: CanaryStrategy, router: Router) -> int
         router.remove_managed_routes(ctx)
         return weight
     if ctx.new_rs is None or ctx.new_rs.available_replicas == 0:
+        ctx.additional = weight_destinations(ctx)
         router.remove_managed_routes(ctx)
         return 0
     if ctx.status.promote_full:
@@ -89,6 +96,7 @@ def _weight_of_step(ctx: Context, canary: CanaryStrategy) -> int:
     _, index = current_canary_step(ctx.rollout, ctx.status)
     if index is None:
         return 0
+    ctx.additional = weight_destinations(ctx)
     if not at_desired_replica_counts(ctx.rollout, ctx.status, ctx.new_rs, ctx.stable_rs, ctx.other_rss, None):
         # The canary is not ready for the new weight yet.
         return last_set_weight(canary.steps[:index])

@@ -124,7 +124,10 @@ def forward_action(ctx: Context, weight: int | None) -> str:
     """Return the action that splits traffic at ``weight`` of 100; with None all of it goes to the canary."""
     stable, canary = stable_and_canary_services(ctx.rollout, ctx.status, prefer_ping_pong=True)
     alb = section(ctx.rollout, "alb")
-    shares = [(canary, 100)] if weight is None else [(canary, weight), (stable, 100 - weight)]
+    shares = [(canary, 100)]
+    if weight is not None:
+        shares = [(canary, weight), *((item.service_name, item.weight) for item in ctx.additional)]
+        shares.append((stable, 100 - sum(share for _, share in shares)))
     port = str(alb.get("servicePort", 0))
     config: dict[str, Any] = {"TargetGroups": [_target_group(name, port, share) for name, share in shares]}
     stickiness = alb.get("stickinessConfig") or {}

@@ -90,10 +90,14 @@ class IstioRouter(Router):
             return
         key, body = find(ctx, self.named_objects(ctx.rollout)[-1])
         hashes = {spec.get("canarySubsetName"): canary_hash, spec.get("stableSubsetName"): stable_hash}
-        subsets = [
-            _labelled(subset, hashes[subset.get("name")])
-            for subset in (body.get("spec") or {}).get("subsets") or []
-            if subset.get("name") in hashes
+        hashes |= {item.service_name: item.pod_template_hash for item in ctx.additional}
+        old = (body.get("spec") or {}).get("subsets") or []
+        subsets = [_labelled(subset, hashes[subset.get("name")]) for subset in old if subset.get("name") in hashes]
+        names = [subset.get("name") for subset in subsets]
+        subsets += [
+            {"name": item.service_name, "labels": {HASH_LABEL: item.pod_template_hash}}
+            for item in ctx.additional
+            if item.service_name not in names
         ]
         metadata = body["metadata"]
         annotations = {**(metadata.get("annotations") or {}), MANAGED_BY_ANNOTATION: ctx.rollout.name}
@@ -115,7 +119,7 @@ class IstioRouter(Router):
                     wanted += mirrors
                 for index in routes_to_weigh(routes, wanted, protocol, named.field):
                     shares = routes[index].get("route") or []
-                    new = weighted(shares, weight, names, named.field)
+                    new = weighted(shares, weight, names, named.field, ctx.additional)
                     changed = changed or new != shares
                     routes[index] = {**routes[index], "route": new}
                 if routes:

@@ -9,6 +9,7 @@ from typing import Any
 from renderer.engine.routers import refuse
 from renderer.errors import RollstepError
 from renderer.manifest import Body
+from renderer.model import WeightDestination
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +59,20 @@ def _matches(route: Body, wanted: Body, protocol: str) -> bool:
     return protocol == "tcp" or hosts == set(wanted.get("sniHosts") or [])
 
 
-def weighted(shares: Sequence[Body], weight: int, names: Destinations, field: str) -> list[Body]:
-    """Return the destinations of a route with the canary at ``weight`` of 100; those of nobody are taken out."""
+def weighted(
+    shares: Sequence[Body],
+    weight: int,
+    names: Destinations,
+    field: str,
+    additional: Sequence[WeightDestination] = (),
+) -> list[Body]:
+    """Return the destinations of a route with the canary at ``weight`` of 100; those of nobody are taken out.
+
+    ``additional`` are the Services of an experiment.
+    """
     _check(shares, names, field)
-    rest = 100 - weight
+    others = {item.service_name: item.weight for item in additional}
+    rest = 100 - weight - sum(others.values())
     rest -= sum(int(share.get("weight", 0)) for share in shares if _subset(share) in names.additional_subsets)
     result = []
     for share in shares:
@@ -72,9 +83,12 @@ def weighted(shares: Sequence[Body], weight: int, names: Destinations, field: st
             result.append(_with_weight(share, now, weight))
         elif host == names.stable_service or (subset and subset == names.stable_subset):
             result.append(_with_weight(share, now, max(0, rest)))
+        elif host in others:
+            result.append(_with_weight(share, now, others.pop(host)))
         elif now == 0 or subset in names.additional_subsets:
             # One without a weight gets no traffic; the controller takes out those that get some.
             result.append(share)
+    result += [{"weight": share, "destination": {"host": host}} for host, share in others.items()]
     return result
 
 

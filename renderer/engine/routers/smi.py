@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from renderer.engine.context import Context
 from renderer.engine.merge import merge_patch_between
 from renderer.engine.routers import NamedObject, Router, section, services
 from renderer.manifest import Body, ObjectKey
-from renderer.model import Rollout
+from renderer.model import Rollout, WeightDestination
 
 API_VERSION = "split.smi-spec.io/v1alpha1"
 
@@ -33,7 +34,7 @@ class SmiRouter(Router):
     def set_weight(self, ctx: Context, weight: int) -> None:
         """Create or patch the TrafficSplit."""
         key = split_key(ctx.rollout)
-        desired = traffic_split(ctx.rollout, weight)
+        desired = traffic_split(ctx.rollout, weight, ctx.additional)
         current = ctx.world.objects.get(key)
         if current is None:
             ctx.create_object(key, desired)
@@ -44,13 +45,15 @@ class SmiRouter(Router):
             ctx.patch_object(key, patch, after)
 
 
-def traffic_split(rollout: Rollout, weight: int) -> dict[str, Any]:
+def traffic_split(rollout: Rollout, weight: int, additional: Sequence[WeightDestination] = ()) -> dict[str, Any]:
     """Return the TrafficSplit at a weight of 100; its weights are quantities, so they are text."""
     stable, canary = services(rollout)
     metadata: dict[str, Any] = {"name": split_key(rollout).name}
     if rollout.namespace:
         metadata["namespace"] = rollout.namespace
-    backends = [{"service": canary, "weight": str(weight)}, {"service": stable, "weight": str(100 - weight)}]
+    shares = [(canary, weight), *((item.service_name, item.weight) for item in additional)]
+    shares.append((stable, 100 - sum(share for _, share in shares)))
+    backends = [{"service": name, "weight": str(share)} for name, share in shares]
     spec = {"service": section(rollout, "smi").get("rootService") or stable, "backends": backends}
     return {"apiVersion": API_VERSION, "kind": "TrafficSplit", "metadata": metadata, "spec": spec}
 
