@@ -34,7 +34,7 @@ def command(
     output: str,
     explain: str | None,
 ) -> None:
-    r"""Find what is wrong with Rollouts and the manifests around them, offline.
+    """Find what is wrong with Rollouts and the manifests around them, offline.
 
     PATH is a folder, a file, or - for standard input; without one, all that is here. An app of the repository is looked
     at as a whole, with its settings; of other manifests, each Rollout with all else that PATH names. Every finding has
@@ -42,10 +42,7 @@ def command(
 
     Exit codes: 0 nothing found, 1 findings, 2 a fault in the command line or in rollstep.yaml.
 
-    \b
-    Examples: rollstep lint environments
-              helm template web ./chart | rollstep lint - --output sarif > rollstep.sarif
-              rollstep lint --select RS4 --ignore RS410 manifests/
+    Example: helm template web ./chart | rollstep lint - --select RS2,RS4 --output sarif
     """
     if explain:
         click.echo(_explained(explain), nl=False)
