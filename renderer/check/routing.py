@@ -85,10 +85,21 @@ def _check_settings(report: Report) -> None:
     if report.at(*weight) is not None and report.at(*ROUTING, "nginx") is None and not report.at(*ROUTING, "plugins"):
         message = "is supported with nginx and plugins only"
         report.add("RS228", weight, message, field="spec.strategy.trafficRouting.maxTrafficWeight")
+    else:
+        _check_max_weight(report, weight)
     if report.at(*ROUTING, "nginx") is not None:
         _check_one_of_ingresses(report, "nginx", "stableIngress", "stableIngresses")
     if report.at(*ROUTING, "alb") is not None:
         _check_one_of_ingresses(report, "alb", "ingress", "ingresses")
+
+
+def _check_max_weight(report: Report, path: Path) -> None:
+    """Report weights out of another number than 100 where one of several routers knows 100 alone."""
+    most = report.integer(*path)
+    others = [router for router in NEED_SERVICES if router != "nginx" and report.at(*ROUTING, router) is not None]
+    if most not in (None, 100) and others:
+        message = f"{most}, and weights of {' and '.join(others)} are out of 100"
+        report.add("RS412", path, message, "write weights out of 100, or release with one of the routers")
 
 
 def _check_one_of_ingresses(report: Report, router: str, one: str, several: str) -> None:

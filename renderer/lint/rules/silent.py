@@ -52,6 +52,14 @@ RULES = (
         "Use the step with routers that all have it, or allow `ignored-routes` in rollstep.yaml.",
     ),
     Rule(
+        "RS412",
+        "error",
+        "maxTrafficWeight beside a router that has none",
+        "The controller is content where one of several routers is nginx or a plugin, and gives the others the same "
+        "number: a weight of 200 out of 1000 is 200% there, and -100% for the stable version.",
+        "Write weights out of 100, or release with one of the routers.",
+    ),
+    Rule(
         "RS420",
         "warning",
         "A weight that one pod cannot carry",
