@@ -25,18 +25,8 @@ from renderer.rollout_spec import (
     SetCanaryScale,
     TrafficRouting,
 )
-from renderer.rollout_status import (
-    AnalysisRunStatus,
-    BlueGreenStatus,
-    CanaryStatus,
-    PauseCondition,
-    RolloutCondition,
-    RolloutStatus,
-    TrafficWeights,
-    WeightDestination,
-    format_time,
-    parse_time,
-)
+from renderer.rollout_status import PauseCondition, RolloutCondition, RolloutStatus, format_time, parse_time
+from renderer.strategy_status import AnalysisRunStatus, BlueGreenStatus, CanaryStatus, TrafficWeights, WeightDestination
 
 __all__ = [
     "HASH_LABEL",

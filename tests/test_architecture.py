@@ -31,6 +31,7 @@ CORE = {
     "rollout_spec",
     "rollout_status",
     "shape",
+    "strategy_status",
     "tables",
     "tree",
     "verbs",
