@@ -106,6 +106,11 @@ def checkout(tmp_path: Path) -> Checkout:
     return checkout
 
 
+def weight_of(checkout: Checkout) -> str:
+    annotations = checkout.objects("prod/web")["Ingress/web-web-canary"]["metadata"]["annotations"]
+    return str(annotations["nginx.ingress.kubernetes.io/canary-weight"])
+
+
 def path_text(checkout: Checkout) -> str:
     return (checkout.root / FILE).read_text(encoding="utf-8")
 
@@ -132,8 +137,9 @@ def test_the_release_goes_past_the_step(checkout: Checkout):
     checkout.advance_all("prod/web")
     container = yaml.safe_load(path_text(checkout))["spec"]["template"]["spec"]["containers"][0]["name"]
     checkout.run("set", "image", "prod/web", f"{container}=registry.example.com/shop/web:9")
-    ingress = checkout.objects("prod/web")["Ingress/web-web-canary"]
-    assert ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/canary-weight"] == "20"
+    assert weight_of(checkout) == "0"
+    checkout.advance_all("prod/web")
+    assert weight_of(checkout) == "20"
 
 
 def test_a_stateless_run_has_a_flag(checkout: Checkout):
