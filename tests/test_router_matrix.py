@@ -286,6 +286,18 @@ def subsets(router: str) -> str:
     return refusal([*bodies, rule]) or "yes"
 
 
+def destinations(router: str) -> str:
+    template = {"name": "extra", "specRef": "canary", "weight": 5}
+    bodies = example(router, [{"experiment": {"duration": "1h", "templates": [template]}}, {"pause": {}}])
+    code = refusal(bodies)
+    if not code:
+        found = after_release(bodies)
+        ((_, extra),) = [key for key in found if key[0] == "Service" and key[1].endswith("-extra")]
+        assert weights(router, found, extra) == [5]
+        assert weights(router, found, "web-stable") == [95]
+    return code or "yes"
+
+
 def validated(router: str) -> str:
     files = {f"{kind}-{name}": yaml.safe_dump(body) for (kind, name), body in after_release(example(router)).items()}
     validation = validate(files, "1.34", kubeconform="built-in")
@@ -305,6 +317,7 @@ FEATURES: dict[str, Callable[[str], str]] = {
     "several routes of one object": several_routes,
     "TCP and TLS routes": tcp,
     "pods by subsets, without Services": subsets,
+    "additional destinations (`experiment` with weights)": destinations,
     "validated by its own schema": validated,
 }
 
