@@ -155,9 +155,9 @@ def test_the_table_tells_roles_and_pods() -> None:
 
 
 def test_the_command_reads_standard_input_and_refuses_with_one(tmp_path: Path) -> None:
-    text = "kind: Scenario\nactions: [promote]\n---" + ROLLOUT % "canary: {analysis: {}}"
+    text = "kind: Scenario\nactions: [promote]\n---" + ROLLOUT % "canary: {trafficRouting: {appMesh: {}}}"
     command = [sys.executable, "-m", "renderer", "simulate", "-"]
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 1
-    assert "spec.strategy.canary.analysis: analysis is not supported" in done.stderr
+    assert "spec.strategy.canary.trafficRouting.appMesh: App Mesh has come to its end" in done.stderr
     assert done.stdout == ""
