@@ -54,7 +54,7 @@ def resolve(
         rollout = rollout.with_annotation(REVISION_ANNOTATION, str(state.revision))
     sources = {_key(manifest, rollout): manifest for manifest in manifests}
     left = {_key(manifest, rollout): manifest.body for manifest in _in_namespace(rendered_manifests, rollout)}
-    edited = edited_by_engine(rollout)
+    edited = edited_by_engine(rollout, {key: manifest.body for key, manifest in sources.items()})
     objects: dict[ObjectKey, Body] = {}
     for key in sorted(set(edited) & sources.keys()):
         wanted = sources[key].body

@@ -249,7 +249,8 @@ def _read_traffic_routing(reader: SpecReader, path: Path) -> TrafficRouting | No
             canary_ingress_annotations=reader.strings(*at, "canaryIngressAnnotations"),
         )
     return TrafficRouting(
-        routers=tuple(router for router in ROUTERS if body.get(router) is not None),
+        # `plugins: {}` names no plugin, and is no router to the controller either; `nginx: {}` is one.
+        routers=tuple(name for name in ROUTERS if body.get(name) is not None and (body[name] or name != "plugins")),
         body=body,
         nginx=nginx,
         managed_routes=tuple(

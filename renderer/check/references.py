@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 
 from renderer.check.report import Path, Report, part_of
+from renderer.engine.routers.gateway_config import GROUP, plugin_section, route_refs
 from renderer.manifest import Manifest
 from renderer.model import HASH_LABEL, MANAGED_BY_ANNOTATION
 
@@ -62,6 +63,7 @@ def check_references(report: Report, objects: Objects) -> None:
         ingress = _find(report, objects, path, ("networking.k8s.io", "Ingress"), name, "RS302")
         if ingress is not None:
             _check_ingress(report, path, ingress)
+    _check_routes(report, objects)
     for path in _analyses(report):
         for index, reference in enumerate(report.items(*path, "templates")):
             name = part_of(reference, ("templateName",))
@@ -71,16 +73,31 @@ def check_references(report: Report, objects: Objects) -> None:
                 _find(report, objects, (*path, "templates", index), kind, name, "RS303")
 
 
-def _find(report: Report, objects: Objects, path: Path, kind: Kind, name: str, code: str) -> Manifest | None:
-    """Return the object of that name in the Rollout's namespace; report by the rule ``code`` where it is not there."""
-    namespace = report.rollout.namespace
+def _check_routes(report: Report, objects: Objects) -> None:
+    """Report routes of the Gateway API that are not there."""
+    section = plugin_section(report.at(*CANARY, "trafficRouting", "plugins"))
+    namespace = section.get("namespace")
+    for ref in route_refs(section):
+        at = namespace if isinstance(namespace, str) else ""
+        _find(report, objects, ref.path, (GROUP, ref.kind), ref.name, "RS309", at)
+
+
+def _find(
+    report: Report, objects: Objects, path: Path, kind: Kind, name: str, code: str, elsewhere: str = ""
+) -> Manifest | None:
+    """Return the object of that name; report by the rule ``code`` where it is not there.
+
+    It is to be in the Rollout's namespace, or in the one that the Rollout says: ``elsewhere``.
+    """
+    own = report.rollout.namespace
+    namespace = elsewhere or own
     named = objects.named(kind, name)
     for other in named:
-        if (other.namespace or namespace) == namespace:
+        if (other.namespace or own or namespace) == namespace:
             return other
     if named:
         where = f"namespace {namespace}" if namespace else "none"
-        hint = f"it is in namespace {named[0].namespace}, the Rollout in {where}"
+        hint = f"it is in namespace {named[0].namespace}, the Rollout {'looks ' if elsewhere else ''}in {where}"
     else:
         near = objects.nearest(kind, name)
         hint = f"did you mean {near}?" if near else f"add it to the manifests beside the Rollout {report.rollout.name}"

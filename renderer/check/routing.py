@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from renderer.check.report import Path, Report
+from renderer.engine.routers.gateway_config import WITH_HEADERS, plugin_section, route_refs
 from renderer.rollout_spec import ROUTERS
 
 CANARY: Path = ("spec", "strategy", "canary")
@@ -30,7 +31,7 @@ def _check_canary_services(report: Report) -> None:
     if stable and stable == canary:
         message = f'"{stable}" is also the canaryService: two different Services are required'
         report.add("RS222", (*CANARY, "stableService"), message, field="spec.strategy.stableService")
-    for router in NEED_SERVICES:
+    for router in (*NEED_SERVICES, "plugins"):
         body = report.at(*ROUTING, router)
         has_subsets = router == "istio" and report.at(*ROUTING, router, "destinationRule") is not None
         has_ping_pong = router in ("alb", "istio") and report.at(*CANARY, "pingPong") is not None
@@ -133,11 +134,17 @@ def check_route(report: Report, step: Path, kind: str, field: str) -> None:
                 report.add("RS236", (*path, "match", index, key), message, field=f"{field}.match[{index}]")
 
 
+def _takes_headers(report: Report, router: str) -> bool:
+    """Tell whether a router that knows header routes is told to add them: a route of the Gateway API has a flag."""
+    section = plugin_section(report.at(*ROUTING, "plugins"))
+    return router != "plugins" or any(ref.headers and ref.kind in WITH_HEADERS for ref in route_refs(section))
+
+
 def _check_routers(report: Report, path: Path, kind: str, field: str) -> bool:
     """Report routers that do not know a step, unless that is allowed; tell whether one of them does."""
     chosen = [router for router in ROUTERS if report.at(*ROUTING, router) is not None]
     able = ROUTE_STEPS[kind]
-    unable = [router for router in chosen if router not in able]
+    unable = [router for router in chosen if router not in able or not _takes_headers(report, router)]
     known, allowed = len(unable) < len(chosen), bool(chosen) and IGNORED_ROUTES in report.allow
     hint = f"take the step out, or allow {IGNORED_ROUTES} in rollstep.yaml" if chosen else ""
     if not known and not allowed:

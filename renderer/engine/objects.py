@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from renderer.engine.routers import NamedObject, router_for, supported_routers
 from renderer.engine.workload import ON_SUCCESS, PROGRESSIVELY, workload_key
 from renderer.manifest import Body, ObjectKey
@@ -32,9 +34,12 @@ def named_objects(rollout: Rollout) -> tuple[NamedObject, ...]:
     return tuple(found)
 
 
-def edited_by_engine(rollout: Rollout) -> tuple[ObjectKey, ...]:
-    """Return the user's objects of which a release owns some fields."""
-    return tuple(dict.fromkeys(key for named in named_objects(rollout) for key in named.keys))
+def edited_by_engine(rollout: Rollout, objects: Mapping[ObjectKey, Body] | None = None) -> tuple[ObjectKey, ...]:
+    """Return the user's objects of which a release owns some fields; ``objects`` are those that it may select from."""
+    keys = [key for named in named_objects(rollout) for key in named.keys]
+    for router in _routers(rollout):
+        keys += router_for(router).selected_objects(rollout, objects or {})
+    return tuple(dict.fromkeys(keys))
 
 
 def created_by_engine(rollout: Rollout) -> tuple[ObjectKey, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from renderer.engine.routers import supported_routers
+from renderer.engine.routers.gateway_config import PLUGIN, problems
 from renderer.errors import Finding
 from renderer.manifest import Body, Source, field_path
 from renderer.model import NO_SOURCE, BlueGreenStrategy, CanaryStrategy, Rollout
@@ -29,6 +30,9 @@ def check_supported(
         if path[-1] == "plugin":
             hint = "let it wait for a person, with `stepPlugins: {NAME: gate}` in rollstep.yaml, or take the step out"
         findings.append(Finding(source.file, line, column, field_path(path), message, hint))
+    routing = rollout.canary.traffic_routing if rollout.canary is not None else None
+    for path, message, hint in problems(routing.body.get("plugins")) if routing is not None else ():
+        findings.append(Finding(source.file, *source.position(path), field_path(path), message, hint))
     return tuple(findings)
 
 
@@ -53,9 +57,9 @@ def _unsupported_canary(canary: CanaryStrategy, plugin_gates: frozenset[str]) ->
             message = f"{step.kind} steps are not supported; supported are {', '.join(STEPS)}"
             yield (*base, "steps", index, step.kind), message
     if canary.traffic_routing is not None:
-        supported = supported_routers()
+        supported = [PLUGIN if name == "plugins" else name for name in supported_routers()]
         for router in canary.traffic_routing.routers:
-            if router not in supported:
+            if router not in supported_routers():
                 message = f"the router {router} is not supported; supported is {', '.join(supported)}"
                 if router == "appMesh":
                     message = f"App Mesh has come to its end, AWS has shut it down; supported is {', '.join(supported)}"

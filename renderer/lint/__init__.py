@@ -12,7 +12,7 @@ from renderer.lint.rules import RULES
 
 __all__ = ["Context", "Group", "lint"]
 
-NOT_FOUND = frozenset({"RS301", "RS302", "RS303"})
+NOT_FOUND = frozenset({"RS301", "RS302", "RS303", "RS309"})
 """Rules that say nothing where something could not be read: it may be what is missed."""
 
 

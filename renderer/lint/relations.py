@@ -28,6 +28,8 @@ INGRESS = ("networking.k8s.io", "Ingress")
 INGRESS_CLASS = ("networking.k8s.io", "IngressClass")
 CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 INGRESS_ROUTERS = ("nginx", "alb")
+CHECKED_ROUTERS = (*INGRESS_ROUTERS, "plugins")
+"""The routers whose objects are for the checks that every verb makes."""
 
 
 def missing_workloads(context: Context) -> Iterator[Finding]:
@@ -41,9 +43,9 @@ def missing_workloads(context: Context) -> Iterator[Finding]:
 
 
 def missing_router_objects(context: Context) -> Iterator[Finding]:
-    """Find objects of a traffic router that are not there; Ingresses are for the controller's own checks."""
+    """Find objects of a traffic router that are not there."""
     for subject in context.subjects():
-        routers = [name for name in MODULES if name not in INGRESS_ROUTERS and subject.at(*ROUTING, name) is not None]
+        routers = [name for name in MODULES if name not in CHECKED_ROUTERS and subject.at(*ROUTING, name) is not None]
         rollout = typed(subject) if routers and subject.group.complete else None
         if rollout is None:
             continue

@@ -23,6 +23,7 @@ MODULES: Mapping[str, str] = {
     "ambassador": "renderer.engine.routers.ambassador",
     "traefik": "renderer.engine.routers.traefik",
     "apisix": "renderer.engine.routers.apisix",
+    "plugins": "renderer.engine.routers.gateway_api",
 }
 """The module of each router, under its name in ``trafficRouting``."""
 
@@ -44,6 +45,10 @@ class Router:
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
         """Return the user's objects that the router reads or edits."""
         raise NotImplementedError
+
+    def selected_objects(self, rollout: Rollout, objects: Mapping[ObjectKey, Body]) -> tuple[ObjectKey, ...]:
+        """Return those of the user's ``objects`` that the router edits because of their labels."""
+        return ()
 
     def created_objects(self, rollout: Rollout) -> tuple[ObjectKey, ...]:
         """Return the objects that exist because of the router alone."""

@@ -67,6 +67,14 @@ RULES = (
         relations.missing_router_objects,
     ),
     Rule(
+        "RS309",
+        "error",
+        "A route of the Gateway API that is not there",
+        "Weights are written into the HTTPRoute, GRPCRoute, TCPRoute or TLSRoute that the Rollout names, in its "
+        "namespace or the one that it says.",
+        "Add the route to the manifests, or mend its name or namespace.",
+    ),
+    Rule(
         "RS310",
         "error",
         "An app without a Rollout, or with several",
