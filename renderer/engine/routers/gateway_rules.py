@@ -104,7 +104,7 @@ def with_header_rules(
     if not step.get("match"):
         return kept
     headers = header_matches(step["match"])
-    names = _free_names(base, {*managed, *(str(rule.get("name") or "") for rule in kept)} - {base})
+    names = _free_names(base, {*managed} - {base} | {str(rule.get("name") or "") for rule in kept})
     made = []
     for rule in rules:
         if not backends.in_rule(rule):
