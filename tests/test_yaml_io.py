@@ -287,7 +287,7 @@ def test_json_is_yaml(text: str, value: object):
         assert loaded == value
     elif "1.0" in text:
         assert loaded == [1, 1000, 0, 1.5, 18446744073709552000, "\x7f", "on", None]
-        assert [type(item) for item in loaded[:4]] == [int, int, int, float]  # type: ignore[index]
+        assert [type(item) for item in loaded[:4]] == [int, int, int, float]
 
 
 def test_the_meaning_of_a_scalar_is_the_caller_s_in_json_too():
