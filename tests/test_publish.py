@@ -115,7 +115,13 @@ def assert_published(repository: Repository) -> None:
 def run(repository: Repository, name: str = "", at: int = 0) -> int:
     """Publish in a child process that kills itself at call ``at`` of ``os.name``; return its exit status."""
     args = [str(repository.root), json.dumps(BEFORE), json.dumps(AFTER), name, str(at)]
-    return subprocess.run([sys.executable, "-c", RUN, *args], capture_output=True, check=False).returncode
+    command = [sys.executable, "-c", RUN, *args]
+    return subprocess.run(command, capture_output=True, check=False, preexec_fn=_heed_interrupts).returncode
+
+
+def _heed_interrupts() -> None:
+    # A shell has its jobs in the background ignore interrupts, and a child inherits that.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_files_and_commit_are_made_together(repository: Repository) -> None:
