@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from renderer.check.report import Path, Report
-from renderer.engine.routers.gateway_config import WITH_HEADERS, plugin_section, route_refs
+from renderer.engine.routers.gateway_config import PLUGIN, WITH_HEADERS, plugin_section, route_refs
 from renderer.rollout_spec import ROUTERS
 
 CANARY: Path = ("spec", "strategy", "canary")
@@ -136,8 +136,10 @@ def check_route(report: Report, step: Path, kind: str, field: str) -> None:
 
 def _takes_headers(report: Report, router: str) -> bool:
     """Tell whether a router that knows header routes is told to add them: a route of the Gateway API has a flag."""
-    section = plugin_section(report.at(*ROUTING, "plugins"))
-    return router != "plugins" or any(ref.headers and ref.kind in WITH_HEADERS for ref in route_refs(section))
+    plugins = report.mapping(*ROUTING, "plugins")
+    if router != "plugins" or PLUGIN not in plugins:
+        return True
+    return any(ref.headers and ref.kind in WITH_HEADERS for ref in route_refs(plugin_section(plugins)))
 
 
 def _check_routers(report: Report, path: Path, kind: str, field: str) -> bool:
@@ -147,6 +149,8 @@ def _check_routers(report: Report, path: Path, kind: str, field: str) -> bool:
     unable = [router for router in chosen if router not in able or not _takes_headers(report, router)]
     known, allowed = len(unable) < len(chosen), bool(chosen) and IGNORED_ROUTES in report.allow
     hint = f"take the step out, or allow {IGNORED_ROUTES} in rollstep.yaml" if chosen else ""
+    if "plugins" in unable and "plugins" in able:
+        hint = f"say useHeaderRoutes: true of an HTTPRoute or GRPCRoute, or {hint}"
     if not known and not allowed:
         report.add("RS234", path, f"{kind} requires one of the routers {', '.join(able)}", hint, field=field)
     if known and unable and not allowed:
