@@ -15,6 +15,7 @@ import yaml
 from renderer.check import check
 from renderer.engine import check_supported
 from renderer.engine.routers import router_for
+from renderer.engine.routers.gateway_config import PLUGIN
 from renderer.manifest import Manifest
 from renderer.model import Rollout
 from renderer.pod_template import default_rollout
@@ -25,10 +26,14 @@ Bodies = list[dict[str, Any]]
 PAUSED = [{"setWeight": 30}, {"pause": {}}]
 COMES_WITH = frozenset({"RS301", "RS302"})
 """Findings that another one brings with it."""
+GATEWAY = "gateway-api"
+"""The router that is a plugin to the controller."""
+ROUTERS = sorted((*PAGE_OF, GATEWAY))
 MAIN = {
     "alb": "Ingress",
     "ambassador": "Mapping",
     "apisix": "ApisixRoute",
+    "gateway-api": "HTTPRoute",
     "istio": "VirtualService",
     "nginx": "Ingress",
     "smi": "TrafficSplit",
@@ -51,7 +56,8 @@ def canary_of(bodies: Bodies) -> dict[str, Any]:
 
 
 def section_of(bodies: Bodies, router: str) -> dict[str, Any]:
-    section: dict[str, Any] = canary_of(bodies)["trafficRouting"][router]
+    routing = canary_of(bodies)["trafficRouting"]
+    section: dict[str, Any] = routing["plugins"][PLUGIN] if router == GATEWAY else routing[router]
     return section
 
 
@@ -109,10 +115,16 @@ def apisix_weights(body: Any, canary: str) -> list[int]:
     return [backend["weight"] for backend in backends if backend["serviceName"] == canary]
 
 
+def gateway_weights(body: Any, canary: str) -> list[int]:
+    rules = [rule for rule in body["spec"]["rules"] if rule.get("name") != "beta"]
+    return [ref["weight"] for rule in rules for ref in rule["backendRefs"] if ref["name"] == canary]
+
+
 WEIGHTS: dict[str, Callable[[Any, str], list[int]]] = {
     "alb": alb_weights,
     "ambassador": lambda body, canary: [body["spec"]["weight"]] if canary in body["spec"]["service"] else [],
     "apisix": apisix_weights,
+    "gateway-api": gateway_weights,
     "istio": istio_weights,
     "nginx": nginx_weights,
     "smi": lambda body, canary: [int(item["weight"]) for item in body["spec"]["backends"] if item["service"] == canary],
@@ -135,7 +147,10 @@ def max_weight(router: str) -> str:
     if not code:
         found = after_release(bodies)
         assert weights(router, found) == [300]
-        assert "'nginx.ingress.kubernetes.io/canary-weight-total': '1000'" in repr(found)
+        if router == "nginx":
+            assert "'nginx.ingress.kubernetes.io/canary-weight-total': '1000'" in repr(found)
+        else:
+            assert weights(router, found, "web-stable") == [700]
     return code or "yes"
 
 
@@ -175,7 +190,8 @@ def sticky(router: str) -> str:
     code = refusal(bodies)
     if not code:
         assert '"TargetGroupStickinessConfig":{"Enabled":true,"DurationSeconds":300}' in repr(after_release(bodies))
-    return "no" if code == "RS104" else "yes"
+    # What the CRD does not know of a plugin's part is for the engine to refuse.
+    return "no" if code == "RS104" or (code == "refused" and router == GATEWAY) else "yes"
 
 
 def ping_pong(router: str) -> str:
@@ -208,6 +224,8 @@ def several_objects(router: str) -> str:
         del section["virtualService"]
     elif router == "ambassador":
         section["mappings"] = names
+    elif router == GATEWAY:
+        section["httpRoutes"] = [{"name": name} for name in names]
     else:
         # The Rollout names one thing: there is no list of them in the router's part of it.
         rollout = Rollout.from_body(default_rollout(bodies[0]))
@@ -242,6 +260,10 @@ def several_routes(router: str) -> str:
             section_of(bodies, router)["route"]["rules"] = names
         assert weights(router, after_release(bodies)) == [30, 30]
         return refusal(bodies) or "yes"
+    if router == GATEWAY:
+        spec["rules"].append(copy.deepcopy(spec["rules"][0]))
+        assert weights(router, after_release(bodies)) == [30, 30]
+        return refusal(bodies) or "all"
     # These kinds hold one route each.
     assert weights(router, after_release(bodies)) == [30]
     return "one"
@@ -249,6 +271,15 @@ def several_routes(router: str) -> str:
 
 def tcp(router: str) -> str:
     bodies = example(router)
+    if router == GATEWAY:
+        refs = [{"name": name, "port": 5432} for name in ("web-stable", "web-canary")]
+        for kind in ("TCPRoute", "TLSRoute"):
+            section_of(bodies, router)[f"{kind[:3].lower()}Route"] = "web"
+            head = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": kind, "metadata": {"name": "web"}}
+            bodies.append({**head, "spec": {"rules": [{"backendRefs": refs}]}})
+        found = after_release(bodies)
+        assert [gateway_weights(found[kind, "web"], "web-canary") for kind in ("TCPRoute", "TLSRoute")] == [[30]] * 2
+        return refusal(bodies) or "yes"
     if router != "istio":
         section_of(bodies, router)["tcpRoutes"] = [{"port": 5432}]
         return "no" if refusal(bodies) == "RS104" else "yes"
@@ -336,11 +367,11 @@ def matrix() -> dict[tuple[str, str], str]:
 
 
 def test_the_matrix_has_a_scenario_for_every_cell():
-    assert list(matrix()) == [(feature, router) for feature in FEATURES for router in PAGE_OF]
+    assert list(matrix()) == [(feature, router) for feature in FEATURES for router in ROUTERS]
 
 
 @pytest.mark.parametrize("feature", FEATURES)
-@pytest.mark.parametrize("router", PAGE_OF)
+@pytest.mark.parametrize("router", ROUTERS)
 def test_a_cell_is_true(feature: str, router: str):
     assert FEATURES[feature](router) == matrix()[feature, router]
 
@@ -393,6 +424,6 @@ def test_app_mesh_is_refused_with_the_reason():
 
 def test_the_pages_of_rules_that_the_matrix_links_to_are_there():
     page = Path(PAGES.parent / "rules" / "README.md").read_text(encoding="utf-8")
-    for name in [*PAGE_OF, "README"]:
+    for name in [*ROUTERS, "README"]:
         for code in re.findall(r"rules/README\.md#(rs\d+)", (PAGES / f"{name}.md").read_text(encoding="utf-8")):
             assert f"\n### {code.upper()}\n" in page
