@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 
@@ -24,6 +25,9 @@ SERVICES: tuple[Path, ...] = (
 
 MOST_NAMES = 500
 """Of more names than these none is offered in place of one that is not there: comparing them takes too long."""
+
+MADE_NAME = re.compile(r"-[0-9]+$")
+"""What a rule for headers has behind the name of its route where there are several."""
 
 Kind = tuple[str, str]
 """API group and kind."""
@@ -79,7 +83,24 @@ def _check_routes(report: Report, objects: Objects) -> None:
     namespace = section.get("namespace")
     for ref in route_refs(section):
         at = namespace if isinstance(namespace, str) else ""
-        _find(report, objects, ref.path, (GROUP, ref.kind), ref.name, "RS309", at)
+        route = _find(report, objects, ref.path, (GROUP, ref.kind), ref.name, "RS309", at)
+        if route is not None and ref.headers:
+            _check_rule_names(report, ref.path, route)
+
+
+def _check_rule_names(report: Report, path: Path, route: Manifest) -> None:
+    """Report rules that would be taken for those that a release makes, and taken away with them."""
+    canary = report.text(*CANARY, "canaryService")
+    managed = [part_of(item, ("name",)) for item in report.items(*CANARY, "trafficRouting", "managedRoutes")]
+    rules = part_of(route.body, ("spec", "rules"))
+    for index, rule in enumerate(rules if isinstance(rules, list) else ()):
+        name, refs = part_of(rule, ("name",)), part_of(rule, ("backendRefs",))
+        alone = isinstance(refs, list) and len(refs) == 1 and part_of(refs[0], ("name",)) == canary
+        if alone and isinstance(name, str) and any(base in managed for base in (name, MADE_NAME.sub("", name))):
+            message = f'{route.kind} "{route.name}" has a rule {name}, and a route of managedRoutes has that name'
+            hint = "give the rule another name: the release would take it away with its own"
+            place = _place(route, ("spec", "rules", index, "name"))
+            report.add("RS312", path, message, f"{hint} ({place})" if place else hint)
 
 
 def _find(

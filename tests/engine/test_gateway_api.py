@@ -416,6 +416,16 @@ def test_what_a_user_changes_during_a_release_comes_through(routed: MakeWorld) -
     assert carried["metadata"]["labels"] == {"app": "web", LABEL: "in-progress"}
 
 
+def test_a_rule_is_not_there_twice_where_a_user_has_one_of_that_name(routed: MakeWorld) -> None:
+    preview = rule(name="beta", backendRefs=BOTH[1:])
+    ctx = Context(routed(plugin("beta", httpRoutes=[{"name": "web"}]), route(preview, rule())))
+    ROUTER.remove_managed_routes(ctx)
+    ROUTER.set_weight(ctx, 30)
+    rendered = object_of(ctx)
+    assert rendered["spec"]["rules"][0] == preview
+    assert carry_over(ctx.rollout, route(preview, rule()), rendered) == rendered
+
+
 def test_an_abort_takes_all_of_it_back(routed: MakeWorld) -> None:
     steps = [{"setCanaryScale": {"replicas": 1}}, {"setHeaderRoute": beta()}, {"setWeight": 20}, {"pause": {}}]
     world = settle(routed(plugin("beta", httpRoute="web"), route(), steps=steps)).world

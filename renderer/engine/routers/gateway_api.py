@@ -68,7 +68,9 @@ class GatewayApiRouter(Router):
         last = rules_of(rendered)
         rules = weighted(rules_of(wanted), backends, weights_in(last, backends))
         if wanted["kind"] in WITH_HEADERS:
-            rules = ordered([*rules, *(rule for rule in last if owner_of(rule, managed, backends))], managed, backends)
+            names = {rule.get("name") for rule in rules}
+            made = [rule for rule in last if owner_of(rule, managed, backends) and rule.get("name") not in names]
+            rules = ordered([*rules, *made], managed, backends) if made else rules
         label = in_progress_label(_section(rollout))
         carried = with_rules(wanted, rules)
         return carried if label is None else _labelled(carried, label[0], _labels(rendered).get(label[0]))

@@ -90,4 +90,12 @@ RULES = (
         "Take one of them away.",
         relations.duplicates,
     ),
+    Rule(
+        "RS312",
+        "error",
+        "A rule with the name of a managed route",
+        "A release finds its rules for headers in a route of the Gateway API by their names, and takes them away when "
+        "it is over.",
+        "Give the rule another name, or the route of managedRoutes.",
+    ),
 )
