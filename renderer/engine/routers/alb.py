@@ -43,7 +43,7 @@ class AlbRouter(Router):
         if rollout.name not in _managed(old):
             return wanted
         owned = _managed(old)[rollout.name]
-        kept = {name: old[name] for name in (*owned, MANAGED) if name in old}
+        kept = {name: text for name, text in old.items() if name in (*owned, MANAGED)}
         result = _with_annotations(wanted, {**_annotations(wanted), **kept})
         for name in reversed(traffic_routing(rollout).managed_routes):
             if _has_service(rendered, name) and not _has_service(result, name):
