@@ -5,10 +5,11 @@ from __future__ import annotations
 from renderer.changes import ObjectChange, ReplicaSetChange, StepChange
 from renderer.duration import human_duration
 from renderer.engine import gates
+from renderer.engine.spec import max_traffic_weight
 from renderer.manifest import Body
 from renderer.model import HASH_LABEL, CanaryStep, CanaryStrategy, ReplicaSet, World, format_time
 from renderer.release import Move, Wait, is_new_release, steps_of
-from renderer.roles import max_traffic_weight, roles, traffic_weight
+from renderer.roles import roles, traffic_weight
 
 
 def current(world: World) -> ReplicaSet | None:
@@ -81,7 +82,7 @@ def traffic_text(world: World) -> str:
     if target is None:
         return ""
     weight = traffic_weight(world, target)
-    out_of = max_traffic_weight(world)
+    out_of = max_traffic_weight(world.rollout)
     share = f"{weight}%" if out_of == 100 else f"{weight}/{out_of}"
     return f"{share} to {target.pod_template_hash}"
 
@@ -131,17 +132,18 @@ def step_change(move: Move, app: str, environment: str, verb: str, note: str = "
     steps = len(steps_of(after))
     index = after.status.current_step_index if steps else None
     newest = after.status.current_pod_hash
+    action = _action(move, verb, index, steps)
     return StepChange(
         app=app,
         environment=environment,
-        action=_action(move, verb, index, steps),
+        action=action,
         revision=after.rollout.revision,
         step=index,
         steps=steps or None,
         traffic=traffic_text(after),
         stable=after.status.stable_rs,
         canary=newest if newest != after.status.stable_rs else "",
-        detail="promoted" if _action(move, verb, index, steps) == "step" and _promotes(move) else "",
+        detail="promoted" if action == "step" and _promotes(move) else "",
         note=note,
         replica_sets=_replica_set_changes(move),
         objects=_object_changes(move),

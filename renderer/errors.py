@@ -6,8 +6,12 @@ Every layer reports what is wrong with the user's input as :class:`Finding` valu
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -59,3 +63,19 @@ class UsageError(RollstepError):
     """The command line does not make sense (a flag, a path or a name that does not exist); exit code 2."""
 
     exit_code = 2
+
+
+def each(items: Iterable[T], make: Callable[[T], R]) -> list[R]:
+    """Return what ``make`` makes of every item; raise RollstepError with the findings of all of them."""
+    made: list[R] = []
+    findings: dict[Finding, None] = {}
+    for item in items:
+        try:
+            made.append(make(item))
+        except UsageError:
+            raise
+        except RollstepError as error:
+            findings.update(dict.fromkeys(error.findings))
+    if findings:
+        raise RollstepError(findings)
+    return made

@@ -95,10 +95,6 @@ def revisions_text(entries: list[Entry]) -> str:
     return text_table(rows)
 
 
-def _when_and_what(entry: Entry) -> list[str]:
-    return [entry["date"], entry["subject"]]
-
-
 def commits_text(entries: list[Entry]) -> str:
     """Return the commits of a revision as a table."""
     rows = [["ENV", "APP", "REVISION", "COMMIT", "DATE", "SUBJECT"]]

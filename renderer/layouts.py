@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from renderer.errors import Finding, RollstepError
 
 if TYPE_CHECKING:
+    from jinja2 import BaseLoader
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 SUFFIX = ".j2"
@@ -98,14 +99,23 @@ def fill_text(text: str, shown: str, variables: Mapping[str, Any]) -> str:
 
 @cache
 def _environment(user_templates: Path | None) -> ImmutableSandboxedEnvironment:
-    # Jinja takes a twentieth of a second to import, and most verbs render nothing.
-    from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader, StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+    from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader
 
     built_in = FileSystemLoader(built_in_folder())
     loaders = [built_in, PrefixLoader({BUILT_IN: built_in})]
+    environment = sandbox(ChoiceLoader([FileSystemLoader(user_templates), *loaders] if user_templates else loaders))
+    environment.filters.update(first_keys=first_keys, one_line=one_line, table=table)
+    return environment
+
+
+def sandbox(loader: BaseLoader) -> ImmutableSandboxedEnvironment:
+    """Return the environment that every template of ours and of a user's runs in; it has the filter ``to_yaml``."""
+    # Jinja takes a twentieth of a second to import, and most verbs render nothing.
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
     environment = ImmutableSandboxedEnvironment(
-        loader=ChoiceLoader([FileSystemLoader(user_templates), *loaders] if user_templates else loaders),
+        loader=loader,
         undefined=StrictUndefined,
         autoescape=False,
         trim_blocks=True,
@@ -113,7 +123,7 @@ def _environment(user_templates: Path | None) -> ImmutableSandboxedEnvironment:
         keep_trailing_newline=True,
         newline_sequence="\n",
     )
-    environment.filters.update(to_yaml=to_yaml, first_keys=first_keys, one_line=one_line, table=table)
+    environment.filters["to_yaml"] = to_yaml
     return environment
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from renderer.check import check
 from renderer.discover import AppRef, find_apps
-from renderer.errors import Finding, RollstepError
+from renderer.errors import Finding, RollstepError, each
 from renderer.manifest import Manifest
 from renderer.objects import duplicates, finding, in_namespace, is_rollout, place, read_objects
 from renderer.settings import AppSettings, Settings
@@ -63,25 +64,18 @@ def load_files(paths: Sequence[Path], settings: AppSettings) -> App:
 
     Raises :class:`RollstepError` as :func:`load_app` does.
     """
-    import sys
-
-    from renderer.yaml_io import decode, read_text
-
-    texts: list[SourceText] = []
-    findings: list[Finding] = []
-    for path in paths:
-        try:
-            if str(path) == "-":
-                texts.append(SourceText(STREAM, None, decode(sys.stdin.buffer.read(), STREAM)))
-            else:
-                texts.append(SourceText(str(path), path, read_text(path)))
-        except RollstepError as error:
-            findings += error.findings
-    if findings:
-        raise RollstepError(findings)
+    texts = each(paths, _read)
     ref = AppRef(settings.environment, settings.app, Path())
     app = _load(texts, ref, settings, ", ".join(text.file for text in texts))
     return replace(app, files=tuple(text.path for text in texts if text.path is not None))
+
+
+def _read(path: Path) -> SourceText:
+    from renderer.yaml_io import decode, read_text
+
+    if str(path) == "-":
+        return SourceText(STREAM, None, decode(sys.stdin.buffer.read(), STREAM))
+    return SourceText(str(path), path, read_text(path))
 
 
 def _load(texts: Sequence[SourceText], ref: AppRef, settings: AppSettings, shown: str) -> App:

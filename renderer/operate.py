@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ import click
 from renderer.commit import CommitResult
 from renderer.describe import step_change, wait_text
 from renderer.discover import AppRef
-from renderer.errors import Finding, RollstepError, UsageError
+from renderer.errors import Finding, RollstepError, UsageError, each
 from renderer.git import Repository
 from renderer.model import World, format_time
 from renderer.outcome import Outcome, Request, Verb
@@ -29,10 +29,9 @@ from renderer.workspace import (
     render_release,
 )
 
-__all__ = ["Outcome", "Request", "Session", "check_files", "each"]
+__all__ = ["Outcome", "Request", "Session", "check_files"]
 
 
-T = TypeVar("T")
 R = TypeVar("R")
 
 
@@ -47,10 +46,7 @@ class Session:
         self.repository = Repository.open(self.workspace.root)
         for line in recover_repository(self.repository):
             click.echo(line, err=True)
-        self.refs = self.workspace.apps(request.targets)
-        if not self.refs:
-            path = self.workspace.settings.environments_path
-            raise UsageError(f"there is no app in {path}/", hint="rollstep init makes one from your manifests")
+        self.refs = self.workspace.some_apps(request.targets)
 
     def run(self, verb: Verb, name: str, refs: Sequence[AppRef], *, together: bool = False) -> list[Outcome]:
         """Do ``verb`` for ``refs``, a commit for each app or one for all; nothing is written unless all are valid.
@@ -108,22 +104,6 @@ class Session:
         change = step_change(move, ref.name, ref.environment, name)
         change = replace(change, objects=(*change.objects, *other_changes(changes, change.objects)))
         return Outcome(release, move, rendered, changes, change, reason)
-
-
-def each(items: Iterable[T], make: Callable[[T], R]) -> list[R]:
-    """Return what ``make`` makes of every item; raise RollstepError with the findings of all of them."""
-    made: list[R] = []
-    findings: dict[Finding, None] = {}
-    for item in items:
-        try:
-            made.append(make(item))
-        except UsageError:
-            raise
-        except RollstepError as error:
-            findings.update(dict.fromkeys(error.findings))
-    if findings:
-        raise RollstepError(findings)
-    return made
 
 
 def named(ref: AppRef, make: Callable[[], R]) -> R:

@@ -13,9 +13,10 @@ from renderer.describe import move_text
 from renderer.duration import human_duration
 from renderer.engine.experiment import is_of_experiment
 from renderer.engine.settle import catch_up
+from renderer.engine.spec import max_traffic_weight
 from renderer.model import CanaryStrategy, Rollout, World
 from renderer.release import Move, Wait, course, steps_of
-from renderer.roles import max_traffic_weight, roles, traffic_weight
+from renderer.roles import roles, traffic_weight
 from renderer.tables import markdown_table, text_table
 from renderer.tree import by_revision, camel_keys
 
@@ -108,7 +109,7 @@ def make_plan(world: World, *, is_next: bool = False) -> Plan:
         strategy="Canary" if isinstance(world.rollout.strategy, CanaryStrategy) else "BlueGreen",
         current_step=world.status.current_step_index if steps else None,
         total_steps=len(steps),
-        max_traffic_weight=max_traffic_weight(world),
+        max_traffic_weight=max_traffic_weight(world.rollout),
         peak_pods=max((row.peak_pods for row in rows), default=0),
         is_next=is_next,
         steps=tuple(rows),

@@ -84,7 +84,7 @@ def react(world: World, *, since: World | None = None) -> Move:
     """
     steps = steps_of(world)
     if not steps or not world.status.stable_rs:
-        settled = _stage(world)
+        settled, _ = _stages(world)
         return Move(world, settled.world, settled.writes)
     settled = _hold_step(world)
     after, writes = settled.world, settled.writes
@@ -212,19 +212,21 @@ def _waits(step: CanaryStep) -> bool:
 
 def _next_stage(world: World) -> tuple[World, tuple[Write, ...]]:
     """Run the engine up to where new pods have to become available, for a release without steps."""
-    stage = _stage(world)
-    if rendered(stage.world) == rendered(world):
-        stage = settle(world)
-    return stage.world, stage.writes
+    stage, full = _stages(world)
+    settled = full if rendered(stage.world) == rendered(world) else stage
+    return settled.world, settled.writes
 
 
-def _stage(world: World) -> Settled:
-    """Run the engine with the pods that are there; where more of them change nothing that is rendered, with those."""
+def _stages(world: World) -> tuple[Settled, Settled]:
+    """Run the engine with the pods that are there, and with all that it asks for.
+
+    The two are one where the pods make no difference to what is rendered, and for a first release.
+    """
     full = settle(world)
     if not world.status.stable_rs:
-        return full
+        return full, full
     stage = settle(world, hold=True)
-    return full if rendered(stage.world) == rendered(full.world) else stage
+    return (full if rendered(stage.world) == rendered(full.world) else stage), full
 
 
 def rendered(world: World) -> dict[ObjectKey, Body]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from renderer.engine.spec import max_traffic_weight
 from renderer.model import CanaryStrategy, ReplicaSet, World
 
 
@@ -24,16 +25,8 @@ def roles(world: World, replica_set: ReplicaSet) -> tuple[str, ...]:
     return tuple(marks)
 
 
-def max_traffic_weight(world: World) -> int:
-    """Return what weights are out of: ``trafficRouting.maxTrafficWeight``, else 100."""
-    strategy = world.rollout.strategy
-    if isinstance(strategy, CanaryStrategy) and strategy.traffic_routing is not None:
-        return strategy.traffic_routing.max_traffic_weight or 100
-    return 100
-
-
 def traffic_weight(world: World, replica_set: ReplicaSet) -> int:
-    """Return the share of the traffic that a ReplicaSet gets, out of :func:`max_traffic_weight`.
+    """Return the share of the traffic that a ReplicaSet gets, out of ``maxTrafficWeight``.
 
     With a router it is the weight that the router is given; without one, requests are spread over all pods, so it is
     the ReplicaSet's share of the pods, rounded down; for blue-green the active ReplicaSet has all of it.
@@ -46,7 +39,7 @@ def traffic_weight(world: World, replica_set: ReplicaSet) -> int:
         return replica_set.replicas * 100 // pods if pods else 0
     weights = status.canary.weights
     if weights is None:
-        return max_traffic_weight(world) if name and name == status.stable_rs else 0
+        return max_traffic_weight(world.rollout) if name and name == status.stable_rs else 0
     given = 0
     for destination in (weights.stable, weights.canary, *weights.additional):
         if destination.pod_template_hash == name:

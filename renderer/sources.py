@@ -230,22 +230,11 @@ class _Templates:
 
     def _make_environment(self) -> ImmutableSandboxedEnvironment:
         # Jinja takes a twentieth of a second to import, and most apps have no templates.
-        from jinja2 import FunctionLoader, StrictUndefined
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
+        from jinja2 import FunctionLoader
 
-        from renderer.layouts import to_yaml
+        from renderer.layouts import sandbox
 
-        environment = ImmutableSandboxedEnvironment(
-            loader=FunctionLoader(self._load),
-            undefined=StrictUndefined,
-            autoescape=False,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-            newline_sequence="\n",
-        )
-        environment.filters["to_yaml"] = to_yaml
-        return environment
+        return sandbox(FunctionLoader(self._load))
 
     def _load(self, name: str) -> tuple[str, str, None] | None:
         """Return a template to include, by its path from the repository's root; None where it is not there."""

@@ -8,8 +8,8 @@ from renderer.discover import AppRef
 from renderer.model import World
 from renderer.release import course
 from renderer.workspace import Release, Workspace, render_release
-from renderer.write import Mode, unified
-from renderer.write_release import RenderRequest, rendered_worlds
+from renderer.write import unified
+from renderer.write_release import rendered_worlds
 
 
 def diff_steps(
@@ -22,10 +22,9 @@ def diff_steps(
     Raises RollstepError with the findings of all apps.
     """
     workspace = Workspace.open(directory)
-    before = rendered_worlds(workspace, RenderRequest(directory, targets, from_step, Mode.DIFF, False, now))
+    before = rendered_worlds(workspace, targets, from_step, now)
     if to_step is not None:
-        request = RenderRequest(directory, targets, to_step, Mode.DIFF, False, now)
-        after = [world for _, world in rendered_worlds(workspace, request)]
+        after = [world for _, world in rendered_worlds(workspace, targets, to_step, now)]
     else:
         after = [_next(world) for _, world in before]
     return [(old[0].app.ref, _diff(*old, new)) for old, new in zip(before, after, strict=True)]
@@ -37,8 +36,7 @@ def _next(world: World) -> World:
 
 def _diff(release: Release, before: World, after: World) -> dict[str, str]:
     old, new = render_release(release, before).files, render_release(release, after).files
-    folder = release.output
-    prefix = folder.relative_to(release.root).as_posix() if folder.is_relative_to(release.root) else folder.name
+    prefix = f"{release.place}/{release.app.settings.output}"
     return {
         f"{prefix}/{name}": "".join(unified(f"{prefix}/{name}", old.get(name), new.get(name)))
         for name in sorted(old.keys() | new.keys())

@@ -12,8 +12,10 @@ from renderer.describe import gate_text
 from renderer.duration import human_duration
 from renderer.engine import next_wakeup
 from renderer.engine.gates import open_gate
+from renderer.engine.replicas import get_current_set_weight
+from renderer.engine.spec import max_traffic_weight
 from renderer.model import CanaryStrategy, ReplicaSet, World, format_time
-from renderer.roles import max_traffic_weight, roles, traffic_weight
+from renderer.roles import roles, traffic_weight
 from renderer.tables import text_table
 
 ICONS = {
@@ -98,8 +100,8 @@ def describe(world: World) -> RolloutInfo:
     rollout, status, strategy = world.rollout, world.status, world.rollout.strategy
     canary = strategy if isinstance(strategy, CanaryStrategy) else None
     gate = "" if rollout.paused or status.pause_conditions else open_gate(rollout, status)
-    replica_sets = tuple(_replica_set_info(world, rs) for rs in world.replica_sets)
-    newest = next((rs for rs in replica_sets if rs.revision == max(r.revision for r in replica_sets)), None)
+    replica_sets = tuple(_replica_set_info(world, rs) for rs in by_revision(world.replica_sets))
+    newest = next(iter(replica_sets), None)
     return RolloutInfo(
         name=rollout.name,
         namespace=rollout.namespace,
@@ -107,31 +109,17 @@ def describe(world: World) -> RolloutInfo:
         message=gate_text(gate, world) if gate else status.message,
         strategy="Canary" if canary else "BlueGreen",
         step=f"{status.current_step_index or 0}/{len(canary.steps)}" if canary and canary.steps else "",
-        set_weight=set_weight(world) if canary else None,
+        set_weight=get_current_set_weight(rollout, status) if canary else None,
         actual_weight=newest.weight if canary and newest else None,
-        max_traffic_weight=max_traffic_weight(world) if canary else None,
+        max_traffic_weight=max_traffic_weight(rollout) if canary else None,
         paused_until=next_wakeup(world) if status.pause_conditions else None,
         desired=rollout.replicas,
         current=status.replicas,
         updated=status.updated_replicas,
         ready=status.ready_replicas,
         available=status.available_replicas,
-        replica_sets=tuple(sorted(replica_sets, key=lambda rs: (-rs.revision, rs.name))),
+        replica_sets=replica_sets,
     )
-
-
-def set_weight(world: World) -> int:
-    """Return the weight that the current step asks for, out of the maximum weight.
-
-    Source: ``GetCurrentSetWeight`` in Argo Rollouts v1.9 ``utils/replicaset/canary.go``.
-    """
-    strategy, status = world.rollout.strategy, world.status
-    if status.abort or not isinstance(strategy, CanaryStrategy):
-        return 0
-    index = status.current_step_index or 0
-    if index >= len(strategy.steps):
-        return max_traffic_weight(world)
-    return next((s.set_weight for s in reversed(strategy.steps[: index + 1]) if s.set_weight is not None), 0)
 
 
 def _replica_set_info(world: World, replica_set: ReplicaSet) -> ReplicaSetInfo:

@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from renderer.discover import AppRef, find_apps
 from renderer.engine import check_supported
 from renderer.engine.step_hash import compute_step_hash
-from renderer.errors import Finding, RollstepError
+from renderer.errors import Finding, RollstepError, UsageError, each
 from renderer.load import App, load_app
 from renderer.manifest import Manifest, Source
 from renderer.model import Rollout, World
@@ -46,6 +45,14 @@ class Workspace:
     def apps(self, targets: Sequence[str]) -> tuple[AppRef, ...]:
         """Return the apps that ``targets`` name, all where there are none; raise UsageError for an unknown one."""
         return find_apps(self.root, self.settings, targets, self.cwd)
+
+    def some_apps(self, targets: Sequence[str]) -> tuple[AppRef, ...]:
+        """Return the apps that ``targets`` name; raise UsageError for an unknown one or where there is none."""
+        refs = self.apps(targets)
+        if not refs:
+            path = self.settings.environments_path
+            raise UsageError(f"there is no app in {path}/", hint="rollstep init makes one from your manifests")
+        return refs
 
     def shown(self, path: Path) -> str:
         """Return ``path`` as messages name it: from the root, as git does."""
@@ -80,6 +87,12 @@ class Release:
     def output(self) -> Path:
         """The folder of the rendered manifests."""
         return self.folder / self.app.settings.output
+
+    @property
+    def place(self) -> str:
+        """The app's folder as git names it: from the repository's root."""
+        folder = self.folder
+        return folder.relative_to(self.root).as_posix() if folder.is_relative_to(self.root) else folder.name
 
 
 def find_root(start: Path) -> Path:
@@ -133,16 +146,7 @@ def note_interrupted(root: Path) -> None:
 def open_releases(workspace: Workspace, targets: Sequence[str], now: datetime) -> list[Release]:
     """Open every app that ``targets`` name; raise RollstepError with the findings of all of them."""
     note_interrupted(workspace.root)
-    releases: list[Release] = []
-    findings: list[Finding] = []
-    for ref in workspace.apps(targets):
-        try:
-            releases.append(open_release(workspace, ref, now))
-        except RollstepError as error:
-            findings += error.findings
-    if findings:
-        raise RollstepError(findings)
-    return releases
+    return each(workspace.apps(targets), lambda ref: open_release(workspace, ref, now))
 
 
 def resolve_app(app: App, root: Path, state: State | None, rendered: Sequence[Manifest], now: datetime) -> Release:
@@ -178,16 +182,18 @@ def _check_status(world: World, state: State) -> None:
     steps have been changed since: the release begins anew then.
     """
     findings = []
-    hashes = (("stableRS",), ("currentPodHash",), ("blueGreen", "activeSelector"))
-    for path in hashes:
-        value: Any = state.status.to_dict()
-        for part in path:
-            value = value.get(part) or {}
+    status = state.status
+    hashes = {
+        ("stableRS",): status.stable_rs,
+        ("currentPodHash",): status.current_pod_hash,
+        ("blueGreen", "activeSelector"): status.blue_green.active_selector,
+    }
+    for path, value in hashes.items():
         if value and not world.replica_set_by_hash(value):
             message = f"no ReplicaSet among the rendered manifests has the hash {value}"
             findings.append(damage(state.source, ("status", *path), message))
-    index, steps = state.status.current_step_index, steps_of(world)
-    same_steps = state.status.current_step_hash == compute_step_hash(world.rollout)
+    index, steps = status.current_step_index, steps_of(world)
+    same_steps = status.current_step_hash == compute_step_hash(world.rollout)
     if index is not None and index > len(steps) and same_steps:
         message = f"{index} is out of range: the Rollout has {len(steps)} steps"
         findings.append(damage(state.source, ("status", "currentStepIndex"), message))
@@ -208,9 +214,7 @@ def render_release(release: Release, world: World, *, keep_time: bool = False) -
     """Render ``world``, which ``release`` has moved to; ``keep_time`` where nothing about the release has moved."""
     objects = all_objects(release.resolved, world)
     ref, settings = release.app.ref, release.app.settings
-    folder = ref.folder
-    source = folder.relative_to(release.root).as_posix() if folder.is_relative_to(release.root) else folder.name
-    context = RenderContext(ref.name, ref.environment, source, settings.values)
+    context = RenderContext(ref.name, ref.environment, release.place, settings.values)
     files = render(objects, user_templates=settings.templates, context=context)
     state = release.state if keep_time and release.state is not None else next_state(release.state, world)
     return Rendered(files, state, dump_state(state))

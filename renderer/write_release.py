@@ -10,7 +10,7 @@ import click
 
 from renderer.discover import AppRef
 from renderer.engine import settle
-from renderer.errors import Finding, RollstepError, UsageError
+from renderer.errors import Finding, UsageError, each
 from renderer.model import World
 from renderer.release import Move, at_step, moved, react, steps_of
 from renderer.state import STATUS_FILE
@@ -63,14 +63,15 @@ def render_releases(request: RenderRequest) -> int:
     workspace = Workspace.open(request.directory)
     if request.mode is Mode.WRITE:
         _recover(workspace)
-    results = [_prepare(release, world) for release, world in rendered_worlds(workspace, request)]
+    worlds = rendered_worlds(workspace, request.targets, request.step, request.now)
+    results = [_prepare(release, world) for release, world in worlds]
     stale = [result for result in results if not result.is_fresh]
     if request.mode is Mode.CHECK:
         _tell_stale(workspace, stale, len(results))
         return 1 if stale else 0
     if request.mode is Mode.DIFF:
         for result in stale:
-            click.echo(_diff(workspace, result), nl=False)
+            click.echo(_diff(result), nl=False)
         return 0
     if request.validate:
         _validate(workspace, stale)
@@ -89,25 +90,12 @@ def render_releases(request: RenderRequest) -> int:
     return 0
 
 
-def rendered_worlds(workspace: Workspace, request: RenderRequest) -> list[tuple[Release, World]]:
+def rendered_worlds(
+    workspace: Workspace, targets: Sequence[str], step: int | None, now: datetime | None
+) -> list[tuple[Release, World]]:
     """Return each named release with the world that is to be rendered; raise RollstepError with all findings."""
     note_interrupted(workspace.root)
-    refs = workspace.apps(request.targets)
-    if not refs:
-        path = workspace.settings.environments_path
-        raise UsageError(f"there is no app in {path}/", hint="rollstep init makes one from your manifests")
-    pairs: list[tuple[Release, World]] = []
-    findings: list[Finding] = []
-    for ref in refs:
-        try:
-            pairs.append(current_release(workspace, ref, request.now, request.step))
-        except UsageError:
-            raise
-        except RollstepError as error:
-            findings += error.findings
-    if findings:
-        raise RollstepError(findings)
-    return pairs
+    return each(workspace.some_apps(targets), lambda ref: current_release(workspace, ref, now, step))
 
 
 def current_release(
@@ -139,7 +127,7 @@ def _move(world: World, step: int | None) -> Move:
         raise UsageError(f"{place} has {len(steps)} steps: --step takes 0 to {len(steps)}")
     if not world.status.stable_rs:
         return react(world)
-    begun = settle(world, hold_step=0 if world.status.current_step_index is None else world.status.current_step_index)
+    begun = settle(world, hold_step=world.status.current_step_index or 0)
     return replace(at_step(begun.world, step), before=world)
 
 
@@ -170,7 +158,7 @@ def _validate(workspace: Workspace, stale: Sequence[RenderedRelease]) -> None:
 
 def _tell_stale(workspace: Workspace, stale: Sequence[RenderedRelease], total: int) -> None:
     for result in stale:
-        click.echo(_diff(workspace, result), nl=False)
+        click.echo(_diff(result), nl=False)
     for result in stale:
         target = f"{result.release.app.ref.environment}/{result.release.app.ref.name}"
         begins = result.rendered.state.status.current_pod_hash
@@ -186,12 +174,11 @@ def _tell_stale(workspace: Workspace, stale: Sequence[RenderedRelease], total: i
         click.echo(f"{total} {'app is' if total == 1 else 'apps are'} up to date", err=True)
 
 
-def _diff(workspace: Workspace, result: RenderedRelease) -> str:
-    folder = result.release.folder
-    prefix = folder.relative_to(workspace.root).as_posix() if folder.is_relative_to(workspace.root) else folder.name
-    text = diff(result.changes, f"{prefix}/{result.release.app.settings.output}")
+def _diff(result: RenderedRelease) -> str:
+    place = result.release.place
+    text = diff(result.changes, f"{place}/{result.release.app.settings.output}")
     if result.old_status != result.rendered.status_text:
-        text += "".join(unified(f"{prefix}/{STATUS_FILE}", result.old_status, result.rendered.status_text))
+        text += "".join(unified(f"{place}/{STATUS_FILE}", result.old_status, result.rendered.status_text))
     return text
 
 
@@ -199,10 +186,8 @@ def print_releases(
     directory: str, targets: tuple[str, ...], step: int | None, output: str, now: datetime | None
 ) -> str:
     """Return the manifests of the named apps as one stream of YAML documents or one JSON List."""
-    workspace = Workspace.open(directory)
-    request = RenderRequest(directory, targets, step, Mode.DIFF, False, now)
     files: dict[str, str] = {}
-    for release, world in rendered_worlds(workspace, request):
+    for release, world in rendered_worlds(Workspace.open(directory), targets, step, now):
         rendered = render_release(release, world)
         files.update((f"{release.title}/{name}", text) for name, text in rendered.files.items())
     return stream(files, output)
