@@ -345,7 +345,9 @@ def test_completion_and_help(checkout: Checkout) -> None:
     from renderer.cli import VERBS
 
     for verb in VERBS:
-        assert "xample" in checkout.run(verb, "--help").stdout, verb
+        text = checkout.run(verb, "--help").stdout
+        assert "xample" in text, verb
+        assert "\\b" not in text, verb
 
 
 def test_the_subject_of_commits_can_be_set(checkout: Checkout) -> None:

@@ -49,16 +49,16 @@ def command(
     dry_run: bool,
     output: str,
 ) -> None:
-    r"""Scaffold environments/ENV/APP/ and rollstep.yaml from manifests that exist.
+    """Scaffold environments/ENV/APP/ and rollstep.yaml from manifests that exist.
 
     A Rollout goes in as it is, with the Services and Ingresses that belong to it. Where there is none, each Deployment
     is turned into a Rollout: a canary whose weights nginx sets where an nginx Ingress leads to it, a canary by numbers
     of pods elsewhere, or a blue-green release. What was left out or needs a look is told. Nothing is written unless
     the result can be released, and no file that is there already is changed.
 
-    \b
-    Examples: rollstep init manifests/ --env staging --env prod
-              helm template web ./chart | rollstep init - --steps 10,50
+    Example: rollstep init manifests/ --env staging --env prod
+
+    Example: helm template web ./chart | rollstep init - --steps 10,50
     """
     from renderer.scaffold import Choices
     from renderer.scaffold_files import InitRequest, initialize, next_commands, tree

@@ -47,7 +47,7 @@ def command(
     dry_run: bool,
     now: datetime | None,
 ) -> None:
-    r"""Render the manifests of the current step of each TARGET.
+    """Render the manifests of the current step of each TARGET.
 
     TARGET is an app's folder, ENV/APP, an environment, or an app's name; without one, all apps. The step that
     status.yaml records is kept; a new pod template begins its release at step 0.
@@ -55,10 +55,11 @@ def command(
     TARGET may also be files of manifests, or - for standard input: then nothing is read or written beside them, and
     the manifests are printed. --stable or --stable-ref give the version that the release starts from.
 
-    \b
-    Examples: rollstep render --check
-              kustomize build overlays/prod | rollstep render - --env prod
-              rollstep render rollout.yaml services.yaml --step 2 --stable old-rollout.yaml
+    Example: rollstep render --check
+
+    Example: kustomize build overlays/prod | rollstep render - --env prod
+
+    Example: rollstep render rollout.yaml services.yaml --step 2 --stable old-rollout.yaml
     """
     files = [target for target in targets if target == "-" or Path(directory, target).is_file()]
     if files and len(files) != len(targets):
