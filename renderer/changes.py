@@ -34,7 +34,8 @@ class ObjectChange:
 class StepChange:
     """What one commit does to one app.
 
-    ``action`` is ``step`` or the verb (``abort``, ``promote``, ``set image``, ``scale``); ``step`` counts from 0 to
+    ``action`` is ``step`` or the verb (``abort``, ``promote``, ``set image``, ``scale``), ``verb`` the command with the
+    options that decide what comes of it (``advance --to 3``); ``step`` counts from 0 to
     ``steps`` as ``currentStepIndex`` does, both None without steps; ``weight`` is the canary's percentage and
     ``traffic`` says the same in words where that is more than a percentage (``20/1000 to 7776f59c58``); ``stable`` and
     ``canary`` are pod-template-hashes; ``detail`` ends the subject, ``note`` begins the body.
@@ -52,6 +53,7 @@ class StepChange:
     canary: str = ""
     detail: str = ""
     note: str = ""
+    verb: str = ""
     replica_sets: tuple[ReplicaSetChange, ...] = ()
     objects: tuple[ObjectChange, ...] = ()
 
@@ -87,6 +89,7 @@ class StepChange:
         values = {
             "App": self.app,
             "Env": self.environment,
+            "Verb": self.verb,
             "Step": "" if self.step is None or self.steps is None else f"{self.step}/{self.steps}",
             "Revision": str(self.revision),
             "Stable": self.stable,

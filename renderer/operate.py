@@ -48,12 +48,15 @@ class Session:
             click.echo(line, err=True)
         self.refs = self.workspace.some_apps(request.targets)
 
-    def run(self, verb: Verb, name: str, refs: Sequence[AppRef], *, together: bool = False) -> list[Outcome]:
+    def run(
+        self, verb: Verb, name: str, refs: Sequence[AppRef], *, together: bool = False, options: str = ""
+    ) -> list[Outcome]:
         """Do ``verb`` for ``refs``, a commit for each app or one for all; nothing is written unless all are valid.
 
+        ``name`` and ``options`` are the command as the commit's trailers tell it, so that it can be done again.
         ``advance`` commits as well what else has changed in the manifests of an app whose release does not move.
         """
-        outcomes = each(refs, lambda ref: named(ref, lambda: self._prepare(ref, verb, name)))
+        outcomes = each(refs, lambda ref: named(ref, lambda: self._prepare(ref, verb, name, options)))
         moved = [outcome for outcome in outcomes if outcome.move is not None]
         if self.request.validate:
             check_files(self.workspace, [(o.release, o.rendered) for o in moved if o.rendered is not None])
@@ -83,12 +86,12 @@ class Session:
             return None if begun and index >= to_step else advance(world, to_step=to_step)
 
         while True:
-            (outcome,) = self.run(verb, "advance", [ref])
+            (outcome,) = self.run(verb, "advance", [ref], options=f"--to {to_step}")
             begun = True
             if outcome.move is None or self.request.dry_run:
                 return (outcome.world.status.current_step_index or 0) >= to_step
 
-    def _prepare(self, ref: AppRef, verb: Verb, name: str) -> Outcome:
+    def _prepare(self, ref: AppRef, verb: Verb, name: str, options: str) -> Outcome:
         release = open_release(self.workspace, ref, self.now)
         reason = None
         move = verb(release.world)
@@ -102,7 +105,8 @@ class Session:
         if reason is not None and not changes:
             return Outcome(release, None, reason=reason)
         change = step_change(move, ref.name, ref.environment, name)
-        change = replace(change, objects=(*change.objects, *other_changes(changes, change.objects)))
+        objects = (*change.objects, *other_changes(changes, change.objects))
+        change = replace(change, verb=f"{name} {options}".rstrip(), objects=objects)
         return Outcome(release, move, rendered, changes, change, reason)
 
 

@@ -21,6 +21,7 @@ STEP = StepChange(
     weight=20,
     stable="776569cbc6",
     canary="7776f59c58",
+    verb="advance --to 2",
     note="setWeight: 20",
     replica_sets=(
         ReplicaSetChange("web-776569cbc6", 1, "stable", 5, 4, 100, 80),
@@ -53,6 +54,7 @@ def test_the_message_of_a_step() -> None:
         "\n"
         "Rollstep-App: web\n"
         "Rollstep-Env: prod\n"
+        "Rollstep-Verb: advance --to 2\n"
         "Rollstep-Step: 2/6\n"
         "Rollstep-Revision: 2\n"
         "Rollstep-Stable: 776569cbc6\n"
@@ -88,6 +90,7 @@ def test_several_apps_are_one_commit_with_the_trailers_of_each() -> None:
         {
             "App": "web",
             "Env": "prod",
+            "Verb": "advance --to 2",
             "Step": "2/6",
             "Revision": "2",
             "Stable": "776569cbc6",

@@ -31,6 +31,7 @@ def command(directory: str, /, targets: tuple[str, ...], full: bool, skip_curren
     session = Session(Request(directory, targets, **choices))
     if full:
         session.run(acting(actions.promote_full), "promote full", session.refs)
+    elif skip_current_step:
+        session.run(promoting(actions.skip_step), "promote", session.refs, options="--skip-current-step")
     else:
-        action = actions.skip_step if skip_current_step else actions.promote
-        session.run(promoting(action), "promote", session.refs)
+        session.run(promoting(actions.promote), "promote", session.refs)
