@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint format bench e2e fields clean distclean
+.PHONY: help setup demo test lint format bench e2e fields golden clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +46,10 @@ fields: ## print the tables of Go types and of CRDs again, after a change of ver
 	@command -v go >/dev/null || { echo "This needs Go: the tables are printed from the Go types themselves." >&2; exit 1; }
 	cd renderer/pod_template/generate && go generate
 	cd renderer/kubeconform/generate && go generate
+
+golden: $(DEVELOPMENT) ## read the corpus of YAML texts with Kubernetes' own parser again (needs Go)
+	@command -v go >/dev/null || { echo "This needs Go: the values are those of the Go parser itself." >&2; exit 1; }
+	$(PYTHON) -m tests.yaml_corpus | go run -C tests/data/yaml/generate . | gzip -9 -n > tests/data/yaml/golden.jsonl.gz
 
 clean: ## remove what builds and checks leave
 	rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

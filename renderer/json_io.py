@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from renderer.yaml_scalars import Scalar, plain_scalar
+from renderer.yaml_values import Scalar, plain_scalar
 
 FieldPath: TypeAlias = tuple[str | int, ...]
 

@@ -5,21 +5,22 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from renderer.errors import Finding, RollstepError
 from renderer.lint.comments import Comment
 from renderer.lint.rules import RULES
 from renderer.manifest import field_path
-from renderer.yaml_nodes import PLAIN, compose
-from renderer.yaml_scalars import Scalar, plain_scalar
+from renderer.yaml_nodes import PLAIN, QUOTED, compose, is_merge
+from renderer.yaml_values import CORE, Scalar, is_known_tag, plain_scalar
 
 MOST_DIFFERENCES = 1000
 """Findings in one file after which no more are looked for."""
 _COMMENT = re.compile(r"(?:^|(?<=[ \t]))#[^\r\n]*", re.MULTILINE)
 _BLANK = re.compile(r"[ \t]*(#.*)?")
 _BREAK = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")
+_OF_COLLECTION = {"mapping": f"{CORE}map", "sequence": f"{CORE}seq"}
 _CORE_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _CORE_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _CORE_WORDS: dict[str, Scalar] = {
@@ -30,41 +31,43 @@ _CORE_WORDS: dict[str, Scalar] = {
 
 
 def look_at_text(text: str, file: str) -> tuple[list[Comment], list[Finding]]:
-    """Return the comments of a YAML stream and a finding for each scalar that YAML 1.2 reads as another value.
+    """Return the comments of a YAML stream and what its tags and scalars may be mistaken for.
 
-    Both are empty for what is not YAML, which is told where it is read.
+    Findings are the tags that Kubernetes drops, and the scalars that YAML 1.2 reads as another value.  Both lists are
+    empty for what is not YAML, which is told where it is read.
     """
     try:
-        nodes = list(compose(text.removeprefix("\ufeff"), file))
+        roots = list(compose(text.removeprefix("\ufeff"), file))
     except RollstepError:
         return [], []
     seen: set[int] = set()
-    scalars: list[tuple[Any, tuple[str | int, ...]]] = []
-    for node in nodes:
-        _collect(node, (), seen, scalars)
+    found: list[tuple[Any, tuple[str | int, ...]]] = []
+    for node in roots:
+        _collect(node, (), seen, found)
+    scalars = [(node, path) for node, path in found if node.id == "scalar"]
     spans = sorted((node.start_mark.index, node.end_mark.index) for node, _ in scalars)
-    differences = (finding for node, path in scalars if (finding := _difference(node, path, file)))
-    findings = list(islice(differences, MOST_DIFFERENCES))
+    tags = (_dropped_tag(node, path, file) for node, path in found) if "!" in text else iter(())
+    values = (_difference(node, path, file) for node, path in scalars)
+    findings = list(islice((finding for finding in chain(tags, values) if finding), MOST_DIFFERENCES))
     return list(_comments(text.removeprefix("\ufeff"), file, spans)), findings
 
 
 def _collect(
-    node: Any, path: tuple[str | int, ...], seen: set[int], scalars: list[tuple[Any, tuple[str | int, ...]]]
+    node: Any, path: tuple[str | int, ...], seen: set[int], found: list[tuple[Any, tuple[str | int, ...]]]
 ) -> None:
-    """Add every scalar at and below ``node``, keys too, with its field; what an alias repeats counts once."""
+    """Add every node at and below ``node``, keys too, with its field; what an alias repeats counts once."""
     if id(node) in seen:
         return
     seen.add(id(node))
-    if node.id == "scalar":
-        scalars.append((node, path))
-    elif node.id == "sequence":
+    found.append((node, path))
+    if node.id == "sequence":
         for index, item in enumerate(node.value):
-            _collect(item, (*path, index), seen, scalars)
-    else:
+            _collect(item, (*path, index), seen, found)
+    elif node.id == "mapping":
         for key, value in node.value:
             name = str(key.value) if key.id == "scalar" else "?"
-            _collect(key, (*path, name), seen, scalars)
-            _collect(value, (*path, name), seen, scalars)
+            _collect(key, (*path, name), seen, found)
+            _collect(value, (*path, name), seen, found)
 
 
 def _comments(text: str, file: str, spans: list[tuple[int, int]]) -> Iterator[Comment]:
@@ -103,6 +106,21 @@ def _difference(node: Any, path: tuple[str | int, ...], file: str) -> Finding | 
     message = f"{node.value} is {_told(value)} to Kubernetes, and {_told(other)} in YAML 1.2"
     hint = "write true or false, or put it in quotes" if isinstance(value, bool) else RULES["RS010"].what_to_do
     return Finding(file, mark.line + 1, mark.column + 1, field_path(path), message, hint, "RS010")
+
+
+def _dropped_tag(node: Any, path: tuple[str | int, ...], file: str) -> Finding | None:
+    """Return what is to be told of a tag that makes text of a scalar, or changes nothing of a collection."""
+    tag = str(node.tag)
+    if tag in (PLAIN, QUOTED, _OF_COLLECTION.get(node.id)) or is_merge(node):
+        return None
+    if node.id == "scalar" and is_known_tag(tag):
+        return None
+    shown = f"!!{tag.removeprefix(CORE)}" if tag.startswith(CORE) else tag
+    found = f'the text "{node.value[:40]}"' if node.id == "scalar" else f"a plain {node.id}"
+    message = f"Kubernetes does not know the tag {shown}, and reads {found}"
+    mark = node.start_mark
+    what_to_do = RULES["RS011"].what_to_do
+    return Finding(file, mark.line + 1, mark.column + 1, field_path(path), message, what_to_do, "RS011")
 
 
 def core_scalar(text: str) -> Scalar:

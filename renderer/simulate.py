@@ -61,7 +61,7 @@ def read_scenario(text: str, file: str) -> Scenario:
     As in the recordings, which PyYAML wrote, a plain ``1e8`` is text: YAML 1.1 has no number without a point there.
     """
     from renderer.yaml_io import load_documents
-    from renderer.yaml_scalars import plain_scalar
+    from renderer.yaml_values import plain_scalar
 
     def scalar(plain: str) -> str | int | float | bool | None:
         return plain if EXPONENT.fullmatch(plain) else plain_scalar(plain)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from yaml import MappingNode
+from yaml import MappingNode, ScalarNode
 from yaml.nodes import Node
 
 from renderer.errors import Finding, RollstepError
@@ -15,7 +15,7 @@ from renderer.json_io import load_json
 from renderer.manifest import field_path
 from renderer.yaml_io import BYTE_ORDER_MARK, Document, load_documents
 from renderer.yaml_layout import Layout, json_layout, layout_of
-from renderer.yaml_nodes import FieldPath, compose, entry_index, entry_value, is_merge, is_null, shared_nodes
+from renderer.yaml_nodes import FieldPath, compose, entry_index, entry_value, is_merge, is_null, nodes, shared_nodes
 from renderer.yaml_pieces import NotInPlaceError, Pieces
 from renderer.yaml_rewrite import quoted, rewritten
 
@@ -89,10 +89,9 @@ def _changed(
     root = _roots(text, "")[document_index]
     layout = layout_of(root, text)
     edited = _in_place(text, document_index, path, value, below, layout)
-    # Text of several lines may need the line end that the file lacks.
-    for end in ("", layout.newline) if edited is not None and not text.endswith("\n") else ("",):
-        if edited is not None and _reads_as(edited + end, wanted):
-            return edited + end
+    if edited is not None and _reads_as(edited, wanted):
+        # kubectl reads a line end there, but other readers take a block without one for another text.
+        return edited + layout.newline if _ends_in_block(edited) else edited
     # Written anew, an anchor would move and the aliases of the value with it.
     if not _is_shared(root, path):
         edited = rewritten(text, document_index, lambda data: _assign(data, path, value, quoted), layout)
@@ -113,6 +112,14 @@ def _in_place(
     for start, end, new in sorted(pieces, reverse=True):
         text = text[:start] + new + text[end:]
     return text
+
+
+def _ends_in_block(text: str) -> bool:
+    """Tell whether a text without a line end at its end ends within a literal or folded block."""
+    if text.endswith("\n"):
+        return False
+    blocks = (node for node in nodes(_roots(text, "")[-1]) if isinstance(node, ScalarNode) and node.style in ("|", ">"))
+    return any(node.end_mark.index == len(text) for node in blocks)
 
 
 def _reads_as(text: str, wanted: list[Any]) -> bool:

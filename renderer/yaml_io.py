@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from codecs import BOM_UTF8
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from renderer.manifest import Source, field_path
 from renderer.yaml_dump import dump
 from renderer.yaml_nodes import (
     MAX_DEPTH,
+    MERGE,
     PLAIN,
     QUOTED,
     TEMPLATE_HINT,
@@ -27,8 +28,10 @@ from renderer.yaml_nodes import (
     alias_within_itself,
     compose,
     is_merge,
+    node_key,
 )
-from renderer.yaml_scalars import Scalar, key_text, plain_scalar, tagged_scalar
+from renderer.yaml_stream import node_findings, stream_findings
+from renderer.yaml_values import Scalar, plain_key, plain_scalar, tagged_scalar
 
 __all__ = ["Document", "FieldPath", "decode", "dump", "load_documents", "load_json_lines", "read_text"]
 
@@ -37,7 +40,6 @@ BYTE_ORDER_MARK = "\ufeff"
 MAX_NODES = 2_000_000
 """Values in one document after its aliases are expanded: what keeps a small file from filling the memory."""
 
-_TAGS: dict[type[Node], str] = {MappingNode: "tag:yaml.org,2002:map", SequenceNode: "tag:yaml.org,2002:seq"}
 _SHOWN_LEVELS = 8
 _LIKE_JSON = re.compile(r"\s*[{\[]")
 
@@ -92,17 +94,28 @@ def load_documents(text: str, file: str, scalar: Callable[[str], Scalar] = plain
             return [Document(load_json(text, scalar), Source(file, JsonPositions(text)))]
         except ValueError:
             pass
+    if not text.endswith("\n"):
+        text += "\n"  # as kubectl does, which shows in a block that ends the file
     documents = []
-    findings: list[Finding] = []
-    for node in compose(text, file):
+    findings = list(stream_findings(text, file))
+    for node in _composed(text, file, findings):
+        findings += node_findings(node, text, file)
         constructor = _Constructor(node, file, scalar)
         value = constructor.value(node, (), 0)
         findings += constructor.findings
         if value is not None:
-            documents.append(Document(value, Source(file, Positions(node, scalar))))
+            documents.append(Document(value, Source(file, Positions(node))))
     if findings:
         raise RollstepError(findings)
     return documents
+
+
+def _composed(text: str, file: str, findings: list[Finding]) -> Iterator[Node]:
+    """Yield the documents' nodes; what is no YAML is raised together with what was found before."""
+    try:
+        yield from compose(text, file)
+    except RollstepError as error:
+        raise RollstepError([*findings, *error.findings]) from error
 
 
 def load_json_lines(text: str, file: str) -> list[Document]:
@@ -138,8 +151,6 @@ class _Constructor:
             raise RollstepError([self._too_large(node, path)])
         if isinstance(node, ScalarNode):
             return self._scalar(node, path)
-        if node.tag != QUOTED and node.tag != _TAGS[type(node)]:
-            self._add(node, path, f"the tag {node.tag} is not known to Kubernetes")
         if isinstance(node, SequenceNode):
             return [self.value(item, (*path, index), depth + 1) for index, item in enumerate(node.value)]
         assert isinstance(node, MappingNode)
@@ -159,10 +170,11 @@ class _Constructor:
         result: dict[str, Any] = {}
         merged: dict[str, Any] | None = None
         for key_node, value_node in node.value:
-            if is_merge(key_node):
+            if key_node.value == MERGE and is_merge(key_node):
                 if merged is not None:
                     self._add(key_node, path, "the key '<<' stands twice", "merge a list: <<: [*a, *b]")
-                merged = self._merge(value_node, path, depth)
+                aliased = value_node.start_mark.index < key_node.start_mark.index
+                merged = self._merge(value_node, path, depth, aliased)
                 for key in sorted(merged.keys() & result.keys()):
                     message = f"the key {key!r} stands before <<, which merges it too: readers differ in which one wins"
                     self._add(key_node, (*path, key), message, "put << before it, or remove one of them")
@@ -175,9 +187,10 @@ class _Constructor:
             result.setdefault(key, value)
         return result
 
-    def _merge(self, node: Node, path: FieldPath, depth: int) -> dict[str, Any]:
+    def _merge(self, node: Node, path: FieldPath, depth: int, aliased: bool) -> dict[str, Any]:
+        """Return what ``<<`` merges: a mapping or a list of them, which an alias may not stand for."""
         merged: dict[str, Any] = {}
-        for part in node.value if isinstance(node, SequenceNode) else [node]:
+        for part in node.value if isinstance(node, SequenceNode) and not aliased else [node]:
             if not isinstance(part, MappingNode):
                 self._add(part, path, "<< can merge mappings only")
                 continue
@@ -190,11 +203,8 @@ class _Constructor:
             braces = parent.flow_style and node.start_mark.index == parent.start_mark.index + 1
             self._add(node, path, "a key must be a string", TEMPLATE_HINT if braces else "")
             return ""
-        value = self._scalar(node, path)
-        if isinstance(value, str):
-            return value
         try:
-            return key_text(value)
+            return plain_key(node.value) if node.tag == PLAIN else node_key(node)
         except ValueError as error:
             self._add(node, path, str(error), "put it in quotes")
             return ""

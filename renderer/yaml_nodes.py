@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from yaml import MappingNode, ScalarNode, SequenceNode, YAMLError
@@ -15,7 +15,7 @@ from yaml.nodes import CollectionNode, Node
 from renderer.errors import Finding, RollstepError
 from renderer.json_io import MAX_DEPTH as MAX_DEPTH
 from renderer.json_io import FieldPath as FieldPath
-from renderer.yaml_scalars import Scalar, is_null_word, key_text, plain_scalar, tagged_scalar
+from renderer.yaml_values import CORE, is_null_word, plain_key, tagged_key
 
 PLAIN, QUOTED = "plain", "quoted"
 """The tags of nodes that have none in the text; collections have the one of quoted scalars."""
@@ -31,7 +31,7 @@ _NOT_ALLOWED = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U000100
 
 
 class _Composer(CParser):
-    """libyaml's parser, with the resolution of plain scalars left to :func:`plain_scalar`.
+    """libyaml's parser, with the resolution of plain scalars left to :mod:`renderer.yaml_values`.
 
     The parser calls itself for each level and would overflow the stack: so levels are counted where it asks for a tag.
     """
@@ -54,9 +54,8 @@ class _Composer(CParser):
 class Positions(Mapping[FieldPath, tuple[int, int]]):
     """Line and column of each field, found in the node tree when somebody asks."""
 
-    def __init__(self, root: Node, scalar: Callable[[str], Scalar]) -> None:
+    def __init__(self, root: Node) -> None:
         self._root = root
-        self._scalar = scalar
 
     def __getitem__(self, path: FieldPath) -> tuple[int, int]:
         node, mark = self._root, self._root.start_mark
@@ -90,7 +89,7 @@ class Positions(Mapping[FieldPath, tuple[int, int]]):
         elif isinstance(node, MappingNode):
             for key, value in node.value:
                 if isinstance(key, ScalarNode) and not is_merge(key):
-                    yield node_key(key, self._scalar), key, value
+                    yield node_key(key), key, value
             for merged in merged_nodes(node):
                 yield from self._fields(merged)
 
@@ -179,7 +178,7 @@ def alias_within_itself(root: Node) -> Node | None:
 
 def is_merge(key: Node) -> bool:
     """Tell whether a key is the ``<<`` that merges other mappings."""
-    return key.tag == PLAIN and key.value == MERGE
+    return key.value == MERGE and key.tag in (PLAIN, f"{CORE}merge")
 
 
 def merged_nodes(node: MappingNode) -> Iterator[Node]:
@@ -189,11 +188,10 @@ def merged_nodes(node: MappingNode) -> Iterator[Node]:
             yield from value.value if isinstance(value, SequenceNode) else (value,)
 
 
-def node_key(node: ScalarNode, scalar: Callable[[str], Scalar]) -> str:
+def node_key(node: ScalarNode) -> str:
     """Return the text that Kubernetes reads as key; raise ValueError where it can be none."""
-    if node.tag == QUOTED:
-        return str(node.value)
-    return key_text(scalar(node.value) if node.tag == PLAIN else tagged_scalar(node.tag, node.value))
+    tag, text = node.tag, node.value
+    return plain_key(text) if tag == PLAIN else str(text) if tag == QUOTED else tagged_key(tag, text)
 
 
 def is_null(node: Node) -> bool:
@@ -208,7 +206,7 @@ def entry_index(node: Node, part: str | int) -> int | None:
     if isinstance(node, SequenceNode):
         return part if isinstance(part, int) and 0 <= part < len(node.value) else None
     for index, (key, _) in enumerate(node.value if isinstance(node, MappingNode) else ()):
-        if isinstance(key, ScalarNode) and not is_merge(key) and node_key(key, plain_scalar) == part:
+        if isinstance(key, ScalarNode) and not is_merge(key) and node_key(key) == part:
             return index
     return None
 

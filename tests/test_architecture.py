@@ -91,6 +91,8 @@ SHELL = {
     "yaml_pieces",
     "yaml_rewrite",
     "yaml_scalars",
+    "yaml_stream",
+    "yaml_values",
 }
 """Everything else: what knows files, processes, formats, git or the command line."""
 
@@ -135,7 +137,7 @@ OWNERS = {
     "jinja2": {"layouts", "sources"},
     "jsonschema": {"kubeconform", "settings_check"},
     "ruamel": {"yaml_rewrite"},
-    "yaml": {"yaml_blocks", "yaml_edit", "yaml_io", "yaml_layout", "yaml_nodes", "yaml_pieces"},
+    "yaml": {"yaml_blocks", "yaml_edit", "yaml_io", "yaml_layout", "yaml_nodes", "yaml_pieces", "yaml_stream"},
 }
 """Who may import each library: YAML is read in one module and edited in another, manifests are laid out in one and a
 user's own templates filled in another, git is known to one alone."""

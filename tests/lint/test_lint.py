@@ -168,7 +168,7 @@ def test_what_is_no_manifest_is_left_out_of_a_folder_and_not_of_the_files_that_a
     (place / "out" / ".rollstep").touch()
     (place / "out" / "web.yaml").write_text("apiVersion: [\n", encoding="utf-8")
     assert lint_paths(str(place), ["."], {}).files == ("web.yaml",)
-    assert codes(place, "mkdocs.yml") == ["RS005"]
+    assert codes(place, "mkdocs.yml") == ["RS101", "RS101", "RS101", "RS011"]
     assert codes(place, "chart/templates/web.yaml") == ["RS002"]
 
 

@@ -37,8 +37,9 @@ RULES = (
         "RS005",
         "error",
         "A value that Kubernetes' YAML reader refuses",
-        "JSON, which manifests become, has no infinity, no NaN, no null keys and no tags of one's own.",
-        "Put the value in quotes, or remove the tag.",
+        "JSON, which manifests become, has no infinity, no NaN and no null keys. kubectl parts a file at each line "
+        "that begins with `---` before it reads YAML: `%YAML` above such a line or text behind it makes it fail.",
+        "Do what the message says: most often it is quotes around a value.",
     ),
     Rule(
         "RS006",
@@ -54,5 +55,13 @@ RULES = (
         "Kubernetes reads YAML 1.1: `yes`, `on` and `y` are true, `010` is 8 and `1_000` is 1000. Editors, linters and "
         "templates that read YAML 1.2 take them for text or for other numbers.",
         "Write `true` or `false`, a decimal number, or put text in quotes.",
+    ),
+    Rule(
+        "RS011",
+        "warning",
+        "A tag that Kubernetes drops",
+        "`!include`, `!vault`, `!!set` and the like mean something to other tools. Kubernetes' reader makes text of a "
+        "scalar that has such a tag, and takes no notice of one before a mapping or a list.",
+        "Write the value out, or remove the tag.",
     ),
 )
