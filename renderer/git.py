@@ -61,19 +61,21 @@ class Commit:
 
 
 class Repository:
-    """A git repository with a work tree."""
+    """A git repository; ``root`` is its work tree's folder, of a bare one the repository's own."""
 
     def __init__(self, repo: Repo) -> None:
         """Take GitPython's repository; use :meth:`open`."""
         self._repo = repo
-        self.root = Path(repo.working_dir).resolve()
+        self.is_bare = repo.bare or repo.working_tree_dir is None
         self.git_dir = Path(repo.git_dir).resolve()
+        self.root = self.git_dir if self.is_bare else Path(repo.working_dir).resolve()
 
     @classmethod
-    def open(cls, start: Path) -> Repository:
+    def open(cls, start: Path, *, allow_bare: bool = False) -> Repository:
         """Return the repository that ``start`` (a file or folder, which need not exist yet) lies in.
 
-        Raises RollstepError where there is none, or where it is bare.
+        Raises RollstepError where there is none, or where it is bare and that is not allowed: what only reads commits
+        can do without a work tree.
         """
         # GitPython costs a tenth of a second to import, and most verbs can do without.
         try:
@@ -88,9 +90,10 @@ class Repository:
             repo = Repo(folder, search_parent_directories=True, expand_vars=False)
         except (InvalidGitRepositoryError, NoSuchPathError) as error:
             raise RollstepError([Finding(str(start), 0, 0, "", "is in no git repository", "git init")]) from error
-        if repo.bare or repo.working_tree_dir is None:
+        repository = cls(repo)
+        if repository.is_bare and not allow_bare:
             raise RollstepError([Finding(str(start), 0, 0, "", "is in a bare git repository", "work in a clone of it")])
-        return cls(repo)
+        return repository
 
     def relative(self, path: Path | str) -> str:
         """Return ``path`` (absolute, or below the root) as git names it; raises RollstepError where it is outside."""
@@ -202,9 +205,18 @@ class Repository:
             "--format=" + "%x00".join(_LOG_FIELDS),
             *(self.resolve(ref), "--", *(literal(self.relative(path)) for path in paths)),
         )
-        values = output.stdout.decode(errors="replace").split("\0")
-        width = len(_LOG_FIELDS)
-        return tuple(_commit(values[start : start + width]) for start in range(0, len(values) - width + 1, width))
+        return _commits(output.stdout)
+
+    def commits(self, shas: Sequence[str]) -> tuple[Commit, ...]:
+        """Return the commits that the full hashes ``shas`` name, in that order."""
+        if not shas:
+            return ()
+        output = self.run(
+            *("-c", "log.showSignature=false", "log", "-z", "--no-color", "--encoding=UTF-8"),
+            *("--no-walk=unsorted", "--stdin", "--format=" + "%x00".join(_LOG_FIELDS)),
+            stdin="".join(f"{sha}\n" for sha in shas).encode(),
+        )
+        return _commits(output.stdout)
 
     def dirty(self, paths: Iterable[Path | str] = ()) -> tuple[str, ...]:
         """Return the files in and below ``paths`` (everywhere, where there are none) that are not as in HEAD, sorted.
@@ -277,7 +289,7 @@ class Repository:
         # `git status` would write the index where it can: whoever only reads should leave no lock behind when killed.
         own: dict[str, str] = {"GIT_OPTIONAL_LOCKS": "0"}
         if {"GIT_DIR", "GIT_WORK_TREE"} & os.environ.keys():
-            own |= {"GIT_DIR": str(self.git_dir), "GIT_WORK_TREE": str(self.root)}
+            own |= {"GIT_DIR": str(self.git_dir)} | ({} if self.is_bare else {"GIT_WORK_TREE": str(self.root)})
         if index := os.environ.get("GIT_INDEX_FILE"):
             path = Path(index).resolve()
             own["GIT_INDEX_FILE"] = str(path if path.is_relative_to(self.git_dir) else self.git_dir / "index")
@@ -300,6 +312,12 @@ def plain(text: str, limit: int = 20) -> str:
     lines = [line.rstrip() for line in text.replace("\r", "\n").replace("\t", "    ").split("\n")]
     shown = ["".join(character for character in line if character.isprintable()) for line in lines if line]
     return "\n".join(shown[-limit:])
+
+
+def _commits(log: bytes) -> tuple[Commit, ...]:
+    values = log.decode(errors="replace").split("\0")
+    width = len(_LOG_FIELDS)
+    return tuple(_commit(values[start : start + width]) for start in range(0, len(values) - width + 1, width))
 
 
 def _commit(values: Sequence[str]) -> Commit:

@@ -116,9 +116,14 @@ def plan_write(folder: Path, files: Mapping[str, str]) -> Changes:
     before = _read(folder / MARKER)
     marker = (
         None if before is None else before.decode(errors="replace"),
-        "".join(f"{digest(files[name].encode())}  {name}\n" for name in sorted(files)) if files else None,
+        marker_text(files) if files else None,
     )
     return Changes(folder, files, created, updated, deleted, tuple(unchanged), tuple(edited), marker)
+
+
+def marker_text(files: Mapping[str, str]) -> str:
+    """Return the text of the marker that lists ``files`` (text by name)."""
+    return "".join(f"{digest(files[name].encode())}  {name}\n" for name in sorted(files))
 
 
 def apply(changes: Changes, root: Path) -> None:

@@ -33,6 +33,7 @@ CORE = {
     "shape",
     "strategy_status",
     "tables",
+    "transitions",
     "tree",
     "verbs",
 }
@@ -79,6 +80,7 @@ SHELL = {
     "step_diff",
     "transaction",
     "validate",
+    "verify",
     "workspace",
     "write",
     "write_release",

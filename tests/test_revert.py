@@ -11,23 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.commands import TWO, Checkout
+from tests.commands import Checkout
+from tests.ten_steps import APPS, STEPS, ten_steps
 
-API = "registry.example.com/shop/api:2.0.0"
-APPS = ("prod/api", "prod/web")
-STEPS: tuple[tuple[str, ...], ...] = (
-    ("set", "image", "prod/web", f"web={TWO}"),
-    ("promote", "prod/web"),
-    ("set", "image", "prod/api", f"api={API}"),
-    ("advance", "prod/web"),
-    ("promote", "prod/api"),
-    ("abort", "prod/web"),
-    ("advance", "prod/api"),
-    ("retry", "prod/web"),
-    ("promote", "prod/web"),
-    ("scale", "prod/web", "--replicas", "8"),
-)
-"""Ten commits of a canary and of a blue-green release, one in the other."""
 LATER = "2026-03-01T23:00:00Z"
 
 
@@ -68,13 +54,7 @@ class History(Checkout):
 
 @pytest.fixture(scope="module")
 def released(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A checkout in which ten steps have been done, each an hour after the one before."""
-    checkout = Checkout(tmp_path_factory.mktemp("released") / "repo")
-    checkout.run("advance", *APPS, "--no-validate", "--now", "2026-03-01T08:00:00Z", "--together")
-    for hour, step in enumerate(STEPS):
-        checkout.run(*step, "--no-validate", "--now", f"2026-03-01T{9 + hour:02}:00:00Z")
-    assert len(checkout.subjects) == 2 + len(STEPS)
-    return checkout
+    return ten_steps(tmp_path_factory.mktemp("released") / "repo")
 
 
 def copy(released: Checkout, folder: Path) -> History:

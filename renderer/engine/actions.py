@@ -201,8 +201,14 @@ def restart_by_revision(world: World) -> World:
     """
     world = resolve_workload(world)
     metadata: Mapping[str, Any] = world.rollout.template.get("metadata") or {}
-    annotations = {**(metadata.get("annotations") or {}), RESTARTED_AT: format_time(world.now)}
-    return _with_template(world, {**world.rollout.template, "metadata": {**metadata, "annotations": annotations}})
+    annotations = _first(metadata.get("annotations") or {}, RESTARTED_AT, format_time(world.now))
+    template = {**world.rollout.template, "metadata": _first(metadata, "annotations", annotations)}
+    return _with_template(world, template)
+
+
+def _first(mapping: Mapping[str, Any], key: str, value: Any) -> Mapping[str, Any]:
+    """Return ``mapping`` with a value; a key that is new stands first, where an edit of a manifest puts it as well."""
+    return {**mapping, key: value} if key in mapping else {key: value, **mapping}
 
 
 def scale(world: World, replicas: int) -> World:

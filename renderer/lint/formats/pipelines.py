@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from xml.etree import ElementTree
 
 from renderer.lint.formats.places import column_of, file_of, fingerprints, line_of, message_of
@@ -26,11 +27,15 @@ def github(linted: Linted) -> str:
         place = {"file": file_of(finding), "line": line_of(finding), "col": column_of(finding)}
         given = {key: str(value) for key, value in place.items() if value}
         given["title"] = f"{finding.code} {rule.title}"
-        properties = ",".join(f"{key}={_property(value)}" for key, value in given.items())
-        lines.append(
-            f"::{GITHUB_LEVELS[rule.severity]} {properties}::{_data(f'{message_of(finding)} ({rule.link})')}\n"
-        )
+        message = f"{message_of(finding)} ({rule.link})"
+        lines.append(workflow_command(GITHUB_LEVELS[rule.severity], given, message))
     return "".join(lines)
+
+
+def workflow_command(level: str, properties: Mapping[str, str], message: str) -> str:
+    """Return the line that makes an annotation of GitHub (``file``, ``line``, ``col``, ``title``)."""
+    given = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
+    return f"::{level} {given}::{_data(message)}\n"
 
 
 def _data(text: str) -> str:

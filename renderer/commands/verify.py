@@ -1,0 +1,112 @@
+"""``rollstep verify``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from renderer.commands import options
+
+if TYPE_CHECKING:
+    from renderer.git import Repository
+    from renderer.verify import CommitVerdict
+
+
+@click.command("verify")
+@click.argument("revisions", nargs=-1, metavar="[RANGE]")
+@click.option("--pre-receive", is_flag=True, help="Be git's pre-receive hook: read the refs of a push from stdin.")
+@click.option(
+    "--branch",
+    "branches",
+    multiple=True,
+    metavar="PATTERN",
+    help="With --pre-receive: the branches to guard, such as env/*. Default: the one that HEAD names.",
+)
+@click.option("--allow-exec", is_flag=True, help="Run the commands of a commit that the manifests of apps come from.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    show_default=True,
+    help="The form of the report.",
+)
+@options.now
+@click.pass_obj
+def command(
+    directory: str,
+    revisions: tuple[str, ...],
+    pre_receive: bool,
+    branches: tuple[str, ...],
+    allow_exec: bool,
+    output: str,
+    now: datetime | None,
+) -> None:
+    """See that every commit of RANGE is a legal step: what rollstep makes of the commit before it.
+
+    RANGE is what `git log` takes, such as main..HEAD or HEAD~3..; without one, all of HEAD's history. Rendered files,
+    status and trailers have to be what a verb gives, byte for byte; a revert, a merge and a first import are legal,
+    too. Commits that change no app are passed by. Only git's objects are read, so the repository may be bare.
+
+    Exit codes: 0 all is legal, 1 findings.
+
+    Example: rollstep verify origin/main..HEAD
+
+    Example: rollstep verify --pre-receive --branch main --branch 'env/*'
+    """
+    if any(revision.startswith("-") for revision in revisions):
+        raise click.UsageError("RANGE takes no options of git")
+    if pre_receive and revisions:
+        raise click.UsageError("--pre-receive takes its range from stdin")
+    if branches and not pre_receive:
+        raise click.UsageError("--branch goes with --pre-receive")
+    from renderer.git import Repository
+    from renderer.verify import verify_commits
+    from renderer.verify.report import FORMATS, summary
+
+    repository = Repository.open(Path(directory), allow_bare=True)
+    if pre_receive:
+        sys.exit(_receive(repository, branches, allow_exec, output, now))
+    verdicts = verify_commits(repository, revisions or ("HEAD",), allow_exec=allow_exec)
+    click.echo(FORMATS[output](verdicts), nl=False)
+    _tell(verdicts, summary(verdicts))
+    sys.exit(1 if any(verdict.all_findings for verdict in verdicts) else 0)
+
+
+def _tell(verdicts: list[CommitVerdict], last: str) -> None:
+    for title, note in dict.fromkeys(
+        (f"{app.app} ({app.environment})", app.note) for verdict in verdicts for app in verdict.apps if app.note
+    ):
+        click.echo(f"note: {title}: {note}", err=True)
+    click.echo(last, err=True)
+
+
+def _receive(
+    repository: Repository, branches: tuple[str, ...], allow_exec: bool, output: str, now: datetime | None
+) -> int:
+    """Judge a push; return the exit code, with which git takes or refuses all of it."""
+    from renderer.verify import verify_commits
+    from renderer.verify.pre_receive import guarded, lost_history, new_commits, read_updates
+    from renderer.verify.report import FORMATS, summary
+    from renderer.workspace import current_time
+
+    now = now or current_time()
+    updates = guarded(repository, read_updates(os.fsdecode(sys.stdin.buffer.read()).splitlines()), branches)
+    refused = False
+    for update in updates:
+        lost = lost_history(repository, update)
+        if lost is not None:
+            click.echo(f"error: {lost.text()}", err=True)
+            refused = True
+        if not update.new:
+            continue
+        verdicts = verify_commits(repository, new_commits(update), allow_exec=allow_exec, received=now)
+        click.echo(FORMATS[output](verdicts), nl=False)
+        _tell(verdicts, f"{update.ref}: {summary(verdicts)}")
+        refused = refused or any(verdict.all_findings for verdict in verdicts)
+    return 1 if refused else 0

@@ -1,0 +1,57 @@
+"""Whether a commit puts an app back to where it stood before: what `git revert` does."""
+
+from __future__ import annotations
+
+from renderer.errors import RollstepError
+from renderer.transitions import goes_forward
+from renderer.verify.app_state import AppState
+from renderer.verify.loading import Loader
+from renderer.verify.snapshot import object_names
+from renderer.verify.walk import Change
+
+
+def comes_back(loader: Loader, change: Change, now: AppState, then: AppState) -> bool:
+    """Tell whether the app stands in this commit as it stood once before the parent, and may go back there.
+
+    One change of the app can be taken back, whatever it did; several at once where that sends no more traffic to the
+    new version than it gets now.
+    """
+    if not then.is_there or not change.parent:
+        return False
+    states = _states(loader, change.parent, then)
+    wanted, current = _names(loader, [change.commit.sha], now)[0], _names(loader, [change.parent], then)[0]
+    if wanted not in states:
+        return False
+    followed = {states[at + 1] for at, state in enumerate(states[:-1]) if state == current}
+    return wanted in followed or not _goes_forward(loader, change, now, then)
+
+
+def began(loader: Loader, parent: str, then: AppState) -> bool:
+    """Tell whether the app stands in ``parent`` as its first release left it: taken back, nothing of it is there."""
+    state = then.state()
+    is_first = state is not None and state.revision == 1
+    return is_first and _states(loader, parent, then)[-1:] == _names(loader, [parent], then)
+
+
+def _states(loader: Loader, parent: str, then: AppState) -> list[tuple[str, str]]:
+    """Return what the app's status and output folder were, newest first, from ``parent`` back."""
+    place = then.place
+    args = ("rev-list", "--first-parent", parent, "--", place.status_file, place.output)
+    commits = loader.repository.run(*args).stdout.decode().split()
+    return _names(loader, commits, then)
+
+
+def _names(loader: Loader, commits: list[str], state: AppState) -> list[tuple[str, str]]:
+    place = state.place
+    wanted = [f"{sha}:{path}" for sha in commits for path in (place.status_file, place.output)]
+    names = object_names(loader.repository, wanted)
+    return list(zip(names[::2], names[1::2], strict=True))
+
+
+def _goes_forward(loader: Loader, change: Change, now: AppState, then: AppState) -> bool:
+    try:
+        before = loader.release(change.commit.sha, now.place, then, change.parent, then.state()).world
+        after = loader.release(change.commit.sha, now.place, now, change.commit.sha, now.state()).world
+    except RollstepError:
+        return True
+    return goes_forward(before, after)

@@ -1,0 +1,123 @@
+"""An app put together from two commits: its sources from one, what was rendered from the commit before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from types import TracebackType
+
+from renderer.discover import AppRef
+from renderer.errors import RollstepError
+from renderer.git import Repository
+from renderer.load import App, load_app
+from renderer.manifest import Manifest
+from renderer.model import EPOCH, World
+from renderer.rendered_folder import read_rendered
+from renderer.resolve import resolve
+from renderer.settings import DEFAULT_TEMPLATES, SETTINGS_FILE, Settings, parse_settings
+from renderer.state import State
+from renderer.verify.app_state import AppState, Place
+from renderer.verify.snapshot import LINK, Snapshot, list_files, object_names, read_blobs
+from renderer.workspace import Release, read_rollout, relative, resolve_app
+from renderer.write import KUSTOMIZATION
+from renderer.yaml_io import decode, load_documents
+
+_TAKES_IN = re.compile(rb"\{%[-+]?\s*(include|import|from|extends)\b")
+
+
+class Loader:
+    """Loads apps from commits by way of temporary folders; a context manager, which removes them."""
+
+    def __init__(self, repository: Repository, *, allow_exec: bool = False) -> None:
+        """``allow_exec`` lets the commands run that some apps' manifests come from."""
+        self.repository = repository
+        self.allow_exec = allow_exec
+        self._sources, self._outputs = Snapshot(repository), Snapshot(repository)
+        self._settings: dict[str, Settings] = {}
+
+    def __enter__(self) -> Loader:
+        """Return the loader itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Remove the temporary folders."""
+        self._sources.close()
+        self._outputs.close()
+
+    def settings(self, sha: str) -> Settings:
+        """Return the settings of commit ``sha``; raise RollstepError with what is wrong with its ``rollstep.yaml``."""
+        (blob,) = object_names(self.repository, [f"{sha}:{SETTINGS_FILE}"]) if sha else ("",)
+        if not blob:
+            return Settings(self._sources.root)
+        if blob not in self._settings:
+            text = decode(read_blobs(self.repository, [blob])[blob], SETTINGS_FILE)
+            self._settings[blob] = parse_settings(text, self._sources.root)
+        return self._settings[blob]
+
+    def needs_exec(self, settings: Settings, place: Place) -> bool:
+        """Tell whether the app's manifests come from a command, and it may not run."""
+        has_command = settings.for_app(place.environment, place.app).source.argv is not None
+        return has_command and not self.allow_exec
+
+    def app(self, sha: str, place: Place) -> App:
+        """Load the sources of an app in commit ``sha``; raise RollstepError with what is wrong with them."""
+        settings = self.settings(sha)
+        has_command = settings.for_app(place.environment, place.app).source.argv is not None
+        templates = settings.for_app(place.environment, place.app).templates
+        layouts = templates.relative_to(settings.root).as_posix() if templates else DEFAULT_TEMPLATES
+        whole = has_command or self._takes_in(sha, place)
+        root = self._sources.hold(sha, [] if whole else [place.folder, layouts])
+        ref = AppRef(place.environment, place.app, root / place.folder)
+        with relative(root):
+            return load_app(ref, settings, root)
+
+    def release(self, sha: str, place: Place, before: AppState, parent: str, state: State | None) -> Release:
+        """Return the release that has its sources in ``sha`` and its status and files as ``parent`` has them.
+
+        ``state`` is the status of the commit ``sha``: the time at which it moved is the world's.  Raises RollstepError.
+        """
+        app = self.app(sha, place)
+        then = before.state()
+        rendered = []
+        if parent:
+            root = self._outputs.hold(parent, [before.place.status_file, before.place.output])
+            with relative(root):
+                rendered = read_rendered(root / before.place.output, before.place.output, then)
+        now = state.last_update_time if state is not None else then.last_update_time if then else EPOCH
+        return resolve_app(app, self._sources.root, then, rendered, now)
+
+    def world(self, sha: str, state: AppState) -> World:
+        """Return the world as commit ``sha`` itself tells it, with the ReplicaSets that are there, edited or not.
+
+        Raises RollstepError where nothing can be made of it.
+        """
+        app, status = self.app(sha, state.place), state.state()
+        gates = frozenset(app.settings.step_plugins)
+        manifests = list(_manifests(state))
+        now = status.last_update_time if status is not None else EPOCH
+        version = app.settings.controller_version
+        return resolve(read_rollout(app), app.manifests, status, manifests, now, version, gates).world
+
+    def _takes_in(self, sha: str, place: Place) -> bool:
+        """Tell whether files elsewhere belong to the app: a link leads there, or a template takes one in."""
+        listed = list_files(self.repository, sha, [place.folder])
+        if any(entry.mode == LINK for entry in listed.values()):
+            return True
+        blobs = [entry.blob for path, entry in listed.items() if path.endswith(".j2")]
+        return (
+            any(_TAKES_IN.search(content) for content in read_blobs(self.repository, blobs).values())
+            if blobs
+            else False
+        )
+
+
+def _manifests(state: AppState) -> Iterator[Manifest]:
+    """Yield the objects in the files of ours, those left out that can't be read."""
+    for name in sorted(state.owned() & state.files.keys()):
+        if name.endswith(".yaml") and name != KUSTOMIZATION:
+            path = state.path(name)
+            with suppress(RollstepError):
+                for document in load_documents(decode(state.contents[name], path), path):
+                    if isinstance(document.value, dict) and isinstance(document.value.get("metadata"), dict):
+                        yield Manifest(document.value, document.source)

@@ -1,0 +1,70 @@
+"""What a push would do to the branches of a repository, asked by git's ``pre-receive`` hook (shell).
+
+Git hands the hook a line ``OLD NEW REF`` for each ref, and keeps the objects of the push apart until the hook has
+agreed (``GIT_QUARANTINE_PATH``); the git that is run here finds them by the environment that it inherits.  See
+``githooks(5)`` and ``git-receive-pack(1)`` of git 2.39.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from renderer.errors import Finding, UsageError
+from renderer.git import Repository
+
+_BRANCH = "refs/heads/"
+
+
+@dataclass(frozen=True, slots=True)
+class RefUpdate:
+    """A ref that a push changes: the full hashes before and after, empty where there is none."""
+
+    old: str
+    new: str
+    ref: str
+
+
+def read_updates(lines: Iterable[str]) -> list[RefUpdate]:
+    """Return what git tells the hook on its standard input; raise UsageError where it is something else."""
+    updates = []
+    for line in lines:
+        words = line.rstrip("\n").split(" ", 2)
+        if len(words) != 3 or any(len(name) < 40 or name.strip("0123456789abcdef") for name in words[:2]):
+            raise UsageError(
+                "expected lines `OLD NEW REF` on standard input", hint="--pre-receive is for git's hook of that name"
+            )
+        old, new = ("" if not name.strip("0") else name for name in words[:2])
+        updates.append(RefUpdate(old, new, words[2]))
+    return updates
+
+
+def guarded(repository: Repository, updates: Iterable[RefUpdate], patterns: Sequence[str]) -> list[RefUpdate]:
+    """Return the updates of branches that ``patterns`` name; without any, of the branch that HEAD names."""
+    names = patterns or [repository.head.branch or ""]
+    return [
+        update
+        for update in updates
+        if update.ref.startswith(_BRANCH)
+        and any(fnmatchcase(update.ref.removeprefix(_BRANCH), pattern) for pattern in names)
+    ]
+
+
+def lost_history(repository: Repository, update: RefUpdate) -> Finding | None:
+    """Return what is wrong with an update that takes commits away from its branch; None where it only adds some."""
+    branch = update.ref.removeprefix(_BRANCH)
+    if not update.new:
+        return Finding("", 0, 0, branch, "would be deleted, and it holds the state of its releases")
+    if update.old and repository.run("merge-base", "--is-ancestor", update.old, update.new, check=False).status:
+        message = f"would be rewritten: {update.old[:9]} is not in what is pushed"
+        return Finding("", 0, 0, branch, message, "git pull --rebase, or git revert what is to be taken back")
+    return None
+
+
+def new_commits(update: RefUpdate) -> list[str]:
+    """Return the revisions, as ``git rev-list`` takes them, that an update brings to its branch.
+
+    To a new branch these are the commits that no other branch has yet.
+    """
+    return [update.new, f"^{update.old}"] if update.old else [update.new, "--not", "--all"]
