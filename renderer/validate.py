@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,22 +59,15 @@ def validate(
         verdicts = [document.verdict for document in documents]
         findings = [finding for document in documents for finding in document.findings]
     else:
-        verdicts = run_kubeconform(binary, files, schemas)
+        verdicts = _looked_through(run_kubeconform(binary, files, schemas), files, schemas)
         findings = _explain(verdicts, files, schemas)
-    skipped = [_skipped(verdict, kubernetes_version) for verdict in _without_schema(verdicts, schemas)]
+    skipped = [_skipped(verdict, kubernetes_version) for verdict in _without_schema(verdicts)]
     return Validation(tuple(findings), tuple(skipped), binary or "built-in")
 
 
-def _without_schema(verdicts: list[Verdict], schemas: Path) -> list[Verdict]:
-    """Return the verdicts on objects that there is no schema of.
-
-    kubeconform skips as silently where it cannot read a schema; that raises RollstepError.
-    """
-    skipped = [verdict for verdict in verdicts if verdict.status == "skipped"]
-    for verdict in skipped:
-        schema = schemas / schema_path(verdict.api_version, verdict.kind)
-        if schema.is_file():
-            raise RollstepError(f"kubeconform cannot read the schema {schema}", hint="remove the folder of schemas")
+def _without_schema(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Return the verdicts on objects that there is no schema of."""
+    skipped = (verdict for verdict in verdicts if verdict.status == "skipped")
     return [verdict for verdict in skipped if not verdict.api_version.startswith(NEVER_APPLIED)]
 
 
@@ -81,6 +75,27 @@ def _skipped(verdict: Verdict, kubernetes_version: str) -> Finding:
     kind = f"{verdict.api_version} {verdict.kind}"
     message = f"not validated: Kubernetes {kubernetes_version} has no {kind}, so there is no schema"
     return Finding(verdict.file, 0, 0, "", message, "the setting schemas takes its CustomResourceDefinition")
+
+
+def _looked_through(verdicts: list[Verdict], files: Mapping[str, str], schemas: Path) -> list[Verdict]:
+    """Return kubeconform's verdicts with refusals in place of those that skip what is no object of any kind.
+
+    kubeconform makes text of an ``apiVersion`` or ``kind`` that is a number, and skips it.  It skips as silently
+    where it cannot read a schema; that raises RollstepError.
+    """
+    skipped = [verdict for verdict in verdicts if verdict.status == "skipped"]
+    for verdict in skipped:
+        schema = schemas / schema_path(verdict.api_version, verdict.kind)
+        if os.path.isfile(schema):
+            raise RollstepError(f"kubeconform cannot read the schema {schema}", hint="remove the folder of schemas")
+    if not skipped:
+        return verdicts
+    from renderer.kubeconform.builtin import check
+
+    names = sorted({verdict.file for verdict in skipped})
+    judged = [document.verdict for document in check({name: files[name] for name in names}, schemas)]
+    refused = {verdict.file: verdict for verdict in judged if verdict.status == "invalid"}
+    return [refused.get(verdict.file, verdict) if verdict.status == "skipped" else verdict for verdict in verdicts]
 
 
 def _explain(verdicts: list[Verdict], files: Mapping[str, str], schemas: Path) -> list[Finding]:

@@ -206,12 +206,17 @@ def test_everything_rendered_is_valid(checkout: Checkout, assert_valid: object) 
     assert_valid(files)  # type: ignore[operator]
 
 
-def test_what_kubeconform_refuses_is_not_written(checkout: Checkout) -> None:
+@pytest.mark.parametrize("validator", ["kubeconform", "built-in"])
+def test_what_the_validator_refuses_is_not_written(
+    validator: str, checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if validator == "built-in":
+        monkeypatch.setattr("renderer.validate.find_kubeconform", lambda *_: None)
     source = checkout.root / "environments/prod/web/configmap.yaml"
     source.write_text(source.read_text() + "notAField: true\n")
     checkout.git("commit", "-qam", "Add a field that ConfigMaps do not have")
     before = checkout.snapshot()
-    for verb in ("advance", "render"):
+    for verb in ("advance", "render", "promote", "restart"):
         assert "notAField" in checkout.run(verb, "prod/web", code=1).stderr
         assert checkout.snapshot() == before
 

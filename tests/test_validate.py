@@ -141,6 +141,29 @@ def test_a_kind_without_schema_is_skipped_and_told(api_version: str, kind: str, 
     assert note.message == f"not validated: Kubernetes 1.34 has no {api_version} {kind}, so there is no schema"
 
 
+@pytest.mark.parametrize(
+    ("head", "field", "message"),
+    [
+        ({"apiVersion": 1}, "apiVersion", "is a number, expected string"),
+        ({"kind": 1}, "kind", "is a number, expected string"),
+        ({"apiVersion": "../../v1"}, "apiVersion", "cannot be the version of an API"),
+        ({"apiVersion": "v" * 300}, "apiVersion", "cannot be the version of an API"),
+        ({"apiVersion": "a/b/v1"}, "apiVersion", "cannot be the version of an API"),
+        ({"apiVersion": "%s/v1"}, "apiVersion", "cannot be the version of an API"),
+        ({"kind": "../Service"}, "kind", "cannot be the name of a kind"),
+        ({"kind": "x" * 300}, "kind", "cannot be the name of a kind"),
+        ({"kind": "{{ .Kind }}"}, "kind", "cannot be the name of a kind"),
+        ({"kind": "Unknown", "metadata": {"name": {"a": 1}}}, "metadata.name", "is a object, expected string"),
+        ({"kind": "Unknown", "metadata": ["a"]}, "metadata", "is a list, expected object"),
+    ],
+)
+def test_what_no_object_can_be_is_refused_and_not_skipped(
+    head: dict[str, Any], field: str, message: str, validator: str, cache: Path
+) -> None:
+    text = json.dumps({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"}, **head})
+    assert fields(judge(text, validator, cache)) == [(field, message)]
+
+
 def test_a_kustomization_is_no_object(validator: str, cache: Path) -> None:
     text = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [web.yaml]\n"
     assert judge(text, validator, cache) == Validation((), (), validator)

@@ -6,6 +6,7 @@ It judges where there is no kubeconform, and it says where in a document kubecon
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 FieldPath = tuple[str | int, ...]
 TYPES = {dict: "object", list: "list", str: "string", bool: "boolean", int: "number", float: "number"}
 WORDS = {"array": "list"}
+
+
+_NAMES = {
+    "apiVersion": (re.compile(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[a-z][a-z0-9]{0,62}"), "the version of an API"),
+    "kind": (re.compile(r"[A-Za-z][A-Za-z0-9]{0,62}"), "the name of a kind"),
+}
+"""What an API server may call its versions and kinds (DNS names; ``validateCustomResourceDefinition`` of v0.34)."""
 
 
 class Problem(NamedTuple):
@@ -73,9 +81,9 @@ def _judge(value: Any, path: FieldPath, source: Source, schemas: Path) -> Docume
     problems = _shape(value)
     if not problems:
         validator = _validator(schemas / schema_path(*names[:2]))
-        if validator is None:
+        problems = _metadata(value) if validator is None else _problems(validator, value)
+        if validator is None and not problems:
             return Document(Verdict(source.file, *names, "skipped"), ())
-        problems = _problems(validator, value)
     findings = tuple(
         Finding(source.file, *source.position(path + within), field_path(path + within), message, hint)
         for within, message, hint in problems
@@ -101,19 +109,44 @@ def _shape(value: Any) -> list[Problem]:
         return [Problem((), f"is a {_type(value)}, expected an object with apiVersion and kind")]
     keys = ("apiVersion", "kind")
     missing = [Problem((), f"{key} is missing") for key in keys if value.get(key) in (None, "")]
-    wrong = [key for key in keys if not isinstance(value.get(key, ""), str | None)]
-    return missing + [Problem((key,), f"is a {_type(value[key])}, expected string") for key in wrong]
+    wrong = [
+        Problem((key,), f"is a {_type(value[key])}, expected string")
+        for key in keys
+        if not isinstance(value.get(key, ""), str | None)
+    ]
+    # They name a schema's file as well, which must not lie elsewhere.
+    none = [
+        Problem((key,), f"cannot be {wanted}")
+        for key, (form, wanted) in _NAMES.items()
+        if isinstance(value.get(key), str) and value[key] and not form.fullmatch(value[key])
+    ]
+    return missing + wrong + none
+
+
+def _metadata(value: Mapping[str, Any]) -> list[Problem]:
+    """Return what is wrong with the metadata of an object that there is no schema of, as kubeconform sees it."""
+    metadata = value.get("metadata")
+    if metadata is None:
+        return []
+    if not isinstance(metadata, dict):
+        return [Problem(("metadata",), f"is a {_type(metadata)}, expected object")]
+    texts = {("metadata", key): metadata.get(key) for key in ("name", "namespace", "generateName")}
+    return [
+        Problem(path, f"is a {_type(part)}, expected string")
+        for path, part in texts.items()
+        if isinstance(part, dict | list)
+    ]
 
 
 @cache
 def _validator(path: Path) -> Draft202012Validator | None:
     """Return what validates against the schema in ``path``; None where there is no such file."""
-    from jsonschema import Draft202012Validator
-
     try:
         schema = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
+    from jsonschema import Draft202012Validator
+
     return Draft202012Validator(json.loads(schema))
 
 
