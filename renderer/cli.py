@@ -30,6 +30,7 @@ VERBS = {
     "plan": "Show every step that is still to come.",
     "promote": "End the pause, or skip steps.",
     "render": "Write the manifests of the current step.",
+    "replay": "Make commits again from their sources, and compare the trees.",
     "restart": "Restart the pods, by a new revision.",
     "resume": "Clear the Rollout's spec.paused.",
     "retry": "Start an aborted release again.",

@@ -63,9 +63,10 @@ class Commit:
 class Repository:
     """A git repository; ``root`` is its work tree's folder, of a bare one the repository's own."""
 
-    def __init__(self, repo: Repo) -> None:
-        """Take GitPython's repository; use :meth:`open`."""
+    def __init__(self, repo: Repo, environment: Mapping[str, str] | None = None) -> None:
+        """Take GitPython's repository, and what every git in it gets as environment; use :meth:`open`."""
         self._repo = repo
+        self._environment = dict(environment or {})
         self.is_bare = repo.bare or repo.working_tree_dir is None
         self.git_dir = Path(repo.git_dir).resolve()
         self.root = self.git_dir if self.is_bare else Path(repo.working_dir).resolve()
@@ -94,6 +95,10 @@ class Repository:
         if repository.is_bare and not allow_bare:
             raise RollstepError([Finding(str(start), 0, 0, "", "is in a bare git repository", "work in a clone of it")])
         return repository
+
+    def within(self, environment: Mapping[str, str]) -> Repository:
+        """Return this repository with variables for every git that runs in it, such as another index."""
+        return Repository(self._repo, {**self._environment, **environment})
 
     def relative(self, path: Path | str) -> str:
         """Return ``path`` (absolute, or below the root) as git names it; raises RollstepError where it is outside."""
@@ -133,7 +138,7 @@ class Repository:
                     with_exceptions=False,
                     stdout_as_string=False,
                     strip_newline_in_stdout=False,
-                    env={**self._own_environment(), **(env or {})},
+                    env={**self._own_environment(), **self._environment, **(env or {})},
                     preexec_fn=_survive_limits if writes else None,
                 )
             except (GitCommandNotFound, OSError) as error:

@@ -33,12 +33,22 @@ def began(loader: Loader, parent: str, then: AppState) -> bool:
     return is_first and _states(loader, parent, then)[-1:] == _names(loader, [parent], then)
 
 
+def earlier_commit(loader: Loader, change: Change, now: AppState, then: AppState) -> str:
+    """Return the latest commit before ``change`` in which the app stood as it does now; empty where there is none."""
+    wanted = _names(loader, [change.commit.sha], now)[0]
+    commits = _commits(loader, change.parent, then)
+    return next((sha for sha, names in zip(commits, _names(loader, commits, then), strict=True) if names == wanted), "")
+
+
 def _states(loader: Loader, parent: str, then: AppState) -> list[tuple[str, str]]:
     """Return what the app's status and output folder were, newest first, from ``parent`` back."""
-    place = then.place
-    args = ("rev-list", "--first-parent", parent, "--", place.status_file, place.output)
-    commits = loader.repository.run(*args).stdout.decode().split()
-    return _names(loader, commits, then)
+    return _names(loader, _commits(loader, parent, then), then)
+
+
+def _commits(loader: Loader, parent: str, then: AppState) -> list[str]:
+    """Return the commits that change the app's status or output folder, newest first, from ``parent`` back."""
+    args = ("rev-list", "--first-parent", parent, "--", then.place.status_file, then.place.output)
+    return loader.repository.run(*args).stdout.decode().split()
 
 
 def _names(loader: Loader, commits: list[str], state: AppState) -> list[tuple[str, str]]:

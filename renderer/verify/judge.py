@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from renderer.describe import step_change
 from renderer.errors import Finding, RollstepError
+from renderer.git import Repository
 from renderer.message import releases
 from renderer.model import format_time
 from renderer.state import STATUS_FILE, State
@@ -37,7 +38,7 @@ class Judge:
     def judge(self, change: Change) -> CommitVerdict:
         """Return what a commit does to each app whose status or rendered files it changes."""
         try:
-            places = self._touched(change)
+            places = touched(self._loader, change)
         except RollstepError as error:
             return CommitVerdict(change.commit, findings=error.findings)
         verdicts = []
@@ -50,15 +51,6 @@ class Judge:
                 verdicts.append(verdict)
         return CommitVerdict(change.commit, tuple(verdicts), tuple(_strange_trailers(change, verdicts)))
 
-    def _touched(self, change: Change) -> list[tuple[Place, Place]]:
-        """Return where the apps lie, in this commit and in the one before, whose status or files change."""
-        if not any(path.endswith(STATUS_FILE) or "/" in path for path in change.files):
-            return []
-        now, then = self._loader.settings(change.commit.sha), self._loader.settings(change.parent)
-        names = {found[:2] for path in change.files for settings in (now, then) if (found := in_folder(path, settings))}
-        places = [(Place.of(now, *name), Place.of(then, *name)) for name in sorted(names)]
-        return [pair for pair in places if any(_is_output(path, pair) for path in change.files)]
-
     def _app(self, change: Change, place: Place, old_place: Place) -> Verdict | None:
         now = read_state(self._repository, change.commit.sha, place)
         then = read_state(self._repository, change.parent, old_place)
@@ -66,7 +58,7 @@ class Judge:
             return None
         if not now.is_there:
             return self._without(change, then)
-        told = _told(change, place)
+        told = told_of(change, place)
         state = now.state()
         if state is None:
             hint = f"git checkout {change.parent[:9] or 'COMMIT'} -- {place.status_file}"
@@ -74,7 +66,7 @@ class Judge:
                 [Finding(place.status_file, 0, 0, "", "is gone, and the rendered files are there", hint)]
             )
         late = list(_late(change, now, state, self._received))
-        if change.is_merge and self._is_merged(change, now, then):
+        if merged_parent(self._repository, change, now, then):
             return Verdict(place.environment, place.app, "merge", tuple(late))
         if self._loader.needs_exec(self._loader.settings(change.commit.sha), place):
             return self._unrendered(change, now, state, late)
@@ -127,16 +119,6 @@ class Judge:
         whole = any(not make(release, one).different(now, now) for one in transitions(release.world, "render", None))
         return ("move" if moved else "import") if whole else ""
 
-    def _is_merged(self, change: Change, now: AppState, then: AppState) -> bool:
-        """Tell whether a merge takes the app over whole, from a history that goes on where the first parent stands."""
-        for parent in change.parents[1:]:
-            if read_state(self._repository, parent, now.place).blobs != now.blobs:
-                continue
-            bases = self._repository.run("merge-base", change.parent, parent, check=False).stdout.decode().split()
-            if bases and read_state(self._repository, bases[0], then.place).blobs == then.blobs:
-                return True
-        return False
-
     def _without(self, change: Change, then: AppState) -> Verdict | None:
         if not then.is_there:
             return None
@@ -157,19 +139,46 @@ class Judge:
         if now.contents.get(MARKER) != wanted:
             message = "does not list the rendered files with their sums: one was edited by hand"
             findings.append(Finding(now.path(MARKER), 0, 0, "", message, "rollstep render writes them anew"))
-        told = _told(change, place)
+        told = told_of(change, place)
         known = {"Revision": str(state.revision), "Stable": state.status.stable_rs}
         findings += [_disagrees(key, told[key], value) for key, value in known.items() if told.get(key, value) != value]
         note = "its manifests come from a command, which --allow-exec lets run: only sums and trailers were checked"
         return Verdict(place.environment, place.app, told.get("Verb", "unknown"), tuple(findings), note)
 
 
+def touched(loader: Loader, change: Change) -> list[tuple[Place, Place]]:
+    """Return where the apps lie, in a commit and in the one before, whose status or rendered files change.
+
+    Raises RollstepError where the ``rollstep.yaml`` of one of them is wrong.
+    """
+    if not any(path.count("/") > 1 for path in change.files):
+        return []
+    now, then = loader.settings(change.commit.sha), loader.settings(change.parent)
+    names = {found[:2] for path in change.files for settings in (now, then) if (found := in_folder(path, settings))}
+    places = [(Place.of(now, *name), Place.of(then, *name)) for name in sorted(names)]
+    return [pair for pair in places if any(_is_output(path, pair) for path in change.files)]
+
+
+def merged_parent(repository: Repository, change: Change, now: AppState, then: AppState) -> str:
+    """Return the parent that a merge takes an app over from, whole; empty where it is none of that kind.
+
+    That parent's history has to go on from where the first parent stands.
+    """
+    for parent in change.parents[1:]:
+        if read_state(repository, parent, now.place).blobs != now.blobs:
+            continue
+        bases = repository.run("merge-base", change.parent, parent, check=False).stdout.decode().split()
+        if bases and read_state(repository, bases[0], then.place).blobs == then.blobs:
+            return parent
+    return ""
+
+
 def _is_output(path: str, places: tuple[Place, Place]) -> bool:
     return any(path == place.status_file or path.startswith(f"{place.output}/") for place in places)
 
 
-def _told(change: Change, place: Place) -> dict[str, str]:
-    """Return what the commit's trailers say of an app; nothing where they don't name it."""
+def told_of(change: Change, place: Place) -> dict[str, str]:
+    """Return what the trailers of a commit say of an app; nothing where they do not name it."""
     for told in releases(change.commit.trailers):
         if (told.get("App"), told.get("Env")) == (place.app, place.environment):
             return told

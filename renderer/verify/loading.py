@@ -35,6 +35,7 @@ class Loader:
         self.allow_exec = allow_exec
         self._sources, self._outputs = Snapshot(repository), Snapshot(repository)
         self._settings: dict[str, Settings] = {}
+        self._files: dict[str, str] = {"": ""}
 
     def __enter__(self) -> Loader:
         """Return the loader itself."""
@@ -47,7 +48,9 @@ class Loader:
 
     def settings(self, sha: str) -> Settings:
         """Return the settings of commit ``sha``; raise RollstepError with what is wrong with its ``rollstep.yaml``."""
-        (blob,) = object_names(self.repository, [f"{sha}:{SETTINGS_FILE}"]) if sha else ("",)
+        if sha not in self._files:
+            (self._files[sha],) = object_names(self.repository, [f"{sha}:{SETTINGS_FILE}"])
+        blob = self._files[sha]
         if not blob:
             return Settings(self._sources.root)
         if blob not in self._settings:

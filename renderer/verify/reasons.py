@@ -40,7 +40,7 @@ def explain(
     for name in different:
         if name == ".rollstep" and len(different) > 1:
             continue
-        yield from _lines(now.path(name), nearest.files.get(name), now.contents.get(name), hint)
+        yield from differing_lines(now.path(name), nearest.files.get(name), now.contents.get(name), hint)
 
 
 def _no_step(now: AppState, world: World | None, nearest: Made) -> Finding:
@@ -95,7 +95,7 @@ def _shares(world: World) -> dict[str, int]:
     return {active: 100} if active else {world.status.stable_rs: 100} if world.status.stable_rs else {}
 
 
-def _lines(path: str, wanted: bytes | None, found: bytes | None, hint: str) -> Iterator[Finding]:
+def differing_lines(path: str, wanted: bytes | None, found: bytes | None, hint: str) -> Iterator[Finding]:
     """Yield the lines in which a file differs from what is to be there."""
     from difflib import SequenceMatcher
 

@@ -12,10 +12,11 @@ from renderer.git import Commit, Repository
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """The objects that a path named before and after a commit; empty where there was no file."""
+    """The objects that a path named before and after a commit, empty where there was no file, and its mode after."""
 
     before: str
     after: str
+    mode: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,9 @@ def _files(repository: Repository, rows: Sequence[Sequence[str]]) -> dict[str, d
     current: dict[str, FileChange] = {}
     for token in tokens:
         if token.startswith(b":"):
-            _, _, before, after, _ = token.decode().split()
-            names = ("" if not name.strip("0") else name for name in (before, after))
-            current[os.fsdecode(next(tokens))] = FileChange(*names)
+            _, mode, before, after, _ = token.decode().split()
+            old, new = ("" if not name.strip("0") else name for name in (before, after))
+            current[os.fsdecode(next(tokens))] = FileChange(old, new, mode)
         elif token:
             current = found.setdefault(token.decode().strip(), {})
     return found

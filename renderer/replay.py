@@ -1,0 +1,177 @@
+"""A branch made again from its sources, each commit of ours by its verb and on what was made before it (shell)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from renderer.errors import Finding, RollstepError
+from renderer.git import Commit, Repository
+from renderer.scratch import Scratch
+from renderer.transitions import transition
+from renderer.verify.app_state import AppState, Place, read_state
+from renderer.verify.earlier import earlier_commit
+from renderer.verify.judge import Judge, merged_parent, told_of, touched
+from renderer.verify.loading import Loader
+from renderer.verify.made import make
+from renderer.verify.reasons import differing_lines
+from renderer.verify.snapshot import Entry, list_files, read_blobs
+from renderer.verify.verdict import Verdict
+from renderer.verify.walk import Change, walk
+
+_NO_VERB = {"", "unknown", "import", "move", "merge", "revert", "removal"}
+_HINT = "rollstep verify tells what is wrong with the commit; another version of rollstep may render other bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A commit made again: the tree that came of it, the commit's own, and the lines in which they differ."""
+
+    commit: Commit
+    tree: str
+    wanted: str
+    made: str
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def is_same(self) -> bool:
+        """Whether both trees are the same."""
+        return self.tree == self.wanted
+
+
+def replay(
+    repository: Repository, revisions: Sequence[str], *, to_ref: str = "", allow_exec: bool = False
+) -> list[Replayed]:
+    """Make the commits that ``revisions`` name again, oldest first.
+
+    The user's own files are those of each commit; what rollstep writes comes from the verb that the commit's trailers
+    tell, at the time that its status tells.  A change of rollstep's files that no verb makes is left out.  Nothing is
+    written into the repository, unless ``to_ref`` names a ref to make: its commits differ from the old ones only where
+    their trees do.  Raises RollstepError where the ref is there already, and as :func:`renderer.verify.walk.walk`.
+    """
+    ref = _new_ref(repository, to_ref) if to_ref else ""
+    with Scratch(repository, keep=bool(ref)) as scratch, Loader(scratch.repository, allow_exec=allow_exec) as loader:
+        player = _Player(scratch, loader)
+        results = [player.play(change) for change in walk(scratch.repository, revisions)]
+    if ref and results:
+        repository.run("update-ref", "--create-reflog", ref, results[-1].made, "", writes=True)
+    return results
+
+
+def _new_ref(repository: Repository, name: str) -> str:
+    ref = name if name.startswith("refs/") else f"refs/heads/{name}"
+    if repository.run("check-ref-format", ref, check=False).status:
+        raise RollstepError(f"{name} is no name of a ref")
+    if not repository.run("show-ref", "--verify", "--quiet", ref, check=False).status:
+        raise RollstepError(f"{ref} is there already, and replay changes no ref", hint="choose another name")
+    return ref
+
+
+class _Player:
+    """Makes commits again, one on the other."""
+
+    def __init__(self, scratch: Scratch, loader: Loader) -> None:
+        self._scratch = scratch
+        self._loader = loader
+        self._repository = scratch.repository
+        self._judge = Judge(loader)
+        self._trees: dict[str, str] = {}
+        self._commits: dict[str, str] = {}
+
+    def play(self, change: Change) -> Replayed:
+        """Make one commit again, on what was made of its parents."""
+        sha = change.commit.sha
+        verdict = self._judge.judge(change)
+        findings = list(verdict.findings)
+        found = {(one.environment, one.app): one for one in verdict.apps}
+        pairs = touched(self._loader, change)
+        states = [self._states(change, *pair) for pair in pairs]
+        mine = {now.path(name) for now, then in states for name in _ours(now, then)}
+        mine |= {then.path(name) for now, then in states for name in _ours(now, then)}
+        theirs = {
+            path: Entry(item.mode, item.after) if item.after else None
+            for path, item in change.files.items()
+            if path not in mine
+        }
+        base = self._scratch.tree(self._tree(change.parent), theirs)
+        tree = base
+        for now, then in states:
+            place = (now.place.environment, now.place.app)
+            if place in found:
+                findings += found[place].findings
+                tree = self._scratch.tree(tree, self._outputs(change, found[place], base, now, then))
+        wanted = self._tree(sha)
+        self._trees[sha] = tree
+        parents = tuple(self._commits.get(parent, parent) for parent in change.parents)
+        self._commits[sha] = self._scratch.commit(sha, tree, parents)
+        if tree != wanted and not findings:
+            findings += self._differences(tree, sha)
+        return Replayed(change.commit, tree, wanted, self._commits[sha], tuple(findings))
+
+    def _tree(self, sha: str) -> str:
+        """Return the tree that was made of a commit, of one before the range its own; empty for no commit."""
+        if not sha or sha in self._trees:
+            return self._trees.get(sha, "")
+        return self._repository.run("rev-parse", f"{sha}^{{tree}}").stdout.decode().strip()
+
+    def _states(self, change: Change, place: Place, old_place: Place) -> tuple[AppState, AppState]:
+        now = read_state(self._repository, change.commit.sha, place)
+        return now, read_state(self._repository, self._tree(change.parent), old_place)
+
+    def _outputs(
+        self, change: Change, verdict: Verdict, base: str, now: AppState, then: AppState
+    ) -> dict[str, Entry | None]:
+        """Return what rollstep's files become; they stay as they are where the commit is no step."""
+        files = self._files(change, verdict, base, now, then)
+        if files is None:
+            return {}
+        blobs = self._scratch.blobs(files)
+        paths = [then.path(name) for name in _ours(then, then)] + [now.path(name) for name in _ours(now, then)]
+        modes = {path: entry.mode for path, entry in list_files(self._repository, change.commit.sha, paths).items()}
+        made: dict[str, Entry | None] = dict.fromkeys(paths)
+        return made | {now.path(name): Entry(modes.get(now.path(name), "100644"), blob) for name, blob in blobs.items()}
+
+    def _files(
+        self, change: Change, verdict: Verdict, base: str, now: AppState, then: AppState
+    ) -> dict[str, bytes] | None:
+        """Return the content of rollstep's files by name, the status under the empty one; None: as they are."""
+        what = verdict.what
+        if what == "removal":
+            return {}
+        if what in ("import", "move"):
+            return {name: now.contents[name] for name in _ours(now, now)}
+        if what in ("revert", "merge"):
+            return self._taken_over(change, what, now)
+        verb = told_of(change, now.place).get("Verb", "") if what in _NO_VERB else what
+        state = now.state() if verb else None
+        if state is None or self._loader.needs_exec(self._loader.settings(base), now.place):
+            return None
+        parent = self._tree(change.parent) if then.is_there else ""
+        release = self._loader.release(base, now.place, then, parent, state)
+        step = transition(release.world, verb)
+        return dict(make(release, step).files) if step is not None else None
+
+    def _taken_over(self, change: Change, what: str, now: AppState) -> dict[str, bytes]:
+        """Return the files as another commit had them when it was made again."""
+        then = read_state(self._repository, change.parent, now.place)
+        if what == "merge":
+            sha = merged_parent(self._repository, change, now, then)
+        else:
+            sha = earlier_commit(self._loader, change, now, then)
+        source = read_state(self._repository, self._tree(sha), now.place)
+        return {name: source.contents[name] for name in _ours(source, source)}
+
+    def _differences(self, tree: str, sha: str) -> Iterator[Finding]:
+        """Yield every line in which the tree that was made is not the commit's."""
+        listing = self._repository.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", tree, sha).stdout
+        for name in sorted(path.decode(errors="surrogateescape") for path in listing.split(b"\0") if path):
+            made, own = list_files(self._repository, tree, [name]), list_files(self._repository, sha, [name])
+            blobs = [entry.blob for entry in (*made.values(), *own.values())]
+            contents = read_blobs(self._repository, blobs)
+            wanted, found = (contents[files[name].blob] if name in files else None for files in (made, own))
+            yield from differing_lines(name, wanted, found, _HINT)
+
+
+def _ours(now: AppState, then: AppState) -> list[str]:
+    """Return the names of rollstep's files in either of two states of an app, the empty one of the status included."""
+    return sorted({name for state in (now, then) for name in state.contents if not name or name in state.owned()})
