@@ -39,8 +39,8 @@ format: $(DEVELOPMENT) ## format the code, and mend what ruff can mend
 bench: setup ## run the benchmarks
 	@if [ -d tests/bench ]; then $(PYTEST) tests/bench $(ARGS); else echo "There are no benchmarks yet."; fi
 
-e2e: setup ## run the tests against a real cluster
-	@if [ -d tests/e2e ]; then $(PYTEST) tests/e2e $(ARGS); else echo "There are no end-to-end tests yet."; fi
+e2e: setup ## run the tests on a real control plane with a real router; builds both at first
+	$(PYTHON) -m tests.e2e.run $(ARGS)
 
 fields: ## print the tables of Go types and of CRDs again, after a change of versions (needs Go)
 	@command -v go >/dev/null || { echo "This needs Go: the tables are printed from the Go types themselves." >&2; exit 1; }
