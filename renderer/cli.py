@@ -21,6 +21,7 @@ VERBS = {
     "advance": "Do the next step: render, validate, commit.",
     "completion": "Print the shell completion script.",
     "diff": "Show what the next step, or any other, changes in the rendered manifests.",
+    "freeze": "Keep releases where they are for a time.",
     "get": "Show the tree of revisions and ReplicaSets.",
     "hash": "Print the pod-template-hash of the documents in files.",
     "history": "List the revisions with image, commit and date.",

@@ -91,6 +91,8 @@ def wait_text(reason: Wait, world: World) -> str:
     """Return why a release waits and until when, with what ends the wait."""
     if reason.reason == "aborted":
         return "aborted: `rollstep retry` starts it again, `rollstep undo` goes back to an earlier revision"
+    if reason.reason == FROZEN and reason.until is not None:
+        return f"frozen until {format_time(reason.until)}: `rollstep freeze list` tells why"
     if reason.reason == "manually paused":
         return "manually paused: `rollstep resume` goes on"
     if reason.reason == gates.EXPERIMENT_STEP and reason.until is not None:
@@ -110,6 +112,8 @@ def wait_text(reason: Wait, world: World) -> str:
     return "nothing to do: the release is complete"
 
 
+FROZEN = "frozen"
+"""The reason of a wait that a freeze asks for."""
 _GATES = {
     gates.ANALYSIS_STEP: "waits for the result of the analysis",
     gates.EXPERIMENT_STEP: "runs the experiment",

@@ -10,15 +10,19 @@ from typing import Any, TypeVar
 import click
 
 from renderer.commit import CommitResult
-from renderer.describe import step_change, wait_text
+from renderer.describe import FROZEN, step_change, wait_text
 from renderer.discover import AppRef
 from renderer.errors import Finding, RollstepError, UsageError, each
+from renderer.freeze import holding
+from renderer.freeze_file import load_freezes
 from renderer.git import Repository
+from renderer.layouts import one_line
 from renderer.model import World, format_time
 from renderer.outcome import Outcome, Request, Verb
 from renderer.publication import Publication, other_changes
 from renderer.publish import recover_repository
-from renderer.release import Move, advance, steps_of, wait
+from renderer.release import Move, Wait, advance, steps_of, wait
+from renderer.transitions import goes_forward
 from renderer.workspace import (
     Release,
     Rendered,
@@ -47,6 +51,9 @@ class Session:
         for line in recover_repository(self.repository):
             click.echo(line, err=True)
         self.refs = self.workspace.some_apps(request.targets)
+        self.freezes = load_freezes(self.workspace.root)
+        if request.break_glass is not None and not one_line(request.break_glass):
+            raise UsageError("--break-glass needs a reason")
 
     def run(
         self, verb: Verb, name: str, refs: Sequence[AppRef], *, together: bool = False, options: str = ""
@@ -56,7 +63,7 @@ class Session:
         ``name`` and ``options`` are the command as the commit's trailers tell it, so that it can be done again.
         ``advance`` commits as well what else has changed in the manifests of an app whose release does not move.
         """
-        outcomes = each(refs, lambda ref: named(ref, lambda: self._prepare(ref, verb, name, options)))
+        outcomes = each(refs, lambda ref: named(ref, lambda: self._held(self._prepare(ref, verb, name, options), name)))
         moved = [outcome for outcome in outcomes if outcome.move is not None]
         if self.request.validate:
             check_files(self.workspace, [(o.release, o.rendered) for o in moved if o.rendered is not None])
@@ -90,6 +97,20 @@ class Session:
             begun = True
             if outcome.move is None or self.request.dry_run:
                 return (outcome.world.status.current_step_index or 0) >= to_step
+
+    def _held(self, outcome: Outcome, name: str) -> Outcome:
+        """Return ``outcome``, or that the app waits where a freeze holds it; other verbs than ``advance`` are refused.
+
+        A scheduled ``advance`` of all environments goes on with those that are free.
+        """
+        freeze = holding(self.freezes, outcome.release.app.ref.environment, self.now)
+        if freeze is None or outcome.move is None or self.request.break_glass is not None:
+            return outcome
+        if not goes_forward(outcome.move.before, outcome.move.after):
+            return outcome
+        if name != "advance":
+            raise RollstepError([freeze.finding(outcome.release.title)])
+        return Outcome(outcome.release, None, reason=Wait(FROZEN, freeze.until))
 
     def _prepare(self, ref: AppRef, verb: Verb, name: str, options: str) -> Outcome:
         release = open_release(self.workspace, ref, self.now)

@@ -29,6 +29,7 @@ class Request:
     include_sources: bool = False
     message: str | None = None
     allow_detached: bool = False
+    break_glass: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

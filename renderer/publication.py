@@ -9,7 +9,9 @@ from pathlib import Path
 from renderer.changes import ObjectChange
 from renderer.commit import CommitResult, Identity, check_commit
 from renderer.errors import Finding, RollstepError
+from renderer.freeze import BREAK_GLASS
 from renderer.git import Repository
+from renderer.layouts import one_line
 from renderer.manifest import Manifest, ObjectKey
 from renderer.message import compose_message
 from renderer.outcome import Outcome, Request
@@ -39,7 +41,7 @@ class Publication:
         transaction = Transaction(repository.root)
         for outcome in outcomes:
             _stage(repository, transaction, outcome, request.include_sources)
-        return cls(repository, outcomes, request, transaction, _message(outcomes, request.message))
+        return cls(repository, outcomes, request, transaction, _message(outcomes, request))
 
     @property
     def settings(self) -> CommitSettings:
@@ -110,12 +112,14 @@ def _stage_sources(repository: Repository, transaction: Transaction, release: Re
         transaction.include(path)
 
 
-def _message(outcomes: Sequence[Outcome], subject: str | None) -> str:
+def _message(outcomes: Sequence[Outcome], request: Request) -> str:
     changes = [outcome.change for outcome in outcomes if outcome.change is not None]
     settings = outcomes[0].release.app.settings
     message = compose_message(changes, user_templates=settings.templates, subject_text=settings.commit.message)
-    if subject:
-        message = "\n".join([" ".join(subject.split()), *message.split("\n")[1:]])
+    if request.message:
+        message = "\n".join([" ".join(request.message.split()), *message.split("\n")[1:]])
+    if request.break_glass is not None:
+        message += f"{BREAK_GLASS}: {one_line(request.break_glass)}\n"
     if settings.commit.signoff and settings.commit.author:
         message += f"Signed-off-by: {settings.commit.author.name} <{settings.commit.author.email}>\n"
     return message

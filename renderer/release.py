@@ -182,7 +182,11 @@ def _hold_step(world: World) -> Settled:
 
 def is_new_release(before: World, after: World) -> bool:
     """Tell whether the steps begin anew between two worlds: another pod template, other steps, or a retry."""
-    old, new = before.status, after.status
+    return begins_anew(before.status, after.status)
+
+
+def begins_anew(old: RolloutStatus, new: RolloutStatus) -> bool:
+    """Tell of two statuses what :func:`is_new_release` tells of worlds."""
     return (
         old.current_pod_hash != new.current_pod_hash
         or old.current_step_hash != new.current_step_hash

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from renderer.engine import actions
 from renderer.errors import RollstepError
 from renderer.model import RolloutStatus, World
-from renderer.release import Move, advance, is_new_release, moved, react
+from renderer.release import Move, advance, begins_anew, moved, react
 from renderer.verbs import acting, promoting
 
 EDITS = ("set image", "scale", "undo", "restart", "pause", "resume")
@@ -75,15 +75,34 @@ def goes_forward(before: World, after: World) -> bool:
     """
     old, new = before.status, after.status
     target, stable = after.replica_set_by_hash(new.current_pod_hash), before.replica_set_by_hash(old.stable_rs)
-    if new.abort or (target is not None and stable is not None and target.created < stable.created):
+    if target is not None and stable is not None and target.created < stable.created:
+        return False
+    for was, becomes in (
+        (old.stable_rs, new.stable_rs),
+        (old.blue_green.active_selector, new.blue_green.active_selector),
+    ):
+        if was != becomes and not new.abort:
+            return not _is_older(before, after, becomes, was)
+    return status_goes_forward(old, new)
+
+
+def status_goes_forward(old: RolloutStatus, new: RolloutStatus) -> bool:
+    """Tell what :func:`goes_forward` tells as far as the status shows it: older versions are not known by it."""
+    if new.abort:
         return False
     if new.stable_rs != old.stable_rs or new.blue_green.active_selector != old.blue_green.active_selector:
         return True
     if new.current_pod_hash == new.stable_rs:
         return False
-    if is_new_release(before, after) or (new.promote_full and not old.promote_full):
+    if begins_anew(old, new) or (new.promote_full and not old.promote_full):
         return True
     return (new.current_step_index or 0) > (old.current_step_index or 0) or _canary_weight(new) > _canary_weight(old)
+
+
+def _is_older(before: World, after: World, one: str, other: str) -> bool:
+    """Tell whether the ReplicaSet of one hash was made before that of another."""
+    first, second = (after.replica_set_by_hash(name) or before.replica_set_by_hash(name) for name in (one, other))
+    return first is not None and second is not None and first.created < second.created
 
 
 def _canary_weight(status: RolloutStatus) -> int:

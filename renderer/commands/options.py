@@ -11,7 +11,7 @@ import click
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def _time(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
+def read_time(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
     """Return the time in UTC, to the second; refuse a text that is none or has no zone."""
     if value is None:
         return None
@@ -26,7 +26,7 @@ def _time(ctx: click.Context, param: click.Parameter, value: str | None) -> date
 targets = click.argument("targets", nargs=-1, metavar="[TARGET]...")
 target = click.argument("target")
 now = click.option(
-    "--now", callback=_time, metavar="TIME", help="Take this as the current time, such as 2026-01-31T12:00:00Z."
+    "--now", callback=read_time, metavar="TIME", help="Take this as the current time, such as 2026-01-31T12:00:00Z."
 )
 output = click.option(
     "-o",
@@ -52,6 +52,7 @@ def committing(function: Function) -> Function:
             help="Commit uncommitted changes of the app's own manifests as well.",
         ),
         click.option("--allow-detached", is_flag=True, help="Commit on a detached HEAD, too."),
+        click.option("--break-glass", metavar="REASON", help="Go forward although a freeze or an approval is missing."),
         validate,
         dry_run,
         output,

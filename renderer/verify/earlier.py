@@ -23,7 +23,7 @@ def comes_back(loader: Loader, change: Change, now: AppState, then: AppState) ->
     if wanted not in states:
         return False
     followed = {states[at + 1] for at, state in enumerate(states[:-1]) if state == current}
-    return wanted in followed or not _goes_forward(loader, change, now, then)
+    return wanted in followed or not leads_forward(loader, change, now, then)
 
 
 def began(loader: Loader, parent: str, then: AppState) -> bool:
@@ -58,7 +58,8 @@ def _names(loader: Loader, commits: list[str], state: AppState) -> list[tuple[st
     return list(zip(names[::2], names[1::2], strict=True))
 
 
-def _goes_forward(loader: Loader, change: Change, now: AppState, then: AppState) -> bool:
+def leads_forward(loader: Loader, change: Change, now: AppState, then: AppState) -> bool:
+    """Tell whether a commit takes the app's release forward; also where nobody can tell."""
     try:
         before = loader.release(change.commit.sha, now.place, then, change.parent, then.state()).world
         after = loader.release(change.commit.sha, now.place, now, change.commit.sha, now.state()).world

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from renderer.describe import step_change
@@ -11,11 +12,12 @@ from renderer.git import Repository
 from renderer.message import releases
 from renderer.model import format_time
 from renderer.state import STATUS_FILE, State
-from renderer.transitions import EDITS, Transition, transitions
+from renderer.transitions import EDITS, Transition, goes_forward, status_goes_forward, transitions
 from renderer.verify.app_state import AppState, Place, in_folder, read_state
-from renderer.verify.earlier import began, comes_back
+from renderer.verify.earlier import began, comes_back, leads_forward
 from renderer.verify.loading import Loader
 from renderer.verify.made import Made, make
+from renderer.verify.policy import Policy
 from renderer.verify.reasons import explain
 from renderer.verify.verdict import CommitVerdict, Verdict
 from renderer.verify.walk import Change
@@ -33,6 +35,7 @@ class Judge:
         """Take what loads apps from commits, and when a server got them, where one judges."""
         self._loader = loader
         self._received = received
+        self._policy = Policy(loader, received)
         self._repository = loader.repository
 
     def judge(self, change: Change) -> CommitVerdict:
@@ -67,24 +70,35 @@ class Judge:
             )
         late = list(_late(change, now, state, self._received))
         if merged_parent(self._repository, change, now, then):
-            return Verdict(place.environment, place.app, "merge", tuple(late))
+            return self._legal(change, now, then, "merge", late)
         if self._loader.needs_exec(self._loader.settings(change.commit.sha), place):
-            return self._unrendered(change, now, state, late)
+            return self._unrendered(change, now, then, state, late)
         if change.commit.subject.startswith("Revert ") and comes_back(self._loader, change, now, then):
-            return Verdict(place.environment, place.app, "revert", tuple(late))
+            return self._legal(change, now, then, "revert", late)
         release, made, broken = self._candidates(change, now, then, state, told)
         for one in made:
             if not one.different(now, then):
-                findings = (*late, *_disagreeing(one.transition, place, told))
-                return Verdict(place.environment, place.app, _name(one.transition, told), findings)
+                findings = [*late, *_disagreeing(one.transition, place, told)]
+                forward = goes_forward(one.transition.move.before, one.transition.move.after)
+                return self._held(change, place, _name(one.transition, told), findings, forward)
         legal = self._elsewhere(change, now, then)
         if legal:
-            return Verdict(place.environment, place.app, legal, tuple(late))
+            return self._legal(change, now, then, legal, late)
         if broken:
             raise RollstepError(broken)
         assert release is not None
-        findings = tuple(explain(self._loader, change, release, now, then, made))
-        return Verdict(place.environment, place.app, "", (*late, *findings))
+        reasons = explain(self._loader, change, release, now, then, made)
+        return Verdict(place.environment, place.app, "", (*late, *reasons))
+
+    def _legal(self, change: Change, now: AppState, then: AppState, what: str, findings: list[Finding]) -> Verdict:
+        """Return the verdict about what no verb has made."""
+        forward = what in ("merge", "revert") and leads_forward(self._loader, change, now, then)
+        return self._held(change, now.place, what, findings, forward)
+
+    def _held(self, change: Change, place: Place, what: str, findings: list[Finding], forward: bool) -> Verdict:
+        """Return the verdict with what stands against a step that goes forward."""
+        against, note = self._policy.check(change, place) if forward else ((), "")
+        return Verdict(place.environment, place.app, what, (*findings, *against), note)
 
     def _candidates(
         self, change: Change, now: AppState, then: AppState, state: State, told: Mapping[str, str]
@@ -130,7 +144,7 @@ class Judge:
             return Verdict(place.environment, place.app, "", (Finding(place.folder, 0, 0, "", message, hint),))
         return Verdict(place.environment, place.app, "revert" if left else "removal")
 
-    def _unrendered(self, change: Change, now: AppState, state: State, late: list[Finding]) -> Verdict:
+    def _unrendered(self, change: Change, now: AppState, then: AppState, state: State, late: list[Finding]) -> Verdict:
         """Check what can be checked without the app's manifests, which a command prints."""
         place = now.place
         texts = {name: content for name, content in now.files.items() if name in now.owned() - {MARKER}}
@@ -143,7 +157,10 @@ class Judge:
         known = {"Revision": str(state.revision), "Stable": state.status.stable_rs}
         findings += [_disagrees(key, told[key], value) for key, value in known.items() if told.get(key, value) != value]
         note = "its manifests come from a command, which --allow-exec lets run: only sums and trailers were checked"
-        return Verdict(place.environment, place.app, told.get("Verb", "unknown"), tuple(findings), note)
+        before = then.state()
+        forward = before is None or status_goes_forward(before.status, state.status)
+        verdict = self._held(change, place, told.get("Verb", "unknown"), findings, forward)
+        return replace(verdict, note="; ".join(filter(None, (verdict.note, note))))
 
 
 def touched(loader: Loader, change: Change) -> list[tuple[Place, Place]]:

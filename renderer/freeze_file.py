@@ -1,0 +1,176 @@
+"""``freezes.yaml`` at the repository's root: read, written, and committed by ``rollstep freeze`` (shell)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from renderer.commit import CommitResult, Identity
+from renderer.errors import Finding, RollstepError, UsageError
+from renderer.freeze import FREEZES_FILE, Freeze, name_of
+from renderer.git import Repository
+from renderer.layouts import one_line
+from renderer.manifest import field_path
+from renderer.model import format_time, parse_time
+from renderer.publish import publish, recover_repository
+from renderer.settings import Settings
+from renderer.shape import TEXT, TIME, Fields, Items, mismatches
+from renderer.transaction import Transaction
+from renderer.workspace import Workspace, current_time
+from renderer.yaml_io import load_documents, read_text
+
+HEADER = "# Written by rollstep freeze: while one of these holds, no release of its environments goes forward.\n"
+_FREEZE = Fields(
+    {"name": TEXT, "environments": Items(TEXT), "from": TIME, "until": TIME, "reason": TEXT},
+    frozenset({"name", "from", "until", "reason"}),
+)
+_SHAPE = Fields({"freezes": Items(_FREEZE)}, frozenset({"freezes"}))
+
+
+@dataclass(frozen=True, slots=True)
+class FreezeRequest:
+    """How a freeze is to be committed; the fields are the options' names."""
+
+    directory: str
+    now: datetime | None = None
+    dry_run: bool = False
+    allow_detached: bool = False
+
+
+def load_freezes(root: Path) -> tuple[Freeze, ...]:
+    """Return the freezes of the repository at ``root``, none where it has no file; raises RollstepError."""
+    path = root / FREEZES_FILE
+    return parse_freezes(read_text(path, FREEZES_FILE)) if path.is_file() else ()
+
+
+def parse_freezes(text: str) -> tuple[Freeze, ...]:
+    """Return the freezes that the text of the file tells; raise RollstepError with everything wrong in it."""
+    documents = load_documents(text, FREEZES_FILE)
+    if not documents:
+        return ()
+    value, source = documents[0].value, documents[0].source
+    wrong = list(mismatches(value, _SHAPE))
+    if len(documents) > 1:
+        wrong.append(((), "has several documents, expected one"))
+    findings = [
+        Finding(FREEZES_FILE, *source.position(path), field_path(path), message, "rollstep freeze writes this file")
+        for path, message in wrong
+    ]
+    if findings:
+        raise RollstepError(sorted(findings))
+    return tuple(
+        Freeze(
+            name=entry["name"],
+            environments=tuple(entry.get("environments", ())),
+            start=parse_time(entry["from"]),
+            until=parse_time(entry["until"]),
+            reason=entry["reason"],
+            line=source.position(("freezes", at))[0],
+        )
+        for at, entry in enumerate(value["freezes"])
+    )
+
+
+def dump_freezes(freezes: Sequence[Freeze]) -> str:
+    """Return the text of the file."""
+    from renderer.yaml_io import dump
+
+    return HEADER + dump({"freezes": [to_dict(freeze) for freeze in freezes]})
+
+
+def to_dict(freeze: Freeze) -> dict[str, Any]:
+    """Return a freeze as the file has it."""
+    environments = {"environments": list(freeze.environments)} if freeze.environments else {}
+    times = {"from": format_time(freeze.start), "until": format_time(freeze.until)}
+    return {"name": freeze.name, **environments, **times, "reason": freeze.reason}
+
+
+def add_freeze(
+    request: FreezeRequest,
+    *,
+    environments: Sequence[str],
+    start: datetime | None,
+    until: datetime,
+    reason: str,
+    name: str,
+) -> tuple[Freeze, CommitResult | None]:
+    """Commit a new freeze, which begins at ``start`` (None: now); return it with its commit.
+
+    Raises RollstepError where it would end before it begins, and UsageError for an environment that is not there.
+    """
+    desk = _Desk(request)
+    desk.check_environments(environments)
+    start = start or desk.now
+    reason = one_line(reason)
+    if until <= max(start, desk.now):
+        raise UsageError(f"--until {format_time(until)} is over when the freeze begins or is added")
+    if not reason:
+        raise UsageError("a freeze needs a reason")
+    if name in {freeze.name for freeze in desk.freezes}:
+        raise RollstepError(f"there is a freeze {name} already", hint="lift it first, or choose another --name")
+    freeze = Freeze(name or name_of(reason, desk.freezes), tuple(sorted(set(environments))), start, until, reason)
+    subject = f"Freeze {freeze.where} until {format_time(until)}: {reason}"
+    return freeze, desk.commit((*desk.freezes, freeze), subject, freeze.name)
+
+
+def lift_freeze(request: FreezeRequest, name: str, reason: str) -> tuple[Freeze, CommitResult | None]:
+    """Take a freeze out of the file and commit that; raise UsageError where there is none of that name."""
+    desk = _Desk(request)
+    found = next((freeze for freeze in desk.freezes if freeze.name == name), None)
+    if found is None:
+        known = ", ".join(freeze.name for freeze in desk.freezes)
+        raise UsageError(f"there is no freeze {name}" + (f" (there are {known})" if known else ""))
+    why = one_line(reason)
+    subject = f"Lift the freeze of {found.where}" + (f": {why}" if why else "")
+    return found, desk.commit([freeze for freeze in desk.freezes if freeze.name != name], subject, name)
+
+
+class _Desk:
+    """The file in a repository's work tree, and how it is committed."""
+
+    def __init__(self, request: FreezeRequest) -> None:
+        self._request = request
+        self.now = request.now or current_time()
+        self._workspace = Workspace.open(request.directory)
+        self._repository = Repository.open(self._workspace.root)
+        recover_repository(self._repository)
+        self.freezes = load_freezes(self._workspace.root)
+
+    def check_environments(self, environments: Sequence[str]) -> None:
+        known = {ref.environment for ref in self._workspace.apps(())}
+        unknown = sorted(set(environments) - known)
+        if unknown:
+            raise UsageError(f"there is no environment {', '.join(unknown)} (there are {', '.join(sorted(known))})")
+
+    def commit(self, freezes: Sequence[Freeze], subject: str, name: str) -> CommitResult | None:
+        dirty = self._repository.dirty([FREEZES_FILE])
+        if dirty:
+            raise RollstepError([Finding(FREEZES_FILE, 0, 0, "", "is not committed", "commit it, or take it back")])
+        transaction = Transaction(self._repository.root)
+        transaction.write(FREEZES_FILE, dump_freezes(freezes))
+        author, committer = _identities(self._workspace.settings)
+        trailers = f"Rollstep-Freeze: {name}\n"
+        settings = self._workspace.settings.for_app("", "").commit
+        if settings.signoff and settings.author:
+            trailers += f"Signed-off-by: {settings.author.name} <{settings.author.email}>\n"
+        return publish(
+            self._repository,
+            transaction,
+            f"{subject}\n\n{trailers}",
+            author=author,
+            committer=committer,
+            when=self._request.now,
+            allow_detached=self._request.allow_detached,
+            dry_run=self._request.dry_run,
+        )
+
+
+def _identities(settings: Settings) -> tuple[Identity | None, Identity | None]:
+    commit = settings.for_app("", "").commit
+    author, committer = (
+        Identity(person.name, person.email) if person else None for person in (commit.author, commit.committer)
+    )
+    return author, committer
