@@ -10,13 +10,16 @@ PREFIX = "Rollstep-"
 
 @dataclass(frozen=True, slots=True)
 class ReplicaSetChange:
-    """A ReplicaSet before and after the commit; None: it is not there, or its weight means nothing."""
+    """A ReplicaSet before and after the commit; None: it is not there, or its weight means nothing.
+
+    Where an autoscaler sets the number of pods, ``replicas_before`` and ``replicas_after`` are its range as text.
+    """
 
     name: str
     revision: int
     role: str
-    replicas_before: int | None
-    replicas_after: int | None
+    replicas_before: int | str | None
+    replicas_after: int | str | None
     weight_before: int | None = None
     weight_after: int | None = None
 
@@ -98,6 +101,6 @@ class StepChange:
         return tuple((PREFIX + key, value) for key, value in values.items() if value)
 
 
-def _arrow(before: int | None, after: int | None) -> str:
+def _arrow(before: int | str | None, after: int | str | None) -> str:
     old, new = ("-" if value is None else str(value) for value in (before, after))
     return new if old == new else f"{old} -> {new}"

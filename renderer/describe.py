@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from renderer.autoscaling import is_autoscaled, pods_text
 from renderer.changes import ObjectChange, ReplicaSetChange, StepChange
 from renderer.duration import human_duration
 from renderer.engine import gates
@@ -183,13 +184,19 @@ def _replica_set_changes(move: Move) -> tuple[ReplicaSetChange, ...]:
                 name=name,
                 revision=shown.revision,
                 role=", ".join(roles(after if new else before, shown)),
-                replicas_before=old.replicas if old else None,
-                replicas_after=new.replicas if new else None,
+                replicas_before=_pods(before, old),
+                replicas_after=_pods(after, new),
                 weight_before=traffic_weight(before, old) if old else None,
                 weight_after=traffic_weight(after, new) if new else None,
             )
         )
     return tuple(rows)
+
+
+def _pods(world: World, replica_set: ReplicaSet | None) -> int | str | None:
+    if replica_set is None or not is_autoscaled(world, replica_set):
+        return replica_set.replicas if replica_set else None
+    return pods_text(world, replica_set)
 
 
 def _object_changes(move: Move) -> tuple[ObjectChange, ...]:

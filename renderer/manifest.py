@@ -50,10 +50,11 @@ def field_path(path: tuple[str | int, ...]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One object and where it came from."""
+    """One object and where it came from; ``text`` is how it was written, where it has to stay so."""
 
     body: Body
     source: Source = Source("")
+    text: str = ""
 
     @property
     def api_version(self) -> str:

@@ -247,7 +247,8 @@ class World:
     ``objects`` holds every object other than the Rollout and its ReplicaSets that the engine may read or write
     (Services, Ingresses, …); ``profile`` is the controller version whose pod-template-hash is used;
     ``plugin_gates`` are the names of the plugins whose steps wait for a person; ``experiment_since`` is when the
-    experiment of the current step began.
+    experiment of the current step began.  ``autoscaler`` is the HorizontalPodAutoscaler that owns the number of pods,
+    None where the manifests do; ``numbered`` names the ReplicaSets whose manifests have a number all the same.
     """
 
     rollout: Rollout
@@ -258,6 +259,8 @@ class World:
     profile: str = "1.9"
     plugin_gates: frozenset[str] = frozenset()
     experiment_since: datetime | None = None
+    autoscaler: Body | None = None
+    numbered: frozenset[str] = frozenset()
 
     def replica_set(self, name: str) -> ReplicaSet | None:
         """Return the ReplicaSet of that name."""

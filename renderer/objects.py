@@ -9,6 +9,7 @@ from typing import Any
 
 from renderer.errors import Finding, RollstepError
 from renderer.manifest import Manifest, ObjectKey, Source, field_path
+from renderer.sealed import document_text, is_sealed
 from renderer.sources import SourceText
 
 ROLLOUT_GROUP = "argoproj.io"
@@ -84,8 +85,11 @@ def is_rollout(manifest: Manifest) -> bool:
 
 
 def in_namespace(manifest: Manifest, namespace: str) -> Manifest:
-    """Return the object with ``namespace`` where it has none and its kind has one; as it is for an empty one."""
-    if not namespace or manifest.namespace or (manifest.key.group, manifest.kind) in CLUSTER_SCOPED:
+    """Return the object with ``namespace`` where it has none and its kind has one; as it is for an empty one.
+
+    An object that has to stay as it was written does.
+    """
+    if not namespace or manifest.namespace or manifest.text or (manifest.key.group, manifest.kind) in CLUSTER_SCOPED:
         return manifest
     metadata = {**manifest.metadata, "namespace": namespace}
     return replace(manifest, body={**manifest.body, "metadata": metadata})
@@ -109,7 +113,11 @@ def read_objects(texts: Sequence[SourceText]) -> tuple[list[LoadedObject], list[
                 wrong = _no_object(manifest)
                 findings += wrong
                 if not wrong:
-                    path = text.path if manifest.body is document.value else None
+                    is_whole = manifest.body is document.value
+                    path = text.path if is_whole else None
+                    if is_whole and is_sealed(manifest.body):
+                        line, _ = manifest.source.position(())
+                        manifest = replace(manifest, text=document_text(text.text, line))
                     loaded.append(LoadedObject(manifest, path, index))
     return loaded, findings
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from renderer.autoscaling import is_autoscaled, most_pods, pods_between
 from renderer.describe import move_text
 from renderer.duration import human_duration
 from renderer.engine.experiment import is_of_experiment
 from renderer.engine.settle import catch_up
 from renderer.engine.spec import max_traffic_weight
-from renderer.model import CanaryStrategy, Rollout, World
+from renderer.model import CanaryStrategy, ReplicaSet, Rollout, World
 from renderer.release import Move, Wait, course, steps_of
 from renderer.roles import roles, traffic_weight
 from renderer.tables import markdown_table, text_table
@@ -25,13 +26,21 @@ from renderer.tree import by_revision, camel_keys
 class PlannedReplicaSet:
     """A ReplicaSet in a row of the plan: its replicas, and its share of the traffic out of ``maxTrafficWeight``.
 
-    Where no router splits the traffic, ``weight`` is the share of the pods in percent.
+    Where no router splits the traffic, ``weight`` is the share of the pods in percent.  Where an autoscaler sets the
+    number of pods, it stays within ``min_replicas`` and ``max_replicas``; else these are None.
     """
 
     name: str
     roles: tuple[str, ...]
     replicas: int
     weight: int
+    min_replicas: int | None = None
+    max_replicas: int | None = None
+
+    @property
+    def pods(self) -> str:
+        """The number of pods for people: ``5``, or ``3-10`` where an autoscaler sets it."""
+        return str(self.replicas) if self.min_replicas is None else f"{self.min_replicas}-{self.max_replicas}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +131,17 @@ def _row(number: int, before: World, move: Move, reason: Wait, following: Wait |
         step=after.status.current_step_index if steps_of(after) else None,
         action=move_text(move),
         replica_sets=tuple(
-            PlannedReplicaSet(rs.name, roles(after, rs), rs.replicas, traffic_weight(after, rs))
-            for rs in by_revision(after.replica_sets)
-            if rs.replicas or roles(after, rs)
+            _planned(after, rs) for rs in by_revision(after.replica_sets) if rs.replicas or roles(after, rs)
         ),
         starts="now" if number == 0 and reason == NO_WAIT and catch_up(before) == before else _trigger(before, reason),
         ends="complete" if following is None else _trigger(move.after, following),
         peak_pods=peak_pods(move),
     )
+
+
+def _planned(world: World, rs: ReplicaSet) -> PlannedReplicaSet:
+    low, high = pods_between(world, rs) if is_autoscaled(world, rs) else (None, None)
+    return PlannedReplicaSet(rs.name, roles(world, rs), rs.replicas, traffic_weight(world, rs), low, high)
 
 
 def _trigger(before: World, reason: Wait) -> str:
@@ -140,14 +152,19 @@ def _trigger(before: World, reason: Wait) -> str:
 
 
 def peak_pods(move: Move) -> int:
-    """Return the largest sum of ``spec.replicas`` over all ReplicaSets at any of the move's writes."""
-    replicas = {rs.name: rs.replicas for rs in move.before.replica_sets}
+    """Return the largest sum of ``spec.replicas`` over all ReplicaSets at any of the move's writes.
+
+    Where autoscalers set the numbers, the sum is that of their maxima.
+    """
+    world = move.before
+    replicas = {rs.name: most_pods(world, rs.name, rs.replicas) for rs in world.replica_sets}
     peak = sum(replicas.values())
     for write in move.writes:
         if write.kind == "ReplicaSet" and write.replicas is not None:
-            replicas[write.name] = write.replicas
+            replicas[write.name] = most_pods(move.after, write.name, write.replicas)
             peak = max(peak, sum(replicas.values()))
-    return max(peak, sum(rs.replicas for rs in move.after.replica_sets)) + _experiment_pods(move.after)
+    after = sum(most_pods(move.after, rs.name, rs.replicas) for rs in move.after.replica_sets)
+    return max(peak, after) + _experiment_pods(move.after)
 
 
 def _experiment_pods(world: World) -> int:
@@ -196,4 +213,4 @@ def _cells(plan: Plan) -> list[tuple[str, ...]]:
 
 
 def _pods(replica_sets: list[PlannedReplicaSet]) -> str:
-    return ", ".join(f"{rs.replicas} {rs.name.rpartition('-')[2]}" for rs in replica_sets) or "-"
+    return ", ".join(f"{rs.pods} {rs.name.rpartition('-')[2]}" for rs in replica_sets) or "-"

@@ -42,10 +42,17 @@ class RenderContext:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
-def render(objects: Sequence[Body], *, user_templates: Path | None, context: RenderContext) -> dict[str, str]:
+def render(
+    objects: Sequence[Body],
+    *,
+    user_templates: Path | None,
+    context: RenderContext,
+    as_written: Mapping[ObjectKey, str] | None = None,
+) -> dict[str, str]:
     """Return the files of ``objects`` by name, sorted, the kustomization among them.
 
-    The same objects in any order give the same files.  Raises RollstepError where two objects are the same one, where
+    The same objects in any order give the same files.  ``as_written`` has the text of those that no template may touch.
+    Raises RollstepError where two objects are the same one, where
     there is none, and with file and line where a user's template fails or makes another object of the one it got.
     """
     check_user_templates(user_templates)
@@ -60,7 +67,10 @@ def render(objects: Sequence[Body], *, user_templates: Path | None, context: Ren
             raise RollstepError([Finding(context.source, 0, 0, "", message, "keep one of them")])
         manifests[manifest.key] = manifest
     names = file_names(manifests)
-    files = {names[key]: _lay_out(manifest, user_templates, context) for key, manifest in manifests.items()}
+    files = {
+        names[key]: (as_written or {}).get(key) or _lay_out(manifest, user_templates, context)
+        for key, manifest in manifests.items()
+    }
     variables = {"files": sorted(files), "context": context}
     files[KUSTOMIZATION] = _ended(fill(f"{KUSTOMIZATION}.j2", user_templates, variables))
     if is_overridden(f"{KUSTOMIZATION}.j2", user_templates):

@@ -67,6 +67,7 @@ def read_rendered(output: Path, shown: str, state: State | None) -> list[Manifes
             findings += error.findings
             continue
         manifests += read
+        findings += [finding for manifest in read for finding in _uncounted(manifest, state)]
         if digest(content) != owned[name]:
             findings += [finding for manifest in read for finding in _damage(manifest, state)]
     if state is None and any(manifest.kind == "ReplicaSet" for manifest in manifests) and not findings:
@@ -81,6 +82,16 @@ def read_rendered(output: Path, shown: str, state: State | None) -> list[Manifes
 
 def _manifests(content: bytes, shown: str) -> list[Manifest]:
     return [Manifest(document.value, document.source) for document in load_documents(decode(content, shown), shown)]
+
+
+def _uncounted(manifest: Manifest, state: State | None) -> Iterator[Finding]:
+    """Yield a finding for a ReplicaSet whose number of pods is neither in its manifest nor in the status."""
+    spec = manifest.body.get("spec")
+    counted = not isinstance(spec, dict) or "replicas" in spec or state is None or manifest.name in state.replicas
+    if manifest.kind == "ReplicaSet" and not counted:
+        line, column = manifest.source.position(("spec",))
+        message = f"is missing, and {STATUS_FILE} has no number of its pods"
+        yield Finding(manifest.source.file, line, column, "spec.replicas", message, _restore(manifest.source.file))
 
 
 def _damage(manifest: Manifest, state: State | None) -> Iterator[Finding]:

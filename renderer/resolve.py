@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from renderer.autoscaling import AUTO, ROLLSTEP, autoscaler_of, scaled_objects, with_replicas
 from renderer.engine.experiment import is_of_experiment
 from renderer.engine.objects import carry_over, created_by_engine, edited_by_engine
 from renderer.manifest import Body, Manifest, ObjectKey
@@ -43,13 +44,19 @@ def resolve(
     now: datetime,
     profile: str = "1.9",
     plugin_gates: frozenset[str] = frozenset(),
+    replicas: str = AUTO,
 ) -> Resolved:
     """Put a release's world together at time ``now``.
 
     ``manifests`` are the user's, without the Rollout; ``rendered_manifests`` and ``state`` what the last commit left
     (nothing and None before the first).  ``profile`` is the controller version whose pod-template-hash is used,
-    ``plugin_gates`` the plugins whose steps are gates.
+    ``plugin_gates`` the plugins whose steps are gates, ``replicas`` the setting of that name.
     """
+    manifests = tuple(manifests)
+    found = autoscaler_of(rollout, manifests) if replicas != ROLLSTEP else None
+    autoscaler = found.body if found is not None else None
+    if autoscaler is not None:
+        rollout = with_replicas(rollout, autoscaler)
     if state is not None:
         rollout = rollout.with_annotation(REVISION_ANNOTATION, str(state.revision))
     sources = {_key(manifest, rollout): manifest for manifest in manifests}
@@ -69,7 +76,9 @@ def resolve(
     )
     status = _counted(state.status if state else RolloutStatus(), replica_sets)
     since = state.steps[-1].reached_at if experiment and state is not None and state.steps else None
-    world = World(rollout, status, replica_sets, objects, now, profile, plugin_gates, since)
+    counted = (left[key] for key in left if key.kind == "ReplicaSet" and left[key]["spec"].get("replicas"))
+    numbered = frozenset(body["metadata"]["name"] for body in counted if replicas == AUTO)
+    world = World(rollout, status, replica_sets, objects, now, profile, plugin_gates, since, autoscaler, numbered)
     return Resolved(world, tuple(sources[key] for key in sorted(sources) if key not in edited))
 
 
@@ -96,6 +105,7 @@ def all_objects(resolved: Resolved, world: World) -> list[Body]:
     """Return everything that is rendered for ``world``: what the release makes and what passes through, sorted."""
     bodies = {_key(manifest, world.rollout): manifest.body for manifest in resolved.pass_through}
     bodies.update(rendered(world))
+    bodies = scaled_objects(bodies, world)
     return [bodies[key] for key in sorted(bodies)]
 
 
@@ -110,6 +120,8 @@ def _replica_set(body: Body, state: State | None) -> ReplicaSet:
     if state is None:
         return ReplicaSet.from_body(body)
     name = body["metadata"]["name"]
+    if "replicas" not in body["spec"] and name in state.replicas:
+        body = {**body, "spec": {**body["spec"], "replicas": state.replicas[name]}}
     replica_set = ReplicaSet.from_body(body, state.created.get(name, EPOCH))
     pods = state.available.get(name)
     if pods is None:

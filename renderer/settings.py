@@ -50,7 +50,7 @@ class AppSettings:
     """The settings of one app in one environment, defaults filled in.
 
     ``output`` is a path within the app's folder; ``templates`` is the folder of the user's templates, None where there
-    is none; ``schemas`` are files and folders.
+    is none; ``schemas`` are files and folders; ``replicas`` is who owns the number of pods.
     """
 
     environment: str = ""
@@ -62,6 +62,7 @@ class AppSettings:
     controller_version: str = "1.9"
     allow: tuple[str, ...] = ()
     schemas: tuple[Path, ...] = ()
+    replicas: str = "auto"
     step_plugins: Mapping[str, str] = field(default_factory=dict)
     commit: CommitSettings = CommitSettings()
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -104,6 +105,7 @@ class Settings:
             controller_version=merged.get("controllerVersion", default.controller_version),
             allow=tuple(merged.get("allow", ())),
             schemas=tuple(self.root / path for path in merged.get("schemas", ())),
+            replicas=merged.get("replicas", default.replicas),
             step_plugins=merged.get("stepPlugins", {}),
             commit=_commit(merged.get("commit", {})),
             values=merged.get("values", {}),

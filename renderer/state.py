@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from renderer.autoscaling import is_autoscaled
 from renderer.errors import Finding, RollstepError
 from renderer.manifest import Source, field_path
 from renderer.model import RolloutStatus, World, format_time, parse_time
@@ -64,7 +65,7 @@ STATUS_SHAPE = Fields(
 )
 """The fields of a Rollout's status that are kept in git."""
 _STEP = Fields({"revision": POSITIVE, "step": COUNT, "reachedAt": TIME}, frozenset({"revision", "step", "reachedAt"}))
-_REPLICA_SET = Fields({"createdAt": TIME, "availableReplicas": COUNT}, frozenset({"createdAt"}))
+_REPLICA_SET = Fields({"createdAt": TIME, "replicas": COUNT, "availableReplicas": COUNT}, frozenset({"createdAt"}))
 _FIELDS: Mapping[str, Shape] = {
     "rollout": TEXT,
     "revision": POSITIVE,
@@ -91,8 +92,9 @@ class State:
 
     ``status`` is the Rollout's ``status`` in the Rollout's own field names, without what a cluster counts; ``created``
     has the creation time of each ReplicaSet by name, ``available`` the pods that it had when its manifest was rendered,
-    where these were not as many as it says; ``last_update_time`` is when the release last moved; ``source`` says where
-    its fields stand.
+    where these were not as many as it says; ``replicas`` has the number that the release counts with where an
+    autoscaler owns it and the manifest has none; ``last_update_time`` is when the release last moved; ``source`` says
+    where its fields stand.
     """
 
     rollout: str
@@ -102,6 +104,7 @@ class State:
     steps: tuple[ReachedStep, ...] = ()
     created: Mapping[str, datetime] = field(default_factory=dict)
     available: Mapping[str, int] = field(default_factory=dict)
+    replicas: Mapping[str, int] = field(default_factory=dict)
     source: Source = field(default_factory=lambda: Source(STATUS_FILE), compare=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -120,7 +123,8 @@ class State:
 
     def _replica_set(self, name: str) -> dict[str, Any]:
         entry: dict[str, Any] = {"createdAt": format_time(self.created[name])}
-        return {**entry, "availableReplicas": self.available[name]} if name in self.available else entry
+        counts = {"replicas": self.replicas, "availableReplicas": self.available}
+        return entry | {field: numbers[name] for field, numbers in counts.items() if name in numbers}
 
 
 def dump_state(state: State) -> str:
@@ -153,13 +157,14 @@ def load_state(text: str, file: str) -> State:
             ReachedStep(step["revision"], step["step"], parse_time(step["reachedAt"])) for step in value["steps"]
         ),
         created={name: parse_time(entry["createdAt"]) for name, entry in value["replicaSets"].items()},
-        available={
-            name: entry["availableReplicas"]
-            for name, entry in value["replicaSets"].items()
-            if "availableReplicas" in entry
-        },
+        available=_numbers(value["replicaSets"], "availableReplicas"),
+        replicas=_numbers(value["replicaSets"], "replicas"),
         source=source,
     )
+
+
+def _numbers(replica_sets: Mapping[str, Mapping[str, Any]], field: str) -> dict[str, int]:
+    return {name: entry[field] for name, entry in replica_sets.items() if field in entry}
 
 
 def damage(source: Source, path: tuple[str | int, ...], message: str) -> Finding:
@@ -187,4 +192,10 @@ def next_state(previous: State | None, world: World) -> State:
         steps=steps,
         created={rs.name: rs.created for rs in world.replica_sets},
         available={rs.name: rs.available_replicas for rs in world.replica_sets if rs.available_replicas != rs.replicas},
+        replicas=autoscaled_replicas(world),
     )
+
+
+def autoscaled_replicas(world: World) -> dict[str, int]:
+    """Return the numbers of pods that ``world`` counts with and that no manifest has."""
+    return {rs.name: rs.replicas for rs in world.replica_sets if is_autoscaled(world, rs)}

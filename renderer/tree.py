@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+from renderer.autoscaling import autoscaler_text, is_autoscaled, pods_between
 from renderer.describe import gate_text
 from renderer.duration import human_duration
 from renderer.engine import next_wakeup
@@ -32,7 +33,11 @@ ICONS = {
 
 @dataclass(frozen=True, slots=True)
 class ReplicaSetInfo:
-    """One ReplicaSet in the tree: its revision, replicas, roles (stable, canary, active, preview) and images."""
+    """One ReplicaSet in the tree: its revision, replicas, roles (stable, canary, active, preview) and images.
+
+    Where an autoscaler sets the number of pods, it stays within ``min_replicas`` and ``max_replicas``; else these are
+    None.
+    """
 
     name: str
     revision: int
@@ -44,11 +49,16 @@ class ReplicaSetInfo:
     scale_down_deadline: datetime | None
     created: datetime
     images: tuple[str, ...]
+    min_replicas: int | None = None
+    max_replicas: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RolloutInfo:
-    """All that the tree tells; weights are out of ``max_traffic_weight``."""
+    """All that the tree tells; weights are out of ``max_traffic_weight``.
+
+    ``autoscaler`` tells what sets the numbers of pods, which are then those that the release counts with.
+    """
 
     name: str
     namespace: str
@@ -66,6 +76,7 @@ class RolloutInfo:
     ready: int
     available: int
     replica_sets: tuple[ReplicaSetInfo, ...]
+    autoscaler: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the tree as JSON-ready data, keys in camelCase; times are RFC 3339 in UTC."""
@@ -119,6 +130,7 @@ def describe(world: World) -> RolloutInfo:
         ready=status.ready_replicas,
         available=status.available_replicas,
         replica_sets=replica_sets,
+        autoscaler=autoscaler_text(world),
     )
 
 
@@ -128,6 +140,7 @@ def _replica_set_info(world: World, replica_set: ReplicaSet) -> ReplicaSetInfo:
         status = "Progressing"
     else:
         status = "Healthy" if replica_set.replicas else "ScaledDown"
+    low, high = pods_between(world, replica_set) if is_autoscaled(world, replica_set) else (None, None)
     return ReplicaSetInfo(
         name=replica_set.name,
         revision=replica_set.revision,
@@ -139,6 +152,8 @@ def _replica_set_info(world: World, replica_set: ReplicaSet) -> ReplicaSetInfo:
         scale_down_deadline=replica_set.scale_down_deadline,
         created=replica_set.created,
         images=tuple(container.get("image", "") for container in template_spec.get("containers") or ()),
+        min_replicas=low,
+        max_replicas=high,
     )
 
 
@@ -172,6 +187,8 @@ def _header(info: RolloutInfo, now: datetime, environment: str) -> Iterator[str]
         yield row("  ActualWeight:", f"{info.actual_weight}{out_of}")
     for number, image in enumerate(_images(info)):
         yield row("Images:" if number == 0 else "", image)
+    if info.autoscaler:
+        yield row("Autoscaler:", info.autoscaler)
     yield "Replicas:"
     yield row("  Desired:", info.desired)
     yield row("  Current:", info.current)
@@ -202,7 +219,7 @@ def _tree_rows(info: RolloutInfo, now: datetime) -> Iterator[tuple[str, ...]]:
 
 
 def _replica_set_row(replica_set: ReplicaSetInfo, prefix: str, now: datetime) -> tuple[str, ...]:
-    marks = list(replica_set.roles)
+    marks, low = list(replica_set.roles), replica_set.min_replicas
     if replica_set.scale_down_deadline:
         left = (replica_set.scale_down_deadline - now).total_seconds()
         marks.append("delay:" + ("passed" if left < 0 else human_duration(left)))
@@ -210,7 +227,7 @@ def _replica_set_row(replica_set: ReplicaSetInfo, prefix: str, now: datetime) ->
         f"{prefix}⧉ {replica_set.name}",
         "ReplicaSet",
         f"{ICONS[replica_set.status]} {replica_set.status}",
-        str(replica_set.replicas),
+        str(replica_set.replicas) if low is None else f"{low}-{replica_set.max_replicas}",
         str(replica_set.weight or 0),
         human_duration((now - replica_set.created).total_seconds()),
         ",".join(marks),

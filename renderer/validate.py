@@ -11,6 +11,7 @@ from pathlib import Path
 from renderer.errors import Finding, RollstepError
 from renderer.kubeconform.binary import Verdict, find_kubeconform, run_kubeconform
 from renderer.kubeconform.schemas import schema_folder, schema_path
+from renderer.sealed import without_signature
 
 NEVER_APPLIED = "kustomize.config.k8s.io/"
 """The API group of ``kustomization.yaml``, which tells a tool what to apply and is no object itself."""
@@ -47,10 +48,12 @@ def validate(
     ``kubeconform`` is the program to ask: by default the one that :func:`find_kubeconform` finds, and where there is
     none, or it is ``built-in``, jsonschema reads the same schemas and comes to the same verdicts.
     ``own`` are files and folders with the user's schemas of custom resources, ``cache`` is where schemas are kept, by
-    default the user's cache folder.  An object of a kind that nobody has a schema of is skipped, not refused.  Nothing
+    default the user's cache folder.  An object of a kind that nobody has a schema of is skipped, not refused; what
+    SOPS adds to a document is no part of the object.  Nothing
     is fetched.  Raises RollstepError where there are no schemas of the version, or where kubeconform does not run.
     """
     schemas = schema_folder(kubernetes_version, cache, own)
+    files = {name: without_signature(text) for name, text in files.items()}
     binary = None if kubeconform == "built-in" else find_kubeconform(kubeconform)
     if binary is None:
         from renderer.kubeconform.builtin import check

@@ -46,6 +46,24 @@ def promoting(action: Action) -> Callable[[World], Move | None]:
     return verb
 
 
+def scaling(replicas: int) -> Action:
+    """Return the action that sets ``spec.replicas``.
+
+    Refused where an autoscaler owns the number of pods: it would take no notice.  Down to 0 and up from there goes, as
+    that is how autoscaling is switched off and on in a cluster.
+    """
+
+    def action(world: World) -> World:
+        if world.autoscaler is not None and replicas and world.rollout.replicas:
+            name = world.autoscaler["metadata"]["name"]
+            message = f"the HorizontalPodAutoscaler {name} owns the number of pods"
+            hint = "change its minReplicas and maxReplicas, commit that, and run `rollstep advance`; --replicas 0 goes"
+            raise RollstepError(message, hint=hint)
+        return actions.scale(world, replicas)
+
+    return action
+
+
 def setting_images(images: Mapping[str, str]) -> Action:
     """Return the action that sets the image of each named container."""
 

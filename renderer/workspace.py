@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from renderer.autoscaling import BY_AUTOSCALER, autoscaler_of
 from renderer.discover import AppRef, find_apps
 from renderer.engine import check_supported
 from renderer.engine.step_hash import compute_step_hash
@@ -22,7 +23,7 @@ from renderer.render import RenderContext, render
 from renderer.rendered_folder import read_rendered
 from renderer.resolve import Resolved, all_objects, resolve
 from renderer.settings import Settings, load_settings
-from renderer.state import STATUS_FILE, State, damage, dump_state, load_state, next_state
+from renderer.state import STATUS_FILE, State, autoscaled_replicas, damage, dump_state, load_state, next_state
 from renderer.write import Changes, plan_write
 from renderer.yaml_io import read_text
 
@@ -158,7 +159,11 @@ def resolve_app(app: App, root: Path, state: State | None, rendered: Sequence[Ma
         place = state.source.position(("rollout",))
         raise RollstepError([Finding(state.source.file, *place, "rollout", message, hint)])
     gates = frozenset(app.settings.step_plugins)
-    resolved = resolve(rollout, app.manifests, state, rendered, now, app.settings.controller_version, gates)
+    _check_owner(app, rollout)
+    settings = app.settings
+    resolved = resolve(
+        rollout, app.manifests, state, rendered, now, settings.controller_version, gates, settings.replicas
+    )
     if state is not None:
         _check_status(resolved.world, state)
     return Release(app, root, state, resolved)
@@ -173,6 +178,15 @@ def read_rollout(app: App) -> Rollout:
     if findings:
         raise RollstepError(findings)
     return rollout
+
+
+def _check_owner(app: App, rollout: Rollout) -> None:
+    """Refuse to leave the number of pods to an autoscaler that is not there."""
+    if app.settings.replicas == BY_AUTOSCALER and autoscaler_of(rollout, app.manifests) is None:
+        source = app.rollout.source
+        message = f"no HorizontalPodAutoscaler scales the Rollout {rollout.name}, and replicas is left to one"
+        hint = "add one whose scaleTargetRef is the Rollout, or take `replicas: autoscaler` out of rollstep.yaml"
+        raise RollstepError([Finding(source.file, *source.position(("spec",)), "spec.replicas", message, hint)])
 
 
 def _check_status(world: World, state: State) -> None:
@@ -215,8 +229,10 @@ def render_release(release: Release, world: World, *, keep_time: bool = False) -
     objects = all_objects(release.resolved, world)
     ref, settings = release.app.ref, release.app.settings
     context = RenderContext(ref.name, ref.environment, release.place, settings.values)
-    files = render(objects, user_templates=settings.templates, context=context)
-    state = release.state if keep_time and release.state is not None else next_state(release.state, world)
+    as_written = {manifest.key: manifest.text for manifest in release.resolved.pass_through if manifest.text}
+    files = render(objects, user_templates=settings.templates, context=context, as_written=as_written)
+    kept = replace(release.state, replicas=autoscaled_replicas(world)) if release.state is not None else None
+    state = kept if keep_time and kept is not None else next_state(release.state, world)
     return Rendered(files, state, dump_state(state))
 
 

@@ -13,6 +13,7 @@ import pytest
 
 CORE = {
     "api_server",
+    "autoscaling",
     "changes",
     "check",
     "describe",
@@ -31,6 +32,8 @@ CORE = {
     "rollout_reader",
     "rollout_spec",
     "rollout_status",
+    "sealed",
+    "selectors",
     "shape",
     "strategy_status",
     "tables",

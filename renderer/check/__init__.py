@@ -16,6 +16,7 @@ from typing import Any
 from renderer.check.pod import check_template
 from renderer.check.references import Objects, check_references
 from renderer.check.report import Path, Report
+from renderer.check.scaling import check_scaling
 from renderer.check.spec import check_spec
 from renderer.errors import Finding, RollstepError
 from renderer.manifest import Manifest
@@ -29,19 +30,33 @@ def check(
     manifests: Sequence[Manifest] | Objects,
     controller_version: str = DEFAULT_PROFILE,
     allow: Collection[str] = (),
+    *,
+    is_app: bool = True,
 ) -> list[Finding]:
     """Return everything that is wrong with a Rollout among the other ``manifests`` of its app, sorted by place.
 
-    Types, required and unknown fields are by the CRD of ``controller_version``; ``allow`` is the setting of that name.
+    Types, required and unknown fields are by the CRD of ``controller_version``; ``allow`` is the setting of that name,
+    ``is_app`` false for a Rollout that the controller runs.
     """
-    report = Report(app_rollout, allow)
+    report = Report(app_rollout, allow, is_app=is_app)
+    objects = manifests if isinstance(manifests, Objects) else Objects(manifests)
     check_spec(report)
     if not report.at("spec", "workloadRef"):
         check_template(report)
-    check_references(report, manifests if isinstance(manifests, Objects) else Objects(manifests))
+    check_references(report, objects)
     _check_unknown(report, controller_version)
     _check_types(report, controller_version)
-    return sorted(report.findings, key=lambda finding: (finding.line, finding.column, finding.field))
+    check_scaling(report, objects)
+    return sorted(
+        report.findings,
+        key=lambda finding: (
+            finding.file != app_rollout.source.file,
+            finding.file,
+            finding.line,
+            finding.column,
+            finding.field,
+        ),
+    )
 
 
 def _check_unknown(report: Report, controller_version: str) -> None:

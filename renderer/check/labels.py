@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from renderer.check.report import Path, Report
+from renderer.selectors import matches
 
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -87,22 +87,9 @@ def _check_match(report: Report) -> None:
             message = f"the selector wants {key}: {value}, the template has {found}"
             report.add("RS204", (*labels_path, key), message, hint, field="spec.template.metadata.labels")
     for expression in report.items(*SELECTOR, "matchExpressions"):
-        if not _matches(expression, labels):
+        if not matches(expression, labels):
             key, operator = expression["key"], expression["operator"]
             message = (
                 f"the selector wants {key} {operator} {', '.join(map(str, expression.get('values') or ()))}".rstrip()
             )
             report.add("RS204", (*labels_path, key), message, hint, field="spec.template.metadata.labels")
-
-
-def _matches(expression: Mapping[str, Any], labels: Mapping[str, Any]) -> bool:
-    key, values = expression["key"], expression.get("values") or ()
-    match expression["operator"]:
-        case "In":
-            return key in labels and labels[key] in values
-        case "NotIn":
-            return labels.get(key) not in values
-        case "Exists":
-            return key in labels
-        case _:
-            return key not in labels

@@ -46,6 +46,10 @@ class Objects:
         """Return the objects of that kind and name, in any namespace."""
         return self._by_kind.get(kind, {}).get(name, [])
 
+    def of_kind(self, kind: Kind) -> list[Manifest]:
+        """Return the objects of that kind, in any namespace."""
+        return [manifest for named in self._by_kind.get(kind, {}).values() for manifest in named]
+
     def nearest(self, kind: Kind, name: str) -> str:
         """Return the name of the kind that is most like ``name``; empty where none is."""
         names = self._by_kind.get(kind, {})

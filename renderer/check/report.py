@@ -14,10 +14,14 @@ Path = tuple[str | int, ...]
 class Report:
     """A Rollout, read without regard to its types, and the findings about it so far."""
 
-    def __init__(self, rollout: Manifest, allow: Collection[str] = ()) -> None:
-        """``allow`` is what the user has allowed of what is refused otherwise."""
+    def __init__(self, rollout: Manifest, allow: Collection[str] = (), *, is_app: bool = True) -> None:
+        """``allow`` is what the user has allowed of what is refused otherwise.
+
+        ``is_app`` is false for a Rollout that the controller runs, and rollstep does not render.
+        """
         self.rollout = rollout
         self.allow = allow
+        self.is_app = is_app
         self.findings: list[Finding] = []
 
     def at(self, *path: str | int) -> Any:
@@ -52,6 +56,13 @@ class Report:
         path = tuple(path)
         line, column = self.rollout.source.position(path)
         finding = Finding(self.rollout.source.file, line, column, field or field_path(path), message, hint, code)
+        if finding not in self.findings:
+            self.findings.append(finding)
+
+    def add_at(self, code: str, manifest: Manifest, path: Path, message: str, hint: str = "") -> None:
+        """Report what is wrong at ``path`` of another object, by the rule ``code``."""
+        line, column = manifest.source.position(path)
+        finding = Finding(manifest.source.file, line, column, field_path(path), message, hint, code)
         if finding not in self.findings:
             self.findings.append(finding)
 

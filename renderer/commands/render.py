@@ -21,7 +21,7 @@ from renderer.commands import options
 @click.option("--env", "environment", metavar="ENV", default="", help="Environment whose settings a stateless run has.")
 @click.option(
     "--allow",
-    type=click.Choice(["ignored-routes"]),
+    type=click.Choice(["ignored-routes", "plain-secrets"]),
     multiple=True,
     help="What a stateless run does not refuse, as the setting of that name.",
 )

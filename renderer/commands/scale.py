@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import click
@@ -18,11 +17,12 @@ from renderer.commands import options
 def command(directory: str, /, targets: tuple[str, ...], replicas: int, **choices: Any) -> None:
     """Set spec.replicas of each TARGET's Rollout and scale its ReplicaSets, also in the middle of a release.
 
+    Where a HorizontalPodAutoscaler scales the Rollout it owns the number: 0 switches it off, a number on again.
+
     Example: rollstep scale prod/web --replicas 10
     """
-    from renderer.engine import actions
     from renderer.operate import Request, Session
-    from renderer.verbs import acting
+    from renderer.verbs import acting, scaling
 
     session = Session(Request(directory, targets, **choices))
-    session.run(acting(partial(actions.scale, replicas=replicas)), "scale", session.refs)
+    session.run(acting(scaling(replicas)), "scale", session.refs)

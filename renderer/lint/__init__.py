@@ -12,7 +12,7 @@ from renderer.lint.rules import RULES
 
 __all__ = ["Context", "Group", "lint"]
 
-NOT_FOUND = frozenset({"RS301", "RS302", "RS303", "RS309"})
+NOT_FOUND = frozenset({"RS301", "RS302", "RS303", "RS309", "RS313"})
 """Rules that say nothing where something could not be read: it may be what is missed."""
 
 
@@ -28,6 +28,7 @@ def lint(context: Context) -> list[Finding]:
 def _checked(group: Group) -> Iterator[Finding]:
     """Yield what the checks that every verb makes find in the Rollouts of a group."""
     for rollout in group.rollouts:
-        for finding in check(rollout, group.near(rollout), group.controller_version, group.allow):
+        found = check(rollout, group.near(rollout), group.controller_version, group.allow, is_app=bool(group.app))
+        for finding in found:
             if group.complete or finding.code not in NOT_FOUND:
                 yield finding

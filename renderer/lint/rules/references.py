@@ -98,4 +98,46 @@ RULES = (
         "it is over.",
         "Give the rule another name, or the route of managedRoutes.",
     ),
+    Rule(
+        "RS313",
+        "error",
+        "An autoscaler of a Rollout that is not there",
+        "A HorizontalPodAutoscaler scales the Rollout that its scaleTargetRef names; one of another name, and the "
+        "Deployment that a workloadRef refers to, have no pods of the release.",
+        "Name the Rollout in scaleTargetRef.",
+    ),
+    Rule(
+        "RS314",
+        "error",
+        "An autoscaler that needs the Rollout itself",
+        "KEDA and the VerticalPodAutoscaler look for the Rollout in the cluster, and rollstep applies none: its "
+        "ReplicaSets would not be scaled. Judged in apps of rollstep.",
+        "Use a HorizontalPodAutoscaler, which is rendered for each ReplicaSet, or take it out.",
+    ),
+    Rule(
+        "RS315",
+        "error",
+        "Two autoscalers or budgets for the same pods",
+        "Two autoscalers undo what the other does, and pods with two PodDisruptionBudgets cannot be evicted at all. "
+        "Judged in apps of rollstep.",
+        "Make one of them.",
+    ),
+    Rule(
+        "RS316",
+        "error",
+        "A Deployment whose selector matches the Rollout's pods",
+        "No Rollout in the cluster owns the ReplicaSets that rollstep renders, so a Deployment takes those that its "
+        "selector matches for its own and scales them down. Judged in apps of rollstep; the Deployment of a "
+        "workloadRef is not rendered and does no harm.",
+        "Give the Deployment's pods a label of their own and name it in its selector, or take it out.",
+    ),
+    Rule(
+        "RS317",
+        "error",
+        "A Secret in plain text",
+        "What rollstep renders is committed, and base64 is no encryption: who can read the repository has the Secret, "
+        "for ever. Judged in apps of rollstep.",
+        "Encrypt it with SOPS or as a SealedSecret, let an operator make it, or allow `plain-secrets` in "
+        "rollstep.yaml.",
+    ),
 )

@@ -1,0 +1,36 @@
+"""Label selectors, as Kubernetes reads them (``apimachinery/pkg/apis/meta/v1`` of v1.34), pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def selects(selector: Any, labels: Mapping[str, Any]) -> bool:
+    """Tell whether a LabelSelector matches ``labels``: an empty one does, one that is none or is not there does not.
+
+    What the API server would refuse (an unknown operator, a list in place of a mapping) matches nothing.
+    """
+    if not isinstance(selector, Mapping):
+        return False
+    wanted, expressions = selector.get("matchLabels") or {}, selector.get("matchExpressions") or []
+    if not isinstance(wanted, Mapping) or not isinstance(expressions, list):
+        return False
+    return all(key in labels and labels[key] == value for key, value in wanted.items()) and all(
+        isinstance(expression, Mapping) and matches(expression, labels) for expression in expressions
+    )
+
+
+def matches(expression: Mapping[str, Any], labels: Mapping[str, Any]) -> bool:
+    """Tell whether one of a selector's ``matchExpressions`` matches ``labels``."""
+    key, values = str(expression.get("key")), expression.get("values") or ()
+    match expression.get("operator"):
+        case "In":
+            return key in labels and labels[key] in values
+        case "NotIn":
+            return labels.get(key) not in values
+        case "Exists":
+            return key in labels
+        case "DoesNotExist":
+            return key not in labels
+    return False
