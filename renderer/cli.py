@@ -29,6 +29,7 @@ VERBS = {
     "lint": "Find what is wrong with Rollouts and the manifests around them.",
     "pause": "Set the Rollout's spec.paused.",
     "plan": "Show every step that is still to come.",
+    "pr": "Open or update the pull request of the next step.",
     "promote": "End the pause, or skip steps.",
     "render": "Write the manifests of the current step.",
     "replay": "Make commits again from their sources, and compare the trees.",

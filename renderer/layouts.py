@@ -27,6 +27,8 @@ NAMES = (
     "ingress.yaml.j2",
     "kustomization.yaml.j2",
     "object.yaml.j2",
+    "pull-request-body.j2",
+    "pull-request-title.j2",
     "replicaset.yaml.j2",
     "service.yaml.j2",
 )
@@ -64,7 +66,10 @@ def check_user_templates(user_templates: Path | None) -> None:
         for path in user_templates.iterdir()
         if path.name not in NAMES
         and not path.name.startswith("_")
-        and (path.name.endswith(".yaml.j2") or (path.name.startswith("commit-") and path.suffix == SUFFIX))
+        and (
+            path.name.endswith(".yaml.j2")
+            or (path.name.startswith(("commit-", "pull-request-")) and path.suffix == SUFFIX)
+        )
     )
     if strange:
         raise RollstepError(Finding(str(path), 0, 0, "", "replaces no template", hint) for path in strange)
@@ -104,7 +109,7 @@ def _environment(user_templates: Path | None) -> ImmutableSandboxedEnvironment:
     built_in = FileSystemLoader(built_in_folder())
     loaders = [built_in, PrefixLoader({BUILT_IN: built_in})]
     environment = sandbox(ChoiceLoader([FileSystemLoader(user_templates), *loaders] if user_templates else loaders))
-    environment.filters.update(first_keys=first_keys, one_line=one_line, table=table)
+    environment.filters.update(first_keys=first_keys, one_line=one_line, table=table, markdown_table=markdown)
     return environment
 
 
@@ -152,6 +157,13 @@ def table(rows: list[list[Any]]) -> str:
     from renderer.tables import text_table
 
     return text_table([[str(cell) for cell in row] for row in rows]).removesuffix("\n")
+
+
+def markdown(rows: list[list[Any]]) -> str:
+    """Return ``rows``, the first of which is the header, as a Markdown table (the filter ``markdown_table``)."""
+    from renderer.tables import markdown_table
+
+    return markdown_table([[str(cell) for cell in row] for row in rows])
 
 
 def _finding(error: Exception, name: str, user_templates: Path | None) -> Finding:

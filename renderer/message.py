@@ -27,8 +27,8 @@ def compose_message(
     """
     check_user_templates(user_templates)
     wanted = (changes,) if isinstance(changes, StepChange) else tuple(changes)
-    cleaned = [_cleaned(change) for change in wanted]
-    variables = {"changes": cleaned}
+    told = [cleaned(change) for change in wanted]
+    variables = {"changes": told}
     shown = "commit-subject.j2" if subject_text is None else "rollstep.yaml: commit.message"
     if subject_text is None:
         subject = one_line(fill("commit-subject.j2", user_templates, variables))
@@ -39,7 +39,7 @@ def compose_message(
     if len(subject) > _MAX_SUBJECT:
         subject = subject[: _MAX_SUBJECT - 1] + "…"
     body = _body(fill("commit-body.j2", user_templates, variables))
-    trailers = "".join(f"{key}: {value}\n" for change in cleaned for key, value in change.trailers)
+    trailers = "".join(f"{key}: {value}\n" for change in told for key, value in change.trailers)
     return "\n\n".join(part for part in (subject, body, trailers) if part)
 
 
@@ -55,7 +55,7 @@ def releases(trailers: Iterable[tuple[str, str]]) -> tuple[dict[str, str], ...]:
     return tuple(found)
 
 
-def _cleaned(value: _T) -> _T:
+def cleaned(value: _T) -> _T:
     """Return a dataclass with every string in it on one line, also in the dataclasses that it holds."""
     changed: dict[str, Any] = {}
     for item in fields(value):  # type: ignore[arg-type]  # every value here is a dataclass
@@ -63,7 +63,7 @@ def _cleaned(value: _T) -> _T:
         if isinstance(held, str):
             changed[item.name] = one_line(held)
         elif isinstance(held, tuple):
-            changed[item.name] = tuple(_cleaned(part) if is_dataclass(part) else part for part in held)
+            changed[item.name] = tuple(cleaned(part) if is_dataclass(part) else part for part in held)
     return replace(value, **changed)  # type: ignore[type-var]  # as above
 
 

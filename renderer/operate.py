@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from renderer.commit import CommitResult
-from renderer.describe import FROZEN, step_change, wait_text
+from renderer.describe import FROZEN, wait_text
 from renderer.discover import AppRef
+from renderer.environment_branches import RenderedCommit, check_branches, environment_branches, update_branches
 from renderer.errors import Finding, RollstepError, UsageError, each
 from renderer.freeze import holding
 from renderer.freeze_file import load_freezes
@@ -19,9 +21,11 @@ from renderer.git import Repository
 from renderer.layouts import one_line
 from renderer.model import World, format_time
 from renderer.outcome import Outcome, Request, Verb
-from renderer.publication import Publication, other_changes
+from renderer.publication import Publication, outcome_of
 from renderer.publish import recover_repository
+from renderer.push import Pusher
 from renderer.release import Move, Wait, advance, steps_of, wait
+from renderer.settings import TO_PULL_REQUEST
 from renderer.transitions import goes_forward
 from renderer.workspace import (
     Release,
@@ -35,6 +39,9 @@ from renderer.workspace import (
 
 __all__ = ["Outcome", "Request", "Session", "check_files"]
 
+
+if TYPE_CHECKING:
+    from renderer.pull_request_steps import Result
 
 R = TypeVar("R")
 
@@ -54,6 +61,10 @@ class Session:
         self.freezes = load_freezes(self.workspace.root)
         if request.break_glass is not None and not one_line(request.break_glass):
             raise UsageError("--break-glass needs a reason")
+        self.branches = environment_branches(self.workspace, self.refs)
+        self.pusher = Pusher(self.repository, self.workspace.settings.forge) if request.push else None
+        if self.pusher and not request.dry_run:
+            self.pusher.fetch([entry.branch for entry in self.branches])
 
     def run(
         self, verb: Verb, name: str, refs: Sequence[AppRef], *, together: bool = False, options: str = ""
@@ -63,7 +74,14 @@ class Session:
         ``name`` and ``options`` are the command as the commit's trailers tell it, so that it can be done again.
         ``advance`` commits as well what else has changed in the manifests of an app whose release does not move.
         """
-        outcomes = each(refs, lambda ref: named(ref, lambda: self._held(self._prepare(ref, verb, name, options), name)))
+        reviewed = [ref for ref in refs if self.is_reviewed(ref)]
+        results: Sequence[Result] = ()
+        if reviewed:
+            from renderer.propose import propose_verb
+
+            results = propose_verb(self, reviewed, verb, name, options)
+            refs = [ref for ref in refs if ref not in reviewed]
+        outcomes = each(refs, lambda ref: named(ref, lambda: self.prepare(ref, verb, name, options, self.now)))
         moved = [outcome for outcome in outcomes if outcome.move is not None]
         if self.request.validate:
             check_files(self.workspace, [(o.release, o.rendered) for o in moved if o.rendered is not None])
@@ -71,21 +89,40 @@ class Session:
         publications = each(groups, lambda group: Publication.of(self.repository, group, self.request))
         if len(publications) > 1:
             each(publications, Publication.check)
+        check_branches(self.repository, self.branches, self.workspace.settings.forge.remote)
         commits: list[tuple[Sequence[Outcome], CommitResult | None]] = []
         try:
             commits += ((publication.outcomes, publication.publish()) for publication in publications)
         except RollstepError:
             # A hook may refuse the second commit: the first one stands, and is told.
-            report([outcome for group, _ in commits for outcome in group], commits, self.request)
+            report([outcome for group, _ in commits for outcome in group], commits, self.request, results=results)
             raise
-        report(outcomes, commits, self.request)
+        rendered: list[RenderedCommit] = []
+        try:
+            rendered = self._update_branches()
+        finally:
+            # The commits stand whatever becomes of what is made from them: the next run catches up.
+            report(outcomes, commits, self.request, rendered, results)
+        if self.pusher and not self.request.dry_run:
+            self.pusher.push([entry.branch for entry in self.branches])
         return outcomes
+
+    def _update_branches(self) -> list[RenderedCommit]:
+        if self.request.dry_run or not self.branches:
+            return []
+        return update_branches(self.repository, self.branches, self.workspace.settings.forge.remote)
 
     def run_to(self, ref: AppRef, to_step: int) -> bool:
         """Advance one app, a commit a step, until ``currentStepIndex`` is ``to_step``; tell whether it got there.
 
         A dry run does the first of these steps.
         """
+        if self.is_reviewed(ref):
+            place = f"{ref.environment}/{ref.name}"
+            hint = f"rollstep pr --stack {place} opens one for each step"
+            raise UsageError(
+                f"the commits of {place} go by pull request: --to cannot go beyond the next one", hint=hint
+            )
         begun = False
 
         def verb(world: World) -> Move | None:
@@ -98,7 +135,7 @@ class Session:
             if outcome.move is None or self.request.dry_run:
                 return (outcome.world.status.current_step_index or 0) >= to_step
 
-    def _held(self, outcome: Outcome, name: str) -> Outcome:
+    def held(self, outcome: Outcome, name: str) -> Outcome:
         """Return ``outcome``, or that the app waits where a freeze holds it; other verbs than ``advance`` are refused.
 
         A scheduled ``advance`` of all environments goes on with those that are free.
@@ -112,8 +149,16 @@ class Session:
             raise RollstepError([freeze.finding(outcome.release.title)])
         return Outcome(outcome.release, None, reason=Wait(FROZEN, freeze.until))
 
-    def _prepare(self, ref: AppRef, verb: Verb, name: str, options: str) -> Outcome:
-        release = open_release(self.workspace, ref, self.now)
+    def is_reviewed(self, ref: AppRef) -> bool:
+        """Tell whether the commits of an app go by pull request."""
+        return self.workspace.settings.for_app(ref.environment, ref.name).commit.to == TO_PULL_REQUEST
+
+    def prepare(self, ref: AppRef, verb: Verb, name: str, options: str, now: datetime) -> Outcome:
+        """Return what ``verb`` comes to for one app at ``now``, rendered; nothing is written."""
+        return self.held(self._prepare(ref, verb, name, options, now), name)
+
+    def _prepare(self, ref: AppRef, verb: Verb, name: str, options: str, now: datetime) -> Outcome:
+        release = open_release(self.workspace, ref, now)
         reason = None
         move = verb(release.world)
         if move is None:
@@ -125,10 +170,7 @@ class Session:
         changes = plan_changes(release, rendered)
         if reason is not None and not changes:
             return Outcome(release, None, reason=reason)
-        change = step_change(move, ref.name, ref.environment, name)
-        objects = (*change.objects, *other_changes(changes, change.objects))
-        change = replace(change, verb=f"{name} {options}".rstrip(), objects=objects)
-        return Outcome(release, move, rendered, changes, change, reason)
+        return outcome_of(release, move, rendered, changes, f"{name} {options}".rstrip(), name, reason)
 
 
 def named(ref: AppRef, make: Callable[[], R]) -> R:
@@ -171,15 +213,23 @@ def report(
     outcomes: Sequence[Outcome],
     commits: Sequence[tuple[Sequence[Outcome], CommitResult | None]],
     request: Request,
+    rendered: Sequence[RenderedCommit] = (),
+    results: Sequence[Result] = (),
 ) -> None:
-    """Tell what was done: the commits on stdout, why nothing was done on stderr; or all of it as JSON."""
+    """Tell what was done: the commits on stdout, why nothing was done on stderr; or all of it as JSON.
+
+    ``rendered`` are the commits on branches of environments, ``results`` the pull requests.
+    """
     made = {id(outcome): result for group, result in commits for outcome in group}
     if request.output == "json":
         import json
 
-        entries = [_entry(outcome, made.get(id(outcome)), request) for outcome in outcomes]
+        entries = [_entry(outcome, made.get(id(outcome)), request, rendered) for outcome in outcomes]
+        entries += (result.to_dict() for result in results)
         click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
         return
+    for result_of_review in results:
+        click.echo(result_of_review.text())
     told: set[str] = set()
     for outcome in outcomes:
         result = made.get(id(outcome))
@@ -190,9 +240,13 @@ def report(
             told.add(result.subject)
             short = f"[{result.sha[:9]}] " if result.sha else "[dry run] "
             click.echo(short + result.subject)
+    for commit in rendered:
+        click.echo(f"[{commit.branch} {commit.sha[:9]}] {commit.subject}")
 
 
-def _entry(outcome: Outcome, result: CommitResult | None, request: Request) -> dict[str, Any]:
+def _entry(
+    outcome: Outcome, result: CommitResult | None, request: Request, rendered: Sequence[RenderedCommit]
+) -> dict[str, Any]:
     world, ref = outcome.world, outcome.release.app.ref
     entry: dict[str, Any] = {
         "app": ref.name,
@@ -207,6 +261,11 @@ def _entry(outcome: Outcome, result: CommitResult | None, request: Request) -> d
         "subject": None,
         "files": [],
         "waits": None,
+        "environmentBranch": [
+            {"branch": commit.branch, "commit": commit.sha, "source": commit.source}
+            for commit in rendered
+            if commit.environment == ref.environment
+        ],
     }
     if result is not None:
         entry |= {"commit": result.sha, "subject": result.subject, "files": list(result.paths)}

@@ -30,6 +30,7 @@ class Request:
     message: str | None = None
     allow_detached: bool = False
     break_glass: str | None = None
+    push: bool = False
 
 
 @dataclass(frozen=True, slots=True)

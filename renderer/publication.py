@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from renderer.changes import ObjectChange
 from renderer.commit import CommitResult, Identity, check_commit
+from renderer.describe import step_change
 from renderer.errors import Finding, RollstepError
 from renderer.freeze import BREAK_GLASS
 from renderer.git import Repository
@@ -16,11 +17,12 @@ from renderer.manifest import Manifest, ObjectKey
 from renderer.message import compose_message
 from renderer.outcome import Outcome, Request
 from renderer.publish import publish
+from renderer.release import Move, Wait
 from renderer.settings import SETTINGS_FILE, CommitSettings
 from renderer.source_edit import edited_source
 from renderer.state import STATUS_FILE
 from renderer.transaction import Transaction
-from renderer.workspace import Release
+from renderer.workspace import Release, Rendered
 from renderer.write import Changes
 from renderer.yaml_io import load_documents
 
@@ -99,10 +101,9 @@ def _stage_sources(repository: Repository, transaction: Transaction, release: Re
     """Put what the app is made from and is not committed into the commit where that was asked for; else refuse it."""
     status_file = repository.relative(release.folder / STATUS_FILE)
     output = f"{repository.relative(release.output)}/"
-    made_from: list[Path] = [release.folder, release.root / SETTINGS_FILE]
-    if release.app.settings.templates is not None:
-        made_from.append(release.app.settings.templates)
-    dirty = [path for path in repository.dirty(made_from) if path != status_file and not path.startswith(output)]
+    dirty = [
+        path for path in repository.dirty(made_from(release)) if path != status_file and not path.startswith(output)
+    ]
     if not include_sources:
         hint = "commit it first, or use --include-sources to put it into this commit"
         message = "is not committed, and the step would be made from it"
@@ -110,6 +111,12 @@ def _stage_sources(repository: Repository, transaction: Transaction, release: Re
             raise RollstepError(Finding(path, 0, 0, "", message, hint) for path in dirty)
     for path in dirty:
         transaction.include(path)
+
+
+def made_from(release: Release) -> list[Path]:
+    """Return the files and folders that an app is made from."""
+    templates = release.app.settings.templates
+    return [release.folder, release.root / SETTINGS_FILE, *([] if templates is None else [templates])]
 
 
 def _message(outcomes: Sequence[Outcome], request: Request) -> str:
@@ -123,6 +130,15 @@ def _message(outcomes: Sequence[Outcome], request: Request) -> str:
     if settings.commit.signoff and settings.commit.author:
         message += f"Signed-off-by: {settings.commit.author.name} <{settings.commit.author.email}>\n"
     return message
+
+
+def outcome_of(
+    release: Release, move: Move, rendered: Rendered, changes: Changes, verb: str, name: str, reason: Wait | None = None
+) -> Outcome:
+    """Return the outcome of ``move`` with what its commit says; ``verb`` is the command with its options."""
+    change = step_change(move, release.app.ref.name, release.app.ref.environment, name)
+    objects = (*change.objects, *other_changes(changes, change.objects))
+    return Outcome(release, move, rendered, changes, replace(change, verb=verb, objects=objects), reason)
 
 
 def other_changes(changes: Changes, told: Collection[ObjectChange]) -> tuple[ObjectChange, ...]:

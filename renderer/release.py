@@ -151,6 +151,22 @@ def course(world: World) -> Iterator[tuple[Move, Wait]]:
     raise AssertionError(f"the release of {world.rollout.name} does not end within {MAX_MOVES} commits")
 
 
+def proposals(world: World) -> Iterator[tuple[str, Move]]:
+    """Yield the commits that can be made at ``world.now``, each with its verb: ``advance``, or ``promote`` at a pause.
+
+    Unlike :func:`course` this leaves the clock where it is: it ends where time alone has to pass.
+    """
+    for _ in range(MAX_MOVES):
+        verb, move = "advance", advance(world)
+        if move is None and wait(world).reason not in ("", "aborted"):
+            verb, move = "promote", go_on(world, actions.promote(world))
+        if move is None:
+            return
+        yield verb, move
+        world = move.after
+    raise AssertionError(f"the release of {world.rollout.name} does not end within {MAX_MOVES} commits")
+
+
 def _after_waiting(world: World, reason: Wait) -> Move | None:
     if reason.until is not None:
         move = advance(replace(world, now=max(world.now, reason.until)))

@@ -14,8 +14,11 @@ from renderer.manifest import Source
 SETTINGS_FILE = "rollstep.yaml"
 DEFAULT_TEMPLATES = "templates"
 
+TO_BRANCH, TO_PULL_REQUEST = "branch", "pull-request"
+"""Where commits go: to the branch that is checked out, or to a branch of their own with a pull request."""
+
 _PLACEHOLDER = re.compile(r"\$\{(app|environment|namespace|folder)\}")
-_MERGED = ("commit", "stepPlugins", "values")
+_MERGED = ("commit", "pullRequest", "stepPlugins", "values")
 """Settings whose mappings are merged; every other one counts as a whole."""
 
 
@@ -29,12 +32,34 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class CommitSettings:
-    """How commits are made; None leaves it to git's configuration."""
+    """How commits are made, and where they go; None leaves it to git's configuration.
+
+    ``environment_branch`` is the branch that has nothing but what is rendered; None where there is none.
+    """
 
     author: Person | None = None
     committer: Person | None = None
     message: str | None = None
     signoff: bool = False
+    to: str = TO_BRANCH
+    environment_branch: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequestSettings:
+    """What pull requests are given besides their title and body."""
+
+    labels: tuple[str, ...] = ()
+    reviewers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ForgeSettings:
+    """Where the repository is hosted; None is found from the URL of the remote."""
+
+    type: str | None = None
+    url: str | None = None
+    remote: str = "origin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +90,7 @@ class AppSettings:
     replicas: str = "auto"
     step_plugins: Mapping[str, str] = field(default_factory=dict)
     commit: CommitSettings = CommitSettings()
+    pull_request: PullRequestSettings = PullRequestSettings()
     values: Mapping[str, Any] = field(default_factory=dict)
     source: SourceSettings = SourceSettings()
 
@@ -107,10 +133,17 @@ class Settings:
             schemas=tuple(self.root / path for path in merged.get("schemas", ())),
             replicas=merged.get("replicas", default.replicas),
             step_plugins=merged.get("stepPlugins", {}),
-            commit=_commit(merged.get("commit", {})),
+            commit=_commit(merged.get("commit", {}), places),
+            pull_request=_pull_request(merged.get("pullRequest", {})),
             values=merged.get("values", {}),
             source=_source(merged.get("source", {"files": True}), places),
         )
+
+    @property
+    def forge(self) -> ForgeSettings:
+        """Where the repository is hosted, as far as the file says it."""
+        body = self._mapping("forge")
+        return ForgeSettings(body.get("type"), body.get("url"), body.get("remote", ForgeSettings().remote))
 
     @property
     def environments(self) -> tuple[str, ...]:
@@ -195,11 +228,23 @@ def _deep_merge(below: Any, above: Any) -> Any:
     return merged
 
 
-def _commit(body: Mapping[str, Any]) -> CommitSettings:
+def _commit(body: Mapping[str, Any], places: Mapping[str, str]) -> CommitSettings:
     def person(key: str) -> Person | None:
         return Person(body[key]["name"].strip(), body[key]["email"]) if key in body else None
 
-    return CommitSettings(person("author"), person("committer"), body.get("message"), body.get("signoff", False))
+    branch = body.get("environmentBranch")
+    return CommitSettings(
+        person("author"),
+        person("committer"),
+        body.get("message"),
+        body.get("signoff", False),
+        body.get("to", TO_BRANCH),
+        None if branch is None else fill_placeholders(branch, {"environment": places["environment"]}),
+    )
+
+
+def _pull_request(body: Mapping[str, Any]) -> PullRequestSettings:
+    return PullRequestSettings(tuple(body.get("labels", ())), tuple(body.get("reviewers", ())))
 
 
 def _source(body: Mapping[str, Any], places: Mapping[str, str]) -> SourceSettings:

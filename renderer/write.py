@@ -126,6 +126,24 @@ def marker_text(files: Mapping[str, str]) -> str:
     return "".join(f"{digest(files[name].encode())}  {name}\n" for name in sorted(files))
 
 
+def changes_between(folder: Path, before: Mapping[str, str], files: Mapping[str, str]) -> Changes:
+    """Return what brings ``folder`` from ``before`` to ``files``, both rendered: no disk is asked."""
+    return Changes(
+        folder,
+        files,
+        created={name: files[name] for name in sorted(files.keys() - before.keys())},
+        updated={
+            name: (before[name], files[name])
+            for name in sorted(files.keys() & before.keys())
+            if before[name] != files[name]
+        },
+        deleted={name: before[name] for name in sorted(before.keys() - files.keys())},
+        unchanged=tuple(sorted(name for name in files if before.get(name) == files[name])),
+        edited=(),
+        marker=(marker_text(before) or None, marker_text(files) or None),
+    )
+
+
 def apply(changes: Changes, root: Path) -> None:
     """Do ``changes``, all or none; ``root`` is the repository's root, or the folder's parent where there is none.
 

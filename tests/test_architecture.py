@@ -50,8 +50,11 @@ SHELL = {
     "commit",
     "demo",
     "discover",
+    "environment_branches",
+    "forges",
     "freeze_file",
     "git",
+    "git_objects",
     "history",
     "journal",
     "json_io",
@@ -67,6 +70,12 @@ SHELL = {
     "plan_release",
     "publication",
     "publish",
+    "propose",
+    "pull_request_steps",
+    "pull_request_text",
+    "pull_requests",
+    "push",
+    "remote",
     "render",
     "rendered_folder",
     "replay",
@@ -141,7 +150,7 @@ LOADERS = {"engine.routers": {"importlib"}, "pod_template.table": {"importlib.re
 IMPURE_CALLS = {"__import__", "breakpoint", "eval", "exec", "input", "now", "open", "print", "today", "utcnow"}
 
 OWNERS = {
-    "click": {"cli", "commands", "operate", "write_release"},
+    "click": {"cli", "commands", "operate", "propose", "pull_requests", "push", "write_release"},
     "git": {"git"},
     "jinja2": {"layouts", "sources"},
     "jsonschema": {"kubeconform", "settings_check"},

@@ -17,12 +17,15 @@ def command(directory: str, /, targets: tuple[str, ...], **choices: Any) -> None
     """Send all traffic of each TARGET back to its stable ReplicaSet.
 
     Where a scale-down delay applies, `rollstep advance` scales the aborted ReplicaSet down when it has passed.
+    Open pull requests of the release's steps are closed.
 
     Example: rollstep abort prod/web
     """
     from renderer.engine import actions
     from renderer.operate import Request, Session
+    from renderer.propose import close_aborted
     from renderer.verbs import acting
 
     session = Session(Request(directory, targets, **choices))
     session.run(acting(actions.abort), "abort", session.refs)
+    close_aborted(session, session.refs)

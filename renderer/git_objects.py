@@ -1,0 +1,117 @@
+"""Commits that are made beside the work tree: blobs, trees and branches by git's plumbing (shell).
+
+Neither the work tree nor the index is read or written, so what is checked out, staged or edited stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from renderer.errors import Finding, RollstepError
+from renderer.git import Repository
+
+REGULAR = "100644"
+"""The mode of a plain file in a tree."""
+
+
+class TreeFile(NamedTuple):
+    """A file of a tree: its mode as git writes it, and the name of its object."""
+
+    mode: str
+    sha: str
+
+
+def tree_files(repository: Repository, ref: str, folder: str = "") -> dict[str, TreeFile]:
+    """Return the files of ``ref`` below ``folder`` by their path from the root, sorted."""
+    listing = repository.run("ls-tree", "-r", "-z", "--full-tree", ref, "--", *([folder] if folder else []))
+    found = {}
+    for row in listing.stdout.decode(errors="surrogateescape").split("\0"):
+        if row:
+            head, path = row.split("\t", 1)
+            mode, _, sha = head.split()
+            found[path] = TreeFile(mode, sha)
+    return dict(sorted(found.items()))
+
+
+def store_blob(repository: Repository, content: bytes, path: str = "") -> str:
+    """Store ``content`` and return its object's name; with a ``path`` through the filters that git has for that."""
+    place = [f"--path={path}"] if path else []
+    return repository.run("hash-object", "-w", *place, "--stdin", stdin=content, writes=True).stdout.decode().strip()
+
+
+def store_tree(repository: Repository, base: str | None, files: Mapping[str, TreeFile | None]) -> str:
+    """Store the tree of ``base`` (a tree or commit; None: an empty one) with ``files`` in it; return its name.
+
+    None as a file takes it out.
+    """
+    from tempfile import TemporaryDirectory
+
+    named = [base or "", *(entry.sha for entry in files.values() if entry)]
+    nothing = TreeFile("0", "0" * max(map(len, named)))
+    rows = "".join(
+        f"{(entry or nothing).mode} {(entry or nothing).sha}\t{path}\0" for path, entry in sorted(files.items())
+    )
+    with TemporaryDirectory(prefix="rollstep-index-", dir=repository.git_dir) as folder:
+        environment = {"GIT_INDEX_FILE": f"{folder}/index"}
+        repository.run("read-tree", *([base] if base else ["--empty"]), env=environment, writes=True)
+        listing = rows.encode(errors="surrogateescape")
+        repository.run("update-index", "-z", "--index-info", stdin=listing, env=environment, writes=True)
+        return repository.run("write-tree", env=environment, writes=True).stdout.decode().strip()
+
+
+def store_commit(
+    repository: Repository, tree: str, parents: Sequence[str], message: str, environment: Mapping[str, str]
+) -> str:
+    """Store a commit and return its hash; ``environment`` has git's variables for who makes it and when.
+
+    It is signed where ``commit.gpgSign`` asks for it.  No hook runs: those of a commit are for what is checked out.
+    """
+    signs = repository.run("config", "--type=bool", "--get", "commit.gpgSign", check=False).stdout.strip() == b"true"
+    arguments = [part for parent in parents for part in ("-p", parent)]
+    made = repository.run(
+        *("-c", "i18n.commitEncoding=UTF-8", "commit-tree", *(["-S"] if signs else []), *arguments, "-F", "-", tree),
+        stdin=message.encode(),
+        env=environment,
+        writes=True,
+    )
+    return made.stdout.decode().strip()
+
+
+def tip(repository: Repository, ref: str) -> str | None:
+    """Return the commit that the full name ``ref`` (``refs/heads/main``) points at; None where there is no such ref."""
+    found = repository.run("rev-parse", "--quiet", "--verify", "--end-of-options", f"{ref}^{{commit}}", check=False)
+    return found.stdout.decode().strip() or None
+
+
+def is_ancestor(repository: Repository, older: str, newer: str) -> bool:
+    """Tell whether ``older`` is ``newer`` or among its ancestors; False where the repository does not have it."""
+    return repository.run("merge-base", "--is-ancestor", older, newer, check=False).status == 0
+
+
+def move_branch(repository: Repository, branch: str, new: str, old: str | None, reason: str) -> None:
+    """Set ``branch`` from ``old`` (None: not there) to ``new``.
+
+    Raises RollstepError where it is no longer at ``old``: somebody else has moved it.
+    """
+    ref = f"refs/heads/{branch}"
+    moved = repository.run(
+        *("update-ref", "--create-reflog", "-m", f"rollstep: {reason}", ref, new, old or "0" * len(new)),
+        check=False,
+        writes=True,
+    )
+    if moved.status:
+        hint = "run the command again"
+        raise RollstepError([Finding(branch, 0, 0, "", f"the branch has not been moved: {moved.stderr}", hint)])
+
+
+def add_note(repository: Repository, ref: str, commit: str, text: str, environment: Mapping[str, str]) -> None:
+    """Set the note of ``commit`` in ``refs/notes/REF`` to ``text``, unless it says that already."""
+    old = repository.run("notes", f"--ref={ref}", "show", commit, check=False)
+    if old.status or old.stdout.decode(errors="replace").strip() != text.strip():
+        repository.run(
+            *("notes", f"--ref={ref}", "add", "--force", "--file=-", commit),
+            stdin=text.encode(),
+            env=environment,
+            writes=True,
+        )

@@ -1,0 +1,149 @@
+"""What was committed goes to the remote: only where the remote has nothing that is not here (shell).
+
+Branches go together or not at all.  Notes go after them: where others have written notes meanwhile, both are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import click
+
+from renderer.environment_branches import METADATA_NOTES, SOURCE_NOTES
+from renderer.errors import Finding, RollstepError
+from renderer.git import Repository
+from renderer.git_objects import is_ancestor, tip
+from renderer.remote import remote_url, run_remote
+from renderer.settings import ForgeSettings
+
+NOTES = {METADATA_NOTES: "ours", SOURCE_NOTES: "union"}
+"""The notes that are pushed, and how git merges two notes of one commit."""
+
+_TRIES = 3
+
+
+class Pushed(NamedTuple):
+    """A line of ``git push --porcelain``: ``flag`` is ``=`` for up to date and ``!`` for refused."""
+
+    flag: str
+    ref: str
+    summary: str
+
+
+class Pusher:
+    """The way to one remote."""
+
+    def __init__(self, repository: Repository, forge: ForgeSettings) -> None:
+        """Take the repository; raises RollstepError where it has no such remote, or HEAD is on no branch."""
+        self.repository = repository
+        self.remote = forge.remote
+        if not remote_url(repository, self.remote):
+            hint = f"git remote add {self.remote} URL, or name another one in rollstep.yaml: forge.remote"
+            raise RollstepError(f"there is no remote {self.remote} to push to", hint=hint)
+        branch = repository.head.branch
+        if branch is None:
+            raise RollstepError("HEAD is detached: there is no branch to push", hint="git switch BRANCH")
+        self.branch = branch
+        from renderer.forges.site import git_environment
+
+        self.environment: Mapping[str, str] = git_environment(repository, forge)
+
+    def fetch(self, branches: Sequence[str] = ()) -> None:
+        """Fetch the branch and ``branches`` as they are on the remote now.
+
+        Raises RollstepError where the remote cannot be reached, or has commits that the branch has not.
+        """
+        listed = run_remote(self.repository, "ls-remote", "--heads", self.remote, environment=self.environment)
+        there = {line.partition("\t")[2].removeprefix("refs/heads/") for line in listed.stdout.decode().splitlines()}
+        wanted = [branch for branch in (self.branch, *branches) if branch in there]
+        if wanted:
+            specs = [f"+refs/heads/{branch}:refs/remotes/{self.remote}/{branch}" for branch in wanted]
+            run_remote(self.repository, "fetch", "--quiet", self.remote, *specs, environment=self.environment)
+        theirs, head = tip(self.repository, f"refs/remotes/{self.remote}/{self.branch}"), self.repository.head.sha
+        if self.branch in there and theirs and head and not is_ancestor(self.repository, theirs, head):
+            message = f"{self.remote}/{self.branch} has commits that are not here: a push would be refused"
+            raise RollstepError([Finding(self.branch, 0, 0, "", message, f"git pull --rebase {self.remote}")])
+
+    def push(self, branches: Sequence[str] = ()) -> list[Pushed]:
+        """Push the branch and those of ``branches`` that are here, then the notes; return what became of each.
+
+        Says on stderr what has moved.  Raises RollstepError with what the remote refused; then nothing has moved there,
+        unless it is notes alone that were refused.
+        """
+        here = [branch for branch in (self.branch, *branches) if tip(self.repository, f"refs/heads/{branch}")]
+        pushed = push_refs(
+            self.repository, self.remote, [f"refs/heads/{name}:refs/heads/{name}" for name in here], self.environment
+        )
+        for name, strategy in NOTES.items():
+            if tip(self.repository, f"refs/notes/{name}"):
+                pushed += self._push_notes(name, strategy)
+        for row in pushed:
+            if row.flag != "=" and row.ref.startswith("refs/heads/"):
+                click.echo(f"pushed {row.ref.removeprefix('refs/heads/')} to {self.remote}", err=True)
+        return pushed
+
+    def _push_notes(self, name: str, strategy: str) -> list[Pushed]:
+        ref, fetched = f"refs/notes/{name}", f"refs/notes/fetched/{self.remote}/{name}"
+        for attempt in range(_TRIES):
+            run_remote(
+                self.repository,
+                *("fetch", "--quiet", self.remote, f"+{ref}:{fetched}"),
+                environment=self.environment,
+                check=False,
+            )
+            if tip(self.repository, fetched):
+                merge = ("notes", f"--ref={name}", "merge", "--quiet", f"--strategy={strategy}", fetched)
+                self.repository.run(*merge, env=_people(self.repository), writes=True)
+            try:
+                return push_refs(self.repository, self.remote, [f"{ref}:{ref}"], self.environment)
+            except RollstepError:
+                if attempt == _TRIES - 1:
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+
+def push_refs(
+    repository: Repository, remote: str, specs: Sequence[str], environment: Mapping[str, str], *options: str
+) -> list[Pushed]:
+    """Push ``specs`` as one and return what became of each; raise RollstepError with what the remote refused."""
+    done = run_remote(
+        repository,
+        *("push", "--porcelain", "--atomic", *options, remote, *specs),
+        environment=environment,
+        check=False,
+    )
+    rows = [_row(line) for line in done.stdout.decode(errors="replace").splitlines() if line.count("\t") >= 2]
+    if done.status:
+        refused = [row for row in rows if row.flag == "!" and "atomic push failed" not in row.summary]
+        said = " / ".join(line for line in done.stderr.splitlines() if line.startswith(("remote:", "fatal:")))
+        if refused:
+            raise RollstepError(_refusal(row, remote, said) for row in refused)
+        hint = "see that the remote can be reached, and that you may write there"
+        raise RollstepError(f"git push failed: {said or done.stderr or f'exit status {done.status}'}", hint=hint)
+    return rows
+
+
+def _row(line: str) -> Pushed:
+    flag, names, summary = line.split("\t", 2)
+    return Pushed(flag, names.partition(":")[2], summary)
+
+
+def _refusal(row: Pushed, remote: str, said: str) -> Finding:
+    hint = f"what {remote} says is its own rule: push to a branch that it allows, or use a pull request"
+    if "[remote rejected]" not in row.summary:
+        hint = f"somebody else has pushed: git pull --rebase {remote}, and run the command again"
+    message = f"{remote} refused the push: {row.summary}" + (f": {said}" if said else "")
+    return Finding(row.ref.removeprefix("refs/heads/"), 0, 0, "", message, hint)
+
+
+def _people(repository: Repository) -> dict[str, str]:
+    """Return git's variables for a merge of notes by whoever made the newest commit."""
+    shown = repository.run("show", "-s", "--no-show-signature", "--format=%cn%x00%ce", "HEAD").stdout.decode()
+    name, email = shown.rstrip("\n").split("\0")
+    return {
+        "GIT_AUTHOR_NAME": name,
+        "GIT_AUTHOR_EMAIL": email,
+        "GIT_COMMITTER_NAME": name,
+        "GIT_COMMITTER_EMAIL": email,
+    }
