@@ -19,6 +19,7 @@ ENVIRONMENT = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCE
 VERBS = {
     "abort": "Send all traffic back to the stable ReplicaSet.",
     "advance": "Do the next step: render, validate, commit.",
+    "approve": "Approve a commit by a signed tag.",
     "completion": "Print the shell completion script.",
     "diff": "Show what the next step, or any other, changes in the rendered manifests.",
     "freeze": "Keep releases where they are for a time.",

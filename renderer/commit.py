@@ -138,6 +138,17 @@ def check_commit(
     return environment
 
 
+def sign_off(repository: Repository, author: Identity | None) -> str:
+    """Return the line that signs a commit off in its author's name; None is who git's configuration says."""
+    if author is None:
+        # "Name <mail> time zone"; what git does not know, the commit itself is refused for.
+        ident = repository.run("var", "GIT_AUTHOR_IDENT", check=False).stdout.decode(errors="replace")
+        if ">" not in ident:
+            return ""
+        author = Identity.parse(ident.rpartition(">")[0] + ">")
+    return f"Signed-off-by: {author.name} <{author.email}>\n"
+
+
 def unstage(repository: Repository, paths: Sequence[str]) -> None:
     """Take ``paths`` out of the index, where a commit that failed had announced them."""
     if paths:

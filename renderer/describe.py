@@ -94,6 +94,10 @@ def wait_text(reason: Wait, world: World) -> str:
         return "aborted: `rollstep retry` starts it again, `rollstep undo` goes back to an earlier revision"
     if reason.reason == FROZEN and reason.until is not None:
         return f"frozen until {format_time(reason.until)}: `rollstep freeze list` tells why"
+    if reason.reason == UNAPPROVED:
+        return (
+            "the step that stands waits for approvals: `rollstep verify` tells how many, `rollstep approve` gives one"
+        )
     if reason.reason == "manually paused":
         return "manually paused: `rollstep resume` goes on"
     if reason.reason == gates.EXPERIMENT_STEP and reason.until is not None:
@@ -113,8 +117,8 @@ def wait_text(reason: Wait, world: World) -> str:
     return "nothing to do: the release is complete"
 
 
-FROZEN = "frozen"
-"""The reason of a wait that a freeze asks for."""
+FROZEN, UNAPPROVED = "frozen", "approvals"
+"""The reasons of waits that a freeze asks for, and approvals that are missing."""
 _GATES = {
     gates.ANALYSIS_STEP: "waits for the result of the analysis",
     gates.EXPERIMENT_STEP: "runs the experiment",

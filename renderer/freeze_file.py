@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from renderer.commit import CommitResult, Identity
+from renderer.commit import CommitResult, Identity, sign_off
 from renderer.errors import Finding, RollstepError, UsageError
 from renderer.freeze import FREEZES_FILE, Freeze, name_of
 from renderer.git import Repository
@@ -153,9 +153,8 @@ class _Desk:
         transaction.write(FREEZES_FILE, dump_freezes(freezes))
         author, committer = _identities(self._workspace.settings)
         trailers = f"Rollstep-Freeze: {name}\n"
-        settings = self._workspace.settings.for_app("", "").commit
-        if settings.signoff and settings.author:
-            trailers += f"Signed-off-by: {settings.author.name} <{settings.author.email}>\n"
+        if self._workspace.settings.for_app("", "").commit.signoff:
+            trailers += sign_off(self._repository, author)
         return publish(
             self._repository,
             transaction,

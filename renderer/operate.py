@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from renderer.commit import CommitResult
-from renderer.describe import FROZEN, wait_text
+from renderer.describe import FROZEN, UNAPPROVED, wait_text
 from renderer.discover import AppRef
 from renderer.environment_branches import RenderedCommit, check_branches, environment_branches, update_branches
 from renderer.errors import Finding, RollstepError, UsageError, each
@@ -26,6 +26,7 @@ from renderer.publish import recover_repository
 from renderer.push import Pusher
 from renderer.release import Move, Wait, advance, steps_of, wait
 from renderer.settings import TO_PULL_REQUEST
+from renderer.state import STATUS_FILE
 from renderer.transitions import goes_forward
 from renderer.workspace import (
     Release,
@@ -136,18 +137,30 @@ class Session:
                 return (outcome.world.status.current_step_index or 0) >= to_step
 
     def held(self, outcome: Outcome, name: str) -> Outcome:
-        """Return ``outcome``, or that the app waits where a freeze holds it; other verbs than ``advance`` are refused.
+        """Return ``outcome``, or that the app waits: for the end of a freeze, or for approvals of the step that stands.
 
-        A scheduled ``advance`` of all environments goes on with those that are free.
+        Other verbs than ``advance`` are refused; a scheduled ``advance`` goes on with those apps that are free.
         """
-        freeze = holding(self.freezes, outcome.release.app.ref.environment, self.now)
-        if freeze is None or outcome.move is None or self.request.break_glass is not None:
+        release, move = outcome.release, outcome.move
+        if move is None or self.request.break_glass is not None or not goes_forward(move.before, move.after):
             return outcome
-        if not goes_forward(outcome.move.before, outcome.move.after):
+        freeze = holding(self.freezes, release.app.ref.environment, self.now)
+        findings = [freeze.finding(release.title)] if freeze is not None else list(self._unapproved(release))
+        if not findings:
             return outcome
         if name != "advance":
-            raise RollstepError([freeze.finding(outcome.release.title)])
-        return Outcome(outcome.release, None, reason=Wait(FROZEN, freeze.until))
+            raise RollstepError(findings)
+        reason = Wait(FROZEN, freeze.until) if freeze is not None else Wait(UNAPPROVED, None)
+        return Outcome(release, None, reason=reason)
+
+    def _unapproved(self, release: Release) -> Sequence[Finding]:
+        """Return which approvals are missing of the step that stands: the next one is made on top of it."""
+        if not release.app.settings.approvals:
+            return ()
+        from renderer.verify import missing_approvals
+
+        ref = release.app.ref
+        return missing_approvals(self.repository, ref.environment, ref.name, release.folder / STATUS_FILE)
 
     def is_reviewed(self, ref: AppRef) -> bool:
         """Tell whether the commits of an app go by pull request."""

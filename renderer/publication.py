@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from renderer.changes import ObjectChange
-from renderer.commit import CommitResult, Identity, check_commit
+from renderer.commit import CommitResult, Identity, check_commit, sign_off
 from renderer.describe import step_change
 from renderer.errors import Finding, RollstepError
 from renderer.freeze import BREAK_GLASS
@@ -43,7 +43,7 @@ class Publication:
         transaction = Transaction(repository.root)
         for outcome in outcomes:
             _stage(repository, transaction, outcome, request.include_sources)
-        return cls(repository, outcomes, request, transaction, _message(outcomes, request))
+        return cls(repository, outcomes, request, transaction, _message(repository, outcomes, request))
 
     @property
     def settings(self) -> CommitSettings:
@@ -119,7 +119,7 @@ def made_from(release: Release) -> list[Path]:
     return [release.folder, release.root / SETTINGS_FILE, *([] if templates is None else [templates])]
 
 
-def _message(outcomes: Sequence[Outcome], request: Request) -> str:
+def _message(repository: Repository, outcomes: Sequence[Outcome], request: Request) -> str:
     changes = [outcome.change for outcome in outcomes if outcome.change is not None]
     settings = outcomes[0].release.app.settings
     message = compose_message(changes, user_templates=settings.templates, subject_text=settings.commit.message)
@@ -127,8 +127,9 @@ def _message(outcomes: Sequence[Outcome], request: Request) -> str:
         message = "\n".join([" ".join(request.message.split()), *message.split("\n")[1:]])
     if request.break_glass is not None:
         message += f"{BREAK_GLASS}: {one_line(request.break_glass)}\n"
-    if settings.commit.signoff and settings.commit.author:
-        message += f"Signed-off-by: {settings.commit.author.name} <{settings.commit.author.email}>\n"
+    if settings.commit.signoff:
+        author = settings.commit.author
+        message += sign_off(repository, Identity(author.name, author.email) if author else None)
     return message
 
 

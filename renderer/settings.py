@@ -89,6 +89,8 @@ class AppSettings:
     schemas: tuple[Path, ...] = ()
     replicas: str = "auto"
     step_plugins: Mapping[str, str] = field(default_factory=dict)
+    approvals: int = 0
+    approvers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     commit: CommitSettings = CommitSettings()
     pull_request: PullRequestSettings = PullRequestSettings()
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -133,6 +135,8 @@ class Settings:
             schemas=tuple(self.root / path for path in merged.get("schemas", ())),
             replicas=merged.get("replicas", default.replicas),
             step_plugins=merged.get("stepPlugins", {}),
+            approvals=int(merged.get("approvals", default.approvals)),
+            approvers=merged.get("approvers", {}),
             commit=_commit(merged.get("commit", {}), places),
             pull_request=_pull_request(merged.get("pullRequest", {})),
             values=merged.get("values", {}),

@@ -14,6 +14,7 @@ SCHEMA_FILE = "settings_schema.json"
 _PYTHON_TYPES: Mapping[str, Any] = {
     "array": list,
     "boolean": bool,
+    "integer": int,
     "number": int | float,
     "object": Mapping,
     "string": str,
@@ -21,6 +22,7 @@ _PYTHON_TYPES: Mapping[str, Any] = {
 _TYPES = {
     "array": "a list",
     "boolean": "true or false",
+    "integer": "a whole number",
     "number": "a number",
     "object": "a mapping",
     "string": "text",
@@ -85,6 +87,8 @@ def _keeps(keyword: str, rule: Any, schema: Mapping[str, Any], value: Any, defin
             return value is rule
         case "pattern":
             return not isinstance(value, str) or re.search(rule, value) is not None
+        case "minimum":
+            return isinstance(value, int | float) and value >= rule
         case "exclusiveMinimum":
             return isinstance(value, int | float) and value > rule
         case "maximum":
@@ -142,6 +146,8 @@ def _explanation(keyword: str, rule: Any, instance: Any) -> tuple[str, str]:
             return f"{found} is a name that rollstep gives itself", "choose another name"
         case "minItems":
             return "expected at least one item, found none", ""
+        case "minimum":
+            return f"expected at least {rule}, found {found}", ""
         case "exclusiveMinimum":
             return f"expected more than {rule}, found {found}", ""
         case "maximum":

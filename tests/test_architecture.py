@@ -13,6 +13,7 @@ import pytest
 
 CORE = {
     "api_server",
+    "approval",
     "autoscaling",
     "changes",
     "check",
@@ -45,6 +46,7 @@ CORE = {
 
 SHELL = {
     "__main__",
+    "approve",
     "cli",
     "commands",
     "commit",
@@ -85,6 +87,7 @@ SHELL = {
     "scratch",
     "settings",
     "settings_check",
+    "signatures",
     "simulate",
     "simulate_frames",
     "simulate_table",

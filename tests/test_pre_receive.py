@@ -116,6 +116,7 @@ def test_a_new_branch_and_patterns(tmp_path: Path) -> None:
     assert "was edited by hand" in pushing.push("main:env/new", code=1)
     assert "was edited by hand" in pushing.push("main:try", "main:env/prod", code=1)
     pushing.push("main:try")
+    assert "was edited by hand" in pushing.push("main:env/new", code=1), "nobody has looked at it on try"
     assert "env/prod: would be deleted" in pushing.push(":env/prod", code=1)
 
 

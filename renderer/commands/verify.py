@@ -15,6 +15,7 @@ from renderer.commands import options
 if TYPE_CHECKING:
     from renderer.git import Repository
     from renderer.verify import CommitVerdict
+    from renderer.verify.approved import ReviewList
 
 
 @click.command("verify")
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
     help="With --pre-receive: the branches to guard, such as env/*. Default: the one that HEAD names.",
 )
 @click.option("--allow-exec", is_flag=True, help="Run the commands of a commit that the manifests of apps come from.")
+@click.option(
+    "--reviews",
+    metavar="FILE",
+    default="",
+    help="Who approved what in pull requests: a JSON object of commits, each with a list of logins; - for stdin.",
+)
 @click.option(
     "-o",
     "--output",
@@ -44,6 +51,7 @@ def command(
     pre_receive: bool,
     branches: tuple[str, ...],
     allow_exec: bool,
+    reviews: str,
     output: str,
     now: datetime | None,
 ) -> None:
@@ -66,16 +74,33 @@ def command(
     if branches and not pre_receive:
         raise click.UsageError("--branch goes with --pre-receive")
     from renderer.git import Repository
-    from renderer.verify import verify_commits
+    from renderer.verify import Approvals, verify_commits
     from renderer.verify.report import FORMATS, summary
 
     repository = Repository.open(Path(directory), allow_bare=True)
     if pre_receive:
         sys.exit(_receive(repository, branches, allow_exec, output, now))
-    verdicts = verify_commits(repository, revisions or ("HEAD",), allow_exec=allow_exec)
+    approvals = Approvals(repository, _reviews(reviews)) if reviews else None
+    verdicts = verify_commits(repository, revisions or ("HEAD",), allow_exec=allow_exec, approvals=approvals)
     click.echo(FORMATS[output](verdicts), nl=False)
     _tell(verdicts, summary(verdicts))
     sys.exit(1 if any(verdict.all_findings for verdict in verdicts) else 0)
+
+
+def _reviews(file: str) -> ReviewList:
+    """Return the reviews that a file (``-``: standard input) lists; refuse what is none."""
+    import json
+
+    from renderer.verify.approved import ReviewList
+
+    try:
+        listed = json.loads(sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise click.UsageError(f"--reviews {file}: {error}") from error
+    values = listed.values() if isinstance(listed, dict) else [None]
+    if not all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in values):
+        raise click.UsageError(f"--reviews {file}: expected an object with a list of logins for each commit")
+    return ReviewList(listed)
 
 
 def _tell(verdicts: list[CommitVerdict], last: str) -> None:
@@ -90,22 +115,25 @@ def _receive(
     repository: Repository, branches: tuple[str, ...], allow_exec: bool, output: str, now: datetime | None
 ) -> int:
     """Judge a push; return the exit code, with which git takes or refuses all of it."""
-    from renderer.verify import verify_commits
-    from renderer.verify.pre_receive import guarded, lost_history, new_commits, read_updates
+    from renderer.verify import Approvals, verify_commits
+    from renderer.verify.approved import TAGS
+    from renderer.verify.pre_receive import guarded, lost_history, new_commits, pushed_tags, read_updates
     from renderer.verify.report import FORMATS, summary
     from renderer.workspace import current_time
 
     now = now or current_time()
-    updates = guarded(repository, read_updates(os.fsdecode(sys.stdin.buffer.read()).splitlines()), branches)
+    updates = read_updates(os.fsdecode(sys.stdin.buffer.read()).splitlines())
+    approvals = Approvals(repository, pushed=pushed_tags(updates, TAGS))
     refused = False
-    for update in updates:
+    for update in guarded(repository, updates, branches):
         lost = lost_history(repository, update)
         if lost is not None:
             click.echo(f"error: {lost.text()}", err=True)
             refused = True
         if not update.new:
             continue
-        verdicts = verify_commits(repository, new_commits(update), allow_exec=allow_exec, received=now)
+        commits = new_commits(repository, update, branches)
+        verdicts = verify_commits(repository, commits, allow_exec=allow_exec, received=now, approvals=approvals)
         click.echo(FORMATS[output](verdicts), nl=False)
         _tell(verdicts, f"{update.ref}: {summary(verdicts)}")
         refused = refused or any(verdict.all_findings for verdict in verdicts)

@@ -4,25 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 
+from renderer.errors import Finding
 from renderer.git import Repository
+from renderer.verify.approved import Approvals
 from renderer.verify.judge import Judge
 from renderer.verify.loading import Loader
+from renderer.verify.policy import APPROVALS
 from renderer.verify.verdict import CommitVerdict, Verdict
 from renderer.verify.walk import walk
 
-__all__ = ["CommitVerdict", "Verdict", "verify_commits"]
+__all__ = ["Approvals", "CommitVerdict", "Verdict", "missing_approvals", "verify_commits"]
 
 
 def verify_commits(
-    repository: Repository, revisions: Sequence[str], *, allow_exec: bool = False, received: datetime | None = None
+    repository: Repository,
+    revisions: Sequence[str],
+    *,
+    allow_exec: bool = False,
+    received: datetime | None = None,
+    approvals: Approvals | None = None,
 ) -> list[CommitVerdict]:
     """Return what was found about the commits that ``revisions`` (as ``git rev-list`` takes them) name, oldest first.
 
     Reads git's objects alone.  ``allow_exec`` lets the commands run that the manifests of some apps come from;
-    ``received`` is when a server gets the commits: no release can have moved later.
+    ``received`` is when a server gets the commits: no release can have moved later.  ``approvals`` are those that are
+    known besides signatures and tags.
     Raises RollstepError where git does not know the revisions or the history is not whole.
     """
     with Loader(repository, allow_exec=allow_exec) as loader:
-        judge = Judge(loader, received)
+        judge = Judge(loader, received, approvals)
         return [judge.judge(change) for change in walk(repository, revisions)]
+
+
+def missing_approvals(repository: Repository, environment: str, app: str, status_file: Path) -> tuple[Finding, ...]:
+    """Return which approvals are missing of the commit that made an app's status what it is in HEAD."""
+    commits = repository.log(status_file, max_count=1)
+    if not commits:
+        return ()
+    (verdict,) = verify_commits(repository, ["--no-walk", commits[0].sha])
+    return tuple(
+        finding
+        for one in verdict.apps
+        for finding in one.findings
+        if (one.environment, one.app) == (environment, app) and finding.field == APPROVALS
+    )

@@ -14,6 +14,7 @@ from renderer.model import format_time
 from renderer.state import STATUS_FILE, State
 from renderer.transitions import EDITS, Transition, goes_forward, status_goes_forward, transitions
 from renderer.verify.app_state import AppState, Place, in_folder, read_state
+from renderer.verify.approved import Approvals
 from renderer.verify.earlier import began, comes_back, leads_forward
 from renderer.verify.loading import Loader
 from renderer.verify.made import Made, make
@@ -31,16 +32,17 @@ SKEW = timedelta(minutes=5)
 class Judge:
     """Judges commits, one app at a time."""
 
-    def __init__(self, loader: Loader, received: datetime | None = None) -> None:
-        """Take what loads apps from commits, and when a server got them, where one judges."""
+    def __init__(self, loader: Loader, received: datetime | None = None, approvals: Approvals | None = None) -> None:
+        """Take what loads apps from commits, when a server got them where one judges, and who has approved what."""
         self._loader = loader
         self._received = received
-        self._policy = Policy(loader, received)
+        self._policy = Policy(loader, received, approvals or Approvals(loader.repository))
         self._repository = loader.repository
 
     def judge(self, change: Change) -> CommitVerdict:
         """Return what a commit does to each app whose status or rendered files it changes."""
         try:
+            rules = tuple(self._policy.rules(change))
             places = touched(self._loader, change)
         except RollstepError as error:
             return CommitVerdict(change.commit, findings=error.findings)
@@ -52,7 +54,8 @@ class Judge:
                 verdict = Verdict(now.environment, now.app, "", error.findings)
             if verdict is not None:
                 verdicts.append(verdict)
-        return CommitVerdict(change.commit, tuple(verdicts), tuple(_strange_trailers(change, verdicts)))
+        findings = (*_strange_trailers(change, verdicts), *rules)
+        return CommitVerdict(change.commit, tuple(verdicts), findings)
 
     def _app(self, change: Change, place: Place, old_place: Place) -> Verdict | None:
         now = read_state(self._repository, change.commit.sha, place)
@@ -97,7 +100,7 @@ class Judge:
 
     def _held(self, change: Change, place: Place, what: str, findings: list[Finding], forward: bool) -> Verdict:
         """Return the verdict with what stands against a step that goes forward."""
-        against, note = self._policy.check(change, place) if forward else ((), "")
+        against, note = self._policy.step(change, place, what) if forward else ((), "")
         return Verdict(place.environment, place.app, what, (*findings, *against), note)
 
     def _candidates(

@@ -1,48 +1,109 @@
-"""What stands against a legal step: a freeze, or approvals that are missing; and the word that overrides both."""
+"""What stands against a legal step: a freeze, or approvals that are missing; and the word that overrides both.
+
+What the commit before says counts, so that no commit lifts what holds it up; and a commit that weakens what is asked
+for has to be approved as a step is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
 
+from renderer.approval import people
 from renderer.errors import Finding
 from renderer.freeze import BREAK_GLASS, FREEZES_FILE, Freeze, holding
 from renderer.freeze_file import parse_freezes
+from renderer.settings import SETTINGS_FILE
 from renderer.verify.app_state import Place
+from renderer.verify.approved import Approvals
 from renderer.verify.loading import Loader
 from renderer.verify.snapshot import object_names, read_blobs
 from renderer.verify.walk import Change
 from renderer.yaml_io import decode
 
+APPROVALS = "approvals"
+"""The field of findings about approvals that are missing."""
+
 
 class Policy:
     """Holds steps that go forward against what the commit before them says."""
 
-    def __init__(self, loader: Loader, received: datetime | None) -> None:
+    def __init__(self, loader: Loader, received: datetime | None, approvals: Approvals) -> None:
         """``received`` is when a server gets the commits; None takes the time at which each was made."""
         self._loader = loader
         self._received = received
+        self._approvals = approvals
         self._freezes: dict[str, tuple[Freeze, ...]] = {}
 
-    def check(self, change: Change, place: Place) -> tuple[tuple[Finding, ...], str]:
+    def step(self, change: Change, place: Place, what: str) -> tuple[tuple[Finding, ...], str]:
         """Return what stands against a step of ``place`` that goes forward, and a note where it was overridden.
 
-        Raises RollstepError where ``freezes.yaml`` is damaged.
+        A merge brings steps that were approved one by one.  Raises RollstepError where ``freezes.yaml`` is damaged.
         """
-        findings = tuple(self._standing_against(change, place))
+        findings = [] if what == "merge" else list(self._unapproved(change, place, place.title))
+        freeze = holding(self._freezes_at(change.parent), place.environment, self._now(change))
+        if freeze is not None:
+            findings.append(freeze.finding(place.title))
         reason = dict(change.commit.trailers).get(BREAK_GLASS, "")
         if findings and reason:
             return (), f"went forward in {change.commit.sha[:9]} with the glass broken: {reason}"
-        return findings, ""
+        return tuple(findings), ""
 
-    def _standing_against(self, change: Change, place: Place) -> Iterator[Finding]:
-        now = self._received or change.commit.date
-        freeze = holding(self._freezes_at(change.parent), place.environment, now)
-        if freeze is not None:
-            yield freeze.finding(place.title)
+    def rules(self, change: Change) -> Iterator[Finding]:
+        """Yield what stands against a commit that weakens the rules: fewer approvers are asked, a freeze is lifted."""
+        if not change.parent or not {SETTINGS_FILE, FREEZES_FILE} & change.files.keys():
+            return
+        lifted = list(self._lifted(change))
+        told: set[Finding] = set()
+        for place, weakened in self._guarded(change):
+            freed = any(freeze.holds(place.environment, max(freeze.start, self._now(change))) for freeze in lifted)
+            if weakened or freed:
+                what = SETTINGS_FILE if weakened else FREEZES_FILE
+                told.update(self._unapproved(change, place, f"{what} for {place.environment}"))
+        yield from sorted(told)
+
+    def _now(self, change: Change) -> datetime:
+        return self._received or change.commit.date
+
+    def _guarded(self, change: Change) -> Iterator[tuple[Place, bool]]:
+        """Yield where approvals are asked for, and whether the commit asks for others."""
+        before, after = self._loader.settings(change.parent), self._loader.settings(change.commit.sha)
+        prefix = f"{before.environments_path}/"
+        args = ("ls-tree", "-r", "-d", "-z", "--name-only", "--full-tree", change.parent, "--", prefix)
+        folders = self._loader.repository.run(*args).stdout.decode(errors="surrogateescape").split("\0")
+        for folder in folders:
+            environment, _, app = folder.removeprefix(prefix).partition("/")
+            old, new = before.for_app(environment, app), after.for_app(environment, app)
+            if app and "/" not in app and old.approvals:
+                yield (
+                    Place.of(before, environment, app),
+                    (old.approvals, old.approvers) != (new.approvals, new.approvers),
+                )
+
+    def _lifted(self, change: Change) -> Iterator[Freeze]:
+        """Yield the freezes that would hold on, and don't after the commit."""
+        kept = {freeze.name: freeze for freeze in self._freezes_at(change.commit.sha)}
+        for freeze in self._freezes_at(change.parent):
+            new = kept.get(freeze.name)
+            is_kept = new is not None and new.environments in ((), freeze.environments)
+            longer = new is not None and new.start <= max(freeze.start, self._now(change)) and freeze.until <= new.until
+            if freeze.until > self._now(change) and not (is_kept and longer):
+                yield freeze
+
+    def _unapproved(self, change: Change, place: Place, title: str) -> Iterator[Finding]:
+        settings = self._loader.settings(change.parent or change.commit.sha).for_app(place.environment, place.app)
+        if not settings.approvals:
+            return
+        found = people(self._approvals.of(change.commit.sha), settings.approvers)
+        if len(found) < settings.approvals:
+            sha = change.commit.sha[:9]
+            named = f": {', '.join(found)}" if found else ""
+            message = f"{title}: {sha} has {len(found)} of {settings.approvals} approvals{named}"
+            hint = f"somebody else runs `rollstep approve {sha}` and pushes the tag that it makes"
+            yield Finding("", 0, 0, APPROVALS, message, hint)
 
     def _freezes_at(self, sha: str) -> tuple[Freeze, ...]:
-        """Return the freezes of a commit: those of the one before count, so that none lifts what holds it up."""
+        """Return the freezes that a commit has."""
         if not sha:
             return ()
         if sha not in self._freezes:

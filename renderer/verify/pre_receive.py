@@ -62,9 +62,18 @@ def lost_history(repository: Repository, update: RefUpdate) -> Finding | None:
     return None
 
 
-def new_commits(update: RefUpdate) -> list[str]:
+def new_commits(repository: Repository, update: RefUpdate, patterns: Sequence[str]) -> list[str]:
     """Return the revisions, as ``git rev-list`` takes them, that an update brings to its branch.
 
-    To a new branch these are the commits that no other branch has yet.
+    To a new branch these are the commits that no guarded branch has yet: what others have nobody has looked at.
     """
-    return [update.new, f"^{update.old}"] if update.old else [update.new, "--not", "--all"]
+    if update.old:
+        return [update.new, f"^{update.old}"]
+    listing = repository.run("for-each-ref", "--format=%(objectname) %(refname)", _BRANCH).stdout.decode()
+    known = [RefUpdate("", *line.split(" ", 1)) for line in listing.splitlines()]
+    return [update.new, *(f"^{branch.new}" for branch in guarded(repository, known, patterns))]
+
+
+def pushed_tags(updates: Iterable[RefUpdate], prefix: str) -> list[str]:
+    """Return the objects of the tags below ``prefix`` that the push brings."""
+    return [update.new for update in updates if update.new and update.ref.startswith(prefix)]

@@ -1,0 +1,48 @@
+"""``rollstep approve``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from renderer.commands import options
+
+
+@click.command("approve")
+@click.argument("commit", default="HEAD", metavar="[COMMIT]")
+@click.option("--list", "listing", is_flag=True, help="Tell who has approved COMMIT; sign nothing.")
+@options.output
+@click.pass_obj
+def command(directory: str, commit: str, listing: bool, output: str) -> None:
+    """Approve COMMIT (HEAD where none is named) by a signed tag.
+
+    The tag lies below refs/tags/approvals/ and is signed with your key, as git is configured; push it, and the commit
+    counts one approval more. A commit that is no legal step is not approved.
+
+    Example: rollstep approve origin/main~1
+
+    Example: rollstep approve --list
+    """
+    from renderer.approve import approvals_of, approve
+    from renderer.git import Repository
+
+    repository = Repository.open(Path(directory), allow_bare=True)
+    if listing:
+        entries = [
+            {"how": approval.how, "identities": list(approval.identities)}
+            for approval in approvals_of(repository, commit)
+        ]
+        if output == "json":
+            click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
+        else:
+            for entry in entries:
+                click.echo(f"{entry['how']}: {', '.join(entry['identities'])}")
+        return
+    made = approve(repository, commit)
+    if output == "json":
+        click.echo(json.dumps({"commit": made.commit.sha, "tag": made.tag}, indent=2))
+    else:
+        click.echo(f"[{made.commit.sha[:9]}] approved: {made.commit.subject}")
+    click.echo(f"git push origin {made.tag}", err=True)
