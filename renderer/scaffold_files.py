@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from renderer.errors import Finding, RollstepError, UsageError
 from renderer.scaffold import Choices, Scaffold, ScaffoldApp, folder_name_is_safe, scaffold
 from renderer.scaffold.documents import Item
+from renderer.scaffold.sync import Followed, sync_objects
 from renderer.settings import SETTINGS_FILE, Settings, load_settings, parse_settings
 from renderer.sources import KUSTOMIZATIONS, PLAIN, SourceText, manifest_files
 from renderer.transaction import Transaction
 from renderer.workspace import find_root
 
 STREAM = "<stdin>"
+SYNC_FOLDER = "sync"
+"""Where what a sync tool is told lies, from the repository's root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class InitRequest:
     app: str
     choices: Choices
     dry_run: bool
+    sync: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +55,12 @@ class InitResult:
     apps: tuple[tuple[str, str, tuple[InitFile, ...]], ...]
     settings: InitFile
     notes: tuple[Finding, ...]
+    sync: tuple[InitFile, ...] = ()
 
     @property
     def files(self) -> tuple[InitFile, ...]:
         """All files, the settings last."""
-        return (*(file for _, _, files in self.apps for file in files), self.settings)
+        return (*(file for _, _, files in self.apps for file in files), *self.sync, self.settings)
 
     @property
     def in_git(self) -> bool:
@@ -81,6 +86,8 @@ def initialize(request: InitRequest) -> InitResult:
     texts, notes = read_inputs(cwd, request.paths, {base.resolve(), (root / SETTINGS_FILE).resolve()})
     made = scaffold(texts, request.choices, request.app)
     result = _result(root, settings, environments, made, settings_file, notes)
+    if request.sync:
+        result = replace(result, sync=sync_files(root, settings, environments, made, request.sync))
     findings = _in_the_way(result)
     for environment in environments:
         for app in made.apps:
@@ -220,6 +227,38 @@ def _result(
     return InitResult(root, settings.environments_path, tuple(apps), settings_file, (*notes, *made.notes))
 
 
+def sync_files(
+    root: Path, settings: Settings, environments: Sequence[str], made: Scaffold, tool: str
+) -> tuple[InitFile, ...]:
+    """Return the files below ``sync/`` by which ``tool`` follows the environments.
+
+    Raises RollstepError where the repository has no remote that a cluster could read, or no branch is checked out.
+    """
+    from renderer.git import Repository
+    from renderer.remote import parse_url, public_url
+    from renderer.yaml_io import dump
+
+    remote = settings.forge.remote
+    repository = Repository.open(root)
+    url, branch = public_url(repository, remote), repository.head.branch
+    if not url or parse_url(url) is None:
+        message = f"--sync needs the address of the repository: there is no remote {remote} that a cluster could read"
+        raise RollstepError(message, hint=f"git remote add {remote} URL")
+    if branch is None:
+        raise RollstepError("--sync needs the branch to follow: HEAD is detached", hint="git switch BRANCH")
+    files = []
+    apps = tuple(app.name for app in made.apps)
+    for environment in environments:
+        own = settings.for_app(environment, apps[0] if apps else "")
+        rendered = own.commit.environment_branch
+        folder = "" if rendered else f"{settings.environments_path}/{environment}"
+        followed = Followed(environment, url, rendered or branch, folder, own.output, own.namespace)
+        for name, body in sync_objects(tool, followed, apps).items():
+            path, text = f"{SYNC_FOLDER}/{tool}/{name}", dump(body)
+            files.append(InitFile(path, text, not _is_file_with(root / path, text)))
+    return tuple(files)
+
+
 def _is_file_with(path: Path, text: str) -> bool:
     return path.is_file() and path.read_bytes() == text.encode()
 
@@ -312,7 +351,8 @@ def next_commands(result: InitResult, cwd: Path) -> list[str]:
     """Return the commands that bring what was made into git and to its first release."""
     import shlex
 
-    paths = (os.path.relpath(result.root / path, cwd) for path in (result.environments_path, SETTINGS_FILE))
+    folders = (result.environments_path, *([SYNC_FOLDER] if result.sync else []), SETTINGS_FILE)
+    paths = (os.path.relpath(result.root / path, cwd) for path in folders)
     names = ", ".join(sorted({name for _, name, _ in result.apps}))
     commit = shlex.join(["git", "commit", "-m", f"Release {names} with rollstep"])
     first = [] if result.in_git else ["git init"]

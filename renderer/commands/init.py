@@ -35,6 +35,9 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> t
     help="For Deployments.",
 )
 @click.option("--steps", callback=_weights, metavar="WEIGHTS", help="The canary's weights; 20,40,60 by default.")
+@click.option(
+    "--sync", type=click.Choice(["argocd", "flux"]), default="", help="Write what lets this tool follow the apps."
+)
 @options.dry_run
 @options.output
 @click.pass_obj
@@ -46,6 +49,7 @@ def command(
     app: str,
     strategy: str,
     steps: tuple[int, ...] | None,
+    sync: str,
     dry_run: bool,
     output: str,
 ) -> None:
@@ -54,7 +58,8 @@ def command(
     A Rollout goes in as it is, with the Services and Ingresses that belong to it. Where there is none, each Deployment
     is turned into a Rollout: a canary whose weights nginx sets where an nginx Ingress leads to it, a canary by numbers
     of pods elsewhere, or a blue-green release. What was left out or needs a look is told. Nothing is written unless
-    the result can be released, and no file that is there already is changed.
+    the result can be released, and no file that is there already is changed. --sync writes the ApplicationSets of Argo
+    CD, or the GitRepositories and Kustomizations of Flux, into sync/.
 
     Example: rollstep init manifests/ --env staging --env prod
 
@@ -66,7 +71,7 @@ def command(
     if strategy == "blueGreen" and steps is not None:
         raise click.UsageError("--steps are a canary's; blueGreen has none")
     choices = Choices(strategy) if steps is None else Choices(strategy, steps)
-    result = initialize(InitRequest(directory, paths, environments, app, choices, dry_run))
+    result = initialize(InitRequest(directory, paths, environments, app, choices, dry_run, sync))
     commands = next_commands(result, Path(directory).resolve())
     if output == "json":
         entry = {
@@ -80,6 +85,7 @@ def command(
                 for environment, name, files in result.apps
             ],
             "settings": {"path": result.settings.path, "new": result.settings.is_new},
+            "sync": [{"path": file.path, "new": file.is_new} for file in result.sync],
             "notes": [note.to_dict() for note in result.notes],
             "next": commands,
         }
