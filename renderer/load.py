@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from renderer.check import check
 from renderer.discover import AppRef, find_apps
 from renderer.errors import Finding, RollstepError, each
-from renderer.manifest import Manifest
+from renderer.manifest import Manifest, ObjectKey
 from renderer.objects import duplicates, finding, in_namespace, is_rollout, place, read_objects
-from renderer.settings import AppSettings, Settings
+from renderer.settings import SETTINGS_FILE, AppSettings, Settings
 from renderer.sources import SourceText, read_sources
+from renderer.versioned_config import is_config, versioned
 
 __all__ = ["App", "AppRef", "find_apps", "load_app", "load_files", "load_stream"]
 
@@ -27,7 +28,7 @@ class App:
     ``rollout`` is the Rollout as written (with the configured namespace), ``manifests`` all other objects in the order
     of the sources.  ``rollout_file`` is the file where the Rollout can be edited, and ``rollout_index`` its document
     there as :func:`renderer.yaml_io.load_documents` counts; None where it comes from a template, a command, a stream
-    or a List.  ``files`` has every file that was read.
+    or a List; ``places`` has the same of every object.  ``files`` has every file that was read.
     """
 
     ref: AppRef
@@ -37,6 +38,7 @@ class App:
     rollout_file: Path | None = None
     rollout_index: int = 0
     files: tuple[Path, ...] = ()
+    places: Mapping[ObjectKey, tuple[Path, int]] = field(default_factory=dict)
 
 
 def load_app(ref: AppRef, settings: Settings, root: Path) -> App:
@@ -93,12 +95,27 @@ def _load(texts: Sequence[SourceText], ref: AppRef, settings: AppSettings, shown
     findings += duplicates(others, rollouts[0].manifest.namespace if rollouts else "")
     if len(rollouts) == 1:
         findings += check(rollouts[0].manifest, others, settings.controller_version, settings.allow)
+    findings += _unknown_config(others, settings)
     if findings:
         raise RollstepError(findings)
     rollout = rollouts[0]
     if not ref.name:
         ref = replace(ref, name=rollout.manifest.name)
-    return App(ref, settings, rollout.manifest, others, rollout.path, rollout.index)
+    places = {item.manifest.key: (item.path, item.index) for item in loaded if item.path is not None}
+    manifest, others = versioned(rollout.manifest, others, settings.versioned_config)
+    return App(ref, settings, manifest, others, rollout.path, rollout.index, places=places)
+
+
+def _unknown_config(manifests: Sequence[Manifest], settings: AppSettings) -> list[Finding]:
+    """Return a finding for each name of ``versionedConfig`` that no ConfigMap or Secret has."""
+    chosen = settings.versioned_config
+    there = {manifest.name for manifest in manifests if is_config(manifest.body)}
+    message = "no ConfigMap or Secret of the app {} has the name {}"
+    return [
+        Finding(SETTINGS_FILE, 0, 0, "versionedConfig", message.format(settings.app, name), "mend the name")
+        for name in (() if isinstance(chosen, bool) else chosen)
+        if name not in there
+    ]
 
 
 def _no_rollout(manifests: Sequence[Manifest], shown: str) -> Finding:

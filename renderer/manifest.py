@@ -50,11 +50,16 @@ def field_path(path: tuple[str | int, ...]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One object and where it came from; ``text`` is how it was written, where it has to stay so."""
+    """One object and where it came from.
+
+    ``text`` is how it was written, where it has to stay so; ``while_named`` tells that it is rendered only while
+    another object names it.
+    """
 
     body: Body
     source: Source = Source("")
     text: str = ""
+    while_named: bool = False
 
     @property
     def api_version(self) -> str:

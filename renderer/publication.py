@@ -19,7 +19,7 @@ from renderer.outcome import Outcome, Request
 from renderer.publish import publish
 from renderer.release import Move, Wait
 from renderer.settings import SETTINGS_FILE, CommitSettings
-from renderer.source_edit import edited_source
+from renderer.source_edit import edited_sources
 from renderer.state import STATUS_FILE
 from renderer.transaction import Transaction
 from renderer.workspace import Release, Rendered
@@ -90,9 +90,8 @@ def _stage(repository: Repository, transaction: Transaction, outcome: Outcome, i
     release, made = outcome.release, outcome.rendered
     assert made is not None and outcome.move is not None and outcome.changes is not None
     _stage_sources(repository, transaction, release, include_sources)
-    edited = edited_source(release, outcome.move.after)
-    if edited is not None:
-        transaction.write(*edited)
+    for path, text in edited_sources(release, outcome.move.after).items():
+        transaction.write(path, text)
     outcome.changes.stage(transaction)
     transaction.write(release.folder / STATUS_FILE, made.status_text)
 

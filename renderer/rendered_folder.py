@@ -16,6 +16,7 @@ from renderer.model import HASH_LABEL, ReplicaSet
 from renderer.pod_template import PROFILES, pod_template_hash
 from renderer.shape import COUNT, TEXT, Fields, Items, Shape, Value, mismatches
 from renderer.state import STATUS_FILE, State
+from renderer.versioned_config import is_config, is_versioned, looks_versioned
 from renderer.write import MARKER, read_marker
 from renderer.yaml_io import decode, load_documents
 
@@ -53,7 +54,7 @@ def read_rendered(output: Path, shown: str, state: State | None) -> list[Manifes
     for name in sorted(owned.keys() - {"kustomization.yaml"}):
         path = output / name
         if not path.is_file():
-            if name.startswith("replicaset-"):
+            if name.startswith("replicaset-") or _is_config_file(name):
                 message = f"is missing, and {MARKER} lists it"
                 findings.append(Finding(f"{shown}/{name}", 0, 0, "", message, _restore(f"{shown}/{name}")))
             continue
@@ -84,6 +85,11 @@ def _manifests(content: bytes, shown: str) -> list[Manifest]:
     return [Manifest(document.value, document.source) for document in load_documents(decode(content, shown), shown)]
 
 
+def _is_config_file(name: str) -> bool:
+    """Tell whether a file has a versioned ConfigMap or Secret: that of an old revision is nowhere else."""
+    return name.startswith(("configmap-", "secret-")) and looks_versioned(name.removesuffix(".yaml"))
+
+
 def _uncounted(manifest: Manifest, state: State | None) -> Iterator[Finding]:
     """Yield a finding for a ReplicaSet whose number of pods is neither in its manifest nor in the status."""
     spec = manifest.body.get("spec")
@@ -103,6 +109,9 @@ def _damage(manifest: Manifest, state: State | None) -> Iterator[Finding]:
         wrong += mismatches(manifest.body.get("spec"), shape, ("spec",))
     for path, message in wrong:
         yield Finding(source.file, *source.position(path), field_path(path), message, _restore(source.file))
+    if not wrong and looks_versioned(manifest.name) and is_config(manifest.body) and not is_versioned(manifest.body):
+        message = "was edited by hand: its name does not tell its content"
+        yield Finding(source.file, *source.position(("data",)), "data", message, _restore(source.file))
     if wrong or manifest.kind != "ReplicaSet":
         return
     replica_set = ReplicaSet.from_body(manifest.body)

@@ -8,8 +8,8 @@ was committed has been brought about since, a render of the same step does not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from renderer.autoscaling import AUTO, ROLLSTEP, autoscaler_of, scaled_objects, with_replicas
@@ -26,14 +26,16 @@ from renderer.model import (
 )
 from renderer.release import rendered
 from renderer.state import State
+from renderer.versioned_config import is_versioned, kept
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A release's world, and the manifests of its folder that pass through unchanged."""
+    """A release's world, the manifests of its folder that pass through, and the configuration of old revisions."""
 
     world: World
     pass_through: tuple[Manifest, ...]
+    old_config: Mapping[ObjectKey, Body] = field(default_factory=dict)
 
 
 def resolve(
@@ -79,7 +81,8 @@ def resolve(
     counted = (left[key] for key in left if key.kind == "ReplicaSet" and left[key]["spec"].get("replicas"))
     numbered = frozenset(body["metadata"]["name"] for body in counted if replicas == AUTO)
     world = World(rollout, status, replica_sets, objects, now, profile, plugin_gates, since, autoscaler, numbered)
-    return Resolved(world, tuple(sources[key] for key in sorted(sources) if key not in edited))
+    old_config = {key: left[key] for key in sorted(left) if key not in sources and is_versioned(left[key])}
+    return Resolved(world, tuple(sources[key] for key in sorted(sources) if key not in edited), old_config)
 
 
 def _in_namespace(rendered_manifests: Iterable[Manifest], rollout: Rollout) -> list[Manifest]:
@@ -103,8 +106,12 @@ def _with_namespace(manifest: Manifest, namespace: str) -> Body:
 
 def all_objects(resolved: Resolved, world: World) -> list[Body]:
     """Return everything that is rendered for ``world``: what the release makes and what passes through, sorted."""
-    bodies = {_key(manifest, world.rollout): manifest.body for manifest in resolved.pass_through}
+    bodies: dict[ObjectKey, Body] = {}
+    while_named = dict(resolved.old_config)
+    for manifest in resolved.pass_through:
+        (while_named if manifest.while_named else bodies)[_key(manifest, world.rollout)] = manifest.body
     bodies.update(rendered(world))
+    bodies.update(kept(bodies, while_named))
     bodies = scaled_objects(bodies, world)
     return [bodies[key] for key in sorted(bodies)]
 

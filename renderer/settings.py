@@ -75,7 +75,8 @@ class AppSettings:
     """The settings of one app in one environment, defaults filled in.
 
     ``output`` is a path within the app's folder; ``templates`` is the folder of the user's templates, None where there
-    is none; ``schemas`` are files and folders; ``replicas`` is who owns the number of pods.
+    is none; ``schemas`` are files and folders; ``replicas`` is who owns the number of pods; ``versioned_config`` says
+    whether, or which, ConfigMaps and Secrets have the hash of their content in their names.
     """
 
     environment: str = ""
@@ -88,6 +89,7 @@ class AppSettings:
     allow: tuple[str, ...] = ()
     schemas: tuple[Path, ...] = ()
     replicas: str = "auto"
+    versioned_config: bool | tuple[str, ...] = False
     step_plugins: Mapping[str, str] = field(default_factory=dict)
     approvals: int = 0
     approvers: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -123,6 +125,7 @@ class Settings:
         namespace = fill_placeholders(merged.get("namespace", ""), places)
         places["namespace"] = namespace
         default = AppSettings()
+        versioned_config = merged.get("versionedConfig", default.versioned_config)
         return AppSettings(
             environment=environment,
             app=app,
@@ -134,6 +137,7 @@ class Settings:
             allow=tuple(merged.get("allow", ())),
             schemas=tuple(self.root / path for path in merged.get("schemas", ())),
             replicas=merged.get("replicas", default.replicas),
+            versioned_config=versioned_config if isinstance(versioned_config, bool) else tuple(versioned_config),
             step_plugins=merged.get("stepPlugins", {}),
             approvals=int(merged.get("approvals", default.approvals)),
             approvers=merged.get("approvers", {}),

@@ -80,7 +80,10 @@ def _keeps(keyword: str, rule: Any, schema: Mapping[str, Any], value: Any, defin
         case "$ref":
             return allowed(definitions[rule.rpartition("/")[2]], value)
         case "type":
-            return isinstance(value, _PYTHON_TYPES[rule]) and (isinstance(value, bool) <= (rule == "boolean"))
+            return any(
+                isinstance(value, _PYTHON_TYPES[name]) and (isinstance(value, bool) <= (name == "boolean"))
+                for name in ([rule] if isinstance(rule, str) else rule)
+            )
         case "enum":
             return value in rule and not isinstance(value, bool)
         case "const":
@@ -129,7 +132,8 @@ def _explanation(keyword: str, rule: Any, instance: Any) -> tuple[str, str]:
     found = _shown(instance)
     match keyword:
         case "type":
-            return f"expected {_TYPES[rule]}, found {found}", _type_hint(rule, instance)
+            names = [rule] if isinstance(rule, str) else rule
+            return f"expected {' or '.join(_TYPES[name] for name in names)}, found {found}", _type_hint(rule, instance)
         case "enum" | "const":
             allowed = rule if keyword == "enum" else [rule]
             hint = "put it in quotes" if isinstance(instance, float) else ""

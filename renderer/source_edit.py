@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from renderer.errors import Finding, RollstepError
-from renderer.manifest import Body, field_path
+from renderer.manifest import Body, Manifest, field_path
 from renderer.model import World
+from renderer.versioned_config import CONTENT, Reference, base_name, names_of, references, rewritten
 from renderer.workspace import Release
 from renderer.yaml_edit import REMOVED, edit
 from renderer.yaml_io import FieldPath, read_text
@@ -37,19 +38,65 @@ def _collect(before: Any, after: Any, path: FieldPath, changes: dict[FieldPath, 
         changes[path] = after
 
 
-def edited_source(release: Release, world: World) -> tuple[Path, str] | None:
-    """Return the file that holds the Rollout and its new text; None where the verb changes nothing in it.
+def edited_sources(release: Release, world: World) -> dict[Path, str]:
+    """Return the files that a verb edits, with their new text: the Rollout's, and those of old configuration.
 
-    Raises RollstepError where the Rollout is not in a file that can be edited: it comes from a command or a template.
+    Raises RollstepError where one of these objects is not in a file that can be edited: it comes from a command or a
+    template; and for a revision from before its configuration was versioned.
     """
-    changes = spec_changes(release.world.rollout.body, world.rollout.body)
-    if not changes:
-        return None
+    names = {(kind, name): plain for (kind, plain), name in names_of(release.app.manifests).items()}
+    old = {(key.kind, key.name): body for key, body in release.resolved.old_config.items()}
+    known = {(kind, plain) for (kind, _), plain in names.items()}
+    goes_back = {ref: base_name(ref[1]) for ref in old if (ref[0], base_name(ref[1])) in known}
+    plain_names = {**names, **goes_back}
+    before, after = (_with_plain_names(body, plain_names) for body in (release.world.rollout.body, world.rollout.body))
+    changes = spec_changes(before, after)
+    named = references(world.rollout.body["spec"].get("template") or {})
+    _check_versioned(release, named & known)
+    texts: dict[Path, str] = {}
     app = release.app
-    if app.rollout_file is None:
+    if changes:
+        place = (app.rollout_file, app.rollout_index) if app.rollout_file is not None else None
+        _edit(texts, app.rollout, place, changes)
+    for reference in sorted(named & goes_back.keys()):
+        kind, name = reference[0], goes_back[reference]
+        source = next(item for item in app.manifests if item.while_named and (item.kind, item.name) == (kind, name))
+        fields: dict[FieldPath, Any] = {}
+        _collect(_content(source.body), _content(old[reference]), (), fields)
+        _edit(texts, source, app.places.get(source.key), fields)
+    return texts
+
+
+def _with_plain_names(body: Body, names: Mapping[Reference, str]) -> Body:
+    spec = body["spec"]
+    return {**body, "spec": {**spec, "template": rewritten(spec["template"], names)}} if "template" in spec else body
+
+
+def _content(body: Body) -> Body:
+    return {key: body[key] for key in CONTENT if key in body}
+
+
+def _check_versioned(release: Release, plain: frozenset[Reference]) -> None:
+    """Refuse a pod template that names what is versioned by its own name: reading it again would give another one."""
+    if plain:
+        shown = ", ".join(f"{kind} {name}" for kind, name in sorted(plain))
+        message = f"this revision is from before versionedConfig: its pods refer to {shown} as it is now"
+        hint = "put its template back into the Rollout by hand, or take versionedConfig out of rollstep.yaml"
+        raise RollstepError([Finding(release.app.rollout.source.file, 0, 0, "spec.template", message, hint)])
+
+
+def _edit(
+    texts: dict[Path, str], manifest: Manifest, place: tuple[Path, int] | None, changes: Mapping[FieldPath, Any]
+) -> None:
+    """Put the text of the object's file with ``changes`` into ``texts``."""
+    shown = manifest.source.file
+    if place is None:
         fields = ", ".join(field_path(path) for path in changes)
-        message = f"{fields} would change, but the Rollout is made from something else (a command or a template)"
+        message = (
+            f"{fields} would change, but the {manifest.kind} is made from something else (a command or a template)"
+        )
         hint = "make the change there, commit it, and run `rollstep advance`"
-        raise RollstepError([Finding(app.rollout.source.file, 0, 0, "", message, hint)])
-    shown = app.rollout.source.file
-    return app.rollout_file, edit(read_text(app.rollout_file, shown, keep_mark=True), app.rollout_index, changes, shown)
+        raise RollstepError([Finding(shown, 0, 0, "", message, hint)])
+    path, index = place
+    text = texts.get(path) or read_text(path, shown, keep_mark=True)
+    texts[path] = edit(text, index, changes, shown)

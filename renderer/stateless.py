@@ -15,6 +15,7 @@ from renderer.model import World
 from renderer.objects import in_namespace, is_rollout
 from renderer.release import react, steps_of
 from renderer.settings import AppSettings
+from renderer.versioned_config import names_of, with_names
 from renderer.workspace import Release, Workspace, current_time, read_rollout, render_release, resolve_app
 from renderer.write_release import stream
 from renderer.yaml_io import decode, load_documents, read_text
@@ -110,6 +111,8 @@ def _world(release: Release, stable: Manifest | None, step: int | None) -> World
     """Return the world of one step of the release from ``stable``; without it, of the first release."""
     if stable is None:
         return react(release.world).after
+    # What the stable version was configured with is not known: the same names give the same pods.
+    stable = with_names(stable, names_of(release.app.manifests))
     old = read_rollout(replace(release.app, rollout=stable))
     before = settle(replace(release.world, rollout=old)).world
     world = actions.apply(before, release.world.rollout.body)

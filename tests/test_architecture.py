@@ -41,6 +41,7 @@ CORE = {
     "transitions",
     "tree",
     "verbs",
+    "versioned_config",
 }
 """Modules and packages of the core: functions of their arguments alone."""
 

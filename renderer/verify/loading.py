@@ -100,7 +100,8 @@ class Loader:
         manifests = list(_manifests(state))
         now = status.last_update_time if status is not None else EPOCH
         version = app.settings.controller_version
-        return resolve(read_rollout(app), app.manifests, status, manifests, now, version, gates).world
+        owner = app.settings.replicas
+        return resolve(read_rollout(app), app.manifests, status, manifests, now, version, gates, owner).world
 
     def _takes_in(self, sha: str, place: Place) -> bool:
         """Tell whether files elsewhere belong to the app: a link leads there, or a template takes one in."""
