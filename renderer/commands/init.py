@@ -35,9 +35,7 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> t
     help="For Deployments.",
 )
 @click.option("--steps", callback=_weights, metavar="WEIGHTS", help="The canary's weights; 20,40,60 by default.")
-@click.option(
-    "--sync", type=click.Choice(["argocd", "flux"]), default="", help="Write what lets this tool follow the apps."
-)
+@click.option("--sync", type=click.Choice(["argocd", "flux"]), help="Write what lets this tool follow the apps.")
 @options.dry_run
 @options.output
 @click.pass_obj
@@ -49,7 +47,7 @@ def command(
     app: str,
     strategy: str,
     steps: tuple[int, ...] | None,
-    sync: str,
+    sync: str | None,
     dry_run: bool,
     output: str,
 ) -> None:
@@ -71,7 +69,7 @@ def command(
     if strategy == "blueGreen" and steps is not None:
         raise click.UsageError("--steps are a canary's; blueGreen has none")
     choices = Choices(strategy) if steps is None else Choices(strategy, steps)
-    result = initialize(InitRequest(directory, paths, environments, app, choices, dry_run, sync))
+    result = initialize(InitRequest(directory, paths, environments, app, choices, dry_run, sync or ""))
     commands = next_commands(result, Path(directory).resolve())
     if output == "json":
         entry = {
