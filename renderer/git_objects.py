@@ -5,6 +5,7 @@ Neither the work tree nor the index is read or written, so what is checked out, 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -22,9 +23,9 @@ class TreeFile(NamedTuple):
     sha: str
 
 
-def tree_files(repository: Repository, ref: str, folder: str = "") -> dict[str, TreeFile]:
-    """Return the files of ``ref`` below ``folder`` by their path from the root, sorted."""
-    listing = repository.run("ls-tree", "-r", "-z", "--full-tree", ref, "--", *([folder] if folder else []))
+def tree_files(repository: Repository, ref: str, *paths: str) -> dict[str, TreeFile]:
+    """Return the files of ``ref`` in and below ``paths`` (all, without any) by their path from the root, sorted."""
+    listing = repository.run("ls-tree", "-r", "-z", "--full-tree", ref, "--", *paths)
     found = {}
     for row in listing.stdout.decode(errors="surrogateescape").split("\0"):
         if row:
@@ -32,6 +33,31 @@ def tree_files(repository: Repository, ref: str, folder: str = "") -> dict[str, 
             mode, _, sha = head.split()
             found[path] = TreeFile(mode, sha)
     return dict(sorted(found.items()))
+
+
+def read_blobs(repository: Repository, names: Sequence[str]) -> Mapping[str, bytes]:
+    """Return the content of objects by name; raise RollstepError where one is not in the repository."""
+    wanted = sorted(set(names))
+    batch = repository.run("cat-file", "--batch", stdin="".join(f"{name}\n" for name in wanted).encode()).stdout
+    contents, start = {}, 0
+    for name in wanted:
+        # Each answer is "<hash> <type> <size>\n<content>\n", or "<hash> missing\n".
+        end = batch.index(b"\n", start)
+        words = batch[start:end].split()
+        if len(words) != 3:
+            raise RollstepError(f"the object {name} is missing", hint="fetch it: git fetch --refetch, or clone anew")
+        size = int(words[2])
+        contents[name] = batch[end + 1 : end + 1 + size]
+        start = end + size + 2
+    return contents
+
+
+def object_names(repository: Repository, places: Sequence[str]) -> tuple[str, ...]:
+    """Return the name of the object at each of ``places`` (``COMMIT:PATH``), empty where there is none."""
+    # One that is not there is told as "<place> missing".
+    stdin = b"".join(os.fsencode(place) + b"\n" for place in places)
+    answers = repository.run("cat-file", "--batch-check=%(objectname)", stdin=stdin).stdout.split(b"\n")[:-1]
+    return tuple("" if b" " in answer else answer.decode() for answer in answers)
 
 
 def store_blob(repository: Repository, content: bytes, path: str = "") -> str:
@@ -49,9 +75,9 @@ def store_tree(repository: Repository, base: str | None, files: Mapping[str, Tre
 
     named = [base or "", *(entry.sha for entry in files.values() if entry)]
     nothing = TreeFile("0", "0" * max(map(len, named)))
-    rows = "".join(
-        f"{(entry or nothing).mode} {(entry or nothing).sha}\t{path}\0" for path, entry in sorted(files.items())
-    )
+    # What goes goes first: a file may come where a folder was.
+    ordered = sorted(files.items(), key=lambda item: (item[1] is not None, item[0]))
+    rows = "".join(f"{(entry or nothing).mode} {(entry or nothing).sha}\t{path}\0" for path, entry in ordered)
     with TemporaryDirectory(prefix="rollstep-index-", dir=repository.git_dir) as folder:
         environment = {"GIT_INDEX_FILE": f"{folder}/index"}
         repository.run("read-tree", *([base] if base else ["--empty"]), env=environment, writes=True)

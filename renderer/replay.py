@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from renderer.errors import Finding, RollstepError
 from renderer.git import Commit, Repository
+from renderer.git_objects import REGULAR, TreeFile, read_blobs, store_tree, tree_files
 from renderer.scratch import Scratch
 from renderer.transitions import transition
 from renderer.verify.app_state import AppState, Place, read_state
@@ -15,7 +16,6 @@ from renderer.verify.judge import Judge, merged_parent, told_of, touched
 from renderer.verify.loading import Loader
 from renderer.verify.made import make
 from renderer.verify.reasons import differing_lines
-from renderer.verify.snapshot import Entry, list_files, read_blobs
 from renderer.verify.verdict import Verdict
 from renderer.verify.walk import Change, walk
 
@@ -89,17 +89,17 @@ class _Player:
         mine = {now.path(name) for now, then in states for name in _ours(now, then)}
         mine |= {then.path(name) for now, then in states for name in _ours(now, then)}
         theirs = {
-            path: Entry(item.mode, item.after) if item.after else None
+            path: TreeFile(item.mode, item.after) if item.after else None
             for path, item in change.files.items()
             if path not in mine
         }
-        base = self._scratch.tree(self._tree(change.parent), theirs)
+        base = store_tree(self._repository, self._tree(change.parent) or None, theirs)
         tree = base
         for now, then in states:
             place = (now.place.environment, now.place.app)
             if place in found:
                 findings += found[place].findings
-                tree = self._scratch.tree(tree, self._outputs(change, found[place], base, now, then))
+                tree = store_tree(self._repository, tree, self._outputs(change, found[place], base, now, then))
         wanted = self._tree(sha)
         self._trees[sha] = tree
         parents = tuple(self._commits.get(parent, parent) for parent in change.parents)
@@ -120,16 +120,18 @@ class _Player:
 
     def _outputs(
         self, change: Change, verdict: Verdict, base: str, now: AppState, then: AppState
-    ) -> dict[str, Entry | None]:
+    ) -> dict[str, TreeFile | None]:
         """Return what rollstep's files become; they stay as they are where the commit is no step."""
         files = self._files(change, verdict, base, now, then)
         if files is None:
             return {}
         blobs = self._scratch.blobs(files)
         paths = [then.path(name) for name in _ours(then, then)] + [now.path(name) for name in _ours(now, then)]
-        modes = {path: entry.mode for path, entry in list_files(self._repository, change.commit.sha, paths).items()}
-        made: dict[str, Entry | None] = dict.fromkeys(paths)
-        return made | {now.path(name): Entry(modes.get(now.path(name), "100644"), blob) for name, blob in blobs.items()}
+        modes = {path: entry.mode for path, entry in tree_files(self._repository, change.commit.sha, *paths).items()}
+        made: dict[str, TreeFile | None] = dict.fromkeys(paths)
+        return made | {
+            now.path(name): TreeFile(modes.get(now.path(name), REGULAR), blob) for name, blob in blobs.items()
+        }
 
     def _files(
         self, change: Change, verdict: Verdict, base: str, now: AppState, then: AppState
@@ -165,10 +167,10 @@ class _Player:
         """Yield every line in which the tree that was made is not the commit's."""
         listing = self._repository.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", tree, sha).stdout
         for name in sorted(path.decode(errors="surrogateescape") for path in listing.split(b"\0") if path):
-            made, own = list_files(self._repository, tree, [name]), list_files(self._repository, sha, [name])
-            blobs = [entry.blob for entry in (*made.values(), *own.values())]
+            made, own = tree_files(self._repository, tree, name), tree_files(self._repository, sha, name)
+            blobs = [entry.sha for entry in (*made.values(), *own.values())]
             contents = read_blobs(self._repository, blobs)
-            wanted, found = (contents[files[name].blob] if name in files else None for files in (made, own))
+            wanted, found = (contents[files[name].sha] if name in files else None for files in (made, own))
             yield from differing_lines(name, wanted, found, _HINT)
 
 

@@ -1,4 +1,4 @@
-"""Trees and commits made beside a repository: with an index of their own, and objects that need not stay."""
+"""Commits that are made again beside a repository, of objects that need not stay (shell)."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 
 from renderer.git import Repository
-from renderer.verify.snapshot import Entry
 
-_NOTHING = "0" * 40
-_INDEX = "GIT_INDEX_FILE"
 _OBJECTS, _ALTERNATES = "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"
 
 
 class Scratch:
-    """A place to make trees in; a context manager, which removes what is not to be kept.
+    """A place to make objects in; a context manager, which removes what is not to be kept.
 
     ``repository`` sees the objects of the real one and those that are made here.
     """
@@ -26,7 +23,7 @@ class Scratch:
         """With ``keep`` the objects are made in the repository itself, where a ref can name them."""
         self._folder = TemporaryDirectory(prefix="rollstep-scratch-")
         self._root = Path(self._folder.name)
-        environment = {_INDEX: str(self._root / "index")}
+        environment: dict[str, str] = {}
         if not keep:
             place = repository.run("rev-parse", "--git-path", "objects").stdout.decode().rstrip("\n")
             known = [
@@ -42,7 +39,7 @@ class Scratch:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Remove the index, and the objects that are not kept."""
+        """Remove the objects that are not kept."""
         self._folder.cleanup()
 
     def blobs(self, contents: Mapping[str, bytes]) -> dict[str, str]:
@@ -55,19 +52,6 @@ class Scratch:
         stdin = "".join(f"{path}\n" for path in paths).encode()
         names = self.repository.run("hash-object", "-w", "--no-filters", "--stdin-paths", stdin=stdin, writes=True)
         return dict(zip(contents, names.stdout.decode().split(), strict=True))
-
-    def tree(self, base: str, changes: Mapping[str, Entry | None]) -> str:
-        """Return the name of the tree that is ``base`` (empty: no files) with ``changes`` by path, None for no file."""
-        run = self.repository.run
-        run("read-tree", *([base] if base else ["--empty"]), writes=True)
-        # What goes goes first: a folder may be where a file was.
-        rows = sorted(changes.items(), key=lambda item: (item[1] is not None, item[0]))
-        lines = b"".join(
-            (f"{entry.mode} {entry.blob}\t" if entry else f"0 {_NOTHING}\t").encode() + os.fsencode(path) + b"\0"
-            for path, entry in rows
-        )
-        run("update-index", "-z", "--index-info", stdin=lines, writes=True)
-        return run("write-tree", writes=True).stdout.decode().strip()
 
     def commit(self, like: str, tree: str, parents: tuple[str, ...]) -> str:
         """Return the commit that is ``like`` with another tree and other parents: all else is as it was.

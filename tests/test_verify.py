@@ -263,6 +263,7 @@ def test_what_a_secret_holds_is_not_told(checkout_with_secret: Copy) -> None:
 def checkout_with_secret(mid_release: Copy) -> Copy:
     secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: web}\ndata: {token: c2VjcmV0}\n"
     (mid_release.root / WEB / "secret.yaml").write_text(secret, encoding="utf-8")
+    mid_release.edit("rollstep.yaml", "defaults:\n", "defaults:\n  allow: [plain-secrets]\n")
     mid_release.commit("Add a secret")
     mid_release.run("advance", "prod/web", "--no-validate", "--now", "2026-03-01T09:10:00Z")
     return mid_release

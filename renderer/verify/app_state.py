@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from renderer.git import Repository
+from renderer.git_objects import read_blobs, tree_files
 from renderer.settings import Settings
 from renderer.state import STATUS_FILE, State, load_state
-from renderer.verify.snapshot import list_files, read_blobs
 from renderer.write import MARKER
 from renderer.yaml_io import decode
 
@@ -85,11 +85,11 @@ def read_state(repository: Repository, sha: str, place: Place) -> AppState:
     """Return what commit ``sha`` has of the app at ``place``; no commit (an empty hash) has nothing."""
     if not sha:
         return AppState(place, {}, {})
-    listed = list_files(repository, sha, [place.status_file, place.output])
+    listed = tree_files(repository, sha, place.status_file, place.output)
     prefix = f"{place.output}/"
     names = {path: "" if path == place.status_file else path.removeprefix(prefix) for path in listed}
-    contents = read_blobs(repository, [entry.blob for entry in listed.values()]) if listed else {}
-    blobs = {names[path]: entry.blob for path, entry in listed.items()}
+    contents = read_blobs(repository, [entry.sha for entry in listed.values()]) if listed else {}
+    blobs = {names[path]: entry.sha for path, entry in listed.items()}
     return AppState(place, blobs, {name: contents[blob] for name, blob in blobs.items()})
 
 

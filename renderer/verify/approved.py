@@ -7,8 +7,8 @@ from typing import Protocol
 
 from renderer.approval import Approval
 from renderer.git import Repository
+from renderer.git_objects import object_names
 from renderer.signatures import signer
-from renderer.verify.snapshot import object_names
 
 TAGS = "refs/tags/approvals/"
 

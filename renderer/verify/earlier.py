@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from renderer.errors import RollstepError
+from renderer.git_objects import object_names
 from renderer.transitions import goes_forward
 from renderer.verify.app_state import AppState
 from renderer.verify.loading import Loader
-from renderer.verify.snapshot import object_names
 from renderer.verify.walk import Change
 
 

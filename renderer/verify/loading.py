@@ -10,6 +10,7 @@ from types import TracebackType
 from renderer.discover import AppRef
 from renderer.errors import RollstepError
 from renderer.git import Repository
+from renderer.git_objects import object_names, read_blobs, tree_files
 from renderer.load import App, load_app
 from renderer.manifest import Manifest
 from renderer.model import EPOCH, World
@@ -18,7 +19,7 @@ from renderer.resolve import resolve
 from renderer.settings import DEFAULT_TEMPLATES, SETTINGS_FILE, Settings, parse_settings
 from renderer.state import State
 from renderer.verify.app_state import AppState, Place
-from renderer.verify.snapshot import LINK, Snapshot, list_files, object_names, read_blobs
+from renderer.verify.snapshot import LINK, Snapshot
 from renderer.workspace import Release, read_rollout, relative, resolve_app
 from renderer.write import KUSTOMIZATION
 from renderer.yaml_io import decode, load_documents
@@ -105,10 +106,10 @@ class Loader:
 
     def _takes_in(self, sha: str, place: Place) -> bool:
         """Tell whether files elsewhere belong to the app: a link leads there, or a template takes one in."""
-        listed = list_files(self.repository, sha, [place.folder])
+        listed = tree_files(self.repository, sha, place.folder)
         if any(entry.mode == LINK for entry in listed.values()):
             return True
-        blobs = [entry.blob for path, entry in listed.items() if path.endswith(".j2")]
+        blobs = [entry.sha for path, entry in listed.items() if path.endswith(".j2")]
         return (
             any(_TAKES_IN.search(content) for content in read_blobs(self.repository, blobs).values())
             if blobs

@@ -13,11 +13,11 @@ from renderer.approval import people
 from renderer.errors import Finding
 from renderer.freeze import BREAK_GLASS, FREEZES_FILE, Freeze, holding
 from renderer.freeze_file import parse_freezes
+from renderer.git_objects import object_names, read_blobs
 from renderer.settings import SETTINGS_FILE
 from renderer.verify.app_state import Place
 from renderer.verify.approved import Approvals
 from renderer.verify.loading import Loader
-from renderer.verify.snapshot import object_names, read_blobs
 from renderer.verify.walk import Change
 from renderer.yaml_io import decode
 

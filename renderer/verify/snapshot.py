@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
 from renderer.errors import Finding, RollstepError
 from renderer.git import Repository
+from renderer.git_objects import TreeFile, read_blobs, tree_files
 
-LINK, EXECUTABLE = "120000", "100755"
+LINK, EXECUTABLE, SUBMODULE = "120000", "100755", "160000"
 _NOWHERE = ".rollstep-outside"
-
-
-class Entry(NamedTuple):
-    """A file of a commit: its mode and the name of its object."""
-
-    mode: str
-    blob: str
 
 
 class Snapshot:
@@ -30,7 +23,7 @@ class Snapshot:
         self._repository = repository
         self._folder = TemporaryDirectory(prefix="rollstep-snapshot-")
         self.root = Path(os.path.realpath(self._folder.name))
-        self._held: dict[str, Entry] = {}
+        self._held: dict[str, TreeFile] = {}
 
     def close(self) -> None:
         """Remove the folder."""
@@ -42,7 +35,9 @@ class Snapshot:
         A link that leads out of the commit leads to nothing here.  Returns the folder.  Raises RollstepError for a
         path that no checkout could have.
         """
-        wanted = list_files(self._repository, sha, paths)
+        wanted = {
+            path: file for path, file in tree_files(self._repository, sha, *paths).items() if file.mode != SUBMODULE
+        }
         strange = [path for path in wanted if {".", "..", ".git", ""} & {part.lower() for part in path.split("/")}]
         if strange:
             raise RollstepError(Finding(path, 0, 0, "", "is a path that git checks out nowhere") for path in strange)
@@ -50,9 +45,9 @@ class Snapshot:
         for path in [path for path, entry in self._held.items() if wanted.get(path) != entry]:
             self._remove(path)
         fresh = {path: entry for path, entry in wanted.items() if path not in self._held}
-        contents = read_blobs(self._repository, [entry.blob for entry in fresh.values()])
+        contents = read_blobs(self._repository, [entry.sha for entry in fresh.values()])
         for path, entry in fresh.items():
-            self._write(path, entry.mode, contents[entry.blob])
+            self._write(path, entry.mode, contents[entry.sha])
             self._held[path] = entry
         return self.root
 
@@ -76,41 +71,3 @@ class Snapshot:
         target.write_bytes(content)
         if mode == EXECUTABLE:
             target.chmod(0o755)
-
-
-def list_files(repository: Repository, sha: str, paths: Sequence[str]) -> dict[str, Entry]:
-    """Return the files and links of commit ``sha`` in and below ``paths`` (all, where there are none), by path."""
-    listing = repository.run("ls-tree", "-r", "-z", "--full-tree", sha, "--", *paths).stdout
-    found = {}
-    for row in listing.split(b"\0"):
-        if row:
-            head, _, path = row.partition(b"\t")
-            mode, kind, name = head.decode().split()
-            if kind == "blob":
-                found[os.fsdecode(path)] = Entry(mode, name)
-    return found
-
-
-def read_blobs(repository: Repository, names: Sequence[str]) -> Mapping[str, bytes]:
-    """Return the content of objects by name; raise RollstepError where one is not in the repository."""
-    wanted = sorted(set(names))
-    batch = repository.run("cat-file", "--batch", stdin="".join(f"{name}\n" for name in wanted).encode()).stdout
-    contents, start = {}, 0
-    for name in wanted:
-        # Each answer is "<hash> <type> <size>\n<content>\n", or "<hash> missing\n".
-        end = batch.index(b"\n", start)
-        words = batch[start:end].split()
-        if len(words) != 3:
-            raise RollstepError(f"the object {name} is missing", hint="fetch it: git fetch --refetch, or clone anew")
-        size = int(words[2])
-        contents[name] = batch[end + 1 : end + 1 + size]
-        start = end + size + 2
-    return contents
-
-
-def object_names(repository: Repository, places: Sequence[str]) -> tuple[str, ...]:
-    """Return the name of the object at each of ``places`` (``COMMIT:PATH``), empty where there is none."""
-    # One that is not there is told as "<place> missing".
-    stdin = b"".join(os.fsencode(place) + b"\n" for place in places)
-    answers = repository.run("cat-file", "--batch-check=%(objectname)", stdin=stdin).stdout.split(b"\n")[:-1]
-    return tuple("" if b" " in answer else answer.decode() for answer in answers)
