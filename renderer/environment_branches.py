@@ -159,7 +159,7 @@ def check_branches(repository: Repository, branches: Iterable[EnvironmentBranch]
         if problem:
             findings.append(problem)
         elif start is not None and head.sha is not None:
-            source = _source_of(repository, start)
+            source = source_of(repository, start)
             if source is None:
                 hint = "choose another name in commit.environmentBranch"
                 message = f"has commits, but no {METADATA_FILE}: it is no branch of rendered manifests"
@@ -209,7 +209,7 @@ def _update(repository: Repository, entry: EnvironmentBranch, head: str, remote:
 
 def _sources(repository: Repository, entry: EnvironmentBranch, start: str | None, head: str) -> list[str]:
     """Return the source commits that have not been rendered yet, oldest first."""
-    since = _source_of(repository, start) if start else None
+    since = source_of(repository, start) if start else None
     if since is None:
         return [head]
     listed = repository.run("rev-list", "--first-parent", "--reverse", f"{since}..{head}", "--", entry.folder)
@@ -220,7 +220,7 @@ def _tree(
     repository: Repository, entry: EnvironmentBranch, source: _Source, parent: str | None, remote: str
 ) -> str | None:
     """Return the tree of what ``source`` has rendered; None where that is what ``parent`` has."""
-    files = _rendered(repository, entry, source.sha)
+    files = rendered_files(repository, entry, source.sha)
     old = tree_files(repository, parent) if parent else {}
     before = {path: file for path, file in old.items() if path.rpartition("/")[2] != METADATA_FILE}
     if files == before:
@@ -237,7 +237,7 @@ def _tree(
     return store_tree(repository, None, wanted)
 
 
-def _rendered(repository: Repository, entry: EnvironmentBranch, ref: str) -> dict[str, TreeFile]:
+def rendered_files(repository: Repository, entry: EnvironmentBranch, ref: str) -> dict[str, TreeFile]:
     """Return what ``ref`` has rendered for the environment, by path from the environment's folder."""
     found = {}
     for path, file in tree_files(repository, ref, f"{entry.folder}/").items():
@@ -312,7 +312,7 @@ def _start(repository: Repository, branch: str, remote: str) -> tuple[str | None
     return None, Finding(branch, 0, 0, "", message, hint)
 
 
-def _source_of(repository: Repository, commit: str) -> str | None:
+def source_of(repository: Repository, commit: str) -> str | None:
     """Return the source commit that ``hydrator.metadata`` at the root of ``commit`` names; None where it names none."""
     try:
         found = json.loads(repository.show(commit, METADATA_FILE) or b"")["drySha"]

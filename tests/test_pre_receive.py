@@ -134,3 +134,33 @@ def test_tags_and_what_is_no_line_of_git(pushing: Pushing) -> None:
     told = pushing.run("verify", "--pre-receive", code=2, stdin="hello\n")
     assert "expected lines `OLD NEW REF`" in told.stderr
     pushing.run("verify", "--pre-receive", stdin="")
+
+
+def test_an_environments_branch_is_what_its_source_gives(tmp_path: Path) -> None:
+    pushing = Pushing(tmp_path / "repo", "--branch", "main", "--branch", "'env/*'")
+    pushing.edit("rollstep.yaml", "environments:\n", "environments:\n  prod: {commit: {environmentBranch: env/prod}}\n")
+    pushing.step("advance", "prod/web", "--include-sources")
+    assert "is not in this repository" in pushing.push("env/prod", code=1)
+    pushing.push("main:try")
+    assert "is on no guarded branch" in pushing.push("env/prod", code=1)
+    pushing.push("main", "env/prod")
+    pushing.step("set", "image", "prod/web", f"web={TWO}")
+    pushing.step("promote", "prod/web")
+    told = pushing.push("main", "env/prod")
+    assert "refs/heads/env/prod: 2 commits verified, 2 steps of releases among them: all is legal" in told
+    pushing.run("verify", "env/prod")
+    pushing.git("switch", "--quiet", "env/prod")
+    pushing.edit("web/rendered/ingress-web-web-canary.yaml", 'canary-weight: "40"', 'canary-weight: "90"')
+    pushing.commit("Hotfix")
+    told = pushing.push("env/prod", code=1)
+    assert "remote:   Rollstep-Source: says nothing, and hydrator.metadata says " in told
+    message = pushing.git("log", "-1", "--format=%B", "HEAD~1")
+    pushing.git("commit", "--quiet", "--amend", "--message", message)
+    told = pushing.push("env/prod", code=1)
+    assert "remote:   web/rendered/ingress-web-web-canary.yaml:9: was edited by hand" in told
+    pushing.git("reset", "--quiet", "--hard", "HEAD~1")
+    older = pushing.git("rev-parse", "HEAD~1^{tree}").strip()
+    message = pushing.git("log", "-1", "--format=%B", "HEAD~1")
+    back = pushing.git("commit-tree", "-p", "HEAD", "-m", message, older).strip()
+    told = pushing.push(f"{back}:env/prod", code=1)
+    assert "does not follow" in told

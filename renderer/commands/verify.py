@@ -117,13 +117,14 @@ def _receive(
     """Judge a push; return the exit code, with which git takes or refuses all of it."""
     from renderer.verify import Approvals, verify_commits
     from renderer.verify.approved import TAGS
-    from renderer.verify.pre_receive import guarded, lost_history, new_commits, pushed_tags, read_updates
+    from renderer.verify.pre_receive import guarded, lost_history, new_commits, pushed_tags, read_updates, trusted_tips
     from renderer.verify.report import FORMATS, summary
     from renderer.workspace import current_time
 
     now = now or current_time()
     updates = read_updates(os.fsdecode(sys.stdin.buffer.read()).splitlines())
     approvals = Approvals(repository, pushed=pushed_tags(updates, TAGS))
+    tips = trusted_tips(repository, updates, branches)
     refused = False
     for update in guarded(repository, updates, branches):
         lost = lost_history(repository, update)
@@ -133,7 +134,9 @@ def _receive(
         if not update.new:
             continue
         commits = new_commits(repository, update, branches)
-        verdicts = verify_commits(repository, commits, allow_exec=allow_exec, received=now, approvals=approvals)
+        verdicts = verify_commits(
+            repository, commits, allow_exec=allow_exec, received=now, approvals=approvals, trusted=tips
+        )
         click.echo(FORMATS[output](verdicts), nl=False)
         _tell(verdicts, f"{update.ref}: {summary(verdicts)}")
         refused = refused or any(verdict.all_findings for verdict in verdicts)

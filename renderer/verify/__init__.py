@@ -12,6 +12,7 @@ from renderer.verify.approved import Approvals
 from renderer.verify.judge import Judge
 from renderer.verify.loading import Loader
 from renderer.verify.policy import APPROVALS
+from renderer.verify.rendered_branch import RenderedBranches
 from renderer.verify.verdict import CommitVerdict, Verdict
 from renderer.verify.walk import walk
 
@@ -25,17 +26,23 @@ def verify_commits(
     allow_exec: bool = False,
     received: datetime | None = None,
     approvals: Approvals | None = None,
+    trusted: Sequence[str] | None = None,
 ) -> list[CommitVerdict]:
     """Return what was found about the commits that ``revisions`` (as ``git rev-list`` takes them) name, oldest first.
 
     Reads git's objects alone.  ``allow_exec`` lets the commands run that the manifests of some apps come from;
     ``received`` is when a server gets the commits: no release can have moved later.  ``approvals`` are those that are
-    known besides signatures and tags.
+    known besides signatures and tags, ``trusted`` the commits that guarded branches are at, where there are such: what
+    an environment's branch is rendered from has to be in their history.
+
     Raises RollstepError where git does not know the revisions or the history is not whole.
     """
     with Loader(repository, allow_exec=allow_exec) as loader:
-        judge = Judge(loader, received, approvals)
-        return [judge.judge(change) for change in walk(repository, revisions)]
+        judge, rendered = Judge(loader, received, approvals), RenderedBranches(loader, trusted)
+        return [
+            rendered.judge(change) if rendered.is_rendered(change) else judge.judge(change)
+            for change in walk(repository, revisions)
+        ]
 
 
 def missing_approvals(repository: Repository, environment: str, app: str, status_file: Path) -> tuple[Finding, ...]:

@@ -59,6 +59,12 @@ class Loader:
             self._settings[blob] = parse_settings(text, self._sources.root)
         return self._settings[blob]
 
+    def folders(self, sha: str, prefix: str) -> list[str]:
+        """Return the folders of commit ``sha`` below ``prefix``, which ends with a slash."""
+        args = ("ls-tree", "-r", "-d", "-z", "--name-only", "--full-tree", sha, "--", prefix)
+        listing = self.repository.run(*args).stdout.decode(errors="surrogateescape")
+        return [folder for folder in listing.split("\0") if folder]
+
     def needs_exec(self, settings: Settings, place: Place) -> bool:
         """Tell whether the app's manifests come from a command, and it may not run."""
         has_command = settings.for_app(place.environment, place.app).source.argv is not None

@@ -69,9 +69,7 @@ class Policy:
         """Yield where approvals are asked for, and whether the commit asks for others."""
         before, after = self._loader.settings(change.parent), self._loader.settings(change.commit.sha)
         prefix = f"{before.environments_path}/"
-        args = ("ls-tree", "-r", "-d", "-z", "--name-only", "--full-tree", change.parent, "--", prefix)
-        folders = self._loader.repository.run(*args).stdout.decode(errors="surrogateescape").split("\0")
-        for folder in folders:
+        for folder in self._loader.folders(change.parent, prefix):
             environment, _, app = folder.removeprefix(prefix).partition("/")
             old, new = before.for_app(environment, app), after.for_app(environment, app)
             if app and "/" not in app and old.approvals:

@@ -69,9 +69,21 @@ def new_commits(repository: Repository, update: RefUpdate, patterns: Sequence[st
     """
     if update.old:
         return [update.new, f"^{update.old}"]
+    return [update.new, *(f"^{branch.new}" for branch in _there(repository, patterns))]
+
+
+def trusted_tips(repository: Repository, updates: Iterable[RefUpdate], patterns: Sequence[str]) -> list[str]:
+    """Return the commits that the guarded branches are at after the push."""
+    tips = {branch.ref: branch.new for branch in _there(repository, patterns)}
+    tips |= {update.ref: update.new for update in guarded(repository, updates, patterns)}
+    return sorted({tip for tip in tips.values() if tip})
+
+
+def _there(repository: Repository, patterns: Sequence[str]) -> list[RefUpdate]:
+    """Return the guarded branches as they are before the push."""
     listing = repository.run("for-each-ref", "--format=%(objectname) %(refname)", _BRANCH).stdout.decode()
     known = [RefUpdate("", *line.split(" ", 1)) for line in listing.splitlines()]
-    return [update.new, *(f"^{branch.new}" for branch in guarded(repository, known, patterns))]
+    return guarded(repository, known, patterns)
 
 
 def pushed_tags(updates: Iterable[RefUpdate], prefix: str) -> list[str]:
