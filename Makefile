@@ -5,6 +5,7 @@ PYTHON := $(VENV)/bin/python
 RUNTIME := $(VENV)/.runtime
 DEVELOPMENT := $(VENV)/.development
 KUBECONFORM := .tools/bin/kubeconform
+ACTIONLINT := .tools/bin/actionlint
 PYTEST := $(PYTHON) -m pytest
 ARGS ?=
 
@@ -17,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-setup: $(DEVELOPMENT) $(KUBECONFORM) ## set up .venv and .tools, which the other targets do by themselves
+setup: $(DEVELOPMENT) $(KUBECONFORM) $(ACTIONLINT) ## set up .venv and .tools, which the other targets do by themselves
 
 demo: $(RUNTIME) $(KUBECONFORM) ## release a canary and a blue-green app through a throw-away git repository
 	@$(PYTHON) -m renderer.demo $(ARGS)
@@ -77,3 +78,6 @@ $(DEVELOPMENT): pyproject.toml | $(PYTHON)
 
 $(KUBECONFORM): renderer/kubeconform/go.mod renderer/kubeconform/go.sum renderer/kubeconform/go-toolchain.txt | $(PYTHON)
 	$(PYTHON) -m renderer.kubeconform.install --to $(@D)
+
+$(ACTIONLINT): tests/actionlint/go.mod tests/actionlint/go.sum | $(DEVELOPMENT)
+	$(PYTHON) -m tests.actionlint.install $(@D)

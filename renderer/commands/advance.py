@@ -13,10 +13,13 @@ from renderer.commands import options
 @click.command("advance")
 @options.targets
 @click.option("--to", "to_step", type=click.IntRange(min=0), metavar="N", help="Go on until currentStepIndex is N.")
+@click.option("--all", "every", is_flag=True, help="Advance all apps: what no TARGET means, said in so many words.")
 @click.option("--together", is_flag=True, help="Make one commit for all apps instead of one for each.")
 @options.committing
 @click.pass_obj
-def command(directory: str, /, targets: tuple[str, ...], to_step: int | None, together: bool, **choices: Any) -> None:
+def command(
+    directory: str, /, targets: tuple[str, ...], to_step: int | None, every: bool, together: bool, **choices: Any
+) -> None:
     """Do the next step of each TARGET: render, validate, commit.
 
     TARGET is an app's folder, ENV/APP, an environment, or an app's name; without one, all apps. Stops at a pause as
@@ -25,6 +28,8 @@ def command(directory: str, /, targets: tuple[str, ...], to_step: int | None, to
 
     Example: rollstep advance prod/web
     """
+    if every and targets:
+        raise click.UsageError("use either --all or TARGETs")
     from renderer.operate import Request, Session
     from renderer.release import advance
 
