@@ -16,6 +16,9 @@ DATA = Path(__file__).parent / "data" / "init"
 SHOP = (DATA / "shop.yaml").read_text(encoding="utf-8")
 
 
+ROLLOUT = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout"}
+
+
 def stream(text: str) -> list[SourceText]:
     return [SourceText("<stdin>", None, text)]
 
@@ -271,17 +274,26 @@ def test_what_a_rollout_lacks_is_left_out_and_told() -> None:
     assert "Recreate never runs two versions at once" in notes(result)
 
 
-def test_an_autoscaler_is_left_out_and_its_minimum_kept() -> None:
+def test_an_autoscaler_scales_the_rollout() -> None:
     deployment = workload("Deployment", "web")
     del deployment["spec"]["replicas"]
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
-    scaler = other("HorizontalPodAutoscaler", "web", spec={"scaleTargetRef": target, "minReplicas": 6})
+    scaler = other(
+        "HorizontalPodAutoscaler", "web", spec={"scaleTargetRef": target, "minReplicas": 6, "maxReplicas": 9}
+    )
     result = made(objects(deployment, scaler))
-    assert only(result).items[0].manifest.body["spec"]["replicas"] == 6
+    rollout, kept = (item.manifest.body for item in only(result).items)
+    assert "replicas" not in rollout["spec"]
+    assert kept == {**scaler, "spec": {**scaler["spec"], "scaleTargetRef": {**target, **ROLLOUT}}}
+    assert "is left out" not in notes(result)
+
+
+def test_an_autoscaler_that_needs_the_rollout_itself_is_left_out() -> None:
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    scaler = other("VerticalPodAutoscaler", "web", spec={"targetRef": target})
+    result = made(objects(workload("Deployment", "web"), scaler))
     assert names(only(result)) == ["rollout-web.yaml"]
-    assert "HorizontalPodAutoscaler web is left out" in notes(result)
-    kept = made(objects(workload("Deployment", "web", replicas=9), scaler))
-    assert only(kept).items[0].manifest.body["spec"]["replicas"] == 9
+    assert "VerticalPodAutoscaler web is left out: no Deployment is in the cluster for it to scale" in notes(result)
 
 
 def test_an_autoscaler_of_something_else_passes_through() -> None:

@@ -22,6 +22,8 @@ NGINX_CONTROLLER = "k8s.io/ingress-nginx"
 CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 NGINX_ANNOTATIONS = "nginx.ingress.kubernetes.io/"
 MAX_NAME = 63
+HORIZONTAL = "HorizontalPodAutoscaler"
+TARGET: FieldPath = ("spec", "scaleTargetRef")
 
 DEPLOYMENT_SPEC = (
     "minReadySeconds",
@@ -73,8 +75,9 @@ class Converted:
 def convert(one: Group, choices: Choices) -> Converted:
     """Return the app of a Deployment with a Rollout in its place; as it is where it has a Rollout."""
     if not is_deployment(one.workload):
-        notes = tuple(_autoscaler_note(item) for item in one.autoscalers)
-        return Converted((one.workload, *one.members), notes)
+        notes: list[Finding] = []
+        autoscalers = _autoscalers(one, notes)
+        return Converted((one.workload, *one.members, *autoscalers), tuple(notes))
     notes_found = [_moving_note(one.workload)]
     near = [item for item in one.members if in_one_namespace(item, one.workload)]
     services = [item for item in near if item.manifest.kind == "Service" and selects(item, one)]
@@ -99,7 +102,8 @@ def convert(one: Group, choices: Choices) -> Converted:
     else:
         assert stable is not None and second is not None
         strategy = {"blueGreen": _blue_green(stable, second)}
-    return Converted((_rollout(one, strategy, notes_found), *members), tuple(notes_found))
+    rollout = _rollout(one, strategy, notes_found)
+    return Converted((rollout, *members, *_autoscalers(one, notes_found)), tuple(notes_found))
 
 
 def _rollout(one: Group, strategy: Mapping[str, Any], notes: list[Finding]) -> Item:
@@ -115,13 +119,6 @@ def _rollout(one: Group, strategy: Mapping[str, Any], notes: list[Finding]) -> I
     text = without(deployment, dropped).text
     api_version: dict[FieldPath, Any] = {("apiVersion",): "argoproj.io/v1alpha1", ("kind",): "Rollout"}
     text = edit(text, 0, api_version, "")
-    minimum = _minimum(one)
-    if one.autoscalers:
-        notes += [_autoscaler_note(item) for item in one.autoscalers]
-        if "replicas" not in spec and minimum is not None:
-            text = edit(text, 0, {("spec", "replicas"): minimum}, "")
-            message = f"replicas was left to the autoscaler: it is {minimum} now, the autoscaler's minReplicas"
-            notes.append(finding(deployment.manifest, ("spec",), message, "set it to what the load needs"))
     text = put(text, ("spec", "strategy"), dict(strategy))
     return with_text(deployment, text)
 
@@ -149,7 +146,7 @@ def _note_shares(one: Group, strategy: Mapping[str, Any], notes: list[Finding]) 
     """Tell where a canary without a router has too few pods for its first share."""
     canary = mapping(strategy, CANARY)
     weights = [step["setWeight"] for step in canary.get("steps", ()) if step.get("setWeight")]
-    replicas = mapping(one.workload.manifest.body, "spec").get("replicas", _minimum(one) or 1)
+    replicas = mapping(one.workload.manifest.body, "spec").get("replicas", _maximum(one) or 1)
     if "trafficRouting" in canary or not weights or not isinstance(replicas, int) or not replicas:
         return
     if replicas * min(weights) < 100:
@@ -157,18 +154,29 @@ def _note_shares(one: Group, strategy: Mapping[str, Any], notes: list[Finding]) 
         notes.append(finding(one.workload.manifest, ("spec", "replicas"), message, "raise replicas or choose --steps"))
 
 
-def _autoscaler_note(item: Item) -> Finding:
-    target = mapping(item.manifest.body, "spec", "scaleTargetRef") or mapping(item.manifest.body, "spec", "targetRef")
-    message = f"the {item.title()} is left out: no {target.get('kind')} is in the cluster for it to scale"
-    hint = "the number of pods is in git: change spec.replicas with `rollstep scale`, from a schedule where load asks"
-    return finding(item.manifest, (), message, hint)
-
-
-def _minimum(one: Group) -> int | None:
+def _autoscalers(one: Group, notes: list[Finding]) -> Iterator[Item]:
+    """Yield the HorizontalPodAutoscalers, the Rollout their target; tell of those that need it in the cluster."""
     for item in one.autoscalers:
-        minimum = mapping(item.manifest.body, "spec").get("minReplicas", 1)
-        if isinstance(minimum, int):
-            return minimum
+        if item.manifest.kind != HORIZONTAL:
+            target = mapping(item.manifest.body, "spec", "scaleTargetRef") or mapping(
+                item.manifest.body, "spec", "targetRef"
+            )
+            message = f"the {item.title()} is left out: no {target.get('kind')} is in the cluster for it to scale"
+            hint = "use a HorizontalPodAutoscaler, which is rendered for each ReplicaSet"
+            notes.append(finding(item.manifest, (), message, hint))
+        elif is_deployment(one.workload):
+            target = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": one.name}
+            yield with_text(item, edit(item.text, 0, {(*TARGET, key): value for key, value in target.items()}, ""))
+        else:
+            yield item
+
+
+def _maximum(one: Group) -> int | None:
+    """Return the most pods that an autoscaler allows, which is what a release counts in without ``replicas``."""
+    for item in one.autoscalers:
+        maximum = mapping(item.manifest.body, "spec").get("maxReplicas")
+        if item.manifest.kind == HORIZONTAL and isinstance(maximum, int):
+            return maximum
     return None
 
 
