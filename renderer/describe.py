@@ -63,9 +63,14 @@ def _steps_done(move: Move, steps: tuple[CanaryStep, ...]) -> list[str]:
 def _scaling_text(move: Move) -> str:
     before = {rs.name: rs.replicas for rs in move.before.replica_sets}
     after = {rs.name: rs.replicas for rs in move.after.replica_sets}
-    if any(after.get(name, 0) < replicas for name, replicas in before.items()):
-        return "old ReplicaSets scaled down"
-    if any(replicas > before.get(name, 0) for name, replicas in after.items()):
+    shrunk = {name for name, replicas in before.items() if after.get(name, 0) < replicas}
+    grown = {name for name, replicas in after.items() if replicas > before.get(name, 0)}
+    if shrunk and grown:
+        return "pods replaced"
+    if shrunk:
+        in_use = {rs.name for rs in (current(move.after), stable(move.after)) if rs is not None}
+        return "scaled down" if shrunk & in_use else "old ReplicaSets scaled down"
+    if grown:
         return "scaled up"
     gate = gates.open_gate(move.after.rollout, move.after.status)
     if gate and gate != gates.open_gate(move.before.rollout, move.before.status):

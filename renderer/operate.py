@@ -113,6 +113,15 @@ class Session:
             return []
         return update_branches(self.repository, self.branches, self.workspace.settings.forge.remote)
 
+    def check_step(self, to_step: int) -> None:
+        """Raise UsageError where one of the apps has not so many steps; nothing is done for any of them then."""
+        for release in each(self.refs, lambda ref: open_release(self.workspace, ref, self.now)):
+            steps = len(steps_of(release.world))
+            if not steps:
+                raise UsageError(f"{release.title} has no steps: --to is for canaries with steps")
+            if to_step > steps:
+                raise UsageError(f"{release.title} has {steps} steps: --to takes 0 to {steps}")
+
     def run_to(self, ref: AppRef, to_step: int) -> bool:
         """Advance one app, a commit a step, until ``currentStepIndex`` is ``to_step``; tell whether it got there.
 

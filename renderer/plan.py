@@ -125,14 +125,33 @@ def make_plan(world: World, *, is_next: bool = False) -> Plan:
     )
 
 
+def after_update(plan: Plan, world: World) -> Plan:
+    """Return the plan with a commit first that changes other manifests alone, and moves nothing of ``world``."""
+    coming = () if plan.is_next else plan.steps
+    pods = sum(most_pods(world, rs.name, rs.replicas) for rs in world.replica_sets) + _experiment_pods(world)
+    row = PlannedStep(
+        step=world.status.current_step_index if steps_of(world) else None,
+        action="manifests updated",
+        replica_sets=_planned_sets(world),
+        starts="now",
+        ends=coming[0].starts if coming else "complete",
+        peak_pods=pods,
+    )
+    peak = max(step.peak_pods for step in (row, *coming))
+    return replace(plan, steps=(row, *coming), is_next=False, peak_pods=peak)
+
+
+def _planned_sets(world: World) -> tuple[PlannedReplicaSet, ...]:
+    shown = (rs for rs in by_revision(world.replica_sets) if rs.replicas or roles(world, rs))
+    return tuple(_planned(world, rs) for rs in shown)
+
+
 def _row(number: int, before: World, move: Move, reason: Wait, following: Wait | None) -> PlannedStep:
     after = move.after
     return PlannedStep(
         step=after.status.current_step_index if steps_of(after) else None,
         action=move_text(move),
-        replica_sets=tuple(
-            _planned(after, rs) for rs in by_revision(after.replica_sets) if rs.replicas or roles(after, rs)
-        ),
+        replica_sets=_planned_sets(after),
         starts="now" if number == 0 and reason == NO_WAIT and catch_up(before) == before else _trigger(before, reason),
         ends="complete" if following is None else _trigger(move.after, following),
         peak_pods=peak_pods(move),

@@ -5,11 +5,23 @@ from __future__ import annotations
 from datetime import datetime
 
 from renderer.discover import AppRef
-from renderer.plan import Plan, plan_world
-from renderer.workspace import Workspace, current_time, open_releases
+from renderer.plan import Plan, after_update, plan_world
+from renderer.release import advance
+from renderer.workspace import Release, Workspace, current_time, open_releases, plan_changes, render_release
 
 
 def plan_releases(directory: str, targets: tuple[str, ...], now: datetime | None) -> list[tuple[AppRef, Plan]]:
     """Return the plan of each named app; raise RollstepError with the findings of all."""
     releases = open_releases(Workspace.open(directory), targets, now or current_time())
-    return [(release.app.ref, plan_world(release.world)) for release in releases]
+    return [(release.app.ref, _plan(release)) for release in releases]
+
+
+def _plan(release: Release) -> Plan:
+    """Return the plan of a release, with the commit before all others that other manifests of the app ask for."""
+    world = release.world
+    plan = plan_world(world)
+    # What moves takes them along.
+    if release.state is None or advance(world) is not None:
+        return plan
+    changes = plan_changes(release, render_release(release, world, keep_time=True))
+    return after_update(plan, world) if changes else plan

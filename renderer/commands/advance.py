@@ -37,5 +37,6 @@ def command(
     if to_step is None:
         session.run(advance, "advance", session.refs, together=together)
         return
+    session.check_step(to_step)
     arrived = [session.run_to(ref, to_step) for ref in session.refs]
     sys.exit(0 if all(arrived) else 1)
