@@ -69,6 +69,7 @@ class Repository:
         self._environment = dict(environment or {})
         self.is_bare = repo.bare or repo.working_tree_dir is None
         self.git_dir = Path(repo.git_dir).resolve()
+        self.common_dir = Path(repo.common_dir).resolve()
         self.root = self.git_dir if self.is_bare else Path(repo.working_dir).resolve()
 
     @classmethod

@@ -61,6 +61,11 @@ class Journal:
         """Where the journal lies."""
         return self.root / JOURNAL
 
+    @property
+    def written(self) -> float:
+        """When the journal's index was written, in seconds of the epoch."""
+        return os.stat(self.folder / _INDEX).st_mtime
+
     def old_file(self, number: int) -> Path:
         """Return where the copy of what entry ``number`` was is kept."""
         return self.folder / f"old-{number}"

@@ -14,6 +14,7 @@ from renderer.commit import CommitResult, Identity, check_commit, commit, unstag
 from renderer.errors import Finding, RollstepError
 from renderer.git import Repository, literal
 from renderer.journal import Journal, recover
+from renderer.locks import clear_left_behind
 from renderer.transaction import Transaction
 
 
@@ -86,10 +87,10 @@ def recover_repository(repository: Repository) -> tuple[str, ...]:
     """
 
     def is_committed(journal: Journal) -> bool:
-        if (repository.git_dir / "index.lock").exists():
+        if locks := clear_left_behind(repository, journal.written):
             message = "git may still be at work for a run that was interrupted"
             hint = "wait for it; if none is running, remove the file"
-            raise RollstepError([Finding(str(repository.git_dir / "index.lock"), 0, 0, "", message, hint)])
+            raise RollstepError(Finding(str(lock), 0, 0, "", message, hint) for lock in locks)
         committed = _is_committed(repository, journal)
         if committed:
             # Git moves the branch first and the index after.

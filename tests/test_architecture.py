@@ -66,6 +66,7 @@ SHELL = {
     "lint_files",
     "lint_text",
     "load",
+    "locks",
     "message",
     "objects",
     "operate",

@@ -280,13 +280,23 @@ def test_killed_after_the_commit_the_next_run_keeps_it(repository: Repository) -
     assert_published(repository)
 
 
-def test_killed_together_with_git_the_lock_is_named_and_then_the_files_put_back(repository: Repository) -> None:
+def test_killed_together_with_git_the_lock_and_the_files_go_back(repository: Repository) -> None:
+    hook(repository.root, "pre-commit", 'kill -9 "$(cat .git/pid)" $PPID')
+    assert run(repository) == -signal.SIGKILL
+    assert (repository.git_dir / "index.lock").exists()
+    assert recover_repository(repository) == ("an earlier run was interrupted: 4 files put back as before it",)
+    assert not (repository.git_dir / "index.lock").exists()
+    assert_unchanged(repository)
+
+
+def test_a_lock_that_is_older_than_the_interrupted_run_stays(repository: Repository) -> None:
     hook(repository.root, "pre-commit", 'kill -9 "$(cat .git/pid)" $PPID')
     assert run(repository) == -signal.SIGKILL
     lock = repository.git_dir / "index.lock"
-    assert lock.exists()
+    os.utime(lock, (1, 1))
     with pytest.raises(RollstepError, match=r"index\.lock: git may still be at work"):
         recover_repository(repository)
+    assert lock.exists()
     lock.unlink()
     recover_repository(repository)
     assert_unchanged(repository)
@@ -296,7 +306,7 @@ def test_killed_between_branch_and_index_the_next_run_brings_the_index_along(rep
     hook(repository.root, "reference-transaction", '[ "$1" = committed ] && kill -9 "$(cat .git/pid)" $PPID; exit 0')
     assert run(repository) == -signal.SIGKILL
     (repository.root / ".git/hooks/reference-transaction").unlink()
-    (repository.git_dir / "index.lock").unlink()
+    assert (repository.git_dir / "index.lock").exists()
     assert len(repository.log()) == 2
     assert repository.dirty(["web"])
     recover_repository(repository)

@@ -1,0 +1,42 @@
+"""The sweep: killed at every single change of a file, in rollstep or in its git."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.commands import NOON, ONE, TWO, Checkout
+from tests.kills import Sweep
+
+
+def repository(folder: Path) -> Checkout:
+    root = folder / "repository"
+    root.mkdir()
+    return Checkout(root)
+
+
+def first_release(folder: Path) -> Sweep:
+    return Sweep.of(repository(folder), folder / "whole", "advance", "prod/web")
+
+
+def step(folder: Path) -> Sweep:
+    checkout = repository(folder)
+    checkout.process("advance", "prod/web", "--now", NOON, "--no-validate")
+    checkout.edit("environments/prod/web/rollout.yaml", ONE, TWO)
+    checkout.commit("Release another image")
+    return Sweep.of(checkout, folder / "whole", "advance", "prod/web")
+
+
+def train(folder: Path) -> Sweep:
+    """One commit of all apps in all environments."""
+    return Sweep.of(repository(folder), folder / "whole", "advance", "--together")
+
+
+@pytest.mark.parametrize("sweep_of", [first_release, step, train])
+def test_killed_at_every_change(sweep_of: Callable[[Path], Sweep], tmp_path: Path) -> None:
+    sweep = sweep_of(tmp_path)
+    for at in range(1, sweep.points + 1):
+        sweep.check(at, tmp_path / "killed")
+    print(f"\n{sweep_of.__name__}: killed at each of {sweep.points} changes, nothing lost, nothing half")
