@@ -1,20 +1,54 @@
-"""Locks that git leaves in a repository when it is killed (shell).
+"""Who may write in a repository: one rollstep at a time, and the locks that a killed git left (shell).
 
 Git takes a lock by making a file, and nothing in that file says whose it is.  So a lock counts as left behind only
 where it is ours by owner and age (made by our user, since the interrupted run began to write) and no git of ours is
-alive in the repository.
+alive in the repository.  Our own lock is the kernel's: it ends with whoever holds it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from renderer.errors import Finding, RollstepError
 from renderer.git import Repository
+
+PATIENCE = 120.0
+"""For how many seconds a run waits for another one in the same repository."""
+
+
+def wait_for_turn(repository: Repository, tell: Callable[[str], object], patience: float = PATIENCE) -> int:
+    """Lock the repository, all its work trees, against other runs; return the descriptor whose closing lets it go.
+
+    Another run that holds it is waited for, which ``tell`` is told, for ``patience`` seconds.  Raises RollstepError
+    after that.
+    """
+    descriptor = os.open(repository.common_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    end, told = time.monotonic() + patience, False
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                os.close(descriptor)
+                message = f"another rollstep has been changing this repository for {patience:g} seconds"
+                finding = Finding(str(repository.root), 0, 0, "", message, "wait for it, and run the command again")
+                raise RollstepError([finding]) from None
+            if not told:
+                tell("waiting for another rollstep in this repository")
+            told = True
+            time.sleep(0.05)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        else:
+            return descriptor
 
 
 def clear_left_behind(repository: Repository, since: float) -> tuple[Path, ...]:

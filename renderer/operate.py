@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,11 +20,13 @@ from renderer.freeze import holding
 from renderer.freeze_file import load_freezes
 from renderer.git import Repository
 from renderer.layouts import one_line
+from renderer.locks import wait_for_turn
 from renderer.model import World, format_time
 from renderer.outcome import Outcome, Request, Verb
 from renderer.publication import Publication, outcome_of
 from renderer.publish import recover_repository
-from renderer.push import Pusher
+from renderer.push import Pusher, RacedError
+from renderer.race import TRIES, Start, moved_meanwhile, pause, refusal
 from renderer.release import Move, Wait, advance, steps_of, wait
 from renderer.settings import TO_PULL_REQUEST
 from renderer.state import STATUS_FILE
@@ -47,6 +50,20 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
+@dataclass
+class Run:
+    """What one run of a verb has made."""
+
+    outcomes: list[Outcome]
+    commits: list[tuple[Sequence[Outcome], CommitResult | None]] = field(default_factory=list)
+    rendered: list[RenderedCommit] = field(default_factory=list)
+    results: Sequence[Result] = ()
+
+    def report(self, request: Request) -> None:
+        """Tell it."""
+        report(self.outcomes, self.commits, request, self.rendered, self.results)
+
+
 class Session:
     """One run of a verb: an opened repository, the workspace in it, and the apps that were named."""
 
@@ -54,18 +71,45 @@ class Session:
         """Open the repository, and put right what an interrupted run left in it."""
         self.request = request
         self.now = request.now or current_time()
-        self.workspace = Workspace.open(request.directory)
-        self.repository = Repository.open(self.workspace.root)
-        for line in recover_repository(self.repository):
-            click.echo(line, err=True)
-        self.refs = self.workspace.some_apps(request.targets)
-        self.freezes = load_freezes(self.workspace.root)
         if request.break_glass is not None and not one_line(request.break_glass):
             raise UsageError("--break-glass needs a reason")
-        self.branches = environment_branches(self.workspace, self.refs)
+        self.workspace = Workspace.open(request.directory)
+        self.repository = Repository.open(self.workspace.root)
+        if not request.dry_run:
+            self._wait_for_turn()
+        for line in recover_repository(self.repository):
+            click.echo(line, err=True)
+        self._read()
         self.pusher = Pusher(self.repository, self.workspace.settings.forge) if request.push else None
+        self.late: list[AppRef] = []
+        """Apps that somebody else has moved since this repository was last brought up to the remote."""
         if self.pusher and not request.dry_run:
-            self.pusher.fetch([entry.branch for entry in self.branches])
+            theirs = self.pusher.fetch([entry.branch for entry in self.branches])
+            if theirs:
+                self._follow(Start.of(self.repository, ()), theirs)
+
+    def _wait_for_turn(self) -> None:
+        """Keep other runs out of the repository until the command is over."""
+        descriptor = wait_for_turn(self.repository, lambda line: click.echo(line, err=True))
+        context = click.get_current_context(silent=True)
+        if context is not None:
+            context.call_on_close(lambda: os.close(descriptor))
+
+    def _read(self) -> None:
+        """Read what the repository has now: its apps, its freezes, and where commits go."""
+        self.refs = self.workspace.some_apps(self.request.targets)
+        self.freezes = load_freezes(self.workspace.root)
+        self.branches = environment_branches(self.workspace, self.refs)
+
+    def _follow(self, start: Start, theirs: str) -> None:
+        """Go to where the remote is, without the commits since ``start``, and note which apps have moved."""
+        start.back_to(self.repository, theirs)
+        self.workspace = Workspace.open(self.request.directory)
+        self._read()
+        assert start.head is not None
+        folder = self.workspace.root / self.workspace.settings.environments_path
+        self.late = moved_meanwhile(self.repository, start.head, theirs, self.refs, folder)
+        click.echo(f"the remote has gone on: now at {theirs[:9]}", err=True)
 
     def run(
         self, verb: Verb, name: str, refs: Sequence[AppRef], *, together: bool = False, options: str = ""
@@ -74,13 +118,51 @@ class Session:
 
         ``name`` and ``options`` are the command as the commit's trailers tell it, so that it can be done again.
         ``advance`` commits as well what else has changed in the manifests of an app whose release does not move.
+        What is to be pushed is done again on what others have pushed first; an app that they have moved is left to
+        them, which verbs other than ``advance`` refuse.
         """
+        for attempt in range(TRIES):
+            start = Start.of(self.repository, [entry.branch for entry in self.branches])
+            run = self._run_once(verb, name, self._still(refs, name), together, options)
+            if self.pusher is None or self.request.dry_run:
+                break
+            branches = [entry.branch for entry in self.branches]
+            try:
+                self.pusher.push(branches)
+                break
+            except RacedError:
+                # A commit that holds somebody's own edits is not thrown away.
+                if attempt == TRIES - 1 or self.request.include_sources:
+                    run.report(self.request)
+                    raise
+                pause(attempt)
+                theirs = self.pusher.fetch_again(branches)
+                if theirs:
+                    self._follow(start, theirs)
+            except RollstepError:
+                # The commits stand here: the next push brings them along.
+                run.report(self.request)
+                raise
+        run.report(self.request)
+        return run.outcomes
+
+    def _still(self, refs: Sequence[AppRef], name: str) -> list[AppRef]:
+        """Return those of ``refs`` that are there and that nobody else has moved; refuse others than ``advance``."""
+        late = [ref for ref in refs if ref in self.late]
+        if late and name != "advance":
+            raise refusal(late, name)
+        for ref in late:
+            click.echo(f"{ref.name} ({ref.environment}): somebody else has moved it meanwhile", err=True)
+        return [ref for ref in refs if ref in self.refs and ref not in late]
+
+    def _run_once(self, verb: Verb, name: str, refs: Sequence[AppRef], together: bool, options: str) -> Run:
+        """Do ``verb`` for ``refs`` in this repository alone."""
         reviewed = [ref for ref in refs if self.is_reviewed(ref)]
-        results: Sequence[Result] = ()
+        run = Run([])
         if reviewed:
             from renderer.propose import propose_verb
 
-            results = propose_verb(self, reviewed, verb, name, options)
+            run.results = propose_verb(self, reviewed, verb, name, options)
             refs = [ref for ref in refs if ref not in reviewed]
         outcomes = each(refs, lambda ref: named(ref, lambda: self.prepare(ref, verb, name, options, self.now)))
         moved = [outcome for outcome in outcomes if outcome.move is not None]
@@ -91,22 +173,21 @@ class Session:
         if len(publications) > 1:
             each(publications, Publication.check)
         check_branches(self.repository, self.branches, self.workspace.settings.forge.remote)
-        commits: list[tuple[Sequence[Outcome], CommitResult | None]] = []
         try:
-            commits += ((publication.outcomes, publication.publish()) for publication in publications)
+            run.commits += ((publication.outcomes, publication.publish()) for publication in publications)
         except RollstepError:
             # A hook may refuse the second commit: the first one stands, and is told.
-            report([outcome for group, _ in commits for outcome in group], commits, self.request, results=results)
+            run.outcomes = [outcome for group, _ in run.commits for outcome in group]
+            run.report(self.request)
             raise
-        rendered: list[RenderedCommit] = []
+        run.outcomes = outcomes
         try:
-            rendered = self._update_branches()
-        finally:
+            run.rendered = self._update_branches()
+        except RollstepError:
             # The commits stand whatever becomes of what is made from them: the next run catches up.
-            report(outcomes, commits, self.request, rendered, results)
-        if self.pusher and not self.request.dry_run:
-            self.pusher.push([entry.branch for entry in self.branches])
-        return outcomes
+            run.report(self.request)
+            raise
+        return run
 
     def _update_branches(self) -> list[RenderedCommit]:
         if self.request.dry_run or not self.branches:

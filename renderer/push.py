@@ -14,13 +14,16 @@ from renderer.environment_branches import METADATA_NOTES, SOURCE_NOTES
 from renderer.errors import Finding, RollstepError
 from renderer.git import Repository
 from renderer.git_objects import is_ancestor, tip
+from renderer.race import TRIES, pause
 from renderer.remote import remote_url, run_remote
 from renderer.settings import ForgeSettings
 
 NOTES = {METADATA_NOTES: "ours", SOURCE_NOTES: "union"}
 """The notes that are pushed, and how git merges two notes of one commit."""
 
-_TRIES = 3
+
+class RacedError(RollstepError):
+    """Somebody else has pushed to the branch first."""
 
 
 class Pushed(NamedTuple):
@@ -49,10 +52,11 @@ class Pusher:
 
         self.environment: Mapping[str, str] = git_environment(repository, forge)
 
-    def fetch(self, branches: Sequence[str] = ()) -> None:
-        """Fetch the branch and ``branches`` as they are on the remote now.
+    def fetch(self, branches: Sequence[str] = ()) -> str | None:
+        """Fetch the branch and ``branches`` as the remote has them now, and return its commit of the branch.
 
-        Raises RollstepError where the remote cannot be reached, or has commits that the branch has not.
+        None where the branch has all that the remote has.  Raises RollstepError where the remote cannot be reached, or
+        where each of the two has commits that the other has not.
         """
         listed = run_remote(self.repository, "ls-remote", "--heads", self.remote, environment=self.environment)
         there = {line.partition("\t")[2].removeprefix("refs/heads/") for line in listed.stdout.decode().splitlines()}
@@ -61,9 +65,22 @@ class Pusher:
             specs = [f"+refs/heads/{branch}:refs/remotes/{self.remote}/{branch}" for branch in wanted]
             run_remote(self.repository, "fetch", "--quiet", self.remote, *specs, environment=self.environment)
         theirs, head = tip(self.repository, f"refs/remotes/{self.remote}/{self.branch}"), self.repository.head.sha
-        if self.branch in there and theirs and head and not is_ancestor(self.repository, theirs, head):
-            message = f"{self.remote}/{self.branch} has commits that are not here: a push would be refused"
-            raise RollstepError([Finding(self.branch, 0, 0, "", message, f"git pull --rebase {self.remote}")])
+        if self.branch not in there or not theirs or not head or is_ancestor(self.repository, theirs, head):
+            return None
+        if not is_ancestor(self.repository, head, theirs):
+            message = f"{self.remote}/{self.branch} has commits that are not here, and here are some that it has not"
+            raise RacedError([Finding(self.branch, 0, 0, "", message, f"git pull --rebase {self.remote}")])
+        return theirs
+
+    def fetch_again(self, branches: Sequence[str] = ()) -> str | None:
+        """Fetch after a push that came too late, and return the remote's commit; the own commits since do not count.
+
+        None where the remote's branch is where the last push left it: another branch was the one that had gone on.
+        """
+        try:
+            return self.fetch(branches)
+        except RacedError:
+            return tip(self.repository, f"refs/remotes/{self.remote}/{self.branch}")
 
     def push(self, branches: Sequence[str] = ()) -> list[Pushed]:
         """Push the branch and those of ``branches`` that are here, then the notes; return what became of each.
@@ -85,7 +102,7 @@ class Pusher:
 
     def _push_notes(self, name: str, strategy: str) -> list[Pushed]:
         ref, fetched = f"refs/notes/{name}", f"refs/notes/fetched/{self.remote}/{name}"
-        for attempt in range(_TRIES):
+        for attempt in range(TRIES):
             run_remote(
                 self.repository,
                 *("fetch", "--quiet", self.remote, f"+{ref}:{fetched}"),
@@ -97,9 +114,10 @@ class Pusher:
                 self.repository.run(*merge, env=_people(self.repository), writes=True)
             try:
                 return push_refs(self.repository, self.remote, [f"{ref}:{ref}"], self.environment)
-            except RollstepError:
-                if attempt == _TRIES - 1:
+            except RacedError:
+                if attempt == TRIES - 1:
                     raise
+                pause(attempt)
         raise AssertionError("the last try returns or raises")
 
 
@@ -118,10 +136,22 @@ def push_refs(
         refused = [row for row in rows if row.flag == "!" and "atomic push failed" not in row.summary]
         said = " / ".join(line for line in done.stderr.splitlines() if line.startswith(("remote:", "fatal:")))
         if refused:
-            raise RollstepError(_refusal(row, remote, said) for row in refused)
+            kind = RacedError if all(_is_raced(row, said) for row in refused) else RollstepError
+            raise kind(_refusal(row, remote, said) for row in refused)
         hint = "see that the remote can be reached, and that you may write there"
         raise RollstepError(f"git push failed: {said or done.stderr or f'exit status {done.status}'}", hint=hint)
     return rows
+
+
+def _is_raced(row: Pushed, said: str) -> bool:
+    """Tell whether the remote's branch has gone on since it was fetched (``git push``, git 2.39).
+
+    Where two pushes arrive at the same moment, the server finds that only when it locks the branch.
+    """
+    if "hook declined" in row.summary:
+        return False
+    late = ("failed to update ref", "cannot lock ref", "incorrect old value", "reference already exists")
+    return "[rejected]" in row.summary or any(words in f"{row.summary} {said}" for words in late)
 
 
 def _row(line: str) -> Pushed:
@@ -131,7 +161,7 @@ def _row(line: str) -> Pushed:
 
 def _refusal(row: Pushed, remote: str, said: str) -> Finding:
     hint = f"what {remote} says is its own rule: push to a branch that it allows, or use a pull request"
-    if "[remote rejected]" not in row.summary:
+    if _is_raced(row, said):
         hint = f"somebody else has pushed: git pull --rebase {remote}, and run the command again"
     message = f"{remote} refused the push: {row.summary}" + (f": {said}" if said else "")
     return Finding(row.ref.removeprefix("refs/heads/"), 0, 0, "", message, hint)

@@ -79,6 +79,7 @@ SHELL = {
     "pull_request_text",
     "pull_requests",
     "push",
+    "race",
     "remote",
     "render",
     "rendered_folder",

@@ -71,8 +71,9 @@ def test_what_a_failed_push_left_is_pushed_by_the_next(checkout: Checkout, remot
     assert refs(remote)["refs/heads/main"] == checkout.head
 
 
-def test_where_the_remote_has_gone_on_nothing_is_done(checkout: Checkout, remote: Path, tmp_path: Path) -> None:
+def test_where_both_have_gone_on_nothing_is_done(checkout: Checkout, remote: Path, tmp_path: Path) -> None:
     other_clone(remote, tmp_path / ".git" / "other")
+    checkout.git("commit", "--quiet", "--allow-empty", "--message=Here")
     before, there = checkout.snapshot(), refs(remote)
     done = advance(checkout, "--push", code=1)
     assert "has commits that are not here" in done.stderr

@@ -1,0 +1,80 @@
+"""Two writers and one branch: whoever comes second begins anew on what the first has pushed (shell).
+
+What is rendered is never merged as text: the commits that could not be pushed are thrown away, the branch goes to
+where the remote's is, and the verb is done again there.  Nobody else has seen those commits.  An app that the other
+writer has moved is left as it is now: a step that two wanted is done once.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from renderer.discover import AppRef
+from renderer.errors import Finding, RollstepError
+from renderer.git import Repository
+from renderer.git_objects import is_ancestor, tip
+from renderer.state import STATUS_FILE
+
+TRIES = 60
+"""How often a push is tried where others are always quicker; with the pauses between them that is about a minute."""
+
+_LONGEST_PAUSE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where the branches were before a verb made its commits."""
+
+    head: str | None
+    branches: dict[str, str | None]
+
+    @classmethod
+    def of(cls, repository: Repository, branches: Iterable[str]) -> Start:
+        """Remember HEAD and ``branches``, the environments' own."""
+        return cls(repository.head.sha, {name: tip(repository, f"refs/heads/{name}") for name in branches})
+
+    def back_to(self, repository: Repository, theirs: str) -> None:
+        """Take back what was committed since, and bring the branch, the index and the files to ``theirs``.
+
+        Changes that are not committed stay.  Raises RollstepError, and changes nothing, where there were commits before
+        that the remote has not, or where a file that ``theirs`` changes has been edited.
+        """
+        if self.head is None or not is_ancestor(repository, self.head, theirs):
+            branch = repository.head.branch or "HEAD"
+            message = "has commits that the remote has not, and the remote has others"
+            raise RollstepError([Finding(branch, 0, 0, "", message, "git pull --rebase, and run the command again")])
+        repository.run("reset", "--quiet", "--keep", theirs, writes=True)
+        for name, was in self.branches.items():
+            if tip(repository, f"refs/heads/{name}") != was:
+                change = (
+                    ("update-ref", f"refs/heads/{name}", was) if was else ("update-ref", "-d", f"refs/heads/{name}")
+                )
+                repository.run(*change, writes=True)
+
+
+def moved_meanwhile(
+    repository: Repository, before: str, now: str, refs: Sequence[AppRef], folder: Path
+) -> list[AppRef]:
+    """Return those of ``refs`` whose release stands elsewhere at ``now`` than at ``before``.
+
+    ``folder`` is the one that has the environments.
+    """
+    files = {ref: repository.relative(folder / ref.environment / ref.name / STATUS_FILE) for ref in refs}
+    old, new = (repository.blobs(commit, list(files.values())) for commit in (before, now))
+    return [ref for ref, path in files.items() if old.get(path) != new.get(path)]
+
+
+def refusal(refs: Sequence[AppRef], verb: str) -> RollstepError:
+    """Return what stands against doing ``verb`` on apps that somebody else has moved."""
+    hint = f"look at it (rollstep get), and do {verb} again if that is still what you want"
+    message = "somebody else has moved this release and pushed that meanwhile"
+    return RollstepError(Finding(f"{ref.environment}/{ref.name}", 0, 0, "", message, hint) for ref in refs)
+
+
+def pause(attempt: int) -> None:
+    """Wait for a moment that gets longer with every attempt, and is another one for every writer."""
+    time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.05 * 2 ** min(attempt, 10))))

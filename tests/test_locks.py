@@ -1,0 +1,65 @@
+"""One run at a time in a repository: the second waits, and is told so."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from renderer.errors import RollstepError
+from renderer.git import Repository
+from renderer.locks import wait_for_turn
+from tests.commands import NOON, PROJECT, Checkout
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path)
+
+
+@pytest.fixture
+def held(checkout: Checkout) -> Iterator[int]:
+    """Hold the lock that a run takes."""
+    descriptor = os.open(checkout.root / ".git", os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    yield descriptor
+    os.close(descriptor)
+
+
+@pytest.mark.usefixtures("held")
+def test_who_waits_too_long_is_refused(checkout: Checkout) -> None:
+    with pytest.raises(RollstepError, match=r"another rollstep has been changing this repository for 0\.2 seconds"):
+        wait_for_turn(Repository.open(checkout.root), print, 0.2)
+
+
+def test_the_second_run_goes_on_when_the_first_is_over(checkout: Checkout, held: int) -> None:
+    command = [sys.executable, "-m", "renderer", "advance", "prod/web", "--no-validate", "--now", NOON]
+    variables = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    with subprocess.Popen(
+        command, cwd=checkout.root, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as second:
+        assert second.stderr is not None
+        assert "waiting for another rollstep" in second.stderr.readline()
+        assert "first release" not in checkout.git("log", "--format=%s")
+        fcntl.flock(held, fcntl.LOCK_UN)
+        out, _ = second.communicate(timeout=60)
+    assert second.returncode == 0
+    assert "first release" in out
+
+
+@pytest.mark.usefixtures("held")
+def test_a_dry_run_and_what_only_reads_do_not_wait(checkout: Checkout) -> None:
+    checkout.process("advance", "prod/web", "--dry-run", "--now", NOON)
+    checkout.process("status")
+    checkout.process("plan", "prod/web", "--now", NOON)
+
+
+def test_a_command_lets_it_go(checkout: Checkout) -> None:
+    checkout.run("advance", "prod/web", "--no-validate", "--now", NOON)
+    checkout.run("advance", "nothing/there", "--no-validate", code=2)
+    os.close(wait_for_turn(Repository.open(checkout.root), print, 0.0))
