@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from renderer.changes import PREFIX
 from renderer.errors import Finding, RollstepError
 
 if TYPE_CHECKING:
@@ -223,6 +224,23 @@ class Repository:
             stdin="".join(f"{sha}\n" for sha in shas).encode(),
         )
         return _commits(output.stdout)
+
+    def landed(self, path: Path | str) -> datetime | None:
+        """Return when ``path`` came to the branch as HEAD has it: by a merge, or a commit with our trailers (UTC).
+
+        None where another commit brought it, or none has it.
+        """
+        form = "%ct %P%x00%(trailers:only,unfold)"
+        place = ("HEAD", "--", literal(self.relative(path)))
+        output = self.run(
+            *("-c", "log.showSignature=false", "log", "--first-parent", "--max-count=1", "--no-color"),
+            *(f"--format={form}", *place),
+            check=False,
+        )
+        head, _, trailers = output.stdout.decode(errors="replace").partition("\0")
+        if output.status or not head or (len(head.split()) < 3 and f"{PREFIX}App: " not in trailers):
+            return None
+        return datetime.fromtimestamp(int(head.split()[0]), UTC)
 
     def dirty(self, paths: Iterable[Path | str] = ()) -> tuple[str, ...]:
         """Return the files in and below ``paths`` (everywhere, where there are none) that are not as in HEAD, sorted.

@@ -14,6 +14,7 @@ import click
 from renderer.commit import CommitResult
 from renderer.describe import FROZEN, UNAPPROVED, wait_text
 from renderer.discover import AppRef
+from renderer.engine.timing import pause_end
 from renderer.environment_branches import RenderedCommit, check_branches, environment_branches, update_branches
 from renderer.errors import Finding, RollstepError, UsageError, each
 from renderer.freeze import holding
@@ -263,6 +264,9 @@ class Session:
     def _prepare(self, ref: AppRef, verb: Verb, name: str, options: str, now: datetime) -> Outcome:
         release = open_release(self.workspace, ref, now)
         reason = None
+        paused = self._still_paused(release) if name == "advance" else None
+        if paused is not None:
+            return Outcome(release, None, reason=paused)
         move = verb(release.world)
         if move is None:
             reason = wait(release.world)
@@ -274,6 +278,21 @@ class Session:
         if reason is not None and not changes:
             return Outcome(release, None, reason=reason)
         return outcome_of(release, move, rendered, changes, f"{name} {options}".rstrip(), name, reason)
+
+    def _still_paused(self, release: Release) -> Wait | None:
+        """Return the pause that is over by the status and not by what happened: it began when its step was merged.
+
+        The status tells when the step's commit was made, for a pull request maybe days before anybody applied it.
+        """
+        world, state = release.world, release.state
+        end = pause_end(world)
+        if state is None or end is None or end > world.now:
+            return None
+        landed = self.repository.landed(release.folder / STATUS_FILE)
+        if landed is None or not state.last_update_time < landed <= world.now:
+            return None
+        end += landed - state.last_update_time
+        return Wait(wait(replace(world, now=state.last_update_time)).reason, end) if end > world.now else None
 
 
 def named(ref: AppRef, make: Callable[[], R]) -> R:

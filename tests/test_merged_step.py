@@ -1,0 +1,63 @@
+"""A step that was merged: its pause begins with the merge, not when its commit was made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.commands import TWO, Checkout
+
+MADE, MERGED = "2026-03-01T12:00:00Z", "2026-03-03T12:00:00Z"
+BEFORE, AFTER = "2026-03-03T12:09:00Z", "2026-03-03T12:11:00Z"
+"""The pause after 40% lasts ten minutes."""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    """Return a checkout whose branch ``step`` has the commit that begins the pause, made days before it is merged."""
+    made = Checkout(tmp_path)
+    made.run("advance", "prod/web", "--now", "2026-02-01T12:00:00Z", "--no-validate")
+    made.run("set", "image", "prod/web", f"web={TWO}", "--now", MADE, "--no-validate")
+    made.git("switch", "--quiet", "--create", "step")
+    made.run("promote", "prod/web", "--now", MADE, "--no-validate")
+    made.git("switch", "--quiet", "main")
+    return made
+
+
+def merge(checkout: Checkout, monkeypatch: pytest.MonkeyPatch, *command: str) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("GIT_AUTHOR_DATE", MERGED)
+        patch.setenv("GIT_COMMITTER_DATE", MERGED)
+        checkout.git(*command)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("merge", "--quiet", "--no-ff", "--message=Merge", "step"), ("cherry-pick", "step")],
+    ids=["merge", "rebase"],
+)
+def test_a_pause_begins_with_the_merge(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    merge(checkout, monkeypatch, *command)
+    head = checkout.head
+    (told,) = checkout.json("advance", "prod/web", "--no-validate", "--now", BEFORE)
+    assert told["waits"] == {"reason": "CanaryPauseStep", "until": "2026-03-03T12:10:00Z"}
+    assert checkout.head == head
+    checkout.run("advance", "prod/web", "--no-validate", "--now", AFTER)
+    assert checkout.subjects[0].startswith("web (prod): step 5/6")
+    checkout.run("verify", f"{head}..")
+
+
+def test_a_person_may_end_it_all_the_same(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    merge(checkout, monkeypatch, "merge", "--quiet", "--no-ff", "--message=Merge", "step")
+    checkout.run("promote", "prod/web", "--no-validate", "--now", BEFORE)
+    assert checkout.subjects[0].startswith("web (prod): ")
+    assert checkout.subjects[0] != "Merge"
+
+
+def test_a_commit_that_was_made_on_the_branch_began_its_pause_then(checkout: Checkout) -> None:
+    checkout.git("switch", "--quiet", "step")
+    checkout.run("advance", "prod/web", "--no-validate", "--now", "2026-03-01T12:11:00Z")
+    assert checkout.subjects[0].startswith("web (prod): step 5/6")
