@@ -142,10 +142,13 @@ def test_a_stack_is_merged_from_the_top_whatever_the_way(shop: Shop, how: str) -
         shop.pull()
         rows = [entry["pullRequest"] for entry in shop.rollstep("pr", "prod/web", "--stack")]
         left.remove(first["number"])
-        assert [item["number"] for item in shop.open_ones()] == left
-        assert {row["action"] for row in rows} <= {"updated", "unchanged"}
+        # When all are merged, the old pods' delay may be over: their removal is a step of its own.
+        known = [row for row in rows if row["number"] in left]
+        assert [item["number"] for item in shop.open_ones()][: len(left)] == left
+        assert {row["action"] for row in known} <= {"updated", "unchanged"}
+        assert known == rows or not left
         if how == "merge":
-            assert [row["commit"] for row in rows] == [entry["commit"] for entry in stack[-len(rows) :] if rows]
+            assert [row["commit"] for row in known] == [entry["commit"] for entry in stack[len(stack) - len(known) :]]
     assert shop.weight("prod/web") == "0"
     stable = json.loads(shop.process("get", "prod/web", "-o", "json").stdout)
     assert TWO in json.dumps(stable)

@@ -1,0 +1,99 @@
+"""The hooks for pre-commit, by the real pre-commit on a real repository: it installs rollstep as it does for all."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.commands import NOON, PROJECT, Checkout
+
+
+@pytest.fixture(scope="module")
+def hooks(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Return a repository with the project as it is now, and its commit."""
+    root = tmp_path_factory.mktemp("rollstep")
+    listed = subprocess.run(
+        ["git", "-C", str(PROJECT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    for name in listed.split("\0"):
+        if name and not name.startswith("tests/") and (PROJECT / name).is_file():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_bytes((PROJECT / name).read_bytes())
+    for command in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message=rollstep"]):
+        subprocess.run(["git", *command], cwd=root, check=True)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, check=True, capture_output=True, text=True).stdout
+    return root, head.strip()
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("pre-commit")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, hooks: tuple[Path, str], cache: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
+    monkeypatch.setenv("PRE_COMMIT_HOME", str(cache))
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    root, commit = hooks
+    made = Checkout(tmp_path)
+    made.run("advance", "--now", NOON, "--no-validate")
+    config = (
+        f"repos:\n- repo: file://{root}\n  rev: {commit}\n  hooks: [{{id: rollstep-render}}, {{id: rollstep-check}}]\n"
+    )
+    (made.root / ".pre-commit-config.yaml").write_text(config, encoding="utf-8")
+    made.git("add", ".pre-commit-config.yaml")
+    made.git("commit", "--quiet", "--message=Use pre-commit")
+    subprocess.run(["pre-commit", "install"], cwd=made.root, check=True, capture_output=True)
+    return made
+
+
+def commit(checkout: Checkout, *options: str) -> subprocess.CompletedProcess[str]:
+    command = ["git", "commit", "--quiet", "--message=Edit", *options]
+    return subprocess.run(command, cwd=checkout.root, capture_output=True, text=True, check=False)
+
+
+def test_what_a_source_changes_is_rendered_before_it_is_committed(checkout: Checkout) -> None:
+    head = checkout.head
+    checkout.edit("environments/prod/web/rollout.yaml", "replicas: 5", "replicas: 6")
+    checkout.git("add", "--update")
+    first = commit(checkout)
+    assert first.returncode == 1
+    assert "files were modified by this hook" in first.stderr
+    assert checkout.head == head
+    assert checkout.replicas("prod/web") == {"1.0.0": 6}
+    checkout.git("add", "--update")
+    second = commit(checkout)
+    assert second.returncode == 0, second.stderr
+    assert len(re.findall(r"Passed", second.stderr)) == 2
+    assert checkout.git("status", "--porcelain") == ""
+
+
+def test_what_is_rendered_is_not_edited_by_hand(checkout: Checkout) -> None:
+    head = checkout.head
+    (file,) = (checkout.root / "environments/prod/web/rendered").glob("replicaset-*.yaml")
+    before = file.read_text(encoding="utf-8")
+    file.write_text(before.replace("replicas: 5", "replicas: 4"), encoding="utf-8")
+    checkout.git("add", "--update")
+    environment = {**os.environ, "SKIP": "rollstep-render"}
+    command = ["git", "commit", "--quiet", "--message=By hand"]
+    done = subprocess.run(command, cwd=checkout.root, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "-  replicas: 4" in done.stderr
+    assert "+  replicas: 5" in done.stderr
+    assert checkout.head == head
+
+
+def test_what_has_nothing_to_do_with_a_release_runs_no_hook(checkout: Checkout) -> None:
+    (checkout.root / "README.md").write_text("Read me\n", encoding="utf-8")
+    checkout.git("add", "README.md")
+    done = commit(checkout)
+    assert done.returncode == 0
+    assert done.stderr.count("no files to check") == 2
