@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from renderer.errors import Finding, RollstepError
 from renderer.git import Commit, Repository
-from renderer.git_objects import REGULAR, TreeFile, read_blobs, store_tree, tree_files
+from renderer.git_objects import REGULAR, TreeFile, store_tree
 from renderer.scratch import Scratch
 from renderer.transitions import transition
 from renderer.verify.app_state import AppState, Place, read_state
@@ -25,7 +25,10 @@ _HINT = "rollstep verify tells what is wrong with the commit; another version of
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """A commit made again: the tree that came of it, the commit's own, and the lines in which they differ."""
+    """A commit made again: the tree that came of it, the commit's own, and the lines in which they differ.
+
+    ``made`` is the new commit, where a ref is to be made; else it is empty.
+    """
 
     commit: Commit
     tree: str
@@ -93,7 +96,8 @@ class _Player:
             for path, item in change.files.items()
             if path not in mine
         }
-        base = store_tree(self._repository, self._tree(change.parent) or None, theirs)
+        before = self._tree(change.parent)
+        base = store_tree(self._repository, before or None, theirs) if theirs or not before else before
         tree = base
         for now, then in states:
             place = (now.place.environment, now.place.app)
@@ -102,11 +106,12 @@ class _Player:
                 tree = store_tree(self._repository, tree, self._outputs(change, found[place], base, now, then))
         wanted = self._tree(sha)
         self._trees[sha] = tree
-        parents = tuple(self._commits.get(parent, parent) for parent in change.parents)
-        self._commits[sha] = self._scratch.commit(sha, tree, parents)
+        if self._scratch.keeps:
+            parents = tuple(self._commits.get(parent, parent) for parent in change.parents)
+            self._commits[sha] = self._scratch.commit(sha, tree, parents)
         if tree != wanted and not findings:
             findings += self._differences(tree, sha)
-        return Replayed(change.commit, tree, wanted, self._commits[sha], tuple(findings))
+        return Replayed(change.commit, tree, wanted, self._commits.get(sha, ""), tuple(findings))
 
     def _tree(self, sha: str) -> str:
         """Return the tree that was made of a commit, of one before the range its own; empty for no commit."""
@@ -115,8 +120,8 @@ class _Player:
         return self._repository.run("rev-parse", f"{sha}^{{tree}}").stdout.decode().strip()
 
     def _states(self, change: Change, place: Place, old_place: Place) -> tuple[AppState, AppState]:
-        now = read_state(self._repository, change.commit.sha, place)
-        return now, read_state(self._repository, self._tree(change.parent), old_place)
+        now = read_state(self._loader.objects, change.commit.sha, place)
+        return now, read_state(self._loader.objects, self._tree(change.parent), old_place)
 
     def _outputs(
         self, change: Change, verdict: Verdict, base: str, now: AppState, then: AppState
@@ -127,7 +132,7 @@ class _Player:
             return {}
         blobs = self._scratch.blobs(files)
         paths = [then.path(name) for name in _ours(then, then)] + [now.path(name) for name in _ours(now, then)]
-        modes = {path: entry.mode for path, entry in tree_files(self._repository, change.commit.sha, *paths).items()}
+        modes = {path: entry.mode for path, entry in self._loader.objects.files(change.commit.sha, *paths).items()}
         made: dict[str, TreeFile | None] = dict.fromkeys(paths)
         return made | {
             now.path(name): TreeFile(modes.get(now.path(name), REGULAR), blob) for name, blob in blobs.items()
@@ -155,21 +160,21 @@ class _Player:
 
     def _taken_over(self, change: Change, what: str, now: AppState) -> dict[str, bytes]:
         """Return the files as another commit had them when it was made again."""
-        then = read_state(self._repository, change.parent, now.place)
+        then = read_state(self._loader.objects, change.parent, now.place)
         if what == "merge":
-            sha = merged_parent(self._repository, change, now, then)
+            sha = merged_parent(self._loader, change, now, then)
         else:
             sha = earlier_commit(self._loader, change, now, then)
-        source = read_state(self._repository, self._tree(sha), now.place)
+        source = read_state(self._loader.objects, self._tree(sha), now.place)
         return {name: source.contents[name] for name in _ours(source, source)}
 
     def _differences(self, tree: str, sha: str) -> Iterator[Finding]:
         """Yield every line in which the tree that was made is not the commit's."""
         listing = self._repository.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", tree, sha).stdout
         for name in sorted(path.decode(errors="surrogateescape") for path in listing.split(b"\0") if path):
-            made, own = tree_files(self._repository, tree, name), tree_files(self._repository, sha, name)
+            made, own = self._loader.objects.files(tree, name), self._loader.objects.files(sha, name)
             blobs = [entry.sha for entry in (*made.values(), *own.values())]
-            contents = read_blobs(self._repository, blobs)
+            contents = self._loader.objects.contents(blobs)
             wanted, found = (contents[files[name].sha] if name in files else None for files in (made, own))
             yield from differing_lines(name, wanted, found, _HINT)
 

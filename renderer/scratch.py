@@ -21,6 +21,7 @@ class Scratch:
 
     def __init__(self, repository: Repository, *, keep: bool) -> None:
         """With ``keep`` the objects are made in the repository itself, where a ref can name them."""
+        self.keeps = keep
         self._folder = TemporaryDirectory(prefix="rollstep-scratch-")
         self._root = Path(self._folder.name)
         environment: dict[str, str] = {}

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -32,6 +32,13 @@ class Checkout:
         self.git("init", "--quiet", "--initial-branch=main")
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message=Add the apps")
+
+    def copy(self, root: Path) -> Self:
+        """Return a copy of the repository, history and all, at ``root``."""
+        shutil.copytree(self.root, root, symlinks=True)
+        copied = type(self).__new__(type(self))
+        copied.root = root
+        return copied
 
     def git(self, *arguments: str) -> str:
         done = subprocess.run(["git", *arguments], cwd=self.root, capture_output=True, text=True, check=True)

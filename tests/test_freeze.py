@@ -36,14 +36,19 @@ freezes = st.lists(
 ).map(tuple)
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A checkout in the middle of a release of prod/web, with a freeze of prod until the evening."""
-    checkout = Checkout(tmp_path / "repo")
+    checkout = Checkout(tmp_path_factory.mktemp("frozen") / "repo")
     checkout.run("advance", "prod/web", "prod/api", "--no-validate", "--now", "2026-03-01T08:00:00Z")
     checkout.run("set", "image", "prod/web", f"web={TWO}", "--no-validate", "--now", NOON)
     checkout.run("freeze", "add", "--until", UNTIL, "--reason", "The big sale", "--env", "prod", "--now", NOON)
     return checkout
+
+
+@pytest.fixture
+def checkout(template: Checkout, tmp_path: Path) -> Checkout:
+    return template.copy(tmp_path / "repo")
 
 
 @given(freezes)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -91,7 +90,7 @@ def test_a_revert_of_a_revert_is_the_step_again(released: Checkout, tmp_path: Pa
     history.check_whole("prod/web")
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_suffix_reverted_in_any_order_ends_as_the_apps_once_stood(
     released: Checkout, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -108,7 +107,7 @@ def test_a_suffix_reverted_in_any_order_ends_as_the_apps_once_stood(
         history.check_whole(app)
 
 
-@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
 def test_the_commit_of_a_source_can_be_reverted_too(tmp_path: Path, order: tuple[int, ...]) -> None:
     checkout = Checkout(tmp_path / "repo")
     checkout.run("advance", "prod/web", "--no-validate", "--now", "2026-03-01T08:00:00Z")

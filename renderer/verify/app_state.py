@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from renderer.git import Repository
-from renderer.git_objects import read_blobs, tree_files
 from renderer.settings import Settings
 from renderer.state import STATUS_FILE, State, load_state
+from renderer.verify.objects import Objects
 from renderer.write import MARKER
 from renderer.yaml_io import decode
 
@@ -81,14 +80,14 @@ class AppState:
         return f"{self.place.output}/{name}" if name else self.place.status_file
 
 
-def read_state(repository: Repository, sha: str, place: Place) -> AppState:
+def read_state(objects: Objects, sha: str, place: Place) -> AppState:
     """Return what commit ``sha`` has of the app at ``place``; no commit (an empty hash) has nothing."""
     if not sha:
         return AppState(place, {}, {})
-    listed = tree_files(repository, sha, place.status_file, place.output)
+    listed = objects.files(sha, place.status_file, place.output)
     prefix = f"{place.output}/"
     names = {path: "" if path == place.status_file else path.removeprefix(prefix) for path in listed}
-    contents = read_blobs(repository, [entry.sha for entry in listed.values()]) if listed else {}
+    contents = objects.contents(entry.sha for entry in listed.values())
     blobs = {names[path]: entry.sha for path, entry in listed.items()}
     return AppState(place, blobs, {name: contents[blob] for name, blob in blobs.items()})
 

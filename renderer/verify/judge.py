@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 from renderer.describe import step_change
 from renderer.errors import Finding, RollstepError
-from renderer.git import Repository
 from renderer.message import releases
 from renderer.model import format_time
 from renderer.state import STATUS_FILE, State
@@ -58,8 +57,9 @@ class Judge:
         return CommitVerdict(change.commit, tuple(verdicts), findings)
 
     def _app(self, change: Change, place: Place, old_place: Place) -> Verdict | None:
-        now = read_state(self._repository, change.commit.sha, place)
-        then = read_state(self._repository, change.parent, old_place)
+        loader = self._loader
+        now = read_state(loader.objects, change.commit.sha, place)
+        then = read_state(loader.objects, change.parent, old_place)
         if now.blobs == then.blobs:
             return None
         if not now.is_there:
@@ -72,7 +72,7 @@ class Judge:
                 [Finding(place.status_file, 0, 0, "", "is gone, and the rendered files are there", hint)]
             )
         late = list(_late(change, now, state, self._received))
-        if merged_parent(self._repository, change, now, then):
+        if merged_parent(self._loader, change, now, then):
             return self._legal(change, now, then, "merge", late)
         if self._loader.needs_exec(self._loader.settings(change.commit.sha), place):
             return self._unrendered(change, now, then, state, late)
@@ -179,16 +179,16 @@ def touched(loader: Loader, change: Change) -> list[tuple[Place, Place]]:
     return [pair for pair in places if any(_is_output(path, pair) for path in change.files)]
 
 
-def merged_parent(repository: Repository, change: Change, now: AppState, then: AppState) -> str:
+def merged_parent(loader: Loader, change: Change, now: AppState, then: AppState) -> str:
     """Return the parent that a merge takes an app over from, whole; empty where it is none of that kind.
 
     That parent's history has to go on from where the first parent stands.
     """
     for parent in change.parents[1:]:
-        if read_state(repository, parent, now.place).blobs != now.blobs:
+        if read_state(loader.objects, parent, now.place).blobs != now.blobs:
             continue
-        bases = repository.run("merge-base", change.parent, parent, check=False).stdout.decode().split()
-        if bases and read_state(repository, bases[0], then.place).blobs == then.blobs:
+        bases = loader.repository.run("merge-base", change.parent, parent, check=False).stdout.decode().split()
+        if bases and read_state(loader.objects, bases[0], then.place).blobs == then.blobs:
             return parent
     return ""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from types import TracebackType
 
 from renderer.discover import AppRef
 from renderer.errors import RollstepError
 from renderer.git import Repository
-from renderer.git_objects import object_names, read_blobs, tree_files
+from renderer.git_objects import TreeFile, object_names
 from renderer.load import App, load_app
 from renderer.manifest import Manifest
 from renderer.model import EPOCH, World
@@ -19,6 +19,7 @@ from renderer.resolve import resolve
 from renderer.settings import DEFAULT_TEMPLATES, SETTINGS_FILE, Settings, parse_settings
 from renderer.state import State
 from renderer.verify.app_state import AppState, Place
+from renderer.verify.objects import Objects
 from renderer.verify.snapshot import LINK, Snapshot
 from renderer.workspace import Release, read_rollout, relative, resolve_app
 from renderer.write import KUSTOMIZATION
@@ -34,7 +35,8 @@ class Loader:
         """``allow_exec`` lets the commands run that some apps' manifests come from."""
         self.repository = repository
         self.allow_exec = allow_exec
-        self._sources, self._outputs = Snapshot(repository), Snapshot(repository)
+        self.objects = Objects(repository)
+        self._sources, self._outputs = Snapshot(self.objects), Snapshot(self.objects)
         self._settings: dict[str, Settings] = {}
         self._files: dict[str, str] = {"": ""}
 
@@ -55,7 +57,7 @@ class Loader:
         if not blob:
             return Settings(self._sources.root)
         if blob not in self._settings:
-            text = decode(read_blobs(self.repository, [blob])[blob], SETTINGS_FILE)
+            text = decode(self.objects.contents([blob])[blob], SETTINGS_FILE)
             self._settings[blob] = parse_settings(text, self._sources.root)
         return self._settings[blob]
 
@@ -76,8 +78,9 @@ class Loader:
         has_command = settings.for_app(place.environment, place.app).source.argv is not None
         templates = settings.for_app(place.environment, place.app).templates
         layouts = templates.relative_to(settings.root).as_posix() if templates else DEFAULT_TEMPLATES
-        whole = has_command or self._takes_in(sha, place)
-        root = self._sources.hold(sha, [] if whole else [place.folder, layouts])
+        files = self.objects.files(sha, place.folder, layouts)
+        whole = has_command or self._takes_in(place, files)
+        root = self._sources.hold(self.objects.files(sha) if whole else files)
         ref = AppRef(place.environment, place.app, root / place.folder)
         with relative(root):
             return load_app(ref, settings, root)
@@ -91,7 +94,7 @@ class Loader:
         then = before.state()
         rendered = []
         if parent:
-            root = self._outputs.hold(parent, [before.place.status_file, before.place.output])
+            root = self._outputs.hold(self.objects.files(parent, before.place.status_file, before.place.output))
             with relative(root):
                 rendered = read_rendered(root / before.place.output, before.place.output, then)
         now = state.last_update_time if state is not None else then.last_update_time if then else EPOCH
@@ -110,17 +113,13 @@ class Loader:
         owner = app.settings.replicas
         return resolve(read_rollout(app), app.manifests, status, manifests, now, version, gates, owner).world
 
-    def _takes_in(self, sha: str, place: Place) -> bool:
+    def _takes_in(self, place: Place, files: Mapping[str, TreeFile]) -> bool:
         """Tell whether files elsewhere belong to the app: a link leads there, or a template takes one in."""
-        listed = tree_files(self.repository, sha, place.folder)
-        if any(entry.mode == LINK for entry in listed.values()):
+        own = {path: file for path, file in files.items() if path.startswith(f"{place.folder}/")}
+        if any(file.mode == LINK for file in own.values()):
             return True
-        blobs = [entry.sha for path, entry in listed.items() if path.endswith(".j2")]
-        return (
-            any(_TAKES_IN.search(content) for content in read_blobs(self.repository, blobs).values())
-            if blobs
-            else False
-        )
+        templates = self.objects.contents(file.sha for path, file in own.items() if path.endswith(".j2"))
+        return any(_TAKES_IN.search(content) for content in templates.values())
 
 
 def _manifests(state: AppState) -> Iterator[Manifest]:

@@ -13,7 +13,7 @@ from renderer.approval import people
 from renderer.errors import Finding
 from renderer.freeze import BREAK_GLASS, FREEZES_FILE, Freeze, holding
 from renderer.freeze_file import parse_freezes
-from renderer.git_objects import object_names, read_blobs
+from renderer.git_objects import object_names
 from renderer.settings import SETTINGS_FILE
 from renderer.verify.app_state import Place
 from renderer.verify.approved import Approvals
@@ -107,6 +107,6 @@ class Policy:
         if sha not in self._freezes:
             repository = self._loader.repository
             (blob,) = object_names(repository, [f"{sha}:{FREEZES_FILE}"])
-            text = decode(read_blobs(repository, [blob])[blob], FREEZES_FILE) if blob else ""
+            text = decode(self._loader.objects.contents([blob])[blob], FREEZES_FILE) if blob else ""
             self._freezes[sha] = parse_freezes(text)
         return self._freezes[sha]

@@ -12,7 +12,7 @@ from renderer.environment_branches import (
     source_of,
 )
 from renderer.errors import Finding
-from renderer.git_objects import TreeFile, is_ancestor, object_names, read_blobs, tree_files
+from renderer.git_objects import TreeFile, is_ancestor, object_names
 from renderer.verify.loading import Loader
 from renderer.verify.reasons import differing_lines
 from renderer.verify.verdict import CommitVerdict, Verdict
@@ -56,7 +56,9 @@ class RenderedBranches:
             return CommitVerdict(change.commit, findings=(Finding("", 0, 0, SOURCE_TRAILER, message, "push it first"),))
         findings = list(self._strange_source(change, source))
         files = {
-            path: file for path, file in tree_files(repository, sha).items() if path.rpartition("/")[2] != METADATA_FILE
+            path: file
+            for path, file in self.loader.objects.files(sha).items()
+            if path.rpartition("/")[2] != METADATA_FILE
         }
         entries = list(self._entries(source))
         wanted = [rendered_files(repository, entry, source) for entry in entries]
@@ -95,7 +97,7 @@ class RenderedBranches:
     def _lines(self, wanted: dict[str, TreeFile], found: dict[str, TreeFile]) -> Iterator[Finding]:
         for path in _different(wanted, found):
             blobs = [files[path].sha for files in (wanted, found) if path in files]
-            contents = read_blobs(self.loader.repository, blobs)
+            contents = self.loader.objects.contents(blobs)
             old, new = (contents[files[path].sha] if path in files else None for files in (wanted, found))
             yield from differing_lines(path, old, new, _HINT)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from renderer.errors import Finding, RollstepError
-from renderer.git import Repository
-from renderer.git_objects import TreeFile, read_blobs, tree_files
+from renderer.git_objects import TreeFile
+from renderer.verify.objects import Objects
 
 LINK, EXECUTABLE, SUBMODULE = "120000", "100755", "160000"
 _NOWHERE = ".rollstep-outside"
@@ -18,9 +18,9 @@ _NOWHERE = ".rollstep-outside"
 class Snapshot:
     """A temporary folder that holds chosen files of one commit at a time; only what differs is written again."""
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, objects: Objects) -> None:
         """Make the folder; :meth:`close` removes it."""
-        self._repository = repository
+        self._objects = objects
         self._folder = TemporaryDirectory(prefix="rollstep-snapshot-")
         self.root = Path(os.path.realpath(self._folder.name))
         self._held: dict[str, TreeFile] = {}
@@ -29,15 +29,13 @@ class Snapshot:
         """Remove the folder."""
         self._folder.cleanup()
 
-    def hold(self, sha: str, paths: Sequence[str]) -> Path:
-        """Make the folder hold the files of commit ``sha`` in and below ``paths`` (all files, where there are none).
+    def hold(self, files: Mapping[str, TreeFile]) -> Path:
+        """Make the folder hold ``files``, by path, and nothing else; return it.
 
-        A link that leads out of the commit leads to nothing here.  Returns the folder.  Raises RollstepError for a
-        path that no checkout could have.
+        A link that leads out of the commit leads to nothing here.  Raises RollstepError for a path that no checkout
+        could have.
         """
-        wanted = {
-            path: file for path, file in tree_files(self._repository, sha, *paths).items() if file.mode != SUBMODULE
-        }
+        wanted = {path: file for path, file in files.items() if file.mode != SUBMODULE}
         strange = [path for path in wanted if {".", "..", ".git", ""} & {part.lower() for part in path.split("/")}]
         if strange:
             raise RollstepError(Finding(path, 0, 0, "", "is a path that git checks out nowhere") for path in strange)
@@ -45,7 +43,7 @@ class Snapshot:
         for path in [path for path, entry in self._held.items() if wanted.get(path) != entry]:
             self._remove(path)
         fresh = {path: entry for path, entry in wanted.items() if path not in self._held}
-        contents = read_blobs(self._repository, [entry.sha for entry in fresh.values()])
+        contents = self._objects.contents(entry.sha for entry in fresh.values())
         for path, entry in fresh.items():
             self._write(path, entry.mode, contents[entry.sha])
             self._held[path] = entry
