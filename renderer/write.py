@@ -188,6 +188,10 @@ def read_marker(folder: Path) -> dict[str, str]:
     content = _read(folder / MARKER)
     if not content:
         return {}
+    if b"\r\n" in content:
+        message = "has the line ends of Windows: git has converted what rollstep wrote (core.autocrlf)"
+        hint = "put `environments/** text eol=lf` into .gitattributes, commit it, and check the folder out again"
+        raise RollstepError([Finding(str(folder / MARKER), 1, 0, "", message, hint)])
     owned, findings = {}, []
     for number, line in enumerate(content.decode(errors="replace").removesuffix("\n").split("\n"), 1):
         match = _LINE.fullmatch(line)
