@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint format bench e2e fields golden clean distclean
+.PHONY: help setup demo test lint format bench e2e ordering fields golden clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -42,6 +42,9 @@ bench: setup ## run the benchmarks
 
 e2e: setup ## run the tests on a real control plane with a real router; builds both at first
 	$(PYTHON) -m tests.e2e.run $(ARGS)
+
+ordering: setup ## try a thousand random releases, and the rest of tests/test_ordering.py to the end (minutes)
+	ROLLSTEP_ORDERING_EXAMPLES=1000 $(PYTEST) -q -n auto tests/test_ordering.py $(ARGS)
 
 fields: ## print the tables of Go types and of CRDs again, after a change of versions (needs Go)
 	@command -v go >/dev/null || { echo "This needs Go: the tables are printed from the Go types themselves." >&2; exit 1; }

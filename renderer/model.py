@@ -249,6 +249,10 @@ class World:
     ``plugin_gates`` are the names of the plugins whose steps wait for a person; ``experiment_since`` is when the
     experiment of the current step began.  ``autoscaler`` is the HorizontalPodAutoscaler that owns the number of pods,
     None where the manifests do; ``numbered`` names the ReplicaSets whose manifests have a number all the same.
+
+    ``order`` is how a step is cut into commits (``step`` or ``phases``); ``phase`` is what the last commit did
+    (``expand``, ``shift``, ``contract``, or empty), and ``phase_left`` tells that the rest of its step needs no more
+    pods, only a commit of its own.
     """
 
     rollout: Rollout
@@ -261,6 +265,9 @@ class World:
     experiment_since: datetime | None = None
     autoscaler: Body | None = None
     numbered: frozenset[str] = frozenset()
+    order: str = "step"
+    phase: str = ""
+    phase_left: bool = False
 
     def replica_set(self, name: str) -> ReplicaSet | None:
         """Return the ReplicaSet of that name."""

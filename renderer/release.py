@@ -11,25 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from renderer.committed import moved, rendered
 from renderer.engine import actions, next_wakeup, settle
 from renderer.engine.gates import is_gate, open_gate
 from renderer.engine.settle import Settled, catch_up
-from renderer.engine.workload import workload_key
-from renderer.manifest import Body, ObjectKey
 from renderer.model import CanaryStep, CanaryStrategy, RolloutStatus, World, Write
-
-NOT_KEPT = (
-    "replicas",
-    "updatedReplicas",
-    "readyReplicas",
-    "availableReplicas",
-    "HPAReplicas",
-    "observedGeneration",
-    "workloadObservedGeneration",
-    "selector",
-    "conditions",
-)
-"""Status fields that a cluster counts, that have no meaning in git, or that follow from the others."""
+from renderer.phases import CONTRACT, Round, next_round
 
 MAX_MOVES = 1000
 """More commits than any release needs: a guard against a release that never ends."""
@@ -68,6 +55,8 @@ def advance(world: World, *, to_step: int | None = None) -> Move | None:
 
     With ``to_step`` the move does not go beyond that ``currentStepIndex``.
     """
+    if _in_phases(world):
+        return _advance_phase(world, to_step)
     steps = steps_of(world)
     is_canary_with_steps = bool(steps) and bool(world.status.stable_rs)
     applied = catch_up(world)
@@ -82,6 +71,8 @@ def react(world: World, *, since: World | None = None) -> Move:
     then is held.  ``since`` is the world before that verb: where the steps begin anew since, a pause that follows the
     first of them is entered, as :func:`advance` does it.
     """
+    if _in_phases(world):
+        return _react_in_phases(world, since)
     steps = steps_of(world)
     if not steps or not world.status.stable_rs:
         settled, _ = _stages(world)
@@ -96,8 +87,11 @@ def react(world: World, *, since: World | None = None) -> Move:
 def go_on(world: World, promoted: World) -> Move | None:
     """Return the move that follows a promotion: what the step asks for that it skipped to, else the next step.
 
-    None where nothing comes of it.
+    None where nothing comes of it.  In the middle of a step that is committed in phases, a promotion is a person's word
+    that the last phase is live, and the next one follows.
     """
+    if _in_phases(world) and _is_between_phases(world):
+        return advance(world)
     if promoted.status.current_step_index == world.status.current_step_index:
         move = advance(promoted)
     else:
@@ -220,7 +214,7 @@ def _enter_pause(
             return world, writes
         if world.status.abort or world.rollout.paused or (to_step is not None and index >= to_step):
             return world, writes
-        settled = settle(world, hold_step=index + 1)
+        settled = settle(world, hold_step=index + 1, hold=world.order == "phases")
         if settled.world.status.current_step_index != index + 1 or rendered(settled.world) != rendered(world):
             return world, writes
         world, writes = settled.world, writes + settled.writes
@@ -249,26 +243,50 @@ def _stages(world: World) -> tuple[Settled, Settled]:
     return (full if rendered(stage.world) == rendered(full.world) else stage), full
 
 
-def rendered(world: World) -> dict[ObjectKey, Body]:
-    """Return the objects of ``world`` that are rendered: ReplicaSets and what the release edits or owns.
+def _in_phases(world: World) -> bool:
+    """Tell whether commits hold one phase of a step; a first release has nothing that requests go to before it."""
+    return world.order == "phases" and bool(world.status.stable_rs)
 
-    A workload that ``workloadRef`` names is not: without an owner that keeps them apart, the Deployment controller
-    would adopt the release's ReplicaSets, whose labels its selector matches, and scale them down.
+
+def _is_between_phases(world: World) -> bool:
+    return world.phase_left or any(rs.available_replicas < rs.replicas for rs in world.replica_sets)
+
+
+def _advance_phase(world: World, to_step: int | None) -> Move | None:
+    """Return the move of the next phase: of what the current step still asks for, else of the step after it."""
+    applied = catch_up(world)
+    steps = steps_of(world)
+    done = _held_round(applied)
+    index = done.world.status.current_step_index or 0
+    finished = rendered(done.world) == rendered(applied) and not is_new_release(applied, done.world)
+    if steps and finished and (to_step is None or index < to_step):
+        done = next_round(applied, hold_step=index + 1)
+    after, writes = done.world, done.writes
+    if not after.phase_left:
+        after, writes = _enter_pause(after, writes, steps, to_step)
+    return Move(world, after, writes) if moved(world, after) else None
+
+
+def _held_round(world: World) -> Round:
+    """Return the first phase of what the current step asks for; where the steps begin anew, of the first one."""
+    if not steps_of(world):
+        return next_round(world)
+    index = world.status.current_step_index or 0
+    done = next_round(world, hold_step=index)
+    return next_round(world, hold_step=0) if index and is_new_release(world, done.world) else done
+
+
+def _react_in_phases(world: World, since: World | None) -> Move:
+    """Return the first phase of what the controller makes of ``world`` with the pods that the last commit began with.
+
+    Whether that commit is live is not known here, so no pods are taken away: :func:`advance` does that.
     """
-    bodies: dict[ObjectKey, Body] = {rs.key: rs.to_body() for rs in world.replica_sets}
-    workload = workload_key(world.rollout)
-    return bodies | {key: body for key, body in world.objects.items() if key != workload}
-
-
-def moved(before: World, after: World) -> bool:
-    """Tell whether a commit would hold anything: a rendered object or the status that is kept in git differs."""
-    return (
-        rendered(before) != rendered(after)
-        or kept_status(before.status) != kept_status(after.status)
-        or before.rollout.body != after.rollout.body
-    )
-
-
-def kept_status(status: RolloutStatus) -> Body:
-    """Return the fields of ``status`` that are kept in git: not what a cluster counts."""
-    return {key: value for key, value in status.to_dict().items() if key not in NOT_KEPT}
+    done = _held_round(world)
+    after, writes = done.world, done.writes
+    if since is None and world.phase_left and not is_new_release(world, after):
+        return Move(world, world, ())
+    if after.phase == CONTRACT:
+        return Move(world, replace(world, phase=(since or world).phase, phase_left=True), ())
+    if is_new_release(since or world, after) and not after.phase_left:
+        after, writes = _enter_pause(after, writes, steps_of(world))
+    return Move(world, after, writes)

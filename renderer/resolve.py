@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from renderer.autoscaling import AUTO, ROLLSTEP, autoscaler_of, scaled_objects, with_replicas
+from renderer.committed import rendered
 from renderer.engine.experiment import is_of_experiment
 from renderer.engine.objects import carry_over, created_by_engine, edited_by_engine
 from renderer.manifest import Body, Manifest, ObjectKey
@@ -24,7 +25,6 @@ from renderer.model import (
     RolloutStatus,
     World,
 )
-from renderer.release import rendered
 from renderer.state import State
 from renderer.versioned_config import is_versioned, kept
 
@@ -47,12 +47,14 @@ def resolve(
     profile: str = "1.9",
     plugin_gates: frozenset[str] = frozenset(),
     replicas: str = AUTO,
+    order: str = "step",
 ) -> Resolved:
     """Put a release's world together at time ``now``.
 
     ``manifests`` are the user's, without the Rollout; ``rendered_manifests`` and ``state`` what the last commit left
     (nothing and None before the first).  ``profile`` is the controller version whose pod-template-hash is used,
-    ``plugin_gates`` the plugins whose steps are gates, ``replicas`` the setting of that name.
+    ``plugin_gates`` the plugins whose steps are gates, ``replicas`` and ``order`` the settings of those
+    names.
     """
     manifests = tuple(manifests)
     found = autoscaler_of(rollout, manifests) if replicas != ROLLSTEP else None
@@ -80,7 +82,9 @@ def resolve(
     since = state.steps[-1].reached_at if experiment and state is not None and state.steps else None
     counted = (left[key] for key in left if key.kind == "ReplicaSet" and left[key]["spec"].get("replicas"))
     numbered = frozenset(body["metadata"]["name"] for body in counted if replicas == AUTO)
-    world = World(rollout, status, replica_sets, objects, now, profile, plugin_gates, since, autoscaler, numbered)
+    phase, phase_left = (state.phase, state.phase_left) if state is not None else ("", False)
+    left_by_commit = (since, autoscaler, numbered, order, phase, phase_left)
+    world = World(rollout, status, replica_sets, objects, now, profile, plugin_gates, *left_by_commit)
     old_config = {key: left[key] for key in sorted(left) if key not in sources and is_versioned(left[key])}
     return Resolved(world, tuple(sources[key] for key in sorted(sources) if key not in edited), old_config)
 

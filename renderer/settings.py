@@ -97,6 +97,7 @@ class AppSettings:
     pull_request: PullRequestSettings = PullRequestSettings()
     values: Mapping[str, Any] = field(default_factory=dict)
     source: SourceSettings = SourceSettings()
+    order: str = "step"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,7 @@ class Settings:
             pull_request=_pull_request(merged.get("pullRequest", {})),
             values=merged.get("values", {}),
             source=_source(merged.get("source", {"files": True}), places),
+            order=merged.get("order", default.order),
         )
 
     @property

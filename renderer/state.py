@@ -13,10 +13,11 @@ from datetime import datetime
 from typing import Any
 
 from renderer.autoscaling import is_autoscaled
+from renderer.committed import kept_status
 from renderer.errors import Finding, RollstepError
 from renderer.manifest import Source, field_path
 from renderer.model import RolloutStatus, World, format_time, parse_time
-from renderer.release import kept_status
+from renderer.phases import PHASES
 from renderer.shape import BOOLEAN, COUNT, POSITIVE, TEXT, TIME, Fields, Items, Shape, mismatches, one_of
 
 STATUS_FILE = "status.yaml"
@@ -73,8 +74,10 @@ _FIELDS: Mapping[str, Shape] = {
     "status": STATUS_SHAPE,
     "steps": Items(_STEP),
     "replicaSets": Items(_REPLICA_SET, named=True),
+    "phase": one_of(*PHASES),
+    "phaseLeft": BOOLEAN,
 }
-STATE_SHAPE = Fields(_FIELDS, frozenset(_FIELDS))
+STATE_SHAPE = Fields(_FIELDS, frozenset(_FIELDS) - {"phase", "phaseLeft"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ class State:
     has the creation time of each ReplicaSet by name, ``available`` the pods that it had when its manifest was rendered,
     where these were not as many as it says; ``replicas`` has the number that the release counts with where an
     autoscaler owns it and the manifest has none; ``last_update_time`` is when the release last moved; ``source`` says
-    where its fields stand.
+    where its fields stand.  ``phase`` and ``phase_left`` are those of the world, where a step is committed in phases.
     """
 
     rollout: str
@@ -105,10 +108,15 @@ class State:
     created: Mapping[str, datetime] = field(default_factory=dict)
     available: Mapping[str, int] = field(default_factory=dict)
     replicas: Mapping[str, int] = field(default_factory=dict)
+    phase: str = ""
+    phase_left: bool = False
     source: Source = field(default_factory=lambda: Source(STATUS_FILE), compare=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the document's content, keys in a fixed order."""
+        phase: dict[str, Any] = {"phase": self.phase} if self.phase else {}
+        if self.phase_left:
+            phase["phaseLeft"] = True
         return {
             "rollout": self.rollout,
             "revision": self.revision,
@@ -119,6 +127,7 @@ class State:
                 for step in self.steps
             ],
             "replicaSets": {name: self._replica_set(name) for name in sorted(self.created)},
+            **phase,
         }
 
     def _replica_set(self, name: str) -> dict[str, Any]:
@@ -159,6 +168,8 @@ def load_state(text: str, file: str) -> State:
         created={name: parse_time(entry["createdAt"]) for name, entry in value["replicaSets"].items()},
         available=_numbers(value["replicaSets"], "availableReplicas"),
         replicas=_numbers(value["replicaSets"], "replicas"),
+        phase=value.get("phase", ""),
+        phase_left=value.get("phaseLeft", False),
         source=source,
     )
 
@@ -193,6 +204,8 @@ def next_state(previous: State | None, world: World) -> State:
         created={rs.name: rs.created for rs in world.replica_sets},
         available={rs.name: rs.available_replicas for rs in world.replica_sets if rs.available_replicas != rs.replicas},
         replicas=autoscaled_replicas(world),
+        phase=world.phase if world.order == "phases" else "",
+        phase_left=world.phase_left and world.order == "phases",
     )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from renderer.committed import moved
 from renderer.engine import actions
 from renderer.errors import RollstepError
 from renderer.model import RolloutStatus, World
-from renderer.release import Move, advance, begins_anew, moved, react
+from renderer.release import Move, advance, begins_anew, react
 from renderer.verbs import acting, promoting
 
 EDITS = ("set image", "scale", "undo", "restart", "pause", "resume")

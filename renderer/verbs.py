@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from renderer.committed import moved
 from renderer.engine import actions
 from renderer.errors import RollstepError
 from renderer.model import World
-from renderer.release import Move, go_on, moved, react
+from renderer.release import Move, go_on, react
 
 Action = Callable[[World], World]
 

@@ -161,9 +161,10 @@ def resolve_app(app: App, root: Path, state: State | None, rendered: Sequence[Ma
     gates = frozenset(app.settings.step_plugins)
     _check_owner(app, rollout)
     settings = app.settings
-    resolved = resolve(
-        rollout, app.manifests, state, rendered, now, settings.controller_version, gates, settings.replicas
-    )
+    choices = (settings.controller_version, gates, settings.replicas, settings.order)
+    resolved = resolve(rollout, app.manifests, state, rendered, now, *choices)
+    if settings.order != "step":
+        _check_order(app, resolved.world)
     if state is not None:
         _check_status(resolved.world, state)
     return Release(app, root, state, resolved)
@@ -186,6 +187,15 @@ def _check_owner(app: App, rollout: Rollout) -> None:
         source = app.rollout.source
         message = f"no HorizontalPodAutoscaler scales the Rollout {rollout.name}, and replicas is left to one"
         hint = "add one whose scaleTargetRef is the Rollout, or take `replicas: autoscaler` out of rollstep.yaml"
+        raise RollstepError([Finding(source.file, *source.position(("spec",)), "spec.replicas", message, hint)])
+
+
+def _check_order(app: App, world: World) -> None:
+    """Refuse phases where an autoscaler has the number of pods: what has to be there is not said by any commit then."""
+    if world.autoscaler is not None:
+        source = app.rollout.source
+        message = f"the autoscaler {world.autoscaler['metadata']['name']} sets the pods, and order: phases counts them"
+        hint = "choose `replicas: rollstep` or `order: step` in rollstep.yaml"
         raise RollstepError([Finding(source.file, *source.position(("spec",)), "spec.replicas", message, hint)])
 
 

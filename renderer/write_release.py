@@ -8,11 +8,12 @@ from datetime import datetime
 
 import click
 
+from renderer.committed import moved
 from renderer.discover import AppRef
 from renderer.engine import settle
 from renderer.errors import Finding, UsageError, each
 from renderer.model import World
-from renderer.release import Move, at_step, moved, react, steps_of
+from renderer.release import Move, at_step, react, steps_of
 from renderer.state import STATUS_FILE
 from renderer.transaction import Transaction
 from renderer.workspace import (

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from renderer.release import rendered
+from renderer.committed import rendered
 from renderer.render import RenderContext, render
 from renderer.simulate import read_scenario, simulate
 from renderer.yaml_io import load_documents, read_text

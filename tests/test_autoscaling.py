@@ -12,11 +12,12 @@ import pytest
 from hypothesis import strategies as st
 
 from renderer.autoscaling import most_pods, pods_between, scaled_objects, share_down, share_up
+from renderer.committed import rendered
 from renderer.engine import actions, settle
 from renderer.manifest import Manifest, ObjectKey
 from renderer.model import HASH_LABEL, World
 from renderer.plan import plan_text, plan_world
-from renderer.release import react, rendered
+from renderer.release import react
 from renderer.resolve import Resolved, all_objects, resolve
 from renderer.simulate import read_scenario, simulate
 from renderer.simulate_frames import to_document

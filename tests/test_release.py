@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from renderer.committed import moved, rendered
 from renderer.engine import actions
 from renderer.manifest import Manifest
 from renderer.model import World
 from renderer.plan import make_plan, plan_world
-from renderer.release import advance, at_step, course, moved, react, rendered, steps_of, wait
+from renderer.release import advance, at_step, course, react, steps_of, wait
 from renderer.resolve import resolve
 from renderer.state import dump_state, load_state, next_state
 from renderer.verbs import acting, promoting

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from renderer.committed import rendered
 from renderer.kubeconform.binary import run_kubeconform
 from renderer.kubeconform.builtin import check
 from renderer.kubeconform.schemas import schema_folder
-from renderer.release import rendered
 from renderer.render import RenderContext, render
 from renderer.simulate import read_scenario, simulate
 from renderer.yaml_io import read_text

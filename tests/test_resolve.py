@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from renderer.committed import moved, rendered
 from renderer.manifest import Manifest
 from renderer.model import World
-from renderer.release import moved, react, rendered
+from renderer.release import react
 from renderer.resolve import all_objects, resolve
 from renderer.simulate import read_scenario, simulate
 from renderer.simulate_frames import to_document

@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 from renderer.check import check
+from renderer.committed import rendered
 from renderer.engine import check_supported
 from renderer.engine.routers import supported_routers
 from renderer.manifest import Manifest
 from renderer.model import Rollout
 from renderer.pod_template import default_rollout
-from renderer.release import rendered
 from renderer.simulate import Frame, read_scenario, simulate
 
 PAGES = Path(__file__).resolve().parents[1] / "docs" / "routers"

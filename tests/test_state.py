@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from renderer.committed import NOT_KEPT
 from renderer.errors import RollstepError
 from renderer.model import (
     BlueGreenStatus,
@@ -16,7 +17,6 @@ from renderer.model import (
     TrafficWeights,
     WeightDestination,
 )
-from renderer.release import NOT_KEPT
 from renderer.rollout_status import json_name
 from renderer.state import STATUS_SHAPE, ReachedStep, State, dump_state, load_state, next_state
 from tests.worlds import web

@@ -1,0 +1,144 @@
+"""A step in phases (pure): the engine's own writes, cut where a sync tool that applies in any order could do harm.
+
+The controller scales up, waits for pods, shifts traffic, and scales down what is no longer needed.  A commit has no
+order in it and no waiting, so each holds writes of one phase: ``expand`` (pods are added), ``shift`` (selectors and
+weights) or ``contract`` (pods are taken away).  The engine runs with the pods that are available and stops by itself
+where it waits for more; a commit ends earlier where the controller's next pass belongs to another phase.  What is
+committed then is what a controller leaves that was stopped there, so the next run goes on from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from renderer.committed import rendered
+from renderer.destinations import is_safe_shift, keeps_pods
+from renderer.engine.experiment import is_of_experiment
+from renderer.engine.reconcile import reconcile
+from renderer.engine.settle import MAX_PASSES
+from renderer.manifest import Body, ObjectKey
+from renderer.model import ReplicaSet, World, Write
+
+EXPAND, SHIFT, CONTRACT = "expand", "shift", "contract"
+PHASES = (EXPAND, SHIFT, CONTRACT)
+SELECT, WEIGH = "select", "weigh"
+"""The two kinds of writes of the phase ``shift``: selectors, and all other objects of routers."""
+
+_SELECTORS = frozenset({"Service", "DestinationRule"})
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """The writes of one phase: the world after them, with ``phase`` and ``phase_left`` set."""
+
+    world: World
+    writes: tuple[Write, ...]
+
+
+def next_round(world: World, *, hold_step: int | None = None) -> Round:
+    """Return the first phase of what the engine does to ``world`` with the pods that are available in it.
+
+    ``hold_step`` is as in :func:`renderer.engine.settle.settle`.  ``phase_left`` of the world returned tells that the
+    engine would go on without any more pods becoming available.  Raises what the engine raises.
+    """
+    base, writes = world, list[Write]()
+    for _ in range(MAX_PASSES):
+        done = reconcile(world, hold_step=hold_step)
+        if done.world == world:
+            return _ended(base, world, writes, left=False)
+        if not _fits(base, done.world):
+            if _kinds(base, world):
+                return _ended(base, world, writes, left=True)
+            return _ended(base, _part(world, done.world), [*writes, *done.writes], left=True)
+        world = done.world
+        writes.extend(done.writes)
+    raise AssertionError(f"the release of {world.rollout.name} does not come to rest")
+
+
+def as_observed(world: World) -> World:
+    """Return the world with no more available pods than are asked for: those that are too many are about to go."""
+    return replace(world, replica_sets=tuple(_observed(rs) for rs in world.replica_sets))
+
+
+def _observed(rs: ReplicaSet) -> ReplicaSet:
+    if rs.available_replicas <= rs.replicas:
+        return rs
+    return replace(rs, available_replicas=rs.replicas, ready_replicas=min(rs.ready_replicas, rs.replicas))
+
+
+def _ended(base: World, world: World, writes: list[Write], *, left: bool) -> Round:
+    phase = next(iter(sorted({_phase_of(kind) for kind in _kinds(base, world)}, key=PHASES.index)), "")
+    return Round(replace(as_observed(world), phase=phase, phase_left=left), tuple(writes))
+
+
+def _phase_of(kind: str) -> str:
+    return SHIFT if kind in (SELECT, WEIGH) else kind
+
+
+def _fits(base: World, world: World) -> bool:
+    """Tell whether all that differs between two worlds may be applied in any order."""
+    kinds = _kinds(base, world)
+    if kinds <= {SELECT, WEIGH}:
+        return not kinds or is_safe_shift(base, world)
+    return len(kinds) == 1
+
+
+def _kinds(base: World, world: World) -> set[str]:
+    before, after = rendered(base), rendered(world)
+    return {_kind(key, before.get(key), after.get(key)) for key in _changed(before, after)} - {""}
+
+
+def _changed(before: dict[ObjectKey, Body], after: dict[ObjectKey, Body]) -> list[ObjectKey]:
+    return [key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
+
+
+def _kind(key: ObjectKey, before: Body | None, after: Body | None) -> str:
+    """Return which kind of write makes ``after`` of ``before``; empty where no pod and no request depends on it."""
+    if key.kind == "ReplicaSet":
+        old, new = (body["spec"]["replicas"] if body else 0 for body in (before, after))
+        return EXPAND if new > old else CONTRACT if new < old or after is None else ""
+    if before is None and after is not None and is_of_experiment(after):
+        return EXPAND
+    if after is None and before is not None and is_of_experiment(before):
+        return CONTRACT
+    return SELECT if key.kind in _SELECTORS else WEIGH
+
+
+def _part(world: World, done: World) -> World:
+    """Return the part of a pass that may be committed by itself: the first that is safe, in the engine's order."""
+    kinds = _kinds(world, done)
+    choices = [{SELECT, WEIGH}, {SELECT}, {WEIGH}, {EXPAND}, {CONTRACT}]
+    parts = [(choice, _only(world, done, choice)) for choice in choices if choice & kinds]
+    for choice, part in parts:
+        if choice == {CONTRACT} and keeps_pods(world, part):
+            return part
+        if choice <= {SELECT, WEIGH} and is_safe_shift(world, part):
+            return part
+        if choice == {EXPAND}:
+            return part
+    # A Rollout without pods has nothing that could be kept safe.
+    return parts[-1][1] if EXPAND in kinds or CONTRACT in kinds else parts[0][1]
+
+
+def _only(world: World, done: World, kinds: set[str]) -> World:
+    """Return ``world`` with those changes of ``done`` that are of ``kinds`` and those that nothing depends on.
+
+    The status stays as it was when the pass began, as it does where the controller is stopped in a pass; the weights
+    alone go with the objects that say them.
+    """
+    before, after = rendered(world), rendered(done)
+    keys = {key for key in _changed(before, after) if _kind(key, before.get(key), after.get(key)) in {"", *kinds}}
+    names = {key.name for key in keys if key.kind == "ReplicaSet"}
+    sets = {rs.name: rs for rs in world.replica_sets if rs.name not in names}
+    sets.update((rs.name, rs) for rs in done.replica_sets if rs.name in names)
+    objects = {key: body for key, body in world.objects.items() if key not in keys}
+    objects.update((key, done.objects[key]) for key in keys if key in done.objects)
+    status = world.status
+    if WEIGH in kinds:
+        status = replace(status, canary=replace(status.canary, weights=done.status.canary.weights))
+    ordered = tuple(sets[name] for name in _names(world, done) if name in sets)
+    return replace(world, rollout=done.rollout, status=status, replica_sets=ordered, objects=objects)
+
+
+def _names(world: World, done: World) -> list[str]:
+    return list(dict.fromkeys(rs.name for rs in (*world.replica_sets, *done.replica_sets)))

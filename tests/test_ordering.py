@@ -1,0 +1,332 @@
+"""Safe whatever is applied first: ``order: phases`` against a model of sync tools and of a cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from renderer import destinations, phases, release
+from renderer.engine import actions
+from renderer.engine.settle import catch_up
+from renderer.model import World
+from renderer.release import Move
+from renderer.verbs import acting, promoting
+from tests.ordering_model import STEPS, App, Simulation, UnsafeError, blue_green, explore, pods, routed
+
+EXAMPLES = int(os.environ.get("ROLLSTEP_ORDERING_EXAMPLES", "0"))
+"""How many random histories are tried; ``make ordering`` tries many more, and follows all others to their end."""
+COMMITS_AFTER = 60 if EXAMPLES else 3
+Verb = Callable[[World], Move | None]
+PING_PONG = {"pingService": "web-stable", "pongService": "web-canary"}
+SCALE: tuple[Any, ...] = ({"setCanaryScale": {"replicas": 2}}, {"setWeight": 10}, {"pause": {}}, *STEPS[2:])
+
+ROUTERS = ("alb", "ambassador", "apisix", "gateway-api", "istio", "istio subsets", "nginx", "smi", "traefik")
+APPS: dict[str, Callable[..., App]] = {
+    **{router: partial(routed, router) for router in ROUTERS},
+    "pods": pods,
+    "pods, no surge": lambda **more: pods(4, maxSurge=0, maxUnavailable=1, **more),
+    "pods, no steps": lambda **more: pods(4, (), maxSurge=1, maxUnavailable=0, **more),
+    "nginx, no steps": lambda **more: routed("nginx", steps=(), **more),
+    "nginx, dynamic": lambda **more: routed("nginx", dynamicStableScale=True, **more),
+    "subsets, dynamic": lambda **more: routed("istio subsets", dynamicStableScale=True, **more),
+    "ping-pong": lambda **more: routed("alb", pingPong=PING_PONG, **more),
+    "ping-pong, dynamic": lambda **more: routed("istio", pingPong=PING_PONG, dynamicStableScale=True, **more),
+    "canary scale": lambda **more: routed("istio", steps=SCALE, **more),
+    "no delay": lambda **more: routed("smi", scaleDownDelaySeconds=0, **more),
+    "one pod": lambda **more: routed("nginx", 1, **more),
+    "blue-green": blue_green,
+    "blue-green, preview": lambda **more: blue_green(previewReplicaCount=1, autoPromotionEnabled=False, **more),
+    "blue-green, no delay": lambda **more: blue_green(scaleDownDelaySeconds=0, autoPromotionSeconds=30, **more),
+}
+ALIKE = {"ambassador", "apisix", "gateway-api", "smi", "traefik"}
+"""Routers whose objects are, to the phases, as those of nginx."""
+
+
+def image(tag: str) -> Verb:
+    return acting(lambda world: actions.set_image(world, "*", f"registry.example.com/shop/web:{tag}"))
+
+
+def scaling(replicas: int) -> Verb:
+    return acting(lambda world: actions.scale(world, replicas))
+
+
+VERBS: dict[str, Verb] = {
+    "abort": acting(actions.abort),
+    "retry": acting(actions.retry),
+    "undo": acting(actions.undo),
+    "promote full": acting(actions.promote_full),
+    "image 2": image("2.0.0"),
+    "image 3": image("3.0.0"),
+    "scale 2": scaling(2),
+    "scale 8": scaling(8),
+}
+
+
+def go_on(simulation: Simulation) -> bool:
+    """Make the next commit of a release whose last commit is live: a person promotes, or the time comes."""
+    if simulation.advance():
+        return True
+    simulation.sleep_until_due()
+    return simulation.advance() or simulation.do(promoting(actions.promote))
+
+
+def to_the_end(simulation: Simulation, limit: int = 60) -> int:
+    """Take a release to its end, or ``limit`` commits far, every order of every commit explored; count the orders."""
+    orders = 0
+    for _ in range(limit):
+        orders += explore(simulation)
+        simulation.apply_all()
+        assert simulation.is_live()
+        if not go_on(simulation):
+            return orders
+    assert limit < 60, "the release does not end"
+    return orders
+
+
+def begun(app: App) -> Simulation:
+    simulation = Simulation(app)
+    assert simulation.do(VERBS["image 2"])
+    return simulation
+
+
+@pytest.mark.parametrize("name", APPS)
+def test_every_order_of_every_commit_of_a_release_is_safe(name: str) -> None:
+    simulation = begun(APPS[name]())
+    assert to_the_end(simulation) > 2
+    status = simulation.world.status
+    assert status.stable_rs == status.current_pod_hash
+    assert status.phase == "Healthy"
+
+
+@pytest.mark.parametrize("name", APPS)
+def test_a_release_in_phases_ends_as_one_in_steps_does(name: str) -> None:
+    ends = []
+    for order in ("phases", "step"):
+        simulation = Simulation(APPS[name](order=order))
+        simulation.check = lambda: None  # type: ignore[method-assign]
+        simulation.do(VERBS["image 2"])
+        to_the_end(simulation)
+        ends.append(simulation.commits[-1])
+    assert without_times(ends[0]) == without_times(ends[1])
+
+
+def without_times(objects: Any) -> Any:
+    """Return what does not tell when it was made: a deadline is a time."""
+    found = {}
+    for key, body in objects.items():
+        annotations = body["metadata"].get("annotations") or {}
+        found[key] = body["spec"], {name: text for name, text in annotations.items() if name != "scale-down-deadline"}
+    return found
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("name", APPS if EXAMPLES else sorted(APPS.keys() - ALIKE))
+def test_a_release_is_left_safely_from_the_middle_of_any_phase(name: str, verb: str) -> None:
+    leave_anywhere(begun(APPS[name]()), verb)
+
+
+def leave_anywhere(simulation: Simulation, verb: str) -> None:
+    """Do a verb after every commit of a release, before that is applied and when it is live, and go on from there."""
+    for _ in range(40):
+        for applied in (False, True):
+            other = forked(simulation)
+            if applied:
+                other.apply_all()
+            if other.do(VERBS[verb]):
+                to_the_end(other, COMMITS_AFTER)
+        simulation.apply_all()
+        if not simulation.is_live() or not go_on(simulation):
+            return
+    raise AssertionError("the release does not end")
+
+
+def forked(simulation: Simulation) -> Simulation:
+    other = object.__new__(Simulation)
+    other.__dict__.update(simulation.__dict__)
+    for name in ("commits", "rollouts", "objects", "available", "dead"):
+        setattr(other, name, type(getattr(simulation, name))(getattr(simulation, name)))
+    return other
+
+
+SAFE_IN_STEPS = {"nginx, no steps", "blue-green", "blue-green, preview", "blue-green, no delay"}
+"""Releases whose every commit waits for pods or for a person in any order, as they have no steps."""
+
+
+@pytest.mark.parametrize("name", sorted(APPS.keys() - SAFE_IN_STEPS))
+def test_without_an_order_the_same_release_is_not_safe(name: str) -> None:
+    with pytest.raises(UnsafeError):
+        to_the_end(begun(APPS[name](order="step")))
+
+
+def never_cut(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(phases, "_fits", lambda *worlds: bool(worlds))
+
+
+def shift_without_waiting_for_pods(patch: pytest.MonkeyPatch) -> None:
+    original = phases.next_round
+
+    def hasty(world: World, **more: Any) -> phases.Round:
+        done = original(world, **more)
+        return original(catch_up(done.world), **more) if done.world.phase == phases.EXPAND else done
+
+    patch.setattr(release, "next_round", hasty)
+
+
+def contract_with_anything(patch: pytest.MonkeyPatch) -> None:
+    original = phases._kind
+    patch.setattr(phases, "_kind", lambda *args: {phases.CONTRACT: ""}.get(original(*args), original(*args)))
+
+
+def expand_with_anything(patch: pytest.MonkeyPatch) -> None:
+    original = phases._kind
+    patch.setattr(phases, "_kind", lambda *args: {phases.EXPAND: ""}.get(original(*args), original(*args)))
+
+
+def any_mixture_of_a_shift(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(phases, "is_safe_shift", lambda *worlds: bool(worlds))
+
+
+def few_pods_are_enough(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(destinations, "needed", lambda *args: 0 * len(args))
+
+
+def contract_before_the_last_commit_is_live(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(release, "CONTRACT", "never")
+
+
+def act_as_if_pods_were_there(patch: pytest.MonkeyPatch) -> None:
+    original = release._held_round
+    patch.setattr(release, "_held_round", lambda world: original(catch_up(world)))
+
+
+def advance_before_pods_are_available(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Simulation, "missing", lambda *args: 0 * len(args))
+
+
+MUTANTS: dict[Callable[[pytest.MonkeyPatch], None], tuple[str, str]] = {
+    never_cut: ("nginx", "undo"),
+    shift_without_waiting_for_pods: ("nginx", ""),
+    contract_with_anything: ("nginx", "undo"),
+    expand_with_anything: ("nginx, dynamic", "promote full"),
+    any_mixture_of_a_shift: ("subsets, dynamic", "image 3"),
+    few_pods_are_enough: ("ping-pong", "image 3"),
+    contract_before_the_last_commit_is_live: ("nginx, dynamic", "retry"),
+    act_as_if_pods_were_there: ("nginx", "retry"),
+    advance_before_pods_are_available: ("nginx", ""),
+}
+"""What could be wrong with the cut, and the release and verb that show it."""
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_wrong_cut_is_caught(mutant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    mutant(monkeypatch)
+    name, verb = MUTANTS[mutant]
+    explore_release = leave_anywhere if verb else lambda simulation, _: to_the_end(simulation)
+    with pytest.raises(UnsafeError):
+        explore_release(begun(APPS[name]()), verb)
+
+
+class Histories(RuleBasedStateMachine):
+    """Random apps, verbs, writes in any order, commits applied side by side, pods that come late, never, or die."""
+
+    order = "phases"
+    simulation: Simulation
+
+    @initialize(
+        router=st.sampled_from(["alb", "gateway-api", "istio", "istio subsets", "nginx", "smi", "pods", "blue-green"]),
+        replicas=st.integers(1, 6),
+        steps=st.lists(
+            st.one_of(
+                st.integers(0, 100).map(lambda weight: {"setWeight": weight}),
+                st.just({"pause": {}}),
+                st.integers(1, 6).map(lambda count: {"setCanaryScale": {"replicas": count}}),
+            ),
+            max_size=5,
+        ),
+        surge=st.integers(0, 2),
+        unavailable=st.integers(0, 2),
+        dynamic=st.booleans(),
+        delay=st.sampled_from([0, 30]),
+    )
+    def begin(
+        self, router: str, replicas: int, steps: list[Any], surge: int, unavailable: int, dynamic: bool, delay: int
+    ) -> None:
+        rolling = {"maxSurge": surge or (1 if unavailable == 0 else 0), "maxUnavailable": unavailable}
+        weighted = [step for step in steps if "setCanaryScale" not in step]
+        if router == "blue-green":
+            app = blue_green(replicas, scaleDownDelaySeconds=delay, autoPromotionEnabled=dynamic, order=self.order)
+        elif router == "pods":
+            app = pods(replicas, weighted, order=self.order, **rolling)
+        elif dynamic:
+            app = routed(router, replicas, weighted, order=self.order, dynamicStableScale=True, **rolling)
+        else:
+            app = routed(router, replicas, steps, order=self.order, scaleDownDelaySeconds=delay, **rolling)
+        self.simulation = Simulation(app)
+
+    @rule(verb=st.sampled_from(sorted(VERBS)))
+    def act(self, verb: str) -> None:
+        self.simulation.do(VERBS[verb])
+
+    @rule(data=st.data())
+    def apply_one(self, data: st.DataObject) -> None:
+        commit = data.draw(st.integers(-min(4, len(self.simulation.commits)), -1))
+        keys = self.simulation.pending(commit)
+        if keys:
+            self.simulation.apply(data.draw(st.sampled_from(keys)), commit)
+
+    @rule(data=st.data())
+    def apply_some_of_the_last(self, data: st.DataObject) -> None:
+        keys = data.draw(st.permutations(self.simulation.pending()))
+        for key in keys[: data.draw(st.integers(0, len(keys)))]:
+            self.simulation.apply(key)
+
+    @rule(data=st.data(), dies=st.booleans())
+    def move_a_pod(self, data: st.DataObject, dies: bool) -> None:
+        names = sorted(name for name in self.simulation.available if self.simulation._asked_now(name))
+        if names:
+            name = data.draw(st.sampled_from(names))
+            (self.simulation.kill_pod if dies else self.simulation.start_pod)(name)
+
+    @rule()
+    def go_on(self) -> None:
+        self.simulation.apply_all()
+        assert self.simulation.is_live()
+        go_on(self.simulation)
+
+    @rule(seconds=st.sampled_from([1, 31, 61, 700]))
+    def wait(self, seconds: int) -> None:
+        self.simulation.sleep(seconds)
+
+
+class WithoutOrder(Histories):
+    """The same with a whole step in a commit."""
+
+    order = "step"
+
+
+def run_histories(machine: type[Histories], examples: int) -> None:
+    chosen = settings(
+        max_examples=examples,
+        stateful_step_count=30,
+        deadline=None,
+        derandomize=not EXAMPLES,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(machine, settings=chosen)
+
+
+def test_random_histories_are_safe() -> None:
+    run_histories(Histories, EXAMPLES or 100)
+
+
+def test_random_histories_without_an_order_are_not_safe() -> None:
+    with pytest.raises((UnsafeError, ExceptionGroup)):
+        run_histories(WithoutOrder, 100)
