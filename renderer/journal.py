@@ -18,9 +18,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from renderer import remembered
 from renderer.errors import Finding, RollstepError
 
-JOURNAL = ".rollstep-journal"
+JOURNAL = remembered.JOURNAL
 """The folder that exists while files change; relative to the transaction's root."""
 
 _INDEX = "journal.json"

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import click
 
+from renderer.check_memory import CheckMemory
 from renderer.committed import moved
 from renderer.discover import AppRef
 from renderer.engine import settle
@@ -64,12 +65,11 @@ def render_releases(request: RenderRequest) -> int:
     workspace = Workspace.open(request.directory)
     if request.mode is Mode.WRITE:
         _recover(workspace)
+    if request.mode is Mode.CHECK:
+        return _check(workspace, request)
     worlds = rendered_worlds(workspace, request.targets, request.step, request.now)
     results = [_prepare(release, world) for release, world in worlds]
     stale = [result for result in results if not result.is_fresh]
-    if request.mode is Mode.CHECK:
-        _tell_stale(workspace, stale, len(results))
-        return 1 if stale else 0
     if request.mode is Mode.DIFF:
         for result in stale:
             click.echo(_diff(result), nl=False)
@@ -89,6 +89,30 @@ def render_releases(request: RenderRequest) -> int:
         told = ", ".join(f"{number} {key}" for key, number in counts.items())
         click.echo(f"{result.release.title}: {workspace.shown(result.release.output)}: {told}", err=True)
     return 0
+
+
+def _check(workspace: Workspace, request: RenderRequest) -> int:
+    """Compare each app with its folder; those of which nothing has changed since they were found right are left out."""
+    note_interrupted(workspace.root)
+    refs = workspace.some_apps(request.targets)
+    remembers = request.step is None and request.now is None
+    memory = CheckMemory.open(workspace, request.targets) if remembers else None
+
+    def look(ref: AppRef) -> RenderedRelease | None:
+        result = _prepare(*current_release(workspace, ref, request.now, request.step))
+        # What is right needs no report, and a fleet has thousands of it.
+        return result if not result.is_fresh else None
+
+    left = [ref for ref in refs if memory is None or not memory.is_fresh(ref)]
+    stale = [result for result in each(left, look) if result is not None]
+    _tell_stale(workspace, stale)
+    answer = f"{len(refs)} {'app is' if len(refs) == 1 else 'apps are'} up to date"
+    if not stale:
+        click.echo(answer, err=True)
+    if memory is not None:
+        wrong = {result.release.app.ref for result in stale}
+        memory.keep(refs, [ref for ref in left if ref not in wrong], (0, "", f"{answer}\n"))
+    return 1 if stale else 0
 
 
 def rendered_worlds(
@@ -157,7 +181,7 @@ def _validate(workspace: Workspace, stale: Sequence[RenderedRelease]) -> None:
     check_files(workspace, [(result.release, result.rendered) for result in stale])
 
 
-def _tell_stale(workspace: Workspace, stale: Sequence[RenderedRelease], total: int) -> None:
+def _tell_stale(workspace: Workspace, stale: Sequence[RenderedRelease]) -> None:
     for result in stale:
         click.echo(_diff(result), nl=False)
     for result in stale:
@@ -171,8 +195,6 @@ def _tell_stale(workspace: Workspace, stale: Sequence[RenderedRelease], total: i
             message, hint = "the rendered manifests are not what the sources give", f"rollstep render {target}"
         shown = workspace.shown(result.release.output)
         click.echo(f"error: {Finding(shown, 0, 0, '', message, hint).text()}", err=True)
-    if not stale:
-        click.echo(f"{total} {'app is' if total == 1 else 'apps are'} up to date", err=True)
 
 
 def _diff(result: RenderedRelease) -> str:

@@ -51,6 +51,7 @@ CORE = {
 SHELL = {
     "__main__",
     "approve",
+    "check_memory",
     "cli",
     "commands",
     "commit",
@@ -83,6 +84,7 @@ SHELL = {
     "pull_requests",
     "push",
     "race",
+    "remembered",
     "remote",
     "render",
     "rendered_folder",

@@ -1,0 +1,175 @@
+"""What ``render --check`` keeps for the next one: apps that are as they should be, with all their files (shell).
+
+An app is remembered only where every file that counts is known: its manifests come from its own folder, no template
+takes in another file, and no link leads elsewhere.  Any other app is looked at each time.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from renderer import remembered
+from renderer.discover import AppRef
+from renderer.remembered import Answer, Group
+from renderer.settings import DEFAULT_TEMPLATES, SETTINGS_FILE
+from renderer.sources import manifest_files
+from renderer.workspace import Workspace
+
+_TAKES_IN = re.compile(r"\b(include|import|extends)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckMemory:
+    """What was remembered of a ``render --check`` of the same targets: ``fresh`` has the groups that still hold.
+
+    ``folder`` is empty where nothing is kept.  ``begun`` is the time of the file system before anything was read.
+    """
+
+    workspace: Workspace
+    targets: tuple[str, ...]
+    folder: str = ""
+    begun: int = 0
+    fresh: dict[str, Group] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, workspace: Workspace, targets: tuple[str, ...]) -> CheckMemory:
+        """Read what was kept; nothing where there is no git folder that can be written."""
+        folder = remembered.cache_folder(str(workspace.root))
+        if folder is None:
+            return cls(workspace, targets)
+        try:
+            begun = remembered.file_clock(folder)
+        except OSError:
+            return cls(workspace, targets)
+        kept = remembered.load(folder, _key(workspace, targets))
+        groups = kept[0] if kept else []
+        common = [found for found in groups if "/" not in found[0]]
+        if not common or not all(remembered.is_unchanged(found) for found in common if found[0] != "places"):
+            return cls(workspace, targets, folder, begun)
+        fresh = {found[0]: found for found in groups if "/" in found[0] and remembered.is_unchanged(found)}
+        return cls(workspace, targets, folder, begun, fresh)
+
+    def is_fresh(self, ref: AppRef) -> bool:
+        """Tell whether nothing of an app has changed since it was found to be as it should be."""
+        return _name(ref) in self.fresh
+
+    def keep(self, refs: Sequence[AppRef], fresh: Iterable[AppRef], answer: Answer | None) -> None:
+        """Remember the apps that were found ``fresh`` among all that were named; ``answer`` where these are all."""
+        if not self.folder:
+            return
+        common = [remembered.installation()]
+        settings, places = self._settings(refs), self._places(refs)
+        if settings is None or places is None:
+            return
+        common += [remembered.group("settings", settings), remembered.group("places", places)]
+        if not all(remembered.is_settled(found, self.begun) for found in common):
+            return
+        apps = dict(self.fresh)
+        for ref in fresh:
+            found = self._app(ref)
+            if found is not None and remembered.is_settled(found, self.begun):
+                apps[_name(ref)] = found
+        kept = [apps[_name(ref)] for ref in refs if _name(ref) in apps]
+        remembered.save(
+            self.folder,
+            _key(self.workspace, self.targets),
+            [*common, *kept],
+            answer if len(kept) == len(refs) else None,
+        )
+
+    def _settings(self, refs: Sequence[AppRef]) -> list[str] | None:
+        """Return the files that say how apps are rendered; None where links lead elsewhere."""
+        root, settings = self.workspace.root, self.workspace.settings
+        folders = {root / DEFAULT_TEMPLATES}
+        folders |= {found for ref in refs if (found := settings.for_app(ref.environment, ref.name).templates)}
+        trees = [tree(folder) for folder in sorted(folders)]
+        if any(found is None for found in trees):
+            return None
+        return [str(root / SETTINGS_FILE), *(path for found in trees for path in found or ())]
+
+    def _places(self, refs: Sequence[AppRef]) -> list[str] | None:
+        """Return the folders that say which apps there are and which of them the targets name; None for links."""
+        root, settings = self.workspace.root, self.workspace.settings
+        base = root / settings.environments_path
+        environments = [base, *(path for path in _folders(base))]
+        candidates = [app for environment in environments[1:] for app in _folders(environment)]
+        if any(os.path.realpath(folder) != str(folder) for folder in (*environments, *candidates)):
+            return None
+        paths = [self.workspace.cwd / target for target in self.targets]
+        chosen = {ref.folder for ref in refs}
+        if all(_names_folder(path) or target.count("/") == 1 for path, target in zip(paths, self.targets, strict=True)):
+            # Without a target all apps are named: every folder can become one.
+            near = [Path(os.path.realpath(path)) for path in paths] or [base]
+            candidates = [folder for folder in candidates if any(_touch(folder, path) for path in near)]
+        witnesses = set(_witnesses(self.workspace)) - chosen
+        found = [str(path) for path in (*environments, *paths)]
+        for folder in sorted({*candidates, *witnesses} - chosen):
+            below = tree(folder)
+            if below is None:
+                return None
+            found += below
+        return found
+
+    def _app(self, ref: AppRef) -> Group | None:
+        """Return the files that an app rests on; None where they are not known."""
+        settings = self.workspace.settings.for_app(ref.environment, ref.name)
+        paths = tree(ref.folder)
+        if settings.source.argv is not None or paths is None:
+            return None
+        for path in paths:
+            if path.endswith(".j2") and _TAKES_IN.search(Path(path).read_text(encoding="utf-8")):
+                return None
+        return remembered.group(_name(ref), paths)
+
+
+def tree(folder: Path) -> list[str] | None:
+    """Return ``folder`` and all that is in it; None where there is a link, or what is neither file nor folder."""
+    found, pending = [str(folder)], [str(folder)] if folder.is_dir() else []
+    while pending:
+        for entry in sorted(os.scandir(pending.pop()), key=lambda entry: entry.name):
+            if entry.is_dir(follow_symlinks=False):
+                pending.append(entry.path)
+            elif not entry.is_file(follow_symlinks=False):
+                return None
+            found.append(entry.path)
+    return found
+
+
+def _witnesses(workspace: Workspace) -> Iterator[Path]:
+    """Yield folders of apps that show that whatever the settings name is there."""
+    settings = workspace.settings
+    base = workspace.root / settings.environments_path
+    for environment in settings.environments:
+        for folder in _folders(base / environment):
+            if next(manifest_files(folder, settings.for_app(environment, folder.name).output, workspace.root), None):
+                yield folder
+                break
+        yield from (base / environment / app for app in settings.apps_of(environment))
+    for app in settings.apps:
+        yield from (environment / app for environment in _folders(base) if (environment / app).is_dir())
+
+
+def _names_folder(path: Path) -> bool:
+    return path.is_dir() and os.path.realpath(path) == os.path.normpath(path)
+
+
+def _touch(one: Path, other: Path) -> bool:
+    return one.is_relative_to(other) or other.is_relative_to(one)
+
+
+def _folders(parent: Path) -> list[Path]:
+    if not parent.is_dir():
+        return []
+    return sorted(Path(entry.path) for entry in os.scandir(parent) if entry.is_dir() and not entry.name.startswith("."))
+
+
+def _name(ref: AppRef) -> str:
+    return f"{ref.environment}/{ref.name}"
+
+
+def _key(workspace: Workspace, targets: tuple[str, ...]) -> tuple[str, ...]:
+    return remembered.check_key(str(workspace.root), str(workspace.cwd), targets)

@@ -1,0 +1,219 @@
+"""What a run has told, for a next one where nothing has changed: an answer, and the files that it rests on (shell).
+
+Files are compared as git's index does: by size, inode and times, of the directories too, so that no file comes or goes
+unseen.  An answer may be lost or damaged at any time with no effect but time.  This is read before the command line
+is, so that it imports nothing that the interpreter has not loaded already.
+"""
+
+import os
+import sys
+from marshal import dumps, loads
+from zlib import crc32
+
+from renderer import __version__
+
+Stamp = tuple[int, int, int, int]
+"""Size, inode, and the times of the last change of content and of the last change of any kind, in nanoseconds."""
+
+Group = tuple[str, str, bytes]
+"""Files that something rests on: its name, their paths with NUL between them, and how they were, as marshal has it."""
+
+Answer = tuple[int, str, str]
+"""Exit code, what goes to stdout, what goes to stderr."""
+
+JOURNAL = ".rollstep-journal"
+"""The folder that exists while files change, below a repository's root."""
+MAX_ANSWERS = 256
+"""Answers that are kept in one folder: when there are more, all of them go."""
+
+_FORMAT = 1
+_TICK = 50_000_000
+_SECOND = 1_000_000_000
+_COMPLETE = "_ROLLSTEP_COMPLETE"
+_LANGUAGE = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
+
+
+def stamp(path: str) -> Stamp | None:
+    """Return how the file or folder at ``path`` is; None where there is none."""
+    try:
+        told = os.stat(path)
+    except OSError:
+        return None
+    return (told.st_size, told.st_ino, told.st_mtime_ns, told.st_ctime_ns)
+
+
+def installation() -> Group:
+    """Return the group of all that rollstep's own code is: its files and folders, and the folder of its libraries."""
+    package = os.path.dirname(os.path.abspath(__file__))
+    paths = [path for path in sys.path if path.endswith("-packages")]
+    for folder, folders, files in os.walk(package):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        paths += [folder, *(os.path.join(folder, name) for name in files)]
+    templates = os.path.join(os.path.dirname(package), "templates")
+    if not os.path.isdir(os.path.join(package, "templates")) and os.path.isdir(templates):
+        paths += [templates, *(entry.path for entry in os.scandir(templates))]
+    return group("installation", sorted(paths))
+
+
+def group(name: str, paths: list[str]) -> Group:
+    """Return the group of ``paths`` as they are now."""
+    return (name, "\0".join(paths), _stamps(paths))
+
+
+def _stamps(paths: list[str]) -> bytes:
+    # Version 2 knows no references, which would make the bytes depend on who else holds a number.
+    return dumps([stamp(path) for path in paths], 2)
+
+
+def is_unchanged(found: Group) -> bool:
+    """Tell whether all files of a group are as they were."""
+    return _stamps(found[1].split("\0")) == found[2]
+
+
+def is_settled(found: Group, begun: int) -> bool:
+    """Tell whether any change of a group's files after ``begun`` would have shown.
+
+    A file system's clock moves in ticks of some milliseconds, or of two seconds where times are whole seconds.
+    """
+    times = [time for told in loads(found[2]) if told is not None for time in told[2:]]
+    return all(time + (_TICK if time % _SECOND else 2 * _SECOND) < begun for time in times)
+
+
+def file_clock(folder: str) -> int:
+    """Return the time that the file system of ``folder`` gives to a file that is made now; make the folder.
+
+    Raises OSError where it cannot be written.
+    """
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, f".clock-{os.getpid()}")
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    try:
+        return os.stat(path).st_mtime_ns
+    finally:
+        os.unlink(path)
+
+
+def save(folder: str, key: tuple[str, ...], groups: list[Group], answer: Answer | None) -> None:
+    """Keep what the run of ``key`` told; any number of processes may do so at once.  No error keeps a run from its end.
+
+    ``answer`` is None where the groups alone are of use: not everything was as it should be.
+    """
+    content = dumps((_FORMAT, __version__, key, groups, answer))
+    path = os.path.join(folder, _name(key))
+    temporary = f"{path}.{os.getpid()}"
+    try:
+        os.makedirs(folder, exist_ok=True)
+        names = os.listdir(folder)
+        if len(names) > MAX_ANSWERS:
+            for name in names:
+                os.unlink(os.path.join(folder, name))
+        with open(temporary, "wb") as file:
+            file.write(crc32(content).to_bytes(4, "big") + content)
+        os.replace(temporary, path)
+    except OSError:
+        pass
+
+
+def load(folder: str, key: tuple[str, ...]) -> tuple[list[Group], Answer | None] | None:
+    """Return the groups and the answer that were kept for ``key``; None where there are none that can be read."""
+    try:
+        with open(os.path.join(folder, _name(key)), "rb") as file:
+            content = file.read()
+        if int.from_bytes(content[:4], "big") != crc32(content[4:]):
+            return None
+        form, version, kept, groups, answer = loads(content[4:])
+    except (OSError, ValueError, EOFError, TypeError):
+        return None
+    return (groups, answer) if (form, version, kept) == (_FORMAT, __version__, key) else None
+
+
+def _name(key: tuple[str, ...]) -> str:
+    return f"{crc32(repr((sys.prefix, __file__, *key)).encode(errors='surrogateescape')):08x}"
+
+
+def recall(folder: str, key: tuple[str, ...]) -> Answer | None:
+    """Return the answer for ``key`` where nothing that it rests on has changed, else None."""
+    kept = load(folder, key)
+    if kept is None or kept[1] is None:
+        return None
+    return kept[1] if all(is_unchanged(found) for found in kept[0]) else None
+
+
+def cache_folder(root: str) -> str | None:
+    """Return the folder for what is kept of the repository at ``root``: within its git folder, if it has one."""
+    git = f"{root}/.git"
+    if not os.path.isdir(git):
+        try:
+            with open(git, encoding="utf-8") as file:
+                line = file.read().rstrip("\n")
+        except (OSError, ValueError):
+            return None
+        if not line.startswith("gitdir: "):
+            return None
+        git = os.path.join(root, line.removeprefix("gitdir: "))
+        if not os.path.isdir(git):
+            return None
+    return f"{git}/rollstep/cache"
+
+
+def user_folder() -> str | None:
+    """Return the folder for what is kept of no repository: within the user's cache."""
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return f"{cache}/rollstep/answers" if os.path.isabs(cache) else None
+
+
+def check_key(root: str, cwd: str, targets: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the key of a ``render --check`` of ``targets`` that is started in ``cwd``."""
+    return ("render --check", root, cwd, *targets)
+
+
+def asked_check(arguments: list[str]) -> tuple[str, tuple[str, ...]] | None:
+    """Return folder and targets where the command line is a plain ``render --check``; None for any other."""
+    directory = "."
+    if len(arguments) > 2 and arguments[0] == "-C":
+        directory, arguments = arguments[1], arguments[2:]
+    if not arguments or arguments[0] != "render" or arguments.count("--check") != 1:
+        return None
+    targets = tuple(argument for argument in arguments[1:] if argument != "--check")
+    return None if any(target.startswith("-") for target in targets) else (directory, targets)
+
+
+def recall_check(directory: str, targets: tuple[str, ...]) -> Answer | None:
+    """Return what ``render --check`` tells where nothing has changed since it last told so; None where it has to look.
+
+    The root is found as :func:`renderer.workspace.find_root` does.
+    """
+    cwd = root = os.path.realpath(directory)
+    while not (os.path.exists(f"{root}/.git") or os.path.exists(f"{root}/rollstep.yaml")):
+        root, below = os.path.dirname(root), root
+        if root == below:
+            return None
+    folder = cache_folder(root)
+    if folder is None or os.path.lexists(f"{root}/{JOURNAL}"):
+        return None
+    return recall(folder, check_key(root, cwd, targets))
+
+
+def help_key(arguments: list[str]) -> tuple[str, ...] | None:
+    """Return the key of a command line that asks for help or for completion, which rest on rollstep alone; else None.
+
+    Help is laid out for the width of the terminal, which is found as click does it.
+    """
+    language = tuple(os.environ.get(name, "") for name in _LANGUAGE)
+    if _COMPLETE in os.environ:
+        words = (os.environ.get("COMP_WORDS", ""), os.environ.get("COMP_CWORD", ""))
+        return ("complete", os.environ[_COMPLETE], *words, *language)
+    if not arguments or len(arguments) > 2 or arguments[-1] not in ("--help", "-h"):
+        return None
+    if len(arguments) == 2 and arguments[0].startswith("-"):
+        return None
+    try:
+        columns = int(os.environ.get("COLUMNS", ""))
+    except ValueError:
+        columns = 0
+    if columns <= 0:
+        try:
+            columns = os.get_terminal_size(sys.__stdout__.fileno()).columns  # type: ignore[union-attr]
+        except (OSError, ValueError, AttributeError):
+            columns = 0
+    return ("help", str(columns), *language, *arguments)
