@@ -209,8 +209,8 @@ def test_only_changed_apps_are_looked_at(checkout: Checkout, monkeypatch: pytest
         seen.append(ref.name)
         return look(workspace, ref, *more)
 
-    monkeypatch.setattr(write_release, "current_release", noted)
     remember(checkout)
+    monkeypatch.setattr(write_release, "current_release", noted)
     checkout.edit(f"{STAGING}/rollout.yaml", "spec:", "spec: # the same")
     checkout.run("render", "--check")
     assert seen == ["web"]
