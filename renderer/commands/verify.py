@@ -15,7 +15,7 @@ from renderer.commands import options
 if TYPE_CHECKING:
     from renderer.git import Repository
     from renderer.verify import CommitVerdict
-    from renderer.verify.approved import ReviewList
+    from renderer.verify.approved import Reviews
 
 
 @click.command("verify")
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     "--reviews",
     metavar="FILE",
     default="",
-    help="Who approved what in pull requests: a JSON object of commits, each with a list of logins; - for stdin.",
+    help="Who approved what in pull requests: `forge` asks the forge of the remote; else a file (- for stdin) with a "
+    "JSON object that has a list of logins for each commit.",
 )
 @click.option(
     "-o",
@@ -80,18 +81,25 @@ def command(
     repository = Repository.open(Path(directory), allow_bare=True)
     if pre_receive:
         sys.exit(_receive(repository, branches, allow_exec, output, now))
-    approvals = Approvals(repository, _reviews(reviews)) if reviews else None
+    approvals = Approvals(repository, _reviews(repository, reviews)) if reviews else None
     verdicts = verify_commits(repository, revisions or ("HEAD",), allow_exec=allow_exec, approvals=approvals)
     click.echo(FORMATS[output](verdicts), nl=False)
     _tell(verdicts, summary(verdicts))
     sys.exit(1 if any(verdict.all_findings for verdict in verdicts) else 0)
 
 
-def _reviews(file: str) -> ReviewList:
-    """Return the reviews that a file (``-``: standard input) lists; refuse what is none."""
+def _reviews(repository: Repository, file: str) -> Reviews:
+    """Return the reviews that the forge knows, or that a file (``-``: standard input) lists; refuse what is none."""
     import json
 
     from renderer.verify.approved import ReviewList
+
+    if file == "forge":
+        from renderer.forges.reviews import ForgeReviews
+        from renderer.forges.site import find_site
+        from renderer.settings import load_settings
+
+        return ForgeReviews(find_site(repository, load_settings(repository.root).forge))
 
     try:
         listed = json.loads(sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8"))

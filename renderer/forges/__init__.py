@@ -63,11 +63,7 @@ class Forge(Protocol):
 
 def open_forge(site: Site) -> Forge:
     """Return the forge at ``site``; raise RollstepError where there is no token for it in the environment."""
-    if not site.token:
-        names = " or ".join(site.token_names)
-        hint = f"set {names}, with a token that may write pull requests and push"
-        raise RollstepError([Finding("", 0, 0, "", f"there is no token for {site.title} at {site.host}", hint)])
-    client = Client(site.api, site.headers, site.title, site.token)
+    client = client_of(site)
     if site.type == "github":
         from renderer.forges.github import GitHub
 
@@ -83,6 +79,15 @@ def open_forge(site: Site) -> Forge:
     from renderer.forges.gitea import Gitea
 
     return Gitea(client, site.path)
+
+
+def client_of(site: Site) -> Client:
+    """Return the way to the API of ``site``; raise RollstepError where there is no token in the environment."""
+    if not site.token:
+        names = " or ".join(site.token_names)
+        hint = f"set {names}, with a token that may write pull requests and push"
+        raise RollstepError([Finding("", 0, 0, "", f"there is no token for {site.title} at {site.host}", hint)])
+    return Client(site.api, site.headers, site.title, site.token)
 
 
 def plain_body(text: str | None) -> str:

@@ -43,6 +43,10 @@ class Answer:
     next_page: str | None
 
 
+class NotFoundError(RollstepError):
+    """The forge has nothing at that place, or not for this token."""
+
+
 @dataclass(frozen=True)
 class Client:
     """The API at ``base``; ``headers`` have the token, which is taken out of every word that comes back."""
@@ -136,7 +140,8 @@ class Client:
         elif error.code >= 500:
             hint = "the forge has trouble of its own: try again later"
         place = urlsplit(url).path
-        return self._error(f"answered {method} {place} with {error.code}" + (f": {said}" if said else ""), hint)
+        refusal = self._error(f"answered {method} {place} with {error.code}" + (f": {said}" if said else ""), hint)
+        return NotFoundError(refusal.findings) if error.code == 404 else refusal
 
     def _unreachable(self, error: OSError) -> RollstepError:
         reason = getattr(error, "reason", error)
