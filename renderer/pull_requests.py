@@ -72,7 +72,8 @@ class PullRequests:
         """
         if not self.request.dry_run:
             _ = self.forge
-            self._fetch()
+            self._fetch(self.base, f"{PREFIX}/*")
+            self._check_base()
         made = each(candidates, lambda candidate: self._steps(candidate, now))
         steps = [step for group in made for step in group]
         check([step.outcome for step in steps])
@@ -86,20 +87,24 @@ class PullRequests:
     def close(self, refs: Sequence[AppRef], comment: str) -> list[Result]:
         """Close every open pull request of ``refs`` with ``comment``, and delete their branches."""
         prefixes = {app_prefix(ref): ref for ref in refs}
-        found = [pr for pr in self.forge.find(f"{PREFIX}/") if prefix_of(pr.head) in prefixes]
         if self.request.dry_run:
-            return [closed(prefixes[prefix_of(pr.head)], pr, "planned") for pr in found]
+            known = [(ref, head) for prefix, ref in prefixes.items() for head in self._branches(prefix)]
+            return [Result(ref.name, ref.environment, "planned", head, self.base, "close", "") for ref, head in known]
+        found = [pr for pr in self.forge.find(f"{PREFIX}/") if prefix_of(pr.head) in prefixes]
         for current in found:
             self.forge.close(current, comment)
-        self._fetch()
+        self._fetch(f"{PREFIX}/*")
         self._delete([head for prefix in prefixes for head in self._branches(prefix)])
         return [closed(prefixes[prefix_of(pr.head)], pr, "closed") for pr in found]
 
-    def _fetch(self) -> None:
-        """Fetch the base and our branches; refuse where the base is not what is checked out."""
-        specs = [f"+refs/heads/{name}:refs/remotes/{self.remote}/{name}" for name in (self.base, f"{PREFIX}/*")]
+    def _fetch(self, *names: str) -> None:
+        """Fetch branches as they are on the remote now."""
+        specs = [f"+refs/heads/{name}:refs/remotes/{self.remote}/{name}" for name in names]
         arguments = ("fetch", "--quiet", "--prune", self.remote, *specs)
         run_remote(self.repository, *arguments, environment=self.environment)
+
+    def _check_base(self) -> None:
+        """Refuse where the base is not what is checked out."""
         there, here = tip(self.repository, f"refs/remotes/{self.remote}/{self.base}"), self.repository.head.sha
         if there != here:
             message = f"is not what {self.remote} has: a pull request would have other commits in it"
