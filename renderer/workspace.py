@@ -150,6 +150,15 @@ def open_releases(workspace: Workspace, targets: Sequence[str], now: datetime) -
     return each(workspace.apps(targets), lambda ref: open_release(workspace, ref, now))
 
 
+def resolve_rollout(
+    app: App, rollout: Rollout, state: State | None, rendered: Sequence[Manifest], now: datetime
+) -> Resolved:
+    """Resolve the world of an app as its settings ask for it, whether its parts fit each other or not."""
+    settings = app.settings
+    choices = (settings.controller_version, frozenset(settings.step_plugins), settings.replicas, settings.order)
+    return resolve(rollout, app.manifests, state, rendered, now, *choices)
+
+
 def resolve_app(app: App, root: Path, state: State | None, rendered: Sequence[Manifest], now: datetime) -> Release:
     """Put a loaded app and what was rendered of it together; raise RollstepError where the engine can't run it."""
     rollout = read_rollout(app)
@@ -158,12 +167,9 @@ def resolve_app(app: App, root: Path, state: State | None, rendered: Sequence[Ma
         hint = "give the Rollout its name back, or remove status.yaml and the rendered folder to start anew"
         place = state.source.position(("rollout",))
         raise RollstepError([Finding(state.source.file, *place, "rollout", message, hint)])
-    gates = frozenset(app.settings.step_plugins)
     _check_owner(app, rollout)
-    settings = app.settings
-    choices = (settings.controller_version, gates, settings.replicas, settings.order)
-    resolved = resolve(rollout, app.manifests, state, rendered, now, *choices)
-    if settings.order != "step":
+    resolved = resolve_rollout(app, rollout, state, rendered, now)
+    if app.settings.order != "step":
         _check_order(app, resolved.world)
     if state is not None:
         _check_status(resolved.world, state)

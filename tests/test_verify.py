@@ -379,3 +379,19 @@ def test_a_commit_that_touches_no_app_costs_no_rendering(copy: Copy, monkeypatch
 
     monkeypatch.setattr("renderer.verify.loading.load_app", never)
     assert copy.does("HEAD~1..") == []
+
+
+@pytest.mark.parametrize("app", ["prod/web", "prod/api"])
+def test_a_release_in_phases_is_legal_phase_by_phase(tmp_path: Path, app: str) -> None:
+    Checkout(tmp_path / "repo")
+    copy = Copy(tmp_path / "repo")
+    copy.edit("rollstep.yaml", "defaults:\n", "defaults:\n  order: phases\n")
+    copy.run("advance", app, "--include-sources", "--no-validate", "--now", "2026-03-01T08:00:00Z")
+    name = app.partition("/")[2]
+    copy.run("set", "image", app, f"{name}={name}:2", "--no-validate", "--now", "2026-03-01T09:00:00Z")
+    for hour in range(10, 16):
+        copy.run("advance", app, "--no-validate", "--now", f"2026-03-01T{hour}:00:00Z")
+        copy.run("promote", app, "--no-validate", "--now", f"2026-03-01T{hour}:30:00Z")
+    assert len(copy.subjects) > 5
+    copy.run("verify")
+    copy.run("replay")

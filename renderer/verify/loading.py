@@ -15,13 +15,12 @@ from renderer.load import App, load_app
 from renderer.manifest import Manifest
 from renderer.model import EPOCH, World
 from renderer.rendered_folder import read_rendered
-from renderer.resolve import resolve
 from renderer.settings import DEFAULT_TEMPLATES, SETTINGS_FILE, Settings, parse_settings
 from renderer.state import State
 from renderer.verify.app_state import AppState, Place
 from renderer.verify.objects import Objects
 from renderer.verify.snapshot import LINK, Snapshot
-from renderer.workspace import Release, read_rollout, relative, resolve_app
+from renderer.workspace import Release, read_rollout, relative, resolve_app, resolve_rollout
 from renderer.write import KUSTOMIZATION
 from renderer.yaml_io import decode, load_documents
 
@@ -106,12 +105,8 @@ class Loader:
         Raises RollstepError where nothing can be made of it.
         """
         app, status = self.app(sha, state.place), state.state()
-        gates = frozenset(app.settings.step_plugins)
-        manifests = list(_manifests(state))
         now = status.last_update_time if status is not None else EPOCH
-        version = app.settings.controller_version
-        owner = app.settings.replicas
-        return resolve(read_rollout(app), app.manifests, status, manifests, now, version, gates, owner).world
+        return resolve_rollout(app, read_rollout(app), status, list(_manifests(state)), now).world
 
     def _takes_in(self, place: Place, files: Mapping[str, TreeFile]) -> bool:
         """Tell whether files elsewhere belong to the app: a link leads there, or a template takes one in."""
