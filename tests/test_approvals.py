@@ -210,6 +210,12 @@ def test_rules_are_weakened_by_those_alone_who_could_approve(team: Team) -> None
     assert "rollstep.yaml for prod: " in team.run("verify", "HEAD~1..", code=1).stdout
     team.approve("bob")
     team.run("verify", "HEAD~1..")
+    team.edit("rollstep.yaml", "approvals: 1", "approvals: 1\n    source: {exec: [./print]}")
+    team.become("eve", sign=True)
+    team.commit("Print what I like")
+    assert "rollstep.yaml for prod: " in team.run("verify", "HEAD~1..", code=1).stdout
+    team.git("reset", "--quiet", "--hard", "HEAD~1")
+    team.become("alice", sign=True)
     team.run("freeze", "add", "--until", "2099-01-01T00:00:00Z", "--reason", "Rest", "--env", "prod")
     team.run("verify", "HEAD~1..")
     team.become("alice")

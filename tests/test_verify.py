@@ -10,7 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from tests.commands import Checkout
 from tests.ten_steps import STEPS, ten_steps
@@ -395,3 +397,27 @@ def test_a_release_in_phases_is_legal_phase_by_phase(tmp_path: Path, app: str) -
     assert len(copy.subjects) > 5
     copy.run("verify")
     copy.run("replay")
+
+
+@hypothesis.settings(max_examples=8, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
+@hypothesis.given(st.data())
+def test_no_line_of_ours_can_be_changed(mid_release: Copy, data: st.DataObject) -> None:
+    legal = mid_release.head
+    ours = [
+        path
+        for path in mid_release.git("ls-files", f"{WEB}/rendered", f"{WEB}/status.yaml").split()
+        if not path.endswith("OWNERS")
+    ]
+    file = mid_release.root / data.draw(st.sampled_from(ours), label="file")
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    at = data.draw(st.integers(0, len(lines) - 1), label="line")
+    edit = data.draw(st.sampled_from(["drop", "double", "change", "comment"]), label="edit")
+    line = lines[at]
+    lines[at] = {"drop": "", "double": line * 2, "change": line[:-2] + "x\n", "comment": f"{line[:-1]} #\n"}[edit]
+    file.write_text("".join(lines), encoding="utf-8")
+    try:
+        mid_release.git("commit", "--quiet", "--all", "--message=Hotfix")
+        told = mid_release.run("verify", "HEAD~1..", code=1).stdout
+        assert file.relative_to(mid_release.root).as_posix() in told
+    finally:
+        mid_release.git("reset", "--quiet", "--hard", legal)

@@ -14,7 +14,7 @@ from renderer.errors import Finding
 from renderer.freeze import BREAK_GLASS, FREEZES_FILE, Freeze, holding
 from renderer.freeze_file import parse_freezes
 from renderer.git_objects import object_names
-from renderer.settings import SETTINGS_FILE
+from renderer.settings import SETTINGS_FILE, AppSettings
 from renderer.verify.app_state import Place
 from renderer.verify.approved import Approvals
 from renderer.verify.loading import Loader
@@ -73,10 +73,7 @@ class Policy:
             environment, _, app = folder.removeprefix(prefix).partition("/")
             old, new = before.for_app(environment, app), after.for_app(environment, app)
             if app and "/" not in app and old.approvals:
-                yield (
-                    Place.of(before, environment, app),
-                    (old.approvals, old.approvers) != (new.approvals, new.approvers),
-                )
+                yield Place.of(before, environment, app), _asked(old) != _asked(new)
 
     def _lifted(self, change: Change) -> Iterator[Freeze]:
         """Yield the freezes that would hold on, and don't after the commit."""
@@ -110,3 +107,8 @@ class Policy:
             text = decode(self._loader.objects.contents([blob])[blob], FREEZES_FILE) if blob else ""
             self._freezes[sha] = parse_freezes(text)
         return self._freezes[sha]
+
+
+def _asked(settings: AppSettings) -> tuple[object, ...]:
+    """Return what of an app's settings others rely on: a command's manifests can't be held against their source."""
+    return settings.approvals, settings.approvers, settings.source.argv
