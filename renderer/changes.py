@@ -41,7 +41,8 @@ class StepChange:
     options that decide what comes of it (``advance --to 3``); ``step`` counts from 0 to
     ``steps`` as ``currentStepIndex`` does, both None without steps; ``weight`` is the canary's percentage and
     ``traffic`` says the same in words where that is more than a percentage (``20/1000 to 7776f59c58``); ``stable`` and
-    ``canary`` are pod-template-hashes; ``detail`` ends the subject, ``note`` begins the body.
+    ``canary`` are pod-template-hashes; ``detail`` and ``phase`` (where a step is committed in phases) end the subject,
+    ``note`` begins the body.
     """
 
     app: str
@@ -57,6 +58,7 @@ class StepChange:
     detail: str = ""
     note: str = ""
     verb: str = ""
+    phase: str = ""
     replica_sets: tuple[ReplicaSetChange, ...] = ()
     objects: tuple[ObjectChange, ...] = ()
 
@@ -68,7 +70,7 @@ class StepChange:
         traffic = self.traffic
         if not traffic and self.weight is not None and self.canary:
             traffic = f"{self.weight}% to {self.canary}"
-        return ", ".join(part for part in (what, traffic, self.detail) if part)
+        return ", ".join(part for part in (what, traffic, self.detail, self.phase) if part)
 
     @property
     def replica_set_rows(self) -> list[list[str]]:
@@ -94,6 +96,7 @@ class StepChange:
             "Env": self.environment,
             "Verb": self.verb,
             "Step": "" if self.step is None or self.steps is None else f"{self.step}/{self.steps}",
+            "Phase": self.phase,
             "Revision": str(self.revision),
             "Stable": self.stable,
             "Canary": self.canary,

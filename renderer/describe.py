@@ -60,6 +60,11 @@ def _steps_done(move: Move, steps: tuple[CanaryStep, ...]) -> list[str]:
     return [str(step) for step in steps[start : (new.current_step_index or 0) + 1] if step.pause is None]
 
 
+def phase_of(move: Move) -> str:
+    """Return the phase that a move is, where a step is committed in phases; empty where it moves no object."""
+    return move.after.phase if move.after.order == "phases" and move.before != move.after else ""
+
+
 def _scaling_text(move: Move) -> str:
     before = {rs.name: rs.replicas for rs in move.before.replica_sets}
     after = {rs.name: rs.replicas for rs in move.after.replica_sets}
@@ -159,6 +164,7 @@ def step_change(move: Move, app: str, environment: str, verb: str, note: str = "
         canary=newest if newest != after.status.stable_rs else "",
         detail="promoted" if action == "step" and _promotes(move) else "",
         note=note,
+        phase=phase_of(move),
         replica_sets=_replica_set_changes(move),
         objects=_object_changes(move),
     )

@@ -215,6 +215,10 @@ class Session:
             raise UsageError(
                 f"the commits of {place} go by pull request: --to cannot go beyond the next one", hint=hint
             )
+        if self.workspace.settings.for_app(ref.environment, ref.name).order != "step":
+            place = f"{ref.environment}/{ref.name}"
+            message = f"the steps of {place} are committed in phases: --to has to wait between them"
+            raise UsageError(message, hint="add --wait, such as --wait kubernetes")
         begun = False
 
         def verb(world: World) -> Move | None:

@@ -12,12 +12,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from renderer.committed import rendered
-from renderer.destinations import is_safe_shift, keeps_pods
+from renderer.destinations import is_safe_shift, keeps_pods, needed
 from renderer.engine.experiment import is_of_experiment
 from renderer.engine.reconcile import reconcile
+from renderer.engine.replica_counts import replica_counts_for_traffic_routed_canary
+from renderer.engine.replicas import get_current_set_weight
 from renderer.engine.settle import MAX_PASSES
 from renderer.manifest import Body, ObjectKey
-from renderer.model import ReplicaSet, World, Write
+from renderer.model import ReplicaSet, Rollout, RolloutStatus, World, Write
 
 EXPAND, SHIFT, CONTRACT = "expand", "shift", "contract"
 PHASES = (EXPAND, SHIFT, CONTRACT)
@@ -55,6 +57,25 @@ def next_round(world: World, *, hold_step: int | None = None) -> Round:
     raise AssertionError(f"the release of {world.rollout.name} does not come to rest")
 
 
+def early_contractions(rollout: Rollout) -> list[int]:
+    """Return the steps at which the controller would take pods away from the canary before it takes their traffic.
+
+    It lowers a weight only when the ReplicaSets have the size that the lower one asks for (``reconcileTrafficRouting``
+    of v1.9 asks ``AtDesiredReplicaCountsForCanary`` first), which no order of commits can make safe.
+    """
+    canary = rollout.canary
+    if canary is None or canary.traffic_routing is None:
+        return []
+    found, old, least = [], 0, 0
+    for index in range(len(canary.steps)):
+        status = RolloutStatus(current_step_index=index, current_pod_hash="canary", stable_rs="stable")
+        new, _ = replica_counts_for_traffic_routed_canary(rollout, status, None, None, None)
+        if new < min(old, least):
+            found.append(index)
+        old, least = new, needed(rollout, get_current_set_weight(rollout, status))
+    return found
+
+
 def as_observed(world: World) -> World:
     """Return the world with no more available pods than are asked for: those that are too many are about to go."""
     return replace(world, replica_sets=tuple(_observed(rs) for rs in world.replica_sets))
@@ -68,7 +89,7 @@ def _observed(rs: ReplicaSet) -> ReplicaSet:
 
 def _ended(base: World, world: World, writes: list[Write], *, left: bool) -> Round:
     phase = next(iter(sorted({_phase_of(kind) for kind in _kinds(base, world)}, key=PHASES.index)), "")
-    return Round(replace(as_observed(world), phase=phase, phase_left=left), tuple(writes))
+    return Round(replace(world, phase=phase, phase_left=left), tuple(writes))
 
 
 def _phase_of(kind: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from renderer.autoscaling import is_autoscaled, most_pods, pods_between
-from renderer.describe import move_text
+from renderer.describe import move_text, phase_of
 from renderer.duration import human_duration
 from renderer.engine.experiment import is_of_experiment
 from renderer.engine.settle import catch_up
@@ -150,7 +150,7 @@ def _row(number: int, before: World, move: Move, reason: Wait, following: Wait |
     after = move.after
     return PlannedStep(
         step=after.status.current_step_index if steps_of(after) else None,
-        action=move_text(move),
+        action=", ".join(part for part in (move_text(move), phase_of(move)) if part),
         replica_sets=_planned_sets(after),
         starts="now" if number == 0 and reason == NO_WAIT and catch_up(before) == before else _trigger(before, reason),
         ends="complete" if following is None else _trigger(move.after, following),
@@ -167,7 +167,9 @@ def _trigger(before: World, reason: Wait) -> str:
     """Return what moves the release on from ``before``, where it waits for ``reason``."""
     if reason.until is not None:
         return f"after {human_duration((reason.until - before.now).total_seconds())}"
-    return "promote" if reason.reason else "pods are available"
+    if reason.reason:
+        return "promote"
+    return "live" if before.order == "phases" and before.phase else "pods are available"
 
 
 def peak_pods(move: Move) -> int:

@@ -16,7 +16,7 @@ from renderer.engine import actions, next_wakeup, settle
 from renderer.engine.gates import is_gate, open_gate
 from renderer.engine.settle import Settled, catch_up
 from renderer.model import CanaryStep, CanaryStrategy, RolloutStatus, World, Write
-from renderer.phases import CONTRACT, Round, next_round
+from renderer.phases import CONTRACT, Round, as_observed, next_round
 
 MAX_MOVES = 1000
 """More commits than any release needs: a guard against a release that never ends."""
@@ -90,7 +90,7 @@ def go_on(world: World, promoted: World) -> Move | None:
     None where nothing comes of it.  In the middle of a step that is committed in phases, a promotion is a person's word
     that the last phase is live, and the next one follows.
     """
-    if _in_phases(world) and _is_between_phases(world):
+    if _in_phases(world) and is_between_phases(world):
         return advance(world)
     if promoted.status.current_step_index == world.status.current_step_index:
         move = advance(promoted)
@@ -248,7 +248,8 @@ def _in_phases(world: World) -> bool:
     return world.order == "phases" and bool(world.status.stable_rs)
 
 
-def _is_between_phases(world: World) -> bool:
+def is_between_phases(world: World) -> bool:
+    """Tell whether more of the last step is to come once what was committed is live."""
     return world.phase_left or any(rs.available_replicas < rs.replicas for rs in world.replica_sets)
 
 
@@ -267,6 +268,13 @@ def _advance_phase(world: World, to_step: int | None) -> Move | None:
     return Move(world, after, writes) if moved(world, after) else None
 
 
+def _has_begun(world: World, after: World) -> bool:
+    """Tell whether the release that ``after`` is in is the one that the last commit was about."""
+    newest = world.replica_set_by_hash(after.status.current_pod_hash)
+    begun = newest is not None and newest.revision == max(rs.revision for rs in world.replica_sets)
+    return begun or not is_new_release(world, after)
+
+
 def _held_round(world: World) -> Round:
     """Return the first phase of what the current step asks for; where the steps begin anew, of the first one."""
     if not steps_of(world):
@@ -281,9 +289,10 @@ def _react_in_phases(world: World, since: World | None) -> Move:
 
     Whether that commit is live is not known here, so no pods are taken away: :func:`advance` does that.
     """
-    done = _held_round(world)
+    # A render has the pods as the last commit had them; a verb counts none that this commit was to take away.
+    done = _held_round(world if since is None else as_observed(world))
     after, writes = done.world, done.writes
-    if since is None and world.phase_left and not is_new_release(world, after):
+    if since is None and world.phase_left and _has_begun(world, after):
         return Move(world, world, ())
     if after.phase == CONTRACT:
         return Move(world, replace(world, phase=(since or world).phase, phase_left=True), ())

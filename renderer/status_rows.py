@@ -8,7 +8,7 @@ from renderer.describe import current, wait_text
 from renderer.discover import AppRef
 from renderer.engine.gates import open_gate
 from renderer.model import World, format_time
-from renderer.release import steps_of, wait
+from renderer.release import is_between_phases, steps_of, wait
 from renderer.roles import traffic_weight
 
 STATUS_COLUMNS = {
@@ -42,6 +42,8 @@ def status_row(ref: AppRef, world: World) -> dict[str, Any]:
     row["revision"] = world.rollout.revision
     held = status.pause_conditions or world.rollout.paused or open_gate(world.rollout, status)
     row["message"] = wait_text(reason, world) if held else status.message
+    if world.order == "phases" and is_between_phases(world):
+        row["message"] = f"{world.phase or 'committed'}: the next phase follows when this is live"
     if reason.until is not None:
         row["until"] = format_time(reason.until)
     return row

@@ -55,7 +55,7 @@ def transition(world: World, verb: str) -> Transition | None:
             return None
         return None if move is None else Transition(verb, move)
     if verb == "edit" or verb in EDITS:
-        return Transition(verb, react(world))
+        return Transition(verb, react(world, since=world))
     if verb == "render":
         move = react(world)
         return Transition(verb, move, keep_time=not moved(world, move.after))

@@ -15,8 +15,9 @@ from renderer.engine import check_supported
 from renderer.engine.step_hash import compute_step_hash
 from renderer.errors import Finding, RollstepError, UsageError, each
 from renderer.load import App, load_app
-from renderer.manifest import Manifest, Source
+from renderer.manifest import Manifest, Source, field_path
 from renderer.model import Rollout, World
+from renderer.phases import early_contractions
 from renderer.pod_template import default_rollout
 from renderer.release import steps_of
 from renderer.render import RenderContext, render
@@ -197,12 +198,20 @@ def _check_owner(app: App, rollout: Rollout) -> None:
 
 
 def _check_order(app: App, world: World) -> None:
-    """Refuse phases where an autoscaler has the number of pods: what has to be there is not said by any commit then."""
+    """Refuse phases where no order of commits is safe: what an autoscaler scales, and what the controller empties."""
+    source = app.rollout.source
+    findings = []
     if world.autoscaler is not None:
-        source = app.rollout.source
         message = f"the autoscaler {world.autoscaler['metadata']['name']} sets the pods, and order: phases counts them"
         hint = "choose `replicas: rollstep` or `order: step` in rollstep.yaml"
-        raise RollstepError([Finding(source.file, *source.position(("spec",)), "spec.replicas", message, hint)])
+        findings.append(Finding(source.file, *source.position(("spec",)), "spec.replicas", message, hint))
+    for index in early_contractions(world.rollout):
+        path = ("spec", "strategy", "canary", "steps", index)
+        message = "takes pods from the canary before their traffic, as the controller does it: order: phases refuses it"
+        hint = "let weights and the canary's scale only grow, or choose `order: step` in rollstep.yaml"
+        findings.append(Finding(source.file, *source.position(path), field_path(path), message, hint))
+    if findings:
+        raise RollstepError(findings)
 
 
 def _check_status(world: World, state: State) -> None:

@@ -8,15 +8,18 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from renderer import destinations, phases, release
+from renderer.committed import moved
 from renderer.engine import actions
 from renderer.engine.settle import catch_up
 from renderer.model import World
-from renderer.release import Move
+from renderer.phases import PHASES
+from renderer.plan import make_plan
+from renderer.release import Move, react
 from renderer.verbs import acting, promoting
 from tests.ordering_model import STEPS, App, Simulation, UnsafeError, blue_green, explore, pods, routed
 
@@ -155,6 +158,43 @@ def forked(simulation: Simulation) -> Simulation:
     return other
 
 
+@pytest.mark.parametrize("name", APPS)
+def test_every_phase_is_rendered_the_same_again_and_planned(name: str) -> None:
+    simulation = begun(APPS[name]())
+    planned = make_plan(simulation.world)
+    peak, happened = 0, []
+    for _ in range(60):
+        assert not moved(simulation.world, react(simulation.world).after)
+        simulation.apply_all()
+        peak = max(peak, simulation.sum_of_pods())
+        if not simulation.is_live() or not go_on(simulation):
+            break
+        happened.append(simulation.world.phase)
+    assert [row.action.rpartition(", ")[2] for row in planned.steps if row.action.endswith(PHASES)] == [
+        phase for phase in happened if phase
+    ]
+    assert peak <= planned.peak_pods
+
+
+def test_a_person_who_promotes_between_phases_says_that_the_last_is_live() -> None:
+    simulation = begun(APPS["nginx"]())
+    simulation.apply_all()
+    assert simulation.do(promoting(actions.promote))
+    assert (simulation.world.phase, simulation.world.status.current_step_index) == ("shift", 1)
+    assert simulation.do(promoting(actions.promote))
+    assert (simulation.world.phase, simulation.world.status.current_step_index) == ("expand", 2)
+
+
+def test_steps_that_empty_the_canary_before_its_traffic_are_found() -> None:
+    steps = ({"setWeight": 70}, {"setWeight": 24}, {"pause": {}}, {"setCanaryScale": {"replicas": 1}}, *STEPS[2:])
+    for dynamic in (False, True):
+        app = routed("istio", 8, steps, dynamicStableScale=dynamic)
+        assert phases.early_contractions(app.world.rollout) == [1]
+        with pytest.raises(UnsafeError):
+            to_the_end(begun(app))
+    assert not phases.early_contractions(routed("istio", 8, SCALE).world.rollout)
+
+
 SAFE_IN_STEPS = {"nginx, no steps", "blue-green", "blue-green, preview", "blue-green, no delay"}
 """Releases whose every commit waits for pods or for a person in any order, as they have no steps."""
 
@@ -268,6 +308,7 @@ class Histories(RuleBasedStateMachine):
             app = routed(router, replicas, weighted, order=self.order, dynamicStableScale=True, **rolling)
         else:
             app = routed(router, replicas, steps, order=self.order, scaleDownDelaySeconds=delay, **rolling)
+        assume(not phases.early_contractions(app.world.rollout))
         self.simulation = Simulation(app)
 
     @rule(verb=st.sampled_from(sorted(VERBS)))
