@@ -9,23 +9,27 @@ committed then is what a controller leaves that was stopped there, so the next r
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from renderer.committed import rendered
-from renderer.destinations import is_safe_shift, keeps_pods, needed
+from renderer.destinations import is_safe_shift, keeps_pods
 from renderer.engine.experiment import is_of_experiment
 from renderer.engine.reconcile import reconcile
 from renderer.engine.replica_counts import replica_counts_for_traffic_routed_canary
 from renderer.engine.replicas import get_current_set_weight
 from renderer.engine.settle import MAX_PASSES
+from renderer.engine.spec import max_traffic_weight
 from renderer.manifest import Body, ObjectKey
-from renderer.model import ReplicaSet, Rollout, RolloutStatus, World, Write
+from renderer.model import CanaryStep, ReplicaSet, Rollout, RolloutStatus, World, Write
 
 EXPAND, SHIFT, CONTRACT = "expand", "shift", "contract"
 PHASES = (EXPAND, SHIFT, CONTRACT)
 SELECT, WEIGH = "select", "weigh"
 """The two kinds of writes of the phase ``shift``: selectors, and all other objects of routers."""
 
+MANY = 1000
+"""A number of pods that makes every difference of weights one of pods."""
 _SELECTORS = frozenset({"Service", "DestinationRule"})
 
 
@@ -66,14 +70,19 @@ def early_contractions(rollout: Rollout) -> list[int]:
     canary = rollout.canary
     if canary is None or canary.traffic_routing is None:
         return []
-    found, old, least = [], 0, 0
-    for index in range(len(canary.steps)):
+    # What holds for a few pods must hold after a scale as well.
+    sizes = (replace(rollout, replicas=replicas) for replicas in (rollout.replicas, MANY))
+    return sorted({index for size in sizes for index in _early(size, canary.steps)})
+
+
+def _early(rollout: Rollout, steps: Sequence[CanaryStep]) -> Iterator[int]:
+    old = share = 0
+    for index in range(len(steps)):
         status = RolloutStatus(current_step_index=index, current_pod_hash="canary", stable_rs="stable")
         new, _ = replica_counts_for_traffic_routed_canary(rollout, status, None, None, None)
-        if new < min(old, least):
-            found.append(index)
-        old, least = new, needed(rollout, get_current_set_weight(rollout, status))
-    return found
+        if new < min(old, share):
+            yield index
+        old, share = new, get_current_set_weight(rollout, status) * rollout.replicas // max_traffic_weight(rollout)
 
 
 def as_observed(world: World) -> World:

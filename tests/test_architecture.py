@@ -163,7 +163,7 @@ LOADERS = {"engine.routers": {"importlib"}, "pod_template.table": {"importlib.re
 IMPURE_CALLS = {"__import__", "breakpoint", "eval", "exec", "input", "now", "open", "print", "today", "utcnow"}
 
 OWNERS = {
-    "click": {"cli", "commands", "operate", "propose", "pull_requests", "push", "write_release"},
+    "click": {"cli", "commands", "operate", "propose", "pull_requests", "push", "waiting", "write_release"},
     "git": {"git"},
     "jinja2": {"layouts", "sources"},
     "jsonschema": {"kubeconform", "settings_check"},
