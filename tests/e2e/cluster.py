@@ -19,7 +19,9 @@ ADDRESS = "10.96.255.1"
 PODS = "10.244.0.0/16"
 NODE = "node-0"
 NAMESPACE = "default"
-CONTROLLERS = "replicaset,deployment,endpointslice,endpoint,namespace,garbagecollector"
+CONTROLLERS = (
+    "replicaset,deployment,endpointslice,endpoint,namespace,garbagecollector,disruption,horizontalpodautoscaling"
+)
 
 
 class Cluster:
@@ -84,6 +86,7 @@ class Cluster:
             f"--kubeconfig={self.kubeconfig}",
             f"--controllers={CONTROLLERS}",
             "--leader-elect=false",
+            "--horizontal-pod-autoscaler-sync-period=1s",
             # A slice is written as soon as a pod changes: the tests are about the order of rollstep's own changes.
             "--endpointslice-updates-batch-period=0s",
             "--kube-api-qps=200",

@@ -19,7 +19,9 @@ PRUNED = (
     "apps/v1/ReplicaSet",
     "core/v1/Service",
     "core/v1/ConfigMap",
+    "autoscaling/v2/HorizontalPodAutoscaler",
     "networking.k8s.io/v1/Ingress",
+    "policy/v1/PodDisruptionBudget",
     "gateway.networking.k8s.io/v1/HTTPRoute",
 )
 
