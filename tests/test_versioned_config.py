@@ -31,7 +31,7 @@ from renderer.versioned_config import (
     rewritten,
     versioned,
 )
-from renderer.yaml_io import load_documents
+from renderer.yaml_io import dump, load_documents
 from tests.commands import NOON, Checkout
 from tests.worlds import NOON as NOW
 
@@ -267,6 +267,39 @@ def test_the_template_of_a_workload_is_rewritten() -> None:
     name = f"web-{content_hash(config)}"
     assert ("ConfigMap", name) in references(manifests[0].body["spec"]["template"])
     assert names_of(manifests) == {("ConfigMap", "web"): name}
+
+
+def test_a_workload_and_its_configuration_are_released_together(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path / "repo")
+    folder = checkout.root / "environments/dev/ref"
+    folder.mkdir()
+    rollout = read(ROLLOUT)
+    template = rollout["spec"].pop("template")
+    del rollout["metadata"]["namespace"]
+    rollout["spec"]["workloadRef"] = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}}
+    deployment["spec"] = {"replicas": 0, "selector": rollout["spec"]["selector"], "template": template}
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web"}, "data": {"level": "info"}}
+    del template["spec"]["containers"][0]["envFrom"][1]
+    for name, body in (("rollout", rollout), ("deployment", deployment), ("config", config)):
+        (folder / f"{name}.yaml").write_text(dump(body), encoding="utf-8")
+    checkout.edit("rollstep.yaml", "defaults:\n", "defaults:\n  versionedConfig: [web]\n")
+    checkout.commit()
+    checkout.run("advance", "dev/ref", "--now", NOON)
+    assert list(checkout.objects("dev/ref", ["ConfigMap"])) == [f"ConfigMap/web-{content_hash(config)}"]
+    checkout.edit("environments/dev/ref/config.yaml", "info", "debug")
+    checkout.commit()
+    checkout.run("advance", "dev/ref", "--now", NOON)
+    made = checkout.objects("dev/ref", ["ReplicaSet", "ConfigMap"])
+    named = [references(body["spec"]["template"]) for key, body in made.items() if key.startswith("ReplicaSet/")]
+    assert len(named) == 2
+    assert {f"{kind}/{name}" for refs in named for kind, name in refs} == {
+        key for key in made if key.startswith("ConfigMap/")
+    }
+    before = checkout.snapshot()
+    refused = checkout.run("undo", "dev/ref", "--now", NOON, code=1)
+    assert "the pod template is in Deployment web" in refused.stderr
+    assert checkout.snapshot() == before
 
 
 @pytest.fixture

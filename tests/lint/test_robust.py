@@ -21,8 +21,12 @@ from renderer.yaml_io import load_documents
 
 CASES = Path(__file__).parent / "cases"
 BODIES = [
-    [document.value for document in load_documents((CASES / code / "good" / "web.yaml").read_text(), code)]
-    for code in ("RS234", "RS302", "RS307", "RS410", "RS420", "RS228")
+    [document.value for document in load_documents((CASES / code / "good" / file).read_text(), code)]
+    for codes, file in (
+        (("RS234", "RS302", "RS307", "RS410", "RS420", "RS228", "RS313"), "web.yaml"),
+        (("RS314", "RS315", "RS316", "RS317"), "environments/prod/web/web.yaml"),
+    )
+    for code in codes
 ]
 JSON = st.recursive(
     st.none()
