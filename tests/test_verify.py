@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
+from renderer.errors import Finding
+from renderer.git import Commit
+from renderer.verify.report import as_github, as_text
+from renderer.verify.verdict import CommitVerdict
 from tests.commands import Checkout
 from tests.ten_steps import STEPS, ten_steps
 
@@ -421,3 +426,12 @@ def test_no_line_of_ours_can_be_changed(mid_release: Copy, data: st.DataObject) 
         assert file.relative_to(mid_release.root).as_posix() in told
     finally:
         mid_release.git("reset", "--quiet", "--hard", legal)
+
+
+def test_a_path_forges_no_line_of_the_report() -> None:
+    commit = Commit("a" * 40, "Eve", "eve@example.com", datetime(2026, 3, 1, tzinfo=UTC), "x\x1b[2J", ())
+    finding = Finding("a\nremote: fine\x1b[2J::error::", 1, 0, "", "was edited")
+    verdict = CommitVerdict(commit, findings=(finding,))
+    assert as_text([verdict]).count("\n") == 2
+    assert "\x1b" not in as_text([verdict]) + as_github([verdict])
+    assert as_github([verdict]).count("\n") == 1

@@ -18,7 +18,8 @@ def as_text(verdicts: Sequence[CommitVerdict]) -> str:
     for verdict in verdicts:
         if verdict.all_findings:
             lines.append(f"{verdict.commit.sha[:9]} {_plain(verdict.commit.subject)}\n")
-            lines += [f"  {finding.text()}\n" for finding in verdict.all_findings]
+            # A path is what the pusher likes: no line of the report may be forged by it.
+            lines += [f"  {_plain(finding.text())}\n" for finding in verdict.all_findings]
     return "".join(lines)
 
 
