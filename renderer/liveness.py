@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from renderer.autoscaling import AUTOSCALER
 from renderer.manifest import Body, ObjectKey
 
 
@@ -25,20 +26,34 @@ def of_cluster(committed: Mapping[ObjectKey, Body], found: Iterable[Body]) -> Li
     """Judge by the API server's objects.
 
     A ReplicaSet is live when its controller has seen its spec and just the pods that are asked for are there and
-    available; a Service when it selects what it should; any other object when all that is committed of its spec and
-    annotations is there.  Fields that the cluster adds are passed over.
+    available, and where its number is left to an autoscaler, that has raised it to its minimum.  A Service is live when
+    it selects what it should; any other object when all that is committed of its spec and annotations is there.  Fields
+    that the cluster adds are passed over.
     """
     live = {(body["kind"], body["metadata"]["name"]): body for body in found}
-    missing = [_missing(key, body, live.get((key.kind, key.name))) for key, body in sorted(committed.items())]
+    missing = [
+        _missing(key, body, live.get((key.kind, key.name)), _least_pods(committed, key))
+        for key, body in sorted(committed.items())
+    ]
     return Liveness(", ".join(text for text in missing if text))
 
 
-def _missing(key: ObjectKey, wanted: Body, found: Body | None) -> str:
+def _least_pods(committed: Mapping[ObjectKey, Body], key: ObjectKey) -> int:
+    """Return the fewest pods that the autoscaler beside a ReplicaSet leaves it; 1 where there is none."""
+    autoscaler = committed.get(ObjectKey(*AUTOSCALER, key.namespace, key.name), {})
+    return int((autoscaler.get("spec") or {}).get("minReplicas", 1))
+
+
+def _missing(key: ObjectKey, wanted: Body, found: Body | None, least: int) -> str:
     name = f"{key.kind} {key.name}"
     if found is None:
         return f"{name} is not there"
     if key.kind == "ReplicaSet":
-        return _missing_pods(name, int(wanted["spec"].get("replicas", 1)), found)
+        replicas = wanted["spec"].get("replicas")
+        asked = (found.get("spec") or {}).get("replicas", 1)
+        if replicas is None and asked < least:
+            return f"{name} asks for {asked} pods, and its autoscaler for {least} at least"
+        return _missing_pods(name, asked if replicas is None else int(replicas), found)
     if key.kind == "Service":
         selectors = [(body.get("spec") or {}).get("selector") for body in (wanted, found)]
         return "" if _holds(*selectors) else f"{name} has another spec.selector"

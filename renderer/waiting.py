@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from renderer.autoscaling import AUTOSCALER, is_autoscaled
 from renderer.committed import rendered
 from renderer.discover import AppRef
 from renderer.engine import actions
@@ -162,7 +163,9 @@ def _probe(repository: Repository, release: Release, waiting: Waiting) -> Callab
 
 
 def _of_cluster(release: Release, context: str) -> Liveness:
-    mine = {(key.kind, key.name) for key in rendered(release.world)}
+    world = release.world
+    mine = {(key.kind, key.name) for key in rendered(world)}
+    mine |= {(AUTOSCALER[1], rs.name) for rs in world.replica_sets if is_autoscaled(world, rs)}
     found_files = read_rendered(release.output, str(release.output), release.state)
     committed = {item.key: item.body for item in found_files if (item.kind, item.name) in mine}
     arguments = ["get", "--filename", "-", "--ignore-not-found"]

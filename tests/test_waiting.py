@@ -193,6 +193,30 @@ def test_a_kubectl_that_fails_is_told(checkout: Checkout, cluster: Cluster) -> N
     assert "kubectl failed: Unable to connect to the server" in done.stderr
 
 
+def test_the_autoscaler_is_waited_for(tmp_path: Path, cluster: Cluster) -> None:
+    checkout = Checkout(tmp_path / "autoscaled")
+    (checkout.root / "environments/prod/web/hpa.yaml").write_text(
+        "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: web}\n"
+        "spec:\n  scaleTargetRef: {apiVersion: argoproj.io/v1alpha1, kind: Rollout, name: web}\n"
+        "  minReplicas: 3\n  maxReplicas: 10\n"
+    )
+    checkout.commit("Let an autoscaler scale web")
+    checkout.run("advance", "prod/web", "--now", NOON, "--no-validate")
+    asked = """
+answer = {"kind": "List", "items": []}
+for item in items:
+    if item["kind"] == "ReplicaSet":
+        pods = 1 if number < 2 else 3
+        item["spec"]["replicas"] = pods
+        item["metadata"]["generation"] = 1
+        item["status"] = {"observedGeneration": 1, "replicas": pods, "availableReplicas": pods}
+    answer["items"].append(item)
+"""
+    cluster.answers(asked)
+    checkout.run(*ADVANCE, "--wait", "kubernetes")
+    assert len(cluster.calls) >= 3
+
+
 def replica_set(pods: int, **status: Any) -> dict[str, Any]:
     metadata = {"name": "web", "generation": 3}
     return {"kind": "ReplicaSet", "metadata": metadata, "spec": {"replicas": pods}, "status": status}
@@ -211,6 +235,27 @@ def replica_set(pods: int, **status: Any) -> dict[str, Any]:
 )
 def test_when_a_replica_set_is_live(found: list[Any], told: str) -> None:
     assert of_cluster({ObjectKey("apps", "ReplicaSet", "", "web"): replica_set(2)}, found).waits_for == told
+
+
+@pytest.mark.parametrize(
+    ("pods", "available", "told"),
+    [
+        (1, 1, "ReplicaSet web asks for 1 pods, and its autoscaler for 3 at least"),
+        (3, 2, "ReplicaSet web has 2 of 3 pods available"),
+        (3, 3, ""),
+        (7, 7, ""),
+    ],
+)
+def test_when_a_replica_set_that_is_autoscaled_is_live(pods: int, available: int, told: str) -> None:
+    key = ObjectKey("apps", "ReplicaSet", "", "web")
+    autoscaler = {"kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"}, "spec": {"minReplicas": 3}}
+    committed = {
+        key: {"kind": "ReplicaSet", "metadata": {"name": "web"}, "spec": {}},
+        ObjectKey("autoscaling", "HorizontalPodAutoscaler", "", "web"): autoscaler,
+    }
+    found = replica_set(pods, observedGeneration=3, replicas=pods, availableReplicas=available)
+    assert of_cluster(committed, [found, autoscaler]).waits_for == told
+    assert of_cluster(committed, [found]).waits_for.endswith("HorizontalPodAutoscaler web is not there")
 
 
 def test_when_another_object_is_live() -> None:
