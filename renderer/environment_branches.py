@@ -165,7 +165,8 @@ def check_branches(repository: Repository, branches: Iterable[EnvironmentBranch]
                 message = f"has commits, but no {METADATA_FILE}: it is no branch of rendered manifests"
                 findings.append(Finding(branch, 0, 0, "", message, hint))
             elif not is_ancestor(repository, source, head.sha):
-                hint = "switch to the branch that it is rendered from, or pull"
+                shallow = repository.run("rev-parse", "--is-shallow-repository").stdout.strip() == b"true"
+                hint = "git fetch --unshallow" if shallow else "switch to the branch that it is rendered from, or pull"
                 message = f"was rendered from {source[:9]}, which is not in the history of {head.branch or 'HEAD'}"
                 findings.append(Finding(branch, 0, 0, "", message, hint))
     if findings:

@@ -183,6 +183,22 @@ def test_a_branch_from_another_history_is_refused(checkout: Checkout) -> None:
     assert "not in the history of other" in refused(checkout)
 
 
+def test_a_shallow_clone_is_told_what_it_lacks(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> None:
+    advance(checkout, "prod/web")
+    for number in range(2):
+        (checkout.root / "README.md").write_text(f"{number}\n", encoding="utf-8")
+        checkout.commit()
+    remote, clone = tmp_path_factory.mktemp("remote"), tmp_path_factory.mktemp("clone")
+    checkout.git("clone", "--quiet", "--bare", str(checkout.root), str(remote))
+    checkout.git("clone", "--quiet", "--depth=1", "--no-single-branch", f"file://{remote}", str(clone))
+    shallow = object.__new__(Checkout)
+    shallow.root = clone
+    assert "git fetch --unshallow" in refused(shallow)
+    shallow.git("fetch", "--quiet", "--unshallow")
+    advance(shallow, "prod/web")
+    assert shallow.git("rev-parse", "env/prod") == checkout.git("rev-parse", "env/prod")
+
+
 def test_two_environments_cannot_share_a_branch(checkout: Checkout) -> None:
     text = "defaults: {commit: {environmentBranch: rendered}}\n"
     (checkout.root / "rollstep.yaml").write_text(text, encoding="utf-8")

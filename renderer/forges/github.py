@@ -29,10 +29,14 @@ class GitHub:
         body = {"title": proposal.title, "head": proposal.head, "base": proposal.base, "body": proposal.body}
         made = _pull_request(self.client.send("POST", f"{self.repository}/pulls", body))
         self._label(made, proposal)
+        self._ask(made, proposal)
         return made
 
     def update(self, current: PullRequest, proposal: Proposal) -> None:
-        """Bring ``current`` to ``proposal``; labels and reviewers that a person gave it stay."""
+        """Bring ``current`` to ``proposal``; labels that a person gave it stay.
+
+        Reviewers are asked once: who has reviewed is no longer among those who are asked, and is not asked again.
+        """
         wanted = {"title": proposal.title, "body": proposal.body, "base": proposal.base}
         changed = {key: value for key, value in wanted.items() if getattr(current, key) != value}
         if changed:
@@ -53,6 +57,8 @@ class GitHub:
         labels = missing(proposal.labels, current.labels)
         if labels:
             self.client.send("POST", f"{self.repository}/issues/{current.number}/labels", {"labels": labels})
+
+    def _ask(self, current: PullRequest, proposal: Proposal) -> None:
         reviewers = missing(proposal.reviewers, current.reviewers)
         if reviewers:
             body = {

@@ -358,6 +358,17 @@ def test_a_dry_run_closes_nothing_and_talks_to_nobody(github: ForgeServer, tmp_p
     assert len(github.open_ones) == 1
 
 
+def test_who_has_reviewed_is_not_asked_again(github: ForgeServer, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, github)
+    shop.pr()
+    (found,) = github.open_ones
+    found["reviewers"].clear()
+    found["title"] = "Something else"
+    (row,) = shop.pr()
+    assert row["action"] == "updated"
+    assert github.count("POST", "/requested_reviewers") == 1
+
+
 def test_templates_of_ones_own(github: ForgeServer, tmp_path: Path) -> None:
     shop = Shop(tmp_path, github)
     (shop.root / "templates").mkdir()
