@@ -263,22 +263,34 @@ class Simulation:
             self._check_route(rollout, weights)
 
     def _check_route(self, rollout: Rollout, weights: Weights) -> None:
-        loads: dict[str, int] = {}
-        for name, weight in weights.items():
-            if weight:
-                chosen = self.app.selected(self.objects, name)
-                loads[chosen] = loads.get(chosen, 0) + weight
         most = sum(weights.values())
-        for chosen, weight in loads.items():
+        for chosen, weight in self._loads(self.objects, weights).items():
             keys = [key for key, body in self.objects.items() if _is_of(key, body, chosen)]
             if not keys:
                 raise UnsafeError(f"weight {weight} goes to {chosen}, which is not there")
             there = sum(self._counted(key) for key in keys)
             share = weight * rollout.replicas // most - max_unavailable(rollout)
-            # A step may ask for fewer pods than its weight's share (setCanaryScale).
-            asked = max(_replicas(commit[key]) for commit in self.commits for key in keys if key in commit)
-            if there < max(1, min(share, asked)):
-                raise UnsafeError(f"weight {weight} goes to {chosen}, which has {there} pods of {min(share, asked)}")
+            wanted = min(share, self._asked(keys, chosen, weight))
+            if there < max(1, wanted):
+                raise UnsafeError(f"weight {weight} goes to {chosen}, which has {there} pods of {wanted}")
+
+    def _loads(self, objects: Objects, weights: Weights) -> dict[str, int]:
+        loads: dict[str, int] = {}
+        for name, weight in weights.items():
+            if weight:
+                chosen = self.app.selected(objects, name)
+                loads[chosen] = loads.get(chosen, 0) + weight
+        return loads
+
+    def _asked(self, keys: list[ObjectKey], chosen: str, weight: int) -> int:
+        """Return the pods that the Rollout asks for: a step may want fewer than its weight's share (setCanaryScale).
+
+        That is what the live commit has, where it gives so much traffic to them; else the most of any commit.
+        """
+        live = self.commits[0]
+        had = max((self._loads(live, weights).get(chosen, 0) for weights in self.app.routes(live)), default=0)
+        commits = [live] if had >= weight else self.commits
+        return max(sum(_replicas(commit[key]) for key in keys if key in commit) for commit in commits)
 
     def _counted(self, key: ObjectKey) -> int:
         """Return the pods that are there but for those that died, which no order of writes can help."""

@@ -309,7 +309,7 @@ class Histories(RuleBasedStateMachine):
         else:
             app = routed(router, replicas, steps, order=self.order, scaleDownDelaySeconds=delay, **rolling)
         assume(not phases.early_contractions(app.world.rollout))
-        self.simulation = Simulation(app)
+        self.simulation = begun(app)
 
     @rule(verb=st.sampled_from(sorted(VERBS)))
     def act(self, verb: str) -> None:
@@ -335,13 +335,15 @@ class Histories(RuleBasedStateMachine):
             name = data.draw(st.sampled_from(names))
             (self.simulation.kill_pod if dies else self.simulation.start_pod)(name)
 
-    @rule()
-    def go_on(self) -> None:
-        self.simulation.apply_all()
-        assert self.simulation.is_live()
-        go_on(self.simulation)
+    @rule(commits=st.integers(1, 4))
+    def go_on(self, commits: int) -> None:
+        for _ in range(commits):
+            self.simulation.apply_all()
+            assert self.simulation.is_live()
+            if not go_on(self.simulation):
+                self.simulation.do(VERBS["image 2"]) or self.simulation.do(VERBS["image 3"])
 
-    @rule(seconds=st.sampled_from([1, 31, 61, 700]))
+    @rule(seconds=st.sampled_from([31, 700]))
     def wait(self, seconds: int) -> None:
         self.simulation.sleep(seconds)
 
@@ -355,7 +357,7 @@ class WithoutOrder(Histories):
 def run_histories(machine: type[Histories], examples: int) -> None:
     chosen = settings(
         max_examples=examples,
-        stateful_step_count=30,
+        stateful_step_count=40,
         deadline=None,
         derandomize=not EXAMPLES,
         phases=[Phase.generate],
