@@ -251,8 +251,8 @@ class World:
     None where the manifests do; ``numbered`` names the ReplicaSets whose manifests have a number all the same.
 
     ``order`` is how a step is cut into commits (``step`` or ``phases``); ``phase`` is what the last commit did
-    (``expand``, ``shift``, ``contract``, or empty), and ``phase_left`` tells that the rest of its step needs no more
-    pods, only a commit of its own.
+    (``expand``, ``shift``, ``contract``, or empty), and ``phase_left`` is the phase that comes next where
+    that needs no more pods, only a commit of its own.
     """
 
     rollout: Rollout
@@ -267,7 +267,7 @@ class World:
     numbered: frozenset[str] = frozenset()
     order: str = "step"
     phase: str = ""
-    phase_left: bool = False
+    phase_left: str = ""
 
     def replica_set(self, name: str) -> ReplicaSet | None:
         """Return the ReplicaSet of that name."""

@@ -44,18 +44,20 @@ class Round:
 def next_round(world: World, *, hold_step: int | None = None) -> Round:
     """Return the first phase of what the engine does to ``world`` with the pods that are available in it.
 
-    ``hold_step`` is as in :func:`renderer.engine.settle.settle`.  ``phase_left`` of the world returned tells that the
-    engine would go on without any more pods becoming available.  Raises what the engine raises.
+    ``hold_step`` is as in :func:`renderer.engine.settle.settle`.  ``phase_left`` of the world returned is the
+    phase that the engine would go on with, without any more pods becoming available; empty for none.
+    Raises what the engine raises.
     """
     base, writes = world, list[Write]()
     for _ in range(MAX_PASSES):
         done = reconcile(world, hold_step=hold_step)
         if done.world == world:
-            return _ended(base, world, writes, left=False)
+            return _ended(base, world, writes, "")
         if not _fits(base, done.world):
             if _kinds(base, world):
-                return _ended(base, world, writes, left=True)
-            return _ended(base, _part(world, done.world), [*writes, *done.writes], left=True)
+                return _ended(base, world, writes, _first_phase(world, done.world))
+            part = _part(world, done.world)
+            return _ended(base, part, [*writes, *done.writes], _first_phase(part, done.world) or EXPAND)
         world = done.world
         writes.extend(done.writes)
     raise AssertionError(f"the release of {world.rollout.name} does not come to rest")
@@ -85,6 +87,11 @@ def _early(rollout: Rollout, steps: Sequence[CanaryStep]) -> Iterator[int]:
         old, share = new, get_current_set_weight(rollout, status) * rollout.replicas // max_traffic_weight(rollout)
 
 
+def is_half_shifted(world: World) -> bool:
+    """Tell whether the last commit is the first half of a shift that is not safe in one."""
+    return world.order == "phases" and world.phase == world.phase_left == SHIFT
+
+
 def as_observed(world: World) -> World:
     """Return the world with no more available pods than are asked for: those that are too many are about to go."""
     return replace(world, replica_sets=tuple(_observed(rs) for rs in world.replica_sets))
@@ -96,9 +103,14 @@ def _observed(rs: ReplicaSet) -> ReplicaSet:
     return replace(rs, available_replicas=rs.replicas, ready_replicas=min(rs.ready_replicas, rs.replicas))
 
 
-def _ended(base: World, world: World, writes: list[Write], *, left: bool) -> Round:
-    phase = next(iter(sorted({_phase_of(kind) for kind in _kinds(base, world)}, key=PHASES.index)), "")
-    return Round(replace(world, phase=phase, phase_left=left), tuple(writes))
+def _ended(base: World, world: World, writes: list[Write], left: str) -> Round:
+    return Round(replace(world, phase=_first_phase(base, world), phase_left=left), tuple(writes))
+
+
+def _first_phase(before: World, after: World) -> str:
+    """Return the first phase of what differs; a shift counts before all others, as the engine makes it first."""
+    phases = {_phase_of(kind) for kind in _kinds(before, after)}
+    return next((phase for phase in (SHIFT, EXPAND, CONTRACT) if phase in phases), "")
 
 
 def _phase_of(kind: str) -> str:

@@ -250,7 +250,7 @@ def _in_phases(world: World) -> bool:
 
 def is_between_phases(world: World) -> bool:
     """Tell whether more of the last step is to come once what was committed is live."""
-    return world.phase_left or any(rs.available_replicas < rs.replicas for rs in world.replica_sets)
+    return bool(world.phase_left) or any(rs.available_replicas < rs.replicas for rs in world.replica_sets)
 
 
 def _advance_phase(world: World, to_step: int | None) -> Move | None:
@@ -295,7 +295,7 @@ def _react_in_phases(world: World, since: World | None) -> Move:
     if since is None and world.phase_left and _has_begun(world, after):
         return Move(world, world, ())
     if after.phase == CONTRACT:
-        return Move(world, replace(world, phase=(since or world).phase, phase_left=True), ())
+        return Move(world, replace(world, phase=(since or world).phase, phase_left=CONTRACT), ())
     if is_new_release(since or world, after) and not after.phase_left:
         after, writes = _enter_pause(after, writes, steps_of(world))
     return Move(world, after, writes)

@@ -82,7 +82,7 @@ def resolve(
     since = state.steps[-1].reached_at if experiment and state is not None and state.steps else None
     counted = (left[key] for key in left if key.kind == "ReplicaSet" and left[key]["spec"].get("replicas"))
     numbered = frozenset(body["metadata"]["name"] for body in counted if replicas == AUTO)
-    phase, phase_left = (state.phase, state.phase_left) if state is not None else ("", False)
+    phase, phase_left = (state.phase, state.phase_left) if state is not None else ("", "")
     left_by_commit = (since, autoscaler, numbered, order, phase, phase_left)
     world = World(rollout, status, replica_sets, objects, now, profile, plugin_gates, *left_by_commit)
     old_config = {key: left[key] for key in sorted(left) if key not in sources and is_versioned(left[key])}

@@ -75,7 +75,7 @@ _FIELDS: Mapping[str, Shape] = {
     "steps": Items(_STEP),
     "replicaSets": Items(_REPLICA_SET, named=True),
     "phase": one_of(*PHASES),
-    "phaseLeft": BOOLEAN,
+    "phaseLeft": one_of(*PHASES),
 }
 STATE_SHAPE = Fields(_FIELDS, frozenset(_FIELDS) - {"phase", "phaseLeft"})
 
@@ -109,14 +109,14 @@ class State:
     available: Mapping[str, int] = field(default_factory=dict)
     replicas: Mapping[str, int] = field(default_factory=dict)
     phase: str = ""
-    phase_left: bool = False
+    phase_left: str = ""
     source: Source = field(default_factory=lambda: Source(STATUS_FILE), compare=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the document's content, keys in a fixed order."""
         phase: dict[str, Any] = {"phase": self.phase} if self.phase else {}
         if self.phase_left:
-            phase["phaseLeft"] = True
+            phase["phaseLeft"] = self.phase_left
         return {
             "rollout": self.rollout,
             "revision": self.revision,
@@ -169,7 +169,7 @@ def load_state(text: str, file: str) -> State:
         available=_numbers(value["replicaSets"], "availableReplicas"),
         replicas=_numbers(value["replicaSets"], "replicas"),
         phase=value.get("phase", ""),
-        phase_left=value.get("phaseLeft", False),
+        phase_left=value.get("phaseLeft", ""),
         source=source,
     )
 
@@ -205,7 +205,7 @@ def next_state(previous: State | None, world: World) -> State:
         available={rs.name: rs.available_replicas for rs in world.replica_sets if rs.available_replicas != rs.replicas},
         replicas=autoscaled_replicas(world),
         phase=world.phase if world.order == "phases" else "",
-        phase_left=world.phase_left and world.order == "phases",
+        phase_left=world.phase_left if world.order == "phases" else "",
     )
 
 

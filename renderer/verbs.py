@@ -9,6 +9,7 @@ from renderer.committed import moved
 from renderer.engine import actions
 from renderer.errors import RollstepError
 from renderer.model import World
+from renderer.phases import is_half_shifted
 from renderer.release import Move, go_on, react
 
 Action = Callable[[World], World]
@@ -18,6 +19,9 @@ def acting(action: Action) -> Callable[[World], Move | None]:
     """Return the verb that does ``action`` and holds the step that the release is at then."""
 
     def verb(world: World) -> Move | None:
+        if is_half_shifted(world):
+            message = "the last commit is one half of a shift of traffic"
+            raise RollstepError(message, hint="make the other half with `rollstep advance` first")
         move = replace(react(_acted(action, world), since=world), before=world)
         return move if moved(world, move.after) else None
 
