@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -474,6 +474,7 @@ def test_what_is_written_reads_back(value: object):
     assert load_one(text) == as_json({"v": value})
 
 
+@example({"-_0": "+_1"}, None, False)
 @given(values, st.sampled_from([None, 1]), st.booleans())
 def test_json_is_read_as_yaml_is(value: object, indent: int | None, ascii_only: bool):
     text = json.dumps({"v": value}, indent=indent, ensure_ascii=ascii_only)
