@@ -24,6 +24,7 @@ FOLDER = PROJECT / ".tools" / "e2e"
 BIN = FOLDER / "bin"
 GATEWAY_API = FOLDER / "gateway-api"
 FLUX_DEFINITIONS = FOLDER / "flux"
+KWOK_DEFINITIONS = FOLDER / "kwok"
 OLDEST_GO = (1, 26)
 """What KWOK v0.8.0 and Traefik v3.7.13 ask for in their go.mod."""
 
@@ -90,6 +91,8 @@ def build(tool: Tool, go: str) -> bool:
     if tool.module == "traefik":
         copy_lego(go, tool.source)
         copy_definitions(go, tool.source, "sigs.k8s.io/gateway-api", "config/crd/standard/gateway.*.yaml", GATEWAY_API)
+    if tool.module == "kwok":
+        copy_definitions(go, tool.source, "sigs.k8s.io/kwok", "kustomize/crd/bases/*_stages.yaml", KWOK_DEFINITIONS)
     if tool.module == "flux":
         for controller in ("source-controller", "kustomize-controller"):
             module = f"github.com/fluxcd/{controller}"

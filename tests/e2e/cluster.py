@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from tests.e2e.api import TOKEN, Api
-from tests.e2e.build import BIN, PROJECT
+from tests.e2e.build import BIN, KWOK_DEFINITIONS, PROJECT
 from tests.e2e.processes import Process, wait_for
 
 ADDRESS = "10.96.255.1"
@@ -35,7 +35,11 @@ class Cluster:
         self.api = Api(f"https://{ADDRESS}:6443", folder / "certificates" / "apiserver.crt")
         self.kubeconfig = folder / "kubeconfig"
         self._write_files()
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
 
     def __enter__(self) -> Cluster:
         return self
@@ -92,8 +96,19 @@ class Cluster:
             "--kube-api-qps=200",
             "--kube-api-burst=400",
         )
-        self.write_stages()
-        self._run_kwok()
+        self.define(KWOK_DEFINITIONS)
+        self._apply_stages()
+        self._run(
+            "kwok",
+            BIN / "kwok",
+            f"--kubeconfig={self.kubeconfig}",
+            "--manage-all-nodes=true",
+            f"--cidr={PODS}",
+            "--node-ip=127.0.0.1",
+            # As objects of the cluster they can be changed while KWOK runs, which forgets whose address is whose
+            # when it is started again.
+            "--enable-crds=Stage",
+        )
         self.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}})
         self._run("pods", sys.executable, "-m", "tests.e2e.pods", self.api.server, self.api.certificate)
 
@@ -126,30 +141,16 @@ class Cluster:
         }
         self.kubeconfig.write_text(yaml.safe_dump(config))
 
-    def _run_kwok(self) -> None:
-        self._kwok = self._run(
-            "kwok",
-            BIN / "kwok",
-            f"--kubeconfig={self.kubeconfig}",
-            "--manage-all-nodes=true",
-            f"--cidr={PODS}",
-            "--node-ip=127.0.0.1",
-            f"--config={self.folder / 'stages.yaml'}",
-        )
-
-    def write_stages(self) -> None:
-        """Write KWOK's stages: how long a pod takes until it is ready, and until it is gone."""
-        texts = (Path(__file__).with_name("stages.yaml")).read_text(encoding="utf-8")
-        texts = texts.replace("READY_AFTER", str(int(self.ready_after * 1000)))
-        (self.folder / "stages.yaml").write_text(texts.replace("GONE_AFTER", str(int(self.gone_after * 1000))))
+    def _apply_stages(self) -> None:
+        """Tell KWOK how long a pod takes until it is ready, and until it is gone."""
+        text = Path(__file__).with_name("stages.yaml").read_text(encoding="utf-8")
+        text = text.replace("READY_AFTER", str(int(self.ready_after * 1000)))
+        self.kubectl("apply", "-f", "-", stdin=text.replace("GONE_AFTER", str(int(self.gone_after * 1000))))
 
     def pods_get_ready_after(self, seconds: float) -> None:
         """Make new pods take ``seconds`` from now on."""
         self.ready_after = seconds
-        self.write_stages()
-        self._kwok.stop()
-        self.processes.remove(self._kwok)
-        self._run_kwok()
+        self._apply_stages()
 
     def stop(self) -> None:
         for process in reversed(self.processes):
@@ -170,6 +171,22 @@ class Cluster:
         done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
         assert not check or done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done.stdout
+
+    def define(self, folder: Path) -> None:
+        """Apply the CustomResourceDefinitions in ``folder`` and return when the API server serves them."""
+        for definition in sorted(folder.glob("*.yaml")):
+            self.kubectl("apply", "--server-side", "-f", definition)
+        wait_for("the API server serves what was defined", self._all_established)
+
+    def _all_established(self) -> bool:
+        definitions = self.api.items("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
+        return all(
+            any(
+                condition["type"] == "Established" and condition["status"] == "True"
+                for condition in definition.get("status", {}).get("conditions") or ()
+            )
+            for definition in definitions
+        )
 
     def apply(self, *objects: dict[str, Any]) -> None:
         self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from tests.e2e.cluster import NAMESPACE
 from tests.e2e.flux import Flux
 from tests.e2e.load import Load
 from tests.e2e.processes import wait_for
@@ -37,9 +38,9 @@ class Drive:
 
     def on(self) -> None:
         """Advance until the release waits for somebody or is complete, and until all of it is applied."""
+        self.live()
         while self.advance():
-            pass
-        self.applied()
+            self.live()
 
     def to_the_end(self, seconds: float = 120) -> None:
         """Advance as a scheduled job does, again and again, until the release is complete."""
@@ -49,6 +50,20 @@ class Drive:
             assert time.monotonic() < end, self.repository.status
             time.sleep(1)
             self.on()
+
+    def live(self) -> None:
+        """Return when what is committed is applied and has its pods: what whoever goes on by hand looks for."""
+        self.applied()
+        wait_for("all ReplicaSets have their pods", self._all_available, 120)
+
+    def _all_available(self) -> bool:
+        sets = self.sync.cluster.api.items(f"/apis/apps/v1/namespaces/{NAMESPACE}/replicasets")
+        return all(
+            found["status"].get("observedGeneration") == found["metadata"]["generation"]
+            and found["status"].get("availableReplicas", 0) == found["spec"]["replicas"]
+            and found["status"]["replicas"] == found["spec"]["replicas"]
+            for found in sets
+        )
 
     def applied(self) -> None:
         self.sync.wait(self.repository.head)

@@ -21,9 +21,7 @@ class Flux:
         folder.mkdir(parents=True)
         self.cluster = cluster
         self.server = GitServer(repository.parent)
-        for definition in sorted(FLUX_DEFINITIONS.glob("*.yaml")):
-            cluster.kubectl("apply", "--server-side", "-f", definition)
-        cluster.kubectl("wait", "--for=condition=Established", "--all", "crd", "--timeout=60s")
+        cluster.define(FLUX_DEFINITIONS)
         common = ["--watch-all-namespaces=true", "--log-level=info", "--interval-jitter-percentage=0"]
         environment = {"KUBECONFIG": str(cluster.kubeconfig), "RUNTIME_NAMESPACE": NAMESPACE, "TUF_ROOT": str(folder)}
         storage = folder / "storage"

@@ -24,9 +24,7 @@ def start(cluster: Cluster) -> Process:
         "metadata": {"name": "nginx"},
         "spec": {"controller": "k8s.io/ingress-nginx"},
     }
-    for path in sorted(GATEWAY_API.glob("*.yaml")):
-        cluster.kubectl("apply", "--server-side", "-f", path)
-    cluster.kubectl("wait", "--for=condition=Established", "--all", "crd", "--timeout=60s")
+    cluster.define(GATEWAY_API)
     cluster.apply(ingress_class, *gateway())
     nginx, gateways = "--providers.kubernetesingressnginx", "--providers.kubernetesgateway"
     process = Process(
