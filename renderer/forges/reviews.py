@@ -80,6 +80,7 @@ def _bitbucket(client: Client, path: str, sha: str) -> Iterator[str]:
 _FORGES: Mapping[str, Callable[[Client, str, str], Iterator[str]]] = {
     "github": _github,
     "gitea": _gitea,
+    "forgejo": _gitea,
     "gitlab": _gitlab,
     "bitbucket": _bitbucket,
 }

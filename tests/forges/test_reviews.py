@@ -71,6 +71,7 @@ BITBUCKET = {
 FORGES: dict[str, tuple[dict[str, Any], str]] = {
     "github": (GITHUB, "GITHUB_TOKEN"),
     "gitea": (GITEA, "GITEA_TOKEN"),
+    "forgejo": (GITEA, "FORGEJO_TOKEN"),
     "gitlab": (GITLAB, "GITLAB_TOKEN"),
     "bitbucket": (BITBUCKET, "BITBUCKET_TOKEN"),
 }
