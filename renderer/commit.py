@@ -13,6 +13,7 @@ from pathlib import Path
 from renderer.errors import Finding, RollstepError
 from renderer.git import Output, Repository, literal
 from renderer.layouts import one_line
+from renderer.settings import CommitSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,10 @@ class CommitResult:
     sha: str
     subject: str
     paths: tuple[str, ...]
+
+    def text(self) -> str:
+        """Return the commit on one line, as git tells it."""
+        return (f"[{self.sha[:9]}] " if self.sha else "[dry run] ") + self.subject
 
 
 def commit(
@@ -122,13 +127,9 @@ def check_commit(
         raise RollstepError(
             Finding(path, 0, 0, "", "is ignored by git, so it cannot be committed", hint) for path in ignored
         )
-    environment: dict[str, str] = {}
-    if author is not None:
-        environment |= {"GIT_AUTHOR_NAME": author.name, "GIT_AUTHOR_EMAIL": author.email}
-        if committer is None and not _knows(repository, "GIT_COMMITTER_IDENT", {}):
-            committer = author
-    if committer is not None:
-        environment |= {"GIT_COMMITTER_NAME": committer.name, "GIT_COMMITTER_EMAIL": committer.email}
+    if author is not None and committer is None and not _knows(repository, "GIT_COMMITTER_IDENT", {}):
+        committer = author
+    environment = environment_of(author, committer)
     if when is not None:
         date = f"{int(when.timestamp())} {when.strftime('%z') or '+0000'}"
         environment |= {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
@@ -136,6 +137,24 @@ def check_commit(
         hint = "git config user.name NAME and git config user.email MAIL, or set the author in rollstep.yaml"
         raise RollstepError("git does not know who commits", hint=hint)
     return environment
+
+
+def identities(settings: CommitSettings) -> tuple[Identity | None, Identity | None]:
+    """Return the author and the committer that the settings name; None where git's configuration says them."""
+    people = (settings.author, settings.committer)
+    author, committer = (Identity(person.name, person.email) if person else None for person in people)
+    return author, committer
+
+
+def environment_of(author: Identity | None, committer: Identity | None) -> dict[str, str]:
+    """Return git's variables for a commit by these people; None leaves it to git's configuration."""
+    people = {"AUTHOR": author, "COMMITTER": committer}
+    return {
+        f"GIT_{role}_{field.upper()}": getattr(person, field)
+        for role, person in people.items()
+        if person is not None
+        for field in ("name", "email")
+    }
 
 
 def sign_off(repository: Repository, author: Identity | None) -> str:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from renderer.changes import PREFIX
+from renderer.commit import Identity, environment_of
 from renderer.discover import AppRef
 from renderer.errors import Finding, RollstepError
 from renderer.git import Repository
@@ -102,14 +103,9 @@ class _Source:
     @property
     def environment(self) -> dict[str, str]:
         """Return git's variables for a commit by the same people at the same time: the same bytes on any machine."""
-        return {
-            "GIT_AUTHOR_NAME": self.author_name,
-            "GIT_AUTHOR_EMAIL": self.author_email,
-            "GIT_AUTHOR_DATE": self.author_date,
-            "GIT_COMMITTER_NAME": self.committer_name,
-            "GIT_COMMITTER_EMAIL": self.committer_email,
-            "GIT_COMMITTER_DATE": self.committer_date,
-        }
+        people = Identity(self.author_name, self.author_email), Identity(self.committer_name, self.committer_email)
+        dates = {"GIT_AUTHOR_DATE": self.author_date, "GIT_COMMITTER_DATE": self.committer_date}
+        return environment_of(*people) | dates
 
 
 def environment_branches(workspace: Workspace, refs: Iterable[AppRef]) -> list[EnvironmentBranch]:
@@ -188,6 +184,7 @@ def _update(repository: Repository, entry: EnvironmentBranch, head: str, remote:
     local = tip(repository, f"refs/heads/{entry.branch}")
     start, _ = _start(repository, entry.branch, remote)
     made: list[RenderedCommit] = []
+    sources: list[_Source] = []
     parent = start
     for sha in _sources(repository, entry, start, head):
         source = _Source.read(repository, sha)
@@ -197,14 +194,15 @@ def _update(repository: Repository, entry: EnvironmentBranch, head: str, remote:
         parents = [parent] if parent else []
         parent = store_commit(repository, tree, parents, _message(source, entry.environment), source.environment)
         made.append(RenderedCommit(entry.branch, entry.environment, parent, sha, source.subject))
+        sources.append(source)
     if parent is not None and parent != local:
         move_branch(repository, entry.branch, parent, local, f"render {entry.environment}")
-    for commit in made:
-        _note(repository, commit.sha, commit.source)
-        _note_source(repository, commit)
+    for commit, source in zip(made, sources, strict=True):
+        _note(repository, commit.sha, source.sha, source.environment)
+        _note_source(repository, commit, source.environment)
     if parent is not None and not made:
         # Nothing to render for it: the contract of GitOps Promoter is that the note alone tells the newer source.
-        _note(repository, parent, head)
+        _note(repository, parent, head, _Source.read(repository, parent).environment)
     return made
 
 
@@ -284,18 +282,17 @@ def _message(source: _Source, environment: str) -> str:
     return "\n".join([source.subject or "Render", "", *lines, f"{SOURCE_TRAILER}: {source.sha}", ""])
 
 
-def _note(repository: Repository, commit: str, source: str) -> None:
-    who = _Source.read(repository, commit).environment
+def _note(repository: Repository, commit: str, source: str, who: Mapping[str, str]) -> None:
     add_note(repository, METADATA_NOTES, commit, json.dumps({"drySha": source}, separators=(",", ":")) + "\n", who)
 
 
-def _note_source(repository: Repository, made: RenderedCommit) -> None:
+def _note_source(repository: Repository, made: RenderedCommit, who: Mapping[str, str]) -> None:
     """Add the rendered commit to the note of its source, which may have others for other branches."""
     old = repository.run("notes", f"--ref={SOURCE_NOTES}", "show", made.source, check=False)
     lines = set(old.stdout.decode(errors="replace").splitlines()) if old.status == 0 else set()
     kept = {line for line in lines if line and not line.startswith(f"{RENDERED_TRAILER}: {made.branch} ")}
     text = "\n".join(sorted({*kept, f"{RENDERED_TRAILER}: {made.branch} {made.sha}"})) + "\n"
-    add_note(repository, SOURCE_NOTES, made.source, text, _Source.read(repository, made.source).environment)
+    add_note(repository, SOURCE_NOTES, made.source, text, who)
 
 
 def _start(repository: Repository, branch: str, remote: str) -> tuple[str | None, Finding | None]:

@@ -8,18 +8,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from renderer.commit import CommitResult, Identity, sign_off
+from renderer.commit import CommitResult, identities, sign_off
 from renderer.errors import Finding, RollstepError, UsageError
 from renderer.freeze import FREEZES_FILE, Freeze, name_of
-from renderer.git import Repository
 from renderer.layouts import one_line
 from renderer.manifest import field_path
 from renderer.model import format_time, parse_time
-from renderer.publish import publish, recover_repository
-from renderer.settings import Settings
+from renderer.open_to_write import open_to_write
+from renderer.publish import publish
 from renderer.shape import TEXT, TIME, Fields, Items, mismatches
 from renderer.transaction import Transaction
-from renderer.workspace import Workspace, current_time
+from renderer.workspace import current_time
 from renderer.yaml_io import load_documents, read_text
 
 HEADER = "# Written by rollstep freeze: while one of these holds, no release of its environments goes forward.\n"
@@ -134,9 +133,7 @@ class _Desk:
     def __init__(self, request: FreezeRequest) -> None:
         self._request = request
         self.now = request.now or current_time()
-        self._workspace = Workspace.open(request.directory)
-        self._repository = Repository.open(self._workspace.root)
-        recover_repository(self._repository)
+        self._workspace, self._repository = open_to_write(request.directory, dry_run=request.dry_run)
         self.freezes = load_freezes(self._workspace.root)
 
     def check_environments(self, environments: Sequence[str]) -> None:
@@ -151,9 +148,10 @@ class _Desk:
             raise RollstepError([Finding(FREEZES_FILE, 0, 0, "", "is not committed", "commit it, or take it back")])
         transaction = Transaction(self._repository.root)
         transaction.write(FREEZES_FILE, dump_freezes(freezes))
-        author, committer = _identities(self._workspace.settings)
+        settings = self._workspace.settings.for_app("", "").commit
+        author, committer = identities(settings)
         trailers = f"Rollstep-Freeze: {name}\n"
-        if self._workspace.settings.for_app("", "").commit.signoff:
+        if settings.signoff:
             trailers += sign_off(self._repository, author)
         return publish(
             self._repository,
@@ -165,11 +163,3 @@ class _Desk:
             allow_detached=self._request.allow_detached,
             dry_run=self._request.dry_run,
         )
-
-
-def _identities(settings: Settings) -> tuple[Identity | None, Identity | None]:
-    commit = settings.for_app("", "").commit
-    author, committer = (
-        Identity(person.name, person.email) if person else None for person in (commit.author, commit.committer)
-    )
-    return author, committer

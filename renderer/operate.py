@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -19,13 +18,11 @@ from renderer.environment_branches import RenderedCommit, check_branches, enviro
 from renderer.errors import Finding, RollstepError, UsageError, each
 from renderer.freeze import holding
 from renderer.freeze_file import load_freezes
-from renderer.git import Repository
 from renderer.layouts import one_line
-from renderer.locks import wait_for_turn
 from renderer.model import World, format_time
+from renderer.open_to_write import open_to_write
 from renderer.outcome import Outcome, Request, Verb
 from renderer.publication import Publication, outcome_of
-from renderer.publish import recover_repository
 from renderer.push import Pusher, RacedError
 from renderer.race import TRIES, Start, moved_meanwhile, pause, refusal
 from renderer.release import Move, Wait, advance, steps_of, wait
@@ -74,27 +71,17 @@ class Session:
         self.now = request.now or current_time()
         if request.break_glass is not None and not one_line(request.break_glass):
             raise UsageError("--break-glass needs a reason")
-        self.workspace = Workspace.open(request.directory)
-        self.repository = Repository.open(self.workspace.root)
-        if not request.dry_run:
-            self._wait_for_turn()
-        for line in recover_repository(self.repository):
-            click.echo(line, err=True)
+        self.workspace, self.repository = open_to_write(request.directory, dry_run=request.dry_run)
         self._read()
         self.pusher = Pusher(self.repository, self.workspace.settings.forge) if request.push else None
         self.late: list[AppRef] = []
         """Apps that somebody else has moved since this repository was last brought up to the remote."""
         if self.pusher and not request.dry_run:
-            theirs = self.pusher.fetch([entry.branch for entry in self.branches])
+            start = Start.of(self.repository, ())
+            theirs = self.pusher.fetch([entry.branch for entry in self.branches], start.head)
             if theirs:
-                self._follow(Start.of(self.repository, ()), theirs)
-
-    def _wait_for_turn(self) -> None:
-        """Keep other runs out of the repository until the command is over."""
-        descriptor = wait_for_turn(self.repository, lambda line: click.echo(line, err=True))
-        context = click.get_current_context(silent=True)
-        if context is not None:
-            context.call_on_close(lambda: os.close(descriptor))
+                start.back_to(self.repository, theirs)
+                self._begin_at(theirs, start)
 
     def _read(self) -> None:
         """Read what the repository has now: its apps, its freezes, and where commits go."""
@@ -102,15 +89,14 @@ class Session:
         self.freezes = load_freezes(self.workspace.root)
         self.branches = environment_branches(self.workspace, self.refs)
 
-    def _follow(self, start: Start, theirs: str) -> None:
-        """Go to where the remote is, without the commits since ``start``, and note which apps have moved."""
-        start.back_to(self.repository, theirs)
+    def _begin_at(self, theirs: str, start: Start) -> None:
+        """Read what is at ``theirs``, to which all since ``start`` was taken back; note which apps have moved."""
+        click.echo(f"the remote has gone on: now at {theirs[:9]}", err=True)
         self.workspace = Workspace.open(self.request.directory)
         self._read()
         assert start.head is not None
         folder = self.workspace.root / self.workspace.settings.environments_path
         self.late = moved_meanwhile(self.repository, start.head, theirs, self.refs, folder)
-        click.echo(f"the remote has gone on: now at {theirs[:9]}", err=True)
 
     def run(
         self, verb: Verb, name: str, refs: Sequence[AppRef], *, together: bool = False, options: str = ""
@@ -122,30 +108,44 @@ class Session:
         What is to be pushed is done again on what others have pushed first; an app that they have moved is left to
         them, which verbs other than ``advance`` refuse.
         """
-        for attempt in range(TRIES):
+        attempts = iter(range(TRIES))
+        while True:
             start = Start.of(self.repository, [entry.branch for entry in self.branches])
             run = self._run_once(verb, name, self._still(refs, name), together, options)
-            if self.pusher is None or self.request.dry_run:
-                break
-            branches = [entry.branch for entry in self.branches]
             try:
-                self.pusher.push(branches)
-                break
-            except RacedError:
-                # A commit that holds somebody's own edits is not thrown away.
-                if attempt == TRIES - 1 or self.request.include_sources:
-                    run.report(self.request)
-                    raise
-                pause(attempt)
-                theirs = self.pusher.fetch_again(branches)
-                if theirs:
-                    self._follow(start, theirs)
+                theirs = self._push(start, attempts)
             except RollstepError:
                 # The commits stand here: the next push brings them along.
                 run.report(self.request)
                 raise
-        run.report(self.request)
-        return run.outcomes
+            if theirs is None:
+                run.report(self.request)
+                return run.outcomes
+            self._begin_at(theirs, start)
+
+    def _push(self, start: Start, attempts: Iterator[int]) -> str | None:
+        """Push what was committed since ``start``; return None, or what others have pushed first.
+
+        In that case everything is taken back to it.  Raises RollstepError where that cannot be, where the push is
+        refused, and where others were first at the last of the ``attempts``.
+        """
+        if self.pusher is None or self.request.dry_run:
+            return None
+        branches = [entry.branch for entry in self.branches]
+        while True:
+            try:
+                self.pusher.push(branches)
+                return None
+            except RacedError:
+                attempt = next(attempts)
+                # A commit that holds somebody's own edits is not thrown away.
+                if attempt == TRIES - 1 or self.request.include_sources:
+                    raise
+                pause(attempt)
+                theirs = self.pusher.fetch(branches, start.head)
+                if theirs:
+                    start.back_to(self.repository, theirs)
+                    return theirs
 
     def _still(self, refs: Sequence[AppRef], name: str) -> list[AppRef]:
         """Return those of ``refs`` that are there and that nobody else has moved; refuse others than ``advance``."""
@@ -207,7 +207,7 @@ class Session:
     def run_to(self, ref: AppRef, to_step: int) -> bool:
         """Advance one app, a commit a step, until ``currentStepIndex`` is ``to_step``; tell whether it got there.
 
-        A dry run does the first of these steps.
+        A dry run does the first of these steps.  An app that somebody else moves meanwhile is left to them.
         """
         if self.is_reviewed(ref):
             place = f"{ref.environment}/{ref.name}"
@@ -225,11 +225,12 @@ class Session:
             index = world.status.current_step_index or 0
             return None if begun and index >= to_step else advance(world, to_step=to_step)
 
-        while True:
-            (outcome,) = self.run(verb, "advance", [ref], options=f"--to {to_step}")
+        while outcomes := self.run(verb, "advance", [ref], options=f"--to {to_step}"):
+            (outcome,) = outcomes
             begun = True
             if outcome.move is None or self.request.dry_run:
                 return (outcome.world.status.current_step_index or 0) >= to_step
+        return False
 
     def held(self, outcome: Outcome, name: str) -> Outcome:
         """Return ``outcome``, or that the app waits: for the end of a freeze, or for approvals of the step that stands.
@@ -364,8 +365,7 @@ def report(
             click.echo(f"{outcome.release.title}: {wait_text(reason, outcome.world)}", err=True)
         elif result.subject not in told:
             told.add(result.subject)
-            short = f"[{result.sha[:9]}] " if result.sha else "[dry run] "
-            click.echo(short + result.subject)
+            click.echo(result.text())
     for commit in rendered:
         click.echo(f"[{commit.branch} {commit.sha[:9]}] {commit.subject}")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from renderer.changes import ObjectChange
-from renderer.commit import CommitResult, Identity, check_commit, sign_off
+from renderer.commit import CommitResult, Identity, check_commit, identities, sign_off
 from renderer.describe import step_change
 from renderer.errors import Finding, RollstepError
 from renderer.freeze import BREAK_GLASS
@@ -53,9 +53,7 @@ class Publication:
     @property
     def identities(self) -> tuple[Identity | None, Identity | None]:
         """The author and the committer, None where git's configuration says them."""
-        people = (self.settings.author, self.settings.committer)
-        author, committer = (Identity(person.name, person.email) if person else None for person in people)
-        return author, committer
+        return identities(self.settings)
 
     def check(self) -> None:
         """Raise RollstepError with what stands against the commit; write nothing."""
@@ -127,8 +125,7 @@ def _message(repository: Repository, outcomes: Sequence[Outcome], request: Reque
     if request.break_glass is not None:
         message += f"{BREAK_GLASS}: {one_line(request.break_glass)}\n"
     if settings.commit.signoff:
-        author = settings.commit.author
-        message += sign_off(repository, Identity(author.name, author.email) if author else None)
+        message += sign_off(repository, identities(settings.commit)[0])
     return message
 
 

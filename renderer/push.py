@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import click
 
+from renderer.commit import Identity, environment_of
 from renderer.environment_branches import METADATA_NOTES, SOURCE_NOTES
 from renderer.errors import Finding, RollstepError
 from renderer.git import Repository
@@ -52,11 +53,11 @@ class Pusher:
 
         self.environment: Mapping[str, str] = git_environment(repository, forge)
 
-    def fetch(self, branches: Sequence[str] = ()) -> str | None:
+    def fetch(self, branches: Sequence[str], since: str | None) -> str | None:
         """Fetch the branch and ``branches`` as the remote has them now, and return its commit of the branch.
 
-        None where the branch has all that the remote has.  Raises RollstepError where the remote cannot be reached, or
-        where each of the two has commits that the other has not.
+        None where HEAD has all that the remote has.  ``since`` is where the own commits begin that may be thrown away.
+        Raises RollstepError where the remote cannot be reached, or where there are others that it has not.
         """
         listed = run_remote(self.repository, "ls-remote", "--heads", self.remote, environment=self.environment)
         there = {line.partition("\t")[2].removeprefix("refs/heads/") for line in listed.stdout.decode().splitlines()}
@@ -67,20 +68,12 @@ class Pusher:
         theirs, head = tip(self.repository, f"refs/remotes/{self.remote}/{self.branch}"), self.repository.head.sha
         if self.branch not in there or not theirs or not head or is_ancestor(self.repository, theirs, head):
             return None
-        if not is_ancestor(self.repository, head, theirs):
-            message = f"{self.remote}/{self.branch} has commits that are not here, and here are some that it has not"
-            raise RacedError([Finding(self.branch, 0, 0, "", message, f"git pull --rebase {self.remote}")])
+        if since is None or not is_ancestor(self.repository, since, theirs):
+            place = f"{self.remote}/{self.branch}"
+            message = f"{place} has commits that are not here, and {self.branch} has commits that the remote has not"
+            hint = f"git pull --rebase {self.remote}, and run the command again"
+            raise RollstepError([Finding(self.branch, 0, 0, "", message, hint)])
         return theirs
-
-    def fetch_again(self, branches: Sequence[str] = ()) -> str | None:
-        """Fetch after a push that came too late, and return the remote's commit; the own commits since do not count.
-
-        None where the remote's branch is where the last push left it: another branch was the one that had gone on.
-        """
-        try:
-            return self.fetch(branches)
-        except RacedError:
-            return tip(self.repository, f"refs/remotes/{self.remote}/{self.branch}")
 
     def push(self, branches: Sequence[str] = ()) -> list[Pushed]:
         """Push the branch and those of ``branches`` that are here, then the notes; return what became of each.
@@ -170,10 +163,5 @@ def _refusal(row: Pushed, remote: str, said: str) -> Finding:
 def _people(repository: Repository) -> dict[str, str]:
     """Return git's variables for a merge of notes by whoever made the newest commit."""
     shown = repository.run("show", "-s", "--no-show-signature", "--format=%cn%x00%ce", "HEAD").stdout.decode()
-    name, email = shown.rstrip("\n").split("\0")
-    return {
-        "GIT_AUTHOR_NAME": name,
-        "GIT_AUTHOR_EMAIL": email,
-        "GIT_COMMITTER_NAME": name,
-        "GIT_COMMITTER_EMAIL": email,
-    }
+    person = Identity(*shown.rstrip("\n").split("\0"))
+    return environment_of(person, person)

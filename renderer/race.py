@@ -16,7 +16,7 @@ from pathlib import Path
 from renderer.discover import AppRef
 from renderer.errors import Finding, RollstepError
 from renderer.git import Repository
-from renderer.git_objects import is_ancestor, tip
+from renderer.git_objects import tip
 from renderer.state import STATUS_FILE
 
 TRIES = 60
@@ -40,20 +40,14 @@ class Start:
     def back_to(self, repository: Repository, theirs: str) -> None:
         """Take back what was committed since, and bring the branch, the index and the files to ``theirs``.
 
-        Changes that are not committed stay.  Raises RollstepError, and changes nothing, where there were commits before
-        that the remote has not, or where a file that ``theirs`` changes has been edited.
+        ``theirs`` has to have what was there before.  Changes that are not committed stay.  Raises RollstepError, and
+        changes nothing, where a file that ``theirs`` changes has been edited.
         """
-        if self.head is None or not is_ancestor(repository, self.head, theirs):
-            branch = repository.head.branch or "HEAD"
-            message = "has commits that the remote has not, and the remote has others"
-            raise RollstepError([Finding(branch, 0, 0, "", message, "git pull --rebase, and run the command again")])
         repository.run("reset", "--quiet", "--keep", theirs, writes=True)
         for name, was in self.branches.items():
-            if tip(repository, f"refs/heads/{name}") != was:
-                change = (
-                    ("update-ref", f"refs/heads/{name}", was) if was else ("update-ref", "-d", f"refs/heads/{name}")
-                )
-                repository.run(*change, writes=True)
+            ref = f"refs/heads/{name}"
+            if tip(repository, ref) != was:
+                repository.run("update-ref", *((ref, was) if was else ("-d", ref)), writes=True)
 
 
 def moved_meanwhile(

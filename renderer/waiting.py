@@ -67,35 +67,31 @@ def seconds_of(text: str) -> float:
 def advance_when_live(session: Session, ref: AppRef, waiting: Waiting, to_step: int | None = None) -> bool:
     """Do an app's next step, all of its phases, each when the commit before it is live; with ``to_step`` go on to it.
 
-    Return whether that was reached and is live.  A release whose Rollout says ``progressDeadlineAbort`` is aborted
-    where a commit is not live in time; else that raises RollstepError.
+    Return whether that was reached and is live; an app that somebody else moves is left to them.  A release whose
+    Rollout says ``progressDeadlineAbort`` is aborted where a commit is not live in time; else that raises
+    RollstepError.
     """
     if session.is_reviewed(ref):
         place = f"{ref.environment}/{ref.name}"
         raise UsageError(f"the commits of {place} go by pull request: --wait cannot go beyond the next one")
 
-    def index() -> int:
-        return _opened(session, ref).world.status.current_step_index or 0
-
-    while True:
-        if not _wait(session, ref, waiting):
-            return False
+    while _wait(session, ref, waiting):
         session.now = session.request.now or current_time()
-        (outcome,) = session.run(lambda world: advance(world, to_step=to_step), "advance", [ref])
+        outcomes = session.run(lambda world: advance(world, to_step=to_step), "advance", [ref])
         if session.request.dry_run:
             return True
-        if outcome.move is None or not (is_between_phases(outcome.world) or (to_step or 0) > index()):
-            break
-    return _wait(session, ref, waiting) and (to_step is None or index() >= to_step)
-
-
-def _opened(session: Session, ref: AppRef) -> Release:
-    return open_release(session.workspace, ref, session.now)
+        if not outcomes:
+            return False
+        (outcome,) = outcomes
+        index = outcome.world.status.current_step_index or 0
+        if outcome.move is None or not (is_between_phases(outcome.world) or (to_step or 0) > index):
+            return _wait(session, ref, waiting) and (to_step is None or index >= to_step)
+    return False
 
 
 def _wait(session: Session, ref: AppRef, waiting: Waiting) -> bool:
     """Wait until an app's last commit is live; return False where the release was aborted instead."""
-    release = _opened(session, ref)
+    release = open_release(session.workspace, ref, session.now)
     if release.state is None:
         return True
     probe = _probe(session.repository, release, waiting)

@@ -74,6 +74,7 @@ SHELL = {
     "locks",
     "message",
     "objects",
+    "open_to_write",
     "operate",
     "outcome",
     "plan_release",
@@ -163,7 +164,17 @@ LOADERS = {"engine.routers": {"importlib"}, "pod_template.table": {"importlib.re
 IMPURE_CALLS = {"__import__", "breakpoint", "eval", "exec", "input", "now", "open", "print", "today", "utcnow"}
 
 OWNERS = {
-    "click": {"cli", "commands", "operate", "propose", "pull_requests", "push", "waiting", "write_release"},
+    "click": {
+        "cli",
+        "commands",
+        "open_to_write",
+        "operate",
+        "propose",
+        "pull_requests",
+        "push",
+        "waiting",
+        "write_release",
+    },
     "git": {"git"},
     "jinja2": {"layouts", "sources"},
     "jsonschema": {"kubeconform", "settings_check"},

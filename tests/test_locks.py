@@ -52,6 +52,25 @@ def test_the_second_run_goes_on_when_the_first_is_over(checkout: Checkout, held:
     assert "first release" in out
 
 
+def test_a_freeze_waits_as_a_verb_does(checkout: Checkout, held: int) -> None:
+    command = [sys.executable, "-m", "renderer", "freeze", "add", "--until", "2027-01-01T00:00:00Z", "--reason", "Rest"]
+    with subprocess.Popen(
+        [*command, "--now", NOON],
+        cwd=checkout.root,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as second:
+        assert second.stderr is not None
+        assert "waiting for another rollstep" in second.stderr.readline()
+        assert "Freeze" not in checkout.git("log", "--format=%s")
+        fcntl.flock(held, fcntl.LOCK_UN)
+        second.communicate(timeout=60)
+    assert second.returncode == 0
+    assert "Freeze all environments" in checkout.git("log", "--format=%s")
+
+
 @pytest.mark.usefixtures("held")
 def test_a_dry_run_and_what_only_reads_do_not_wait(checkout: Checkout) -> None:
     checkout.process("advance", "prod/web", "--dry-run", "--now", NOON)

@@ -156,6 +156,42 @@ def test_commits_from_before_are_not_thrown_away(remote: Path) -> None:
     assert "Mine" in one.git("log", "--format=%s")
 
 
+def test_a_commit_that_stays_here_is_told(remote: Path) -> None:
+    one, two = clone(remote, "one"), clone(remote, "two")
+    one.git("commit", "--quiet", "--allow-empty", "--message=Mine")
+    first(one, two, "advance", "prod/api")
+    told = do(one, "advance", "prod/web", code=1).stdout
+    assert f"[{one.head[:9]}] web (prod)" in told
+
+
+def test_a_server_that_is_locked_for_a_moment_gets_one_step(remote: Path) -> None:
+    """The push comes too late although nobody has pushed: it is tried again, and the verb is not."""
+    one = clone(remote, "one")
+    do(one, "advance")
+    do(one, "set", "image", "prod/web", f"web={TWO}")
+    lock = remote / "refs" / "heads" / "main.lock"
+    hook = one.root / ".git" / "hooks" / "pre-push"
+    unlock = f"(sleep 1; rm '{lock}') >/dev/null 2>&1 &"
+    hook.write_text(f"#!/bin/sh\nrm -- \"$0\"\n: > '{lock}'\n{unlock}\n", encoding="utf-8")
+    hook.chmod(0o755)
+    do(one, "promote", "prod/web")
+    assert len([line for line in subjects(remote) if "promote" in line]) == 1
+    assert_whole(remote)
+
+
+@pytest.mark.parametrize("options", [("--to", "2"), ("--wait", "time=1s")])
+def test_whoever_goes_on_by_steps_leaves_it_to_who_was_first(remote: Path, options: tuple[str, ...]) -> None:
+    one, two = clone(remote, "one"), clone(remote, "two")
+    do(one, "advance")
+    do(one, "set", "image", "prod/web", f"web={TWO}")
+    two.git("pull", "--quiet")
+    do(two, "promote", "prod/web")
+    before = subjects(remote)
+    done = do(one, "advance", "prod/web", *options, code=1)
+    assert "somebody else has moved it meanwhile" in done.stderr
+    assert subjects(remote) == before
+
+
 def test_json_is_told_once(remote: Path) -> None:
     one, two = clone(remote, "one"), clone(remote, "two")
     first(one, two, "advance", "prod/api")

@@ -105,4 +105,4 @@ def lift(directory: str, name: str, reason: str, allow_detached: bool, dry_run: 
 
 def _tell(result: CommitResult | None) -> None:
     if result is not None:
-        click.echo((f"[{result.sha[:9]}] " if result.sha else "[dry run] ") + result.subject)
+        click.echo(result.text())

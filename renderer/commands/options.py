@@ -51,7 +51,7 @@ def committing(function: Function) -> Function:
             is_flag=True,
             help="Commit uncommitted changes of the app's own manifests as well.",
         ),
-        click.option("--push", is_flag=True, help="Push what was committed; refuse where the remote has gone on."),
+        click.option("--push", is_flag=True, help="Push what was committed, on top of what others pushed first."),
         click.option("--allow-detached", is_flag=True, help="Commit on a detached HEAD, too."),
         click.option("--break-glass", metavar="REASON", help="Go forward although a freeze or an approval is missing."),
         validate,
