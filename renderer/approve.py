@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from renderer.approval import Approval
 from renderer.errors import Finding, RollstepError
 from renderer.git import Commit, Repository
+from renderer.git_objects import has_ref
 from renderer.verify import Approvals, verify_commits
 from renderer.verify.approved import TAGS
 from renderer.verify.policy import APPROVALS
@@ -35,7 +36,7 @@ def approve(repository: Repository, revision: str) -> Approved:
     who = repository.run("var", "GIT_COMMITTER_IDENT").stdout.decode(errors="replace")
     address = who.rpartition("<")[2].partition(">")[0]
     tag = f"{TAGS}{sha[:12]}/{re.sub(r'[^A-Za-z0-9]+', '-', address).strip('-').lower() or 'somebody'}"
-    if repository.run("show-ref", "--verify", "--quiet", tag, check=False).status == 0:
+    if has_ref(repository, tag):
         raise RollstepError(f"{tag} is there already", hint=f"push it: git push origin {tag}")
     message = f"Approve {verdict.commit.subject}\n\nRollstep-Approves: {sha}\n"
     args = ("tag", "--sign", "--file=-", tag.removeprefix("refs/tags/"), sha)

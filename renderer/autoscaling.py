@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from renderer.engine.experiment import is_of_experiment
-from renderer.manifest import Body, Manifest, ObjectKey
+from renderer.manifest import Body, Manifest, ObjectKey, mapping
 from renderer.model import HASH_LABEL, ReplicaSet, Rollout, World
 from renderer.selectors import selects
 
@@ -37,7 +37,7 @@ def share_down(whole: int, pods: int, replicas: int) -> int:
 
 def scales_rollout(body: Body, name: str) -> bool:
     """Tell whether a HorizontalPodAutoscaler scales the Rollout of that name."""
-    target = _mapping(_mapping(body.get("spec")).get("scaleTargetRef"))
+    target = mapping(body, "spec", "scaleTargetRef")
     group = str(target.get("apiVersion") or "argoproj.io").partition("/")[0]
     return (group, target.get("kind"), target.get("name")) == ("argoproj.io", "Rollout", name)
 
@@ -65,7 +65,7 @@ def with_replicas(rollout: Rollout, autoscaler: Body) -> Rollout:
     Shares of the largest number are the finest, and no step is planned with fewer pods than there may be.
     """
     spec: Mapping[str, Any] = rollout.body.get("spec") or {}
-    maximum = _mapping(autoscaler.get("spec")).get("maxReplicas")
+    maximum = mapping(autoscaler, "spec").get("maxReplicas")
     if "replicas" in spec or not isinstance(maximum, int):
         return rollout
     return replace(rollout, body={**rollout.body, "spec": {**spec, "replicas": maximum}}, replicas=maximum)
@@ -93,15 +93,19 @@ def most_pods(world: World, name: str, replicas: int) -> int:
 
 def _range(autoscaler: Body) -> tuple[int, int]:
     """Return an autoscaler's minimum and maximum, by the defaults of its API."""
-    spec = _mapping(autoscaler.get("spec"))
+    spec = mapping(autoscaler, "spec")
     minimum = spec.get("minReplicas")
     return 1 if minimum is None else int(minimum), int(spec.get("maxReplicas") or 1)
 
 
-def pods_text(world: World, replica_set: ReplicaSet) -> str:
-    """Return the number of a ReplicaSet's pods for people: ``5``, or ``3-10`` where an autoscaler sets it."""
-    low, high = pods_between(world, replica_set)
-    return f"{low}-{high}" if is_autoscaled(world, replica_set) else str(replica_set.replicas)
+def limits(world: World, replica_set: ReplicaSet) -> tuple[int, int] | tuple[None, None]:
+    """Return the fewest and the most pods that an autoscaler gives the ReplicaSet; None twice where none scales it."""
+    return pods_between(world, replica_set) if is_autoscaled(world, replica_set) else (None, None)
+
+
+def count_text(replicas: int, low: int | None, high: int | None) -> str:
+    """Return a number of pods for people: ``5``, or ``3-10`` within the limits of an autoscaler."""
+    return str(replicas) if low is None else f"{low}-{high}"
 
 
 def autoscaler_text(world: World) -> str | None:
@@ -145,7 +149,7 @@ def _with_budgets(bodies: dict[ObjectKey, Body], world: World) -> dict[ObjectKey
     for key, body in bodies.items():
         if (key.group, key.kind) != BUDGET:
             continue
-        selector = _mapping(body.get("spec")).get("selector")
+        selector = mapping(body, "spec").get("selector")
         mine = [rs for rs in live if selects(selector, _labels(rs.template))]
         if key.namespace != world.rollout.namespace or not mine:
             continue
@@ -160,8 +164,8 @@ def _with_budgets(bodies: dict[ObjectKey, Body], world: World) -> dict[ObjectKey
 
 def _budget(body: Body, world: World, replica_set: ReplicaSet) -> Body:
     spec = dict(body["spec"])
-    selector = _mapping(spec.get("selector"))
-    labels = {**_mapping(selector.get("matchLabels")), HASH_LABEL: replica_set.pod_template_hash}
+    selector = mapping(spec, "selector")
+    labels = {**mapping(selector, "matchLabels"), HASH_LABEL: replica_set.pod_template_hash}
     spec["selector"] = {**selector, "matchLabels": labels}
     # Both leave as many pods to be evicted: n - floor(n x m / N) is ceil(n x (N - m) / N).
     for field, share in (("minAvailable", share_down), ("maxUnavailable", share_up)):
@@ -185,15 +189,11 @@ def _experiments(world: World) -> list[ReplicaSet]:
 
 def pods(value: Any) -> Iterable[Mapping[str, Any]]:
     """Yield the labels of every pod template in an object, such as a Deployment's or a CronJob's."""
-    spec = _mapping(_mapping(value).get("spec"))
-    for template in (spec.get("template"), _mapping(_mapping(spec.get("jobTemplate")).get("spec")).get("template")):
+    spec = mapping(value, "spec")
+    for template in (spec.get("template"), mapping(spec, "jobTemplate", "spec").get("template")):
         if isinstance(template, Mapping) and isinstance(template.get("spec"), Mapping):
             yield _labels(template)
 
 
 def _labels(template: Body) -> Mapping[str, Any]:
-    return _mapping(_mapping(template.get("metadata")).get("labels"))
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return mapping(template, "metadata", "labels")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from renderer.autoscaling import is_autoscaled, pods_text
+from renderer.autoscaling import count_text, limits
 from renderer.changes import ObjectChange, ReplicaSetChange, StepChange
 from renderer.duration import human_duration
 from renderer.engine import gates
@@ -209,9 +209,10 @@ def _replica_set_changes(move: Move) -> tuple[ReplicaSetChange, ...]:
 
 
 def _pods(world: World, replica_set: ReplicaSet | None) -> int | str | None:
-    if replica_set is None or not is_autoscaled(world, replica_set):
-        return replica_set.replicas if replica_set else None
-    return pods_text(world, replica_set)
+    if replica_set is None:
+        return None
+    low, high = limits(world, replica_set)
+    return replica_set.replicas if low is None else count_text(replica_set.replicas, low, high)
 
 
 def _object_changes(move: Move) -> tuple[ObjectChange, ...]:

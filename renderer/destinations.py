@@ -7,10 +7,9 @@ from itertools import product
 
 from renderer.engine.ping_pong import stable_and_canary_services
 from renderer.engine.replicas import max_unavailable
-from renderer.engine.services import selected_hash
+from renderer.engine.services import destination_rule, selected_hash, subset_hashes
 from renderer.engine.spec import max_traffic_weight
-from renderer.manifest import ObjectKey
-from renderer.model import HASH_LABEL, Rollout, World
+from renderer.model import Rollout, World
 
 Weights = Mapping[str, int]
 """The weight of each destination by name, out of ``maxTrafficWeight``."""
@@ -24,11 +23,9 @@ def selections(world: World) -> dict[str, str]:
     rollout = world.rollout
     names = _services(rollout)
     found = {name: selected_hash(world.service(name)) for name in names if world.service(name) is not None}
-    rule = _destination_rule(rollout)
-    key = ObjectKey("networking.istio.io", "DestinationRule", rollout.namespace, str(rule.get("name", "")))
-    for subset in ((world.objects.get(key) or {}).get("spec") or {}).get("subsets") or ():
-        if subset.get("name") in (rule.get("canarySubsetName"), rule.get("stableSubsetName")):
-            found[f"subset {subset['name']}"] = str((subset.get("labels") or {}).get(HASH_LABEL, ""))
+    rule = destination_rule(rollout)
+    ours = (rule.get("canarySubsetName"), rule.get("stableSubsetName"))
+    found |= {f"subset {name}": pod_hash for name, pod_hash in subset_hashes(world) if name in ours}
     return found
 
 
@@ -48,7 +45,7 @@ def routes(world: World) -> tuple[Weights, ...]:
     split = (most, 0) if weights is None else (weights.stable.weight, weights.canary.weight)
     prefers_ping_pong = "alb" in canary.traffic_routing.routers
     services = stable_and_canary_services(rollout, status, prefer_ping_pong=prefers_ping_pong)
-    rule = _destination_rule(rollout)
+    rule = destination_rule(rollout)
     subsets = [f"subset {rule.get(name)}" for name in ("stableSubsetName", "canarySubsetName")]
     ways = [services] if all(services) else []
     return tuple(dict(zip(way, split, strict=True)) for way in (*ways, *([subsets] if rule else [])))
@@ -127,9 +124,3 @@ def _services(rollout: Rollout) -> list[str]:
     )
     names += [blue_green.active_service, blue_green.preview_service] if blue_green else []
     return [name for name in dict.fromkeys(names) if name]
-
-
-def _destination_rule(rollout: Rollout) -> Mapping[str, str]:
-    routing = rollout.canary.traffic_routing if rollout.canary is not None else None
-    rule: Mapping[str, str] = ((routing.body.get("istio") or {}).get("destinationRule") or {}) if routing else {}
-    return rule

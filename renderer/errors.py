@@ -79,3 +79,8 @@ def each(items: Iterable[T], make: Callable[[T], R]) -> list[R]:
     if findings:
         raise RollstepError(findings)
     return made
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with a replacement for each character that would do something else than be shown."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)

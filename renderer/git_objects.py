@@ -110,6 +110,11 @@ def tip(repository: Repository, ref: str) -> str | None:
     return found.stdout.decode().strip() or None
 
 
+def has_ref(repository: Repository, ref: str) -> bool:
+    """Tell whether there is a ref of the full name ``ref``, whatever it points at."""
+    return repository.run("show-ref", "--verify", "--quiet", ref, check=False).status == 0
+
+
 def is_ancestor(repository: Repository, older: str, newer: str) -> bool:
     """Tell whether ``older`` is ``newer`` or among its ancestors; False where the repository does not have it."""
     return repository.run("merge-base", "--is-ancestor", older, newer, check=False).status == 0

@@ -37,6 +37,13 @@ class Source:
         return self.positions.get(path, (0, 0))
 
 
+def mapping(value: Any, *path: str) -> Mapping[str, Any]:
+    """Return the mapping at ``path`` below ``value``; an empty one where there is none."""
+    for part in path:
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value if isinstance(value, Mapping) else {}
+
+
 def field_path(path: tuple[str | int, ...]) -> str:
     """Return ``("spec", "steps", 1, "setWeight")`` as ``spec.steps[1].setWeight``."""
     text = ""

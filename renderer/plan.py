@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from renderer.autoscaling import is_autoscaled, most_pods, pods_between
+from renderer.autoscaling import count_text, limits, most_pods
 from renderer.describe import move_text, phase_of
 from renderer.duration import human_duration
 from renderer.engine.experiment import is_of_experiment
@@ -40,7 +40,7 @@ class PlannedReplicaSet:
     @property
     def pods(self) -> str:
         """The number of pods for people: ``5``, or ``3-10`` where an autoscaler sets it."""
-        return str(self.replicas) if self.min_replicas is None else f"{self.min_replicas}-{self.max_replicas}"
+        return count_text(self.replicas, self.min_replicas, self.max_replicas)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +159,7 @@ def _row(number: int, before: World, move: Move, reason: Wait, following: Wait |
 
 
 def _planned(world: World, rs: ReplicaSet) -> PlannedReplicaSet:
-    low, high = pods_between(world, rs) if is_autoscaled(world, rs) else (None, None)
-    return PlannedReplicaSet(rs.name, roles(world, rs), rs.replicas, traffic_weight(world, rs), low, high)
+    return PlannedReplicaSet(rs.name, roles(world, rs), rs.replicas, traffic_weight(world, rs), *limits(world, rs))
 
 
 def _trigger(before: World, reason: Wait) -> str:

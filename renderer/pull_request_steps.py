@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -117,32 +117,14 @@ def result_of(
     outcome: Outcome, proposal: Proposal, action: str, sha: str, current: PullRequest | None = None
 ) -> Result:
     """Return what became of the pull request of ``outcome``."""
-    ref = outcome.release.app.ref
-    return Result(
-        ref.name,
-        ref.environment,
-        action,
-        proposal.head,
-        proposal.base,
-        proposal.title,
-        proposal.body,
-        sha,
-        current.number if current else None,
-        current.url if current else "",
-    )
+    made = _result(outcome.release.app.ref, proposal, action)
+    return replace(made, commit=sha, number=current.number if current else None, url=current.url if current else "")
 
 
 def closed(ref: AppRef, current: PullRequest, action: str) -> Result:
     """Return that an open pull request was closed, or would be."""
-    return Result(
-        ref.name,
-        ref.environment,
-        action,
-        current.head,
-        current.base,
-        current.title,
-        current.body,
-        "",
-        current.number,
-        current.url,
-    )
+    return replace(_result(ref, current, action), number=current.number, url=current.url)
+
+
+def _result(ref: AppRef, about: Proposal | PullRequest, action: str) -> Result:
+    return Result(ref.name, ref.environment, action, about.head, about.base, about.title, about.body)

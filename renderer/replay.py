@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from renderer.errors import Finding, RollstepError
 from renderer.git import Commit, Repository
-from renderer.git_objects import REGULAR, TreeFile, store_tree
+from renderer.git_objects import REGULAR, TreeFile, has_ref, store_tree
 from renderer.scratch import Scratch
 from renderer.transitions import transition
 from renderer.verify.app_state import AppState, Place, read_state
@@ -15,7 +15,7 @@ from renderer.verify.earlier import earlier_commit
 from renderer.verify.judge import Judge, merged_parent, told_of, touched
 from renderer.verify.loading import Loader
 from renderer.verify.made import make
-from renderer.verify.reasons import differing_lines
+from renderer.verify.reasons import differing_files
 from renderer.verify.verdict import Verdict
 from renderer.verify.walk import Change, walk
 
@@ -65,7 +65,7 @@ def _new_ref(repository: Repository, name: str) -> str:
     ref = name if name.startswith("refs/") else f"refs/heads/{name}"
     if repository.run("check-ref-format", ref, check=False).status:
         raise RollstepError(f"{name} is no name of a ref")
-    if not repository.run("show-ref", "--verify", "--quiet", ref, check=False).status:
+    if has_ref(repository, ref):
         raise RollstepError(f"{ref} is there already, and replay changes no ref", hint="choose another name")
     return ref
 
@@ -110,7 +110,8 @@ class _Player:
             parents = tuple(self._commits.get(parent, parent) for parent in change.parents)
             self._commits[sha] = self._scratch.commit(sha, tree, parents)
         if tree != wanted and not findings:
-            findings += self._differences(tree, sha)
+            made, own = (self._loader.objects.files(name) for name in (tree, sha))
+            findings += differing_files(self._loader.objects, made, own, _HINT)
         return Replayed(change.commit, tree, wanted, self._commits.get(sha, ""), tuple(findings))
 
     def _tree(self, sha: str) -> str:
@@ -167,16 +168,6 @@ class _Player:
             sha = earlier_commit(self._loader, change, now, then)
         source = read_state(self._loader.objects, self._tree(sha), now.place)
         return {name: source.contents[name] for name in _ours(source, source)}
-
-    def _differences(self, tree: str, sha: str) -> Iterator[Finding]:
-        """Yield every line in which the tree that was made is not the commit's."""
-        listing = self._repository.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", tree, sha).stdout
-        for name in sorted(path.decode(errors="surrogateescape") for path in listing.split(b"\0") if path):
-            made, own = self._loader.objects.files(tree, name), self._loader.objects.files(sha, name)
-            blobs = [entry.sha for entry in (*made.values(), *own.values())]
-            contents = self._loader.objects.contents(blobs)
-            wanted, found = (contents[files[name].sha] if name in files else None for files in (made, own))
-            yield from differing_lines(name, wanted, found, _HINT)
 
 
 def _ours(now: AppState, then: AppState) -> list[str]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from renderer.autoscaling import autoscaler_text, is_autoscaled, pods_between
+from renderer.autoscaling import autoscaler_text, count_text, limits
 from renderer.describe import gate_text
 from renderer.duration import human_duration
 from renderer.engine import next_wakeup
@@ -140,7 +140,7 @@ def _replica_set_info(world: World, replica_set: ReplicaSet) -> ReplicaSetInfo:
         status = "Progressing"
     else:
         status = "Healthy" if replica_set.replicas else "ScaledDown"
-    low, high = pods_between(world, replica_set) if is_autoscaled(world, replica_set) else (None, None)
+    low, high = limits(world, replica_set)
     return ReplicaSetInfo(
         name=replica_set.name,
         revision=replica_set.revision,
@@ -219,7 +219,7 @@ def _tree_rows(info: RolloutInfo, now: datetime) -> Iterator[tuple[str, ...]]:
 
 
 def _replica_set_row(replica_set: ReplicaSetInfo, prefix: str, now: datetime) -> tuple[str, ...]:
-    marks, low = list(replica_set.roles), replica_set.min_replicas
+    marks = list(replica_set.roles)
     if replica_set.scale_down_deadline:
         left = (replica_set.scale_down_deadline - now).total_seconds()
         marks.append("delay:" + ("passed" if left < 0 else human_duration(left)))
@@ -227,7 +227,7 @@ def _replica_set_row(replica_set: ReplicaSetInfo, prefix: str, now: datetime) ->
         f"{prefix}⧉ {replica_set.name}",
         "ReplicaSet",
         f"{ICONS[replica_set.status]} {replica_set.status}",
-        str(replica_set.replicas) if low is None else f"{low}-{replica_set.max_replicas}",
+        count_text(replica_set.replicas, replica_set.min_replicas, replica_set.max_replicas),
         str(replica_set.weight or 0),
         human_duration((now - replica_set.created).total_seconds()),
         ",".join(marks),

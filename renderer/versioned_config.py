@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 from renderer.engine.workload import TEMPLATE_PATHS
-from renderer.manifest import Body, Manifest, ObjectKey
+from renderer.manifest import Body, Manifest, ObjectKey, mapping
 from renderer.sealed import is_sealed
 
 Reference = tuple[str, str]
@@ -91,7 +91,7 @@ def versioned(
         return rollout, manifests
     workload = next((manifest for manifest in manifests if _is_workload(rollout, manifest)), None)
     path = ("spec", "template") if workload is None else TEMPLATE_PATHS[workload.key.group, workload.kind]
-    named = references(_at((workload or rollout).body, path))
+    named = references(mapping((workload or rollout).body, *path))
     names: dict[Reference, str] = {}
     made: list[Manifest] = []
     for manifest in manifests:
@@ -107,7 +107,7 @@ def versioned(
             made += [replace(manifest, while_named=True), replace(manifest, body=body, while_named=True)]
     if workload is None:
         return with_names(rollout, names), tuple(made)
-    renamed = replace(workload, body=_put(workload.body, path, rewritten(_at(workload.body, path), names)))
+    renamed = replace(workload, body=_put(workload.body, path, rewritten(mapping(workload.body, *path), names)))
     return rollout, tuple(renamed if manifest is workload else manifest for manifest in made)
 
 
@@ -119,14 +119,14 @@ def names_of(manifests: Iterable[Manifest]) -> dict[Reference, str]:
 
 def with_names(rollout: Manifest, names: Mapping[Reference, str]) -> Manifest:
     """Return the Rollout whose pod template refers to ``names`` in place of the objects' own ones."""
-    template = _at(rollout.body, ("spec", "template"))
+    template = mapping(rollout.body, "spec", "template")
     if not names or not template:
         return rollout
     return replace(rollout, body=_put(rollout.body, ("spec", "template"), rewritten(template, names)))
 
 
 def _is_workload(rollout: Manifest, manifest: Manifest) -> bool:
-    reference = _mapping(_mapping(rollout.body.get("spec")).get("workloadRef"))
+    reference = mapping(rollout.body, "spec", "workloadRef")
     named = (reference.get("apiVersion"), reference.get("kind"), reference.get("name"))
     is_named = named == (manifest.api_version, manifest.kind, manifest.name)
     return is_named and (manifest.key.group, manifest.kind) in TEMPLATE_PATHS
@@ -154,7 +154,7 @@ def rewritten(template: Body, names: Mapping[Reference, str]) -> Body:
 
 
 def _renamed(template: Body, rename: Callable[[str, str], str]) -> Body:
-    spec = _mapping(template.get("spec"))
+    spec = mapping(template, "spec")
     changed = dict(spec)
     if isinstance(spec.get("volumes"), list):
         changed["volumes"] = [_volume(volume, rename) for volume in spec["volumes"]]
@@ -167,7 +167,7 @@ def _renamed(template: Body, rename: Callable[[str, str], str]) -> Body:
 def _volume(volume: Any, rename: Callable[[str, str], str]) -> Any:
     volume = _in(volume, "configMap", "name", "ConfigMap", rename)
     volume = _in(volume, "secret", "secretName", "Secret", rename)
-    projected = _mapping(_mapping(volume).get("projected"))
+    projected = mapping(volume, "projected")
     if not isinstance(projected.get("sources"), list):
         return volume
     sources = [
@@ -192,7 +192,7 @@ def _container(container: Any, rename: Callable[[str, str], str]) -> Any:
 
 
 def _variable(item: Any, rename: Callable[[str, str], str]) -> Any:
-    source = _mapping(_mapping(item).get("valueFrom"))
+    source = mapping(item, "valueFrom")
     if not source:
         return item
     source = _in(source, "configMapKeyRef", "name", "ConfigMap", rename)
@@ -201,7 +201,7 @@ def _variable(item: Any, rename: Callable[[str, str], str]) -> Any:
 
 def _in(value: Any, field: str, key: str, kind: str, rename: Callable[[str, str], str]) -> Any:
     """Return ``value`` with the name at ``field.key`` renamed, where there is one."""
-    reference = _mapping(_mapping(value).get(field))
+    reference = mapping(value, field)
     name = reference.get(key)
     return {**value, field: {**reference, key: rename(kind, name)}} if isinstance(name, str) and name else value
 
@@ -236,16 +236,6 @@ def mentions(value: Any, field: str = "") -> Iterator[Reference]:
         yield from ((kind, value) for kind in _NAMING[field])
 
 
-def _at(body: Body, path: tuple[str, ...]) -> Body:
-    for part in path:
-        body = _mapping(body.get(part))
-    return body
-
-
 def _put(body: Body, path: tuple[str, ...], value: Any) -> dict[str, Any]:
     head, *rest = path
-    return {**body, head: _put(_mapping(body.get(head)), tuple(rest), value) if rest else value}
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return {**body, head: _put(mapping(body, head), tuple(rest), value) if rest else value}

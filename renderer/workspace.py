@@ -256,8 +256,10 @@ def render_release(release: Release, world: World, *, keep_time: bool = False) -
     context = RenderContext(ref.name, ref.environment, release.place, settings.values)
     as_written = {manifest.key: manifest.text for manifest in release.resolved.pass_through if manifest.text}
     files = render(objects, user_templates=settings.templates, context=context, as_written=as_written)
-    kept = replace(release.state, replicas=autoscaled_replicas(world)) if release.state is not None else None
-    state = kept if keep_time and kept is not None else next_state(release.state, world)
+    if keep_time and release.state is not None:
+        state = replace(release.state, replicas=autoscaled_replicas(world))
+    else:
+        state = next_state(release.state, world)
     return Rendered(files, state, dump_state(state))
 
 

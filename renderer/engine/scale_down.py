@@ -6,10 +6,9 @@ from renderer.engine.analysis import INCONCLUSIVE, holds_old_replica_sets
 from renderer.engine.context import ConflictError, Context, by_revision, hash_of
 from renderer.engine.replica_sets import add_scale_down_delay, scale
 from renderer.engine.replicas import max_unavailable, total_available, total_replicas
-from renderer.engine.services import selected_hash
+from renderer.engine.services import selected_hash, subset_hashes
 from renderer.engine.spec import scale_down_delay_revision_limit, scale_down_delay_seconds
-from renderer.manifest import ObjectKey
-from renderer.model import HASH_LABEL, ReplicaSet
+from renderer.model import ReplicaSet
 
 
 def reconcile_other_replica_sets(ctx: Context) -> bool:
@@ -111,13 +110,5 @@ def is_referenced(ctx: Context, rs: ReplicaSet) -> bool:
     services = [strategy[0].canary_service, strategy[0].stable_service] if strategy[0] else []
     services += [strategy[1].active_service, strategy[1].preview_service] if strategy[1] else []
     references += [selected_hash(ctx.world.service(service)) for service in services if service]
-    references += _hashes_in_destination_rules(ctx)
+    references += [pod_hash for _, pod_hash in subset_hashes(ctx.world)]
     return name in references
-
-
-def _hashes_in_destination_rules(ctx: Context) -> list[str]:
-    routing = ctx.rollout.canary.traffic_routing if ctx.rollout.canary is not None else None
-    rule = ((routing.body.get("istio") or {}).get("destinationRule") or {}) if routing is not None else {}
-    key = ObjectKey("networking.istio.io", "DestinationRule", ctx.rollout.namespace, rule.get("name", ""))
-    subsets = ((ctx.world.objects.get(key) or {}).get("spec") or {}).get("subsets") or []
-    return [str((subset.get("labels") or {}).get(HASH_LABEL, "")) for subset in subsets]

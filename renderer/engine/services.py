@@ -10,7 +10,7 @@ from renderer.engine.replica_counts import new_rs_replicas
 from renderer.engine.rollback import is_dynamically_rolling_back_to_stable
 from renderer.errors import Finding, RollstepError
 from renderer.manifest import Body, ObjectKey, field_path
-from renderer.model import HASH_LABEL, MANAGED_BY_ANNOTATION, ReplicaSet
+from renderer.model import HASH_LABEL, MANAGED_BY_ANNOTATION, ReplicaSet, Rollout, World
 
 
 def service(ctx: Context, name: str, *path: str | int) -> Body:
@@ -27,6 +27,20 @@ def selected_hash(body: Body | None) -> str:
     if body is None:
         return ""
     return str(((body.get("spec") or {}).get("selector") or {}).get(HASH_LABEL, ""))
+
+
+def destination_rule(rollout: Rollout) -> Body:
+    """Return what ``trafficRouting.istio`` says of its DestinationRule; nothing where there is none."""
+    routing = rollout.canary.traffic_routing if rollout.canary is not None else None
+    return ((routing.body.get("istio") or {}).get("destinationRule") or {}) if routing is not None else {}
+
+
+def subset_hashes(world: World) -> list[tuple[str, str]]:
+    """Return the subsets of the Rollout's DestinationRule, each with the pod-template-hash that it selects."""
+    name = str(destination_rule(world.rollout).get("name", ""))
+    rule = world.objects.get(ObjectKey("networking.istio.io", "DestinationRule", world.rollout.namespace, name))
+    subsets = ((rule or {}).get("spec") or {}).get("subsets") or []
+    return [(subset.get("name"), str((subset.get("labels") or {}).get(HASH_LABEL, ""))) for subset in subsets]
 
 
 def switch_service(ctx: Context, name: str, pod_template_hash: str, *path: str | int) -> None:

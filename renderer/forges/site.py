@@ -13,7 +13,6 @@ from renderer.remote import Address, parse_url, remote_url, without_password
 from renderer.settings import ForgeSettings
 
 _HOSTS = {"github.com": "github", "gitlab.com": "gitlab", "bitbucket.org": "bitbucket", "codeberg.org": "forgejo"}
-_TYPES = ("github", "gitlab", "gitea", "forgejo", "bitbucket")
 _TITLES = {
     "github": "GitHub",
     "gitlab": "GitLab",
@@ -21,6 +20,7 @@ _TITLES = {
     "forgejo": "Forgejo",
     "bitbucket": "Bitbucket",
 }
+_TYPES = tuple(_TITLES)
 _TOKENS = {
     "github": ("GITHUB_TOKEN", "GH_TOKEN"),
     "gitlab": ("GITLAB_TOKEN",),

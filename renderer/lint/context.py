@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from renderer.check.references import Kind, Objects
 from renderer.check.report import Path, Report
@@ -120,11 +119,6 @@ def finding_at(manifest: Manifest, path: Path, message: str, hint: str = "") -> 
     """Return a finding at a field of an object, or at the nearest parent of it that is there."""
     line, column = manifest.source.position(path)
     return Finding(manifest.source.file, line, column, field_path(path), message, hint)
-
-
-def mapping(value: Any) -> Mapping[str, Any]:
-    """Return ``value`` where it is a mapping, else an empty one."""
-    return value if isinstance(value, Mapping) else {}
 
 
 def typed(subject: Subject) -> Rollout | None:

@@ -19,10 +19,9 @@ from renderer.lint.context import (
     folder_of,
     is_beside,
     kind_of,
-    mapping,
     typed,
 )
-from renderer.manifest import Manifest, ObjectKey
+from renderer.manifest import Manifest, ObjectKey, mapping
 
 INGRESS = ("networking.k8s.io", "Ingress")
 INGRESS_CLASS = ("networking.k8s.io", "IngressClass")

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from renderer.errors import Finding
+from renderer.manifest import mapping
 from renderer.objects import finding
 from renderer.scaffold.documents import Item, with_text, without
-from renderer.scaffold.groups import Group, in_one_namespace, is_deployment, mapping, selects
+from renderer.scaffold.groups import Group, in_one_namespace, is_deployment, selects
 from renderer.yaml_blocks import put
 from renderer.yaml_edit import edit
 from renderer.yaml_io import FieldPath

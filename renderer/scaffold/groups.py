@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from renderer.errors import Finding
+from renderer.manifest import mapping
 from renderer.objects import finding, is_rollout
 from renderer.scaffold.documents import Item
 
@@ -60,13 +61,6 @@ def group(items: Sequence[Item]) -> Grouped:
         for item in one.members:
             _note_workload(item, one, grouped)
     return grouped
-
-
-def mapping(value: Any, *path: str) -> Mapping[str, Any]:
-    """Return the mapping at ``path``, an empty one where there is none."""
-    for part in path:
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value if isinstance(value, Mapping) else {}
 
 
 def selects(item: Item, one: Group) -> bool:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 ARGOCD, FLUX = "argocd", "flux"
-TOOLS = (ARGOCD, FLUX)
 
 
 @dataclass(frozen=True, slots=True)

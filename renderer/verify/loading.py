@@ -60,11 +60,13 @@ class Loader:
             self._settings[blob] = parse_settings(text, self._sources.root)
         return self._settings[blob]
 
-    def folders(self, sha: str, prefix: str) -> list[str]:
-        """Return the folders of commit ``sha`` below ``prefix``, which ends with a slash."""
+    def apps(self, sha: str, settings: Settings) -> list[tuple[str, str]]:
+        """Return environment and name of every app that has a folder in commit ``sha``."""
+        prefix = f"{settings.environments_path}/"
         args = ("ls-tree", "-r", "-d", "-z", "--name-only", "--full-tree", sha, "--", prefix)
         listing = self.repository.run(*args).stdout.decode(errors="surrogateescape")
-        return [folder for folder in listing.split("\0") if folder]
+        parts = (folder.removeprefix(prefix).split("/") for folder in listing.split("\0"))
+        return [(found[0], found[1]) for found in parts if len(found) == 2]
 
     def needs_exec(self, settings: Settings, place: Place) -> bool:
         """Tell whether the app's manifests come from a command, and it may not run."""
@@ -74,11 +76,10 @@ class Loader:
     def app(self, sha: str, place: Place) -> App:
         """Load the sources of an app in commit ``sha``; raise RollstepError with what is wrong with them."""
         settings = self.settings(sha)
-        has_command = settings.for_app(place.environment, place.app).source.argv is not None
-        templates = settings.for_app(place.environment, place.app).templates
-        layouts = templates.relative_to(settings.root).as_posix() if templates else DEFAULT_TEMPLATES
+        own = settings.for_app(place.environment, place.app)
+        layouts = own.templates.relative_to(settings.root).as_posix() if own.templates else DEFAULT_TEMPLATES
         files = self.objects.files(sha, place.folder, layouts)
-        whole = has_command or self._takes_in(place, files)
+        whole = own.source.argv is not None or self._takes_in(place, files)
         root = self._sources.hold(self.objects.files(sha) if whole else files)
         ref = AppRef(place.environment, place.app, root / place.folder)
         with relative(root):

@@ -68,11 +68,9 @@ class Policy:
     def _guarded(self, change: Change) -> Iterator[tuple[Place, bool]]:
         """Yield where approvals are asked for, and whether the commit asks for others."""
         before, after = self._loader.settings(change.parent), self._loader.settings(change.commit.sha)
-        prefix = f"{before.environments_path}/"
-        for folder in self._loader.folders(change.parent, prefix):
-            environment, _, app = folder.removeprefix(prefix).partition("/")
+        for environment, app in self._loader.apps(change.parent, before):
             old, new = before.for_app(environment, app), after.for_app(environment, app)
-            if app and "/" not in app and old.approvals:
+            if old.approvals:
                 yield Place.of(before, environment, app), _asked(old) != _asked(new)
 
     def _lifted(self, change: Change) -> Iterator[Freeze]:

@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 
 from renderer.errors import Finding, UsageError
 from renderer.git import Repository
+from renderer.git_objects import is_ancestor
 
 _BRANCH = "refs/heads/"
 
@@ -56,7 +57,7 @@ def lost_history(repository: Repository, update: RefUpdate) -> Finding | None:
     branch = update.ref.removeprefix(_BRANCH)
     if not update.new:
         return Finding("", 0, 0, branch, "would be deleted, and it holds the state of its releases")
-    if update.old and repository.run("merge-base", "--is-ancestor", update.old, update.new, check=False).status:
+    if update.old and not is_ancestor(repository, update.old, update.new):
         message = f"would be rewritten: {update.old[:9]} is not in what is pushed"
         return Finding("", 0, 0, branch, message, "git pull --rebase, or git revert what is to be taken back")
     return None

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from renderer.describe import current
-from renderer.errors import Finding, RollstepError
+from renderer.errors import Finding, RollstepError, printable
+from renderer.git_objects import TreeFile
 from renderer.model import ReplicaSet, World
 from renderer.roles import traffic_weight
 from renderer.verify.app_state import AppState
 from renderer.verify.loading import Loader
 from renderer.verify.made import Made
+from renderer.verify.objects import Objects
 from renderer.verify.walk import Change
 from renderer.workspace import Release
+from renderer.write import MARKER
 
 _MOST_LINES = 5
 """How many lines of one file are told."""
@@ -38,7 +41,7 @@ def explain(
         yield _no_step(now, world, nearest)
     hint = f"rollstep render {now.place.environment}/{now.place.app} writes it anew, or git revert takes the edit back"
     for name in different:
-        if name == ".rollstep" and len(different) > 1:
+        if name == MARKER and len(different) > 1:
             continue
         yield from differing_lines(now.path(name), nearest.files.get(name), now.contents.get(name), hint)
 
@@ -115,11 +118,26 @@ def differing_lines(path: str, wanted: bytes | None, found: bytes | None, hint: 
         yield Finding(path, 0, 0, "", f"differs in {len(blocks) - _MOST_LINES} more places", hint)
 
 
+def differing_files(
+    objects: Objects, wanted: Mapping[str, TreeFile], found: Mapping[str, TreeFile], hint: str
+) -> Iterator[Finding]:
+    """Yield the lines in which the files of one tree differ from those that are to be there."""
+    for path in different_paths(wanted, found):
+        contents = objects.contents(files[path].sha for files in (wanted, found) if path in files)
+        old, new = (contents[files[path].sha] if path in files else None for files in (wanted, found))
+        yield from differing_lines(path, old, new, hint)
+
+
+def different_paths(wanted: Mapping[str, TreeFile], found: Mapping[str, TreeFile]) -> list[str]:
+    """Return the paths of the files in which two trees differ, sorted."""
+    return sorted(path for path in wanted.keys() | found.keys() if wanted.get(path) != found.get(path))
+
+
 def _shown(lines: Sequence[str]) -> str:
     """Return the first of some lines in short, never a whole document."""
     if not lines:
         return "nothing"
     first = lines[0].strip()
-    text = "".join(character if character.isprintable() else "\ufffd" for character in first)
+    text = printable(first)
     text = f"`{text[:79]}…`" if len(text) > 80 else f"`{text}`"
     return text if len(lines) == 1 else f"{text} and {len(lines) - 1} more lines"

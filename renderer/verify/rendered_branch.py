@@ -12,9 +12,9 @@ from renderer.environment_branches import (
     source_of,
 )
 from renderer.errors import Finding
-from renderer.git_objects import TreeFile, is_ancestor, object_names
+from renderer.git_objects import is_ancestor, object_names
 from renderer.verify.loading import Loader
-from renderer.verify.reasons import differing_lines
+from renderer.verify.reasons import different_paths, differing_files
 from renderer.verify.verdict import CommitVerdict, Verdict
 from renderer.verify.walk import Change
 
@@ -62,8 +62,8 @@ class RenderedBranches:
         }
         entries = list(self._entries(source))
         wanted = [rendered_files(repository, entry, source) for entry in entries]
-        nearest = min(wanted, key=lambda rendered: len(_different(rendered, files)), default={})
-        findings += self._lines(nearest, files)
+        nearest = min(wanted, key=lambda rendered: len(different_paths(rendered, files)), default={})
+        findings += differing_files(self.loader.objects, nearest, files, _HINT)
         environment = next(
             (entry.environment for entry, one in zip(entries, wanted, strict=True) if one is nearest), ""
         )
@@ -84,23 +84,10 @@ class RenderedBranches:
     def _entries(self, source: str) -> Iterator[EnvironmentBranch]:
         """Yield each environment that has a branch by the settings of ``source``, with its apps' output folders."""
         settings = self.loader.settings(source)
-        prefix = f"{settings.environments_path}/"
         found: dict[tuple[str, str], dict[str, str]] = {}
-        for folder in self.loader.folders(source, prefix):
-            environment, _, app = folder.removeprefix(prefix).partition("/")
-            own = settings.for_app(environment, app) if app and "/" not in app else None
-            if own is not None and own.commit.environment_branch:
+        for environment, app in self.loader.apps(source, settings):
+            own = settings.for_app(environment, app)
+            if own.commit.environment_branch:
                 found.setdefault((environment, own.commit.environment_branch), {})[app] = own.output
         for (environment, branch), outputs in sorted(found.items()):
-            yield EnvironmentBranch(branch, environment, f"{prefix}{environment}", outputs)
-
-    def _lines(self, wanted: dict[str, TreeFile], found: dict[str, TreeFile]) -> Iterator[Finding]:
-        for path in _different(wanted, found):
-            blobs = [files[path].sha for files in (wanted, found) if path in files]
-            contents = self.loader.objects.contents(blobs)
-            old, new = (contents[files[path].sha] if path in files else None for files in (wanted, found))
-            yield from differing_lines(path, old, new, _HINT)
-
-
-def _different(wanted: dict[str, TreeFile], found: dict[str, TreeFile]) -> list[str]:
-    return sorted(path for path in wanted.keys() | found.keys() if wanted.get(path) != found.get(path))
+            yield EnvironmentBranch(branch, environment, f"{settings.environments_path}/{environment}", outputs)

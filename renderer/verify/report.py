@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from renderer.errors import Finding
+from renderer.errors import Finding, printable
 from renderer.lint.formats.pipelines import workflow_command
 from renderer.model import format_time
 from renderer.verify.verdict import CommitVerdict
@@ -17,9 +17,9 @@ def as_text(verdicts: Sequence[CommitVerdict]) -> str:
     lines = []
     for verdict in verdicts:
         if verdict.all_findings:
-            lines.append(f"{verdict.commit.sha[:9]} {_plain(verdict.commit.subject)}\n")
+            lines.append(f"{verdict.commit.sha[:9]} {printable(verdict.commit.subject)}\n")
             # A path is what the pusher likes: no line of the report may be forged by it.
-            lines += [f"  {_plain(finding.text())}\n" for finding in verdict.all_findings]
+            lines += [f"  {printable(finding.text())}\n" for finding in verdict.all_findings]
     return "".join(lines)
 
 
@@ -68,10 +68,6 @@ def _place(finding: Finding, verdict: CommitVerdict) -> dict[str, str]:
 def _message(finding: Finding) -> str:
     words = ": ".join(part for part in (finding.field, finding.message) if part)
     return words + (f" ({finding.hint})" if finding.hint else "")
-
-
-def _plain(text: str) -> str:
-    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 FORMATS: Mapping[str, Callable[[Sequence[CommitVerdict]], str]] = {
