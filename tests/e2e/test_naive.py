@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.e2e.cluster import Cluster
 from tests.e2e.drive import Drive
@@ -11,11 +14,16 @@ from tests.e2e.release import HOST, Repository, blue_green, image, nginx_canary
 from tests.e2e.sync import KubectlApply
 from tests.e2e.table import Table
 
-AT_ONCE: dict[str, str] = {}
 
-
-def test_requests_fail_where_a_canary_step_is_applied_at_once(cluster: Cluster, tmp_path: Path, table: Table) -> None:
-    repository = Repository(tmp_path / "repository", cluster, nginx_canary(), AT_ONCE)
+@pytest.mark.parametrize(
+    ("name", "manifests", "promotions"),
+    [("nginx canary, each step", nginx_canary(), 2), ("blue-green, switched", blue_green(), 1)],
+    ids=["canary", "blue-green"],
+)
+def test_requests_fail_where_a_step_is_applied_at_once(
+    cluster: Cluster, tmp_path: Path, table: Table, name: str, manifests: list[dict[str, Any]], promotions: int
+) -> None:
+    repository = Repository(tmp_path / "repository", cluster, manifests, {"order": "step"})
     repository.rollstep("advance")
     sync = KubectlApply(cluster, repository.root, repository.path, tmp_path / "sync")
     with sync, Load(HOST) as load:
@@ -23,23 +31,8 @@ def test_requests_fail_where_a_canary_step_is_applied_at_once(cluster: Cluster, 
         drive.first_answers()
         cluster.pods_get_ready_after(20)
         drive.begin(image(2))
-        drive.promote()
-        drive.promote()
+        for _ in range(promotions):
+            drive.promote()
         drive.on()
-        drive.record(table, "naive: nginx canary, each step at once")
-        assert load.failed(), "a version got requests before it had pods"
-
-
-def test_requests_fail_where_blue_green_is_switched_at_once(cluster: Cluster, tmp_path: Path, table: Table) -> None:
-    repository = Repository(tmp_path / "repository", cluster, blue_green(), AT_ONCE)
-    repository.rollstep("advance")
-    sync = KubectlApply(cluster, repository.root, repository.path, tmp_path / "sync")
-    with sync, Load(HOST) as load:
-        drive = Drive(repository, sync, load)
-        drive.first_answers()
-        cluster.pods_get_ready_after(20)
-        repository.rollstep("set", "image", "e2e/web", f"web={image(2)}")
-        drive.promote()
-        drive.on()
-        drive.record(table, "naive: blue-green, switched at once")
+        drive.record(table, f"naive: {name} at once")
         assert load.failed(), "a version got requests before it had pods"
