@@ -57,8 +57,8 @@ def _missing(key: ObjectKey, wanted: Body, found: Body | None, least: int) -> st
     if key.kind == "Service":
         selectors = [(body.get("spec") or {}).get("selector") for body in (wanted, found)]
         return "" if _holds(*selectors) else f"{name} has another spec.selector"
-    annotations = [(body.get("metadata") or {}).get("annotations") for body in (wanted, found)]
-    fields = {"spec": (wanted.get("spec"), found.get("spec")), "metadata.annotations": tuple(annotations)}
+    annotations, live = [(body.get("metadata") or {}).get("annotations") or {} for body in (wanted, found)]
+    fields = {"spec": (wanted.get("spec") or {}, found.get("spec")), "metadata.annotations": (annotations, live)}
     late = [field for field, pair in fields.items() if not _holds(*pair)]
     return f"{name} has another {' and '.join(late)}" if late else ""
 

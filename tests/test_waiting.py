@@ -268,6 +268,8 @@ def test_when_another_object_is_live() -> None:
     key = ObjectKey("networking.k8s.io", "Ingress", "", "web")
     assert of_cluster({key: ingress}, [late]).waits_for == "Ingress web has another metadata.annotations"
     assert of_cluster({key: ingress}, [{**ingress, "status": {}}]).is_live
+    plain = {**ingress, "metadata": {"name": "web"}}
+    assert of_cluster({key: plain}, [late]).is_live, "kubectl apply adds an annotation of its own"
 
 
 def test_an_application_that_still_syncs_is_not_live() -> None:
