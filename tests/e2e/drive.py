@@ -97,10 +97,16 @@ class Drive:
         table.add(name, len(self.repository.log()), len(self.load.samples), self.load.failed().total(), self.shares)
 
     def first_answers(self) -> None:
-        """Wait until the first release answers through the router."""
-        wait_for("the router sends requests to the first release", self._answers, 60)
+        """Wait until the first release answers through the router, and count from then on."""
+        wait_for("the router sends requests to the first release", lambda: self._answers(0), 60)
         self.load.samples.clear()
 
-    def _answers(self) -> bool:
-        recent = self.load.samples[-20:]
-        return len(recent) == 20 and not any(sample.error for sample in recent)
+    def answers_again(self) -> None:
+        """Wait until a cluster that was lost answers, and count none of the requests that it could not."""
+        lost = len(self.load.samples)
+        wait_for("the router sends requests again", lambda: self._answers(lost), 60)
+        del self.load.samples[lost:]
+
+    def _answers(self, since: int) -> bool:
+        recent = self.load.samples[since:][-40:]
+        return len(recent) == 40 and not any(sample.error for sample in recent)

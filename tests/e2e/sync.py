@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
+import time
 import urllib.request
 from pathlib import Path
 
@@ -167,8 +168,11 @@ class ArgoEngine(Sync):
     def _end(self) -> None:
         self.process.stop()
 
-    def crash(self) -> None:
-        """Kill the agent, wherever it is, and start it again."""
+    def crash(self, after: float) -> None:
+        """Kill the agent when it has been at work for ``after`` seconds, and start it again."""
+        mark = self.process.log.stat().st_size
+        wait_for("the agent applies something", lambda: b"Applying resource" in self.process.log.read_bytes()[mark:])
+        time.sleep(after)
         self.process.kill()
         self._start()
 
@@ -179,21 +183,22 @@ class ArgoEngine(Sync):
             manifests.write_text(text)
             git(self.target, "add", "--all")
             git(self.target, "commit", "--quiet", "--allow-empty", f"--message={commit}")
-        mark = self.process.log.stat().st_size
+        process = self.process
+        mark = process.log.stat().st_size
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{self.PORT}/api/v1/sync", timeout=60).close()
         except OSError:
             return False
-        return self._synced(mark)
+        return self._synced(process, mark)
 
-    def _synced(self, mark: int) -> bool:
+    def _synced(self, process: Process, mark: int) -> bool:
         """Tell whether the agent printed a table of results since ``mark``, with no failure in it."""
-        wanted = "RESOURCE"
+
+        def said() -> str:
+            return process.log.read_bytes()[mark:].decode(errors="replace")
+
         try:
-            wait_for("the agent has synced", lambda: wanted in self._said(mark) or not self.process.running, 60)
+            wait_for("the agent has synced", lambda: "RESOURCE" in said() or not process.running, 60)
         except AssertionError:
             return False
-        return self.process.running and "Failed to synchronize" not in self._said(mark)
-
-    def _said(self, mark: int) -> str:
-        return self.process.log.read_bytes()[mark:].decode(errors="replace")
+        return process.running and "Failed to synchronize" not in said()

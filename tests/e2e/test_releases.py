@@ -20,7 +20,6 @@ from tests.e2e.cluster import Cluster
 from tests.e2e.drive import Drive
 from tests.e2e.flux import Flux
 from tests.e2e.load import Load
-from tests.e2e.processes import wait_for
 from tests.e2e.release import (
     HOST,
     TIMED,
@@ -208,8 +207,8 @@ def test_a_sync_tool_that_crashes(begin: Begin, table: Table) -> None:
     chance = random.Random(1)
 
     def crash() -> None:
-        while not over.wait(chance.uniform(1, 5)):
-            engine.crash()
+        while not over.is_set():
+            engine.crash(chance.uniform(0, 4))
             crashes.append(time.monotonic())
 
     thread = threading.Thread(target=crash)
@@ -234,7 +233,7 @@ def test_a_wiped_cluster_comes_back_where_it_was(begin: Begin, table: Table, clu
     drive.begin(image(2))
     drive.on()
     drive.measure(drive.hash(), 20)
-    assert isinstance(drive.sync, Sync)
+    assert isinstance(drive.sync, KubectlApply)
     drive.load.pause()
     drive.sync.suspend()
     cluster.wipe()
@@ -242,21 +241,13 @@ def test_a_wiped_cluster_comes_back_where_it_was(begin: Begin, table: Table, clu
     drive.sync.resume()
     drive.applied()
     drive.load.go_on()
-    wait_for("the weight is there again", lambda: _answers(drive), 60)
+    drive.answers_again()
     drive.measure(drive.hash(), 20)
     drive.promote()
     drive.on()
     drive.promote()
     drive.on()
     finish(drive, table, "etcd wiped at 20%")
-
-
-def _answers(drive: Drive) -> bool:
-    recent = drive.load.samples[-40:]
-    done = not any(sample.error for sample in recent) and {sample.hash for sample in recent} >= {drive.hash()}
-    if done:
-        drive.load.samples[:] = [sample for sample in drive.load.samples if not sample.error]
-    return done
 
 
 def test_flux(cluster: Cluster, tmp_path: Path, table: Table) -> None:
