@@ -9,7 +9,7 @@ from renderer.engine import gates
 from renderer.engine.spec import max_traffic_weight
 from renderer.manifest import Body
 from renderer.model import HASH_LABEL, CanaryStep, CanaryStrategy, ReplicaSet, World, format_time
-from renderer.release import Move, Wait, is_new_release, steps_of
+from renderer.release import Move, Wait, is_between_phases, is_new_release, steps_of
 from renderer.roles import roles, traffic_weight
 
 
@@ -61,8 +61,9 @@ def _steps_done(move: Move, steps: tuple[CanaryStep, ...]) -> list[str]:
 
 
 def phase_of(move: Move) -> str:
-    """Return the phase that a move is, where a step is committed in phases; empty where it moves no object."""
-    return move.after.phase if move.after.order == "phases" and move.before != move.after else ""
+    """Return the phase that a commit ends with in the middle of a step; empty where it has all of it, or no object."""
+    in_one = move.after.order == "waves" and not is_between_phases(move.after)
+    return move.after.phase if move.after.in_phases and not in_one and move.before != move.after else ""
 
 
 def _scaling_text(move: Move) -> str:

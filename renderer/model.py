@@ -250,9 +250,10 @@ class World:
     experiment of the current step began.  ``autoscaler`` is the HorizontalPodAutoscaler that owns the number of pods,
     None where the manifests do; ``numbered`` names the ReplicaSets whose manifests have a number all the same.
 
-    ``order`` is how a step is cut into commits (``step`` or ``phases``); ``phase`` is what the last commit did
-    (``expand``, ``shift``, ``contract``, or empty), and ``phase_left`` is the phase that comes next where
-    that needs no more pods, only a commit of its own.
+    ``order`` is how a step is cut into commits (``step``, ``phases`` or ``waves``); ``phase`` is what the last commit
+    did, last of all, (``expand``, ``shift``, ``contract``, or empty), and ``phase_left`` is the phase that comes next
+    where that needs no more pods, only a commit of its own.  ``waves`` has the phase of each object that a sync tool
+    must not apply with the first ones.
     """
 
     rollout: Rollout
@@ -268,6 +269,12 @@ class World:
     order: str = "step"
     phase: str = ""
     phase_left: str = ""
+    waves: Mapping[ObjectKey, str] = field(default_factory=dict)
+
+    @property
+    def in_phases(self) -> bool:
+        """Whether a step is cut into phases: commits of their own, or the waves of one commit."""
+        return self.order != "step"
 
     def replica_set(self, name: str) -> ReplicaSet | None:
         """Return the ReplicaSet of that name."""

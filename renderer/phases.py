@@ -89,7 +89,7 @@ def _early(rollout: Rollout, steps: Sequence[CanaryStep]) -> Iterator[int]:
 
 def is_half_shifted(world: World) -> bool:
     """Tell whether the last commit is the first half of a shift that is not safe in one."""
-    return world.order == "phases" and world.phase == world.phase_left == SHIFT
+    return world.in_phases and world.phase == world.phase_left == SHIFT
 
 
 def as_observed(world: World) -> World:
@@ -125,9 +125,18 @@ def _fits(base: World, world: World) -> bool:
     return len(kinds) == 1
 
 
+def phases_of(before: World, after: World) -> dict[ObjectKey, str]:
+    """Return the phase of each object that differs; empty for one that no pod and no request depends on."""
+    return {key: _phase_of(kind) for key, kind in _kinds_of(before, after).items()}
+
+
 def _kinds(base: World, world: World) -> set[str]:
+    return set(_kinds_of(base, world).values()) - {""}
+
+
+def _kinds_of(base: World, world: World) -> dict[ObjectKey, str]:
     before, after = rendered(base), rendered(world)
-    return {_kind(key, before.get(key), after.get(key)) for key in _changed(before, after)} - {""}
+    return {key: _kind(key, before.get(key), after.get(key)) for key in _changed(before, after)}
 
 
 def _changed(before: dict[ObjectKey, Body], after: dict[ObjectKey, Body]) -> list[ObjectKey]:

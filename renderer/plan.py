@@ -168,7 +168,7 @@ def _trigger(before: World, reason: Wait) -> str:
         return f"after {human_duration((reason.until - before.now).total_seconds())}"
     if reason.reason:
         return "promote"
-    return "live" if before.order == "phases" and before.phase else "pods are available"
+    return "live" if before.in_phases and before.phase else "pods are available"
 
 
 def peak_pods(move: Move) -> int:

@@ -7,7 +7,7 @@ from there (:func:`advance`) takes for granted that what was committed has been 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,8 +15,10 @@ from renderer.committed import moved, rendered
 from renderer.engine import actions, next_wakeup, settle
 from renderer.engine.gates import is_gate, open_gate
 from renderer.engine.settle import Settled, catch_up
+from renderer.manifest import ObjectKey
 from renderer.model import CanaryStep, CanaryStrategy, RolloutStatus, World, Write
-from renderer.phases import CONTRACT, Round, as_observed, next_round
+from renderer.phases import CONTRACT, EXPAND, PHASES, SHIFT, Round, as_observed, next_round
+from renderer.waves import joined, waves_of
 
 MAX_MOVES = 1000
 """More commits than any release needs: a guard against a release that never ends."""
@@ -56,7 +58,8 @@ def advance(world: World, *, to_step: int | None = None) -> Move | None:
     With ``to_step`` the move does not go beyond that ``currentStepIndex``.
     """
     if _in_phases(world):
-        return _advance_phase(world, to_step)
+        move = _advance_phase(world, to_step)
+        return move if move is None or world.order != "waves" else _in_waves(move, to_step, {}, PHASES)
     steps = steps_of(world)
     is_canary_with_steps = bool(steps) and bool(world.status.stable_rs)
     applied = catch_up(world)
@@ -214,7 +217,7 @@ def _enter_pause(
             return world, writes
         if world.status.abort or world.rollout.paused or (to_step is not None and index >= to_step):
             return world, writes
-        settled = settle(world, hold_step=index + 1, hold=world.order == "phases")
+        settled = settle(world, hold_step=index + 1, hold=world.in_phases)
         if settled.world.status.current_step_index != index + 1 or rendered(settled.world) != rendered(world):
             return world, writes
         world, writes = settled.world, writes + settled.writes
@@ -244,8 +247,8 @@ def _stages(world: World) -> tuple[Settled, Settled]:
 
 
 def _in_phases(world: World) -> bool:
-    """Tell whether commits hold one phase of a step; a first release has nothing that requests go to before it."""
-    return world.order == "phases" and bool(world.status.stable_rs)
+    """Tell whether phases matter; a first release has nothing that requests go to before it."""
+    return world.in_phases and bool(world.status.stable_rs)
 
 
 def is_between_phases(world: World) -> bool:
@@ -266,6 +269,22 @@ def _advance_phase(world: World, to_step: int | None) -> Move | None:
     if not after.phase_left:
         after, writes = _enter_pause(after, writes, steps, to_step)
     return Move(world, after, writes) if moved(world, after) else None
+
+
+def _in_waves(move: Move, to_step: int | None, kept: Mapping[ObjectKey, str], phases: tuple[str, ...]) -> Move:
+    """Return the move with those of ``phases`` that follow it, as far as one commit can hold them as sync waves.
+
+    ``kept`` are the waves of the last commit, where that may not be live: what it changed waits as it would have then.
+    """
+    after = replace(move.after, waves=waves_of(move.before, move.after, kept))
+    writes = move.writes
+    while is_between_phases(after):
+        following = _advance_phase(after, to_step)
+        world = None if following is None else joined(move.before, after, following.after)
+        if following is None or world is None or following.after.phase not in phases:
+            break
+        after, writes = world, writes + following.writes
+    return Move(move.before, after, writes)
 
 
 def _has_begun(world: World, after: World) -> bool:
@@ -298,4 +317,8 @@ def _react_in_phases(world: World, since: World | None) -> Move:
         return Move(world, replace(world, phase=(since or world).phase, phase_left=CONTRACT), ())
     if is_new_release(since or world, after) and not after.phase_left:
         after, writes = _enter_pause(after, writes, steps_of(world))
-    return Move(world, after, writes)
+    move = Move(world, after, writes)
+    if world.order != "waves" or since is None:
+        return move
+    # Pods are taken away by `advance` alone, as above.
+    return _in_waves(move, after.status.current_step_index, world.waves, (EXPAND, SHIFT))

@@ -27,6 +27,7 @@ from renderer.model import (
 )
 from renderer.state import State
 from renderer.versioned_config import is_versioned, kept
+from renderer.waves import with_wave, without_wave
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,9 @@ def resolve(
     if state is not None:
         rollout = rollout.with_annotation(REVISION_ANNOTATION, str(state.revision))
     sources = {_key(manifest, rollout): manifest for manifest in manifests}
+    waves = state.waves if state is not None else {}
     left = {_key(manifest, rollout): manifest.body for manifest in _in_namespace(rendered_manifests, rollout)}
+    left |= {key: without_wave(left[key]) for key in waves if key in left}
     edited = edited_by_engine(rollout, {key: manifest.body for key, manifest in sources.items()})
     objects: dict[ObjectKey, Body] = {}
     for key in sorted(set(edited) & sources.keys()):
@@ -83,7 +86,7 @@ def resolve(
     counted = (left[key] for key in left if key.kind == "ReplicaSet" and left[key]["spec"].get("replicas"))
     numbered = frozenset(body["metadata"]["name"] for body in counted if replicas == AUTO)
     phase, phase_left = (state.phase, state.phase_left) if state is not None else ("", "")
-    left_by_commit = (since, autoscaler, numbered, order, phase, phase_left)
+    left_by_commit = (since, autoscaler, numbered, order, phase, phase_left, waves)
     world = World(rollout, status, replica_sets, objects, now, profile, plugin_gates, *left_by_commit)
     old_config = {key: left[key] for key in sorted(left) if key not in sources and is_versioned(left[key])}
     return Resolved(world, tuple(sources[key] for key in sorted(sources) if key not in edited), old_config)
@@ -115,6 +118,7 @@ def all_objects(resolved: Resolved, world: World) -> list[Body]:
     for manifest in resolved.pass_through:
         (while_named if manifest.while_named else bodies)[_key(manifest, world.rollout)] = manifest.body
     bodies.update(rendered(world))
+    bodies.update((key, with_wave(bodies[key], phase)) for key, phase in world.waves.items() if key in bodies)
     bodies.update(kept(bodies, while_named))
     bodies = scaled_objects(bodies, world)
     return [bodies[key] for key in sorted(bodies)]

@@ -15,10 +15,10 @@ from typing import Any
 from renderer.autoscaling import is_autoscaled
 from renderer.committed import kept_status
 from renderer.errors import Finding, RollstepError
-from renderer.manifest import Source, field_path
+from renderer.manifest import ObjectKey, Source, field_path
 from renderer.model import RolloutStatus, World, format_time, parse_time
-from renderer.phases import PHASES
-from renderer.shape import BOOLEAN, COUNT, POSITIVE, TEXT, TIME, Fields, Items, Shape, mismatches, one_of
+from renderer.phases import CONTRACT, PHASES, SHIFT
+from renderer.shape import BOOLEAN, COUNT, POSITIVE, TEXT, TIME, Fields, Items, Shape, Value, mismatches, one_of
 
 STATUS_FILE = "status.yaml"
 HEADER = "# Written by rollstep: where this release stands. Change it with rollstep's commands.\n"
@@ -67,6 +67,7 @@ STATUS_SHAPE = Fields(
 """The fields of a Rollout's status that are kept in git."""
 _STEP = Fields({"revision": POSITIVE, "step": COUNT, "reachedAt": TIME}, frozenset({"revision", "step", "reachedAt"}))
 _REPLICA_SET = Fields({"createdAt": TIME, "replicas": COUNT, "availableReplicas": COUNT}, frozenset({"createdAt"}))
+OBJECT_KEY = Value("GROUP/KIND/NAMESPACE/NAME", lambda value: isinstance(value, str) and value.count("/") == 3)
 _FIELDS: Mapping[str, Shape] = {
     "rollout": TEXT,
     "revision": POSITIVE,
@@ -76,8 +77,9 @@ _FIELDS: Mapping[str, Shape] = {
     "replicaSets": Items(_REPLICA_SET, named=True),
     "phase": one_of(*PHASES),
     "phaseLeft": one_of(*PHASES),
+    "waves": Fields({phase: Items(OBJECT_KEY) for phase in (SHIFT, CONTRACT)}),
 }
-STATE_SHAPE = Fields(_FIELDS, frozenset(_FIELDS) - {"phase", "phaseLeft"})
+STATE_SHAPE = Fields(_FIELDS, frozenset(_FIELDS) - {"phase", "phaseLeft", "waves"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class State:
     has the creation time of each ReplicaSet by name, ``available`` the pods that it had when its manifest was rendered,
     where these were not as many as it says; ``replicas`` has the number that the release counts with where an
     autoscaler owns it and the manifest has none; ``last_update_time`` is when the release last moved; ``source`` says
-    where its fields stand.  ``phase`` and ``phase_left`` are those of the world, where a step is committed in phases.
+    where its fields stand.  ``phase``, ``phase_left`` and ``waves`` are those of the world, where a step has phases.
     """
 
     rollout: str
@@ -110,6 +112,7 @@ class State:
     replicas: Mapping[str, int] = field(default_factory=dict)
     phase: str = ""
     phase_left: str = ""
+    waves: Mapping[ObjectKey, str] = field(default_factory=dict)
     source: Source = field(default_factory=lambda: Source(STATUS_FILE), compare=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -117,6 +120,8 @@ class State:
         phase: dict[str, Any] = {"phase": self.phase} if self.phase else {}
         if self.phase_left:
             phase["phaseLeft"] = self.phase_left
+        if self.waves:
+            phase["waves"] = {name: _texts(self.waves, name) for name in PHASES if name in self.waves.values()}
         return {
             "rollout": self.rollout,
             "revision": self.revision,
@@ -170,8 +175,13 @@ def load_state(text: str, file: str) -> State:
         replicas=_numbers(value["replicaSets"], "replicas"),
         phase=value.get("phase", ""),
         phase_left=value.get("phaseLeft", ""),
+        waves={ObjectKey(*text.split("/")): name for name, texts in value.get("waves", {}).items() for text in texts},
         source=source,
     )
+
+
+def _texts(waves: Mapping[ObjectKey, str], phase: str) -> list[str]:
+    return sorted("/".join(key) for key, found in waves.items() if found == phase)
 
 
 def _numbers(replica_sets: Mapping[str, Mapping[str, Any]], field: str) -> dict[str, int]:
@@ -204,8 +214,9 @@ def next_state(previous: State | None, world: World) -> State:
         created={rs.name: rs.created for rs in world.replica_sets},
         available={rs.name: rs.available_replicas for rs in world.replica_sets if rs.available_replicas != rs.replicas},
         replicas=autoscaled_replicas(world),
-        phase=world.phase if world.order == "phases" else "",
-        phase_left=world.phase_left if world.order == "phases" else "",
+        phase=world.phase if world.in_phases else "",
+        phase_left=world.phase_left if world.in_phases else "",
+        waves=world.waves if world.order == "waves" else {},
     )
 
 

@@ -42,7 +42,7 @@ def status_row(ref: AppRef, world: World) -> dict[str, Any]:
     row["revision"] = world.rollout.revision
     held = status.pause_conditions or world.rollout.paused or open_gate(world.rollout, status)
     row["message"] = wait_text(reason, world) if held else status.message
-    if world.order == "phases" and is_between_phases(world):
+    if world.in_phases and is_between_phases(world):
         row["message"] = f"{world.phase or 'committed'}: the next phase follows when this is live"
     if reason.until is not None:
         row["until"] = format_time(reason.until)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain, combinations
+from math import factorial
 from typing import Any
 
 from renderer.committed import rendered
@@ -18,6 +19,7 @@ from renderer.engine.replicas import max_unavailable
 from renderer.errors import RollstepError
 from renderer.manifest import Body, Manifest, ObjectKey
 from renderer.model import HASH_LABEL, Rollout, World
+from renderer.phases import EXPAND, PHASES
 from renderer.plan import peak_pods
 from renderer.pod_template import default_rollout
 from renderer.release import Move, advance, react, wait
@@ -147,6 +149,7 @@ class Simulation:
         self.app = app
         self.world = app.world
         self.commits: list[Objects] = [rendered(self.world)]
+        self.waves: list[Mapping[ObjectKey, str]] = [{}]
         self.rollouts = [self.world.rollout]
         self.peak = sum(rs.replicas for rs in self.world.replica_sets)
         self.objects: dict[ObjectKey, Body] = dict(self.commits[0])
@@ -158,6 +161,7 @@ class Simulation:
 
     def do(self, verb: Callable[[World], Move | None]) -> bool:
         """Do a verb and commit what comes of it; a refusal is nothing."""
+        self.is_live()
         try:
             move = verb(self.world)
         except RollstepError:
@@ -167,6 +171,7 @@ class Simulation:
         self.peak = max(self.peak, peak_pods(move))
         self.world = self.app.reloaded(move.after)
         self.commits.append(rendered(self.world))
+        self.waves.append(self.world.waves)
         if len(self.commits) > 2:
             # What a plan says holds from a commit that is live; what a verb adds to one that is not comes on top.
             self.peak = max(self.peak, self._most_of_any_commit())
@@ -188,7 +193,7 @@ class Simulation:
         """Tell whether the last commit is applied and all its pods are available, as a wait would find it."""
         if self.objects != self.commits[-1] or any(self.missing(name) for name in self.available):
             return False
-        self.commits, self.rollouts = self.commits[-1:], self.rollouts[-1:]
+        self.commits, self.rollouts, self.waves = self.commits[-1:], self.rollouts[-1:], self.waves[-1:]
         self.peak = self.sum_of_pods()
         return True
 
@@ -198,6 +203,19 @@ class Simulation:
         """Return the objects that the cluster has not as they are in a commit."""
         wanted = self.commits[commit]
         return [key for key in sorted(wanted.keys() | self.objects) if wanted.get(key) != self.objects.get(key)]
+
+    def next_wave(self) -> list[ObjectKey]:
+        """Return what a sync of the last commit applies next, in any order; nothing before its last wave is healthy."""
+        pending = self.pending()
+        wave = min((self._wave(key) for key in pending), default=0)
+        before = [key for key in self.objects if key not in pending and self._wave(key) < wave]
+        if any(key.kind == "ReplicaSet" and self.missing(key.name) for key in before):
+            return []
+        return [key for key in pending if self._wave(key) == wave]
+
+    def _wave(self, key: ObjectKey) -> int:
+        # What is removed has the wave that its last manifest says, and those are all gone through in reverse.
+        return PHASES.index(self.waves[-1].get(key, EXPAND))
 
     def apply(self, key: ObjectKey, commit: int = -1) -> None:
         """Apply or remove one object as a commit has it, and check."""
@@ -232,9 +250,17 @@ class Simulation:
             self.dead[name] = self.dead.get(name, 0) + 1
 
     def apply_all(self) -> None:
-        for key in self.pending():
-            self.apply(key)
+        while self.pending():
+            for key in self.next_wave():
+                self.apply(key)
+            self.start_all()
         self.start_all()
+
+    def snapshot(self) -> tuple[dict[ObjectKey, Body], dict[str, int], dict[str, int]]:
+        return dict(self.objects), dict(self.available), dict(self.dead)
+
+    def restore(self, snapshot: tuple[dict[ObjectKey, Body], dict[str, int], dict[str, int]]) -> None:
+        self.objects, self.available, self.dead = (dict(part) for part in snapshot)  # type: ignore[assignment]
 
     # What must hold.
 
@@ -314,17 +340,22 @@ def _is_of(key: ObjectKey, body: Body, chosen: str) -> bool:
 def explore(simulation: Simulation) -> int:
     """Check every state that an order of the last commit's writes comes through; return the number of orders.
 
-    Which of the objects have been applied is all that tells two orders apart, so every subset is tried.
+    Which of the objects have been applied is all that tells two orders apart, so every subset is tried, wave by wave;
+    the simulation is left as it was.
     """
-    keys = simulation.pending()
-    before, available = dict(simulation.objects), dict(simulation.available)
-    for chosen in _subsets(keys):
-        for key in chosen:
-            simulation.apply(key)
-        simulation.objects, simulation.available = dict(before), dict(available)
+    start = simulation.snapshot()
     orders = 1
-    for count in range(2, len(keys) + 1):
-        orders *= count
+    while keys := simulation.next_wave():
+        before = simulation.snapshot()
+        for chosen in _subsets(keys):
+            for key in chosen:
+                simulation.apply(key)
+            simulation.restore(before)
+        for key in keys:
+            simulation.apply(key)
+        simulation.start_all()
+        orders *= factorial(len(keys))
+    simulation.restore(start)
     return orders
 
 

@@ -29,6 +29,7 @@ CORE = {
     "manifest",
     "model",
     "phases",
+    "waves",
     "plan",
     "pod_defaults",
     "pod_template",

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from renderer import destinations, phases, release
+from renderer import destinations, phases, release, waves
 from renderer.committed import moved
 from renderer.engine import actions
 from renderer.engine.settle import catch_up
@@ -99,9 +99,10 @@ def begun(app: App) -> Simulation:
     return simulation
 
 
+@pytest.mark.parametrize("order", ["phases", "waves"])
 @pytest.mark.parametrize("name", APPS)
-def test_every_order_of_every_commit_of_a_release_is_safe(name: str) -> None:
-    simulation = begun(APPS[name]())
+def test_every_order_of_every_commit_of_a_release_is_safe(name: str, order: str) -> None:
+    simulation = begun(APPS[name](order=order))
     assert to_the_end(simulation) > 2
     status = simulation.world.status
     assert status.stable_rs == status.current_pod_hash
@@ -109,15 +110,15 @@ def test_every_order_of_every_commit_of_a_release_is_safe(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", APPS)
-def test_a_release_in_phases_ends_as_one_in_steps_does(name: str) -> None:
+def test_a_release_ends_the_same_in_any_order(name: str) -> None:
     ends = []
-    for order in ("phases", "step"):
+    for order in ("phases", "waves", "step"):
         simulation = Simulation(APPS[name](order=order))
         simulation.check = lambda: None  # type: ignore[method-assign]
         simulation.do(VERBS["image 2"])
         to_the_end(simulation)
         ends.append(simulation.commits[-1])
-    assert without_times(ends[0]) == without_times(ends[1])
+    assert without_times(ends[0]) == without_times(ends[1]) == without_times(ends[2])
 
 
 def without_times(objects: Any) -> Any:
@@ -135,32 +136,71 @@ def test_a_release_is_left_safely_from_the_middle_of_any_phase(name: str, verb: 
     leave_anywhere(begun(APPS[name]()), verb)
 
 
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("name", APPS if EXAMPLES else ["blue-green", "nginx", "pods", "subsets, dynamic"])
+def test_a_release_is_left_safely_from_the_middle_of_any_wave(name: str, verb: str) -> None:
+    leave_anywhere(begun(APPS[name](order="waves")), verb)
+
+
 def leave_anywhere(simulation: Simulation, verb: str) -> None:
-    """Do a verb after every commit of a release, before that is applied and when it is live, and go on from there."""
+    """Do a verb after every commit of a release, before that is applied and when it is live, and go on from there.
+
+    Of a commit with waves, also in the middle of each, and between two.
+    """
     for _ in range(40):
-        for applied in (False, True):
-            other = forked(simulation)
-            if applied:
-                other.apply_all()
-            if other.do(VERBS[verb]):
-                to_the_end(other, COMMITS_AFTER)
+        other: Simulation | None = forked(simulation)
+        while other is not None:
+            left = forked(other)
+            if left.do(VERBS[verb]):
+                to_the_end(left, COMMITS_AFTER)
+            other = further(other)
         simulation.apply_all()
         if not simulation.is_live() or not go_on(simulation):
             return
     raise AssertionError("the release does not end")
 
 
+def further(simulation: Simulation) -> Simulation | None:
+    """Return the next state of the cluster to leave from; None after that in which the last commit is live."""
+    other = forked(simulation)
+    if other.is_live():
+        return None
+    wave = other.next_wave()
+    if simulation.world.waves and wave:
+        other.apply(wave[0])
+    elif simulation.world.waves:
+        other.start_all()
+    else:
+        other.apply_all()
+    return other
+
+
 def forked(simulation: Simulation) -> Simulation:
     other = object.__new__(Simulation)
     other.__dict__.update(simulation.__dict__)
-    for name in ("commits", "rollouts", "objects", "available", "dead"):
+    for name in ("commits", "rollouts", "waves", "objects", "available", "dead"):
         setattr(other, name, type(getattr(simulation, name))(getattr(simulation, name)))
     return other
 
 
+def test_a_step_is_one_commit_where_its_phases_are_waves() -> None:
+    simulation = begun(APPS["nginx, dynamic"](order="waves"))
+    assert sorted(key.kind for key in simulation.world.waves) == ["Ingress", "Service"]
+    simulation.apply_all()
+    assert simulation.advance()
+    assert set(simulation.world.waves.values()) == {"contract"}
+    simulation.apply_all()
+    simulation.sleep_until_due()
+    assert simulation.advance()
+    waves = {key.kind: phase for key, phase in simulation.world.waves.items()}
+    assert waves == {"Ingress": "shift", "ReplicaSet": "contract"}
+    assert simulation.world.status.current_step_index == 3
+
+
+@pytest.mark.parametrize("order", ["phases", "waves"])
 @pytest.mark.parametrize("name", APPS)
-def test_every_phase_is_rendered_the_same_again_and_planned(name: str) -> None:
-    simulation = begun(APPS[name]())
+def test_every_phase_is_rendered_the_same_again_and_planned(name: str, order: str) -> None:
+    simulation = begun(APPS[name](order=order))
     planned = make_plan(simulation.world)
     peak, happened = 0, []
     for _ in range(60):
@@ -170,9 +210,8 @@ def test_every_phase_is_rendered_the_same_again_and_planned(name: str) -> None:
         if not simulation.is_live() or not go_on(simulation):
             break
         happened.append(simulation.world.phase)
-    assert [row.action.rpartition(", ")[2] for row in planned.steps if row.action.endswith(PHASES)] == [
-        phase for phase in happened if phase
-    ]
+    told = [row.action.rpartition(", ")[2] for row in planned.steps if row.action.endswith(PHASES)]
+    assert order == "waves" or told == [phase for phase in happened if phase]
     assert peak <= planned.peak_pods
 
 
@@ -246,6 +285,28 @@ def act_as_if_pods_were_there(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(release, "_held_round", lambda world: original(catch_up(world)))
 
 
+def forget_the_waves_of_a_commit_that_may_not_be_live(patch: pytest.MonkeyPatch) -> None:
+    original = waves.waves_of
+
+    def forgetful(before: World, after: World, _: Any) -> Any:
+        return original(before, after, {})
+
+    patch.setattr(release, "waves_of", forgetful)
+
+
+def grow_at_once_what_was_to_shrink(patch: pytest.MonkeyPatch) -> None:
+    original = waves.waves_of
+
+    def eager(before: World, after: World, kept: Any) -> Any:
+        return original(before, after, {key: phase for key, phase in kept.items() if phase != phases.CONTRACT})
+
+    patch.setattr(release, "waves_of", eager)
+
+
+def waves_in_any_order(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Simulation, "_wave", lambda *args: 0 * len(args))
+
+
 def advance_before_pods_are_available(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Simulation, "missing", lambda *args: 0 * len(args))
 
@@ -262,15 +323,20 @@ MUTANTS: dict[Callable[[pytest.MonkeyPatch], None], tuple[str, str]] = {
     advance_before_pods_are_available: ("nginx", ""),
 }
 """What could be wrong with the cut, and the release and verb that show it."""
+MUTANTS_OF_WAVES: dict[Callable[[pytest.MonkeyPatch], None], tuple[str, str]] = {
+    waves_in_any_order: ("nginx", ""),
+    forget_the_waves_of_a_commit_that_may_not_be_live: ("pods", "scale 8"),
+    grow_at_once_what_was_to_shrink: ("pods", "scale 8"),
+}
 
 
-@pytest.mark.parametrize("mutant", MUTANTS)
+@pytest.mark.parametrize("mutant", [*MUTANTS, *MUTANTS_OF_WAVES])
 def test_a_wrong_cut_is_caught(mutant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
     mutant(monkeypatch)
-    name, verb = MUTANTS[mutant]
+    order, (name, verb) = ("phases", MUTANTS[mutant]) if mutant in MUTANTS else ("waves", MUTANTS_OF_WAVES[mutant])
     explore_release = leave_anywhere if verb else lambda simulation, _: to_the_end(simulation)
     with pytest.raises(UnsafeError):
-        explore_release(begun(APPS[name]()), verb)
+        explore_release(begun(APPS[name](order=order)), verb)
 
 
 class Histories(RuleBasedStateMachine):
@@ -348,6 +414,24 @@ class Histories(RuleBasedStateMachine):
         self.simulation.sleep(seconds)
 
 
+class Waves(Histories):
+    """The same with a step in one commit, and a sync tool that keeps to its waves."""
+
+    order = "waves"
+
+    @rule(data=st.data())
+    def apply_one(self, data: st.DataObject) -> None:
+        keys = self.simulation.next_wave()
+        if keys:
+            self.simulation.apply(data.draw(st.sampled_from(keys)))
+
+    @rule(data=st.data())
+    def apply_some_of_the_last(self, data: st.DataObject) -> None:
+        keys = data.draw(st.permutations(self.simulation.next_wave()))
+        for key in keys[: data.draw(st.integers(0, len(keys)))]:
+            self.simulation.apply(key)
+
+
 class WithoutOrder(Histories):
     """The same with a whole step in a commit."""
 
@@ -366,8 +450,9 @@ def run_histories(machine: type[Histories], examples: int) -> None:
     run_state_machine_as_test(machine, settings=chosen)
 
 
-def test_random_histories_are_safe() -> None:
-    run_histories(Histories, EXAMPLES or 100)
+@pytest.mark.parametrize("machine", [Histories, Waves])
+def test_random_histories_are_safe(machine: type[Histories]) -> None:
+    run_histories(machine, EXAMPLES or 100)
 
 
 def test_random_histories_without_an_order_are_not_safe() -> None:
