@@ -14,6 +14,7 @@ from renderer.manifest import Manifest, ObjectKey
 from renderer.objects import duplicates, finding, in_namespace, is_rollout, place, read_objects
 from renderer.settings import SETTINGS_FILE, AppSettings, Settings
 from renderer.sources import SourceText, read_sources
+from renderer.sync_tools import unsafe_order
 from renderer.versioned_config import is_config, versioned
 
 __all__ = ["App", "AppRef", "find_apps", "load_app", "load_files", "load_stream"]
@@ -45,9 +46,13 @@ def load_app(ref: AppRef, settings: Settings, root: Path) -> App:
     """Return the app of ``ref`` in the repository at ``root``.
 
     Raises :class:`RollstepError` with all that is wrong with it: what is not YAML or no Kubernetes object, none or
-    several Rollouts, objects that are there twice, and what :func:`renderer.check.check` finds.
+    several Rollouts, objects that are there twice, and what :func:`renderer.check.check` finds; or with an ``order``
+    that is not safe with what applies it.
     """
     app_settings = settings.for_app(ref.environment, ref.name)
+    unsafe = unsafe_order(settings.body, settings.source, ref.environment, ref.name)
+    if unsafe:
+        raise RollstepError(unsafe)
     sources = read_sources(ref.folder, app_settings, root)
     app = _load(sources.texts, ref, app_settings, str(ref.folder.relative_to(root)))
     return replace(app, files=sources.files)

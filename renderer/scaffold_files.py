@@ -15,6 +15,7 @@ from renderer.scaffold.documents import Item
 from renderer.scaffold.sync import Followed, sync_objects
 from renderer.settings import SETTINGS_FILE, Settings, load_settings, parse_settings
 from renderer.sources import KUSTOMIZATIONS, PLAIN, SourceText, manifest_files
+from renderer.sync_tools import ANY
 from renderer.transaction import Transaction
 from renderer.workspace import find_root
 
@@ -80,7 +81,7 @@ def initialize(request: InitRequest) -> InitResult:
     if not request.dry_run:
         _recover(root)
     environments = tuple(dict.fromkeys(request.environments)) or ("prod",)
-    settings_file = _settings_file(root, environments)
+    settings_file = _settings_file(root, environments, request.sync)
     settings = load_settings(root) if not settings_file.is_new else parse_settings(settings_file.text, root)
     base = root / settings.environments_path
     texts, notes = read_inputs(cwd, request.paths, {base.resolve(), (root / SETTINGS_FILE).resolve()})
@@ -189,7 +190,7 @@ def _has_objects(text: SourceText) -> bool:
     return any(isinstance(value, dict) and {"apiVersion", "kind"} <= value.keys() for value in values)
 
 
-def _settings_file(root: Path, environments: Sequence[str]) -> InitFile:
+def _settings_file(root: Path, environments: Sequence[str], sync: str) -> InitFile:
     path = root / SETTINGS_FILE
     if path.exists():
         return InitFile(SETTINGS_FILE, "", False)
@@ -203,7 +204,8 @@ def _settings_file(root: Path, environments: Sequence[str]) -> InitFile:
     ]
     for name in environments:
         key = dump({name: 0}).partition(":")[0]
-        lines += [f"  {key}: {{}}", f"    # namespace: {name}"]
+        lines += [f"  {key}:", f"    sync: {sync}"] if sync else [f"  {key}: {{}}"]
+        lines += [f"    # namespace: {name}"]
     return InitFile(SETTINGS_FILE, "\n".join(lines) + "\n", True)
 
 
@@ -232,7 +234,8 @@ def sync_files(
 ) -> tuple[InitFile, ...]:
     """Return the files below ``sync/`` by which ``tool`` follows the environments.
 
-    Raises RollstepError where the repository has no remote that a cluster could read, or no branch is checked out.
+    Raises RollstepError where the repository has no remote that a cluster could read, no branch is checked out, or the
+    settings name another tool.
     """
     from renderer.git import Repository
     from renderer.remote import parse_url, public_url
@@ -250,6 +253,9 @@ def sync_files(
     apps = tuple(app.name for app in made.apps)
     for environment in environments:
         own = settings.for_app(environment, apps[0] if apps else "")
+        if own.sync not in (ANY, tool):
+            message = f"says that {own.sync} applies what is rendered in {environment}, and --sync asks for {tool}"
+            raise RollstepError([Finding(SETTINGS_FILE, 0, 0, "sync", message, "mend the one or the other")])
         rendered = own.commit.environment_branch
         folder = "" if rendered else f"{settings.environments_path}/{environment}"
         followed = Followed(environment, url, rendered or branch, folder, own.output, own.namespace)

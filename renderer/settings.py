@@ -76,7 +76,8 @@ class AppSettings:
 
     ``output`` is a path within the app's folder; ``templates`` is the folder of the user's templates, None where there
     is none; ``schemas`` are files and folders; ``replicas`` is who owns the number of pods; ``versioned_config`` says
-    whether, or which, ConfigMaps and Secrets have the hash of their content in their names.
+    whether, or which, ConfigMaps and Secrets have the hash of their content in their names; ``sync`` is the sync tool,
+    ``any`` where it is not known.
     """
 
     environment: str = ""
@@ -98,6 +99,7 @@ class AppSettings:
     values: Mapping[str, Any] = field(default_factory=dict)
     source: SourceSettings = SourceSettings()
     order: str = "step"
+    sync: str = "any"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,7 @@ class Settings:
             values=merged.get("values", {}),
             source=_source(merged.get("source", {"files": True}), places),
             order=merged.get("order", default.order),
+            sync=merged.get("sync", default.sync),
         )
 
     @property

@@ -15,9 +15,9 @@ from renderer.engine import check_supported
 from renderer.engine.step_hash import compute_step_hash
 from renderer.errors import Finding, RollstepError, UsageError, each
 from renderer.load import App, load_app
-from renderer.manifest import Manifest, Source, field_path
+from renderer.manifest import Manifest, Source
 from renderer.model import Rollout, World
-from renderer.phases import early_contractions
+from renderer.order_check import check_order
 from renderer.pod_template import default_rollout
 from renderer.release import steps_of
 from renderer.render import RenderContext, render
@@ -171,7 +171,7 @@ def resolve_app(app: App, root: Path, state: State | None, rendered: Sequence[Ma
     _check_owner(app, rollout)
     resolved = resolve_rollout(app, rollout, state, rendered, now)
     if app.settings.order != "step":
-        _check_order(app, resolved.world)
+        check_order(app, resolved.world)
     if state is not None:
         _check_status(resolved.world, state)
     return Release(app, root, state, resolved)
@@ -195,23 +195,6 @@ def _check_owner(app: App, rollout: Rollout) -> None:
         message = f"no HorizontalPodAutoscaler scales the Rollout {rollout.name}, and replicas is left to one"
         hint = "add one whose scaleTargetRef is the Rollout, or take `replicas: autoscaler` out of rollstep.yaml"
         raise RollstepError([Finding(source.file, *source.position(("spec",)), "spec.replicas", message, hint)])
-
-
-def _check_order(app: App, world: World) -> None:
-    """Refuse phases where no order of commits is safe: what an autoscaler scales, and what the controller empties."""
-    source = app.rollout.source
-    findings = []
-    if world.autoscaler is not None:
-        message = f"the autoscaler {world.autoscaler['metadata']['name']} sets the pods, and order: phases counts them"
-        hint = "choose `replicas: rollstep` or `order: step` in rollstep.yaml"
-        findings.append(Finding(source.file, *source.position(("spec",)), "spec.replicas", message, hint))
-    for index in early_contractions(world.rollout):
-        path = ("spec", "strategy", "canary", "steps", index)
-        message = "takes pods from the canary before their traffic, as the controller does it: order: phases refuses it"
-        hint = "let weights and the canary's scale only grow, or choose `order: step` in rollstep.yaml"
-        findings.append(Finding(source.file, *source.position(path), field_path(path), message, hint))
-    if findings:
-        raise RollstepError(findings)
 
 
 def _check_status(world: World, state: State) -> None:

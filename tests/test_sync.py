@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from renderer.scaffold.sync import Followed, object_name, ssh_url
+from renderer.settings import load_settings
 from renderer.validate import validate
 from renderer.yaml_io import load_documents
 
@@ -101,6 +103,19 @@ def test_a_second_run_changes_nothing_and_a_change_by_hand_is_not_lost(repositor
     done = init(repository, "--sync", "argocd", code=1)
     assert "sync/argocd/prod.yaml: is there already" in done.stderr
     assert file.read_bytes() == before + b"# mine\n"
+
+
+@pytest.mark.parametrize("tool", ["argocd", "flux"])
+def test_new_settings_name_the_tool_and_those_that_name_another_stand_against_it(repository: Path, tool: str) -> None:
+    init(repository, "--env", "prod", "--env", "dev", "--sync", tool)
+    settings = load_settings(repository)
+    assert {settings.for_app(name, "web").sync for name in ("prod", "dev")} == {tool}
+    shutil.rmtree(repository / "sync")
+    shutil.rmtree(repository / "environments")
+    other = {"argocd": "flux", "flux": "argocd"}[tool]
+    done = init(repository, "--sync", other, code=1)
+    assert f"says that {tool} applies what is rendered in prod, and --sync asks for {other}" in done.stderr
+    assert not (repository / "sync").exists()
 
 
 @pytest.mark.parametrize("url", ["", "../web.git", "/srv/git/web.git"])
