@@ -105,6 +105,8 @@ def wait_text(reason: Wait, world: World) -> str:
         return "aborted: `rollstep retry` starts it again, `rollstep undo` goes back to an earlier revision"
     if reason.reason == FROZEN and reason.until is not None:
         return f"frozen until {format_time(reason.until)}: `rollstep freeze list` tells why"
+    if reason.reason.startswith(LAG):
+        return lag_text(reason)
     if reason.reason == UNAPPROVED:
         return (
             "the step that stands waits for approvals: `rollstep verify` tells how many, `rollstep approve` gives one"
@@ -128,8 +130,13 @@ def wait_text(reason: Wait, world: World) -> str:
     return "nothing to do: the release is complete"
 
 
-FROZEN, UNAPPROVED = "frozen", "approvals"
-"""The reasons of waits that a freeze asks for, and approvals that are missing."""
+def lag_text(reason: Wait) -> str:
+    """Return what a release waits for in another environment, and until when."""
+    return reason.reason + (f" until {format_time(reason.until)}" if reason.until is not None else "")
+
+
+FROZEN, UNAPPROVED, LAG = "frozen", "approvals", "behind another environment: "
+"""The reasons of waits that a freeze asks for, and approvals that are missing; what those for a lag begin with."""
 _GATES = {
     gates.ANALYSIS_STEP: "waits for the result of the analysis",
     gates.EXPERIMENT_STEP: "runs the experiment",

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from renderer.commit import CommitResult
-from renderer.describe import FROZEN, UNAPPROVED, wait_text
+from renderer.describe import wait_text
 from renderer.discover import AppRef
 from renderer.engine.timing import pause_end
 from renderer.environment_branches import RenderedCommit, check_branches, environment_branches, update_branches
 from renderer.errors import Finding, RollstepError, UsageError, each
-from renderer.freeze import holding
 from renderer.freeze_file import load_freezes
+from renderer.holds import held
 from renderer.layouts import one_line
 from renderer.model import World, format_time
 from renderer.open_to_write import open_to_write
@@ -28,7 +28,6 @@ from renderer.race import TRIES, Start, moved_meanwhile, pause, refusal
 from renderer.release import Move, Wait, advance, steps_of, wait
 from renderer.settings import TO_PULL_REQUEST
 from renderer.state import STATUS_FILE
-from renderer.transitions import goes_forward
 from renderer.workspace import (
     Release,
     Rendered,
@@ -232,39 +231,13 @@ class Session:
                 return (outcome.world.status.current_step_index or 0) >= to_step
         return False
 
-    def held(self, outcome: Outcome, name: str) -> Outcome:
-        """Return ``outcome``, or that the app waits: for the end of a freeze, or for approvals of the step that stands.
-
-        Other verbs than ``advance`` are refused; a scheduled ``advance`` goes on with those apps that are free.
-        """
-        release, move = outcome.release, outcome.move
-        if move is None or self.request.break_glass is not None or not goes_forward(move.before, move.after):
-            return outcome
-        freeze = holding(self.freezes, release.app.ref.environment, self.now)
-        findings = [freeze.finding(release.title)] if freeze is not None else list(self._unapproved(release))
-        if not findings:
-            return outcome
-        if name != "advance":
-            raise RollstepError(findings)
-        reason = Wait(FROZEN, freeze.until) if freeze is not None else Wait(UNAPPROVED, None)
-        return Outcome(release, None, reason=reason)
-
-    def _unapproved(self, release: Release) -> Sequence[Finding]:
-        """Return which approvals are missing of the step that stands: the next one is made on top of it."""
-        if not release.app.settings.approvals:
-            return ()
-        from renderer.verify import missing_approvals
-
-        ref = release.app.ref
-        return missing_approvals(self.repository, ref.environment, ref.name, release.folder / STATUS_FILE)
-
     def is_reviewed(self, ref: AppRef) -> bool:
         """Tell whether the commits of an app go by pull request."""
         return self.workspace.settings.for_app(ref.environment, ref.name).commit.to == TO_PULL_REQUEST
 
     def prepare(self, ref: AppRef, verb: Verb, name: str, options: str, now: datetime) -> Outcome:
         """Return what ``verb`` comes to for one app at ``now``, rendered; nothing is written."""
-        return self.held(self._prepare(ref, verb, name, options, now), name)
+        return held(self, self._prepare(ref, verb, name, options, now), name)
 
     def _prepare(self, ref: AppRef, verb: Verb, name: str, options: str, now: datetime) -> Outcome:
         release = open_release(self.workspace, ref, now)

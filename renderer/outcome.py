@@ -31,6 +31,7 @@ class Request:
     allow_detached: bool = False
     break_glass: str | None = None
     push: bool = False
+    lag: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from renderer.discover import AppRef
+from renderer.holds import held
 from renderer.outcome import Outcome, Verb
 from renderer.publication import outcome_of
 from renderer.pull_request_steps import Candidate, Result, app_prefix, step_branch
@@ -106,7 +107,7 @@ def _next_steps(session: Session, ref: AppRef, stack: bool) -> Candidate:
 
 
 def _outcomes(session: Session, ref: AppRef, now: datetime) -> Iterator[Outcome]:
-    """Yield the steps to come of an app, each compared with the one before it; none while a freeze holds it."""
+    """Yield the steps to come of an app, each compared with the one before it; none while something holds it."""
     from dataclasses import replace
 
     release = open_release(session.workspace, ref, now)
@@ -116,7 +117,7 @@ def _outcomes(session: Session, ref: AppRef, now: datetime) -> Iterator[Outcome]
         changes = plan_changes(release, rendered)
         if before is not None:
             changes = changes_between(release.output, before.files, rendered.files)
-        outcome = session.held(outcome_of(release, move, rendered, changes, verb, verb), "advance")
+        outcome = held(session, outcome_of(release, move, rendered, changes, verb, verb), "advance")
         if outcome.move is None:
             return
         yield outcome

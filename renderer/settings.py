@@ -100,6 +100,7 @@ class AppSettings:
     source: SourceSettings = SourceSettings()
     order: str = "step"
     sync: str = "any"
+    lag: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,7 @@ class Settings:
             source=_source(merged.get("source", {"files": True}), places),
             order=merged.get("order", default.order),
             sync=merged.get("sync", default.sync),
+            lag=merged.get("lag", {}),
         )
 
     @property

@@ -220,6 +220,11 @@ def next_state(previous: State | None, world: World) -> State:
     )
 
 
+def reached(state: State) -> tuple[list[tuple[int, datetime]], datetime]:
+    """Return when each step of the current revision was reached, and when the release last moved."""
+    return [(step.step, step.reached_at) for step in state.steps], state.last_update_time
+
+
 def autoscaled_replicas(world: World) -> dict[str, int]:
     """Return the numbers of pods that ``world`` counts with and that no manifest has."""
     return {rs.name: rs.replicas for rs in world.replica_sets if is_autoscaled(world, rs)}

@@ -217,7 +217,9 @@ def test_the_schema_is_a_schema_and_says_what_the_defaults_are():
     assert definitions["commit"]["properties"]["signoff"]["default"] == default.commit.signoff
     source = definitions["source"]
     assert source["properties"]["timeoutSeconds"]["default"] == default.source.timeout_seconds
-    explicit = {key: definitions[key]["default"] for key in definitions["settings"]["properties"] if key != "templates"}
+    keys = [key for key in definitions["settings"]["properties"] if "default" in definitions[key]]
+    assert {*definitions["settings"]["properties"]} - {*keys} == {"lag"}
+    explicit = {key: definitions[key]["default"] for key in keys if key != "templates"}
     assert not list(Draft202012Validator(schema).iter_errors({"defaults": explicit}))
     settings = Settings(Path(), body={"defaults": explicit})
     assert settings.for_app("prod", "web") == Settings(Path()).for_app("prod", "web")

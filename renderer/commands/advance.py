@@ -22,6 +22,12 @@ from renderer.commands import options
     " after time[=DURATION].",
 )
 @click.option("--timeout", metavar="DURATION", help="How long to wait at most.  [default: progressDeadlineSeconds]")
+@click.option(
+    "--lag",
+    multiple=True,
+    metavar="ENV=N|DURATION",
+    help="Stay N steps, or so long (24h), behind the release of the same app in ENV.",
+)
 @click.option("--together", is_flag=True, help="Make one commit for all apps instead of one for each.")
 @options.committing
 @click.pass_obj
@@ -33,6 +39,7 @@ def command(
     every: bool,
     wait_for: str | None,
     timeout: str | None,
+    lag: tuple[str, ...],
     together: bool,
     **choices: Any,
 ) -> None:
@@ -56,7 +63,7 @@ def command(
         raise click.UsageError("--timeout goes with --wait")
     if together and wait_for is not None:
         raise click.UsageError("use either --wait or --together")
-    session = Session(Request(directory, targets, **choices))
+    session = Session(Request(directory, targets, lag=lag, **choices))
     if wait_for is not None:
         from renderer.waiting import Waiting, advance_when_live, seconds_of
 

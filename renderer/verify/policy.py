@@ -10,12 +10,15 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from renderer.approval import people
+from renderer.describe import lag_text
 from renderer.errors import Finding
 from renderer.freeze import BREAK_GLASS, FREEZES_FILE, Freeze, holding
 from renderer.freeze_file import parse_freezes
 from renderer.git_objects import object_names
+from renderer.lag import NOWHERE, Lag, Progress, lagging, progress_of
 from renderer.settings import SETTINGS_FILE, AppSettings
-from renderer.verify.app_state import Place
+from renderer.state import reached
+from renderer.verify.app_state import Place, read_state
 from renderer.verify.approved import Approvals
 from renderer.verify.loading import Loader
 from renderer.verify.walk import Change
@@ -40,7 +43,9 @@ class Policy:
 
         A merge brings steps that were approved one by one.  Raises RollstepError where ``freezes.yaml`` is damaged.
         """
-        findings = [] if what == "merge" else list(self._unapproved(change, place, place.title))
+        findings = (
+            [] if what == "merge" else [*self._unapproved(change, place, place.title), *self._early(change, place)]
+        )
         freeze = holding(self._freezes_at(change.parent), place.environment, self._now(change))
         if freeze is not None:
             findings.append(freeze.finding(place.title))
@@ -94,6 +99,33 @@ class Policy:
             message = f"{title}: {sha} has {len(found)} of {settings.approvals} approvals{named}"
             hint = f"somebody else runs `rollstep approve {sha}` and pushes the tag that it makes"
             yield Finding("", 0, 0, APPROVALS, message, hint)
+
+    def _early(self, change: Change, place: Place) -> Iterator[Finding]:
+        """Yield that a release has not stayed behind that of another environment as the commit before asks for it."""
+        body = self._loader.settings(change.parent or change.commit.sha).for_app(place.environment, place.app).lag
+        if not body or body["behind"] == place.environment:
+            return
+        lag = Lag.from_body(body)
+        following, leading = self._progress(change.commit.sha, place), None
+        if change.parent:
+            leading = self._progress(
+                change.parent, Place.of(self._loader.settings(change.parent), lag.behind, place.app)
+            )
+        if following is None:
+            return
+        reason = lagging(lag, leading or NOWHERE, following, self._now(change))
+        if reason is not None:
+            text = f"{place.title} had to stay {lag_text(reason)}"
+            hint = "undo the commit, or make it with --break-glass REASON"
+            yield Finding(place.status_file, 0, 0, "lag", text, hint)
+
+    def _progress(self, sha: str, place: Place) -> Progress | None:
+        """Return how far the release at ``place`` is in a commit; None where there is none."""
+        found = read_state(self._loader.objects, sha, place)
+        state = found.state()
+        if state is None or self._loader.needs_exec(self._loader.settings(sha), place):
+            return None
+        return progress_of(self._loader.world(sha, found), *reached(state))
 
     def _freezes_at(self, sha: str) -> tuple[Freeze, ...]:
         """Return the freezes that a commit has."""
