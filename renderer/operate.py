@@ -13,11 +13,11 @@ import click
 from renderer.commit import CommitResult
 from renderer.describe import wait_text
 from renderer.discover import AppRef
-from renderer.engine.timing import pause_end
 from renderer.environment_branches import RenderedCommit, check_branches, environment_branches, update_branches
 from renderer.errors import Finding, RollstepError, UsageError, each
 from renderer.freeze_file import load_freezes
 from renderer.holds import held
+from renderer.landed import still_paused
 from renderer.layouts import one_line
 from renderer.model import World, format_time
 from renderer.open_to_write import open_to_write
@@ -25,9 +25,8 @@ from renderer.outcome import Outcome, Request, Verb
 from renderer.publication import Publication, outcome_of
 from renderer.push import Pusher, RacedError
 from renderer.race import TRIES, Start, moved_meanwhile, pause, refusal
-from renderer.release import Move, Wait, advance, steps_of, wait
+from renderer.release import Move, advance, steps_of, wait
 from renderer.settings import TO_PULL_REQUEST
-from renderer.state import STATUS_FILE
 from renderer.workspace import (
     Release,
     Rendered,
@@ -242,7 +241,7 @@ class Session:
     def _prepare(self, ref: AppRef, verb: Verb, name: str, options: str, now: datetime) -> Outcome:
         release = open_release(self.workspace, ref, now)
         reason = None
-        paused = self._still_paused(release) if name == "advance" else None
+        paused = still_paused(self.repository, release) if name == "advance" else None
         if paused is not None:
             return Outcome(release, None, reason=paused)
         move = verb(release.world)
@@ -256,21 +255,6 @@ class Session:
         if reason is not None and not changes:
             return Outcome(release, None, reason=reason)
         return outcome_of(release, move, rendered, changes, f"{name} {options}".rstrip(), name, reason)
-
-    def _still_paused(self, release: Release) -> Wait | None:
-        """Return the pause that is over by the status and not by what happened: it began when its step was merged.
-
-        The status tells when the step's commit was made, for a pull request maybe days before anybody applied it.
-        """
-        world, state = release.world, release.state
-        end = pause_end(world)
-        if state is None or end is None or end > world.now:
-            return None
-        landed = self.repository.landed(release.folder / STATUS_FILE)
-        if landed is None or not state.last_update_time < landed <= world.now:
-            return None
-        end += landed - state.last_update_time
-        return Wait(wait(replace(world, now=state.last_update_time)).reason, end) if end > world.now else None
 
 
 def named(ref: AppRef, make: Callable[[], R]) -> R:

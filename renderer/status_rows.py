@@ -7,8 +7,9 @@ from typing import Any
 from renderer.describe import current, wait_text
 from renderer.discover import AppRef
 from renderer.engine.gates import open_gate
+from renderer.engine.timing import pause_end
 from renderer.model import World, format_time
-from renderer.release import is_between_phases, steps_of, wait
+from renderer.release import Wait, is_between_phases, steps_of, wait
 from renderer.roles import traffic_weight
 
 STATUS_COLUMNS = {
@@ -23,8 +24,11 @@ STATUS_COLUMNS = {
 """The header of each column and the key of its value."""
 
 
-def status_row(ref: AppRef, world: World) -> dict[str, Any]:
-    """Return what ``status`` tells of a release, None where that is nothing; ``weight`` is the newest ReplicaSet's."""
+def status_row(ref: AppRef, world: World, paused: Wait | None = None) -> dict[str, Any]:
+    """Return what ``status`` tells of a release, None where that is nothing; ``weight`` is the newest ReplicaSet's.
+
+    ``paused`` is a pause that is over by the status and goes on all the same, as its step was merged later.
+    """
     row: dict[str, Any] = {"environment": ref.environment, "app": ref.name, "phase": "Unknown"}
     row |= dict.fromkeys(("step", "weight", "revision", "message", "until"))
     status = world.status
@@ -33,7 +37,7 @@ def status_row(ref: AppRef, world: World) -> dict[str, Any]:
         return row
     newest = current(world)
     steps = steps_of(world)
-    reason = wait(world)
+    reason = paused or wait(world)
     row["phase"] = status.phase
     if steps:
         row["step"] = f"{status.current_step_index or 0}/{len(steps)}"
@@ -42,6 +46,9 @@ def status_row(ref: AppRef, world: World) -> dict[str, Any]:
     row["revision"] = world.rollout.revision
     held = status.pause_conditions or world.rollout.paused or open_gate(world.rollout, status)
     row["message"] = wait_text(reason, world) if held else status.message
+    end = pause_end(world)
+    if paused is None and end is not None and end <= world.now:
+        row["message"] = f"the pause is over since {format_time(end)}: `rollstep advance` goes on"
     if world.in_phases and is_between_phases(world):
         row["message"] = f"{world.phase or 'committed'}: the next phase follows when this is live"
     if reason.until is not None:

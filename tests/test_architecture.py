@@ -70,6 +70,7 @@ SHELL = {
     "journal",
     "json_io",
     "kubeconform",
+    "landed",
     "layouts",
     "lint_files",
     "lint_text",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,12 @@ def test_a_pause_begins_with_the_merge(
     (told,) = checkout.json("advance", "prod/web", "--no-validate", "--now", BEFORE)
     assert told["waits"] == {"reason": "CanaryPauseStep", "until": "2026-03-03T12:10:00Z"}
     assert checkout.head == head
+    (row,) = checkout.json("status", "prod/web", "--now", BEFORE)
+    assert row["until"] == "2026-03-03T12:10:00Z"
+    assert row["message"].startswith("paused (CanaryPauseStep) until 2026-03-03T12:10:00Z (60s left)")
+    (row,) = checkout.json("status", "prod/web", "--now", AFTER)
+    assert "the pause is over since" in row["message"]
+    assert row["until"] is None
     checkout.run("advance", "prod/web", "--no-validate", "--now", AFTER)
     assert checkout.subjects[0].startswith("web (prod): step 5/6")
     checkout.run("verify", f"{head}..")
@@ -61,3 +68,10 @@ def test_a_commit_that_was_made_on_the_branch_began_its_pause_then(checkout: Che
     checkout.git("switch", "--quiet", "step")
     checkout.run("advance", "prod/web", "--no-validate", "--now", "2026-03-01T12:11:00Z")
     assert checkout.subjects[0].startswith("web (prod): step 5/6")
+
+
+def test_status_needs_no_git(checkout: Checkout) -> None:
+    checkout.git("switch", "--quiet", "step")
+    shutil.rmtree(checkout.root / ".git")
+    (row,) = checkout.json("status", "prod/web", "--now", BEFORE)
+    assert row["message"] == "the pause is over since 2026-03-01T12:10:00Z: `rollstep advance` goes on"
