@@ -22,11 +22,11 @@ class Approved:
     tag: str
 
 
-def approve(repository: Repository, revision: str) -> Approved:
+def approve(repository: Repository, revision: str, *, again: bool = False) -> Approved:
     """Sign a tag that approves the commit of ``revision``; git's configuration says with which key.
 
     Raises RollstepError where the commit is no legal step, where the same person has approved it, and with git's words
-    where it cannot sign.
+    where it cannot sign.  ``again`` takes a tag that the same person has made already, whose push may have failed.
     """
     sha = repository.resolve(revision)
     (verdict,) = verify_commits(repository, ["--no-walk", sha])
@@ -36,6 +36,8 @@ def approve(repository: Repository, revision: str) -> Approved:
     who = repository.run("var", "GIT_COMMITTER_IDENT").stdout.decode(errors="replace")
     address = who.rpartition("<")[2].partition(">")[0]
     tag = f"{TAGS}{sha[:12]}/{re.sub(r'[^A-Za-z0-9]+', '-', address).strip('-').lower() or 'somebody'}"
+    if again and has_ref(repository, tag):
+        return Approved(verdict.commit, tag)
     if has_ref(repository, tag):
         raise RollstepError(f"{tag} is there already", hint=f"push it: git push origin {tag}")
     message = f"Approve {verdict.commit.subject}\n\nRollstep-Approves: {sha}\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,9 +16,10 @@ from renderer.manifest import field_path
 from renderer.model import format_time, parse_time
 from renderer.open_to_write import open_to_write
 from renderer.publish import publish
+from renderer.push import Pusher, make_on_top
 from renderer.shape import TEXT, TIME, Fields, Items, mismatches
 from renderer.transaction import Transaction
-from renderer.workspace import current_time
+from renderer.workspace import Workspace, current_time
 from renderer.yaml_io import load_documents, read_text
 
 HEADER = "# Written by rollstep freeze: while one of these holds, no release of its environments goes forward.\n"
@@ -37,6 +38,7 @@ class FreezeRequest:
     now: datetime | None = None
     dry_run: bool = False
     allow_detached: bool = False
+    push: bool = False
 
 
 def load_freezes(root: Path) -> tuple[Freeze, ...]:
@@ -100,31 +102,44 @@ def add_freeze(
 
     Raises RollstepError where it would end before it begins, and UsageError for an environment that is not there.
     """
-    desk = _Desk(request)
-    desk.check_environments(environments)
-    start = start or desk.now
     reason = one_line(reason)
-    if until <= max(start, desk.now):
-        raise UsageError(f"--until {format_time(until)} is over when the freeze begins or is added")
     if not reason:
         raise UsageError("a freeze needs a reason")
-    if name in {freeze.name for freeze in desk.freezes}:
-        raise RollstepError(f"there is a freeze {name} already", hint="lift it first, or choose another --name")
-    freeze = Freeze(name or name_of(reason, desk.freezes), tuple(sorted(set(environments))), start, until, reason)
-    subject = f"Freeze {freeze.where} until {format_time(until)}: {reason}"
-    return freeze, desk.commit((*desk.freezes, freeze), subject, freeze.name)
+
+    def added(desk: _Desk) -> Made:
+        desk.check_environments(environments)
+        begin = start or desk.now
+        if until <= max(begin, desk.now):
+            raise UsageError(f"--until {format_time(until)} is over when the freeze begins or is added")
+        if name in {freeze.name for freeze in desk.freezes}:
+            raise RollstepError(f"there is a freeze {name} already", hint="lift it first, or choose another --name")
+        freeze = Freeze(name or name_of(reason, desk.freezes), tuple(sorted(set(environments))), begin, until, reason)
+        subject = f"Freeze {freeze.where} until {format_time(until)}: {reason}"
+        return freeze, desk.commit((*desk.freezes, freeze), subject, freeze.name)
+
+    return _Desk(request).do(added)
 
 
 def lift_freeze(request: FreezeRequest, name: str, reason: str) -> tuple[Freeze, CommitResult | None]:
     """Take a freeze out of the file and commit that; raise UsageError where there is none of that name."""
-    desk = _Desk(request)
-    found = next((freeze for freeze in desk.freezes if freeze.name == name), None)
-    if found is None:
-        known = ", ".join(freeze.name for freeze in desk.freezes)
-        raise UsageError(f"there is no freeze {name}" + (f" (there are {known})" if known else ""))
-    why = one_line(reason)
-    subject = f"Lift the freeze of {found.where}" + (f": {why}" if why else "")
-    return found, desk.commit([freeze for freeze in desk.freezes if freeze.name != name], subject, name)
+
+    def lifted(desk: _Desk) -> Made:
+        found = next((freeze for freeze in desk.freezes if freeze.name == name), None)
+        if found is None and desk.seen(name):
+            message = f"somebody else has lifted the freeze {name} meanwhile"
+            raise RollstepError([Finding(FREEZES_FILE, 0, 0, "", message, "rollstep freeze list tells what is left")])
+        if found is None:
+            known = ", ".join(freeze.name for freeze in desk.freezes)
+            raise UsageError(f"there is no freeze {name}" + (f" (there are {known})" if known else ""))
+        why = one_line(reason)
+        subject = f"Lift the freeze of {found.where}" + (f": {why}" if why else "")
+        return found, desk.commit([freeze for freeze in desk.freezes if freeze.name != name], subject, name)
+
+    return _Desk(request).do(lifted)
+
+
+Made = tuple[Freeze, CommitResult | None]
+"""A freeze and the commit that adds or lifts it."""
 
 
 class _Desk:
@@ -135,6 +150,23 @@ class _Desk:
         self.now = request.now or current_time()
         self._workspace, self._repository = open_to_write(request.directory, dry_run=request.dry_run)
         self.freezes = load_freezes(self._workspace.root)
+        self._begun_with = {freeze.name for freeze in self.freezes}
+        self._pusher = Pusher(self._repository, self._workspace.settings.forge) if request.push else None
+
+    def do(self, change: Callable[[_Desk], Made]) -> Made:
+        """Make ``change`` and push it where that is asked for: on top of what others pushed first, as verbs do it."""
+        if self._pusher is None or self._request.dry_run:
+            return change(self)
+        return make_on_top(self._pusher, self._read, lambda: change(self))
+
+    def _read(self) -> None:
+        """Read what the repository has now."""
+        self._workspace = Workspace.open(self._request.directory)
+        self.freezes = load_freezes(self._workspace.root)
+
+    def seen(self, name: str) -> bool:
+        """Tell whether there was a freeze of that name before what others have pushed was taken over."""
+        return name in self._begun_with
 
     def check_environments(self, environments: Sequence[str]) -> None:
         known = {ref.environment for ref in self._workspace.apps(())}

@@ -23,8 +23,8 @@ from renderer.model import World, format_time
 from renderer.open_to_write import open_to_write
 from renderer.outcome import Outcome, Request, Verb
 from renderer.publication import Publication, outcome_of
-from renderer.push import Pusher, RacedError
-from renderer.race import TRIES, Start, moved_meanwhile, pause, refusal
+from renderer.push import Pusher, push_on_top, tell_of
+from renderer.race import TRIES, Start, moved_meanwhile, refusal
 from renderer.release import Move, advance, steps_of, wait
 from renderer.settings import TO_PULL_REQUEST
 from renderer.workspace import (
@@ -89,7 +89,7 @@ class Session:
 
     def _begin_at(self, theirs: str, start: Start) -> None:
         """Read what is at ``theirs``, to which all since ``start`` was taken back; note which apps have moved."""
-        click.echo(f"the remote has gone on: now at {theirs[:9]}", err=True)
+        tell_of(theirs)
         self.workspace = Workspace.open(self.request.directory)
         self._read()
         assert start.head is not None
@@ -130,20 +130,7 @@ class Session:
         if self.pusher is None or self.request.dry_run:
             return None
         branches = [entry.branch for entry in self.branches]
-        while True:
-            try:
-                self.pusher.push(branches)
-                return None
-            except RacedError:
-                attempt = next(attempts)
-                # A commit that holds somebody's own edits is not thrown away.
-                if attempt == TRIES - 1 or self.request.include_sources:
-                    raise
-                pause(attempt)
-                theirs = self.pusher.fetch(branches, start.head)
-                if theirs:
-                    start.back_to(self.repository, theirs)
-                    return theirs
+        return push_on_top(self.pusher, start, branches, attempts, keep=self.request.include_sources)
 
     def _still(self, refs: Sequence[AppRef], name: str) -> list[AppRef]:
         """Return those of ``refs`` that are there and that nobody else has moved; refuse others than ``advance``."""

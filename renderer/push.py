@@ -5,8 +5,8 @@ Branches go together or not at all.  Notes go after them: where others have writ
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 import click
 
@@ -15,9 +15,11 @@ from renderer.environment_branches import METADATA_NOTES, SOURCE_NOTES
 from renderer.errors import Finding, RollstepError
 from renderer.git import Repository
 from renderer.git_objects import is_ancestor, tip
-from renderer.race import TRIES, pause
+from renderer.race import TRIES, Start, pause
 from renderer.remote import remote_url, run_remote
 from renderer.settings import ForgeSettings
+
+T = TypeVar("T")
 
 NOTES = {METADATA_NOTES: "ours", SOURCE_NOTES: "union"}
 """The notes that are pushed, and how git merges two notes of one commit."""
@@ -42,16 +44,11 @@ class Pusher:
         """Take the repository; raises RollstepError where it has no such remote, or HEAD is on no branch."""
         self.repository = repository
         self.remote = forge.remote
-        if not remote_url(repository, self.remote):
-            hint = f"git remote add {self.remote} URL, or name another one in rollstep.yaml: forge.remote"
-            raise RollstepError(f"there is no remote {self.remote} to push to", hint=hint)
+        self.environment: Mapping[str, str] = _access(repository, forge)
         branch = repository.head.branch
         if branch is None:
             raise RollstepError("HEAD is detached: there is no branch to push", hint="git switch BRANCH")
         self.branch = branch
-        from renderer.forges.site import git_environment
-
-        self.environment: Mapping[str, str] = git_environment(repository, forge)
 
     def fetch(self, branches: Sequence[str], since: str | None) -> str | None:
         """Fetch the branch and ``branches`` as the remote has them now, and return its commit of the branch.
@@ -112,6 +109,75 @@ class Pusher:
                     raise
                 pause(attempt)
         raise AssertionError("the last try returns or raises")
+
+
+def push_on_top(
+    pusher: Pusher, start: Start, branches: Sequence[str], attempts: Iterator[int], *, keep: bool = False
+) -> str | None:
+    """Push what was committed since ``start``; return None, or what others have pushed first.
+
+    In that case everything is taken back to it, so that the caller can do its work again there.  Raises RollstepError
+    where that cannot be, where the push is refused, and where others were first at the last of the ``attempts``; with
+    ``keep``, which is for commits that hold somebody's own edits, the first time that they were.
+    """
+    while True:
+        try:
+            pusher.push(branches)
+            return None
+        except RacedError:
+            attempt = next(attempts)
+            if attempt == TRIES - 1 or keep:
+                raise
+            pause(attempt)
+            theirs = pusher.fetch(branches, start.head)
+            if theirs:
+                start.back_to(pusher.repository, theirs)
+                return theirs
+
+
+def make_on_top(pusher: Pusher, read: Callable[[], None], make: Callable[[], T]) -> T:
+    """Let ``make`` commit, and push that; where others were first, ``read`` what they pushed and ``make`` it again."""
+    start = Start.of(pusher.repository, ())
+    theirs = pusher.fetch((), start.head)
+    if theirs:
+        start.back_to(pusher.repository, theirs)
+    attempts = iter(range(TRIES))
+    while True:
+        if theirs:
+            tell_of(theirs)
+            read()
+        start = Start.of(pusher.repository, ())
+        made = make()
+        theirs = push_on_top(pusher, start, (), attempts)
+        if theirs is None:
+            return made
+
+
+def tell_of(theirs: str) -> None:
+    """Say on stderr that what follows is done on top of ``theirs``."""
+    click.echo(f"the remote has gone on: now at {theirs[:9]}", err=True)
+
+
+def push_tag(repository: Repository, forge: ForgeSettings, tag: str) -> None:
+    """Push the tag of the full name ``tag``, and say so on stderr; raise RollstepError with what the remote refused."""
+    try:
+        push_refs(repository, forge.remote, [f"{tag}:{tag}"], _access(repository, forge))
+    except RacedError as error:
+        message = f"{forge.remote} has another tag of that name"
+        raise RollstepError(
+            [Finding(tag, 0, 0, "", message, f"look at it: git ls-remote {forge.remote} {tag}")]
+        ) from error
+    click.echo(f"pushed {tag} to {forge.remote}", err=True)
+
+
+def _access(repository: Repository, forge: ForgeSettings) -> Mapping[str, str]:
+    """Return git's variables for the way to the remote; raise RollstepError where there is no such remote."""
+    if not remote_url(repository, forge.remote):
+        hint = f"git remote add {forge.remote} URL, or name another one in rollstep.yaml: forge.remote"
+        raise RollstepError(f"there is no remote {forge.remote} to push to", hint=hint)
+    from renderer.forges.site import git_environment
+
+    return git_environment(repository, forge)
 
 
 def push_refs(

@@ -13,18 +13,21 @@ from renderer.commands import options
 @click.command("approve")
 @click.argument("commit", default="HEAD", metavar="[COMMIT]")
 @click.option("--list", "listing", is_flag=True, help="Tell who has approved COMMIT; sign nothing.")
+@click.option("--push", is_flag=True, help="Push the tag.")
 @options.output
 @click.pass_obj
-def command(directory: str, commit: str, listing: bool, output: str) -> None:
+def command(directory: str, commit: str, listing: bool, push: bool, output: str) -> None:
     """Approve COMMIT (HEAD where none is named) by a signed tag.
 
-    The tag lies below refs/tags/approvals/ and is signed with your key, as git is configured; push it, and the commit
-    counts one approval more. A commit that is no legal step is not approved.
+    The tag lies below refs/tags/approvals/ and is signed with your key, as git is configured; push it (--push), and the
+    commit counts one approval more. A commit that is no legal step is not approved.
 
     Example: rollstep approve origin/main~1
 
     Example: rollstep approve --list
     """
+    if push and listing:
+        raise click.UsageError("use either --list or --push")
     from renderer.approve import approvals_of, approve
     from renderer.git import Repository
 
@@ -40,9 +43,15 @@ def command(directory: str, commit: str, listing: bool, output: str) -> None:
             for entry in entries:
                 click.echo(f"{entry['how']}: {', '.join(entry['identities'])}")
         return
-    made = approve(repository, commit)
+    made = approve(repository, commit, again=push)
+    if push:
+        from renderer.push import push_tag
+        from renderer.workspace import Workspace
+
+        push_tag(repository, Workspace.open(directory).settings.forge, made.tag)
     if output == "json":
         click.echo(json.dumps({"commit": made.commit.sha, "tag": made.tag}, indent=2))
     else:
         click.echo(f"[{made.commit.sha[:9]}] approved: {made.commit.subject}")
-    click.echo(f"git push origin {made.tag}", err=True)
+    if not push:
+        click.echo(f"git push origin {made.tag}", err=True)

@@ -31,6 +31,7 @@ def command() -> None:
 @click.option("--from", "start", callback=options.read_time, metavar="TIME", help="When it begins. Default: now.")
 @click.option("--env", "environments", multiple=True, metavar="ENV", help="An environment. Default: all.")
 @click.option("--name", default="", help="What `freeze lift` calls it. Default: made of the reason.")
+@options.push
 @click.option("--allow-detached", is_flag=True, help="Commit on a detached HEAD, too.")
 @options.dry_run
 @options.now
@@ -42,6 +43,7 @@ def add(
     start: datetime | None,
     environments: tuple[str, ...],
     name: str,
+    push: bool,
     allow_detached: bool,
     dry_run: bool,
     now: datetime | None,
@@ -52,7 +54,7 @@ def add(
     """
     from renderer.freeze_file import FreezeRequest, add_freeze
 
-    request = FreezeRequest(directory, now, dry_run, allow_detached)
+    request = FreezeRequest(directory, now, dry_run, allow_detached, push)
     freeze, result = add_freeze(request, environments=environments, start=start, until=until, reason=reason, name=name)
     _tell(result)
     click.echo(f"{freeze.name}: `rollstep freeze lift {freeze.name}` lifts it", err=True)
@@ -88,18 +90,27 @@ def show(directory: str, now: datetime | None, output: str) -> None:
 @command.command("lift")
 @click.argument("name")
 @click.option("--reason", default="", help="Why it ends before its time.")
+@options.push
 @click.option("--allow-detached", is_flag=True, help="Commit on a detached HEAD, too.")
 @options.dry_run
 @options.now
 @click.pass_obj
-def lift(directory: str, name: str, reason: str, allow_detached: bool, dry_run: bool, now: datetime | None) -> None:
+def lift(
+    directory: str,
+    name: str,
+    reason: str,
+    push: bool,
+    allow_detached: bool,
+    dry_run: bool,
+    now: datetime | None,
+) -> None:
     """Take the freeze NAME away, and commit that.
 
     Example: rollstep freeze lift end-of-the-year --reason "The fix has to go out"
     """
     from renderer.freeze_file import FreezeRequest, lift_freeze
 
-    _, result = lift_freeze(FreezeRequest(directory, now, dry_run, allow_detached), name, reason)
+    _, result = lift_freeze(FreezeRequest(directory, now, dry_run, allow_detached, push), name, reason)
     _tell(result)
 
 

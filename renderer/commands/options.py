@@ -41,6 +41,8 @@ validate = click.option(
     "--validate/--no-validate", default=True, show_default=True, help="Check what is rendered with kubeconform."
 )
 
+push = click.option("--push", is_flag=True, help="Push what was committed, on top of what others pushed first.")
+
 
 def committing(function: Function) -> Function:
     """Add the options of every verb that makes a commit."""
@@ -51,7 +53,7 @@ def committing(function: Function) -> Function:
             is_flag=True,
             help="Commit uncommitted changes of the app's own manifests as well.",
         ),
-        click.option("--push", is_flag=True, help="Push what was committed, on top of what others pushed first."),
+        push,
         click.option("--allow-detached", is_flag=True, help="Commit on a detached HEAD, too."),
         click.option("--break-glass", metavar="REASON", help="Go forward although a freeze or an approval is missing."),
         validate,
