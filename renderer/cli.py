@@ -27,6 +27,7 @@ VERBS = {
     "hash": "Print the pod-template-hash of the documents in files.",
     "history": "List the revisions with image, commit and date.",
     "init": "Scaffold environments from manifests that exist.",
+    "migrate": "Move from one traffic router to another.",
     "lint": "Find what is wrong with Rollouts and the manifests around them.",
     "pause": "Set the Rollout's spec.paused.",
     "plan": "Show every step that is still to come.",

@@ -88,8 +88,11 @@ def _stage(repository: Repository, transaction: Transaction, outcome: Outcome, i
     release, made = outcome.release, outcome.rendered
     assert made is not None and outcome.move is not None and outcome.changes is not None
     _stage_sources(repository, transaction, release, include_sources)
-    for path, text in edited_sources(release, outcome.move.after).items():
-        transaction.write(path, text)
+    for path, text in edited_sources(release, outcome.move).items():
+        if text is None:
+            transaction.delete(path)
+        else:
+            transaction.write(path, text)
     outcome.changes.stage(transaction)
     transaction.write(release.folder / STATUS_FILE, made.status_text)
 

@@ -8,14 +8,14 @@ from there (:func:`advance`) takes for granted that what was committed has been 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from renderer.committed import moved, rendered
 from renderer.engine import actions, next_wakeup, settle
 from renderer.engine.gates import is_gate, open_gate
 from renderer.engine.settle import Settled, catch_up
-from renderer.manifest import ObjectKey
+from renderer.manifest import Body, ObjectKey
 from renderer.model import CanaryStep, CanaryStrategy, RolloutStatus, World, Write
 from renderer.phases import CONTRACT, EXPAND, PHASES, SHIFT, Round, as_observed, next_round
 from renderer.waves import joined, waves_of
@@ -26,11 +26,15 @@ MAX_MOVES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """The step from one commit to the next: the world before and after, and the controller's writes between them."""
+    """The step from one commit to the next: the world before and after, and the controller's writes between them.
+
+    ``added`` are objects that the user has from now on, as the user's manifests are to have them.
+    """
 
     before: World
     after: World
     writes: tuple[Write, ...]
+    added: Mapping[ObjectKey, Body] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,12 @@ from typing import Any
 from renderer.errors import Finding, RollstepError
 from renderer.manifest import Body, Manifest, field_path
 from renderer.model import World
+from renderer.release import Move
 from renderer.versioned_config import CONTENT, Reference, base_name, names_of, references, rewritten
 from renderer.workspace import Release
+from renderer.yaml_blocks import without_documents
 from renderer.yaml_edit import REMOVED, edit
-from renderer.yaml_io import FieldPath, read_text
+from renderer.yaml_io import FieldPath, dump, read_text
 
 
 def spec_changes(before: Body, after: Body) -> dict[FieldPath, Any]:
@@ -38,12 +40,16 @@ def _collect(before: Any, after: Any, path: FieldPath, changes: dict[FieldPath, 
         changes[path] = after
 
 
-def edited_sources(release: Release, world: World) -> dict[Path, str]:
+def edited_sources(release: Release, move: Move) -> dict[Path, str | None]:
     """Return the files that a verb edits, with their new text: the Rollout's, and those of old configuration.
+
+    Objects that the user has from now on get files of their own; of those that the user has no more, the documents go,
+    and a file (None) with its last one.
 
     Raises RollstepError where one of these objects is not in a file that can be edited: it comes from a command or a
     template; and for a revision from before its configuration was versioned.
     """
+    world = move.after
     names = {(kind, name): plain for (kind, plain), name in names_of(release.app.manifests).items()}
     old = {(key.kind, key.name): body for key, body in release.resolved.old_config.items()}
     known = {(kind, plain) for (kind, _), plain in names.items()}
@@ -64,7 +70,46 @@ def edited_sources(release: Release, world: World) -> dict[Path, str]:
         fields: dict[FieldPath, Any] = {}
         _collect(_content(source.body), _content(old[reference]), (), fields)
         _edit(texts, source, app.places.get(source.key), fields)
-    return texts
+    return {**texts, **_without_removed(release, world, texts), **_with_added(release, move)}
+
+
+def _without_removed(release: Release, world: World, texts: Mapping[Path, str]) -> dict[Path, str | None]:
+    """Return the files of the objects that the user has no more, without these.
+
+    Raises RollstepError where one is made from something else than a file.
+    """
+    gone = [item for item in release.app.manifests if _is_removed(item, release, world)]
+    found: dict[Path, set[int]] = {}
+    for item in gone:
+        place = release.app.places.get(item.key)
+        if place is None:
+            message = f"the {item.kind} {item.name} is to go, but it is made by a command or a template"
+            raise RollstepError([Finding(item.source.file, 0, 0, "", message, "take it out there, and commit that")])
+        found.setdefault(place[0], set()).add(place[1])
+    return {
+        path: without_documents(texts.get(path) or read_text(path, str(path), keep_mark=True), indexes)
+        for path, indexes in found.items()
+    }
+
+
+def _is_removed(item: Manifest, release: Release, world: World) -> bool:
+    key = item.key if item.key.namespace else item.key._replace(namespace=world.rollout.namespace)
+    return key in release.world.objects and key not in world.objects
+
+
+def _with_added(release: Release, move: Move) -> dict[Path, str | None]:
+    """Return a file for each object that the user has from now on."""
+    files: dict[Path, str | None] = {}
+    for key, body in sorted(move.added.items()):
+        metadata = dict(body["metadata"])
+        if metadata.get("namespace") == release.app.settings.namespace:
+            del metadata["namespace"]
+        name = f"{key.kind.lower()}-{key.name}.yaml"
+        if (release.folder / name).exists():
+            hint = "give it another name"
+            raise RollstepError([Finding(f"{release.place}/{name}", 0, 0, "", "is there already", hint)])
+        files[release.folder / name] = dump({**body, "metadata": metadata})
+    return files
 
 
 def _with_plain_names(body: Body, names: Mapping[Reference, str]) -> Body:

@@ -12,7 +12,7 @@ from renderer.model import RolloutStatus, World
 from renderer.release import Move, advance, begins_anew, react
 from renderer.verbs import acting, promoting
 
-EDITS = ("set image", "scale", "undo", "restart", "pause", "resume")
+EDITS = ("set image", "scale", "undo", "restart", "pause", "resume", "migrate")
 """Verbs that edit the Rollout: what comes of them follows from its manifest alone."""
 
 _ACTIONS = {

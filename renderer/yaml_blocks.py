@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Collection
 from typing import Any
 
 from yaml import MappingNode, SequenceNode
@@ -45,6 +46,28 @@ def _close(pieces: list[str], piece: str) -> str:
     text = "".join(lines).strip("\r\n") if len(lines) > 1 else "".join(lines).strip()
     pieces.append(text + ("\r\n" if "\r\n" in piece else "\n"))
     return ""
+
+
+def without_documents(text: str, indexes: Collection[int]) -> str | None:
+    """Return the text without some of its documents, as ``load_documents`` counts them; None where none is left.
+
+    A document goes with all lines from its marker to the next one; all other lines stay.
+    """
+    chunks: list[str] = [""]
+    for line in text.splitlines(keepends=True):
+        if line.startswith("---") and _MARKER.match(line) and chunks[-1]:
+            chunks.append("")
+        chunks[-1] += line
+    kept, number = "", -1
+    for chunk in chunks:
+        number += len(split(chunk))
+        if not split(chunk) or number not in indexes:
+            kept += chunk
+    documents = [item.value for item in load_documents(text, "")]
+    left = [value for index, value in enumerate(documents) if index not in indexes]
+    if [item.value for item in load_documents(kept, "")] != left:
+        kept = "---\n".join(piece for index, piece in enumerate(split(text)) if index not in indexes)
+    return kept if left else None
 
 
 def item_text(text: str, path: FieldPath) -> str | None:
