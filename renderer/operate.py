@@ -180,6 +180,17 @@ class Session:
             return []
         return update_branches(self.repository, self.branches, self.workspace.settings.forge.remote)
 
+    def catch_up(self) -> None:
+        """Bring the environments' branches up to HEAD and, where this run pushes, to the remote; tell it on stderr.
+
+        What was merged, or committed by hand, since the last verb is not on them yet.
+        """
+        made = self._update_branches()
+        for commit in made:
+            click.echo(f"[{commit.branch} {commit.sha[:9]}] {commit.subject}", err=True)
+        if made and self.pusher:
+            self.pusher.push([entry.branch for entry in self.branches])
+
     def check_step(self, to_step: int) -> None:
         """Raise UsageError where one of the apps has not so many steps; nothing is done for any of them then."""
         for release in each(self.refs, lambda ref: open_release(self.workspace, ref, self.now)):

@@ -17,11 +17,11 @@ from renderer.committed import rendered
 from renderer.discover import AppRef
 from renderer.engine import actions
 from renderer.errors import Finding, RollstepError, UsageError
-from renderer.git import Repository
 from renderer.liveness import Liveness, of_application, of_cluster, of_kustomization
 from renderer.operate import Session
 from renderer.release import advance, is_between_phases
 from renderer.rendered_folder import read_rendered
+from renderer.state import STATUS_FILE
 from renderer.verbs import acting
 from renderer.workspace import Release, current_time, open_release
 
@@ -94,7 +94,7 @@ def _wait(session: Session, ref: AppRef, waiting: Waiting) -> bool:
     release = open_release(session.workspace, ref, session.now)
     if release.state is None:
         return True
-    probe = _probe(session.repository, release, waiting)
+    probe = _probe(session, release, waiting)
     limit = waiting.timeout if waiting.timeout is not None else release.world.rollout.progress_deadline_seconds
     if waiting.tool == "time" and waiting.timeout is None:
         limit = max(limit, float(waiting.which) + 1)
@@ -132,7 +132,7 @@ def _until_live(probe: Callable[[], Liveness], title: str, limit: float) -> Live
         time.sleep(min(INTERVAL_SECONDS, left))
 
 
-def _probe(repository: Repository, release: Release, waiting: Waiting) -> Callable[[], Liveness]:
+def _probe(session: Session, release: Release, waiting: Waiting) -> Callable[[], Liveness]:
     ref = release.app.ref
     if waiting.tool == "time":
         assert release.state is not None
@@ -149,7 +149,7 @@ def _probe(repository: Repository, release: Release, waiting: Waiting) -> Callab
     namespace, _, name = (waiting.which or default).rpartition("/")
     kind = "applications.argoproj.io" if waiting.tool == "argocd" else "kustomizations.kustomize.toolkit.fluxcd.io"
     judge = of_application if waiting.tool == "argocd" else of_kustomization
-    revisions = _revisions(repository, release)
+    revisions = _revisions(session, release)
 
     def asked() -> Liveness:
         found = _kubectl(["get", kind, name, "--namespace", namespace or default.partition("/")[0]])
@@ -172,10 +172,19 @@ def _of_cluster(release: Release, context: str) -> Liveness:
     return of_cluster(committed, [found] if found.get("kind") not in (None, "List") else found.get("items") or ())
 
 
-def _revisions(repository: Repository, release: Release) -> list[str]:
-    """Return the app's last commit and those after it: a sync tool at any of them has applied it."""
-    (last,) = repository.log(release.folder, max_count=1)
-    newest = [commit.sha for commit in repository.log(max_count=REVISIONS)]
+def _revisions(session: Session, release: Release) -> list[str]:
+    """Return the app's last commit and those after it: a sync tool at any of them has applied it.
+
+    Where the environment has a branch of its own, that is what a sync tool follows, so these are its commits.
+    """
+    repository, branch = session.repository, release.app.settings.commit.environment_branch
+    ref, paths = "HEAD", [str(release.folder)]
+    if branch is not None:
+        session.catch_up()
+        name = release.app.ref.name
+        ref, paths = f"refs/heads/{branch}", [f"{name}/{STATUS_FILE}", f"{name}/{release.app.settings.output}"]
+    (last,) = repository.log(*paths, ref=ref, max_count=1)
+    newest = [commit.sha for commit in repository.log(ref=ref, max_count=REVISIONS)]
     return newest[: newest.index(last.sha) + 1] if last.sha in newest else [last.sha]
 
 

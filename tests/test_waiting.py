@@ -167,6 +167,47 @@ answer = {{"metadata": {{"generation": 1}}, "spec": {{"wait": True}}, "status": 
     assert "web-prod --namespace flux-system" in cluster.calls[0]
 
 
+@pytest.mark.parametrize("tool", ["argocd", "flux"])
+def test_a_branch_of_the_environment_has_revisions_of_its_own(checkout: Checkout, cluster: Cluster, tool: str) -> None:
+    checkout.edit(
+        "rollstep.yaml", "environments:\n", "environments:\n  prod: {commit: {environmentBranch: env/prod}}\n"
+    )
+    checkout.commit("Give prod a branch")
+    cluster.answers(f"""
+import subprocess
+command = ["git", "-C", {str(checkout.root)!r}, "rev-parse", "env/prod"]
+tip = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+revision = tip if number % 2 else "0" * 40
+if {tool!r} == "argocd":
+    answer = {{"status": {{"sync": {{"status": "Synced", "revision": revision}}, "health": {{"status": "Healthy"}}}}}}
+else:
+    answer = {{"metadata": {{"generation": 1}}, "spec": {{"wait": True}}, "status": {{
+        "lastAppliedRevision": "env/prod@sha1:" + revision, "observedGeneration": 1,
+        "conditions": [{{"type": "Ready", "status": "True"}}]}}}}
+""")
+    done = checkout.run(*ADVANCE, "--wait", tool, "--timeout", "20s")
+    assert checkout.weight("prod/web") == "20"
+    assert done.stderr.count("web (prod): live") == 2
+    # The branch was behind: what was committed before it was asked for is on it before it is waited for.
+    assert "[env/prod " in done.stderr
+    status = checkout.git("show", "HEAD:environments/prod/web/status.yaml")
+    assert checkout.git("show", "env/prod:web/status.yaml") == status
+
+
+def test_a_sync_tool_that_follows_the_sources_has_not_applied_the_branch(checkout: Checkout, cluster: Cluster) -> None:
+    checkout.edit(
+        "rollstep.yaml", "environments:\n", "environments:\n  prod: {commit: {environmentBranch: env/prod}}\n"
+    )
+    checkout.commit("Give prod a branch")
+    before = checkout.head
+    cluster.answers(f"""
+answer = {{"status": {{"sync": {{"status": "Synced", "revision": {before!r}}}, "health": {{"status": "Healthy"}}}}}}
+""")
+    done = checkout.run(*ADVANCE, "--wait", "argocd", "--timeout", "1s", code=1)
+    assert f"it is at {before[:9]}" in done.stderr
+    assert checkout.head == before
+
+
 def test_time_passes(checkout: Checkout) -> None:
     checkout.run("advance", "prod/web", "--no-validate", "--now", NOON, "--wait", "time=1s")
     assert checkout.weight("prod/web") == "20"
