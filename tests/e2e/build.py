@@ -60,7 +60,7 @@ TOOLS = (
     ),
     Tool("kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}),
     Tool("traefik", {"traefik": "github.com/traefik/traefik/v3/cmd/traefik"}),
-    Tool("gitops-engine", {"gitops-agent": "github.com/argoproj/gitops-engine/agent"}),
+    Tool("gitops-engine", {"gitops-agent": "github.com/argoproj/gitops-engine/agent", "argocd-sync": "./argocd"}),
     Tool("flux", {name: f"github.com/fluxcd/{name}" for name in ("source-controller", "kustomize-controller")}),
 )
 

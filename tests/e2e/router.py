@@ -45,6 +45,8 @@ def start(cluster: Cluster) -> Process:
             f"{nginx}.certauthfilepath={cluster.api.certificate}",
             f"{nginx}.throttleduration=50ms",
             f"{nginx}.httpentrypoint=web",
+            # Argo CD calls an Ingress healthy when it has an address.
+            f"{nginx}.publishstatusaddress=127.0.0.1",
             # A request that meets a pod which is not ready has to fail, not to be sent to another one.
             f"{nginx}.proxynextupstream=off",
             f"{gateways}=true",

@@ -140,7 +140,7 @@ class KubectlPrune(KubectlApply):
 
 
 class ArgoEngine(Sync):
-    """The agent of Argo CD's own sync engine; it prunes, and honours sync waves and their health."""
+    """The agent of Argo CD's own sync engine; it prunes, and knows sync waves, but not when one becomes healthy."""
 
     PORT = 9001
 
@@ -151,19 +151,16 @@ class ArgoEngine(Sync):
         git(self.target, "commit", "--quiet", "--allow-empty", "--message=nothing yet")
 
     def _start(self) -> None:
-        self.process = Process(
-            "gitops-agent",
-            [
-                BIN / "gitops-agent",
-                self.target,
-                "--path=.",
-                f"--kubeconfig={self.cluster.kubeconfig}",
-                f"--default-namespace={NAMESPACE}",
-                "--resync-seconds=2",
-                f"--port={self.PORT}",
-            ],
-            self.folder,
-        )
+        name, *options = self._command()
+        options += [
+            f"--kubeconfig={self.cluster.kubeconfig}",
+            f"--default-namespace={NAMESPACE}",
+            f"--port={self.PORT}",
+        ]
+        self.process = Process(name, [BIN / name, *options], self.folder)
+
+    def _command(self) -> list[str]:
+        return ["gitops-agent", str(self.target), "--path=.", "--resync-seconds=2"]
 
     def _end(self) -> None:
         self.process.stop()
@@ -202,3 +199,10 @@ class ArgoEngine(Sync):
         except AssertionError:
             return False
         return process.running and "Failed to synchronize" not in said()
+
+
+class ArgoCD(ArgoEngine):
+    """The same engine, called as Argo CD's application controller does it: between waves it waits for health."""
+
+    def _command(self) -> list[str]:
+        return ["argocd-sync", f"--manifests={self.target / 'manifests.yaml'}"]
