@@ -42,9 +42,7 @@ class Replayed:
         return self.tree == self.wanted
 
 
-def replay(
-    repository: Repository, revisions: Sequence[str], *, to_ref: str = "", allow_exec: bool = False
-) -> list[Replayed]:
+def replay(repository: Repository, revisions: Sequence[str], *, to_ref: str = "") -> list[Replayed]:
     """Make the commits that ``revisions`` name again, oldest first.
 
     The user's own files are those of each commit; what rollstep writes comes from the verb that the commit's trailers
@@ -53,7 +51,7 @@ def replay(
     their trees do.  Raises RollstepError where the ref is there already, and as :func:`renderer.verify.walk.walk`.
     """
     ref = _new_ref(repository, to_ref) if to_ref else ""
-    with Scratch(repository, keep=bool(ref)) as scratch, Loader(scratch.repository, allow_exec=allow_exec) as loader:
+    with Scratch(repository, keep=bool(ref)) as scratch, Loader(scratch.repository) as loader:
         player = _Player(scratch, loader)
         results = [player.play(change) for change in walk(scratch.repository, revisions)]
     if ref and results:

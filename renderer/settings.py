@@ -13,6 +13,8 @@ from renderer.manifest import Source
 
 SETTINGS_FILE = "rollstep.yaml"
 DEFAULT_TEMPLATES = "templates"
+ALLOW_EXEC = "ROLLSTEP_ALLOW_EXEC"
+"""The variable of the environment that lets programs run which the repository names."""
 
 TO_BRANCH, TO_PULL_REQUEST = "branch", "pull-request"
 """Where commits go: to the branch that is checked out, or to a branch of their own with a pull request."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import Finding, RollstepError
-from renderer.settings import AppSettings, SourceSettings
+from renderer.settings import ALLOW_EXEC, AppSettings, SourceSettings
 
 if TYPE_CHECKING:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -48,6 +48,7 @@ def read_sources(folder: Path, settings: AppSettings, root: Path) -> Sources:
     Raises :class:`RollstepError` with every file that cannot be read or filled in, or where a command fails.
     """
     if settings.source.argv is not None:
+        check_may_execute(settings.source.argv)
         text = run(settings.source.argv, settings.source, root)
         return Sources(
             (SourceText(command_line(settings.source.argv), None, text),), _own_files(folder, settings, root)
@@ -151,6 +152,19 @@ def run(argv: Sequence[str], source: SourceSettings, root: Path) -> str:
         words = "\n".join(stderr.decode(errors="replace").strip().split("\n")[-_STDERR_LINES:])
         raise _failure(shown, f"failed with exit status {process.returncode}" + (f": {words}" if words else ""))
     return decode(stdout, shown)
+
+
+def may_execute() -> bool:
+    """Tell whether programs may run that ``rollstep.yaml`` names, which whoever wrote the branch has chosen."""
+    return os.environ.get(ALLOW_EXEC, "").lower() in ("1", "true", "yes", "on")
+
+
+def check_may_execute(argv: Sequence[str]) -> None:
+    """Raise :class:`RollstepError` for a program of the repository's choice, where the user has not allowed it."""
+    if not may_execute():
+        message = "rollstep.yaml names this program as a source, and it may not run"
+        hint = f"where you trust whoever wrote this branch, allow it: --allow-exec, or {ALLOW_EXEC}=1"
+        raise _failure(command_line(argv), message, hint)
 
 
 def command_line(argv: Sequence[str]) -> str:

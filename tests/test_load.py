@@ -82,13 +82,16 @@ def test_the_index_of_the_rollout_is_the_one_that_edits_take(tmp_path: Path):
     assert edited == text.replace("setWeight: 20", "setWeight: 30")
 
 
-def test_a_rollout_of_a_template_a_list_or_a_command_has_no_file_to_edit(tmp_path: Path):
+def test_a_rollout_of_a_template_a_list_or_a_command_has_no_file_to_edit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     write(tmp_path, {"environments/prod/web/web.yaml.j2": ROLLOUT})
     assert load(tmp_path).rollout_file is None
     items = "".join(f"  {line}\n" for line in ROLLOUT.splitlines())
     write(tmp_path, {"environments/prod/web/web.yaml.j2": f"apiVersion: v1\nkind: List\nitems:\n- {items.strip()}\n"})
     (tmp_path / "environments/prod/web/web.yaml.j2").rename(tmp_path / "environments/prod/web/web.yaml")
     assert load(tmp_path).rollout_file is None
+    monkeypatch.setenv("ROLLSTEP_ALLOW_EXEC", "1")
     argv = [sys.executable, "-c", "print(open('made.yaml').read())"]
     write(tmp_path, {"made.yaml": ROLLOUT, "rollstep.yaml": f"defaults: {{source: {{exec: {argv}}}}}\n"})
     app = load(tmp_path)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from renderer.errors import Finding, RollstepError
-from renderer.settings import AppSettings, SourceSettings
+from renderer.settings import ALLOW_EXEC, AppSettings, SourceSettings
 from renderer.sources import Sources, read_sources, run
 
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
@@ -171,10 +171,17 @@ def test_what_is_no_text_is_refused_all_at_once_and_nothing_hangs(folder: Path):
     assert read(folder).texts[0].text == "a: 1\n"
 
 
+@pytest.fixture
+def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let programs run that settings name."""
+    monkeypatch.setenv(ALLOW_EXEC, "1")
+
+
 def command(code: str, *arguments: str) -> SourceSettings:
     return SourceSettings((sys.executable, "-c", code, *arguments), 30)
 
 
+@pytest.mark.usefixtures("trusted")
 def test_a_command_runs_in_the_root_without_a_shell_and_without_input(folder: Path):
     code = "import os, sys; print(os.getcwd()); print(sys.argv[1:]); print(repr(sys.stdin.read()))"
     sources = read(folder, source=command(code, "$HOME; ls", "*"))
@@ -183,6 +190,20 @@ def test_a_command_runs_in_the_root_without_a_shell_and_without_input(folder: Pa
     assert text.path is None
 
 
+@pytest.mark.parametrize("allowed", [None, "", "0", "false"])
+def test_a_command_does_not_run_unless_it_is_allowed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, allowed: str | None
+):
+    if allowed is not None:
+        monkeypatch.setenv(ALLOW_EXEC, allowed)
+    ran = folder / "ran"
+    (finding,) = findings(folder, source=command(f"open({str(ran)!r}, 'w')"))
+    assert finding.message == "rollstep.yaml names this program as a source, and it may not run"
+    assert "--allow-exec, or ROLLSTEP_ALLOW_EXEC=1" in finding.hint
+    assert not ran.exists()
+
+
+@pytest.mark.usefixtures("trusted")
 def test_the_files_beside_a_command_are_named_but_not_read(folder: Path):
     path = write(folder / "kustomization.yaml", "resources: []\n")
     sources = read(folder, source=command("print('a: 1')"))
@@ -190,6 +211,7 @@ def test_the_files_beside_a_command_are_named_but_not_read(folder: Path):
     assert sources.files == (path,)
 
 
+@pytest.mark.usefixtures("trusted")
 def test_a_command_that_fails_shows_its_standard_error(folder: Path):
     code = "import sys; print('out'); print('first\\nno such overlay', file=sys.stderr); sys.exit(3)"
     (finding,) = findings(folder, source=command(code))
@@ -197,12 +219,14 @@ def test_a_command_that_fails_shows_its_standard_error(folder: Path):
     assert finding.file.startswith("`")
 
 
+@pytest.mark.usefixtures("trusted")
 def test_a_command_that_is_not_there_is_told(folder: Path):
     (finding,) = findings(folder, source=SourceSettings(("kustomize-of-nobody", "build", "a b")))
     assert finding.file == "`kustomize-of-nobody build 'a b'`"
     assert "cannot be started" in finding.message
 
 
+@pytest.mark.usefixtures("trusted")
 def test_a_command_that_prints_no_text_is_refused(folder: Path):
     (finding,) = findings(folder, source=command("import sys; sys.stdout.buffer.write(b'\\xff')"))
     assert "UTF-8" in finding.message

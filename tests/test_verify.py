@@ -363,7 +363,9 @@ def test_a_command_is_run_only_where_that_is_allowed(copy: Copy) -> None:
     )
     copy.edit(f"{WEB}/manifests/rollout.yaml", "2.0.0 #", "3.0.0 #")
     copy.commit("Print the manifests")
-    copy.run("advance", "prod/web", "--no-validate", "--now", AFTER)
+    copy.run("advance", "prod/web", "--no-validate", "--now", AFTER, code=1)
+    assert not (copy.root / "ran-here").exists()
+    copy.run("advance", "prod/web", "--no-validate", "--now", AFTER, "--allow-exec")
     (copy.root / "ran-here").unlink()
     told = copy.run("verify", "HEAD~1..")
     assert "web (prod): its manifests come from a command, which --allow-exec lets run" in told.stderr

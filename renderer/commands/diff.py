@@ -18,6 +18,7 @@ from renderer.commands import options
 @click.option("--exit-code", is_flag=True, help="Exit 1 where there is a difference, as git diff does.")
 @options.now
 @options.output
+@options.allow_exec
 @click.pass_obj
 def command(
     directory: str,

@@ -14,6 +14,7 @@ from renderer.commands import options
 @options.targets
 @options.now
 @options.output
+@options.allow_exec
 @click.pass_obj
 def command(directory: str, /, targets: tuple[str, ...], now: datetime | None, output: str) -> None:
     """Show each TARGET as `kubectl argo rollouts get rollout` does, from git alone.

@@ -13,6 +13,7 @@ from renderer.commands import options
 @options.targets
 @options.output
 @click.option("--revision", type=click.IntRange(min=1), metavar="N", help="List every commit of this revision.")
+@options.allow_exec
 @click.pass_obj
 def command(directory: str, /, targets: tuple[str, ...], output: str, revision: int | None) -> None:
     """List the revisions of each TARGET with images, role, commit and date, newest first, from git's history.

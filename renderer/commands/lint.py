@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from renderer.commands import options
+
 if TYPE_CHECKING:
     from renderer.errors import Finding
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     help="The form of the report.",
 )
 @click.option("--explain", metavar="RULE", help="Print what a rule is about, or with ALL the page of all rules.")
+@options.allow_exec
 @click.pass_obj
 def command(
     directory: str | None,

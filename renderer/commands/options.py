@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
 import click
+
+from renderer.settings import ALLOW_EXEC
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -21,6 +24,16 @@ def read_time(ctx: click.Context, param: click.Parameter, value: str | None) -> 
         return parse_time(value).replace(microsecond=0)
     except ValueError as error:
         raise click.BadParameter(f"{value!r} is not a time such as 2026-01-31T12:00:00Z", ctx, param) from error
+
+
+def let_execute(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    """Say for this run, and for what it starts, that programs which ``rollstep.yaml`` names may run."""
+    before = os.environ.get(ALLOW_EXEC)
+    if value and before != "1":
+        os.environ[ALLOW_EXEC] = "1"
+        ctx.call_on_close(
+            lambda: os.environ.pop(ALLOW_EXEC) if before is None else os.environ.update({ALLOW_EXEC: before})
+        )
 
 
 targets = click.argument("targets", nargs=-1, metavar="[TARGET]...")
@@ -43,6 +56,14 @@ validate = click.option(
 
 push = click.option("--push", is_flag=True, help="Push what was committed, on top of what others pushed first.")
 
+allow_exec = click.option(
+    "--allow-exec",
+    is_flag=True,
+    expose_value=False,
+    callback=let_execute,
+    help=f"Run the programs that rollstep.yaml names as sources: where you trust it. Or set {ALLOW_EXEC}=1.",
+)
+
 
 def committing(function: Function) -> Function:
     """Add the options of every verb that makes a commit."""
@@ -56,6 +77,7 @@ def committing(function: Function) -> Function:
         push,
         click.option("--allow-detached", is_flag=True, help="Commit on a detached HEAD, too."),
         click.option("--break-glass", metavar="REASON", help="Go forward although a freeze or an approval is missing."),
+        allow_exec,
         validate,
         dry_run,
         output,

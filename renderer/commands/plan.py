@@ -21,6 +21,7 @@ from renderer.commands import options
     show_default=True,
     help="The form of the plan.",
 )
+@options.allow_exec
 @click.pass_obj
 def command(directory: str, /, targets: tuple[str, ...], now: datetime | None, output: str) -> None:
     """Show every step of each TARGET that is still to come: a row for each commit.

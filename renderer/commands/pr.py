@@ -17,6 +17,7 @@ from renderer.commands import options
 @options.dry_run
 @options.output
 @options.now
+@options.allow_exec
 @click.pass_obj
 def command(directory: str, /, targets: tuple[str, ...], stack: bool, close: bool, **choices: Any) -> None:
     """Open or update the pull request of the next step of each TARGET.

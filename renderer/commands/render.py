@@ -31,6 +31,7 @@ from renderer.commands import options
 @options.validate
 @options.dry_run
 @options.now
+@options.allow_exec
 @click.pass_obj
 def command(
     directory: str,

@@ -14,10 +14,10 @@ from renderer.commands import options
 @click.command("replay")
 @click.argument("revisions", nargs=-1, metavar="[RANGE]")
 @click.option("--to", "to_ref", metavar="BRANCH", default="", help="Make a new branch of what was replayed.")
-@click.option("--allow-exec", is_flag=True, help="Run the commands of a commit that the manifests of apps come from.")
+@options.allow_exec
 @options.output
 @click.pass_obj
-def command(directory: str, revisions: tuple[str, ...], to_ref: str, allow_exec: bool, output: str) -> None:
+def command(directory: str, revisions: tuple[str, ...], to_ref: str, output: str) -> None:
     """Make the commits of RANGE again from their sources, and see that the trees are the same.
 
     RANGE is what `git log` takes; without one, all of HEAD's history. Your own files are those of each commit; what
@@ -34,7 +34,7 @@ def command(directory: str, revisions: tuple[str, ...], to_ref: str, allow_exec:
     from renderer.replay import replay
 
     repository = Repository.open(Path(directory), allow_bare=True)
-    results = replay(repository, revisions or ("HEAD",), to_ref=to_ref, allow_exec=allow_exec)
+    results = replay(repository, revisions or ("HEAD",), to_ref=to_ref)
     if output == "json":
         entries = [
             {

@@ -15,6 +15,7 @@ from renderer.commands import options
 @options.targets
 @options.now
 @options.output
+@options.allow_exec
 @click.pass_obj
 def command(directory: str, /, targets: tuple[str, ...], now: datetime | None, output: str) -> None:
     """Tell where each TARGET stands, a line each; exit 1 where one is Degraded, as kubectl argo rollouts does.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     metavar="PATTERN",
     help="With --pre-receive: the branches to guard, such as env/*. Default: the one that HEAD names.",
 )
-@click.option("--allow-exec", is_flag=True, help="Run the commands of a commit that the manifests of apps come from.")
+@options.allow_exec
 @click.option(
     "--reviews",
     metavar="FILE",
@@ -51,7 +51,6 @@ def command(
     revisions: tuple[str, ...],
     pre_receive: bool,
     branches: tuple[str, ...],
-    allow_exec: bool,
     reviews: str,
     output: str,
     now: datetime | None,
@@ -80,9 +79,9 @@ def command(
 
     repository = Repository.open(Path(directory), allow_bare=True)
     if pre_receive:
-        sys.exit(_receive(repository, branches, allow_exec, output, now))
+        sys.exit(_receive(repository, branches, output, now))
     approvals = Approvals(repository, _reviews(repository, reviews)) if reviews else None
-    verdicts = verify_commits(repository, revisions or ("HEAD",), allow_exec=allow_exec, approvals=approvals)
+    verdicts = verify_commits(repository, revisions or ("HEAD",), approvals=approvals)
     click.echo(FORMATS[output](verdicts), nl=False)
     _tell(verdicts, summary(verdicts))
     sys.exit(1 if any(verdict.all_findings for verdict in verdicts) else 0)
@@ -119,9 +118,7 @@ def _tell(verdicts: list[CommitVerdict], last: str) -> None:
     click.echo(last, err=True)
 
 
-def _receive(
-    repository: Repository, branches: tuple[str, ...], allow_exec: bool, output: str, now: datetime | None
-) -> int:
+def _receive(repository: Repository, branches: tuple[str, ...], output: str, now: datetime | None) -> int:
     """Judge a push; return the exit code, with which git takes or refuses all of it."""
     from renderer.verify import Approvals, verify_commits
     from renderer.verify.approved import TAGS
@@ -142,9 +139,7 @@ def _receive(
         if not update.new:
             continue
         commits = new_commits(repository, update, branches)
-        verdicts = verify_commits(
-            repository, commits, allow_exec=allow_exec, received=now, approvals=approvals, trusted=tips
-        )
+        verdicts = verify_commits(repository, commits, received=now, approvals=approvals, trusted=tips)
         click.echo(FORMATS[output](verdicts), nl=False)
         _tell(verdicts, f"{update.ref}: {summary(verdicts)}")
         refused = refused or any(verdict.all_findings for verdict in verdicts)

@@ -23,21 +23,20 @@ def verify_commits(
     repository: Repository,
     revisions: Sequence[str],
     *,
-    allow_exec: bool = False,
     received: datetime | None = None,
     approvals: Approvals | None = None,
     trusted: Sequence[str] | None = None,
 ) -> list[CommitVerdict]:
     """Return what was found about the commits that ``revisions`` (as ``git rev-list`` takes them) name, oldest first.
 
-    Reads git's objects alone.  ``allow_exec`` lets the commands run that the manifests of some apps come from;
+    Reads git's objects alone; what needs a program is judged in part where that may not run.
     ``received`` is when a server gets the commits: no release can have moved later.  ``approvals`` are those that are
     known besides signatures and tags, ``trusted`` the commits that guarded branches are at, where there are such: what
     an environment's branch is rendered from has to be in their history.
 
     Raises RollstepError where git does not know the revisions or the history is not whole.
     """
-    with Loader(repository, allow_exec=allow_exec) as loader:
+    with Loader(repository) as loader:
         judge, rendered = Judge(loader, received, approvals), RenderedBranches(loader, trusted)
         return [
             rendered.judge(change) if rendered.is_rendered(change) else judge.judge(change)

@@ -16,6 +16,7 @@ from renderer.manifest import Manifest
 from renderer.model import EPOCH, World
 from renderer.rendered_folder import read_rendered
 from renderer.settings import DEFAULT_TEMPLATES, SETTINGS_FILE, Settings, parse_settings
+from renderer.sources import may_execute
 from renderer.state import State
 from renderer.verify.app_state import AppState, Place
 from renderer.verify.objects import Objects
@@ -30,10 +31,9 @@ _TAKES_IN = re.compile(rb"\{%[-+]?\s*(include|import|from|extends)\b")
 class Loader:
     """Loads apps from commits by way of temporary folders; a context manager, which removes them."""
 
-    def __init__(self, repository: Repository, *, allow_exec: bool = False) -> None:
-        """``allow_exec`` lets the commands run that some apps' manifests come from."""
+    def __init__(self, repository: Repository) -> None:
+        """Take the repository that has the commits."""
         self.repository = repository
-        self.allow_exec = allow_exec
         self.objects = Objects(repository)
         self._sources, self._outputs = Snapshot(self.objects), Snapshot(self.objects)
         self._settings: dict[str, Settings] = {}
@@ -71,7 +71,7 @@ class Loader:
     def needs_exec(self, settings: Settings, place: Place) -> bool:
         """Tell whether the app's manifests come from a command, and it may not run."""
         has_command = settings.for_app(place.environment, place.app).source.argv is not None
-        return has_command and not self.allow_exec
+        return has_command and not may_execute()
 
     def app(self, sha: str, place: Place) -> App:
         """Load the sources of an app in commit ``sha``; raise RollstepError with what is wrong with them."""
