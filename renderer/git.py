@@ -7,6 +7,7 @@ is left to it.  Paths are those below the repository's root, with ``/``.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,9 @@ from renderer.errors import Finding, RollstepError
 
 if TYPE_CHECKING:
     from git import Repo
+
+_FILTER_FAILED = re.compile(r"external filter .* failed|(clean|smudge) filter .* failed")
+"""How git tells that a filter of ``.gitattributes``, such as that of LFS, did not work (git 2.39, ``convert.c``)."""
 
 OPERATIONS = (
     ("rebase-merge", "a rebase", "git rebase --continue or --abort"),
@@ -147,7 +151,10 @@ class Repository:
                 raise RollstepError(NO_GIT, hint=NO_GIT_HINT) from error
         output = Output(status, stdout, plain(stderr))
         if check and status:
-            raise RollstepError(f"git {args[0]} failed: {output.stderr or f'exit status {status}'}")
+            hint = ""
+            if _FILTER_FAILED.search(output.stderr):
+                hint = "install the program of that filter, or take the files out of it in .gitattributes"
+            raise RollstepError(f"git {args[0]} failed: {output.stderr or f'exit status {status}'}", hint=hint)
         return output
 
     def resolve(self, ref: str) -> str:

@@ -154,9 +154,15 @@ class _Below(Mapping[tuple[str | int, ...], tuple[int, int]]):
         return sum(1 for _ in self)
 
 
+_LFS_POINTER = "version https://git-lfs.github.com/spec/"
+"""What the files begin with that git LFS leaves where it has not fetched the content (its ``docs/spec.md``)."""
+
+
 def _no_object(manifest: Manifest) -> list[Finding]:
     """Return what makes a document no Kubernetes object."""
     body: Any = manifest.body
+    if isinstance(body, str) and body.startswith(_LFS_POINTER):
+        return [finding(manifest, (), "is a pointer of git LFS, not the file itself", "git lfs pull")]
     if not isinstance(body, Mapping):
         return [finding(manifest, (), f"is no Kubernetes object: expected a mapping, found {_type_name(body)}")]
     findings = []

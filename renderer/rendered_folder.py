@@ -47,7 +47,10 @@ def read_rendered(output: Path, shown: str, state: State | None) -> list[Manifes
     owned = read_marker(output)
     if state is not None and not owned:
         message = f"is missing or empty, and {STATUS_FILE} tells of a release"
-        hint = f"restore the folder with git; where it was moved in rollstep.yaml: git mv the old one to {shown}"
+        hint = (
+            f"restore the folder with git, in a sparse checkout by git sparse-checkout add {shown};"
+            f" where it was moved in rollstep.yaml: git mv the old one to {shown}"
+        )
         raise RollstepError([Finding(f"{shown}/{MARKER}", 0, 0, "", message, hint)])
     manifests: list[Manifest] = []
     findings: list[Finding] = []

@@ -158,6 +158,57 @@ def test_files_that_lfs_would_keep(source: Checkout) -> None:
     assert git(source.root, "show", "HEAD:image.bin") == "PIXELS\n"
 
 
+LFS = "*.yaml filter=lfs diff=lfs merge=lfs -text\n"
+
+
+def test_files_in_lfs_where_git_lfs_is_missing(source: Checkout) -> None:
+    (source.root / ".gitattributes").write_text(LFS, encoding="utf-8")
+    source.commit("Keep manifests in LFS")
+    for key, value in {"clean": "no-such-git-lfs clean -- %f", "required": "true"}.items():
+        git(source.root, "config", f"filter.lfs.{key}", value)
+    head = source.head
+    done = release(source, code=1)
+    assert "no-such-git-lfs" in done.stderr
+    assert "install the program of that filter, or take the files out of it in .gitattributes" in done.stderr
+    assert source.head == head
+    assert ONE in (source.root / "environments/prod/web/rollout.yaml").read_text(encoding="utf-8")
+
+
+def test_a_pointer_of_lfs_is_told_for_what_it_is(source: Checkout) -> None:
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'4d' * 32}\nsize 12345\n"
+    (source.root / "environments/prod/web/rollout.yaml").write_text(pointer, encoding="utf-8")
+    source.commit("Check out without LFS")
+    before = source.snapshot()
+    done = release(source, code=1)
+    assert "rollout.yaml:1:1: is a pointer of git LFS, not the file itself (git lfs pull" in done.stderr
+    assert source.snapshot() == before
+
+
+def test_a_sparse_checkout_without_what_is_rendered(remote: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "--quiet", str(remote), str(tmp_path / "sparse"))
+    checkout = at(tmp_path / "sparse")
+    git(checkout.root, "sparse-checkout", "set", "--no-cone", "/*", "!environments/prod/web/rendered/")
+    before = checkout.snapshot()
+    done = release(checkout, code=1)
+    assert "git sparse-checkout add environments/prod/web/rendered" in done.stderr
+    assert checkout.snapshot() == before
+
+
+@pytest.mark.parametrize("hook", ["pre-receive", "update"])
+def test_a_branch_that_is_protected(remote: Path, tmp_path: Path, hook: str) -> None:
+    program = remote / "hooks" / hook
+    program.write_text("#!/bin/sh\necho 'Protected branch update failed' >&2\nexit 1\n", encoding="utf-8")
+    program.chmod(0o755)
+    before = git(remote, "rev-parse", "main")
+    git(tmp_path, "clone", "--quiet", str(remote), str(tmp_path / "clone"))
+    checkout = at(tmp_path / "clone")
+    done = release(checkout, "--push", code=1)
+    assert "Protected branch update failed" in done.stderr
+    assert "push to a branch that it allows, or use a pull request" in done.stderr
+    assert git(remote, "rev-parse", "main") == before
+    assert_released(checkout)
+
+
 def test_a_server_over_http(remote: Path, tmp_path: Path) -> None:
     git(remote, "config", "http.receivepack", "true")
     with closing(GitServer(remote.parent)) as server:
