@@ -204,18 +204,18 @@ class Simulation:
         wanted = self.commits[commit]
         return [key for key in sorted(wanted.keys() | self.objects) if wanted.get(key) != self.objects.get(key)]
 
-    def next_wave(self) -> list[ObjectKey]:
-        """Return what a sync of the last commit applies next, in any order; nothing before its last wave is healthy."""
-        pending = self.pending()
-        wave = min((self._wave(key) for key in pending), default=0)
-        before = [key for key in self.objects if key not in pending and self._wave(key) < wave]
+    def next_wave(self, commit: int = -1) -> list[ObjectKey]:
+        """Return what a sync of a commit applies next, in any order; nothing before its last wave is healthy."""
+        pending = self.pending(commit)
+        wave = min((self._wave(key, commit) for key in pending), default=0)
+        before = [key for key in self.objects if key not in pending and self._wave(key, commit) < wave]
         if any(key.kind == "ReplicaSet" and self.missing(key.name) for key in before):
             return []
-        return [key for key in pending if self._wave(key) == wave]
+        return [key for key in pending if self._wave(key, commit) == wave]
 
-    def _wave(self, key: ObjectKey) -> int:
-        # What is removed has the wave that its last manifest says, and those are all gone through in reverse.
-        return PHASES.index(self.waves[-1].get(key, EXPAND))
+    def _wave(self, key: ObjectKey, commit: int = -1) -> int:
+        # What is removed waits for nothing: it has the wave that its last manifest says, of an older commit.
+        return PHASES.index(self.waves[commit].get(key, EXPAND))
 
     def apply(self, key: ObjectKey, commit: int = -1) -> None:
         """Apply or remove one object as a commit has it, and check."""

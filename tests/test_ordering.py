@@ -415,21 +415,34 @@ class Histories(RuleBasedStateMachine):
 
 
 class Waves(Histories):
-    """The same with a step in one commit, and a sync tool that keeps to its waves."""
+    """The same with a step in one commit, and a sync tool that keeps to its waves.
+
+    A sync that has begun may go on with its commit although there is a newer one, but never goes back to an older one.
+    """
 
     order = "waves"
+    synced: Any = None
 
     @rule(data=st.data())
     def apply_one(self, data: st.DataObject) -> None:
-        keys = self.simulation.next_wave()
+        commit = self._chosen(data)
+        keys = self.simulation.next_wave(commit)
         if keys:
-            self.simulation.apply(data.draw(st.sampled_from(keys)))
+            self.simulation.apply(data.draw(st.sampled_from(keys)), commit)
 
     @rule(data=st.data())
     def apply_some_of_the_last(self, data: st.DataObject) -> None:
-        keys = data.draw(st.permutations(self.simulation.next_wave()))
+        commit = self._chosen(data)
+        keys = data.draw(st.permutations(self.simulation.next_wave(commit)))
         for key in keys[: data.draw(st.integers(0, len(keys)))]:
-            self.simulation.apply(key)
+            self.simulation.apply(key, commit)
+
+    def _chosen(self, data: st.DataObject) -> int:
+        commits = self.simulation.commits
+        places = [place for place, commit in enumerate(commits) if commit is self.synced]
+        chosen: int = data.draw(st.integers((places[-1] if places else 0) - len(commits), -1))
+        self.synced = commits[chosen]
+        return chosen
 
 
 class WithoutOrder(Histories):
@@ -452,9 +465,40 @@ def run_histories(machine: type[Histories], examples: int) -> None:
 
 @pytest.mark.parametrize("machine", [Histories, Waves])
 def test_random_histories_are_safe(machine: type[Histories]) -> None:
-    run_histories(machine, EXAMPLES or 100)
+    run_histories(machine, EXAMPLES or 80)
 
 
 def test_random_histories_without_an_order_are_not_safe() -> None:
     with pytest.raises((UnsafeError, ExceptionGroup)):
         run_histories(WithoutOrder, 100)
+
+
+def test_a_sync_of_only_what_differs_does_not_wait_for_what_one_before_it_began() -> None:
+    simulation = begun(APPS["nginx"](order="waves"))
+    for key in simulation.next_wave():
+        simulation.apply(key)
+    assert simulation.pending()
+    assert simulation.next_wave() == [], "a whole sync waits for the pods of the first wave"
+    with pytest.raises(UnsafeError):
+        apply_what_differs(simulation)
+
+
+def apply_what_differs(simulation: Simulation) -> None:
+    for key in simulation.pending():
+        simulation.apply(key)
+
+
+def test_a_sync_back_to_an_older_commit_is_not_safe_by_the_waves_of_the_way_there() -> None:
+    simulation = begun(APPS["nginx, dynamic"](order="waves"))
+    simulation.apply_all()
+    older, waves_of_older = simulation.commits[-1], simulation.waves[-1]
+    assert go_on(simulation)
+    while simulation.world.status.current_step_index != 3:
+        simulation.apply_all()
+        assert go_on(simulation)
+    simulation.apply_all()
+    assert simulation.is_live()
+    simulation.commits.append(older)
+    simulation.waves.append(waves_of_older)
+    with pytest.raises(UnsafeError):
+        explore(simulation)
