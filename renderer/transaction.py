@@ -27,6 +27,7 @@ class Transaction:
         """JSON-ready notes for whoever recovers this transaction after a kill; saved by ``prepare``."""
         self._planned: dict[str, bytes | None] = {}
         self._findings: list[Finding] = []
+        self._folders: dict[str, str] = {}
         self._journal: Journal | None = None
         self._lock = -1
 
@@ -42,7 +43,7 @@ class Transaction:
         """Plan the file at ``path`` to stay as it is now, there or not: a caller that commits has it among the rest."""
         target = self.root / path
         with reporting(str(path)):
-            return self._plan(path, target.read_bytes() if os.path.lexists(target) else None)
+            return self._plan(path, _content(target))
 
     @property
     def contents(self) -> Mapping[str, bytes | None]:
@@ -60,14 +61,17 @@ class Transaction:
         """
         findings = list(self._findings)
         entries = []
+        folders: dict[str, list[Finding]] = {}
         for path, new in self._planned.items():
-            refused = list(_refusals(self.root, path))
+            folder = os.path.dirname(path)
+            if folder not in folders:
+                folders[folder] = list(_folder_refusals(self.root, folder, path))
+            refused = [*_refusals(self.root, path), *folders[folder]]
             findings += refused
             if refused:
                 continue
             with reporting(path):
-                target = self.root / path
-                old = target.read_bytes() if os.path.lexists(target) else None
+                old = _content(self.root / path)
             if old != new:
                 entries.append(Entry(path, old if old is None else digest(old), new if new is None else digest(new)))
         if findings:
@@ -155,9 +159,7 @@ class Transaction:
     def _plan(self, path: Path | str, content: bytes | None) -> Transaction:
         target = self.root / path
         try:
-            # A link as the last part is followed when its file is written, but is removed itself when it goes.
-            real = target.resolve() if content is not None else target.parent.resolve() / target.name
-            relative = real.relative_to(self.root).as_posix()
+            relative = self._relative(target, follow=content is not None)
         except (ValueError, OSError, RuntimeError):
             message = f"leads outside {self.root}, where rollstep writes nothing"
             self._findings.append(Finding(str(path), 0, 0, "", message, "make it a file or folder of the repository"))
@@ -166,6 +168,19 @@ class Transaction:
             self._findings.append(Finding(relative, 0, 0, "", "two different contents are to be written to this file"))
         self._planned[relative] = content
         return self
+
+    def _relative(self, target: Path, *, follow: bool) -> str:
+        """Return the path below the root of the file that ``target`` names; raise ValueError where it is outside.
+
+        A link as the last part is followed when its file is written, but is removed itself when it goes.
+        """
+        if follow and (target.name == ".." or os.path.islink(target)):
+            return target.resolve().relative_to(self.root).as_posix()
+        parent = os.path.dirname(target)
+        if parent not in self._folders:
+            self._folders[parent] = Path(parent).resolve().relative_to(self.root).as_posix()
+        folder = self._folders[parent]
+        return target.name if folder == "." else f"{folder}/{target.name}"
 
     def _stage(self, journal: Journal, number: int, entry: Entry) -> None:
         target = self.root / entry.path
@@ -193,22 +208,38 @@ class Transaction:
             self._lock = -1
 
 
+def _content(path: Path) -> bytes | None:
+    """Return what a file holds; None where there is none, not even a link to nothing."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        if os.path.lexists(path):
+            raise
+        return None
+
+
 def _refusals(root: Path, path: str) -> Iterator[Finding]:
-    """Yield why ``path`` may not be written."""
-    target = root / path
-    parts = [part.lower() for part in Path(path).parts]
-    if ".git" in parts or parts[:1] == [JOURNAL]:
+    """Yield why ``path`` itself may not be written."""
+    target = os.path.join(root, path)
+    parts = path.lower().split("/")
+    if ".git" in parts or parts[0] == JOURNAL:
         yield Finding(path, 0, 0, "", "lies in a folder of git's or rollstep's own", "choose another folder")
-    if target.is_dir() and not target.is_symlink():
-        yield Finding(path, 0, 0, "", "is a folder where a file is to be", "move it away")
-    elif os.path.lexists(target):
-        status = target.lstat()
-        if not stat.S_ISREG(status.st_mode):
+    with suppress(OSError):
+        status = os.lstat(target)
+        if stat.S_ISDIR(status.st_mode):
+            yield Finding(path, 0, 0, "", "is a folder where a file is to be", "move it away")
+        elif not stat.S_ISREG(status.st_mode):
             yield Finding(path, 0, 0, "", "is not a plain file", "move it away")
         # os.access says yes to root, and a rename replaces a read-only file unasked: the mode is what the user meant.
         elif not status.st_mode & 0o222 or not os.access(target, os.W_OK):
             yield Finding(path, 0, 0, "", "is read-only", f"chmod u+w {path}")
-    parent = next(parent for parent in target.parents if os.path.lexists(parent))
+
+
+def _folder_refusals(root: Path, folder: str, path: str) -> Iterator[Finding]:
+    """Yield why nothing may be written to ``folder``, where ``path`` is the first file of it."""
+    above = (root / folder, *(root / folder).parents)
+    parent = next(parent for parent in above if os.path.lexists(parent))
     if not parent.is_dir():
         yield Finding(os.path.relpath(parent, root), 0, 0, "", "is a file where a folder is to be", "move it away")
     elif not os.access(parent, os.W_OK | os.X_OK):
@@ -217,8 +248,8 @@ def _refusals(root: Path, path: str) -> Iterator[Finding]:
 
 def _missing_folders(root: Path, entries: Sequence[Entry]) -> list[str]:
     missing: set[str] = set()
-    for entry in entries:
-        if entry.new is not None:
-            parents = (root / entry.path).parents
-            missing.update(parent.relative_to(root).as_posix() for parent in parents if not parent.exists())
+    for folder in {os.path.dirname(entry.path) for entry in entries if entry.new is not None}:
+        while folder and folder not in missing and not os.path.exists(root / folder):
+            missing.add(folder)
+            folder = os.path.dirname(folder)
     return sorted(missing)

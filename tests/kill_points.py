@@ -46,6 +46,7 @@ CALLS = {
         "linkat": 265,
         "symlinkat": 266,
         "fchmodat": 268,
+        "syncfs": 306,
         "renameat2": 316,
         "copy_file_range": 326,
     },
@@ -66,13 +67,23 @@ CALLS = {
         "sendfile": 71,
         "fsync": 82,
         "fdatasync": 83,
+        "syncfs": 267,
         "renameat2": 276,
         "copy_file_range": 285,
     },
 }
 """The numbers of the system calls that change files, or make changes durable (Linux 6.1, by architecture)."""
 
-ON_A_DESCRIPTOR = {"write": 0, "pwrite64": 0, "writev": 0, "ftruncate": 0, "fsync": 0, "fdatasync": 0, "fchmod": 0}
+ON_A_DESCRIPTOR = {
+    "write": 0,
+    "pwrite64": 0,
+    "writev": 0,
+    "ftruncate": 0,
+    "fsync": 0,
+    "fdatasync": 0,
+    "syncfs": 0,
+    "fchmod": 0,
+}
 """Calls that say which file by a descriptor, and which argument that is; a pipe or terminal is no file."""
 
 OPENS = {"open": 1, "openat": 2}

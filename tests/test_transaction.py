@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from renderer import journal
 from renderer.errors import RollstepError
 from renderer.journal import JOURNAL, Journal, acquire, pending, recover
 from renderer.transaction import Transaction
@@ -270,6 +271,52 @@ def test_wherever_a_system_call_fails_all_files_are_old_or_all_are_new(tmp_path:
         assert not (root / JOURNAL).exists()
     assert outcomes.count(True) > 20
     assert False in outcomes, "clearing the journal away may fail without harm"
+
+
+@pytest.mark.parametrize("can", [True, False])
+def test_many_files_go_to_the_disk_in_one_go_where_the_kernel_can(
+    can: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    whole, one = journal._sync_file_system, os.fsync
+
+    def sync_all(folder: Path) -> bool:
+        asked.append("all")
+        # At this point nothing says yet that the files of the journal may be relied on.
+        assert asked != ["all"] or not pending(tmp_path)
+        return can and whole(folder)
+
+    def sync_one(descriptor: int) -> None:
+        asked.append("one")
+        one(descriptor)
+
+    monkeypatch.setattr(journal, "_sync_file_system", sync_all)
+    monkeypatch.setattr(os, "fsync", sync_one)
+    transaction = Transaction(tmp_path)
+    for number in range(100):
+        transaction.write(f"app-{number}/a.yaml", f"{number}\n")
+    transaction.commit()
+    assert [(tmp_path / f"app-{number}" / "a.yaml").read_text() for number in range(100)] == [
+        f"{number}\n" for number in range(100)
+    ]
+    assert asked.count("all") == 2
+    assert asked.count("one") == 1 if can and sys.platform == "linux" else asked.count("one") > 200
+
+
+def test_a_file_system_that_cannot_be_written_out_leaves_all_files_as_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(folder: Path) -> bool:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(folder))
+
+    monkeypatch.setattr(journal, "_sync_file_system", fail)
+    transaction = Transaction(fill(tmp_path))
+    for number in range(100):
+        transaction.write(f"app-{number}/a.yaml", f"{number}\n")
+    with pytest.raises(RollstepError, match="Input/output error"):
+        transaction.commit()
+    assert content(tmp_path) == BEFORE
+    assert not (tmp_path / JOURNAL).exists()
 
 
 def test_an_interrupt_between_two_renames_puts_the_old_files_back(
