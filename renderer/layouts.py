@@ -1,12 +1,13 @@
 """The Jinja templates that lay out what rollstep writes: its own, and a user's that replace them one by one.
 
-They run in Jinja's sandbox, and a name that is not there is an error.  Only templates are Jinja: the values that they
-lay out are data, so ``{{args.service-name}}`` in an AnalysisTemplate passes through as it is.
+They run in Jinja's sandbox, a user's in a process of their own (:mod:`renderer.limited`), and a name that is not there
+is an error.  Only templates are Jinja: the values that they lay out are data, so ``{{args.service-name}}`` in an
+AnalysisTemplate passes through as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 SUFFIX = ".j2"
+ROOTS = (".git", "rollstep.yaml")
+"""What a repository's root has."""
 BUILT_IN = "builtin"
 """The prefix under which a user's template can include the one it replaces."""
 
@@ -80,14 +83,25 @@ def fill(name: str, user_templates: Path | None, variables: Mapping[str, Any]) -
 
     Raises RollstepError with the template's file and line where it is no Jinja, names what is not there, or fails.
     """
-    environment = _environment(user_templates.absolute() if user_templates else None)
+    if user_templates is None or not is_overridden(name, user_templates):
+        return fill_here(name, None, variables)
+    from renderer.limited import call
+
+    text: str = call(str(user_templates / name), fill_here, name, user_templates.absolute(), variables, user_templates)
+    return text
+
+
+def fill_here(name: str, user_templates: Path | None, variables: Mapping[str, Any], named: Path | None = None) -> str:
+    """Do what :func:`fill` does, in this process; ``named`` is the folder as the user named it."""
+    environment = _environment(user_templates)
     try:
-        return environment.get_template(name).render(variables)
-    except RollstepError:
+        text = environment.get_template(name).render(variables)
+        return text if named is None else _short_enough(text, f"{named}/{name}")
+    except (MemoryError, RollstepError):
         raise
     # A template runs the user's code: anything may come out of it, and all of it is the template's fault.
     except Exception as error:
-        raise RollstepError([_finding(error, name, user_templates)]) from error
+        raise RollstepError([_finding(error, name, user_templates, named)]) from error
 
 
 def fill_text(text: str, shown: str, variables: Mapping[str, Any]) -> str:
@@ -95,11 +109,29 @@ def fill_text(text: str, shown: str, variables: Mapping[str, Any]) -> str:
 
     Raises RollstepError as :func:`fill` does.
     """
+    from renderer.limited import call
+
+    filled: str = call(shown, fill_text_here, text, shown, variables)
+    return filled
+
+
+def fill_text_here(text: str, shown: str, variables: Mapping[str, Any]) -> str:
+    """Do what :func:`fill_text` does, in this process."""
     try:
-        return _environment(None).from_string(text).render(variables)
-    # As in fill.
+        return _short_enough(_environment(None).from_string(text).render(variables), shown)
+    except (MemoryError, RollstepError):
+        raise
+    # As in fill_here.
     except Exception as error:
         raise RollstepError([Finding(shown, 0, 0, "", f"{type(error).__name__}: {error}")]) from error
+
+
+def _short_enough(text: str, shown: str) -> str:
+    from renderer.limited import too_long
+
+    if wrong := too_long(text):
+        raise RollstepError([Finding(shown, 0, 0, "", wrong)])
+    return text
 
 
 @cache
@@ -108,9 +140,26 @@ def _environment(user_templates: Path | None) -> ImmutableSandboxedEnvironment:
 
     built_in = FileSystemLoader(built_in_folder())
     loaders = [built_in, PrefixLoader({BUILT_IN: built_in})]
-    environment = sandbox(ChoiceLoader([FileSystemLoader(user_templates), *loaders] if user_templates else loaders))
+    environment = sandbox(ChoiceLoader([_inside(user_templates), *loaders] if user_templates else loaders))
     environment.filters.update(first_keys=first_keys, one_line=one_line, table=table, markdown_table=markdown)
     return environment
+
+
+def _inside(folder: Path) -> BaseLoader:
+    """Return the loader of a user's templates, which no link leads out of the repository."""
+    from jinja2 import Environment, FileSystemLoader
+
+    root = next((path for path in folder.parents if any((path / name).exists() for name in ROOTS)), folder.parent)
+
+    class Inside(FileSystemLoader):
+        def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+            found = super().get_source(environment, template)
+            if not Path(found[1]).resolve().is_relative_to(root.resolve()):
+                message = "is a link out of the repository"
+                raise RollstepError([Finding(found[1], 0, 0, "", message, "put the file itself into the repository")])
+            return found
+
+    return Inside(folder)
 
 
 def sandbox(loader: BaseLoader) -> ImmutableSandboxedEnvironment:
@@ -166,7 +215,7 @@ def markdown(rows: list[list[Any]]) -> str:
     return markdown_table([[str(cell) for cell in row] for row in rows])
 
 
-def _finding(error: Exception, name: str, user_templates: Path | None) -> Finding:
+def _finding(error: Exception, name: str, user_templates: Path | None, named: Path | None) -> Finding:
     from jinja2.exceptions import SecurityError, TemplateNotFound, TemplateSyntaxError
 
     file, line = name, 0
@@ -185,11 +234,11 @@ def _finding(error: Exception, name: str, user_templates: Path | None) -> Findin
         message = f"is not allowed in a template: {message}"
     elif type(error).__module__.partition(".")[0] != "jinja2":
         message = f"{type(error).__name__}: {message}"
-    return Finding(_shown(Path(file), user_templates), line, 0, "", message)
+    return Finding(_shown(Path(file), user_templates, named), line, 0, "", message)
 
 
-def _shown(file: Path, user_templates: Path | None) -> str:
+def _shown(file: Path, user_templates: Path | None, named: Path | None) -> str:
     """Return a template's file as the user named its folder."""
-    if user_templates is not None and file.is_relative_to(user_templates.absolute()):
-        return str(user_templates / file.relative_to(user_templates.absolute()))
+    if user_templates is not None and named is not None and file.is_relative_to(user_templates):
+        return str(named / file.relative_to(user_templates))
     return str(file)

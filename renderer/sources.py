@@ -56,21 +56,21 @@ def read_sources(folder: Path, settings: AppSettings, root: Path) -> Sources:
     texts: list[SourceText] = []
     files: list[Path] = []
     findings: list[Finding] = []
-    templates = _Templates(root, settings)
+    included: set[Path] = set()
     for path in manifest_files(folder, settings.output, root):
         shown = _shown(path, root)
         try:
             _check_file(path, root, shown)
             files.append(path)
             if path.name.endswith(TEMPLATE):
-                texts.append(SourceText(f"{shown} (filled in)", None, templates.fill(path, shown)))
+                texts.append(SourceText(f"{shown} (filled in)", None, fill(root, settings, path, shown, included)))
             else:
                 texts.append(SourceText(shown, path, _read(path, shown)))
         except RollstepError as error:
             findings += error.findings
     if findings:
         raise RollstepError(findings)
-    return Sources(tuple(texts), tuple(sorted({*files, *templates.included})))
+    return Sources(tuple(texts), tuple(sorted({*files, *included})))
 
 
 def manifest_files(folder: Path, output: str, root: Path) -> Iterator[Path]:
@@ -208,31 +208,52 @@ def _shown(path: Path, root: Path) -> str:
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
+def fill(root: Path, settings: AppSettings, path: Path, shown: str, included: set[Path]) -> str:
+    """Return a ``*.j2`` manifest's text filled in; the templates that it takes in are added to ``included``.
+
+    Raises :class:`RollstepError` with the file and line of its fault.
+    """
+    from renderer.limited import call
+
+    variables = {
+        **settings.values,
+        "environment": settings.environment,
+        "app": settings.app,
+        "namespace": settings.namespace,
+    }
+    text, taken_in = call(shown, fill_here, root.absolute(), variables, _read(path, shown), shown)
+    included |= {root / name for name in taken_in}
+    return str(text)
+
+
+def fill_here(root: Path, variables: Mapping[str, Any], text: str, shown: str) -> tuple[str, list[str]]:
+    """Return the text of a template filled in, and the names of those that it took in: within this process."""
+    templates = _Templates(root)
+    return templates.fill(variables, text, shown), sorted(templates.included)
+
+
 class _Templates:
-    """Fills in the ``*.j2`` manifests of one app; ``included`` are the templates that they took in."""
+    """Fills in a template; ``included`` are the names of those that it took in."""
 
-    def __init__(self, root: Path, settings: AppSettings) -> None:
+    def __init__(self, root: Path) -> None:
         self.root = root
-        self.variables: Mapping[str, Any] = {
-            **settings.values,
-            "environment": settings.environment,
-            "app": settings.app,
-            "namespace": settings.namespace,
-        }
-        self.included: set[Path] = set()
-        self._environment: ImmutableSandboxedEnvironment | None = None
+        self.included: set[str] = set()
 
-    def fill(self, path: Path, shown: str) -> str:
-        """Return the template's text filled in; raise :class:`RollstepError` with the file and line of its fault."""
+    def fill(self, variables: Mapping[str, Any], text: str, shown: str) -> str:
+        """Return the text filled in; raise :class:`RollstepError` with the file and line of its fault."""
         from jinja2 import TemplateError
 
-        text = _read(path, shown)
+        from renderer.limited import too_long
+
         try:
-            environment = self._environment = self._environment or self._make_environment()
+            environment = self._make_environment()
             code = environment.compile(text, name=shown, filename=shown)
             template = environment.template_class.from_code(environment, code, environment.globals)
-            return template.render(self.variables)
-        except RollstepError:
+            filled = template.render(variables)
+            if wrong := too_long(filled):
+                raise RollstepError([Finding(shown, 0, 0, "", wrong)])
+            return filled
+        except (MemoryError, RollstepError):
             raise
         # A template may run into any error that its expressions can raise.
         except Exception as error:
@@ -256,7 +277,7 @@ class _Templates:
         if ".." in Path(name).parts or not path.is_file():
             return None
         _check_file(path, self.root, name)
-        self.included.add(path)
+        self.included.add(name)
         return _read(path, name), name, None
 
     def _place(self, error: Exception, shown: str) -> tuple[str, int]:

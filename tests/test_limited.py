@@ -1,0 +1,108 @@
+"""Templates that try to hurt: each is ended with a message that names it, and the next one runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from renderer import limited
+from renderer.errors import RollstepError
+from renderer.layouts import fill, fill_text
+from renderer.settings import AppSettings
+from renderer.sources import read_sources
+
+ENDLESS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+FILLING = {
+    "repeated": "{{ 'a' * 10 ** 10 }}",
+    "repeated in the end": "{% set n = 10 ** 10 %}{{ 'a' * n }}",
+    "centred": "{{ 'a' | center(10 ** 9) }}",
+    "formatted": "{{ '%1000000000d' % 1 }}",
+    "formatted by a method": "{{ '{:>1000000000}'.format(1) }}",
+    "a list": "{{ ([0] * 10 ** 9) | length }}",
+    "joined": "{% set s = 'a' * 30000000 %}{{ s + s }}{{ s + s }}{{ s + s }}",
+    "replaced": "{{ 'a' | replace('a', 'a' * 100000) | replace('a', 'a' * 100000) | length }}",
+}
+LONG = {
+    "a macro that calls itself": "{% macro m(n) %}{{ m(n + 1) }}{% endmacro %}{{ m(0) }}",
+    "a range": "{% for x in range(10 ** 9) %}{% endfor %}",
+    "an import": "{{ cycler.__init__.__globals__.os.popen('touch ran') }}",
+    "an attribute": "{{ ().__class__.__base__.__subclasses__() }}",
+    "an attribute by a filter": "{{ '' | attr('__class__') | attr('__mro__') }}",
+    "a format that looks up attributes": "{{ '{0.__class__.__mro__}'.format(1) }}",
+}
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for a second, not five."""
+    monkeypatch.setattr(limited, "SECONDS", 1)
+
+
+def app(tmp_path: Path, text: str) -> Path:
+    folder = tmp_path / "environments/prod/web"
+    folder.mkdir(parents=True)
+    (folder / "web.yaml.j2").write_text(text, encoding="utf-8")
+    return folder
+
+
+def refused_manifest(tmp_path: Path, text: str) -> str:
+    folder = app(tmp_path, text)
+    with pytest.raises(RollstepError) as error:
+        read_sources(folder, AppSettings(), tmp_path)
+    (finding,) = error.value.findings
+    assert finding.file == "environments/prod/web/web.yaml.j2"
+    (folder / "web.yaml.j2").write_text("a: {{ 1 + 1 }}\n", encoding="utf-8")
+    assert read_sources(folder, AppSettings(), tmp_path).texts[0].text == "a: 2\n"
+    return finding.message
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("text", [ENDLESS, "{{ 10 ** (10 ** 9) }}"])
+def test_what_does_not_end_is_ended(tmp_path: Path, text: str) -> None:
+    assert refused_manifest(tmp_path, text) == "takes longer than 1 s"
+
+
+@pytest.mark.parametrize("text", FILLING.values(), ids=FILLING)
+def test_what_fills_the_memory_is_ended(tmp_path: Path, text: str) -> None:
+    message = refused_manifest(tmp_path, text)
+    assert message.startswith(("takes more than 128 MB", "makes 180,000,000 characters", "OverflowError")), message
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+def test_what_the_sandbox_does_not_allow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    message = refused_manifest(tmp_path, text)
+    assert any(
+        word in message
+        for word in ("unsafe", "undefined", "StrictUndefined", "Range too big", "RecursionError", "time or memory")
+    ), message
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.usefixtures("quick")
+def test_layouts_and_subjects_have_the_same_limits(tmp_path: Path) -> None:
+    (tmp_path / "object.yaml.j2").write_text(ENDLESS, encoding="utf-8")
+    with pytest.raises(RollstepError, match=r"object\.yaml\.j2: takes longer than 1 s"):
+        fill("object.yaml.j2", tmp_path, {"object": {}})
+    with pytest.raises(RollstepError, match=r"^rollstep\.yaml: commit\.message: takes longer than 1 s"):
+        fill_text(ENDLESS, "rollstep.yaml: commit.message", {})
+    assert fill_text("{{ a }}", "here", {"a": 1}) == "1"
+
+
+def test_a_child_that_is_gone_is_told_and_started_again() -> None:
+    assert fill_text("a", "here", {}) == "a"
+    process = limited._child._process
+    assert process is not None
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    with pytest.raises(RollstepError, match="here: takes more time or memory"):
+        fill_text("a", "here", {})
+    assert fill_text("a", "here", {}) == "a"
+
+
+def test_templates_of_our_own_need_no_child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delattr(limited, "call")
+    variables = {"object": {"metadata": {}}, "context": {"app": "a", "source": "b"}}
+    assert "metadata: {}" in fill("object.yaml.j2", tmp_path, variables)
