@@ -17,7 +17,7 @@ from renderer.engine.gates import is_gate, open_gate
 from renderer.engine.settle import Settled, catch_up
 from renderer.manifest import Body, ObjectKey
 from renderer.model import CanaryStep, CanaryStrategy, RolloutStatus, World, Write
-from renderer.phases import CONTRACT, EXPAND, PHASES, SHIFT, Round, as_observed, next_round
+from renderer.phases import CONTRACT, EXPAND, PHASES, SHIFT, Round, as_observed, is_half_shifted, next_round
 from renderer.waves import joined, waves_of
 
 MAX_MOVES = 1000
@@ -312,6 +312,9 @@ def _react_in_phases(world: World, since: World | None) -> Move:
 
     Whether that commit is live is not known here, so no pods are taken away: :func:`advance` does that.
     """
+    # What the manifests ask for anew waits for the other half, as verbs do.
+    if since is None and is_half_shifted(world):
+        return Move(world, world, ())
     # A render has the pods as the last commit had them; a verb counts none that this commit was to take away.
     done = _held_round(world if since is None else as_observed(world))
     after, writes = done.world, done.writes

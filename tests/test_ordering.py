@@ -468,6 +468,28 @@ def test_random_histories_are_safe(machine: type[Histories]) -> None:
     run_histories(machine, EXAMPLES or 80)
 
 
+@pytest.mark.parametrize("order", ["phases", "waves"])
+@pytest.mark.parametrize("edit", ["image 3", "scale 2", "scale 8"])
+@pytest.mark.parametrize("name", ["nginx, dynamic", "subsets, dynamic"])
+def test_manifests_that_change_between_the_halves_of_a_shift_wait_for_the_other_half(
+    name: str, edit: str, order: str
+) -> None:
+    simulation = begun(APPS[name](order=order))
+    while not phases.is_half_shifted(simulation.world):
+        simulation.apply_all()
+        assert simulation.is_live()
+        assert go_on(simulation)
+    edited = forked(simulation)
+    if edit == "image 3":
+        edited.world = actions.set_image(edited.world, "*", "registry.example.com/shop/web:3.0.0")
+    else:
+        edited.world = actions.scale(edited.world, int(edit[-1]))
+    assert not moved(edited.world, react(edited.world).after)
+    to_the_end(edited)
+    assert edited.world.status.phase == "Healthy"
+    assert {rs.replicas for rs in edited.world.replica_sets} - {0} == {edited.world.rollout.replicas}
+
+
 def test_random_histories_without_an_order_are_not_safe() -> None:
     with pytest.raises((UnsafeError, ExceptionGroup)):
         run_histories(WithoutOrder, 100)
