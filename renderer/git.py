@@ -258,10 +258,6 @@ class Repository:
         output = self.run(*args, *(literal(self.relative(path)) for path in paths))
         return tuple(sorted({entry[3:] for entry in _split(output.stdout)}))
 
-    def is_clean(self, paths: Iterable[Path | str] = ()) -> bool:
-        """Tell whether everything in and below ``paths`` is as in HEAD, with nothing staged or untracked."""
-        return not self.dirty(paths)
-
     def changed(self, paths: Sequence[str]) -> tuple[str, ...]:
         """Return the files among ``paths`` whose content in the work tree is not that of HEAD, whatever is staged."""
         existing = [path for path in paths if os.path.lexists(self.root / path)]

@@ -66,23 +66,24 @@ def load_stream(text: str, file: str, settings: AppSettings) -> App:
     return _load([SourceText(file, None, text)], AppRef(settings.environment, settings.app, Path()), settings, file)
 
 
-def load_files(paths: Sequence[Path], settings: AppSettings) -> App:
-    """Return the app of some files of manifests (``-`` is standard input).
+def load_files(directory: str, names: Sequence[str], settings: AppSettings) -> App:
+    """Return the app of some files of manifests below ``directory`` (``-`` is standard input).
 
     Raises :class:`RollstepError` as :func:`load_app` does.
     """
-    texts = each(paths, _read)
+    texts = each(names, lambda name: _read(directory, name))
     ref = AppRef(settings.environment, settings.app, Path())
     app = _load(texts, ref, settings, ", ".join(text.file for text in texts))
     return replace(app, files=tuple(text.path for text in texts if text.path is not None))
 
 
-def _read(path: Path) -> SourceText:
+def _read(directory: str, name: str) -> SourceText:
     from renderer.yaml_io import decode, read_text
 
-    if str(path) == "-":
+    if name == "-":
         return SourceText(STREAM, None, decode(sys.stdin.buffer.read(), STREAM))
-    return SourceText(str(path), path, read_text(path))
+    path = Path(directory, name)
+    return SourceText(name, path, read_text(path, name))
 
 
 def _load(texts: Sequence[SourceText], ref: AppRef, settings: AppSettings, shown: str) -> App:

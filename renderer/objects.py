@@ -68,17 +68,6 @@ class LoadedObject:
     index: int
 
 
-def load_manifests(texts: Sequence[SourceText]) -> tuple[Manifest, ...]:
-    """Return the objects of some streams, with the items of each List in its place.
-
-    Raises :class:`RollstepError` with what is not YAML and every document that is no Kubernetes object.
-    """
-    loaded, findings = read_objects(texts)
-    if findings:
-        raise RollstepError(findings)
-    return tuple(item.manifest for item in loaded)
-
-
 def is_rollout(manifest: Manifest) -> bool:
     """Tell whether an object is a Rollout of Argo Rollouts."""
     return manifest.kind == "Rollout" and manifest.key.group == ROLLOUT_GROUP

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from renderer.source_edit import edited_sources
 from renderer.state import STATUS_FILE
 from renderer.transaction import Transaction
 from renderer.workspace import Release, Rendered
-from renderer.write import Changes
+from renderer.write import MARKER, Changes
 from renderer.yaml_io import load_documents
 
 
@@ -99,24 +100,37 @@ def _stage(repository: Repository, transaction: Transaction, outcome: Outcome, i
 
 def _stage_sources(repository: Repository, transaction: Transaction, release: Release, include_sources: bool) -> None:
     """Put what the app is made from and is not committed into the commit where that was asked for; else refuse it."""
-    status_file = repository.relative(release.folder / STATUS_FILE)
-    output = f"{repository.relative(release.output)}/"
-    dirty = [
-        path for path in repository.dirty(made_from(release)) if path != status_file and not path.startswith(output)
-    ]
-    if not include_sources:
+    is_command = release.app.settings.source.argv is not None
+    found = repository.dirty(made_from(repository, release))
+    dirty = [path for path in found if not _is_made(repository.root / path, release)]
+    if dirty and not include_sources:
         hint = "commit it first, or use --include-sources to put it into this commit"
+        if is_command:
+            hint += "; if the command does not read it, say what it reads: source.reads in rollstep.yaml"
         message = "is not committed, and the step would be made from it"
-        if dirty:
-            raise RollstepError(Finding(path, 0, 0, "", message, hint) for path in dirty)
+        raise RollstepError(Finding(path, 0, 0, "", message, hint) for path in dirty)
     for path in dirty:
         transaction.include(path)
 
 
-def made_from(release: Release) -> list[Path]:
-    """Return the files and folders that an app is made from."""
-    templates = release.app.settings.templates
-    return [release.folder, release.root / SETTINGS_FILE, *([] if templates is None else [templates])]
+def made_from(repository: Repository, release: Release) -> list[Path]:
+    """Return the files and folders that an app is made from, sorted; what lies outside the repository git has not."""
+    settings = release.app.settings
+    templates = [] if settings.templates is None else [settings.templates]
+    # What a command reads it alone knows: without a setting, that may be anything in the repository.
+    reads = [release.root / path for path in settings.source.reads] if settings.source.argv is not None else []
+    paths = [release.folder, release.root / SETTINGS_FILE, *release.app.files, *templates, *reads]
+    normal = {Path(os.path.abspath(path)) for path in paths}
+    return sorted(path for path in normal if path.is_relative_to(repository.root))
+
+
+def _is_made(path: Path, release: Release) -> bool:
+    """Tell whether rollstep wrote a file itself, for this app or for another one."""
+    output = release.app.settings.output
+    if path.name == STATUS_FILE:
+        return path.parent == release.folder or os.path.lexists(path.parent / output / MARKER)
+    parents = path.parents
+    return release.output in parents or any(os.path.lexists(folder / MARKER) for folder in parents)
 
 
 def _message(repository: Repository, outcomes: Sequence[Outcome], request: Request) -> str:

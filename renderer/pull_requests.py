@@ -136,7 +136,7 @@ class PullRequests:
         """Tell whether ``older`` is in the history of ``newer`` and has what the app is made from as it has it."""
         if not is_ancestor(self.repository, older, newer):
             return False
-        paths = [literal(self.repository.relative(path)) for path in made_from(release)]
+        paths = [literal(self.repository.relative(path)) for path in made_from(self.repository, release)]
         return self.repository.run("diff", "--quiet", older, newer, "--", *paths, check=False).status == 0
 
     def _build(self, candidate: Candidate, now: datetime, parent: str) -> list[Step]:

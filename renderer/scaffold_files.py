@@ -17,7 +17,7 @@ from renderer.settings import SETTINGS_FILE, Settings, load_settings, parse_sett
 from renderer.sources import KUSTOMIZATIONS, PLAIN, SourceText, manifest_files
 from renderer.sync_tools import ANY
 from renderer.transaction import Transaction
-from renderer.workspace import find_root
+from renderer.workspace import find_root, journal_root, recover_interrupted
 
 STREAM = "<stdin>"
 SYNC_FOLDER = "sync"
@@ -79,7 +79,7 @@ def initialize(request: InitRequest) -> InitResult:
     cwd = Path(request.directory).resolve()
     root = find_root(cwd)
     if not request.dry_run:
-        _recover(root)
+        recover_interrupted(root)
     environments = tuple(dict.fromkeys(request.environments)) or ("prod",)
     settings_file = _settings_file(root, environments, request.sync)
     settings = load_settings(root) if not settings_file.is_new else parse_settings(settings_file.text, root)
@@ -95,10 +95,10 @@ def initialize(request: InitRequest) -> InitResult:
             findings += check_app(root, settings, environment, app)
     if findings:
         raise RollstepError(sorted(set(findings)))
-    transaction = Transaction(root)
+    transaction = Transaction(journal_root(root))
     for file in result.files:
         if file.is_new:
-            transaction.write(file.path, file.text)
+            transaction.write(root / file.path, file.text)
     if request.dry_run:
         transaction.check()
     else:
@@ -112,20 +112,6 @@ def _check_names(request: InitRequest) -> None:
     wrong = [Finding("", 0, 0, flag, f"{name!r} {message}") for flag, name in names if not folder_name_is_safe(name)]
     if wrong:
         raise UsageError(wrong)
-
-
-def _recover(root: Path) -> None:
-    from renderer.journal import pending, recover
-
-    if not pending(root):
-        return
-    if (root / ".git").exists():
-        from renderer.git import Repository
-        from renderer.publish import recover_repository
-
-        recover_repository(Repository.open(root))
-    else:
-        recover(root)
 
 
 def read_inputs(cwd: Path, paths: Sequence[str], ours: set[Path]) -> tuple[list[SourceText], list[Finding]]:

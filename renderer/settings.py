@@ -66,10 +66,14 @@ class ForgeSettings:
 
 @dataclass(frozen=True, slots=True)
 class SourceSettings:
-    """Where an app's manifests come from; ``argv`` is the command that prints them, None for the folder's files."""
+    """Where an app's manifests come from; ``argv`` is the command that prints them, None for the folder's files.
+
+    ``reads`` are the files and folders, from the repository's root, that the command may read.
+    """
 
     argv: tuple[str, ...] | None = None
     timeout_seconds: float = 60
+    reads: tuple[str, ...] = (".",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +278,8 @@ def _source(body: Mapping[str, Any], places: Mapping[str, str]) -> SourceSetting
         argv = [*body.get("command", ("kustomize", "build")), body["kustomize"]]
     else:
         argv = [*body.get("command", ("helm", "template")), *_helm_arguments(body["helm"], places["namespace"])]
-    return SourceSettings(tuple(fill_placeholders(part, places) for part in argv), timeout_seconds)
+    reads = tuple(fill_placeholders(path, places) for path in body.get("reads", SourceSettings().reads))
+    return SourceSettings(tuple(fill_placeholders(part, places) for part in argv), timeout_seconds, reads)
 
 
 def _helm_arguments(helm: Mapping[str, Any], namespace: str) -> list[str]:

@@ -8,7 +8,7 @@ from the rendered manifests.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -155,7 +155,10 @@ def load_state(text: str, file: str) -> State:
     """
     from renderer.yaml_io import load_documents
 
-    documents = load_documents(text, file)
+    try:
+        documents = load_documents(text, file)
+    except RollstepError as error:
+        raise RollstepError(replace(finding, hint=restore(file)) for finding in error.findings) from error
     if len(documents) != 1 or not isinstance(documents[0].value, dict):
         raise RollstepError([Finding(file, 1, 0, "", "expected one document that is a mapping", restore(file))])
     value, source = documents[0].value, documents[0].source

@@ -48,7 +48,7 @@ def render_stateless(request: StatelessRequest, output: str) -> str:
     workspace = Workspace.open(request.directory)
     settings = _settings(workspace, request.environment)
     settings = replace(settings, allow=(*settings.allow, *request.allow))
-    app = load_files([_path(request.directory, name) for name in request.files], settings)
+    app = load_files(request.directory, request.files, settings)
     release = resolve_app(app, workspace.root, None, (), request.now or current_time())
     stable = _stable_rollout(request, workspace, settings)
     world = _world(release, stable, request.step)
@@ -71,15 +71,11 @@ def _settings(workspace: Workspace, environment: str) -> AppSettings:
     return settings
 
 
-def _path(directory: str, name: str) -> Path:
-    return Path(name) if name == "-" else Path(directory, name)
-
-
 def _stable_rollout(request: StatelessRequest, workspace: Workspace, settings: AppSettings) -> Manifest | None:
     """Return the Rollout of the stable version; None where the release is the first."""
     if request.stable:
-        path = _path(request.directory, str(request.stable))
-        found = _rollout_in(read_text(path), str(request.stable), settings)
+        shown = str(request.stable)
+        found = _rollout_in(read_text(Path(request.directory, shown), shown), shown, settings)
         if found is None:
             raise UsageError(f"{request.stable} has no Rollout")
         return found
@@ -89,7 +85,7 @@ def _stable_rollout(request: StatelessRequest, workspace: Workspace, settings: A
 
     repository = Repository.open(workspace.root)
     for name in request.files:
-        content = repository.show(request.stable_ref, _path(request.directory, name).resolve()) if name != "-" else None
+        content = repository.show(request.stable_ref, Path(request.directory, name).resolve()) if name != "-" else None
         if content is not None:
             shown = f"{request.stable_ref}:{name}"
             found = _rollout_in(decode(content, shown), shown, settings)

@@ -44,6 +44,11 @@ class Workspace:
         root = find_root(cwd)
         return cls(root, cwd, load_settings(root))
 
+    @property
+    def journal_root(self) -> Path:
+        """The folder whose journal every verb's run keeps: git's work tree, and the root where there is none."""
+        return journal_root(self.root)
+
     def apps(self, targets: Sequence[str]) -> tuple[AppRef, ...]:
         """Return the apps that ``targets`` name, all where there are none; raise UsageError for an unknown one."""
         return find_apps(self.root, self.settings, targets, self.cwd)
@@ -108,6 +113,14 @@ def find_root(start: Path) -> Path:
     return start
 
 
+def journal_root(root: Path) -> Path:
+    """Return the nearest folder at or above ``root`` that has ``.git``; ``root`` where there is none.
+
+    ``rollstep.yaml`` may lie below git's work tree, and a run that is killed is recovered from either.
+    """
+    return next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), root)
+
+
 @contextmanager
 def relative(root: Path) -> Iterator[None]:
     """Name the files of findings that are raised from ``root`` on."""
@@ -136,11 +149,29 @@ def open_release(workspace: Workspace, ref: AppRef, now: datetime) -> Release:
     return resolve_app(app, workspace.root, state, rendered, now)
 
 
+def recover_interrupted(root: Path) -> tuple[str, ...]:
+    """Put right what an interrupted run left in the repository that ``root`` is in, and return a line about it.
+
+    Raises RollstepError, and changes nothing, where a file has been edited since.
+    """
+    from renderer.journal import pending, recover
+
+    top = journal_root(root)
+    if not pending(top):
+        return ()
+    if not (top / ".git").exists():
+        return recover(top)
+    from renderer.git import Repository
+    from renderer.publish import recover_repository
+
+    return recover_repository(Repository.open(top))
+
+
 def note_interrupted(root: Path) -> None:
     """Say on stderr that files may be half written, where a run was interrupted or is at work."""
     from renderer.journal import JOURNAL, pending
 
-    if pending(root):
+    if pending(journal_root(root)):
         message = "a run was interrupted or is under way: the next verb that writes puts its files right"
         print(f"note: {JOURNAL}: {message}", file=sys.stderr)
 

@@ -25,6 +25,7 @@ from renderer.workspace import (
     note_interrupted,
     open_release,
     plan_changes,
+    recover_interrupted,
     render_release,
 )
 from renderer.write import Changes, Mode, diff, unified
@@ -40,6 +41,7 @@ class RenderRequest:
     mode: Mode
     validate: bool
     now: datetime | None
+    output: str = "yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +66,29 @@ def render_releases(request: RenderRequest) -> int:
     """
     workspace = Workspace.open(request.directory)
     if request.mode is Mode.WRITE:
-        _recover(workspace)
-    if request.mode is Mode.CHECK:
+        for line in recover_interrupted(workspace.root):
+            click.echo(line, err=True)
+    if request.mode is Mode.CHECK and request.output != "json":
         return _check(workspace, request)
     worlds = rendered_worlds(workspace, request.targets, request.step, request.now)
     results = [_prepare(release, world) for release, world in worlds]
     stale = [result for result in results if not result.is_fresh]
-    if request.mode is Mode.DIFF:
-        for result in stale:
-            click.echo(_diff(result), nl=False)
-        return 0
+    if request.mode is not Mode.WRITE:
+        if request.output == "json":
+            click.echo(_as_json(workspace, results, with_diff=True), nl=False)
+        else:
+            for result in stale:
+                click.echo(_diff(result), nl=False)
+        return 1 if stale and request.mode is Mode.CHECK else 0
     if request.validate:
         _validate(workspace, stale)
-    transaction = Transaction(workspace.root)
+    transaction = Transaction(workspace.journal_root)
     for result in stale:
         result.changes.stage(transaction)
         transaction.write(result.release.folder / STATUS_FILE, result.rendered.status_text)
     transaction.commit()
+    if request.output == "json":
+        click.echo(_as_json(workspace, results), nl=False)
     for result in stale:
         for name in result.changes.edited:
             path = workspace.shown(result.release.output / name)
@@ -163,18 +171,6 @@ def _prepare(release: Release, world: World) -> RenderedRelease:
     return RenderedRelease(release, rendered, plan_changes(release, rendered), old)
 
 
-def _recover(workspace: Workspace) -> None:
-    from renderer.journal import pending
-
-    if not pending(workspace.root):
-        return
-    from renderer.git import Repository
-    from renderer.publish import recover_repository
-
-    for line in recover_repository(Repository.open(workspace.root)):
-        click.echo(line, err=True)
-
-
 def _validate(workspace: Workspace, stale: Sequence[RenderedRelease]) -> None:
     from renderer.operate import check_files
 
@@ -185,16 +181,44 @@ def _tell_stale(workspace: Workspace, stale: Sequence[RenderedRelease]) -> None:
     for result in stale:
         click.echo(_diff(result), nl=False)
     for result in stale:
-        target = f"{result.release.app.ref.environment}/{result.release.app.ref.name}"
-        begins = result.rendered.state.status.current_pod_hash
-        old = result.release.state
-        if old is not None and old.status.current_pod_hash != begins:
-            message = f"a new pod template ({begins}) is not released yet"
-            hint = f"rollstep advance {target}"
-        else:
-            message, hint = "the rendered manifests are not what the sources give", f"rollstep render {target}"
-        shown = workspace.shown(result.release.output)
-        click.echo(f"error: {Finding(shown, 0, 0, '', message, hint).text()}", err=True)
+        click.echo(f"error: {_staleness(workspace, result).text()}", err=True)
+
+
+def _staleness(workspace: Workspace, result: RenderedRelease) -> Finding:
+    """Return why an app's folder is not what is rendered, and what to do about it."""
+    target = f"{result.release.app.ref.environment}/{result.release.app.ref.name}"
+    begins = result.rendered.state.status.current_pod_hash
+    old = result.release.state
+    if old is not None and old.status.current_pod_hash != begins:
+        message = f"a new pod template ({begins}) is not released yet"
+        hint = f"rollstep advance {target}"
+    else:
+        message, hint = "the rendered manifests are not what the sources give", f"rollstep render {target}"
+    return Finding(workspace.shown(result.release.output), 0, 0, "", message, hint)
+
+
+def _as_json(workspace: Workspace, results: Sequence[RenderedRelease], *, with_diff: bool = False) -> str:
+    """Return an entry for each app: whether its folder was as it is rendered, and what differs or was written."""
+    import json
+
+    entries = []
+    for result in results:
+        ref = result.release.app.ref
+        why = None if result.is_fresh else _staleness(workspace, result)
+        entry = {
+            "app": ref.name,
+            "environment": ref.environment,
+            "output": workspace.shown(result.release.output),
+            "upToDate": result.is_fresh,
+            "message": why.message if why else None,
+            "hint": why.hint if why else None,
+            "files": result.changes.to_dict(),
+            "statusChanged": result.old_status != result.rendered.status_text,
+        }
+        if with_diff:
+            entry["diff"] = "" if result.is_fresh else _diff(result)
+        entries.append(entry)
+    return json.dumps(entries, indent=2, ensure_ascii=False) + "\n"
 
 
 def _diff(result: RenderedRelease) -> str:

@@ -24,6 +24,7 @@ MERGE = "<<"
 TEMPLATE_HINT = "a Jinja template is a file named *.yaml.j2; a Helm chart is rendered by a command, see source.exec"
 
 _TEMPLATE = re.compile(r"^[^#\n]*(\{\{|\{%)", re.MULTILINE)
+_CONFLICT = re.compile(r"^(?:<{7}|>{7}|\|{7}) [^\r\n]{0,80}", re.MULTILINE)
 _BARE_TAG = re.compile(r"!\s")
 _BARE_TAG_OF_NODE = re.compile(r"(?:&\S+\s+)?!\s")
 _NOT_ALLOWED = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -111,6 +112,12 @@ def compose(text: str, file: str) -> Iterator[Node]:
 
 def _refusal(error: Exception, text: str, file: str) -> Finding:
     """Return what is to be told of an error of the parser."""
+    conflict = _CONFLICT.search(text)
+    if conflict:
+        line = text.count("\n", 0, conflict.start()) + 1
+        message = f"is not YAML: git left the markers of a conflict here ({conflict.group()})"
+        hint = f"keep one side (`git checkout --ours {file}` or --theirs), or edit it; then `git add {file}`"
+        return Finding(file, line, 1, "", message, hint)
     if isinstance(error, MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)

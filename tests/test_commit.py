@@ -104,7 +104,7 @@ def test_what_the_user_staged_in_our_file_is_replaced_by_the_work_tree(repositor
     put(repository.root, OURS, "new\n")
     assert commit(repository, [OURS], MESSAGE)
     assert repository.show("HEAD", OURS) == b"new\n"
-    assert repository.is_clean([OURS])
+    assert not repository.dirty([OURS])
 
 
 def test_a_name_with_pattern_characters_means_that_file_alone(repository: Repository) -> None:

@@ -186,7 +186,7 @@ def test_the_log_has_dates_and_trailers_and_only_what_touches_the_path(first: Re
 
 
 def test_dirty_tells_staged_modified_deleted_and_untracked_files(first: Repository) -> None:
-    assert first.is_clean()
+    assert not first.dirty()
     put(first.root, ".gitignore", "ignored\n")
     git(first.root, "add", ".gitignore")
     put(first.root, "ignored", "")
@@ -195,8 +195,8 @@ def test_dirty_tells_staged_modified_deleted_and_untracked_files(first: Reposito
     (first.root / "environments/prod/web/status.yaml").unlink()
     assert first.dirty() == (".gitignore", "README.md", "environments/prod/web/status.yaml", "new/file")
     assert first.dirty(["environments"]) == ("environments/prod/web/status.yaml",)
-    assert not first.is_clean(["environments/prod/web"])
-    assert first.is_clean(["environments/prod/web/rendered", "*"])
+    assert first.dirty(["environments/prod/web"])
+    assert not first.dirty(["environments/prod/web/rendered", "*"])
 
 
 def test_changed_compares_the_work_tree_with_head_through_gits_filters(first: Repository) -> None:
@@ -232,7 +232,7 @@ def test_the_environment_of_another_repositorys_hook_does_not_lead_astray(
     repository = Repository.open(first.root)
     assert repository.root == first.root
     assert repository.head.branch == "main"
-    assert repository.is_clean()
+    assert not repository.dirty()
     assert repository.ls("HEAD") == first.ls("HEAD")
 
 
@@ -246,7 +246,7 @@ def test_gits_own_words_reach_the_user_without_control_characters(first: Reposit
 def test_without_git_the_user_is_told(first: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(RollstepError, match="git is not installed"):
-        first.is_clean()
+        first.dirty()
     script = """
 import sys
 from pathlib import Path
@@ -268,7 +268,7 @@ def test_a_repository_of_somebody_else_is_refused_in_gits_words(
 ) -> None:
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     for question in (
-        first.is_clean,
+        first.dirty,
         lambda: first.head,
         lambda: first.show("HEAD", "README.md"),
         first.check_can_commit,

@@ -152,7 +152,7 @@ def test_a_file_that_is_included_goes_into_the_commit_as_it_is(repository: Repos
     assert publish(repository, transaction, MESSAGE)
     assert repository.show("HEAD", "web/image") == b"\xff\r\n\0"
     assert repository.show("HEAD", "web/rendered/gone.yaml") is None
-    assert repository.is_clean(["web"])
+    assert not repository.dirty(["web"])
 
 
 def test_a_dry_run_checks_and_writes_nothing(repository: Repository) -> None:
@@ -322,7 +322,7 @@ def test_a_commit_of_somebody_else_meanwhile_is_not_taken_for_ours(repository: R
     git(repository.root, "commit", "-q", "--only", "-m", "Theirs", "--", "elsewhere")
     assert recover_repository(repository) == ("an earlier run was interrupted: 4 files put back as before it",)
     assert ours(repository) == BEFORE
-    assert repository.is_clean(["web"])
+    assert not repository.dirty(["web"])
 
 
 def wait_for_git(repository: Repository) -> None:

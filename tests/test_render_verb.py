@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from renderer.yaml_io import load_documents
-from tests.commands import NOON, TWO, Checkout
+from tests.commands import NOON, PROJECT, TWO, Checkout
 
 OLD = "registry.example.com/shop/web:1.0.0"
 
@@ -229,3 +230,47 @@ def test_same_input_same_bytes(checkout: Checkout, tmp_path: Path) -> None:
             [*command, "advance", "--now", NOON, "--no-validate"], cwd=where.root, check=True, capture_output=True
         )
     assert checkout.git("rev-parse", "HEAD^{tree}") == other.git("rev-parse", "HEAD^{tree}")
+
+
+def test_a_check_and_a_dry_run_tell_in_json_what_differs(checkout: Checkout) -> None:
+    checkout.run("advance", "prod/web", "--no-validate", "--now", NOON)
+    (fresh,) = checkout.json("render", "prod/web", "--check")
+    assert (fresh["app"], fresh["upToDate"], fresh["diff"], fresh["message"]) == ("web", True, "", None)
+    checkout.edit("environments/prod/web/configmap.yaml", "info", "warning")
+    for options, code in ((("--check",), 1), (("--dry-run",), 0)):
+        (stale,) = checkout.json("render", "prod/web", *options, code=code)
+        assert not stale["upToDate"]
+        assert "+  LOG_LEVEL: warning" in stale["diff"]
+        assert stale["hint"] == "rollstep render prod/web"
+        assert list(stale["files"]["updated"]) == ["configmap-web.yaml"]
+    (written,) = checkout.json("render", "prod/web")
+    assert written["files"]["updated"] == stale["files"]["updated"]
+    checkout.run("render", "prod/web", "--check")
+
+
+def test_a_run_that_was_killed_below_gits_root_is_put_right_by_any_verb(tmp_path: Path) -> None:
+    whole = Checkout(tmp_path / "whole")
+    below = tmp_path / "repo" / "deploy"
+    below.mkdir(parents=True)
+    for name in ("environments", "rollstep.yaml"):
+        (whole.root / name).rename(below / name)
+    (whole.root / ".git").rename(below.parent / ".git")
+    whole.root = below
+    whole.commit("Move it down")
+    whole.run("advance", "prod/web", "--no-validate", "--now", NOON)
+    killed = """
+import os, sys
+from renderer.transaction import Transaction
+from renderer.workspace import Workspace
+transaction = Transaction(Workspace.open(".").journal_root)
+transaction.write(os.path.abspath("environments/prod/web/status.yaml"), "half written")
+transaction.prepare()
+transaction.apply()
+os._exit(0)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    subprocess.run([sys.executable, "-c", killed], cwd=below, env=environment, check=True)
+    assert (below / "environments/prod/web/status.yaml").read_text() == "half written"
+    told = whole.run("render", "prod/web", "--no-validate")
+    assert "an earlier run was interrupted" in told.stderr
+    whole.run("render", "prod/web", "--check")

@@ -503,3 +503,12 @@ def test_floats_are_floats_to_other_readers(value: float):
 def test_what_json_lacks_is_not_written(value: float):
     with pytest.raises(ValueError, match="JSON"):
         dump({"v": value})
+
+
+def test_the_markers_of_a_conflict_are_told_as_such():
+    text = "a: 1\n<<<<<<< HEAD\nb: 1\n=======\nb: 2\n>>>>>>> theirs\n"
+    with pytest.raises(RollstepError) as error:
+        load_documents(text, "web.yaml")
+    (finding,) = error.value.findings
+    assert (finding.line, finding.message) == (2, "is not YAML: git left the markers of a conflict here (<<<<<<< HEAD)")
+    assert "git checkout --ours web.yaml" in finding.hint

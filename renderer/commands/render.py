@@ -82,4 +82,4 @@ def command(
         click.echo(print_releases(directory, targets, step, output, now), nl=False)
         return
     mode = Mode.CHECK if check else Mode.DIFF if dry_run else Mode.WRITE
-    sys.exit(render_releases(RenderRequest(directory, targets, step, mode, validate, now)))
+    sys.exit(render_releases(RenderRequest(directory, targets, step, mode, validate, now, output)))

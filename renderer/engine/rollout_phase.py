@@ -2,29 +2,9 @@
 
 from __future__ import annotations
 
-from renderer.model import Rollout, RolloutStatus, World
+from renderer.model import Rollout, RolloutStatus
 
 DEGRADING_REASONS = ("RolloutAborted", "ProgressDeadlineExceeded")
-
-
-def get_rollout_phase(world: World) -> tuple[str, str]:
-    """Return phase and message as a client sees them, before the controller has reacted to a change as well."""
-    rollout, status = world.rollout, world.status
-    if not _is_generation_observed(rollout, status):
-        return "Progressing", "waiting for rollout spec update to be observed"
-    if status.controller_pause and not status.pause_conditions:
-        return "Progressing", "waiting for rollout to unpause"
-    if status.phase:
-        return status.phase, status.message
-    return calculate_rollout_phase(rollout, status)
-
-
-def _is_generation_observed(rollout: Rollout, status: RolloutStatus) -> bool:
-    try:
-        observed = int(status.observed_generation)
-    except ValueError:
-        return True
-    return observed >= rollout.generation
 
 
 def calculate_rollout_phase(rollout: Rollout, status: RolloutStatus) -> tuple[str, str]:

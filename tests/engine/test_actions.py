@@ -9,7 +9,6 @@ from datetime import timedelta
 import pytest
 
 from renderer.engine import actions, settle
-from renderer.engine.rollout_phase import get_rollout_phase
 from renderer.errors import RollstepError
 from renderer.model import World
 
@@ -34,7 +33,6 @@ def test_a_restart_by_revision_is_a_release_of_the_same_image(nginx: MakeWorld) 
 def test_promote_ends_the_pause(nginx: MakeWorld) -> None:
     world = actions.promote(paused(nginx))
     assert world.status.pause_conditions == ()
-    assert get_rollout_phase(world) == ("Progressing", "waiting for rollout to unpause")
     assert settle(world).world.status.current_step_index == 3
 
 
@@ -46,7 +44,8 @@ def test_promote_without_a_pause_goes_to_the_next_step(nginx: MakeWorld) -> None
 
 def test_promote_ends_a_pause_of_the_users_as_well(nginx: MakeWorld) -> None:
     world = actions.pause(nginx(steps=STEPS))
-    assert get_rollout_phase(settle(world).world) == ("Paused", "manually paused")
+    status = settle(world).world.status
+    assert (status.phase, status.message) == ("Paused", "manually paused")
     assert actions.promote(world).rollout.paused is False
     assert actions.resume(world).rollout.paused is False
 
