@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import NOON, TWO, Checkout
+from tests.commands import NOON, ONE, TWO, Checkout
 
 HALF_PAST = "2026-03-01T12:30:00Z"
 ONE_O_CLOCK = "2026-03-01T13:00:00Z"
@@ -399,3 +399,33 @@ def test_a_workload_is_changed_in_its_own_file(checkout: Checkout) -> None:
     assert checkout.replicas("dev/ref") == {"1": 3, "2": 1}
     checkout.run("promote", "dev/ref", "--now", NOON)
     assert checkout.replicas("dev/ref") == {"1": 0, "2": 4}
+
+
+def test_a_step_is_not_made_from_what_a_command_reads_and_nobody_has_committed(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path / "repo")
+    app, base = checkout.root / "environments" / "prod" / "web", checkout.root / "base"
+    base.mkdir()
+    (base / "all.yaml").write_text("---\n".join(path.read_text() for path in sorted(app.glob("*.yaml"))))
+    for path in app.glob("*.yaml"):
+        path.unlink()
+    (app / ".keep").write_text("")
+    source = "source: {exec: [cat, base/all.yaml]%s}"
+    settings = checkout.root / "rollstep.yaml"
+    text = settings.read_text()
+    settings.write_text(f"{text}  prod: {{apps: {{web: {{{source % ''}}}}}}}\n")
+    checkout.commit("Let a command print the manifests")
+    advance = ("advance", "prod/web", "--no-validate", "--allow-exec", "--now", NOON)
+    checkout.run(*advance)
+    checkout.edit("base/all.yaml", ONE, TWO)
+    before = checkout.snapshot()
+    refused = checkout.run(*advance, code=1)
+    assert "base/all.yaml: is not committed, and the step would be made from it" in refused.stderr
+    assert "source.reads" in refused.stderr
+    assert checkout.snapshot() == before
+    checkout.commit("Release another image")
+    (checkout.root / "notes.txt").write_text("not read")
+    checkout.run(*advance, code=1)
+    settings.write_text(f"{text}  prod: {{apps: {{web: {{{source % ', reads: [base]'}}}}}}}\n")
+    checkout.git("commit", "--quiet", "--message=Say what it reads", "rollstep.yaml")
+    checkout.run(*advance)
+    assert checkout.replicas("prod/web")["2.0.0"] == 1
