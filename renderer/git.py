@@ -330,8 +330,8 @@ def _survive_limits() -> None:
 
 
 def literal(path: str) -> str:
-    """Return the pathspec that means ``path`` itself, whatever characters it has."""
-    return f":(top,literal){path}"
+    """Return the pathspec that means ``path`` itself, whatever characters it has; ``.`` is the root."""
+    return ":(top,literal)" if path == "." else f":(top,literal){path}"
 
 
 def plain(text: str, limit: int = 20) -> str:
