@@ -65,6 +65,10 @@ class Commit:
     trailers: tuple[tuple[str, str], ...]
 
 
+MANY = 64
+"""Paths that git is asked for one by one, which costs it as much as that many times its files."""
+
+
 class Repository:
     """A git repository; ``root`` is its work tree's folder, of a bare one the repository's own."""
 
@@ -261,21 +265,23 @@ class Repository:
     def changed(self, paths: Sequence[str]) -> tuple[str, ...]:
         """Return the files among ``paths`` whose content in the work tree is not that of HEAD, whatever is staged."""
         existing = [path for path in paths if os.path.lexists(self.root / path)]
-        head = self.blobs("HEAD", paths) if paths else {}
+        head = self.blobs("HEAD", paths if len(paths) <= MANY else ()) if paths else {}
         hashes = self.run("hash-object", "--stdin-paths", stdin=_lines(existing)).stdout.decode().split()
         now = dict(zip(existing, hashes, strict=True))
         return tuple(path for path in paths if now.get(path) != head.get(path))
 
     def untracked(self, paths: Sequence[str]) -> tuple[str, ...]:
         """Return the files among ``paths`` that the index does not have."""
-        args = ["ls-files", "-z", "--cached", "--", *map(literal, paths)]
-        tracked = set(_split(self.run(*args).stdout)) if paths else set()
+        # Git holds every path of a list against every file that it has: of many, it tells all files sooner.
+        listed = map(literal, paths) if len(paths) <= MANY else ()
+        tracked = set(_split(self.run("ls-files", "-z", "--cached", "--", *listed).stdout)) if paths else set()
         return tuple(path for path in paths if path not in tracked)
 
     def ignored(self, paths: Sequence[str]) -> tuple[str, ...]:
         """Return the files among ``paths`` that git's ignore rules leave out; tracked files never are."""
-        names = b"".join(path.encode() + b"\0" for path in paths)
-        found = self.run("check-ignore", "-z", "--stdin", stdin=names, check=False)
+        # Without --no-index git looks through its index for each path.
+        names = b"".join(path.encode() + b"\0" for path in self.untracked(paths))
+        found = self.run("check-ignore", "--no-index", "-z", "--stdin", stdin=names, check=False)
         if found.status > 1:
             raise RollstepError(f"git check-ignore failed: {found.stderr}")
         return tuple(sorted(_split(found.stdout)))

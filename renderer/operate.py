@@ -22,7 +22,7 @@ from renderer.layouts import one_line
 from renderer.model import World, format_time
 from renderer.open_to_write import open_to_write
 from renderer.outcome import Outcome, Request, Verb
-from renderer.publication import Publication, outcome_of
+from renderer.publication import Publication, outcome_of, uncommitted_sources
 from renderer.push import Pusher, push_on_top, tell_of
 from renderer.race import TRIES, Start, moved_meanwhile, refusal
 from renderer.release import Move, advance, steps_of, wait
@@ -155,7 +155,8 @@ class Session:
         if self.request.validate:
             check_files(self.workspace, [(o.release, o.rendered) for o in moved if o.rendered is not None])
         groups = [moved] if together and moved else [[outcome] for outcome in moved]
-        publications = each(groups, lambda group: Publication.of(self.repository, group, self.request))
+        dirty = uncommitted_sources(self.repository, moved)
+        publications = each(groups, lambda group: Publication.of(self.repository, group, self.request, dirty))
         if len(publications) > 1:
             each(publications, Publication.check)
         check_branches(self.repository, self.branches, self.workspace.settings.forge.remote)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from renderer.commit import CommitResult, Identity, check_commit, identities, si
 from renderer.describe import step_change
 from renderer.errors import Finding, RollstepError
 from renderer.freeze import BREAK_GLASS
-from renderer.git import Repository
+from renderer.git import MANY, Repository
 from renderer.layouts import one_line
 from renderer.manifest import Manifest, ObjectKey
 from renderer.message import compose_message
@@ -39,11 +40,16 @@ class Publication:
     message: str
 
     @classmethod
-    def of(cls, repository: Repository, outcomes: Sequence[Outcome], request: Request) -> Publication:
-        """Collect the files and the message of the commit; raise RollstepError where a file cannot be changed."""
+    def of(
+        cls, repository: Repository, outcomes: Sequence[Outcome], request: Request, uncommitted: Sequence[str]
+    ) -> Publication:
+        """Collect the files and the message of the commit; raise RollstepError where a file cannot be changed.
+
+        ``uncommitted`` is what :func:`uncommitted_sources` has found of these apps, and maybe of others, sorted.
+        """
         transaction = Transaction(repository.root)
         for outcome in outcomes:
-            _stage(repository, transaction, outcome, request.include_sources)
+            _stage(repository, transaction, outcome, request.include_sources, uncommitted)
         return cls(repository, outcomes, request, transaction, _message(repository, outcomes, request))
 
     @property
@@ -85,10 +91,31 @@ class Publication:
         )
 
 
-def _stage(repository: Repository, transaction: Transaction, outcome: Outcome, include_sources: bool) -> None:
+def uncommitted_sources(repository: Repository, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    """Return what is not as in HEAD, sorted: of the files that apps are made from, and maybe of others."""
+    folders = sorted({path for outcome in outcomes for path in made_from(repository, outcome.release)})
+    # Git holds every path of a list against every file that it has: of a fleet, it tells everything sooner.
+    return repository.dirty(folders if len(folders) <= MANY else ()) if folders else ()
+
+
+def _stage(
+    repository: Repository,
+    transaction: Transaction,
+    outcome: Outcome,
+    include_sources: bool,
+    uncommitted: Sequence[str],
+) -> None:
     release, made = outcome.release, outcome.rendered
     assert made is not None and outcome.move is not None and outcome.changes is not None
-    _stage_sources(repository, transaction, release, include_sources)
+    dirty = _own(repository, release, uncommitted) if uncommitted else []
+    if dirty and not include_sources:
+        hint = "commit it first, or use --include-sources to put it into this commit"
+        if release.app.settings.source.argv is not None:
+            hint += "; if the command does not read it, say what it reads: source.reads in rollstep.yaml"
+        message = "is not committed, and the step would be made from it"
+        raise RollstepError(Finding(name, 0, 0, "", message, hint) for name in dirty)
+    for name in dirty:
+        transaction.include(name)
     for path, text in edited_sources(release, outcome.move).items():
         if text is None:
             transaction.delete(path)
@@ -98,19 +125,21 @@ def _stage(repository: Repository, transaction: Transaction, outcome: Outcome, i
     transaction.write(release.folder / STATUS_FILE, made.status_text)
 
 
-def _stage_sources(repository: Repository, transaction: Transaction, release: Release, include_sources: bool) -> None:
-    """Put what the app is made from and is not committed into the commit where that was asked for; else refuse it."""
-    is_command = release.app.settings.source.argv is not None
-    found = repository.dirty(made_from(repository, release))
-    dirty = [path for path in found if not _is_made(repository.root / path, release)]
-    if dirty and not include_sources:
-        hint = "commit it first, or use --include-sources to put it into this commit"
-        if is_command:
-            hint += "; if the command does not read it, say what it reads: source.reads in rollstep.yaml"
-        message = "is not committed, and the step would be made from it"
-        raise RollstepError(Finding(path, 0, 0, "", message, hint) for path in dirty)
-    for path in dirty:
-        transaction.include(path)
+def _own(repository: Repository, release: Release, uncommitted: Sequence[str]) -> list[str]:
+    """Return those of ``uncommitted`` that an app is made from; what rollstep writes is none."""
+    sources = [repository.relative(path) for path in made_from(repository, release)]
+    found = sorted({path for source in sources for path in _below(uncommitted, source)})
+    return [path for path in found if not _is_made(repository.root / path, release)]
+
+
+def _below(paths: Sequence[str], place: str) -> Sequence[str]:
+    """Return those of ``paths``, which are sorted, that are the file ``place`` or in the folder ``place``."""
+    if place == ".":
+        return paths
+    start, end = bisect_left(paths, f"{place}/"), bisect_left(paths, f"{place}0")  # 0 comes right after /
+    at = bisect_left(paths, place)
+    itself = [path for path in paths[at : at + 1] if path == place]
+    return [*itself, *paths[start:end]]
 
 
 def made_from(repository: Repository, release: Release) -> list[Path]:

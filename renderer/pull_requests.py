@@ -20,7 +20,7 @@ from renderer.forges.site import find_site, git_environment
 from renderer.git import Repository, literal
 from renderer.git_objects import REGULAR, TreeFile, is_ancestor, store_blob, store_commit, store_tree, tip, tree_files
 from renderer.outcome import Request
-from renderer.publication import Publication, made_from
+from renderer.publication import Publication, made_from, uncommitted_sources
 from renderer.pull_request_steps import (
     PREFIX,
     Candidate,
@@ -152,7 +152,8 @@ class PullRequests:
             world = outcome.world
             head = app_prefix(candidate.ref) + candidate.slug if candidate.slug else ""
             head = head or step_branch(candidate.ref, world, [*current, *heads])
-            publication = Publication.of(self.repository, [outcome], replace(self.request, now=now))
+            dirty = uncommitted_sources(self.repository, [outcome])
+            publication = Publication.of(self.repository, [outcome], replace(self.request, now=now), dirty)
             contents = dict.fromkeys(before) | dict(publication.transaction.contents)
             sha = "" if self.request.dry_run else self._commit(publication, contents, parent, now)
             proposal = Proposal(

@@ -9,6 +9,7 @@ import pytest
 from tests.commands import NOON, ONE, TWO, Checkout
 
 HALF_PAST = "2026-03-01T12:30:00Z"
+CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n"
 ONE_O_CLOCK = "2026-03-01T13:00:00Z"
 TWO_O_CLOCK = "2026-03-01T14:00:00Z"
 
@@ -144,6 +145,37 @@ def test_a_commit_holds_our_files_alone(releasing: Checkout) -> None:
     assert all(name.startswith("environments/prod/web/") for name in changed)
     status = releasing.git("status", "--porcelain").splitlines()
     assert sorted(status) == [" M environments/staging/web/rollout.yaml", "?? notes.txt", "A  staged.txt"]
+
+
+def test_git_is_started_as_often_for_several_apps_as_for_one(checkout: Checkout, tmp_path: Path) -> None:
+    def started(name: str, *arguments: str) -> int:
+        trace = tmp_path / name
+        checkout.process("advance", *arguments, "--together", "--no-validate", "--now", NOON, GIT_TRACE=str(trace))
+        return trace.read_text().count("trace: built-in: git ")
+
+    assert started("one", "prod/web") == started("others", "prod/api", "staging/web") > 5
+    assert checkout.subjects[0].startswith("2 apps: ")
+
+
+@pytest.mark.parametrize("listed", [64, 0])
+def test_what_is_not_committed_is_found_in_each_app(
+    checkout: Checkout, listed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("renderer.publication.MANY", listed)
+    monkeypatch.setattr("renderer.git.MANY", listed)
+    checkout.run("advance", "--together", "--now", NOON)
+    assert checkout.git("status", "--porcelain") == ""
+    (checkout.root / "environments/prod/api/extra.yaml").write_text(CONFIG_MAP.format(name="extra"))
+    (checkout.root / "environments/prod/web-notes.txt").write_text("not of prod/web")
+    (checkout.root / "environments/prod/web/notes.txt").write_text("mine")
+    before = checkout.snapshot()
+    refused = checkout.run("advance", "prod", "--together", "--now", HALF_PAST, code=1)
+    assert "environments/prod/api/extra.yaml: is not committed" in refused.stderr
+    assert "web-notes" not in refused.stderr
+    assert checkout.snapshot() == before
+    checkout.run("advance", "prod", "--together", "--include-sources", "--now", HALF_PAST)
+    assert "environments/prod/api/extra.yaml" in checkout.git("show", "--name-only", "--format=", "HEAD")
+    assert "?? environments/prod/web-notes.txt" in checkout.git("status", "--porcelain")
 
 
 def test_trailers_tell_where_the_release_stands(releasing: Checkout) -> None:

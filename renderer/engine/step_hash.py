@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from renderer.model import Rollout
@@ -21,8 +22,14 @@ def compute_step_hash(rollout: Rollout) -> str:
     if rollout.canary is None:
         return ""
     steps = [_plain(step.body) for step in rollout.canary.steps] or None
+    return _hash(json.dumps(steps, separators=(",", ":"), ensure_ascii=False))
+
+
+# Every pass of the controller asks for the same steps again.
+@lru_cache(maxsize=64)
+def _hash(text: str) -> str:
     digest = FNV_OFFSET
-    for byte in json.dumps(steps, separators=(",", ":"), ensure_ascii=False).encode():
+    for byte in text.encode():
         digest = (digest ^ byte) * FNV_PRIME & 0xFFFFFFFF
     return "".join(SAFE_ALPHABET[ord(character) % len(SAFE_ALPHABET)] for character in str(digest))
 
