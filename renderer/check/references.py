@@ -81,6 +81,23 @@ def check_references(report: Report, objects: Objects) -> None:
                 _find(report, objects, (*path, "templates", index), kind, name, "RS303")
 
 
+def check_experiment_services(report: Report, objects: Objects) -> None:
+    """Report Services of experiments that the user has as well: the experiment's would replace it, and take it away."""
+    for index in range(len(report.items(*CANARY, "steps"))):
+        path: Path = (*CANARY, "steps", index, "experiment", "templates")
+        for number in range(len(report.items(*path))):
+            name = report.text(*path, number, "service", "name")
+            own = [item for item in objects.named(("", "Service"), name) if name and _is_beside(report, item)]
+            if own:
+                message = f'Service "{name}" is among the manifests, and the experiment makes one of that name'
+                hint = "give the experiment's Service another name"
+                report.add("RS318", (*path, number, "service", "name"), message, hint)
+
+
+def _is_beside(report: Report, item: Manifest) -> bool:
+    return (item.namespace or report.rollout.namespace) == report.rollout.namespace
+
+
 def _check_routes(report: Report, objects: Objects) -> None:
     """Report routes of the Gateway API that are not there."""
     section = plugin_section(report.at(*CANARY, "trafficRouting", "plugins"))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from renderer.autoscaling import AUTOSCALER, BUDGET, scales_rollout
-from renderer.check.references import Kind, Objects
+from renderer.check.references import Kind, Objects, check_experiment_services
 from renderer.check.report import Path, Report, part_of
 from renderer.manifest import Manifest
 from renderer.sealed import is_encrypted
@@ -35,6 +35,7 @@ def check_scaling(report: Report, objects: Objects) -> None:
         _check_one_of_each(report, objects)
         _check_deployments(report, objects)
         _check_secrets(report, objects)
+        check_experiment_services(report, objects)
 
 
 def _beside(report: Report, objects: Objects, kind: Kind) -> Iterator[Manifest]:

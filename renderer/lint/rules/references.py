@@ -140,4 +140,12 @@ RULES = (
         "Encrypt it with SOPS or as a SealedSecret, let an operator make it, or allow `plain-secrets` in "
         "rollstep.yaml.",
     ),
+    Rule(
+        "RS318",
+        "error",
+        "A Service of an experiment that is there already",
+        "The Service that an experiment's template names is made when the step begins and gone when it ends: one of the "
+        "user's with that name would be replaced, and then removed. Judged in apps of rollstep.",
+        "Give the experiment's Service another name.",
+    ),
 )
