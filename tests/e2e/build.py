@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from renderer.kubeconform.install import go_from_package
+from tests.e2e.gitea.build import build as gitea
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parents[1]
@@ -153,6 +154,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         begun = time.monotonic()
         if build(tool, go):
             print(f"{tool.module}: built in {time.monotonic() - begun:.0f} s", flush=True)
+    if not names or "gitea" in names:
+        begun = time.monotonic()
+        if gitea():
+            print(f"gitea: built in {time.monotonic() - begun:.0f} s", flush=True)
     return 0
 
 

@@ -1,8 +1,8 @@
-"""``python -m tests.e2e.run``: build the tools, and run the end-to-end tests in a network namespace of their own.
+"""``python -m tests.e2e.run``: build the tools, and run the end-to-end tests, those with a cluster in namespaces.
 
-The namespace has all addresses of pods, and the API server's, on its loopback device: nothing leaves this machine, no
-port collides with another program's, and no root is needed where users may make namespaces.  What the tests start ends
-with them, since they have a namespace of processes as well.
+Their network namespace has all addresses of pods, and the API server's, on its loopback device: nothing leaves this
+machine, no port collides with another program's, and no root is needed where users may make namespaces.  What the tests
+start ends with them, since they have a namespace of processes as well.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from tests.e2e.cluster import ADDRESS, PODS
 
 NETWORK = f"ip link set lo up && ip address add {ADDRESS}/32 dev lo && ip route add local {PODS} dev lo"
 
+WITH_CLUSTER = ("test_autoscaling.py", "test_naive.py", "test_releases.py", "test_waves.py")
+"""The tests that need it; the others may use the network, as pre-commit does when it installs a hook."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Build what is missing and become pytest; ``arguments`` go to it."""
@@ -27,12 +30,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     build.main([])
     words = list(sys.argv[1:] if arguments is None else arguments)
-    tests = words if any(word.startswith("tests/") for word in words) else ["tests/e2e", *words]
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-s", *tests]
-    shell = ["sh", "-c", f'{NETWORK} && exec "$@"', "sh", *command]
-    namespaces = ["--net", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    tests = [word for word in words if word.startswith("tests/")]
+    options = [word for word in words if not word.startswith("tests/")]
+    files = tests or [str(path.relative_to(build.PROJECT)) for path in sorted(build.HERE.glob("test_*.py"))]
     os.chdir(build.PROJECT)
-    return subprocess.run(["unshare", *namespaces, *shell], check=False).returncode
+    within = [name for name in files if name.partition("::")[0].rpartition("/")[2] in WITH_CLUSTER]
+    without = [name for name in files if name not in within]
+    done = [_run(prefix, names, options) for prefix, names in (([], without), (_namespaces(), within)) if names]
+    return max(done, default=0)
+
+
+def _namespaces() -> list[str]:
+    """Return the command that runs another one in namespaces of its own."""
+    shell = ["sh", "-c", f'{NETWORK} && exec "$@"', "sh"]
+    return ["unshare", "--net", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc", *shell]
+
+
+def _run(prefix: Sequence[str], files: Sequence[str], options: Sequence[str]) -> int:
+    command = [*prefix, sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-s", *files, *options]
+    return subprocess.run(command, check=False).returncode
 
 
 if __name__ == "__main__":

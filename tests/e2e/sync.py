@@ -177,7 +177,10 @@ class ArgoEngine(Sync):
         text = self.built()
         manifests = self.target / "manifests.yaml"
         if not manifests.exists() or manifests.read_text() != text:
-            manifests.write_text(text)
+            # The agent may look at any moment, and would prune what is not in a file that is half written.
+            written = self.target / "manifests.new"
+            written.write_text(text)
+            written.replace(manifests)
             git(self.target, "add", "--all")
             git(self.target, "commit", "--quiet", "--allow-empty", f"--message={commit}")
         process = self.process

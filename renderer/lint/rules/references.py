@@ -144,8 +144,8 @@ RULES = (
         "RS318",
         "error",
         "A Service of an experiment that is there already",
-        "The Service that an experiment's template names is made when the step begins and gone when it ends: one of the "
-        "user's with that name would be replaced, and then removed. Judged in apps of rollstep.",
+        "The Service that an experiment's template names is made when the step begins and gone when it ends: one of "
+        "the user's with that name would be replaced, and then removed. Judged in apps of rollstep.",
         "Give the experiment's Service another name.",
     ),
 )

@@ -18,12 +18,22 @@ STATIC = ("options", "public", "templates")
 
 def installed() -> Path:
     """Return the folder with the program ``gitea`` and what it reads; build it first, for some minutes, if need be."""
+    build()
+    return _folder()
+
+
+def build() -> bool:
+    """Build it where it is not there; tell whether that was so."""
+    if (_folder() / "gitea").is_file():
+        return False
+    _build(_folder())
+    return True
+
+
+def _folder() -> Path:
     version = re.search(rf"{re.escape(MODULE)} (v\S+)", (HERE / "go.mod").read_text(encoding="utf-8"))
     assert version, "go.mod requires Gitea"
-    folder = PROJECT / ".tools" / "e2e" / f"gitea-{version[1]}"
-    if not (folder / "gitea").is_file():
-        _build(folder)
-    return folder
+    return PROJECT / ".tools" / "e2e" / f"gitea-{version[1]}"
 
 
 def _build(folder: Path) -> None:
