@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from renderer import __version__
-from renderer.errors import RollstepError
+from renderer.errors import RollstepError, printable
 
 ENVIRONMENT = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE}
 """Errors of the operating system that are no fault of rollstep's."""
@@ -108,7 +108,8 @@ def cli(ctx: click.Context, directory: str) -> None:
 def fail(error: RollstepError) -> NoReturn:
     """Print the findings of ``error`` to stderr, one a line, and leave with its exit code."""
     for finding in error.findings:
-        click.echo(f"error: {finding.text()}", err=True)
+        # A name, a key or a program's words may hold what makes a terminal do something else than show it.
+        click.echo("\n".join(printable(line) for line in f"error: {finding.text()}".split("\n")), err=True)
     sys.exit(error.exit_code)
 
 

@@ -59,6 +59,9 @@ def _apps(root: Path, settings: Settings) -> Iterator[AppRef]:
     names = {(environment, app) for environment in _folders(base) for app in _folders(base / environment)}
     names |= {(environment, app) for environment in settings.environments for app in settings.apps_of(environment)}
     for environment, app in sorted(names):
+        if not f"{environment}{app}".isprintable():
+            message, hint = "has characters in its name that cannot be shown", "give the folder another name"
+            raise RollstepError([Finding(f"{settings.environments_path}/{environment}/{app}", 0, 0, "", message, hint)])
         folder = base / environment / app
         app_settings = settings.for_app(environment, app)
         has_command = app_settings.source.argv is not None

@@ -35,6 +35,9 @@ OPERATIONS = (
 
 NO_GIT, NO_GIT_HINT = "git is not installed, or not in PATH", "install git 2.30 or newer"
 
+QUIET = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}")
+"""Options with which git starts no program that a repository's configuration plants: what only reads needs none."""
+
 _LOG_FIELDS = ("%H", "%an", "%ae", "%cI", "%s", "%(trailers:only,unfold)")
 
 
@@ -129,7 +132,8 @@ class Repository:
         """Run ``git ARGS`` at the root and return what it left.
 
         ``writes`` is for a git that changes the repository: one that may not write more (a file is too large, a quota
-        is used up) gets an error then and takes its locks away, instead of a signal that kills it.
+        is used up) gets an error then and takes its locks away, instead of a signal that kills it.  Only that one runs
+        hooks and a monitor of files, which the repository's configuration names.
 
         Raises RollstepError with git's own words where it fails and ``check`` is set, or where there is no git.
         """
@@ -142,7 +146,7 @@ class Repository:
             stream.seek(0)
             try:
                 status, stdout, stderr = self._repo.git.execute(
-                    ["git", *args],
+                    ["git", *(() if writes else QUIET), *args],
                     istream=stream,
                     with_extended_output=True,
                     with_exceptions=False,
@@ -307,7 +311,8 @@ class Repository:
 
     def hooks(self, *names: str) -> tuple[str, ...]:
         """Return which of the hooks ``names`` are installed and executable."""
-        place = self.run("rev-parse", "--git-path", "hooks").stdout.decode().rstrip("\n")
+        # As a git that writes has them: the others run none.
+        place = self.run("rev-parse", "--git-path", "hooks", writes=True).stdout.decode().rstrip("\n")
         return tuple(name for name in names if os.access(self.root / place / name, os.X_OK))
 
     def _ask(self, *args: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from renderer.errors import Finding, RollstepError
-from renderer.git import Repository
+from renderer.git import QUIET, Repository
 
 REGULAR = "100644"
 """The mode of a plain file in a tree."""
@@ -80,10 +80,10 @@ def store_tree(repository: Repository, base: str | None, files: Mapping[str, Tre
     rows = "".join(f"{(entry or nothing).mode} {(entry or nothing).sha}\t{path}\0" for path, entry in ordered)
     with TemporaryDirectory(prefix="rollstep-index-", dir=repository.git_dir) as folder:
         environment = {"GIT_INDEX_FILE": f"{folder}/index"}
-        repository.run("read-tree", *([base] if base else ["--empty"]), env=environment, writes=True)
+        repository.run(*QUIET, "read-tree", *([base] if base else ["--empty"]), env=environment, writes=True)
         listing = rows.encode(errors="surrogateescape")
-        repository.run("update-index", "-z", "--index-info", stdin=listing, env=environment, writes=True)
-        return repository.run("write-tree", env=environment, writes=True).stdout.decode().strip()
+        repository.run(*QUIET, "update-index", "-z", "--index-info", stdin=listing, env=environment, writes=True)
+        return repository.run(*QUIET, "write-tree", env=environment, writes=True).stdout.decode().strip()
 
 
 def store_commit(

@@ -15,6 +15,7 @@ from renderer.engine import next_wakeup
 from renderer.engine.gates import open_gate
 from renderer.engine.replicas import get_current_set_weight
 from renderer.engine.spec import max_traffic_weight
+from renderer.errors import printable
 from renderer.model import CanaryStrategy, ReplicaSet, World, format_time
 from renderer.roles import roles, traffic_weight
 from renderer.tables import text_table
@@ -159,7 +160,7 @@ def _replica_set_info(world: World, replica_set: ReplicaSet) -> ReplicaSetInfo:
 
 def tree_text(info: RolloutInfo, now: datetime, environment: str = "") -> str:
     """Return the tree as text; ``now`` is what ages and delays are counted from."""
-    header = "".join(f"{line.rstrip()}\n" for line in _header(info, now, environment))
+    header = "".join(f"{printable(line.rstrip())}\n" for line in _header(info, now, environment))
     return f"{header}\n{text_table(list(_tree_rows(info, now)))}"
 
 

@@ -40,6 +40,9 @@ BYTE_ORDER_MARK = "\ufeff"
 MAX_NODES = 2_000_000
 """Values in one document after its aliases are expanded: what keeps a small file from filling the memory."""
 
+MAX_BYTES = 16_000_000
+"""Bytes of one file: the definitions of large operators have some megabytes."""
+
 _SHOWN_LEVELS = 8
 _LIKE_JSON = re.compile(r"\s*[{\[]")
 
@@ -60,6 +63,10 @@ def read_text(path: Path, shown: str | None = None, *, keep_mark: bool = False) 
     """
     shown = shown or str(path)
     try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            message = f"has {size:,} bytes, and {MAX_BYTES:,} are the most"
+            raise RollstepError([Finding(shown, 0, 0, "", message, "Kubernetes takes no object of more than 1.5 MB")])
         content = path.read_bytes()
     except OSError as error:
         raise RollstepError([Finding(shown, 0, 0, "", f"cannot be read: {error.strerror}")]) from error

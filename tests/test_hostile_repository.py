@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from renderer.git import Repository
+from renderer.signatures import signer
 from tests.commands import NOON, Checkout
 
 READING = [["render", "--check", "prod/web"], ["plan", "prod/web"], ["status", "prod/web"], ["lint", "environments"]]
@@ -46,3 +48,91 @@ def test_a_marker_that_names_a_file_elsewhere(checkout: Checkout, tmp_path: Path
     assert ".rollstep:" in done.stderr
     assert (target.read_bytes() if target.exists() else b"") == before
     assert (tmp_path / "victim").read_text(encoding="utf-8") == "mine\n"
+
+
+PROGRAMS = (
+    "alias.log",
+    "core.alternateRefsCommand",
+    "core.askPass",
+    "core.editor",
+    "core.fsmonitor",
+    "core.pager",
+    "core.sshCommand",
+    "credential.helper",
+    "diff.external",
+    "diff.x.command",
+    "diff.x.textconv",
+    "filter.x.clean",
+    "filter.x.process",
+    "filter.x.smudge",
+    "gpg.openpgp.program",
+    "gpg.program",
+    "gpg.ssh.defaultKeyCommand",
+    "gpg.ssh.program",
+    "gpg.x509.program",
+    "merge.x.driver",
+    "pager.log",
+    "sequence.editor",
+    "uploadpack.packObjectsHook",
+)
+HOOKS = ("commit-msg", "post-checkout", "post-commit", "post-index-change", "pre-commit", "reference-transaction")
+
+
+def sign(checkout: Checkout) -> None:
+    """Give HEAD a signature, which is none."""
+    head, _, message = checkout.git("cat-file", "commit", "HEAD").partition("\n\n")
+    signature = "gpgsig -----BEGIN PGP SIGNATURE-----\n \n abc\n -----END PGP SIGNATURE-----"
+    (checkout.root / "signed").write_text(f"{head}\n{signature}\n\n{message}", encoding="utf-8")
+    sha = checkout.git("hash-object", "-t", "commit", "-w", "signed")
+    (checkout.root / "signed").unlink()
+    checkout.git("reset", "--quiet", sha.strip())
+
+
+@pytest.mark.parametrize("hooks", ["core.hooksPath", ".git/hooks"])
+def test_reading_runs_nothing_of_a_planted_configuration(checkout: Checkout, tmp_path: Path, hooks: str) -> None:
+    """Nor filters, textconv, pagers, programs for signatures, hooks; and verbs that read change no index."""
+    sign(checkout)
+    ran = tmp_path / "ran"
+
+    def plant(path: Path) -> str:
+        path.write_text(f"#!/bin/sh\necho {path.name} >> {ran}\ncat\n", encoding="utf-8")
+        path.chmod(0o755)
+        return str(path)
+
+    for key in PROGRAMS:
+        checkout.git("config", key, plant(tmp_path / f"program-{key}"))
+    folder = checkout.root / ".git/hooks"
+    if hooks == "core.hooksPath":
+        folder = tmp_path / "hooks"
+        checkout.git("config", "core.hooksPath", str(folder))
+    folder.mkdir(exist_ok=True)
+    for name in HOOKS:
+        plant(folder / name)
+    checkout.git("config", "log.showSignature", "true")
+    (checkout.root / ".git/info").mkdir(exist_ok=True)
+    (checkout.root / ".git/info/attributes").write_text("* filter=x diff=x merge=x\n", encoding="utf-8")
+    checkout.git("log", "-1")
+    checkout.git("update-index", "--refresh")
+    assert {"program-gpg.program", "program-core.fsmonitor"} <= set(ran.read_text().split()), "git runs them"
+    ran.unlink()
+    for verb in READING:
+        checkout.process(*verb)
+        assert not ran.exists(), (verb, ran.read_text(encoding="utf-8"))
+    for judging in (["verify", "HEAD"], ["replay", "HEAD~1.."], ["history", "prod/web"], ["get", "prod/web"]):
+        checkout.run(*judging)
+        assert not ran.exists(), (judging, ran.read_text(encoding="utf-8"))
+    assert signer(Repository.open(checkout.root), "commit", "HEAD") == ()
+    assert not ran.exists(), ran.read_text(encoding="utf-8")
+
+
+def test_the_users_own_program_judges_signatures(
+    checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign(checkout)
+    program = tmp_path / "mine"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\nexit 1\n", encoding="utf-8")
+    program.chmod(0o755)
+    (tmp_path / "config").write_text(f"[gpg]\nprogram = {program}\n", encoding="utf-8")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "config"))
+    assert signer(Repository.open(checkout.root), "commit", "HEAD") == ()
+    assert (tmp_path / "asked").exists()
