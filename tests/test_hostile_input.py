@@ -64,7 +64,7 @@ def test_a_namespace_that_would_escape(checkout: Checkout) -> None:
 
 
 @pytest.mark.parametrize("key", ["output", "templates", "schemas", "environmentsPath"])
-@pytest.mark.parametrize("path", ["../out", "/tmp/out", "a/../../out", "a\\nb"])
+@pytest.mark.parametrize("path", ["../out", "/srv/out", "a/../../out", "a\\nb"])
 def test_a_path_in_the_settings_that_would_escape(checkout: Checkout, key: str, path: str) -> None:
     value = f'["{path}"]' if key == "schemas" else f'"{path}"'
     text = f"{key}: {value}\n" if key == "environmentsPath" else f"apps: {{web: {{{key}: {value}}}}}\n"
