@@ -25,7 +25,7 @@ from renderer.outcome import Outcome, Request, Verb
 from renderer.publication import Publication, outcome_of, uncommitted_sources
 from renderer.push import Pusher, push_on_top, tell_of
 from renderer.race import TRIES, Start, moved_meanwhile, refusal
-from renderer.release import Move, advance, steps_of, wait
+from renderer.release import Move, advance, is_new_release, steps_of, wait
 from renderer.settings import TO_PULL_REQUEST
 from renderer.workspace import (
     Release,
@@ -240,10 +240,11 @@ class Session:
     def _prepare(self, ref: AppRef, verb: Verb, name: str, options: str, now: datetime) -> Outcome:
         release = open_release(self.workspace, ref, now)
         reason = None
-        paused = still_paused(self.repository, release) if name == "advance" else None
+        move = verb(release.world)
+        goes_on = name == "advance" and not (move and is_new_release(move.before, move.after))
+        paused = still_paused(self.repository, release) if goes_on else None
         if paused is not None:
             return Outcome(release, None, reason=paused)
-        move = verb(release.world)
         if move is None:
             reason = wait(release.world)
             if name != "advance" or release.state is None:

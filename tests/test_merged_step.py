@@ -75,3 +75,14 @@ def test_status_needs_no_git(checkout: Checkout) -> None:
     shutil.rmtree(checkout.root / ".git")
     (row,) = checkout.json("status", "prod/web", "--now", BEFORE)
     assert row["message"] == "the pause is over since 2026-03-01T12:10:00Z: `rollstep advance` goes on"
+
+
+def test_a_new_image_does_not_wait_for_the_pause_of_the_old_one(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merge(checkout, monkeypatch, "merge", "--quiet", "--no-ff", "--message=Merge", "step")
+    checkout.edit("environments/prod/web/rollout.yaml", TWO, TWO.replace("2.0.0", "3.0.0"))
+    checkout.commit("Release another image")
+    checkout.run("advance", "prod/web", "--no-validate", "--now", BEFORE)
+    assert checkout.subjects[0].startswith("web (prod): step 1/6, 20% to ")
+    assert checkout.replicas("prod/web")["3.0.0"] == 1
