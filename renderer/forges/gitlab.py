@@ -35,7 +35,7 @@ class GitLab:
             "remove_source_branch": True,
         }
         if proposal.labels:
-            body["labels"] = ",".join(proposal.labels)
+            body["labels"] = list(proposal.labels)
         if proposal.reviewers:
             body["reviewer_ids"] = self._ids(proposal.reviewers)
         return _pull_request(self.client.send("POST", self.requests, body))
@@ -51,7 +51,7 @@ class GitLab:
             body["target_branch"] = proposal.base
         labels = missing(proposal.labels, current.labels)
         if labels:
-            body["add_labels"] = ",".join(labels)
+            body["add_labels"] = list(labels)
         if missing(proposal.reviewers, current.reviewers):
             # The list replaces the one that is there.
             body["reviewer_ids"] = self._ids((*current.reviewers, *missing(proposal.reviewers, current.reviewers)))

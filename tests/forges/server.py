@@ -230,7 +230,7 @@ class ForgeServer:
             return {"id": 1, "body": body["body"]}
         names = {"title": "title", "description": "body", "target_branch": "base"}
         pull |= {ours: body[theirs] for theirs, ours in names.items() if theirs in body}
-        pull["labels"] += [label for key in ("labels", "add_labels") if key in body for label in body[key].split(",")]
+        pull["labels"] += [label for key in ("labels", "add_labels") if key in body for label in body[key]]
         if "reviewer_ids" in body:
             pull["reviewers"] = [name for name, number in self.users.items() if number in body["reviewer_ids"]]
         if body.get("state_event") == "close":
