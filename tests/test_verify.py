@@ -359,7 +359,8 @@ def test_a_command_is_run_only_where_that_is_allowed(copy: Copy) -> None:
     copy.edit(
         "rollstep.yaml",
         "environments:\n",
-        'environments:\n  prod:\n    apps:\n      web: {source: {exec: [./print, "${folder}"]}}\n',
+        "environments:\n  prod:\n    apps:\n      web:\n"
+        '        source: {exec: [./print, "${folder}"], reads: [environments]}\n',
     )
     copy.edit(f"{WEB}/manifests/rollout.yaml", "2.0.0 #", "3.0.0 #")
     copy.commit("Print the manifests")
