@@ -7,13 +7,15 @@ DEVELOPMENT := $(VENV)/.development
 KUBECONFORM := .tools/bin/kubeconform
 ACTIONLINT := .tools/bin/actionlint
 PYTEST := $(PYTHON) -m pytest
+LOCK := .tools/lock
+UV := --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock'
 ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint format bench e2e ordering fields golden clean distclean
+.PHONY: help setup demo test lint format bench e2e ordering lock audit fields golden clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +48,16 @@ e2e: setup ## run the tests on a real control plane with a real router; builds b
 ordering: setup ## try a thousand random releases, and the rest of tests/test_ordering.py to the end (minutes)
 	ROLLSTEP_ORDERING_EXAMPLES=1000 $(PYTEST) -q -n auto tests/test_ordering.py $(ARGS)
 
+lock: $(LOCK)/.installed ## pin all dependencies again, with their hashes, and list what the wheel needs (docs/sbom.cdx.json)
+	$(LOCK)/bin/uv pip compile $(UV) --extra dev --output-file requirements-dev.txt pyproject.toml
+	$(LOCK)/bin/uv pip compile $(UV) --constraint requirements-dev.txt --output-file requirements.txt pyproject.toml
+	$(LOCK)/bin/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --mc-type application \
+		--index-url pkg:pypi --output-reproducible --spec-version 1.6 --output-file docs/sbom.cdx.json 2>/dev/null
+
+audit: $(LOCK)/.installed ## ask PyPI's advisories about all that is pinned; what they do not know is a failure
+	$(LOCK)/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.txt
+	$(LOCK)/bin/pip-audit --strict --disable-pip --require-hashes -r requirements-dev.txt
+
 fields: ## print the tables of Go types and of CRDs again, after a change of versions (needs Go)
 	@command -v go >/dev/null || { echo "This needs Go: the tables are printed from the Go types themselves." >&2; exit 1; }
 	cd renderer/pod_template/generate && go generate
@@ -71,13 +83,20 @@ $(PYTHON):
 	echo "No Python 3.11 or newer with the venv module is on PATH (Debian and Ubuntu: package python3-venv)." >&2; \
 	exit 1
 
-$(RUNTIME): pyproject.toml | $(PYTHON)
-	$(PYTHON) -m pip install --quiet --editable .
+$(RUNTIME): requirements.txt | $(PYTHON)
+	$(PYTHON) -m pip install --quiet --require-hashes -r requirements.txt
 	@touch $@
 
-$(DEVELOPMENT): pyproject.toml | $(PYTHON)
-	$(PYTHON) -m pip install --quiet --editable '.[dev]'
+# The build backend is among the pinned ones, so nothing is installed that has no hash.
+$(DEVELOPMENT): pyproject.toml requirements-dev.txt | $(PYTHON)
+	$(PYTHON) -m pip install --quiet --require-hashes -r requirements-dev.txt
+	$(PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@ $(RUNTIME)
+
+$(LOCK)/.installed: pyproject.toml | $(PYTHON)
+	$(PYTHON) -m venv $(LOCK)
+	$(LOCK)/bin/python -m pip install --quiet '.[lock]'
+	@touch $@
 
 $(KUBECONFORM): renderer/kubeconform/go.mod renderer/kubeconform/go.sum renderer/kubeconform/go-toolchain.txt | $(PYTHON)
 	$(PYTHON) -m renderer.kubeconform.install --to $(@D)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shutil
 import subprocess
@@ -18,6 +19,8 @@ from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 LIBRARIES = {
     "click": "click",
@@ -147,6 +150,43 @@ def test_development_tools_are_pinned(metadata: dict[str, Any]) -> None:
     assert [tool for tool in tools if not re.fullmatch(r"[\w.-]+==[\w.]+", tool)] == []
 
 
+def test_all_that_is_installed_is_pinned_with_hashes(project: Path, metadata: dict[str, Any]) -> None:
+    runtime, development = (pins(project / name) for name in ("requirements.txt", "requirements-dev.txt"))
+    assert runtime.keys() <= development.keys()
+    assert all(runtime[name] == development[name] for name in runtime)
+    groups = metadata["project"]["optional-dependencies"]
+    for needed, found in ((metadata["project"]["dependencies"], runtime), (groups["dev"], development)):
+        for requirement in map(Requirement, needed):
+            version, hashes = found[canonicalize_name(requirement.name)]
+            assert requirement.specifier.contains(version), f"{requirement}: run `make lock`"
+            assert hashes
+    (backend,) = map(Requirement, metadata["build-system"]["requires"])
+    assert backend.specifier.contains(development[backend.name][0])
+
+
+def test_the_wheel_lists_what_it_runs_with(wheel: Path, project: Path) -> None:
+    (told,) = [data for name, data in contents(wheel).items() if name.endswith(".dist-info/sboms/sbom.cdx.json")]
+    listed = {
+        component["name"]: (
+            component["version"],
+            {found["content"] for place in component["externalReferences"] for found in place["hashes"]},
+        )
+        for component in json.loads(told)["components"]
+    }
+    assert listed == pins(project / "requirements.txt"), "run `make lock`"
+
+
+def pins(path: Path) -> dict[str, tuple[str, set[str]]]:
+    """Return the version and the hashes of each package; fail where a line has no hash."""
+    found = {}
+    for line in re.sub(r"\\\n\s*|\s*#.*", " ", path.read_text(encoding="utf-8")).splitlines():
+        if line.strip():
+            pinned = re.match(r"([a-z0-9-]+)==(\S+)(?: ;[^-]*)?((?:\s*--hash=sha256:[0-9a-f]{64})+)\s*$", line)
+            assert pinned, line
+            found[pinned[1]] = pinned[2], set(re.findall("[0-9a-f]{64}", pinned[3]))
+    return found
+
+
 def test_the_installed_command_runs_outside_the_checkout(installed: Path, project: Path, tmp_path: Path) -> None:
     where = run(installed / "bin" / "python", "-c", "import renderer; print(renderer.__file__)", cwd=tmp_path).strip()
     assert Path(where).is_relative_to(installed)
@@ -223,7 +263,8 @@ def test_make_says_that_there_is_no_python(project: Path, tmp_path: Path) -> Non
     make = shutil.which("make")
     assert make
     (tmp_path / "Makefile").write_bytes((project / "Makefile").read_bytes())
-    (tmp_path / "pyproject.toml").touch()
+    for name in ("pyproject.toml", "requirements.txt"):
+        (tmp_path / name).touch()
     environment = {"PATH": str(tmp_path)}
     done = subprocess.run([make, "demo"], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode != 0
