@@ -63,9 +63,11 @@ fields: ## print the tables of Go types and of CRDs again, after a change of ver
 	cd renderer/pod_template/generate && go generate
 	cd renderer/kubeconform/generate && go generate
 
-golden: $(DEVELOPMENT) ## read the corpus of YAML texts with Kubernetes' own parser again (needs Go)
+golden: $(DEVELOPMENT) ## read the corpora with Kubernetes' own parser and the controller's own validation again (needs Go)
 	@command -v go >/dev/null || { echo "This needs Go: the values are those of the Go parser itself." >&2; exit 1; }
 	$(PYTHON) -m tests.yaml_corpus | go run -C tests/data/yaml/generate . | gzip -9 -n > tests/data/yaml/golden.jsonl.gz
+	$(PYTHON) -m tests.rollout_corpus | go run -C tests/data/validation/generate . | gzip -9 -n > tests/data/validation/golden.jsonl.gz
+	$(PYTHON) -m tests.controller_table > docs/rules/controller.md
 
 clean: ## remove what builds and checks leave
 	rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

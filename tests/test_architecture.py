@@ -153,6 +153,7 @@ PURE = {
     "fractions",
     "functools",
     "hashlib",
+    "ipaddress",
     "itertools",
     "json",
     "json.encoder",

@@ -13,9 +13,11 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
+from renderer.check.analyses import check_analyses
 from renderer.check.pod import check_template
 from renderer.check.references import Objects, check_references
 from renderer.check.report import Path, Report
+from renderer.check.router_objects import check_router_objects
 from renderer.check.scaling import check_scaling
 from renderer.check.spec import check_spec
 from renderer.errors import Finding, RollstepError
@@ -44,6 +46,8 @@ def check(
     if not report.at("spec", "workloadRef"):
         check_template(report)
     check_references(report, objects)
+    check_router_objects(report, objects)
+    check_analyses(report, objects)
     _check_unknown(report, controller_version)
     _check_types(report, controller_version)
     check_scaling(report, objects)

@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 
 from renderer.check.report import Path, Report
+from renderer.manifest import field_path
 from renderer.selectors import matches
 
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _QUALIFIED = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
-_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
+OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 SELECTOR: Path = ("spec", "selector")
 
 
@@ -52,29 +53,43 @@ def check_selector(report: Report) -> None:
         return
     if not isinstance(selector, Mapping):
         return
-    expressions = report.items(*SELECTOR, "matchExpressions")
-    if not report.mapping(*SELECTOR, "matchLabels") and not expressions:
+    if not report.mapping(*SELECTOR, "matchLabels") and not report.items(*SELECTOR, "matchExpressions"):
         report.add("RS203", SELECTOR, "an empty selector would select every pod", "name the labels of the pod template")
         return
-    check_labels(report, (*SELECTOR, "matchLabels"), "spec.selector.matchLabels")
-    right = [_check_expression(report, index) for index in range(len(expressions))]
-    if all(right):
+    before = len(report.findings)
+    check_label_selector(report, SELECTOR, "RS203")
+    expressions = report.items(*SELECTOR, "matchExpressions")
+    if len(report.findings) == before and all(isinstance(item, Mapping) for item in expressions):
         _check_match(report)
 
 
-def _check_expression(report: Report, index: int) -> bool:
-    path: Path = (*SELECTOR, "matchExpressions", index)
+def check_label_selector(report: Report, path: Path, code: str) -> None:
+    """Report what is wrong with a selector of labels at ``path``, by the rule ``code``."""
+    check_labels(report, (*path, "matchLabels"), field_path((*path, "matchLabels")))
+    for index, item in enumerate(report.items(*path, "matchExpressions")):
+        if isinstance(item, Mapping):
+            check_requirement(report, (*path, "matchExpressions", index), code)
+
+
+def check_requirement(
+    report: Report, path: Path, code: str, *, of_nodes: bool = False, judge_values: bool = True
+) -> None:
+    """Report what is wrong with one expression of a selector, of labels or ``of_nodes``."""
     operator, values = report.at(*path, "operator"), report.items(*path, "values")
-    before = len(report.findings)
-    if operator not in _OPERATORS:
-        report.add("RS203", (*path, "operator"), f"expected one of {', '.join(_OPERATORS)}, found {operator}")
+    operators = (*OPERATORS, "Gt", "Lt") if of_nodes else OPERATORS
+    if operator not in operators:
+        report.add(code, (*path, "operator"), f"expected one of {', '.join(operators)}, found {operator}")
     elif operator in ("In", "NotIn") and not values:
-        report.add("RS203", (*path, "values"), f"required with the operator {operator}")
+        report.add(code, (*path, "values"), f"required with the operator {operator}")
     elif operator in ("Exists", "DoesNotExist") and values:
-        report.add("RS203", (*path, "values"), f"not allowed with the operator {operator}")
+        report.add(code, (*path, "values"), f"not allowed with the operator {operator}")
+    elif operator in ("Gt", "Lt") and len(values) != 1:
+        report.add(code, (*path, "values"), f"the operator {operator} takes one value, found {len(values)}")
     if not is_qualified_name(report.text(*path, "key")):
-        report.add("RS203", (*path, "key"), f"expected a label, found {report.at(*path, 'key')!r}")
-    return len(report.findings) == before
+        report.add(code, (*path, "key"), f"expected a label, found {report.at(*path, 'key')!r}")
+    for index, value in enumerate(values if judge_values else ()):
+        if isinstance(value, str) and not is_label_value(value):
+            report.add(code, (*path, "values", index), f'"{value}" is no value of a label')
 
 
 def _check_match(report: Report) -> None:

@@ -6,18 +6,18 @@ The rules are those of Kubernetes v1.34 (``pkg/apis/core/validation`` and ``Vali
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Mapping
 
+from renderer.check.judges import is_port_name
 from renderer.check.labels import check_labels, is_dns_label, is_qualified_name
+from renderer.check.pod_choices import check_choices
+from renderer.check.pod_fields import check_fields
 from renderer.check.report import Path, Report
+from renderer.check.scheduling import check_scheduling
 
 TEMPLATE: Path = ("spec", "template")
 POD: Path = (*TEMPLATE, "spec")
-PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 PROTOCOLS = ("TCP", "UDP", "SCTP")
-_QUANTITY = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?")
-_PORT_NAME = re.compile(r"(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?")
 
 
 def check_template(report: Report) -> None:
@@ -45,6 +45,9 @@ def check_template(report: Report) -> None:
         for index, container in enumerate(report.items(*POD, key)):
             if isinstance(container, Mapping):
                 _check_container(report, (*POD, key, index), volumes)
+    check_fields(report, POD)
+    check_choices(report, POD)
+    check_scheduling(report, POD)
 
 
 def _names(report: Report, path: Path, what: str, taken: Container[str] = ()) -> set[str]:
@@ -69,15 +72,8 @@ def _names(report: Report, path: Path, what: str, taken: Container[str] = ()) ->
 def _check_container(report: Report, path: Path, volumes: set[str]) -> None:
     if not report.text(*path, "image").strip():
         report.add("RS210", (*path, "image"), "required: every container has an image")
-    policy = report.at(*path, "imagePullPolicy")
-    if policy not in (None, "", *PULL_POLICIES):
-        report.add("RS214", (*path, "imagePullPolicy"), f"{policy} is none of {', '.join(PULL_POLICIES)}")
     _check_ports(report, (*path, "ports"))
-    for index, variable in enumerate(report.items(*path, "env")):
-        if isinstance(variable, Mapping) and not variable.get("name"):
-            report.add("RS210", (*path, "env", index, "name"), "required: every variable has a name")
     _check_mounts(report, (*path, "volumeMounts"), volumes)
-    _check_resources(report, (*path, "resources"))
 
 
 def _check_ports(report: Report, path: Path) -> None:
@@ -85,7 +81,7 @@ def _check_ports(report: Report, path: Path) -> None:
     for index in range(len(report.items(*path))):
         at = (*path, index)
         name, port = report.text(*at, "name"), report.integer(*at, "containerPort")
-        if name and not (len(name) <= 15 and _PORT_NAME.fullmatch(name)):
+        if name and not is_port_name(name):
             report.add(
                 "RS211", (*at, "name"), f'"{name}" is no name: expected up to 15 lower case letters, digits and -'
             )
@@ -116,12 +112,3 @@ def _check_mounts(report: Report, path: Path, volumes: set[str]) -> None:
         elif mount_path in mount_paths:
             report.add("RS212", (*at, "mountPath"), f"{mount_path} is taken by another mount")
         mount_paths.add(mount_path)
-
-
-def _check_resources(report: Report, path: Path) -> None:
-    for kind in ("limits", "requests"):
-        for name, value in report.mapping(*path, kind).items():
-            if isinstance(value, str) and not _QUANTITY.fullmatch(value):
-                report.add("RS401", (*path, kind, name), f'"{value}" is no quantity such as 500m, 2 or 128Mi')
-            elif str(value).startswith("-"):
-                report.add("RS217", (*path, kind, name), f"{value} is negative")

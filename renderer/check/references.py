@@ -72,7 +72,7 @@ def check_references(report: Report, objects: Objects) -> None:
         if ingress is not None:
             _check_ingress(report, path, ingress)
     _check_routes(report, objects)
-    for path in _analyses(report):
+    for path in analyses(report):
         for index, reference in enumerate(report.items(*path, "templates")):
             name = part_of(reference, ("templateName",))
             # A template of the whole cluster is hardly ever among an app's own manifests.
@@ -202,7 +202,8 @@ def backends(ingress: Manifest) -> Iterator[str]:
                 yield name
 
 
-def _analyses(report: Report) -> Iterator[Path]:
+def analyses(report: Report) -> Iterator[Path]:
+    """Yield where each analysis of the Rollout stands."""
     for index in range(len(report.items(*CANARY, "steps"))):
         yield (*CANARY, "steps", index, "analysis")
     yield (*CANARY, "analysis")

@@ -13,6 +13,7 @@ ROUTING: Path = (*CANARY, "trafficRouting")
 
 NEED_SERVICES = ("alb", "istio", "smi", "apisix", "ambassador", "nginx", "appMesh", "traefik")
 HEADER_ROUTERS = ("istio", "alb", "apisix", "plugins")
+EXPERIMENT_ROUTERS = ("smi", "alb", "istio", "plugins")
 ROUTE_STEPS = {"setHeaderRoute": HEADER_ROUTERS, "setMirrorRoute": ("istio",)}
 """The routers that know a step; the others do nothing at it, and say nothing of it (argo-rollouts#2830)."""
 IGNORED_ROUTES = "ignored-routes"
@@ -89,9 +90,11 @@ def _check_settings(report: Report) -> None:
     else:
         _check_max_weight(report, weight)
     if report.at(*ROUTING, "nginx") is not None:
-        _check_one_of_ingresses(report, "nginx", "stableIngress", "stableIngresses")
+        _check_one_of(report, "nginx", "stableIngress", "stableIngresses")
     if report.at(*ROUTING, "alb") is not None:
-        _check_one_of_ingresses(report, "alb", "ingress", "ingresses")
+        _check_one_of(report, "alb", "ingress", "ingresses")
+    if report.at(*ROUTING, "istio") is not None:
+        _check_one_of(report, "istio", "virtualService", "virtualServices")
 
 
 def _check_max_weight(report: Report, path: Path) -> None:
@@ -103,25 +106,35 @@ def _check_max_weight(report: Report, path: Path) -> None:
         report.add("RS412", path, message, "write weights out of 100, or release with one of the routers")
 
 
-def _check_one_of_ingresses(report: Report, router: str, one: str, several: str) -> None:
-    has_one, has_several = bool(report.text(*ROUTING, router, one)), report.at(*ROUTING, router, several) is not None
+def _check_one_of(report: Report, router: str, one: str, several: str) -> None:
+    has_one, has_several = (report.at(*ROUTING, router, key) not in (None, "") for key in (one, several))
     if has_one == has_several:
         found = "both" if has_one else "neither"
         report.add("RS229", (*ROUTING, router), f"expected either {one} or {several}, found {found}")
 
 
+def check_experiment_weights(report: Report, step: Path, field: str) -> None:
+    """Report the weights of an experiment's templates where no router can give them."""
+    given = {router: report.at(*ROUTING, router) for router in EXPERIMENT_ROUTERS}
+    able = [router for router, body in given.items() if body is not None and (body or router != "plugins")]
+    for index in range(len(report.items(*step, "experiment", "templates"))):
+        path = (*step, "experiment", "templates", index, "weight")
+        if report.at(*path) is not None and not able:
+            name = f"{field}.experiment.templates[{index}].weight"
+            report.add("RS237", path, f"requires one of the routers {', '.join(EXPERIMENT_ROUTERS)}", field=name)
+
+
 def check_route(report: Report, step: Path, kind: str, field: str) -> None:
     """Report what is wrong with a header or mirror route (``kind``); ``field`` is the controller's path of the step."""
     path, field = (*step, kind), f"{field}.{kind}"
-    if not _check_routers(report, path, kind, field):
-        return
+    known = _check_routers(report, path, kind, field)
     name, managed = report.text(*path, "name"), report.at(*ROUTING, "managedRoutes")
-    if managed is None:
+    if report.at(*ROUTING) is not None and managed is None:
         message = f"required: {kind} names a route of it"
         report.add("RS235", (*ROUTING, "managedRoutes"), message, field="spec.strategy.trafficRouting.managedRoutes")
-    elif name not in [route.get("name") for route in managed if isinstance(route, Mapping)]:
+    elif managed is not None and name not in [route.get("name") for route in managed if isinstance(route, Mapping)]:
         report.add("RS235", path, f'trafficRouting.managedRoutes has no route "{name}"', field=field)
-    for index in range(len(report.items(*path, "match"))):
+    for index in range(len(report.items(*path, "match")) if known or kind == "setMirrorRoute" else 0):
         for key in ("headerValue",) if kind == "setHeaderRoute" else ("method", "path"):
             value = report.at(*path, "match", index, key)
             if value is None and kind == "setMirrorRoute":

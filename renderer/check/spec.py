@@ -7,9 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from renderer.check.judges import subscript
 from renderer.check.labels import DNS_SUBDOMAIN, check_selector
 from renderer.check.report import Path, Report
-from renderer.check.routing import CANARY, ROUTING, check_route, check_routing
+from renderer.check.routing import CANARY, ROUTING, check_experiment_weights, check_route, check_routing
 from renderer.rollout_spec import DEFAULT_MAX_SURGE, DEFAULT_MAX_UNAVAILABLE, STEP_KINDS, RolloutPause
 
 STRATEGY: Path = ("spec", "strategy")
@@ -31,6 +32,7 @@ NOT_NEGATIVE: tuple[Path, ...] = (
     (*BLUE_GREEN, "scaleDownDelaySeconds"),
 )
 _HASH_LENGTH = len("-6f8d7c9b5d")
+_METADATA = re.compile(r"metadata\.(name|namespace|uid|(labels|annotations)(\['.*'\])?)")
 _PERCENT = re.compile(r"[0-9]+%")
 
 
@@ -131,7 +133,7 @@ def _check_share(report: Report, path: Path, default: str = "0", most: int | Non
         value = int(value)
     if isinstance(value, str):
         report.add("RS402", path, f'"{value}" is neither a number nor a percentage such as 25%')
-        return None
+        return 0  # what the controller takes it for
     if not isinstance(value, int) or isinstance(value, bool):
         return None
     if value < 0:
@@ -160,6 +162,24 @@ def _check_step(report: Report, index: int, step: Mapping[str, Any]) -> None:
     for kind in ("setHeaderRoute", "setMirrorRoute"):
         if report.at(*path, kind) is not None:
             check_route(report, path, kind, field)
+    check_experiment_weights(report, path, field)
+    _check_arguments(report, path, field)
+
+
+def _check_arguments(report: Report, step: Path, field: str) -> None:
+    """Report arguments of a step's analyses that show what a Rollout's metadata do not have."""
+    analyses: list[Path] = [(*step, "analysis")]
+    analyses += [
+        (*step, "experiment", "analyses", i) for i in range(len(report.items(*step, "experiment", "analyses")))
+    ]
+    for analysis in analyses:
+        for index in range(len(report.items(*analysis, "args"))):
+            path = (*analysis, "args", index, "valueFrom", "fieldRef", "fieldPath")
+            shown = report.text(*path)
+            if shown.startswith("metadata") and (not _METADATA.fullmatch(shown) or subscript(shown)):
+                expected = "metadata.name, namespace, uid, labels, annotations"
+                message = f'"{shown}" is no metadata of a Rollout: expected {expected}'
+                report.add("RS240", path, message, field=f"{field}.analyses")
 
 
 def _check_canary_scale(report: Report, path: Path) -> None:

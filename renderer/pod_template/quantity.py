@@ -6,6 +6,7 @@ Source: ``ParseQuantity`` and ``CanonicalizeBytes`` of k8s.io/apimachinery v0.34
 from __future__ import annotations
 
 import re
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from functools import lru_cache
 
 DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
@@ -22,6 +23,7 @@ BINARY_DIGITS = 14
 """Numbers of so many digits are read as an int64 and may keep their spelling; longer ones become a big decimal."""
 
 _QUANTITY = re.compile(r"([+-]?)0*([0-9]*)(?:\.([0-9]*))?([eEinumkKMGTP]*[+-]?[0-9]*)", re.ASCII)
+_EXACT = Context(prec=200, Emax=MAX_EMAX, Emin=MIN_EMIN)
 _EXPONENT = re.compile(r"[eE]([+-]?[0-9]+)", re.ASCII)
 _SPACES = " \x85\xa0\u1680\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 """What Kubernetes trims.  Tabs and line ends it sees in their JSON spelling, as a backslash, and refuses."""
@@ -60,6 +62,15 @@ def canonical_quantity(text: str) -> str:
     if power < NANO:
         amount, power = _round_up(amount, NANO - power), NANO
     return ("-" if negative else "") + _spelled(amount, power, binary, scientific)
+
+
+def amount_of(text: str) -> Decimal:
+    """Return what the quantity ``text`` comes to; raise ValueError for what is none."""
+    match = _QUANTITY.fullmatch(canonical_quantity(text))
+    assert match is not None, text
+    binary, exponent, _ = _suffix(match[4])
+    number = Decimal(f"{match[1]}{match[2] or '0'}.{match[3] or '0'}")
+    return _EXACT.multiply(number, 2**exponent) if binary else number.scaleb(exponent, _EXACT)
 
 
 def _suffix(suffix: str) -> tuple[bool, int, bool]:

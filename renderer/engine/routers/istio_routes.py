@@ -70,7 +70,7 @@ def weighted(
 
     ``additional`` are the Services of an experiment.
     """
-    _check(shares, names, field)
+    check_shares(shares, names, field)
     others = {item.service_name: item.weight for item in additional}
     rest = 100 - weight - sum(others.values())
     rest -= sum(int(share.get("weight", 0)) for share in shares if _subset(share) in names.additional_subsets)
@@ -96,7 +96,8 @@ def _with_weight(share: Body, now: int, weight: int) -> Body:
     return share if now == weight else {**share, "weight": weight}
 
 
-def _check(shares: Sequence[Body], names: Destinations, field: str) -> None:
+def check_shares(shares: Sequence[Body], names: Destinations, field: str) -> None:
+    """Raise RollstepError where the destinations of a route lack the stable or the canary one."""
     subsets, hosts = {_subset(share) for share in shares}, {_host(share) for share in shares}
     if names.has_rule:
         for role, subset in (("Canary", names.canary_subset), ("Stable", names.stable_subset)):

@@ -148,4 +148,27 @@ RULES = (
         "the user's with that name would be replaced, and then removed. Judged in apps of rollstep.",
         "Give the experiment's Service another name.",
     ),
+    Rule(
+        "RS319",
+        "error",
+        "A VirtualService that cannot carry the weights",
+        "The routes that get weights have the stable and the canary Service, or the two subsets, as destinations, and "
+        "where there are several routes the Rollout names those.",
+        "Add the destination, or name the routes in virtualService.routes, tlsRoutes or tcpRoutes.",
+    ),
+    Rule(
+        "RS320",
+        "error",
+        "A router's object that cannot carry the weights",
+        "A Mapping of Ambassador has no weight of its own; each route of an App Mesh VirtualRouter has two targets.",
+        "Take the weight out, or give the route its two targets.",
+    ),
+    Rule(
+        "RS321",
+        "error",
+        "An analysis that cannot be run",
+        "Its templates need a value for each argument, metrics with names of their own, and, but for one in the "
+        "background, an end: an interval goes with a count.",
+        "Mend what the message names, in the Rollout's args or in the template.",
+    ),
 )

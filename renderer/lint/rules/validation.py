@@ -53,6 +53,18 @@ RULES = tuple(
             "Take one of them out.",
         ),
         (
+            "RS208",
+            "A path that leads out of its volume",
+            "Paths of files, of mounts within a volume and of host paths have no `..`; all but the last are relative.",
+            "Write the path without `..` and without a slash at its beginning.",
+        ),
+        (
+            "RS209",
+            "A place for pods that is none",
+            "Affinities, tolerations, spread constraints and node selectors are made of labels, operators and weights.",
+            "Mend what the message names.",
+        ),
+        (
             "RS210",
             "What every container needs",
             "A pod has at least one container; each has a name and an image, each of its variables a name.",
@@ -99,6 +111,18 @@ RULES = tuple(
             "A quantity below 0",
             "Nothing can be requested or limited to less than nothing.",
             "Write 0 or more.",
+        ),
+        (
+            "RS218",
+            "A number out of range",
+            "Thresholds and seconds of probes, users, groups, file modes and lifetimes of tokens have bounds.",
+            "Write a number within them.",
+        ),
+        (
+            "RS219",
+            "Not exactly one of several",
+            "A volume, a variable's source, a probe and a hook are one kind of thing each, and show what a pod has.",
+            "Give exactly one, and one that there is.",
         ),
         (
             "RS220",
@@ -201,6 +225,30 @@ RULES = tuple(
             "A match without exactly one value",
             "A match is exact, regex or prefix; alb has exact alone.",
             "Give exactly one of them.",
+        ),
+        (
+            "RS237",
+            "A weight of an experiment that no router gives",
+            "smi, alb, istio and plugins send a share of the traffic to an experiment; the others cannot.",
+            "Take the weight out, or use such a router.",
+        ),
+        (
+            "RS238",
+            "An address or domain that is none",
+            "Name servers and hostAliases are IP addresses, domains DNS names, and a pod has up to 3 name servers.",
+            "Mend the address or name.",
+        ),
+        (
+            "RS239",
+            "More requested than the limit",
+            "A container never gets more than its limit; of huge pages and devices it requests just as much.",
+            "Raise the limit or lower the request.",
+        ),
+        (
+            "RS240",
+            "An argument of what no Rollout's metadata have",
+            "fieldRef of an analysis's argument shows metadata.name, namespace, uid, labels or annotations.",
+            "Name one of them.",
         ),
     )
 )
