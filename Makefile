@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint format bench e2e ordering lock audit fields golden clean distclean
+.PHONY: help setup demo test lint format bench profile e2e ordering lock audit fields golden clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -39,8 +39,11 @@ format: $(DEVELOPMENT) ## format the code, and mend what ruff can mend
 	$(VENV)/bin/ruff check --fix-only --quiet .
 	$(VENV)/bin/ruff format --quiet .
 
-bench: setup ## measure rollstep beside its peers, which are built at first (BENCH=full has large fleets; ARGS=cold_start)
+bench: setup ## measure rollstep beside its peers, which are built at first (BENCH=full: large fleets; ARGS=cold_start)
 	$(PYTHON) -m tests.bench.run $(ARGS)
+
+profile: $(DEVELOPMENT) ## show where a cold start and a fleet run spend their time (ARGS="--apps 1000")
+	@env -u PYTHONDONTWRITEBYTECODE $(PYTHON) -m tests.bench.profile $(ARGS)
 
 e2e: setup ## run the tests on a real control plane with a real router; builds both at first
 	$(PYTHON) -m tests.e2e.run $(ARGS)

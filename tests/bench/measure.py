@@ -1,14 +1,14 @@
-"""Rows of the table: two commands that take turns in one run, and what their times come to."""
+"""Rows of the table: commands that take turns in one run, and what their times come to."""
 
 from __future__ import annotations
 
-import resource
+import math
 import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 
 from tests.bench import peers
 
@@ -17,45 +17,73 @@ Step = Callable[[], object]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What was measured: seconds of the peer and of rollstep, and the ratio of both that is allowed."""
+    """What was measured of rollstep beside a peer: seconds of both by turns, and the ratio that is allowed.
+
+    ``limit`` is what keeps it above its bound, told where it is above.
+    """
 
     what: str
     peer: str
     bound: float
     peer_seconds: Sequence[float]
     own_seconds: Sequence[float]
+    limit: str = ""
 
     @property
-    def ratio(self) -> float:
-        return median(self.own_seconds) / median(self.peer_seconds)
+    def ratios(self) -> list[float]:
+        """The ratio of each turn, smallest first: what slows a machine down for a while slows both of a turn."""
+        return sorted(own / peer for own, peer in zip(self.own_seconds, self.peer_seconds, strict=True))
 
     @property
     def is_met(self) -> bool:
-        return self.ratio <= self.bound
+        return median(self.ratios) <= self.bound
 
     def cells(self) -> list[str]:
+        ratios = self.ratios
         return [
             self.what,
             _told(self.own_seconds),
             f"{self.peer}: {_told(self.peer_seconds)}",
-            f"{self.ratio:.2f}",
+            f"{median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}, {len(ratios)} turns)",
             f"{self.bound:g}",
             "yes" if self.is_met else "**no**",
         ]
 
 
-HEAD = ["what", "rollstep (fastest to slowest)", "beside", "ratio", "bound", "met"]
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What was measured of rollstep alone, and its bound: at most that, or at least where ``at_least``."""
+
+    what: str
+    value: float
+    bound: float
+    told: str
+    at_least: bool = False
+    limit: str = ""
+
+    @property
+    def is_met(self) -> bool:
+        return self.value >= self.bound if self.at_least else self.value <= self.bound
+
+    def cells(self) -> list[str]:
+        bound = f"{'at least' if self.at_least else 'at most'} {self.bound:,g}"
+        return [self.what, self.told, bound, "yes" if self.is_met else "**no**"]
+
+
+ROWS = ["what", "rollstep: median (fastest to slowest)", "beside", "ratio: median (spread)", "at most", "met"]
+FIGURES = ["what", "found", "bound", "met"]
 
 
 def _told(seconds: Sequence[float]) -> str:
     found = sorted(seconds)
-    unit, factor = ("ms", 1000) if found[-1] < 10 else ("s", 1)
-    return f"{median(found) * factor:.0f} {unit} ({found[0] * factor:.0f} to {found[-1] * factor:.0f})"
+    if found[-1] < 10:
+        return f"{median(found) * 1000:,.0f} ms ({found[0] * 1000:,.0f} to {found[-1] * 1000:,.0f})"
+    return f"{median(found):.1f} s ({found[0]:.1f} to {found[-1]:.1f})"
 
 
-def table(rows: Sequence[Row]) -> str:
-    """Return the rows as a table in Markdown."""
-    lines = [HEAD, ["---"] * len(HEAD), *(row.cells() for row in rows)]
+def table(head: Sequence[str], found: Sequence[Row] | Sequence[Figure]) -> str:
+    """Return rows or figures as a table in Markdown."""
+    lines = [head, ["---"] * len(head), *(each.cells() for each in found)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -81,21 +109,20 @@ def seconds(step: Step) -> float:
     return time.perf_counter() - begun
 
 
-def compare(
-    what: str, bound: float, peer: tuple[str, Step], own: Step, *, times: int, prepare: Step | None = None
-) -> Row:
-    """Let the peer and rollstep take turns; ``prepare`` goes before each of rollstep's, and is not counted."""
-    peer_seconds, own_seconds = [], []
+def turns(times: int, *steps: tuple[Step | None, Step]) -> list[list[float]]:
+    """Let all steps take turns and return the seconds of each; what stands before a step makes it ready, uncounted."""
+    found: list[list[float]] = [[] for _ in steps]
     for _ in range(times):
-        peer_seconds.append(seconds(peer[1]))
-        if prepare is not None:
-            prepare()
-        own_seconds.append(seconds(own))
-    row = Row(what, peer[0], bound, peer_seconds, own_seconds)
-    print(" | ".join(row.cells()), flush=True)
-    return row
+        for (prepare, step), taken in zip(steps, found, strict=True):
+            if prepare is not None:
+                prepare()
+            taken.append(seconds(step))
+    return found
 
 
-def peak_megabytes() -> float:
-    """Return the memory that the largest child so far has had."""
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+def exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
+    """Return the power of the size that ``values`` grow with: the slope of least squares through their logarithms."""
+    x, y = [math.log(size) for size in sizes], [math.log(value) for value in values]
+    middle_x, middle_y = fmean(x), fmean(y)
+    along = sum((each - middle_x) * (other - middle_y) for each, other in zip(x, y, strict=True))
+    return along / sum((each - middle_x) ** 2 for each in x)

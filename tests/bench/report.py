@@ -1,0 +1,88 @@
+"""The tables with what they were measured on, for a terminal and as a page of the documentation."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+from renderer.kubeconform.install import kubeconform_version
+from tests.bench import peers
+from tests.bench.measure import FIGURES, ROWS, Figure, Row, table
+from tests.bench.place import Place
+
+PAGE = """\
+# How fast it is
+
+Written by `make bench ARGS="--markdown docs/performance.md"` {how}on {date}. Each row is rollstep and what it is
+measured beside, by turns in one run: the ratio counts, not the milliseconds, which depend on the machine and on what
+else it does. `make bench` fails where the median is above its bound. Validation has a row of its own, since it is the
+work of kubeconform.
+
+Measured on: {machine}.
+
+Versions: {versions}.
+
+{tables}
+Memory is that of all processes of a command together, each with its share of the pages that several have (`Pss` in
+Linux' `smaps_rollup`, every 20 ms), or the kernel's own peak of the largest of them, whichever is more.
+
+`make profile` shows where a cold start and a fleet run spend their time.
+"""
+
+
+def versions() -> str:
+    """Return the versions of rollstep's interpreter, of git and of the peers."""
+    git = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True).stdout.split()[2]
+    told = {name: peers.version(name) for name in peers.PACKAGES} | {"kubeconform": kubeconform_version()}
+    return ", ".join(
+        [f"Python {platform.python_version()}", f"git {git}", *(f"{name} {v}" for name, v in told.items())]
+    )
+
+
+def machine() -> str:
+    """Return what the machine is, and how busy it was with other work."""
+    found = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    memory = [int(line.split()[1]) / 1024**2 for line in _lines("/proc/meminfo") if line.startswith("MemTotal")]
+    parts = [f"{platform.system()} {platform.machine()}", f"{os.cpu_count()} CPUs{f' ({found[0]})' if found else ''}"]
+    parts += [f"{each:.0f} GB of memory" for each in memory]
+    return ", ".join([*parts, f"load of the last 15 minutes at the end of the run {os.getloadavg()[2]:.1f}"])
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+
+
+def tables(place: Place) -> str:
+    """Return all tables, what is above its bound and why, and what was left out."""
+    parts = [table(ROWS, place.rows)] if place.rows else []
+    parts += [table(FIGURES, place.figures)] if place.figures else []
+    above = [*missed(place)]
+    if above:
+        parts.append("Above its bound:\n\n" + "".join(f"- {_above(each)}\n" for each in above))
+    if place.left_out:
+        parts.append("Left out of a quick run:\n\n" + "".join(f"- {each}\n" for each in place.left_out))
+    return "\n".join(parts)
+
+
+def _above(found: Row | Figure) -> str:
+    beside = f", beside {found.peer}" if isinstance(found, Row) else ""
+    return f"{found.what}{beside}{f': {found.limit}' if found.limit else ''}"
+
+
+def missed(place: Place) -> list[Row | Figure]:
+    """Return what is above its bound."""
+    found: list[Row | Figure] = [*place.rows, *place.figures]
+    return [each for each in found if not each.is_met]
+
+
+def page(place: Place) -> str:
+    """Return the page of the documentation."""
+    how = "with `BENCH=full` " if place.full else ""
+    date = datetime.now(UTC).date().isoformat()
+    return PAGE.format(how=how, date=date, machine=machine(), versions=versions(), tables=tables(place))
