@@ -21,6 +21,7 @@ from renderer.lint.context import ROLLOUT, kind_of, place_of
 from renderer.lint.linted import Linted
 from renderer.manifest import Manifest, field_path
 from renderer.objects import in_namespace, read_objects
+from renderer.sealed import without_signature
 from renderer.settings import AppSettings, Settings
 from renderer.sources import KUSTOMIZATIONS, PLAIN, SourceText, manifest_files, read_sources
 from renderer.workspace import Workspace
@@ -47,6 +48,8 @@ class _Reading:
     findings: list[Finding] = field(default_factory=list)
     comments: list[Comment] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    schemas: dict[tuple[str, tuple[Path, ...]], Path] = field(default_factory=dict)
+    """Folders with the schemas of Kubernetes versions and of the user's, which take a while to find."""
 
     def add(self, texts: Sequence[SourceText], ref: AppRef | None, settings: AppSettings, *, complete: bool) -> None:
         """Read the manifests of a group; what cannot be read becomes findings."""
@@ -61,9 +64,24 @@ class _Reading:
             complete = complete and not findings
             manifests += [in_namespace(item.manifest, settings.namespace) for item in loaded]
             self._look_at(text)
-        self.findings += _without_rollouts(_schema_findings(whole, settings), manifests)
+        self.findings += _without_rollouts(self._schema_findings(whole, settings), manifests)
         names = ("", "") if ref is None else (ref.name, ref.environment)
         self.groups.append(Group(tuple(manifests), *names, settings.controller_version, complete, settings.allow))
+
+    def _schema_findings(self, files: Mapping[str, str], settings: AppSettings) -> list[Finding]:
+        """Return what the schemas refuse; kinds that there is none of are not judged."""
+        if not files:
+            return []
+        # The built-in validator needs no program, names fields, and comes to the same verdicts as kubeconform.
+        from renderer.kubeconform.builtin import check
+        from renderer.kubeconform.schemas import schema_folder
+
+        key = settings.kubernetes_version, tuple(settings.schemas)
+        if key not in self.schemas:
+            self.schemas[key] = schema_folder(settings.kubernetes_version, own=settings.schemas)
+        own = {name: without_signature(text) for name, text in files.items()}
+        findings = (finding for document in check(own, self.schemas[key]) for finding in document.findings)
+        return [replace(finding, code="RS105") for finding in findings]
 
     def _look_at(self, text: SourceText) -> None:
         from renderer.lint_text import look_at_text
@@ -220,17 +238,6 @@ def _manifests_in(folder: Path, workspace: Workspace, apps: Sequence[AppRef]) ->
                 continue
             if _API_VERSION.search(path.read_bytes().decode(errors="replace")):
                 yield path
-
-
-def _schema_findings(files: Mapping[str, str], settings: AppSettings) -> list[Finding]:
-    """Return what the schemas refuse; kinds that there is none of are not judged."""
-    if not files:
-        return []
-    from renderer.validate import validate
-
-    # The built-in validator needs no program, names fields, and comes to the same verdicts as kubeconform.
-    validation = validate(files, settings.kubernetes_version, own=settings.schemas, kubeconform="built-in")
-    return [replace(finding, code="RS105") for finding in validation.findings]
 
 
 def _without_rollouts(findings: Sequence[Finding], manifests: Sequence[Manifest]) -> Iterator[Finding]:

@@ -133,22 +133,25 @@ def _differ(one: Subject, other: Subject) -> bool:
 
 def canary_services_in_use(context: Context) -> Iterator[Finding]:
     """Find Ingresses that send requests to a canary Service past the router's weight."""
-    users = [(group, _ingresses_by_service(group)) for group in context.groups]
+    users: dict[object, dict[str, list[tuple[Group, Manifest]]]] = {}
+    for group in context.groups:
+        by_service = users.setdefault(_world(group), {})
+        for name, found in _ingresses_by_service(group).items():
+            by_service.setdefault(name, []).extend((group, ingress) for ingress in found)
     for subject in context.subjects():
         service = subject.text(*CANARY, "canaryService")
         if not service or subject.at(*ROUTING) is None:
             continue
         routed = {name for _, name in ingresses(subject)}
-        for group, by_service in users:
-            for ingress in by_service.get(service, ()) if _are_together(group, subject.group) else ():
-                nearest = group is not subject.group or subject.named(INGRESS, ingress.name) is ingress
-                if nearest and is_beside(ingress, subject.rollout) and ingress.name not in routed:
-                    message = (
-                        f'Ingress "{ingress.name}" sends requests to the canary Service "{service}" of the Rollout '
-                        f"{subject.rollout.name}, whatever its weight is"
-                    )
-                    hint = "send them to a Service of its own, or ignore this where it is meant for a preview"
-                    yield finding_at(ingress, ("spec", "rules"), message, hint)
+        for group, ingress in users[_world(subject.group)].get(service, ()):
+            nearest = group is not subject.group or subject.named(INGRESS, ingress.name) is ingress
+            if nearest and is_beside(ingress, subject.rollout) and ingress.name not in routed:
+                message = (
+                    f'Ingress "{ingress.name}" sends requests to the canary Service "{service}" of the Rollout '
+                    f"{subject.rollout.name}, whatever its weight is"
+                )
+                hint = "send them to a Service of its own, or ignore this where it is meant for a preview"
+                yield finding_at(ingress, ("spec", "rules"), message, hint)
 
 
 def _ingresses_by_service(group: Group) -> dict[str, list[Manifest]]:
@@ -161,9 +164,9 @@ def _ingresses_by_service(group: Group) -> dict[str, list[Manifest]]:
     return found
 
 
-def _are_together(one: Group, other: Group) -> bool:
-    """Tell whether two groups are one, or two apps of an environment."""
-    return one is other or bool(one.app and other.app and one.environment == other.environment)
+def _world(group: Group) -> object:
+    """Return what two groups have in common that are two apps of an environment, or are one."""
+    return group.environment if group.app else id(group)
 
 
 def _is_canary_ingress(ingress: Manifest) -> bool:

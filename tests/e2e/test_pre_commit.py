@@ -97,3 +97,20 @@ def test_what_has_nothing_to_do_with_a_release_runs_no_hook(checkout: Checkout) 
     done = commit(checkout)
     assert done.returncode == 0
     assert done.stderr.count("no files to check") == 2
+
+
+def test_a_mistake_is_found_before_it_is_committed(checkout: Checkout) -> None:
+    config = checkout.root / ".pre-commit-config.yaml"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace("[{id: rollstep-render}, {id: rollstep-check}]", "[{id: rollstep-lint}]"))
+    checkout.git("commit", "--quiet", "--all", "--message=Lint alone")
+    head = checkout.head
+    checkout.edit("environments/prod/web/rollout.yaml", "setWeight: 20", "setWeight: 120")
+    checkout.git("add", "--update")
+    refused = commit(checkout)
+    assert refused.returncode == 1
+    assert "RS231 error: spec.strategy.steps[0].setWeight: 120 is not between 0 and 100" in refused.stderr
+    assert checkout.head == head
+    checkout.edit("environments/prod/web/rollout.yaml", "setWeight: 120", "setWeight: 30")
+    checkout.git("add", "--update")
+    assert commit(checkout).returncode == 0
