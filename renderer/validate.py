@@ -86,7 +86,7 @@ def _looked_through(verdicts: list[Verdict], files: Mapping[str, str], schemas: 
     kubeconform makes text of an ``apiVersion`` or ``kind`` that is a number, and skips it.  It skips as silently
     where it cannot read a schema; that raises RollstepError.
     """
-    skipped = [verdict for verdict in verdicts if verdict.status == "skipped"]
+    skipped = [verdict for verdict in verdicts if verdict.status == "skipped" and not _is_kustomization(verdict)]
     for verdict in skipped:
         schema = schemas / schema_path(verdict.api_version, verdict.kind)
         if os.path.isfile(schema):
@@ -99,6 +99,11 @@ def _looked_through(verdicts: list[Verdict], files: Mapping[str, str], schemas: 
     judged = [document.verdict for document in check({name: files[name] for name in names}, schemas)]
     refused = {verdict.file: verdict for verdict in judged if verdict.status == "invalid"}
     return [refused.get(verdict.file, verdict) if verdict.status == "skipped" else verdict for verdict in verdicts]
+
+
+def _is_kustomization(verdict: Verdict) -> bool:
+    """Tell what each folder has and nobody has a schema of; both names are such as no number can give."""
+    return verdict.kind == "Kustomization" and verdict.api_version.startswith(NEVER_APPLIED)
 
 
 def _explain(verdicts: list[Verdict], files: Mapping[str, str], schemas: Path) -> list[Finding]:

@@ -213,6 +213,57 @@ def test_both_validators_come_to_the_same_verdicts(kubeconform: str, cache: Path
     assert [files[name] for name in files if found[name] != expected[name]] == []
 
 
+TEXTS = [
+    SERVICE,
+    "",
+    "# nothing\n",
+    SERVICE.replace("targetPort", "targetport"),
+    f"---\n{SERVICE}---\n{SERVICE.replace('web', 'other')}",
+    f"{SERVICE}---\n",
+    f"{SERVICE}---",
+    f"%YAML 1.1\n---\n{SERVICE}",
+    "a: [",
+    "- 1\n",
+    "apiVersion: v1\nkind: List\nitems: []\n",
+    json.dumps({"apiVersion": "v1", "kind": "List", "items": [yaml.safe_load(SERVICE)] * 3}),
+    'apiVersion: v1\n"kind": "Li\\x73t"\nitems:\n- ' + SERVICE.replace("\n", "\n  ").rstrip() + "\n",
+    "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nkind: List\n",
+    "apiVersion: v1\nmetadata: &List {name: a}\nkind: *List\n",
+    "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a}\n",
+    "apiVersion: rollstep.boundary/v1\nkind: Boundary\nmetadata: {name: b}\n",
+    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  text: |\n    ---\n    kind: Service\n",
+    SERVICE.replace("\n", "\r\n"),
+    SERVICE.rstrip(),
+    f"\ufeff{SERVICE}",
+    SERVICE + "...\n",
+]
+
+
+@pytest.mark.parametrize("worth", [1, 1000])
+def test_texts_that_are_judged_together_are_judged_as_each_alone(
+    worth: int, kubeconform: str, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(binary, "WORTH_A_PROCESS", worth)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    folder = schemas.schema_folder(VERSION, cache)
+    files = {f"{number:02}.yaml": text for number, text in enumerate([*TEXTS, *reversed(TEXTS)])}
+    together = binary.run_kubeconform(kubeconform, files, folder)
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    for name, text in files.items():
+        (alone / name).write_text(text, encoding="utf-8", newline="")
+    command = [kubeconform, "-strict", "-verbose", "-output", "json", "-ignore-missing-schemas"]
+    command += ["-schema-location", binary.LOCATION, str(alone)]
+    told = json.loads(subprocess.run(command, cwd=folder, capture_output=True, check=False).stdout)["resources"]
+    expected = [
+        (Path(each["filename"]).name, each["kind"], each["name"], binary.STATUSES[each["status"]], each["msg"])
+        for each in told
+    ]
+    found = [(each.file, each.kind, each.name, each.status, each.message) for each in together]
+    assert [each for each in found if each not in expected] == []
+    assert sorted(found) == sorted(expected)
+
+
 def test_each_refusal_of_kubeconform_is_explained(
     kubeconform: str, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -337,7 +388,7 @@ def test_a_program_that_does_not_exist_is_refused(cache: Path, tmp_path: Path) -
     [
         ("echo oops >&2; exit 3", r"\(exit code 3\) is not understood; it said: oops"),
         ("echo '{}'", "is not understood; it said: nothing"),
-        ("""echo '{"resources": []}'""", "says nothing of rendered/web.yaml"),
+        ("""echo '{"resources": []}'""", "does not judge all of 1 files, such as rendered/web.yaml"),
     ],
 )
 def test_a_program_that_is_no_kubeconform_is_refused(script: str, message: str, cache: Path, tmp_path: Path) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import secrets
 import shutil
 import subprocess
 import sysconfig
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +29,12 @@ STATUSES: Mapping[str, Status] = {
 """kubeconform's words (pkg/output/json.go, v0.7.0); an empty document has none, and there is nothing wrong with it."""
 LOCATION = "{{ .Group }}/{{ .ResourceKind }}-{{ .ResourceAPIVersion }}.json"
 INSTALL = "python -m renderer.kubeconform.install"
+BOUNDARY = "rollstep.boundary/v1"
+"""The apiVersion of the objects that keep texts apart, of which there is no schema."""
+WORTH_A_PROCESS = 200
+"""Texts for which one more process takes less time than it needs to compile the schemas once more."""
+_MAY_BE_MANY = re.compile(r"\n---|\blist\b|\\", re.IGNORECASE)
+"""What every text has that is parted into several documents, or whose kind is List, however that is written."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -64,52 +73,96 @@ def run_kubeconform(binary: str, files: Mapping[str, str], schemas: Path) -> lis
     """Return what ``kubeconform -strict`` says of each document of ``files`` (text by name), by file.
 
     ``schemas`` is a folder that :func:`renderer.kubeconform.schemas.schema_folder` has made; nothing else is read, and
-    nothing fetched.  Raises RollstepError where kubeconform does not run or says nothing of a file.
+    nothing fetched.  Raises RollstepError where kubeconform does not run or does not judge all.
     """
     if not files:
         return []
-    with tempfile.TemporaryDirectory(prefix="rollstep-") as folder:
-        names = dict(_write(Path(folder), files))
-        command = [binary, "-strict", "-verbose", "-output", "json", "-ignore-missing-schemas"]
-        command += ["-n", str(os.cpu_count() or 1), "-schema-location", LOCATION, folder]
+    # A file for each text would take longer than the look at it, so each process gets one file with many, and a worker
+    # alone keeps their order.  (A pipe would need no file, but v0.7.0 overwrites what its workers still read.)
+    workers = min(os.cpu_count() or 1, 1 + len(files) // WORTH_A_PROCESS)
+    parts = [Part.of({name: files[name] for name in [*files][first::workers]}) for first in range(workers)]
+    command = [binary, "-strict", "-verbose", "-output", "json", "-ignore-missing-schemas", "-n", "1"]
+    command += ["-schema-location", LOCATION]
+    with tempfile.TemporaryDirectory(prefix="rollstep-") as folder, ExitStack() as stack:
+        running = []
+        for number, part in enumerate(parts):
+            path = Path(folder) / f"{number}.yaml"
+            path.write_text(part.text, encoding="utf-8")
+            running.append(stack.enter_context(_started([*command, str(path)], schemas)))
+        told = [process.communicate() for process in running]
+    verdicts: dict[str, list[Verdict]] = {}
+    for part, process, (stdout, stderr) in zip(parts, running, told, strict=True):
         try:
-            # Run where the schemas are: in a location, kubeconform takes '%' and '{{' of a path for its own syntax.
-            done = subprocess.run(command, cwd=schemas, stdin=subprocess.DEVNULL, capture_output=True)
-        except OSError as error:
-            raise RollstepError(
-                f"{binary} does not run: {error.strerror}", hint=f"install it with: {INSTALL}"
-            ) from error
-    return _verdicts(done, names)
+            verdicts |= part.verdicts(json.loads(stdout)["resources"])
+        except (ValueError, KeyError) as error:
+            said = stderr.decode(errors="replace").strip() or "nothing"
+            message = f"kubeconform (exit code {process.returncode}) is not understood; it said: {said}"
+            raise RollstepError(message) from error
+    return [verdict for name in files for verdict in sorted(verdicts[name])]
 
 
-def _write(folder: Path, files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Write each text to a file of its own; yield the path and the name that it stands for."""
-    for number, (name, text) in enumerate(files.items()):
-        path = folder / f"{number:06}.yaml"
-        path.write_text(text, encoding="utf-8")
-        yield str(path), name
-
-
-def _verdicts(done: subprocess.CompletedProcess[bytes], names: Mapping[str, str]) -> list[Verdict]:
-    """Return the verdicts in kubeconform's JSON, in the order of ``names``: its workers answer in any order."""
+def _started(command: list[str], schemas: Path) -> subprocess.Popen[bytes]:
+    """Start kubeconform where the schemas are: in a location, it takes '%' and '{{' of a path for its own syntax."""
+    pipe = subprocess.PIPE
     try:
-        resources: Iterable[Mapping[str, Any]] = json.loads(done.stdout)["resources"]
-        by_file: dict[str, list[Verdict]] = {path: [] for path in names}
+        return subprocess.Popen(command, cwd=schemas, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe)
+    except OSError as error:
+        raise RollstepError(
+            f"{command[0]} does not run: {error.strerror}", hint=f"install it with: {INSTALL}"
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Texts that one process judges, one after another.
+
+    Most of them hold one document that is no List, so that verdict follows verdict.  Any other may have none or many:
+    it has a boundary before and behind, an object with a name that nobody else knows.  ``groups`` are the names
+    between two boundaries.
+    """
+
+    text: str
+    groups: list[list[str]]
+    boundary: str
+
+    @classmethod
+    def of(cls, files: Mapping[str, str]) -> Part:
+        """Lay texts (by name) out as one."""
+        boundary = f"b{secrets.token_hex(16)}"
+        mark = f"apiVersion: {BOUNDARY}\nkind: Boundary\nmetadata: {{name: {boundary}}}"
+        texts: list[str] = []
+        groups: list[list[str]] = [[]]
+        for name, text in files.items():
+            if text and not _MAY_BE_MANY.search(text):
+                texts.append(text)
+                groups[-1].append(name)
+            else:
+                texts += [mark, text, mark]
+                groups += [[name], []]
+        return cls("\n---\n".join(texts) + "\n", groups, boundary)
+
+    def verdicts(self, resources: Iterable[Mapping[str, Any]]) -> dict[str, list[Verdict]]:
+        """Return the verdicts by file; raises RollstepError where some are missing, KeyError where a field is."""
+        told: list[list[Mapping[str, Any]]] = [[]]
         for resource in resources:
-            by_file[resource["filename"]].append(
-                Verdict(
-                    names[resource["filename"]],
-                    resource["version"],
-                    resource["kind"],
-                    resource["name"],
-                    STATUSES[resource["status"]],
-                    resource["msg"],
-                )
-            )
-    except (ValueError, KeyError) as error:
-        said = done.stderr.decode(errors="replace").strip() or "nothing"
-        raise RollstepError(f"kubeconform (exit code {done.returncode}) is not understood; it said: {said}") from error
-    unseen = [names[path] for path, verdicts in by_file.items() if not verdicts]
-    if unseen:
-        raise RollstepError(f"kubeconform says nothing of {', '.join(unseen)}")
-    return [verdict for verdicts in by_file.values() for verdict in sorted(verdicts)]
+            if resource["version"] == BOUNDARY and resource["name"] == self.boundary:
+                told.append([])
+            else:
+                told[-1].append(resource)
+        found: dict[str, list[Verdict]] = {}
+        for position, (group, judged) in enumerate(zip(self.groups, told, strict=False)):
+            if position % 2:
+                nothing = Verdict(group[0], "", "", "", "valid")
+                found[group[0]] = [_verdict(group[0], each) for each in judged] or [nothing]
+            elif len(judged) == len(group):
+                found |= {name: [_verdict(name, each)] for name, each in zip(group, judged, strict=True)}
+        names = [name for group in self.groups for name in group]
+        unseen = [name for name in names if name not in found]
+        if unseen or len(told) != len(self.groups):
+            raise RollstepError(f"kubeconform does not judge all of {len(names)} files, such as {(unseen or names)[0]}")
+        return found
+
+
+def _verdict(name: str, resource: Mapping[str, Any]) -> Verdict:
+    status = STATUSES[resource["status"]]
+    return Verdict(name, resource["version"], resource["kind"], resource["name"], status, resource["msg"])
