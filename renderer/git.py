@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -165,6 +166,30 @@ class Repository:
             raise RollstepError(f"git {args[0]} failed: {output.stderr or f'exit status {status}'}", hint=hint)
         return output
 
+    def _stream(self, *args: str) -> Iterator[bytes]:
+        """Yield what ``git ARGS``, which only reads, writes up to each NUL; it is ended with the generator.
+
+        Nothing where git fails.
+        """
+        from git.exc import GitCommandNotFound
+
+        try:
+            running = self._repo.git.execute(
+                ["git", *QUIET, *args], as_process=True, env={**self._own_environment(), **self._environment}
+            )
+        except (GitCommandNotFound, OSError) as error:
+            raise RollstepError(NO_GIT, hint=NO_GIT_HINT) from error
+        process = running.proc
+        assert process is not None and process.stdout is not None and process.stderr is not None
+        try:
+            rest = b""
+            while piece := os.read(process.stdout.fileno(), 1 << 16):
+                *whole, rest = (rest + piece).split(b"\0")
+                yield from whole
+        finally:
+            process.kill()
+            process.communicate()
+
     def resolve(self, ref: str) -> str:
         """Return the commit that ``ref`` names, as its full hash; raises RollstepError where it names none."""
         sha = self._ask("rev-parse", "--quiet", "--verify", "--end-of-options", f"{ref}^{{commit}}")
@@ -240,22 +265,31 @@ class Repository:
         )
         return _commits(output.stdout)
 
-    def landed(self, path: Path | str) -> datetime | None:
-        """Return when ``path`` came to the branch as HEAD has it: by a merge, or a commit with our trailers (UTC).
+    def landings(self, paths: Sequence[Path | str]) -> Generator[tuple[datetime | None, tuple[str, ...]]]:
+        """Yield what came to the branch of HEAD, newest first: when (UTC), and the paths that changed.
 
-        None where another commit brought it, or none has it.
+        Those of ``paths`` are among them; where these are many, others in the folder that has them all are, too.  The
+        time is None where neither a merge nor a commit with our trailers brought them.  The branch is read while this
+        is asked for more; close it to let git go.
         """
-        form = "%ct %P%x00%(trailers:only,unfold)"
-        place = ("HEAD", "--", literal(self.relative(path)))
-        output = self.run(
-            *("-c", "log.showSignature=false", "log", "--first-parent", "--max-count=1", "--no-color"),
-            *(f"--format={form}", *place),
-            check=False,
+        names = [self.relative(path) for path in paths]
+        # Git holds every path of a list against every file that it has.
+        places = names if len(names) <= MANY else [os.path.commonpath(names) or "."]
+        ours = f"%(trailers:key={PREFIX}App,valueonly)"
+        records = self._stream(
+            *("-c", "log.showSignature=false", "-c", "log.showRoot=true", "-c", "log.follow=false"),
+            *("log", "-z", "--first-parent", "-m", "--name-only", "--no-renames", "--no-color"),
+            *(f"--format=%x00%ct %P%x00:{ours}", "HEAD", "--", *map(literal, places)),
         )
-        head, _, trailers = output.stdout.decode(errors="replace").partition("\0")
-        if output.status or not head or (len(head.split()) < 3 and f"{PREFIX}App: " not in trailers):
-            return None
-        return datetime.fromtimestamp(int(head.split()[0]), UTC)
+        # A record is an empty field, two of the format, and a name a field, the first of them on a line of its own.
+        fields: list[bytes] = []
+        for field in chain(records, [b""]):
+            if field:
+                fields.append(field)
+                continue
+            if fields:
+                yield _landing(fields)
+            fields = []
 
     def dirty(self, paths: Iterable[Path | str] = ()) -> tuple[str, ...]:
         """Return the files in and below ``paths`` (everywhere, where there are none) that are not as in HEAD, sorted.
@@ -363,6 +397,14 @@ def _commit(values: Sequence[str]) -> Commit:
     pairs = [line.partition(":") for line in trailers.split("\n") if ":" in line]
     when = datetime.fromisoformat(date).astimezone(UTC)
     return Commit(sha, name, email, when, subject, tuple((key.strip(), value.strip()) for key, _, value in pairs))
+
+
+def _landing(fields: Sequence[bytes]) -> tuple[datetime | None, tuple[str, ...]]:
+    head, apps, *names = fields
+    when, *parents = head.split()
+    is_ours = len(parents) > 1 or apps.strip(b":\n")
+    paths = tuple(os.fsdecode(name.removeprefix(b"\n") if not number else name) for number, name in enumerate(names))
+    return datetime.fromtimestamp(int(when), UTC) if is_ours else None, paths
 
 
 def _split(listing: bytes) -> list[str]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from renderer.engine.timing import pause_end
@@ -14,33 +18,72 @@ if TYPE_CHECKING:
     from renderer.git import Repository
 
 
-def still_paused(repository: Repository, release: Release) -> Wait | None:
+class Landings:
+    """When the status of apps came to the branch, as HEAD has it.
+
+    The branch is walked once for all of them, newest commit first, and no further than what is asked for.
+    """
+
+    def __init__(self, repository: Repository, folders: Sequence[Path]) -> None:
+        """Take the folders of all apps that are going to be asked for."""
+        self._repository = repository
+        self._walk = repository.landings([folder / STATUS_FILE for folder in folders])
+        self._found: dict[str, datetime | None] = {}
+
+    def of(self, folder: Path) -> datetime | None:
+        """Return when the status of the app in ``folder`` came by a merge, or a commit with our trailers (UTC).
+
+        None where another commit brought it, or none has it.
+        """
+        path = self._repository.relative(folder / STATUS_FILE)
+        while path not in self._found:
+            landing = next(self._walk, None)
+            if landing is None:
+                return None
+            when, paths = landing
+            for name in paths:
+                self._found.setdefault(name, when)
+        return self._found[path]
+
+    def close(self) -> None:
+        """Let git go."""
+        self._walk.close()
+
+
+def still_paused(landings: Landings, release: Release) -> Wait | None:
     """Return the pause that is over by the status and not by what happened: it began when its step was merged.
 
     The status tells when the step's commit was made, for a pull request maybe days before anybody applied it.
     """
     world, state = release.world, release.state
-    end = pause_end(world)
-    if state is None or end is None or end > world.now:
+    if state is None or not _is_over(release):
         return None
-    landed = repository.landed(release.folder / STATUS_FILE)
+    landed = landings.of(release.folder)
     if landed is None or not state.last_update_time < landed <= world.now:
         return None
+    end = pause_end(world)
+    assert end is not None
     end += landed - state.last_update_time
     return Wait(wait(replace(world, now=state.last_update_time)).reason, end) if end > world.now else None
 
 
-def pause_of(release: Release) -> Wait | None:
-    """Return :func:`still_paused` of the repository that the release lies in; None where it lies in none."""
-    end = pause_end(release.world)
-    if end is None or end > release.world.now:
-        return None
+def pauses_of(releases: Sequence[Release]) -> list[Wait | None]:
+    """Return :func:`still_paused` of the repository that each release lies in; None where it lies in none."""
+    paused = [release for release in releases if _is_over(release)]
+    if not paused:
+        return [None] * len(releases)
     from renderer.errors import RollstepError
     from renderer.git import Repository
 
     try:
-        repository = Repository.open(release.root)
+        repository = Repository.open(paused[0].root)
     except RollstepError:
         # Where a release stands can be told without git, too.
-        return None
-    return still_paused(repository, release)
+        return [None] * len(releases)
+    with closing(Landings(repository, [release.folder for release in paused])) as landings:
+        return [still_paused(landings, release) for release in releases]
+
+
+def _is_over(release: Release) -> bool:
+    end = pause_end(release.world)
+    return end is not None and end <= release.world.now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from renderer.environment_branches import RenderedCommit, check_branches, enviro
 from renderer.errors import Finding, RollstepError, UsageError, each
 from renderer.freeze_file import load_freezes
 from renderer.holds import held
-from renderer.landed import still_paused
+from renderer.landed import Landings, still_paused
 from renderer.layouts import one_line
 from renderer.model import World, format_time
 from renderer.open_to_write import open_to_write
@@ -71,6 +72,7 @@ class Session:
             raise UsageError("--break-glass needs a reason")
         self.workspace, self.repository = open_to_write(request.directory, dry_run=request.dry_run)
         self._read()
+        self.landings = Landings(self.repository, ())
         self.pusher = Pusher(self.repository, self.workspace.settings.forge) if request.push else None
         self.late: list[AppRef] = []
         """Apps that somebody else has moved since this repository was last brought up to the remote."""
@@ -150,7 +152,9 @@ class Session:
 
             run.results = propose_verb(self, reviewed, verb, name, options)
             refs = [ref for ref in refs if ref not in reviewed]
-        outcomes = each(refs, lambda ref: named(ref, lambda: self.prepare(ref, verb, name, options, self.now)))
+        # HEAD may have moved since the last time.
+        with closing(Landings(self.repository, [ref.folder for ref in refs])) as self.landings:
+            outcomes = each(refs, lambda ref: named(ref, lambda: self.prepare(ref, verb, name, options, self.now)))
         moved = [outcome for outcome in outcomes if outcome.move is not None]
         if self.request.validate:
             check_files(self.workspace, [(o.release, o.rendered) for o in moved if o.rendered is not None])
@@ -242,7 +246,7 @@ class Session:
         reason = None
         move = verb(release.world)
         goes_on = name == "advance" and not (move and is_new_release(move.before, move.after))
-        paused = still_paused(self.repository, release) if goes_on else None
+        paused = still_paused(self.landings, release) if goes_on else None
         if paused is not None:
             return Outcome(release, None, reason=paused)
         if move is None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from renderer.git import MANY, Repository
+from renderer.landed import Landings
 from tests.commands import TWO, Checkout
 
 MADE, MERGED = "2026-03-01T12:00:00Z", "2026-03-03T12:00:00Z"
@@ -86,3 +90,44 @@ def test_a_new_image_does_not_wait_for_the_pause_of_the_old_one(
     checkout.run("advance", "prod/web", "--no-validate", "--now", BEFORE)
     assert checkout.subjects[0].startswith("web (prod): step 1/6, 20% to ")
     assert checkout.replicas("prod/web")["3.0.0"] == 1
+
+
+def test_the_branch_is_walked_once_for_all_apps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A merge, a commit of ours, one of somebody else, and a file that came first: each app has its own answer."""
+    git, root = Checkout(tmp_path), tmp_path
+    folders = [root / "environments" / "prod" / f"a{number}" for number in range(MANY + 5)]
+
+    def commit(time: str, message: str, *numbers: int) -> None:
+        for number in numbers:
+            folders[number].mkdir(parents=True, exist_ok=True)
+            (folders[number] / "status.yaml").write_text(time + message, encoding="utf-8")
+        monkeypatch.setenv("GIT_AUTHOR_DATE", time)
+        monkeypatch.setenv("GIT_COMMITTER_DATE", time)
+        git.commit(message)
+
+    ours = "Step\n\nRollstep-App: web\nRollstep-Env: prod\nRollstep-App: api\n"
+    commit("2026-03-01T12:00:00Z", ours, *range(MANY + 4))
+    git.git("switch", "--quiet", "--create", "side")
+    commit("2026-03-02T12:00:00Z", ours, 1)
+    git.git("switch", "--quiet", "main")
+    commit("2026-03-03T12:00:00Z", "By hand", 2)
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2026-03-04T12:00:00Z")
+    git.git("merge", "--quiet", "--no-ff", "--message=Merge", "side")
+    git.git("commit", "--quiet", "--allow-empty", "--message=Nothing")
+    expected = {0: 1, 1: 4, 2: None, 3: 1, MANY + 4: None}
+    for asked in (list(expected), range(MANY + 5)):
+        trace = root / "trace"
+        trace.mkdir()
+        monkeypatch.setenv("GIT_TRACE2_EVENT", str(trace))
+        with closing(Landings(Repository.open(root), [folders[number] for number in asked])) as landings:
+            days = {number: landed.day if (landed := landings.of(folders[number])) else None for number in expected}
+        monkeypatch.delenv("GIT_TRACE2_EVENT")
+        assert days == expected
+        assert len(list(trace.iterdir())) == 1
+        shutil.rmtree(trace)
+
+
+def test_where_nothing_is_committed_nothing_has_landed(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    with closing(Landings(Repository.open(tmp_path), [tmp_path / "a"])) as landings:
+        assert landings.of(tmp_path / "a") is None

@@ -22,14 +22,15 @@ def command(directory: str, /, targets: tuple[str, ...], now: datetime | None, o
 
     Example: rollstep status prod
     """
-    from renderer.landed import pause_of
+    from renderer.landed import pauses_of
     from renderer.status_rows import STATUS_COLUMNS, status_row
     from renderer.tables import text_table
     from renderer.workspace import Workspace, current_time, open_releases
 
     time = now or current_time()
     releases = open_releases(Workspace.open(directory), targets, time)
-    rows = [status_row(release.app.ref, release.world, pause_of(release)) for release in releases]
+    pauses = zip(releases, pauses_of(releases), strict=True)
+    rows = [status_row(release.app.ref, release.world, paused) for release, paused in pauses]
     if output == "json":
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
     else:
