@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -136,3 +137,56 @@ def test_the_users_own_program_judges_signatures(
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "config"))
     assert signer(Repository.open(checkout.root), "commit", "HEAD") == ()
     assert (tmp_path / "asked").exists()
+
+
+@pytest.mark.parametrize("how", ["include.path", "includeIf.gitdir:**.path", "config.worktree"])
+def test_reading_runs_nothing_of_what_a_configuration_includes(checkout: Checkout, tmp_path: Path, how: str) -> None:
+    ran = tmp_path / "ran"
+    program = tmp_path / "planted"
+    program.write_text(f"#!/bin/sh\ntouch {ran}\n", encoding="utf-8")
+    program.chmod(0o755)
+    planted = f'[core]\n\tfsmonitor = {program}\n\thooksPath = {tmp_path}\n[filter "x"]\n\tclean = {program}\n'
+    if how == "config.worktree":
+        checkout.git("config", "extensions.worktreeConfig", "true")
+        (checkout.root / ".git/config.worktree").write_text(planted, encoding="utf-8")
+    else:
+        (checkout.root / ".git/more").write_text(planted, encoding="utf-8")
+        checkout.git("config", how, str(checkout.root / ".git/more"))
+    (checkout.root / ".git/info").mkdir(exist_ok=True)
+    (checkout.root / ".git/info/attributes").write_text("* filter=x\n", encoding="utf-8")
+    checkout.git("status")
+    assert ran.exists(), "git itself runs it"
+    ran.unlink()
+    for verb in READING:
+        checkout.process(*verb)
+        assert not ran.exists(), verb
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a repository to somebody else")
+@pytest.mark.parametrize("verb", [["advance", "prod/web"], ["undo", "prod/web"], ["abort", "prod/web"]])
+def test_a_repository_of_somebody_else_is_gits_to_judge(checkout: Checkout, verb: list[str]) -> None:
+    checkout.edit("environments/prod/web/rollout.yaml", "1.0.0", "2.0.0")
+    before = files(checkout.root)
+    for path in (checkout.root, checkout.root / ".git"):
+        os.chown(path, 12345, 12345)
+    done = checkout.process(*verb, "--now", NOON, code=1)
+    assert "dubious ownership" in done.stderr
+    assert "safe.directory" in done.stderr
+    assert files(checkout.root) == before
+
+
+def files(root: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def test_objects_of_another_repository_are_read_and_never_written(checkout: Checkout, tmp_path: Path) -> None:
+    """``.git/objects/info/alternates`` may name any folder: git takes objects from it, and puts none there."""
+    other = Checkout(tmp_path / "other")
+    objects = other.root / ".git/objects"
+    before = sorted(objects.rglob("*"))
+    (checkout.root / ".git/objects/info/alternates").write_text(f"{objects}\n", encoding="utf-8")
+    checkout.edit("environments/prod/web/rollout.yaml", "1.0.0", "2.0.0")
+    checkout.commit("Release another image")
+    checkout.run("advance", "prod/web", "--now", NOON, "--no-validate")
+    assert sorted(objects.rglob("*")) == before
+    checkout.git("fsck", "--strict")
