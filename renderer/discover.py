@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,66 +33,105 @@ def find_apps(root: Path, settings: Settings, selectors: Sequence[str], cwd: Pat
     Raises :class:`UsageError` for a selector that names nothing, and :class:`RollstepError` where there are no apps or
     ``rollstep.yaml`` has settings of one that is not there.
     """
-    apps = tuple(_apps(root, settings))
-    findings = _strangers(settings, apps)
+    listed = _Listed(root, settings)
+    findings = _strangers(settings, listed)
     if findings:
         raise RollstepError(findings)
-    if not apps and not selectors:
-        hint = f"make one with `rollstep init`: manifests belong into {settings.environments_path}/ENV/APP/"
-        raise RollstepError([Finding(settings.environments_path, 0, 0, "", "there are no apps", hint)])
     if not selectors:
+        apps = listed.apps(listed.names)
+        if not apps:
+            hint = f"make one with `rollstep init`: manifests belong into {settings.environments_path}/ENV/APP/"
+            raise RollstepError([Finding(settings.environments_path, 0, 0, "", "there are no apps", hint)])
         return apps
     found: set[AppRef] = set()
     unknown = []
     for selector in selectors:
-        selected = _select(selector, apps, settings, cwd)
+        selected = _select(selector, listed, settings, cwd)
         found.update(selected)
         if not selected:
-            hint = "the folder has no manifests" if (cwd / selector).is_dir() else _near(selector, apps)
+            is_folder = (cwd / selector).is_dir()
+            hint = "the folder has no manifests" if is_folder else _near(selector, listed.apps(listed.names))
             unknown.append(Finding("", 0, 0, "", f"there is no app or environment {selector}", hint))
     if unknown:
         raise UsageError(unknown)
-    return tuple(app for app in apps if app in found)
+    return tuple(sorted(found, key=lambda app: (app.environment, app.name)))
 
 
-def _apps(root: Path, settings: Settings) -> Iterator[AppRef]:
-    base = root / settings.environments_path
-    names = {(environment, app) for environment in _folders(base) for app in _folders(base / environment)}
-    names |= {(environment, app) for environment in settings.environments for app in settings.apps_of(environment)}
-    for environment, app in sorted(names):
-        if not f"{environment}{app}".isprintable():
-            message, hint = "has characters in its name that cannot be shown", "give the folder another name"
-            raise RollstepError([Finding(f"{settings.environments_path}/{environment}/{app}", 0, 0, "", message, hint)])
-        folder = base / environment / app
-        app_settings = settings.for_app(environment, app)
-        has_command = app_settings.source.argv is not None
-        if has_command or next(manifest_files(folder, app_settings.output, root), None) is not None:
-            yield AppRef(environment, app, folder)
+class _Listed:
+    """The names of all folders that may be apps, sorted; whether one is an app is looked up where it matters."""
+
+    def __init__(self, root: Path, settings: Settings) -> None:
+        """List the folders; raise RollstepError for a name that cannot be shown."""
+        self._root, self._settings = root, settings
+        self._base = root / settings.environments_path
+        places = {environment: _folders(self._base / environment) for environment in _folders(self._base)}
+        self._links = {
+            (environment, app) for environment in places for app, link in places[environment].items() if link
+        }
+        names = {(environment, app) for environment in places for app in places[environment]}
+        names |= {(environment, app) for environment in settings.environments for app in settings.apps_of(environment)}
+        self.names = sorted(names)
+        self._apps: dict[tuple[str, str], AppRef | None] = {}
+        self._real: dict[str, str] = {}
+        for environment, app in self.names:
+            if not (environment.isprintable() and app.isprintable()):
+                message, hint = "has characters in its name that cannot be shown", "give the folder another name"
+                place = f"{settings.environments_path}/{environment}/{app}"
+                raise RollstepError([Finding(place, 0, 0, "", message, hint)])
+
+    def apps(self, names: Iterable[tuple[str, str]]) -> tuple[AppRef, ...]:
+        """Return those of ``names`` that are apps."""
+        return tuple(app for name in names if (app := self.app(name)) is not None)
+
+    def app(self, name: tuple[str, str]) -> AppRef | None:
+        """Return the app of a name; None where the folder has no manifests."""
+        if name not in self._apps:
+            folder, settings = self._base.joinpath(*name), self._settings.for_app(*name)
+            is_app = settings.source.argv is not None or _has_any(manifest_files(folder, settings.output, self._root))
+            self._apps[name] = AppRef(*name, folder) if is_app else None
+        return self._apps[name]
+
+    def real_path(self, name: tuple[str, str]) -> str:
+        """Return the path of a name's folder without links."""
+        environment, app = name
+        if name in self._links:
+            return os.path.realpath(self._base / environment / app)
+        if environment not in self._real:
+            self._real[environment] = os.path.realpath(self._base / environment)
+        return f"{self._real[environment]}/{app}"
 
 
-def _folders(parent: Path) -> list[str]:
+def _has_any(paths: Iterator[Path]) -> bool:
+    return next(paths, None) is not None
+
+
+def _folders(parent: Path) -> dict[str, bool]:
+    """Return the names of the folders in ``parent`` that are not hidden, and whether each is a link to one."""
     try:
         entries = list(os.scandir(parent))
     except (FileNotFoundError, NotADirectoryError):
-        return []
-    return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+        return {}
+    return {entry.name: entry.is_symlink() for entry in entries if entry.is_dir() and not entry.name.startswith(".")}
 
 
-def _strangers(settings: Settings, apps: Sequence[AppRef]) -> list[Finding]:
+def _strangers(settings: Settings, listed: _Listed) -> list[Finding]:
     """Return a finding for every environment and app that ``rollstep.yaml`` names and that is not there."""
-    environments = {app.environment for app in apps}
-    names = {app.name for app in apps}
-    pairs = {(app.environment, app.name) for app in apps}
     wrong: list[tuple[tuple[str, ...], set[str]]] = []
+    in_environment, of_app = defaultdict(list), defaultdict(list)
+    for name in listed.names if settings.environments or settings.apps else ():
+        in_environment[name[0]].append(name)
+        of_app[name[1]].append(name)
     for environment in settings.environments:
-        if environment not in environments:
-            wrong.append((("environments", environment), environments))
+        within = in_environment[environment]
+        if not any(map(listed.app, within)):
+            wrong.append((("environments", environment), {app.environment for app in listed.apps(listed.names)}))
             continue
         for app in settings.apps_of(environment):
-            if (environment, app) not in pairs:
-                there = {name for other, name in pairs if other == environment}
-                wrong.append((("environments", environment, "apps", app), there))
-    wrong += [(("apps", app), names) for app in settings.apps if app not in names]
+            if listed.app((environment, app)) is None:
+                wrong.append((("environments", environment, "apps", app), {app.name for app in listed.apps(within)}))
+    for app in settings.apps:
+        if not any(map(listed.app, of_app[app])):
+            wrong.append((("apps", app), {app.name for app in listed.apps(listed.names)}))
     findings = []
     for path, there in wrong:
         line, column = settings.source.position(path)
@@ -102,23 +142,24 @@ def _strangers(settings: Settings, apps: Sequence[AppRef]) -> list[Finding]:
     return sorted(findings)
 
 
-def _select(selector: str, apps: Sequence[AppRef], settings: Settings, cwd: Path) -> tuple[AppRef, ...]:
-    path = Path(os.path.realpath(cwd / selector))
+def _select(selector: str, listed: _Listed, settings: Settings, cwd: Path) -> tuple[AppRef, ...]:
     if os.path.lexists(cwd / selector):
-        selected = tuple(app for app in apps if _is_one_in_other(path, Path(os.path.realpath(app.folder))))
+        path = os.path.realpath(cwd / selector)
+        selected = listed.apps(name for name in listed.names if _is_one_in_other(path, listed.real_path(name)))
         if selected:
             return selected
-    name = selector.rstrip("/")
+    wanted = selector.rstrip("/")
+    whole = wanted.removeprefix(f"{settings.environments_path}/")
     return (
-        tuple(app for app in apps if app.environment == name)
-        or tuple(app for app in apps if f"{app.environment}/{app.name}" == name)
-        or tuple(app for app in apps if f"{settings.environments_path}/{app.environment}/{app.name}" == name)
-        or tuple(app for app in apps if app.name == name)
+        listed.apps(name for name in listed.names if name[0] == wanted)
+        or listed.apps(name for name in listed.names if "/".join(name) == wanted)
+        or listed.apps(name for name in listed.names if "/".join(name) == whole)
+        or listed.apps(name for name in listed.names if name[1] == wanted)
     )
 
 
-def _is_one_in_other(path: Path, folder: Path) -> bool:
-    return path.is_relative_to(folder) or folder.is_relative_to(path)
+def _is_one_in_other(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/") or folder.startswith(f"{path.rstrip('/')}/")
 
 
 def _near(selector: str, apps: Sequence[AppRef]) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from renderer.discover import find_apps
 from renderer.errors import RollstepError, UsageError
 from renderer.settings import load_settings
+from renderer.sources import manifest_files
 
 APPS = ("dev/web", "prod/api", "prod/web")
 
@@ -127,3 +129,28 @@ def test_settings_of_what_is_not_there_are_findings_with_their_place(root: Path)
 def test_an_app_may_be_a_link_within_the_repository(root: Path):
     (root / "environments/dev/api").symlink_to(root / "environments/prod/api", target_is_directory=True)
     assert found(root) == ("dev/api", *APPS)
+
+
+@pytest.mark.parametrize("selector", ["environments/prod/web", "prod/web", "web/rollout.yaml"])
+def test_only_what_is_named_is_looked_into(root: Path, monkeypatch: pytest.MonkeyPatch, selector: str):
+    looked: list[str] = []
+
+    def look(folder: Path, output: str, within: Path) -> Iterator[Path]:
+        looked.append(folder.name)
+        return manifest_files(folder, output, within)
+
+    monkeypatch.setattr("renderer.discover.manifest_files", look)
+    cwd = root / "environments/prod" if selector.startswith("web") else root
+    (app,) = find_apps(root, load_settings(root), [selector], cwd)
+    assert (app.environment, app.name, looked) == ("prod", "web", ["web"])
+
+
+def test_a_folder_without_manifests_leaves_its_name_to_an_app(root: Path):
+    (root / "environments/web/nothing").mkdir(parents=True)
+    assert {app.name for app in find_apps(root, load_settings(root), ["web"], root)} == {"web"}
+
+
+def test_a_file_is_of_each_app_that_is_a_link_to_its_folder(root: Path):
+    (root / "environments/staging").mkdir()
+    (root / "environments/staging/web").symlink_to(root / "environments/prod/web", target_is_directory=True)
+    assert found(root, "environments/prod/web/rollout.yaml") == ("prod/web", "staging/web")
