@@ -154,3 +154,13 @@ def test_a_file_is_of_each_app_that_is_a_link_to_its_folder(root: Path):
     (root / "environments/staging").mkdir()
     (root / "environments/staging/web").symlink_to(root / "environments/prod/web", target_is_directory=True)
     assert found(root, "environments/prod/web/rollout.yaml") == ("prod/web", "staging/web")
+
+
+def test_links_to_folders_are_apps_and_are_named_by_where_they_lead(root: Path) -> None:
+    write(root / "elsewhere/shop/rollout.yaml")
+    (root / "environments/prod/shop").symlink_to(root / "elsewhere/shop")
+    (root / "environments/qa").symlink_to(root / "environments/dev")
+    assert found(root) == ("dev/web", "prod/api", "prod/shop", "prod/web", "qa/web")
+    assert found(root, "elsewhere") == ("prod/shop",)
+    assert found(root, "environments/dev/web") == ("dev/web", "qa/web")
+    assert found(root, "environments/qa") == ("dev/web", "qa/web")
