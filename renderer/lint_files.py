@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from renderer import progress
 from renderer.discover import AppRef, find_apps
 from renderer.errors import Finding, RollstepError, UsageError
 from renderer.lint import Context, Group, lint
@@ -123,12 +124,14 @@ def lint_paths(directory: str, paths: Sequence[str], selection: Mapping[str, Seq
                 folders.append(place)
         elif not mine:
             files.append(path)
-    for ref in sorted(selected.values(), key=lambda ref: (ref.environment, ref.name)):
+    refs = sorted(selected.values(), key=lambda ref: (ref.environment, ref.name))
+    for ref in progress.over(refs, "reading app"):
         _read_app(reading, workspace, ref)
     for folder in folders:
         _read_loose(reading, workspace, sorted(_manifests_in(folder, workspace, apps)))
     _read_loose(reading, workspace, files)
-    found = {*lint(Context(tuple(reading.groups))), *reading.findings}
+    with progress.stage("linting"):
+        found = {*lint(Context(tuple(reading.groups))), *reading.findings}
     kept = apply_comments([one for one in found if chosen.has(one.code)], list(dict.fromkeys(reading.comments)), chosen)
     return Linted(tuple(sorted(set(kept), key=place_of)), tuple(sorted(set(reading.files))))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from renderer import progress
 from renderer.commit import CommitResult
 from renderer.describe import wait_text
 from renderer.discover import AppRef
@@ -154,7 +155,10 @@ class Session:
             refs = [ref for ref in refs if ref not in reviewed]
         # HEAD may have moved since the last time.
         with closing(Landings(self.repository, [ref.folder for ref in refs])) as self.landings:
-            outcomes = each(refs, lambda ref: named(ref, lambda: self.prepare(ref, verb, name, options, self.now)))
+            outcomes = each(
+                progress.over(refs, "rendering app"),
+                lambda ref: named(ref, lambda: self.prepare(ref, verb, name, options, self.now)),
+            )
         moved = [outcome for outcome in outcomes if outcome.move is not None]
         if self.request.validate:
             check_files(self.workspace, [(o.release, o.rendered) for o in moved if o.rendered is not None])
@@ -165,7 +169,8 @@ class Session:
             each(publications, Publication.check)
         check_branches(self.repository, self.branches, self.workspace.settings.forge.remote)
         try:
-            run.commits += ((publication.outcomes, publication.publish()) for publication in publications)
+            publishing = progress.over(publications, "making commit")
+            run.commits += ((publication.outcomes, publication.publish()) for publication in publishing)
         except RollstepError:
             # A hook may refuse the second commit: the first one stands, and is told.
             run.outcomes = [outcome for group, _ in run.commits for outcome in group]

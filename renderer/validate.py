@@ -11,6 +11,7 @@ from pathlib import Path
 from renderer.errors import Finding, RollstepError
 from renderer.kubeconform.binary import Verdict, find_kubeconform, run_kubeconform
 from renderer.kubeconform.schemas import schema_folder, schema_path
+from renderer.progress import stage
 from renderer.sealed import without_signature
 
 NEVER_APPLIED = "kustomize.config.k8s.io/"
@@ -52,8 +53,14 @@ def validate(
     SOPS adds to a document is no part of the object.  Nothing
     is fetched.  Raises RollstepError where there are no schemas of the version, or where kubeconform does not run.
     """
-    schemas = schema_folder(kubernetes_version, cache, own)
-    files = {name: without_signature(text) for name, text in files.items()}
+    with stage(f"validating {len(files):,} manifests"):
+        schemas = schema_folder(kubernetes_version, cache, own)
+        return _judge(
+            {name: without_signature(text) for name, text in files.items()}, schemas, kubernetes_version, kubeconform
+        )
+
+
+def _judge(files: Mapping[str, str], schemas: Path, kubernetes_version: str, kubeconform: str | None) -> Validation:
     binary = None if kubeconform == "built-in" else find_kubeconform(kubeconform)
     if binary is None:
         from renderer.kubeconform.builtin import check

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from renderer import progress
 from renderer.autoscaling import BY_AUTOSCALER, autoscaler_of
 from renderer.discover import AppRef, find_apps
 from renderer.engine import check_supported
@@ -179,7 +180,7 @@ def note_interrupted(root: Path) -> None:
 def open_releases(workspace: Workspace, targets: Sequence[str], now: datetime) -> list[Release]:
     """Open every app that ``targets`` name; raise RollstepError with the findings of all of them."""
     note_interrupted(workspace.root)
-    return each(workspace.apps(targets), lambda ref: open_release(workspace, ref, now))
+    return each(progress.over(workspace.apps(targets), "reading app"), lambda ref: open_release(workspace, ref, now))
 
 
 def resolve_rollout(

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import click
 
+from renderer import progress
 from renderer.check_memory import CheckMemory
 from renderer.committed import moved
 from renderer.discover import AppRef
@@ -71,7 +72,7 @@ def render_releases(request: RenderRequest) -> int:
     if request.mode is Mode.CHECK and request.output != "json":
         return _check(workspace, request)
     worlds = rendered_worlds(workspace, request.targets, request.step, request.now)
-    results = [_prepare(release, world) for release, world in worlds]
+    results = [_prepare(release, world) for release, world in progress.over(worlds, "rendering app")]
     stale = [result for result in results if not result.is_fresh]
     if request.mode is not Mode.WRITE:
         if request.output == "json":
@@ -86,7 +87,8 @@ def render_releases(request: RenderRequest) -> int:
     for result in stale:
         result.changes.stage(transaction)
         transaction.write(result.release.folder / STATUS_FILE, result.rendered.status_text)
-    transaction.commit()
+    with progress.stage(f"writing {len(stale):,} apps"):
+        transaction.commit()
     if request.output == "json":
         click.echo(_as_json(workspace, results), nl=False)
     for result in stale:
@@ -112,7 +114,7 @@ def _check(workspace: Workspace, request: RenderRequest) -> int:
         return result if not result.is_fresh else None
 
     left = [ref for ref in refs if memory is None or not memory.is_fresh(ref)]
-    stale = [result for result in each(left, look) if result is not None]
+    stale = [result for result in each(progress.over(left, "checking app"), look) if result is not None]
     _tell_stale(workspace, stale)
     answer = f"{len(refs)} {'app is' if len(refs) == 1 else 'apps are'} up to date"
     if not stale:
@@ -128,7 +130,8 @@ def rendered_worlds(
 ) -> list[tuple[Release, World]]:
     """Return each named release with the world that is to be rendered; raise RollstepError with all findings."""
     note_interrupted(workspace.root)
-    return each(workspace.some_apps(targets), lambda ref: current_release(workspace, ref, now, step))
+    refs = progress.over(workspace.some_apps(targets), "reading app")
+    return each(refs, lambda ref: current_release(workspace, ref, now, step))
 
 
 def current_release(

@@ -89,6 +89,7 @@ SHELL = {
     "plan_release",
     "publication",
     "publish",
+    "progress",
     "propose",
     "pull_request_steps",
     "pull_request_text",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from renderer import progress
 from renderer.errors import Finding
 from renderer.git import Repository
 from renderer.verify.approved import Approvals
@@ -40,7 +41,7 @@ def verify_commits(
         judge, rendered = Judge(loader, received, approvals), RenderedBranches(loader, trusted)
         return [
             rendered.judge(change) if rendered.is_rendered(change) else judge.judge(change)
-            for change in walk(repository, revisions)
+            for change in progress.over(walk(repository, revisions), "judging commit")
         ]
 
 
