@@ -12,44 +12,38 @@ from statistics import median
 
 from renderer.kubeconform.binary import LOCATION, find_kubeconform
 from tests.bench import fleet, peers
-from tests.bench.measure import Figure, Row, exponent, run, seconds, turns
+from tests.bench.measure import Figure, Row, Step, exponent, run, seconds, turns
 from tests.bench.memory import peak_megabytes
 from tests.bench.place import KUSTOMIZE, ROLLSTEP, SETTLED, Place
 
 SIZE = 1000
 MEGABYTES = 256
 EXPONENT = 1.05
-HOT_PATH = "All that is done for an app (YAML, engine, text, files) is done in Python, and helm fills in text in Go."
+LARGEST = 30_000
+VALIDATION = "The texts go to kubeconform and its verdicts come back as JSON, and its own schemas are looked after."
+HOT_PATH = (
+    "All that is done for an app (YAML, engine, text, files) is done in Python, and helm fills in text in Go; and "
+    "rollstep waits for the disk."
+)
 
 
 def _clear(root: Path) -> Callable[[], None]:
-    """Return the step that takes away all that rollstep has written."""
+    """Return the step that takes away all that rollstep has written, from the disk too: it writes for good."""
 
     def clear() -> None:
         for path in (root / "environments/prod").iterdir():
             shutil.rmtree(path / "rendered", ignore_errors=True)
             (path / "status.yaml").unlink(missing_ok=True)
+        os.sync()
 
     return clear
 
 
 def from_nothing(place: Place) -> None:
-    """Rendered, hashed, planned and written, without validation; beside helm's text, and kustomize."""
-    root = place.repository(SIZE, rendered=False)
-    clear, own = _clear(root), place.rollstep(root, "render", "--no-validate")
-    what = f"{SIZE:,} apps from nothing, without validation"
-    place.by_turns(what, 1.5, place.chart(SIZE), own, 5 if place.full else 3, HOT_PATH, prepare=clear)
-    if not place.full:
-        place.leave_out(f"{SIZE:,} apps beside `kustomize build`, which takes half a minute and more")
-        return
-    overlays = place.folder / "overlays"
-    fleet.make_overlays(overlays, SIZE)
-    build = (f"`kustomize build`, {SIZE:,} apps", partial(run, [KUSTOMIZE, "build", str(overlays)], place.folder))
-    place.by_turns(what, 0.05, build, own, 3, HOT_PATH, prepare=clear)
+    """Rendered, hashed, planned and written, beside helm's text and kustomize; and with validation.
 
-
-def validation(place: Place) -> None:
-    """A run with validation beside one without and then kubeconform: the bound is that sum, with no tolerance."""
+    Validation is held to what it costs to render without it and then to call kubeconform, with no tolerance.
+    """
     root = place.repository(SIZE, rendered=False)
     clear, texts = _clear(root), place.folder / "texts"
     clear()
@@ -58,20 +52,44 @@ def validation(place: Place) -> None:
     for path in (root / "environments").glob("*/*/rendered/*.yaml"):
         if path.name != "kustomization.yaml":
             shutil.copy(path, texts / f"{path.parent.parent.name}-{path.name}")
+    steps: list[tuple[str, Step]] = [
+        place.chart(SIZE),
+        (f"`kustomize build`, {SIZE:,} apps", _build(place)),
+        (f"the same without validation, then kubeconform of the {len(list(texts.iterdir())):,} files",
+         _kubeconform(place, texts)),
+    ]  # fmt: skip
+    helm, kustomize, judged, plain, validated = turns(
+        3,
+        *((None, step) for _, step in steps),
+        (clear, place.rollstep(root, "render", "--no-validate")),
+        (clear, place.rollstep(root, "render")),
+    )
+    what = f"{SIZE:,} apps from nothing, without validation"
+    place.compare(Row(what, steps[0][0], 1.5, helm, plain, HOT_PATH))
+    if place.full:
+        place.compare(Row(what, steps[1][0], 0.05, kustomize, plain, HOT_PATH))
+    both = [without + their for without, their in zip(plain, judged, strict=True)]
+    place.compare(Row(f"{SIZE:,} apps from nothing, with validation", steps[2][0], 1, both, validated, VALIDATION))
+
+
+def _build(place: Place) -> Step:
+    """Return ``kustomize build`` of a fleet; nothing in a quick run."""
+    if not place.full:
+        place.leave_out(f"{SIZE:,} apps beside `kustomize build`, which takes half a minute and more")
+        return lambda: None
+    overlays = place.folder / "overlays"
+    fleet.make_overlays(overlays, SIZE)
+    return partial(run, [KUSTOMIZE, "build", str(overlays)], place.folder)
+
+
+def _kubeconform(place: Place, texts: Path) -> Step:
+    """Return kubeconform of the files in ``texts`` with rollstep's schemas, by as many workers as there are CPUs."""
     (schemas,) = (place.folder / "cache/rollstep/schemas").iterdir()
     binary = find_kubeconform()
     assert binary is not None
     command = [binary, "-strict", "-verbose", "-output", "json", "-ignore-missing-schemas", "-n"]
     command += [str(os.cpu_count() or 1), "-schema-location", LOCATION, str(texts)]
-    plain, theirs, ours = turns(
-        7 if place.full else 3,
-        (clear, place.rollstep(root, "render", "--no-validate")),
-        (None, partial(run, command, schemas)),
-        (clear, place.rollstep(root, "render")),
-    )
-    both = [without + their for without, their in zip(plain, theirs, strict=True)]
-    peer = f"the same without validation, then kubeconform of the {len(list(texts.iterdir())):,} files"
-    place.compare(Row(f"{SIZE:,} apps from nothing, with validation", peer, 1, both, ours))
+    return partial(run, command, schemas)
 
 
 def unchanged(place: Place) -> None:
@@ -97,36 +115,44 @@ def unchanged(place: Place) -> None:
 
 def growth(place: Place) -> None:
     """Time, files and memory of fleets of several sizes, each rendered from nothing."""
-    sizes = (1_000, 3_000, 10_000, 30_000) if place.full else (300, 1_000, 3_000)
+    for size in (1_000, 3_000, 10_000) if place.full else (300, 1_000):
+        _grow(place, size)
+    _exponents(place)
+
+
+def largest(place: Place) -> None:
+    """The same for the largest fleet."""
     if not place.full:
-        place.leave_out("growth to 10,000 and 30,000 apps (here: 300, 1,000 and 3,000)")
+        place.leave_out("growth to 3,000, 10,000 and 30,000 apps (here: 300 and 1,000)")
+        return
+    _grow(place, LARGEST)
+    _exponents(place)
+
+
+def _grow(place: Place, size: int) -> None:
+    """Measure one size: the time of one run, or the median of three for a small fleet."""
+    root = place.folder / f"growth-{size}"
+    fleet.make_sources(root, size)
     environment = {**peers.settings(), **place.variables()}
-    times, files = [], []
-    for size in sizes:
-        root = place.folder / f"growth-{size}"
-        fleet.make_sources(root, size)
-        taken, peak = [], 0.0
-        for _ in range(3 if size <= 3_000 else 1):
-            _clear(root)()
-            found: list[float] = []
-            command = [ROLLSTEP, "render", "--no-validate"]
-            taken.append(seconds(lambda: found.append(peak_megabytes(command, root, environment))))  # noqa: B023
-            peak = max(peak, *found)
-        times.append(median(taken))
-        files.append(sum(1 for _ in root.glob("environments/prod/*/rendered/*")) + size)
-        per_app = f"{times[-1] / size * 1000:.2f} ms an app"
-        print(f"{size:,} apps: {times[-1]:.1f} s, {per_app}, {files[-1]:,} files, {peak:.0f} MB", flush=True)
-        shutil.rmtree(root)
-        place.hold(
-            Figure(
-                f"{size:,} apps from nothing: megabytes of all processes at the peak",
-                peak,
-                MEGABYTES,
-                f"{peak:.0f} ({times[-1]:.1f} s, {per_app})",
-                limit="What is to be written is held until all of it is valid, so memory grows with the fleet.",
-            )
-        )
+    command = [ROLLSTEP, "render", "--no-validate"]
+    taken: list[float] = []
+    peaks: list[float] = []
+    for _ in range(3 if size <= SIZE else 1):
+        _clear(root)()
+        taken.append(seconds(lambda: peaks.append(peak_megabytes(command, root, environment))))
+    files = sum(1 for _ in root.glob("environments/prod/*/rendered/*")) + size
+    place.sizes[size] = (median(taken), files)
+    told = f"{max(peaks):.0f} ({median(taken):.1f} s, {median(taken) / size * 1000:.2f} ms an app, {files:,} files)"
+    limit = "What is to be written is held until all of it is valid, so memory grows with the fleet."
+    what = f"{size:,} apps from nothing: megabytes of all processes at the peak"
+    place.hold(Figure(what, max(peaks), MEGABYTES, told, limit=limit))
+    place.keep(root, size)
+
+
+def _exponents(place: Place) -> None:
+    """Fit the powers of the size that time and files grow with."""
+    sizes = sorted(place.sizes)
     told = ", ".join(f"{size:,}" for size in sizes)
-    for what, values in (("time", times), ("files", files)):
-        found_exponent = exponent(sizes, values)
-        place.hold(Figure(f"exponent of {what} over {told} apps", found_exponent, EXPONENT, f"{found_exponent:.3f}"))
+    for position, what in enumerate(("time", "files")):
+        found = exponent(sizes, [place.sizes[size][position] for size in sizes])
+        place.hold(Figure(f"exponent of {what} over {told} apps", found, EXPONENT, f"{found:.3f}"))

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from threading import Event, Thread
 
-INTERVAL = 0.02
+INTERVAL = 0.05
 """Seconds between two looks at a command's processes."""
 
 
@@ -38,7 +38,7 @@ class Sampler:
 def peak_megabytes(command: list[str], folder: Path, environment: dict[str, str]) -> float:
     """Run a command to its end and return the memory that it had at its peak; raise where it fails.
 
-    That is the larger of two figures: the sum over all its processes, looked at every 20 ms, and the kernel's own peak
+    That is the larger of two figures: the sum over all its processes, looked at every 50 ms, and the kernel's own peak
     of the largest of them (``wait4``), which misses no moment.
     """
     quiet = subprocess.DEVNULL

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -26,6 +27,8 @@ class Place:
         self.rows: list[Row] = []
         self.figures: list[Figure] = []
         self.left_out: list[str] = []
+        self.sizes: dict[int, tuple[float, int]] = {}
+        """Seconds and files of a fleet rendered from nothing, by its size."""
 
     def compare(self, row: Row) -> None:
         """Keep a row."""
@@ -65,10 +68,23 @@ class Place:
             fleet.make_sources(root, size)
             if rendered:
                 self.rollstep(root, "render", "--no-validate")()
-                fleet.commit_all(root)
-                time.sleep(SETTLED)
-                self.rollstep(root, "render", "--check")()
+                self._commit(root)
         return root
+
+    def keep(self, root: Path, size: int) -> None:
+        """Take over a rendered repository of ``size`` apps where one of that size is missing; remove it elsewhere."""
+        place = self.folder / f"fleet-{size}-rendered"
+        if place.exists() or size > 10_000:
+            shutil.rmtree(root)
+            return
+        root.rename(place)
+        self._commit(place)
+
+    def _commit(self, root: Path) -> None:
+        """Commit what is rendered, and let it be remembered that it is as it should be."""
+        fleet.commit_all(root)
+        time.sleep(SETTLED)
+        self.rollstep(root, "render", "--check")()
 
     def chart(self, size: int) -> tuple[str, partial[None]]:
         """Return ``helm template`` of one chart with ``size`` apps, and what it is called."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,7 +28,7 @@ Versions: {versions}.
 
 {tables}
 Memory is that of all processes of a command together, each with its share of the pages that several have (`Pss` in
-Linux' `smaps_rollup`, every 20 ms), or the kernel's own peak of the largest of them, whichever is more.
+Linux' `smaps_rollup`, every 50 ms), or the kernel's own peak of the largest of them, whichever is more.
 
 `make profile` shows where a cold start and a fleet run spend their time.
 """
@@ -81,8 +82,9 @@ def missed(place: Place) -> list[Row | Figure]:
     return [each for each in found if not each.is_met]
 
 
-def page(place: Place) -> str:
-    """Return the page of the documentation."""
+def page(place: Place, left: Sequence[str]) -> str:
+    """Return the page of the documentation; ``left`` are the parts that are still to be measured."""
     how = "with `BENCH=full` " if place.full else ""
+    unfinished = f"\nNot measured in this run: {', '.join(left)}.\n" if left else ""
     date = datetime.now(UTC).date().isoformat()
-    return PAGE.format(how=how, date=date, machine=machine(), versions=versions(), tables=tables(place))
+    return PAGE.format(how=how, date=date, machine=machine(), versions=versions(), tables=tables(place) + unfinished)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from functools import partial
 
-from tests.bench.measure import Figure, run
+from tests.bench.measure import Figure, Row, run, turns
 from tests.bench.place import Place
 
 APP = "environments/prod/app-00003"
@@ -60,8 +60,12 @@ def one_among_many(place: Place) -> None:
         "from the app's own files and commits, and need the modules for that."
     )
     for verb in ("plan", "status", "history"):
-        cold = ("`render --check` of one app among 5", check)
-        place.by_turns(f"`{verb}` of one app among {size:,}", 1.5, cold, place.rollstep(many, verb, APP), 11, limit)
+        cold, among_few, ours = turns(
+            15, (None, check), (None, place.rollstep(few, verb, APP)), (None, place.rollstep(many, verb, APP))
+        )
+        what = f"`{verb}` of one app among {size:,}"
+        place.compare(Row(what, "the cold start: `render --check` of one app among 5", 1.5, cold, ours, limit))
+        place.compare(Row(what, f"`{verb}` of one app among 5", 1.5, among_few, ours))
 
 
 def hashes(place: Place) -> None:
