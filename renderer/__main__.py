@@ -25,8 +25,12 @@ def main() -> "NoReturn":
     answer = remembered.recall_check(*check) if check is not None else None
     if answer is not None:
         tell(answer)
+    import gc
+
     from renderer.cli import main as run
 
+    # What a run makes of manifests is many objects without cycles: looking for some took a fifth of its time.
+    gc.set_threshold(200_000)
     run()
 
 

@@ -14,7 +14,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -85,19 +85,24 @@ class Journal:
 
     def save(self) -> None:
         """Write the index, which makes the journal valid: the disk has every file that it names before."""
+        store(self.folder / ".gitignore", b"*\n")
+        with open(self.folder / _NEW_INDEX, "w", encoding="utf-8") as file:
+            file.writelines(self._index())
+        names = sorted(name for name in os.listdir(self.folder) if name != _LOCK)
+        make_durable(self.folder, names)
+        os.replace(self.folder / _NEW_INDEX, self.folder / _INDEX)
+        make_durable(self.folder, ["."])
+
+    def _index(self) -> Iterator[str]:
+        """Yield the pieces of the index: a fleet's would not fit into memory beside all else."""
         # Only a write needs it, and a comparison with what is there does not.
         import json
 
-        index = {
-            "entries": [asdict(entry) for entry in self.entries],
-            "folders": list(self.folders),
-            "memo": dict(self.memo),
-        }
-        store(self.folder / ".gitignore", b"*\n")
-        store(self.folder / _NEW_INDEX, json.dumps(index, indent=1).encode())
-        make_durable(self.folder, [self.folder / name for name in sorted(os.listdir(self.folder)) if name != _LOCK])
-        os.replace(self.folder / _NEW_INDEX, self.folder / _INDEX)
-        make_durable(self.folder, [self.folder])
+        yield f'{{"memo": {json.dumps(dict(self.memo))},\n "folders": {json.dumps(list(self.folders))},\n "entries": ['
+        for number, entry in enumerate(self.entries):
+            line = json.dumps({"path": entry.path, "old": entry.old, "new": entry.new})
+            yield f",\n  {line}" if number else f"\n  {line}"
+        yield "]}\n"
 
     def redo(self) -> None:
         """Put every new file in place; those that are there already are left."""
@@ -142,7 +147,7 @@ class Journal:
 
     def _sync_folders(self) -> None:
         folders = sorted({os.path.dirname(entry.path) for entry in self.entries})
-        make_durable(self.root, [self.root / folder for folder in folders if os.path.isdir(self.root / folder)])
+        make_durable(self.root, [folder for folder in folders if os.path.isdir(self.root / folder)])
 
 
 def pending(root: Path) -> bool:
@@ -227,16 +232,16 @@ def store(path: Path, content: bytes, mode: int | None = None) -> None:
         os.close(descriptor)
 
 
-def make_durable(folder: Path, paths: Sequence[Path]) -> None:
-    """Wait until the disk has the files and folders at ``paths``, all on the file system of ``folder``.
+def make_durable(folder: Path, names: Sequence[str]) -> None:
+    """Wait until the disk has the files and folders of these names below ``folder``, all on its file system.
 
     A disk takes many files in one go much faster than each by itself: where they are many, and the kernel can, it is
     asked once for the whole file system.  Raises OSError.
     """
-    if len(paths) > _ONE_BY_ONE and _sync_file_system(folder):
+    if len(names) > _ONE_BY_ONE and _sync_file_system(folder):
         return
-    for path in paths:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    for name in names:
+        descriptor = os.open(folder / name, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)
         finally:

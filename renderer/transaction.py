@@ -11,6 +11,7 @@ from typing import Any
 
 from renderer.errors import Finding, RollstepError
 from renderer.journal import JOURNAL, Entry, Journal, acquire, digest, pending, reporting, store
+from renderer.spool import Kept, Spool
 
 
 class Transaction:
@@ -25,7 +26,8 @@ class Transaction:
         self.root = root.resolve()
         self.memo: dict[str, Any] = {}
         """JSON-ready notes for whoever recovers this transaction after a kill; saved by ``prepare``."""
-        self._planned: dict[str, bytes | None] = {}
+        self._planned: dict[str, Kept | None] = {}
+        self._kept = Spool()
         self._findings: list[Finding] = []
         self._folders: dict[str, str] = {}
         self._journal: Journal | None = None
@@ -51,7 +53,7 @@ class Transaction:
 
         Files that hold the planned content already are among them.
         """
-        return dict(sorted(self._planned.items()))
+        return {path: kept and self._kept.read(kept) for path, kept in sorted(self._planned.items())}
 
     def check(self) -> tuple[Entry, ...]:
         """Return what would change, in the order planned, and touch nothing.
@@ -72,8 +74,9 @@ class Transaction:
                 continue
             with reporting(path):
                 old = _content(self.root / path)
-            if old != new:
-                entries.append(Entry(path, old if old is None else digest(old), new if new is None else digest(new)))
+            before, after = old if old is None else digest(old), new if new is None else new.digest
+            if before != after:
+                entries.append(Entry(path, before, after))
         if findings:
             raise RollstepError(sorted(set(findings)))
         return tuple(entries)
@@ -164,9 +167,11 @@ class Transaction:
             message = f"leads outside {self.root}, where rollstep writes nothing"
             self._findings.append(Finding(str(path), 0, 0, "", message, "make it a file or folder of the repository"))
             return self
-        if self._planned.get(relative, content) != content:
+        kept = None if content is None else self._kept.add(content)
+        before = self._planned.get(relative, kept)
+        if (before and before.digest) != (kept and kept.digest):
             self._findings.append(Finding(relative, 0, 0, "", "two different contents are to be written to this file"))
-        self._planned[relative] = content
+        self._planned[relative] = kept
         return self
 
     def _relative(self, target: Path, *, follow: bool) -> str:
@@ -187,9 +192,9 @@ class Transaction:
         mode = stat.S_IMODE(target.stat().st_mode) if entry.old is not None else None
         if entry.old is not None:
             store(journal.old_file(number), target.read_bytes(), mode)
-        content = self._planned[entry.path]
-        if content is not None:
-            store(journal.new_file(number), content, mode)
+        kept = self._planned[entry.path]
+        if kept is not None:
+            store(journal.new_file(number), self._kept.read(kept), mode)
 
     def _owned(self) -> Journal:
         if self._journal is None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 
 import click
 
@@ -13,7 +14,7 @@ from renderer.check_memory import CheckMemory
 from renderer.committed import moved
 from renderer.discover import AppRef
 from renderer.engine import settle
-from renderer.errors import Finding, UsageError, each
+from renderer.errors import Finding, RollstepError, UsageError, each
 from renderer.model import World
 from renderer.release import Move, at_step, react, steps_of
 from renderer.state import STATUS_FILE
@@ -30,6 +31,9 @@ from renderer.workspace import (
     render_release,
 )
 from renderer.write import Changes, Mode, diff, unified
+
+AT_ONCE = 250
+"""Apps that are rendered and validated before the next ones: what they take is all that a fleet takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,34 +75,63 @@ def render_releases(request: RenderRequest) -> int:
             click.echo(line, err=True)
     if request.mode is Mode.CHECK and request.output != "json":
         return _check(workspace, request)
+    if request.mode is Mode.WRITE:
+        return _write(workspace, request)
     worlds = rendered_worlds(workspace, request.targets, request.step, request.now)
     results = [_prepare(release, world) for release, world in progress.over(worlds, "rendering app")]
     stale = [result for result in results if not result.is_fresh]
-    if request.mode is not Mode.WRITE:
-        if request.output == "json":
-            click.echo(_as_json(workspace, results, with_diff=True), nl=False)
-        else:
-            for result in stale:
-                click.echo(_diff(result), nl=False)
-        return 1 if stale and request.mode is Mode.CHECK else 0
-    if request.validate:
-        _validate(workspace, stale)
+    if request.output == "json":
+        click.echo(_json([_entry(workspace, result, with_diff=True) for result in results]), nl=False)
+    else:
+        for result in stale:
+            click.echo(_diff(result), nl=False)
+    return 1 if stale and request.mode is Mode.CHECK else 0
+
+
+def _write(workspace: Workspace, request: RenderRequest) -> int:
+    """Render some apps at a time, so that a fleet needs no more memory than they do, and write all of them at once."""
+    note_interrupted(workspace.root)
+    refs, now = workspace.some_apps(request.targets), request.now or current_time()
     transaction = Transaction(workspace.journal_root)
-    for result in stale:
-        result.changes.stage(transaction)
-        transaction.write(result.release.folder / STATUS_FILE, result.rendered.status_text)
-    with progress.stage(f"writing {len(stale):,} apps"):
+    lines: list[str] = []
+    entries: list[dict[str, object]] = []
+    findings: dict[Finding, None] = {}
+    queue = iter(progress.over(refs, "rendering app"))
+    for _ in range(0, len(refs), AT_ONCE):
+        try:
+            some = islice(queue, AT_ONCE)
+            results = each(some, lambda ref: _prepare(*current_release(workspace, ref, now, request.step)))
+            stale = [result for result in results if not result.is_fresh]
+            if request.validate:
+                _validate(workspace, stale)
+        except UsageError:
+            raise
+        except RollstepError as error:
+            findings.update(dict.fromkeys(error.findings))
+            continue
+        for result in stale:
+            result.changes.stage(transaction)
+            transaction.write(result.release.folder / STATUS_FILE, result.rendered.status_text)
+            lines += _told(workspace, result)
+        if request.output == "json":
+            entries += [_entry(workspace, result) for result in results]
+    if findings:
+        raise RollstepError(findings)
+    with progress.stage("writing"):
         transaction.commit()
     if request.output == "json":
-        click.echo(_as_json(workspace, results), nl=False)
-    for result in stale:
-        for name in result.changes.edited:
-            path = workspace.shown(result.release.output / name)
-            click.echo(f"note: {path} had been edited by hand and is written anew", err=True)
-        counts = {key: len(names) for key, names in result.changes.to_dict().items() if names and key != "edited"}
-        told = ", ".join(f"{number} {key}" for key, number in counts.items())
-        click.echo(f"{result.release.title}: {workspace.shown(result.release.output)}: {told}", err=True)
+        click.echo(_json(entries), nl=False)
+    for line in lines:
+        click.echo(line, err=True)
     return 0
+
+
+def _told(workspace: Workspace, result: RenderedRelease) -> Iterator[str]:
+    for name in result.changes.edited:
+        yield f"note: {workspace.shown(result.release.output / name)} had been edited by hand and is written anew"
+    counts = {key: len(names) for key, names in result.changes.to_dict().items() if names and key != "edited"}
+    told = ", ".join(f"{number} {key}" for key, number in counts.items())
+    yield f"{result.release.title}: {workspace.shown(result.release.output)}: {told}"
 
 
 def _check(workspace: Workspace, request: RenderRequest) -> int:
@@ -200,27 +233,28 @@ def _staleness(workspace: Workspace, result: RenderedRelease) -> Finding:
     return Finding(workspace.shown(result.release.output), 0, 0, "", message, hint)
 
 
-def _as_json(workspace: Workspace, results: Sequence[RenderedRelease], *, with_diff: bool = False) -> str:
-    """Return an entry for each app: whether its folder was as it is rendered, and what differs or was written."""
+def _entry(workspace: Workspace, result: RenderedRelease, *, with_diff: bool = False) -> dict[str, object]:
+    """Return whether an app's folder was as it is rendered, and what differs or was written."""
+    ref = result.release.app.ref
+    why = None if result.is_fresh else _staleness(workspace, result)
+    entry: dict[str, object] = {
+        "app": ref.name,
+        "environment": ref.environment,
+        "output": workspace.shown(result.release.output),
+        "upToDate": result.is_fresh,
+        "message": why.message if why else None,
+        "hint": why.hint if why else None,
+        "files": result.changes.to_dict(),
+        "statusChanged": result.old_status != result.rendered.status_text,
+    }
+    if with_diff:
+        entry["diff"] = "" if result.is_fresh else _diff(result)
+    return entry
+
+
+def _json(entries: Sequence[dict[str, object]]) -> str:
     import json
 
-    entries = []
-    for result in results:
-        ref = result.release.app.ref
-        why = None if result.is_fresh else _staleness(workspace, result)
-        entry = {
-            "app": ref.name,
-            "environment": ref.environment,
-            "output": workspace.shown(result.release.output),
-            "upToDate": result.is_fresh,
-            "message": why.message if why else None,
-            "hint": why.hint if why else None,
-            "files": result.changes.to_dict(),
-            "statusChanged": result.old_status != result.rendered.status_text,
-        }
-        if with_diff:
-            entry["diff"] = "" if result.is_fresh else _diff(result)
-        entries.append(entry)
     return json.dumps(entries, indent=2, ensure_ascii=False) + "\n"
 
 

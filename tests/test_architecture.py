@@ -113,6 +113,7 @@ SHELL = {
     "simulate_table",
     "source_edit",
     "sources",
+    "spool",
     "state",
     "stateless",
     "status_rows",
