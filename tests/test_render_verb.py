@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -274,3 +275,30 @@ os._exit(0)
     told = whole.run("render", "prod/web", "--no-validate")
     assert "an earlier run was interrupted" in told.stderr
     whole.run("render", "prod/web", "--check")
+
+
+def test_of_a_fleet_all_is_written_or_nothing(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Apps are rendered some at a time; what is wrong with the last ones stops the first ones too, and all is told."""
+    monkeypatch.setattr("renderer.write_release.AT_ONCE", 2)
+    folder = checkout.root / "environments/prod"
+    for number in range(5):
+        shutil.copytree(folder / "web", folder / f"web-{number}")
+        checkout.edit(f"environments/prod/web-{number}/rollout.yaml", "\n  name: web\n", f"\n  name: web-{number}\n")
+    for number in (1, 4):
+        checkout.edit(f"environments/prod/web-{number}/rollout.yaml", "replicas: 5", "replicas: -5")
+    checkout.commit("More apps")
+    before = checkout.snapshot()
+    refused = checkout.run("render", "--now", NOON, code=1)
+    assert [f"prod/web-{number}/rollout.yaml" in refused.stderr for number in range(5)] == [
+        False,
+        True,
+        False,
+        False,
+        True,
+    ]
+    assert checkout.snapshot() == before
+    for number in (1, 4):
+        checkout.edit(f"environments/prod/web-{number}/rollout.yaml", "replicas: -5", "replicas: 5")
+    checkout.run("render", "--now", NOON)
+    assert all((folder / f"web-{number}/rendered/kustomization.yaml").is_file() for number in range(5))
+    checkout.run("render", "--check")
