@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from renderer.errors import Finding, RollstepError
-from renderer.git import Output, Repository, literal
+from renderer.git import Output, Repository
 from renderer.layouts import one_line
 from renderer.settings import CommitSettings
+from renderer.staging import staged
+
+HOOKS = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit")
+"""What `git commit` runs; all but the last can refuse it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,14 @@ class Identity:
         if not (name.strip() and opened and email.strip() and closed) or after.strip():
             raise RollstepError(f"{text!r} is no author", hint="write it as `Name <mail@example.com>`")
         return cls(one_line(name), one_line(email))
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What a commit that can be made needs: git's variables for it, and the commit that it comes after, if any."""
+
+    environment: Mapping[str, str]
+    head: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,47 +76,68 @@ def commit(
     committed or staged.
     """
     names = sorted({repository.relative(path) for path in paths})
-    environment = check_commit(
+    ready = check_commit(
         repository, names, author=author, committer=committer, when=when, allow_detached=allow_detached
     )
+    return commit_checked(repository, names, message, ready)
+
+
+def commit_checked(repository: Repository, names: Sequence[str], message: str, ready: Ready) -> CommitResult | None:
+    """Do what :func:`commit` does, of what :func:`check_commit` has found ``ready``; ``names`` are as git has them."""
     changed = repository.changed(names)
     if not changed:
         return None
-    before = repository.head.sha
-    fresh = repository.untracked(changed)
-    specs = b"".join(literal(path).encode() + b"\0" for path in changed)
+    with _uninterrupted(), staged(repository, changed, ready.head) as made_from:
+        make = _commit_with_hooks if repository.hooks(*HOOKS) else _commit
+        sha = make(made_from.repository, message, ready)
+        made_from.take()
+    return CommitResult(sha, message.split("\n", 1)[0], changed)
+
+
+def _commit(repository: Repository, message: str, ready: Ready) -> str:
+    """Commit what is in the index and return the commit; `git commit` would look at every file of the repository."""
+    from renderer.git_objects import store_commit
+
+    tree = repository.run("write-tree", writes=True).stdout.decode().strip()
+    text = repository.run("stripspace", stdin=message.encode()).stdout.decode()
+    sha = store_commit(repository, tree, [ready.head] if ready.head else [], text, ready.environment)
+    reason = ("commit: " if ready.head else "commit (initial): ") + message.split("\n", 1)[0]
+    moved = repository.run(
+        *("update-ref", "-m", reason, "HEAD", sha, ready.head or "0" * len(sha)),
+        env=ready.environment,
+        check=False,
+        writes=True,
+    )
+    if moved.status and repository.head.sha != sha:
+        raise RollstepError([_refusal(repository, moved)])
+    # As git does after a commit: where objects are many, they are packed.
+    if repository.run("config", "--type=bool", "--get", "maintenance.auto", check=False).stdout.strip() != b"false":
+        repository.run("maintenance", "run", "--auto", "--quiet", check=False, writes=True)
+    return sha
+
+
+def _commit_with_hooks(repository: Repository, message: str, ready: Ready) -> str:
+    """Commit what is in the index, with the repository's hooks, and return the commit."""
     from tempfile import NamedTemporaryFile
 
-    with _uninterrupted(), NamedTemporaryFile(prefix="rollstep-message-") as file:
+    # What is in the index was made on top of that.
+    if repository.head.sha != ready.head:
+        raise RollstepError(
+            [Finding("HEAD", 0, 0, "", "somebody else has committed meanwhile", "run the command again")]
+        )
+    with NamedTemporaryFile(prefix="rollstep-message-") as file:
         file.write(message.encode())
         file.flush()
-        try:
-            # `git commit --only` takes no path that the index has never heard of.
-            if fresh:
-                new = b"".join(literal(path).encode() + b"\0" for path in fresh)
-                added = repository.run(
-                    *("add", "--intent-to-add", "--pathspec-from-file=-", "--pathspec-file-nul"),
-                    stdin=new,
-                    check=False,
-                    writes=True,
-                )
-                if added.status:
-                    raise RollstepError([_refusal(repository, added)])
-            output = repository.run(
-                *("-c", "i18n.commitEncoding=UTF-8", "commit", "--quiet", "--only", "--cleanup=whitespace"),
-                *(f"--file={file.name}", "--pathspec-from-file=-", "--pathspec-file-nul"),
-                stdin=specs,
-                env=environment,
-                check=False,
-                writes=True,
-            )
-            if output.status and repository.head.sha == before:
-                raise RollstepError([_refusal(repository, output)])
-        except BaseException:
-            if repository.head.sha == before:
-                unstage(repository, fresh)
-            raise
-    return CommitResult(repository.head.sha or "", message.split("\n", 1)[0], changed)
+        output = repository.run(
+            *("-c", "i18n.commitEncoding=UTF-8", "commit", "--quiet", "--cleanup=whitespace", f"--file={file.name}"),
+            env=ready.environment,
+            check=False,
+            writes=True,
+        )
+    sha = repository.head.sha
+    if output.status and sha == ready.head:
+        raise RollstepError([_refusal(repository, output)])
+    return sha or ""
 
 
 def check_commit(
@@ -115,28 +148,29 @@ def check_commit(
     committer: Identity | None = None,
     when: datetime | None = None,
     allow_detached: bool = False,
-) -> dict[str, str]:
-    """Return the environment that a commit of ``paths`` needs; raise RollstepError where it cannot be made.
+) -> Ready:
+    """Return what a commit of ``paths`` needs; raise RollstepError where it cannot be made.
 
     That is where HEAD is detached, an operation is in progress, git knows no committer, or a path is ignored.
     """
-    repository.check_can_commit(allow_detached=allow_detached)
+    head = repository.check_can_commit(allow_detached=allow_detached)
     ignored = repository.ignored(paths)
     if ignored:
         hint = "take it out of .gitignore, or choose another folder"
         raise RollstepError(
             Finding(path, 0, 0, "", "is ignored by git, so it cannot be committed", hint) for path in ignored
         )
-    if author is not None and committer is None and not _knows(repository, "GIT_COMMITTER_IDENT", {}):
+    if author is not None and committer is None and not _knows(repository, "GIT_COMMITTER_IDENT"):
         committer = author
+    nameless = [ident for ident, who in (("AUTHOR", author), ("COMMITTER", committer or author)) if who is None]
+    if not all(_knows(repository, f"GIT_{ident}_IDENT") for ident in nameless):
+        hint = "git config user.name NAME and git config user.email MAIL, or set the author in rollstep.yaml"
+        raise RollstepError("git does not know who commits", hint=hint)
     environment = environment_of(author, committer)
     if when is not None:
         date = f"{int(when.timestamp())} {when.strftime('%z') or '+0000'}"
         environment |= {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
-    if not all(_knows(repository, ident, environment) for ident in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT")):
-        hint = "git config user.name NAME and git config user.email MAIL, or set the author in rollstep.yaml"
-        raise RollstepError("git does not know who commits", hint=hint)
-    return environment
+    return Ready(environment, head.sha)
 
 
 def identities(settings: CommitSettings) -> tuple[Identity | None, Identity | None]:
@@ -168,13 +202,6 @@ def sign_off(repository: Repository, author: Identity | None) -> str:
     return f"Signed-off-by: {author.name} <{author.email}>\n"
 
 
-def unstage(repository: Repository, paths: Sequence[str]) -> None:
-    """Take ``paths`` out of the index, where a commit that failed had announced them."""
-    if paths:
-        names = b"".join(path.encode() + b"\0" for path in paths)
-        repository.run("update-index", "--force-remove", "-z", "--stdin", stdin=names, writes=True)
-
-
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
     """Hold a Ctrl-C back to the end of the block.
@@ -199,18 +226,16 @@ def _in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-def _knows(repository: Repository, ident: str, environment: dict[str, str]) -> bool:
+def _knows(repository: Repository, ident: str) -> bool:
     # Without useConfigOnly git makes up an address of the login and the host's name, which is nobody's.
-    return repository.run("-c", "user.useConfigOnly=true", "var", ident, env=environment, check=False).status == 0
+    return repository.run("-c", "user.useConfigOnly=true", "var", ident, check=False).status == 0
 
 
 def _refusal(repository: Repository, output: Output) -> Finding:
     if output.status < 0:
-        # It was ours, as there was none before: git cannot clear it away when it is killed (no space, no memory).
-        (repository.git_dir / "index.lock").unlink(missing_ok=True)
         name = signal.strsignal(-output.status) or f"signal {-output.status}"
         return Finding("", 0, 0, "", f"git was killed: {name}", "nothing was committed")
-    hooks = repository.hooks("pre-commit", "prepare-commit-msg", "commit-msg")
+    hooks = repository.hooks(*HOOKS[:-1])
     words = output.stderr or f"exit status {output.status}"
     if hooks and not words.startswith(("fatal:", "error:")):
         return Finding(

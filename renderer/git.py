@@ -114,6 +114,11 @@ class Repository:
         """Return this repository with variables for every git that runs in it, such as another index."""
         return Repository(self._repo, {**self._environment, **environment})
 
+    @property
+    def index(self) -> Path:
+        """The file of the index, which need not exist."""
+        return Path({**self._own_environment(), **self._environment}.get("GIT_INDEX_FILE", self.git_dir / "index"))
+
     def relative(self, path: Path | str) -> str:
         """Return ``path`` (absolute, or below the root) as git names it; raises RollstepError where it is outside."""
         absolute = self.root / path
@@ -317,21 +322,22 @@ class Repository:
 
     def ignored(self, paths: Sequence[str]) -> tuple[str, ...]:
         """Return the files among ``paths`` that git's ignore rules leave out; tracked files never are."""
-        # Without --no-index git looks through its index for each path.
-        names = b"".join(path.encode() + b"\0" for path in self.untracked(paths))
+        # Without --no-index git looks through its index for each path, and most often there is nothing to look for.
+        names = b"".join(os.fsencode(path) + b"\0" for path in paths)
         found = self.run("check-ignore", "--no-index", "-z", "--stdin", stdin=names, check=False)
         if found.status > 1:
             raise RollstepError(f"git check-ignore failed: {found.stderr}")
-        return tuple(sorted(_split(found.stdout)))
+        return tuple(sorted(self.untracked(_split(found.stdout))))
 
-    def check_can_commit(self, *, allow_detached: bool = False) -> None:
-        """Raise RollstepError with everything about the repository's state that stands against a commit."""
+    def check_can_commit(self, *, allow_detached: bool = False) -> Head:
+        """Return where HEAD is; raise RollstepError with everything that stands against a commit there."""
+        head = self.head
         findings = [
             Finding(str(self.root), 0, 0, "", f"{what} is in progress", f"finish it first: {how}")
             for name, what, how in OPERATIONS
             if (self.git_dir / name).exists()
         ]
-        if not findings and not allow_detached and self.head.branch is None:
+        if not findings and not allow_detached and head.branch is None:
             hint = "git switch BRANCH, or --allow-detached"
             findings.append(Finding(str(self.root), 0, 0, "", "HEAD is detached: a commit would be on no branch", hint))
         if (self.git_dir / "index.lock").exists():
@@ -342,6 +348,7 @@ class Repository:
             findings.append(Finding(path, 0, 0, "", "has an unresolved conflict", "resolve it and git add it"))
         if findings:
             raise RollstepError(findings)
+        return head
 
     def hooks(self, *names: str) -> tuple[str, ...]:
         """Return which of the hooks ``names`` are installed and executable."""

@@ -91,7 +91,8 @@ def store_commit(
 ) -> str:
     """Store a commit and return its hash; ``environment`` has git's variables for who makes it and when.
 
-    It is signed where ``commit.gpgSign`` asks for it.  No hook runs: those of a commit are for what is checked out.
+    It is signed where ``commit.gpgSign`` asks for it; raises RollstepError where git cannot.  No hook runs: those of a
+    commit are for what is checked out.
     """
     signs = repository.run("config", "--type=bool", "--get", "commit.gpgSign", check=False).stdout.strip() == b"true"
     arguments = [part for parent in parents for part in ("-p", parent)]
@@ -99,8 +100,11 @@ def store_commit(
         *("-c", "i18n.commitEncoding=UTF-8", "commit-tree", *(["-S"] if signs else []), *arguments, "-F", "-", tree),
         stdin=message.encode(),
         env=environment,
+        check=False,
         writes=True,
     )
+    if made.status:
+        raise RollstepError([Finding("", 0, 0, "", f"git refused the commit: {made.stderr}", "nothing was committed")])
     return made.stdout.decode().strip()
 
 

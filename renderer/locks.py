@@ -72,10 +72,10 @@ def clear_left_behind(repository: Repository, since: float) -> tuple[Path, ...]:
 
 
 def _locks(repository: Repository) -> Iterator[Path]:
-    """Yield what git locks while it commits: the index, the next one, the branch and HEAD; and its housekeeping."""
+    """Yield what is locked for a commit: the index, the next one, the branch and HEAD; and its housekeeping."""
     branch = repository.head.branch
     refs = [Path("HEAD.lock")] + ([Path("refs", "heads", f"{branch}.lock")] if branch else [])
-    candidates = [repository.git_dir / "index.lock", *sorted(repository.git_dir.glob("next-index-*.lock"))]
+    candidates = [repository.git_dir / "index.lock", *sorted(repository.git_dir.glob("rollstep-index*.lock"))]
     # After a commit git looks whether its objects need packing, which an old lock would put off for ever.
     candidates.append(repository.common_dir / "objects" / "maintenance.lock")
     candidates += [folder / ref for folder in (repository.git_dir, repository.common_dir) for ref in refs]

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 
-from renderer.commit import CommitResult, Identity, check_commit, commit, unstage
+from renderer.commit import CommitResult, Identity, check_commit, commit_checked
 from renderer.errors import Finding, RollstepError
-from renderer.git import Repository, literal
+from renderer.git import Repository
 from renderer.journal import Journal, recover
 from renderer.locks import clear_left_behind
+from renderer.staging import clear, restage
 from renderer.transaction import Transaction
 
 
@@ -43,29 +44,19 @@ def publish(
     contents = transaction.contents
     entries = transaction.check()
     written = [path for path, content in contents.items() if content is not None]
-    check_commit(repository, written, author=author, committer=committer, when=when, allow_detached=allow_detached)
+    ready = check_commit(
+        repository, written, author=author, committer=committer, when=when, allow_detached=allow_detached
+    )
     if dry_run:
         paths = tuple(sorted({entry.path for entry in entries} | set(repository.changed(tuple(contents)))))
         return CommitResult("", message.split("\n", 1)[0], paths) if paths else None
-    transaction.memo = {
-        "head": repository.head.sha,
-        "paths": list(contents),
-        "untracked": list(repository.untracked(tuple(written))),
-    }
+    transaction.memo = {"head": ready.head, "paths": list(contents)}
     transaction.prepare()
     transaction.apply()
     try:
         if check is not None:
             check()
-        result = commit(
-            repository,
-            tuple(contents),
-            message,
-            author=author,
-            committer=committer,
-            when=when,
-            allow_detached=allow_detached,
-        )
+        result = commit_checked(repository, tuple(contents), message, ready)
     except BaseException:
         # An interrupt can come when git has moved the branch already: then the files belong to that commit.
         if _is_committed(repository, Journal(transaction.root, entries, memo=transaction.memo)):
@@ -91,12 +82,11 @@ def recover_repository(repository: Repository) -> tuple[str, ...]:
             message = "git may still be at work for a run that was interrupted"
             hint = "wait for it; if none is running, remove the file"
             raise RollstepError(Finding(str(lock), 0, 0, "", message, hint) for lock in locks)
+        clear(repository)
         committed = _is_committed(repository, journal)
         if committed:
             # Git moves the branch first and the index after.
-            repository.run("reset", "--quiet", "--", *map(literal, journal.memo["paths"]))
-        else:
-            unstage(repository, sorted(set(journal.memo.get("untracked", ())) - set(repository.ls("HEAD"))))
+            restage(repository, journal.memo["paths"])
         return committed
 
     return recover(repository.root, is_committed)

@@ -176,7 +176,7 @@ class PullRequests:
         author, committer = publication.identities
         written = [path for path, content in contents.items() if content is not None]
         publication.transaction.check()
-        environment = check_commit(self.repository, written, author=author, committer=committer, when=now)
+        environment = check_commit(self.repository, written, author=author, committer=committer, when=now).environment
         folder = publication.outcomes[0].release.place
         modes = {path: file.mode for path, file in tree_files(self.repository, parent, folder).items()}
         there = self.repository.files(parent, folder)

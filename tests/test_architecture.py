@@ -114,6 +114,7 @@ SHELL = {
     "source_edit",
     "sources",
     "spool",
+    "staging",
     "state",
     "stateless",
     "status_rows",

@@ -273,3 +273,56 @@ def test_a_message_is_never_taken_for_a_command(repository: Repository) -> None:
     assert not (repository.root / "hacked").exists()
     assert git(repository.root, "log", "-1", "--format=%B").strip() == message.strip()
     assert len(repository.log()) == 2
+
+
+@pytest.mark.parametrize("hooks", [(), ("post-commit",)], ids=["no hook", "a hook"])
+def test_what_somebody_else_commits_meanwhile_is_kept(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, hooks: tuple[str, ...]
+) -> None:
+    put(repository.root, OURS, "new\n")
+    before = git(repository.root, "ls-files", "--stage")
+
+    def commit_theirs(*_names: str) -> tuple[str, ...]:
+        theirs = git(repository.root, "commit-tree", "-p", "HEAD", "-m", "Theirs", "HEAD^{tree}").strip()
+        git(repository.root, "update-ref", "HEAD", theirs)
+        return hooks
+
+    monkeypatch.setattr(repository, "hooks", commit_theirs)
+    with pytest.raises(RollstepError, match=r"refused the commit: .* but expected|somebody else has committed"):
+        commit(repository, [OURS], MESSAGE)
+    assert [found.subject for found in repository.log()] == ["Theirs", "First"]
+    assert git(repository.root, "ls-files", "--stage") == before
+    assert not [path for path in repository.git_dir.iterdir() if "lock" in path.name or "rollstep" in path.name]
+
+
+def test_a_file_that_the_index_says_not_to_look_at_is_committed(repository: Repository) -> None:
+    git(repository.root, "update-index", "--assume-unchanged", OURS)
+    put(repository.root, OURS, "new\n")
+    result = commit(repository, [OURS], MESSAGE)
+    assert result is not None
+    assert repository.show("HEAD", OURS) == b"new\n"
+    assert git(repository.root, "show", "--name-only", "--format=", "HEAD").split() == [OURS]
+
+
+@pytest.mark.parametrize("hooked", [False, True])
+def test_a_file_that_is_staged_where_a_folder_was_stays_so(repository: Repository, hooked: bool) -> None:
+    root = repository.root
+    if hooked:
+        hook(root, "post-commit", "true")
+    git(root, "rm", "-q", "--cached", "kept/*.yaml")
+    (root / "kept/*.yaml").unlink()
+    (root / "kept").rmdir()
+    put(root, "kept", "a file\n")
+    git(root, "add", "kept")
+    staged = git(root, "diff", "--cached", "--raw")
+    put(root, OURS, "new\n")
+    assert commit(repository, [OURS], MESSAGE)
+    assert git(root, "show", "--name-only", "--format=", "HEAD").split() == [OURS]
+    assert git(root, "diff", "--cached", "--raw") == staged
+    assert git(root, "fsck", "--strict", "--no-dangling") == ""
+
+
+def test_the_reflog_tells_of_the_commit_as_gits_own_does(repository: Repository) -> None:
+    put(repository.root, OURS, "new\n")
+    assert commit(repository, [OURS], MESSAGE)
+    assert git(repository.root, "reflog", "-1", "--format=%gs").strip() == "commit: web (prod): step 1/2"

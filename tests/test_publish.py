@@ -13,6 +13,7 @@ import pytest
 from renderer.errors import RollstepError
 from renderer.git import Repository
 from renderer.journal import JOURNAL, pending
+from renderer.locks import _git_is_alive
 from renderer.publish import publish, recover_repository
 from renderer.transaction import Transaction
 
@@ -315,7 +316,7 @@ def test_killed_between_branch_and_index_the_next_run_brings_the_index_along(rep
 
 def test_a_commit_of_somebody_else_meanwhile_is_not_taken_for_ours(repository: Repository) -> None:
     transaction = change(repository)
-    transaction.memo = {"head": repository.head.sha, "paths": list(transaction.contents), "untracked": []}
+    transaction.memo = {"head": repository.head.sha, "paths": list(transaction.contents)}
     transaction.prepare()
     transaction.apply()
     transaction._release()
@@ -328,6 +329,6 @@ def test_a_commit_of_somebody_else_meanwhile_is_not_taken_for_ours(repository: R
 def wait_for_git(repository: Repository) -> None:
     """Wait until the git that its killed parent has left behind is done."""
     until = time.monotonic() + 30
-    while os.path.exists(repository.git_dir / "index.lock"):
+    while _git_is_alive(repository):
         assert time.monotonic() < until, "git has not ended within 30 seconds"
         time.sleep(0.02)

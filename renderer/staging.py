@@ -1,0 +1,133 @@
+"""The index that a commit is made from: the user's own with our files in it (shell).
+
+It is made beside the user's, which is locked meanwhile as git itself locks it, and takes its place when the commit
+stands.  What the user has staged elsewhere stays staged, and is not in the commit.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from renderer.errors import Finding, RollstepError
+from renderer.git import Repository
+from renderer.journal import reporting
+
+NEXT, ALONE = "rollstep-index", "rollstep-index-alone"
+"""In git's folder: the index that comes next, and that of a commit from which the user's staged changes are left out.
+
+There is one of each at most, whatever is killed: only who holds the lock of the index makes them.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What a commit is made from: ``repository`` has for an index what HEAD has, with our files in place of its own."""
+
+    repository: Repository
+    index: Path
+
+    def take(self) -> None:
+        """Make our files those of the user's index; raise RollstepError where that cannot be written."""
+        with reporting(str(self.index)):
+            os.replace(_place(self.repository, NEXT), self.index)
+
+
+@contextmanager
+def staged(repository: Repository, paths: Sequence[str], head: str | None) -> Iterator[Staged]:
+    """Stage ``paths``, which are not as in the commit ``head``, as they are in the work tree, beside the user's index.
+
+    That stays as it is unless the caller takes it.  Raises RollstepError where another git is at work, and where git
+    cannot read a file.
+    """
+    index = repository.index
+    lock = Path(f"{index}.lock")
+    with reporting(str(lock)):
+        try:
+            os.close(os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+        except FileExistsError:
+            hint = "wait for it; if none is running, remove the file"
+            raise RollstepError([Finding(str(lock), 0, 0, "", "another git is at work", hint)]) from None
+    try:
+        _copy(index, _place(repository, NEXT))
+        ours = _with_index(repository, NEXT)
+        _update(ours, paths, "--add", "--remove", "--replace")
+        found = _differences(ours, head)
+        if passed_over := [path for path in paths if path not in found]:
+            # Those that the index says not to look at.
+            _update(ours, passed_over, "--force-remove")
+            _update(ours, passed_over, "--add", "--remove", "--replace")
+            found = _differences(ours, head)
+        others = found.keys() - set(paths)
+        yield Staged(_without(repository, {path: found[path] for path in others}) if others else ours, index)
+    finally:
+        clear(repository)
+        lock.unlink(missing_ok=True)
+
+
+def clear(repository: Repository) -> None:
+    """Remove what :func:`staged` makes, and a killed run has left; the lock of the index has to be ours, or gone."""
+    for name in (NEXT, ALONE):
+        for path in (_place(repository, name), _place(repository, f"{name}.lock")):
+            with suppress(OSError):
+                path.unlink()
+
+
+def restage(repository: Repository, paths: Sequence[str]) -> None:
+    """Make ``paths`` in the user's index what they are in HEAD."""
+    found = _differences(repository, repository.head.sha)
+    _put(repository, {path: found[path] for path in paths if path in found})
+
+
+def _without(repository: Repository, others: dict[str, str]) -> Repository:
+    """Return the repository with the next index as the commit's own, ``others`` in it as HEAD has them."""
+    _copy(_place(repository, NEXT), _place(repository, ALONE))
+    alone = _with_index(repository, ALONE)
+    _put(alone, others)
+    return alone
+
+
+def _differences(repository: Repository, head: str | None) -> dict[str, str]:
+    """Return the paths whose content in the index is not that of ``head``, and the mode and name of that."""
+    base = head or repository.run("hash-object", "-t", "tree", "--stdin").stdout.decode().strip()
+    raw = repository.run("diff-index", "--cached", "--raw", "--no-abbrev", "--no-renames", "-z", base, "--")
+    fields = raw.stdout.split(b"\0")[:-1]
+    # ":<old mode> <new mode> <old name> <new name> <letter>", and the path.
+    heads = (head.decode().removeprefix(":").split() for head in fields[::2])
+    return {
+        os.fsdecode(path): f"{'0' if not int(words[0]) else words[0]} {words[2]}"
+        for words, path in zip(heads, fields[1::2], strict=True)
+    }
+
+
+def _update(repository: Repository, paths: Sequence[str], *options: str) -> None:
+    names = b"".join(os.fsencode(path) + b"\0" for path in paths)
+    repository.run("update-index", *options, "-z", "--stdin", stdin=names, writes=True)
+
+
+def _put(repository: Repository, entries: Mapping[str, str]) -> None:
+    # What goes goes first: a file may come where a folder was.
+    rows = sorted((entry[0] != "0", path, entry) for path, entry in entries.items())
+    listing = b"".join(os.fsencode(f"{entry}\t{path}") + b"\0" for _, path, entry in rows)
+    repository.run("update-index", "-z", "--index-info", stdin=listing, writes=True)
+
+
+def _with_index(repository: Repository, name: str) -> Repository:
+    return repository.within({"GIT_INDEX_FILE": str(_place(repository, name))})
+
+
+def _place(repository: Repository, name: str) -> Path:
+    return repository.git_dir / name
+
+
+def _copy(source: Path, target: Path) -> None:
+    with reporting(str(target)):
+        # A repository without an index yet has none to copy.
+        with suppress(FileNotFoundError):
+            target.unlink()
+        with suppress(FileNotFoundError):
+            shutil.copyfile(source, target)
