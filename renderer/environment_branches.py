@@ -138,6 +138,9 @@ def environment_branches(workspace: Workspace, refs: Iterable[AppRef]) -> list[E
 
 def check_branches(repository: Repository, branches: Iterable[EnvironmentBranch], remote: str) -> None:
     """Raise RollstepError with everything that stands against moving the branches; change nothing."""
+    branches = tuple(branches)
+    if not branches:
+        return
     findings = []
     head = repository.head
     worktrees = _checked_out(repository)

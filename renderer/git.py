@@ -206,6 +206,10 @@ class Repository:
     @property
     def head(self) -> Head:
         """Where HEAD is."""
+        both = self.run("rev-parse", "HEAD^{commit}", "--symbolic-full-name", "HEAD", check=False)
+        lines = both.stdout.decode().split()
+        if not both.status and len(lines) == 2:
+            return Head(lines[0], lines[1].removeprefix("refs/heads/") if lines[1] != "HEAD" else None)
         commit = self._ask("rev-parse", "--quiet", "--verify", "HEAD^{commit}")
         return Head(commit or None, self._ask("symbolic-ref", "--quiet", "--short", "HEAD") or None)
 
@@ -236,26 +240,34 @@ class Repository:
 
         A symbolic link is a file whose content is its target.  Empty for HEAD before the first commit.
         """
-        if ref == "HEAD" and self.head.sha is None:
+        sha = self.head.sha if ref == "HEAD" else self.resolve(ref)
+        if sha is None:
             return {}
         wanted = [path for path in map(self.relative, paths) if path != "."]
-        listing = self.run("ls-tree", "-r", "-z", "--full-tree", self.resolve(ref), "--", *wanted)
+        listing = self.run("ls-tree", "-r", "-z", "--full-tree", sha, "--", *wanted)
         rows = [row.split(None, 2)[1:] for row in _split(listing.stdout)]
         return {rest.split("\t", 1)[1]: rest.split("\t", 1)[0] for kind, rest in rows if kind == "blob"}
 
-    def object_name(self, path: str, file: Path) -> str:
-        """Return the name of the object that ``file`` would be as ``path``: with the filters that git has for that."""
-        return self.run("hash-object", f"--path={path}", "--", str(file)).stdout.decode().strip()
+    def object_names(self, files: Mapping[str, Path]) -> dict[str, str]:
+        """Return the names of the objects that ``files`` would be as their paths: with git's filters for those."""
+        here = [path for path, file in files.items() if file == self.root / path]
+        listed = self.run("hash-object", "--stdin-paths", stdin=_lines(here)).stdout.decode().split()
+        names = dict(zip(here, listed, strict=True))
+        for path in files.keys() - names.keys():
+            found = self.run("hash-object", f"--path={path}", "--", str(files[path]))
+            names[path] = found.stdout.decode().strip()
+        return names
 
     def log(self, *paths: Path | str, ref: str = "HEAD", max_count: int | None = None) -> tuple[Commit, ...]:
         """Return the commits up to ``ref``, newest first, that touch ``paths`` (all commits where there are none)."""
-        if ref == "HEAD" and self.head.sha is None:
+        sha = self.head.sha if ref == "HEAD" else self.resolve(ref)
+        if sha is None:
             return ()
         limit = [] if max_count is None else [f"--max-count={max_count}"]
         output = self.run(
             *("-c", "log.showSignature=false", "log", "-z", "--no-color", "--encoding=UTF-8", *limit),
             "--format=" + "%x00".join(_LOG_FIELDS),
-            *(self.resolve(ref), "--", *(literal(self.relative(path)) for path in paths)),
+            *(sha, "--", *(literal(self.relative(path)) for path in paths)),
         )
         return _commits(output.stdout)
 
@@ -309,8 +321,7 @@ class Repository:
         """Return the files among ``paths`` whose content in the work tree is not that of HEAD, whatever is staged."""
         existing = [path for path in paths if os.path.lexists(self.root / path)]
         head = self.blobs("HEAD", paths if len(paths) <= MANY else ()) if paths else {}
-        hashes = self.run("hash-object", "--stdin-paths", stdin=_lines(existing)).stdout.decode().split()
-        now = dict(zip(existing, hashes, strict=True))
+        now = self.object_names({path: self.root / path for path in existing})
         return tuple(path for path in paths if now.get(path) != head.get(path))
 
     def untracked(self, paths: Sequence[str]) -> tuple[str, ...]:

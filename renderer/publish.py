@@ -12,7 +12,7 @@ from datetime import datetime
 
 from renderer.commit import CommitResult, Identity, check_commit, commit_checked
 from renderer.errors import Finding, RollstepError
-from renderer.git import Repository
+from renderer.git import MANY, Repository
 from renderer.journal import Journal, recover
 from renderer.locks import clear_left_behind
 from renderer.staging import clear, restage
@@ -104,5 +104,6 @@ def _is_committed(repository: Repository, journal: Journal) -> bool:
             files[entry.path] = journal.new_file(number)
         elif entry.new is None:
             del files[entry.path]
-    committed = repository.blobs("HEAD", paths)
-    return committed == {path: repository.object_name(path, file) for path, file in files.items() if file.exists()}
+    blobs = repository.blobs("HEAD", paths if len(paths) <= MANY else ())
+    committed = {path: blobs[path] for path in paths if path in blobs}
+    return committed == repository.object_names({path: file for path, file in files.items() if file.exists()})
