@@ -50,6 +50,9 @@ def check_settings(value: Any, source: Source) -> list[Finding]:
     # The type of an error leaves its parts open, so it says nothing about them.
     error: Any
     for error in Draft202012Validator(schema).iter_errors(value):
+        # Where no mapping stands, its type is what is wrong, and not the keys that it has none of.
+        if error.validator == "oneOf" and not isinstance(error.instance, dict):
+            continue
         path = tuple(error.absolute_path)
         description = _description(schema, error.absolute_schema_path)
         if error.validator == "additionalProperties":

@@ -184,6 +184,8 @@ environments:
         ("environments: {../prod: {}}", "is not allowed"),
         ("defaults: {namespace: Shop}", "is not allowed"),
         ("defaults: {source: {}}", "found none"),
+        ("defaults: {source: null}", "expected a mapping, found null"),
+        ("defaults: {source: files}", "expected a mapping, found"),
         ("defaults: {source: {files: false}}", "expected true, found false"),
         ("defaults: {source: {exec: [a], command: [b]}}", "command goes with kustomize or helm"),
         ("defaults: {source: {exec: [a], timeoutSeconds: 0}}", "expected more than 0, found 0"),
@@ -196,6 +198,11 @@ environments:
 )
 def test_what_is_refused(text: str, message: str):
     assert message in findings(text)[0]
+
+
+@pytest.mark.parametrize("source", ["null", "7", "files", "[files]"])
+def test_a_source_that_is_no_mapping_is_one_finding(source: str):
+    assert len(findings(f"defaults: {{source: {source}}}")) == 1
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path):
