@@ -8,7 +8,7 @@ import re
 from renderer.yaml_values import Scalar
 
 _AMBIGUOUS = re.compile(
-    r"([-+]_*)?(0[bBoOxX][0-9a-fA-F_]*|[0-9][0-9_]*(:[0-5]?[0-9])*(\.[0-9_]*)?([eE][-+]?[0-9]+)?|\.[0-9_]+([eE][-+]?[0-9]+)?)"
+    r"([-+]_*)?(0[bBoOxX][0-9a-fA-F_]*|[0-9][0-9_]*(:[0-5]?[0-9])*(\.[0-9_]*)?(e_*[-+]?[0-9_]+)?|\.[0-9_]+(e_*[-+]?[0-9_]+)?)"
     r"|[-+]?\.(inf|nan)|y|n|yes|no|on|off|true|false|null|~|=|<<|"
     r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*",
     re.IGNORECASE,

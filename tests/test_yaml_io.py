@@ -484,6 +484,12 @@ def test_json_is_read_as_yaml_is(value: object, indent: int | None, ascii_only: 
     assert set(document.source.positions) == set(again.source.positions)
 
 
+@pytest.mark.parametrize("text", ["1e_0", "1e+0_1", ".5e_1", "+_1e1", "1_e5", "1_.5e__3", "1:30.5e_1"])
+def test_a_text_that_kubernetes_would_take_for_a_number_is_quoted(text: str):
+    assert dump([text]) == f'- "{text}"\n'
+    assert load_one(dump([text])) == [text]
+
+
 @given(texts)
 def test_strings_are_strings_to_other_readers(text: str):
     written = dump({"v": text, text: 1})
