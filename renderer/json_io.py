@@ -14,6 +14,17 @@ FieldPath: TypeAlias = tuple[str | int, ...]
 
 MAX_DEPTH = 200
 """Levels of nesting; the deepest fields of Kubernetes' own types lie some 30 levels deep."""
+LEAST_NODES = 140_000
+
+
+def most_values(text: str) -> int:
+    """Return how many keys and values a text may have, also after aliases are expanded.
+
+    It is what keeps a small text from filling the memory. A manifest has some 15 characters to each, so a long stream
+    may have as many as it likes.
+    """
+    return max(LEAST_NODES, len(text) // 7)
+
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 
@@ -40,6 +51,8 @@ def load_json(text: str, scalar: Callable[[str], Scalar] = plain_scalar) -> Any:
         raise ValueError(f"it is more than {MAX_DEPTH} levels deep") from None
     if text.count("[") + text.count("{") > MAX_DEPTH:
         _check_depth(value)
+    if text.count(",") + text.count(":") + text.count("[") > most_values(text):
+        _check_size(value, most_values(text))
     if "\\u" in text or not text.isascii():
         try:
             json.dumps(value, ensure_ascii=False).encode()
@@ -55,8 +68,9 @@ def _no_number(text: str) -> Any:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice")
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"the key {twice!r} stands twice")
     return result
 
 
@@ -68,6 +82,17 @@ def _check_depth(value: Any) -> None:
             return
         level = [child for item in collections for child in (item.values() if isinstance(item, dict) else item)]
     raise ValueError(f"it is more than {MAX_DEPTH} levels deep")
+
+
+def _check_size(value: Any, most: int) -> None:
+    pending, count = [value], 0
+    while pending:
+        item = pending.pop()
+        children = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+        count += 1 + len(children) * isinstance(item, dict)  # a key counts as it does in YAML
+        if count > most:
+            raise ValueError(f"it has more than {most} keys and values")
+        pending += children
 
 
 class JsonPositions(Mapping[FieldPath, tuple[int, int]]):

@@ -27,14 +27,14 @@ from renderer.settings import AppSettings, Settings
 from renderer.sources import KUSTOMIZATIONS, PLAIN, SourceText, manifest_files, read_sources
 from renderer.workspace import Workspace
 from renderer.write import MARKER
-from renderer.yaml_io import decode, read_text
+from renderer.yaml_io import read_stream, read_text
 
 STREAM = "<stdin>"
 _API_VERSION = re.compile(r"^[ \t]*(- +)?[\"']?apiVersion[\"']?[ \t]*:|\{\s*\"apiVersion\"", re.MULTILINE)
 _CODES = (
     ("RS001", r"cannot be read|byte 0x|NUL byte"),
     ("RS101", r"is no Kubernetes object|missing: |expected text, found "),
-    ("RS004", r".*levels deep|the document is too large|has no end"),
+    ("RS004", r".*(levels deep|keys and values)|the document is too large|has no end"),
     ("RS002", r"is not YAML|is not JSON"),
     ("RS003", r"the key .* stands (twice|before <<)"),
 )
@@ -213,7 +213,7 @@ def _read_loose(reading: _Reading, workspace: Workspace, paths: Sequence[str] | 
 
 def _text(path: str | Path, workspace: Workspace) -> SourceText:
     if path == "-":
-        return SourceText(STREAM, None, decode(sys.stdin.buffer.read(), STREAM))
+        return SourceText(STREAM, None, read_stream(sys.stdin.buffer, STREAM))
     place = workspace.cwd / path
     # A pipe such as that of `<(helm template …)` is read under the name that it was given.
     shown = workspace.shown(place.absolute()) if place.is_file() else str(path)

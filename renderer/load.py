@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 from renderer.check import check
@@ -20,6 +21,8 @@ from renderer.versioned_config import is_config, versioned
 __all__ = ["App", "AppRef", "find_apps", "load_app", "load_files", "load_stream"]
 
 STREAM = "<stdin>"
+
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +81,10 @@ def load_files(directory: str, names: Sequence[str], settings: AppSettings) -> A
 
 
 def _read(directory: str, name: str) -> SourceText:
-    from renderer.yaml_io import decode, read_text
+    from renderer.yaml_io import read_stream, read_text
 
     if name == "-":
-        return SourceText(STREAM, None, decode(sys.stdin.buffer.read(), STREAM))
+        return SourceText(STREAM, None, read_stream(sys.stdin.buffer, STREAM))
     path = Path(directory, name)
     return SourceText(name, path, read_text(path, name))
 
@@ -134,7 +137,10 @@ def _no_rollout(manifests: Sequence[Manifest], shown: str) -> Finding:
 def _several(rollouts: Sequence[Manifest]) -> list[Finding]:
     findings = []
     for rollout in rollouts:
-        others = " and ".join(place(other) for other in rollouts if other is not rollout)
-        message = f"the Rollout {rollout.name}, and there is another one at {others}"
+        # A few places are enough, and thousands of Rollouts may be in one stream.
+        others = [place(other) for other in islice((other for other in rollouts if other is not rollout), _NAMED)]
+        more = len(rollouts) - 1 - len(others)
+        shown = " and ".join([*others, f"{more} more"] if more else others)
+        message = f"the Rollout {rollout.name}, and there is another one at {shown}"
         findings.append(finding(rollout, (), message, "put each Rollout into an app's folder of its own"))
     return findings

@@ -89,7 +89,7 @@ def read_objects(texts: Sequence[SourceText]) -> tuple[list[LoadedObject], list[
     loaded: list[LoadedObject] = []
     findings: list[Finding] = []
     # Reads YAML with libyaml, which is not needed to name an object.
-    from renderer.yaml_io import load_documents
+    from renderer.yaml_io import MAX_FINDINGS, load_documents
 
     for text in texts:
         try:
@@ -101,6 +101,8 @@ def read_objects(texts: Sequence[SourceText]) -> tuple[list[LoadedObject], list[
             for manifest in _flatten(Manifest(document.value, document.source)):
                 wrong = _no_object(manifest)
                 findings += wrong
+                if len(findings) >= MAX_FINDINGS:
+                    return loaded, findings
                 if not wrong:
                     is_whole = manifest.body is document.value
                     path = text.path if is_whole else None

@@ -120,7 +120,7 @@ def read_inputs(cwd: Path, paths: Sequence[str], ours: set[Path]) -> tuple[list[
     A folder is read with all folders in it, but for what is hidden and for ``ours``, which rollstep has there itself.
     Raises UsageError for a path that is not there, and RollstepError for what cannot be read.
     """
-    from renderer.yaml_io import decode, read_text
+    from renderer.yaml_io import read_stream, read_text
 
     texts: dict[str, SourceText] = {}
     notes: list[Finding] = []
@@ -131,7 +131,7 @@ def read_inputs(cwd: Path, paths: Sequence[str], ours: set[Path]) -> tuple[list[
     for path in paths:
         try:
             if path == "-":
-                texts[path] = SourceText(STREAM, None, decode(sys.stdin.buffer.read(), STREAM))
+                texts[path] = SourceText(STREAM, None, read_stream(sys.stdin.buffer, STREAM))
                 continue
             is_folder = (cwd / path).is_dir()
             for file in _files(cwd / path, ours) if is_folder else [cwd / path]:

@@ -7,8 +7,9 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from yaml import MappingNode, ScalarNode, SequenceNode
 from yaml.nodes import Node
@@ -28,6 +29,7 @@ from renderer.yaml_nodes import (
     alias_within_itself,
     compose,
     is_merge,
+    most_values,
     node_key,
 )
 from renderer.yaml_stream import node_findings, stream_findings
@@ -37,11 +39,11 @@ __all__ = ["Document", "FieldPath", "decode", "dump", "load_documents", "load_js
 
 BYTE_ORDER_MARK = "\ufeff"
 
-MAX_NODES = 2_000_000
-"""Values in one document after its aliases are expanded: what keeps a small file from filling the memory."""
+MAX_FINDINGS = 1000
+"""What is told of one text at most: where so much is wrong, the rest says nothing new."""
 
 MAX_BYTES = 16_000_000
-"""Bytes of one file: the definitions of large operators have some megabytes."""
+"""Bytes of one file, or of a stream: the definitions of large operators have some megabytes."""
 
 _SHOWN_LEVELS = 8
 _LIKE_JSON = re.compile(r"\s*[{\[]")
@@ -65,13 +67,31 @@ def read_text(path: Path, shown: str | None = None, *, keep_mark: bool = False) 
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
-            message = f"has {size:,} bytes, and {MAX_BYTES:,} are the most"
-            raise RollstepError([Finding(shown, 0, 0, "", message, "Kubernetes takes no object of more than 1.5 MB")])
-        content = path.read_bytes()
+            raise _too_long(shown, f"{size:,}")
+        with path.open("rb") as file:
+            content = _read_bytes(file, shown)
     except OSError as error:
         raise RollstepError([Finding(shown, 0, 0, "", f"cannot be read: {error.strerror}")]) from error
     text = decode(content, shown)
     return BYTE_ORDER_MARK + text if keep_mark and content.startswith(BOM_UTF8) else text
+
+
+def read_stream(stream: IO[bytes], shown: str) -> str:
+    """Return the text of a stream in UTF-8, such as standard input; raise RollstepError as :func:`read_text` does."""
+    return decode(_read_bytes(stream, shown), shown)
+
+
+def _read_bytes(stream: IO[bytes], shown: str) -> bytes:
+    # A pipe does not tell how much is in it.
+    content = stream.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise _too_long(shown, f"more than {MAX_BYTES:,}")
+    return content
+
+
+def _too_long(shown: str, size: str) -> RollstepError:
+    message = f"has {size} bytes, and {MAX_BYTES:,} are the most"
+    return RollstepError([Finding(shown, 0, 0, "", message, "Kubernetes takes no object of more than 1.5 MB")])
 
 
 def decode(content: bytes, shown: str) -> str:
@@ -104,12 +124,11 @@ def load_documents(text: str, file: str, scalar: Callable[[str], Scalar] = plain
     if not text.endswith("\n"):
         text += "\n"  # as kubectl does, which shows in a block that ends the file
     documents = []
-    findings = list(stream_findings(text, file))
+    findings = list(islice(stream_findings(text, file), MAX_FINDINGS))
     for node in _composed(text, file, findings):
-        findings += node_findings(node, text, file)
-        constructor = _Constructor(node, file, scalar)
+        findings += islice(node_findings(node, text, file), MAX_FINDINGS)
+        constructor = _Constructor(node, file, scalar, most_values(text), findings)
         value = constructor.value(node, (), 0)
-        findings += constructor.findings
         if value is not None:
             documents.append(Document(value, Source(file, Positions(node))))
     if findings:
@@ -137,6 +156,8 @@ def load_json_lines(text: str, file: str) -> list[Document]:
             findings.append(Finding(file, number, error.colno, "", f"is not JSON: {error.msg}"))
         except ValueError as error:
             findings.append(Finding(file, number, 0, "", f"is not JSON: {error}"))
+        if len(findings) >= MAX_FINDINGS:
+            break
     if findings:
         raise RollstepError(findings)
     return documents
@@ -145,16 +166,19 @@ def load_json_lines(text: str, file: str) -> list[Document]:
 class _Constructor:
     """Makes plain values of one document's nodes, and collects what is wrong with them."""
 
-    def __init__(self, root: Node, file: str, scalar: Callable[[str], Scalar]) -> None:
+    def __init__(
+        self, root: Node, file: str, scalar: Callable[[str], Scalar], most_nodes: int, findings: list[Finding]
+    ) -> None:
         self.root = root
         self.file = file
         self.scalar = scalar
-        self.findings: list[Finding] = []
+        self.most_nodes = most_nodes
+        self.findings = findings
         self.nodes = 0
 
     def value(self, node: Node, path: FieldPath, depth: int) -> Any:
         self.nodes += 1
-        if depth > MAX_DEPTH or self.nodes > MAX_NODES:
+        if depth > MAX_DEPTH or self.nodes > self.most_nodes:
             raise RollstepError([self._too_large(node, path)])
         if isinstance(node, ScalarNode):
             return self._scalar(node, path)
@@ -220,14 +244,16 @@ class _Constructor:
         loop = alias_within_itself(self.root)
         if loop is not None:
             return self._finding(loop, (), "has no end: it holds an alias that stands within itself")
-        if self.nodes > MAX_NODES:
-            message = f"the document is too large: its aliases expand to more than {MAX_NODES} values"
+        if self.nodes > self.most_nodes:
+            message = f"the document is too large: its aliases expand to more than {self.most_nodes} values"
         else:
             message = f"the aliases make it more than {MAX_DEPTH} levels deep"
         return self._finding(node, path[:_SHOWN_LEVELS], message)
 
     def _add(self, node: Node, path: FieldPath, message: str, hint: str = "") -> None:
         self.findings.append(self._finding(node, path, message, hint))
+        if len(self.findings) >= MAX_FINDINGS:
+            raise RollstepError(self.findings)
 
     def _finding(self, node: Node, path: FieldPath, message: str, hint: str = "") -> Finding:
         mark = node.start_mark

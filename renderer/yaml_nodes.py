@@ -15,6 +15,7 @@ from yaml.nodes import CollectionNode, Node
 from renderer.errors import Finding, RollstepError
 from renderer.json_io import MAX_DEPTH as MAX_DEPTH
 from renderer.json_io import FieldPath as FieldPath
+from renderer.json_io import most_values as most_values
 from renderer.yaml_values import CORE, is_null_word, plain_key, tagged_key
 
 PLAIN, QUOTED = "plain", "quoted"
@@ -38,6 +39,8 @@ class _Composer(CParser):
     """
 
     depth = 0
+    nodes = 0
+    most_nodes = 0
 
     def resolve(self, kind: type[Node], value: str | None, implicit: Any) -> str:
         return PLAIN if kind is ScalarNode and implicit[0] else QUOTED
@@ -47,6 +50,10 @@ class _Composer(CParser):
         if self.depth > MAX_DEPTH:
             mark = parent.start_mark if parent else None
             raise MarkedYAMLError(problem=f"it is more than {MAX_DEPTH} levels deep", problem_mark=mark)
+        self.nodes += 1
+        if self.nodes > self.most_nodes:
+            mark = parent.start_mark if parent else None
+            raise MarkedYAMLError(problem=f"it has more than {self.most_nodes} keys and values", problem_mark=mark)
 
     def ascend_resolver(self) -> None:
         self.depth -= 1
@@ -57,16 +64,15 @@ class Positions(Mapping[FieldPath, tuple[int, int]]):
 
     def __init__(self, root: Node) -> None:
         self._root = root
+        self._named: dict[int, dict[str | int, tuple[Node, Node]]] = {}
 
     def __getitem__(self, path: FieldPath) -> tuple[int, int]:
         node, mark = self._root, self._root.start_mark
         for part in path:
-            for name, key, value in self._fields(node):
-                if name == part:
-                    mark, node = key.start_mark, value
-                    break
-            else:
+            found = self._fields_by_name(node).get(part)
+            if found is None:
                 raise KeyError(path)
+            mark, node = found[0].start_mark, found[1]
         return mark.line + 1, mark.column + 1
 
     def __iter__(self) -> Iterator[FieldPath]:
@@ -82,6 +88,15 @@ class Positions(Mapping[FieldPath, tuple[int, int]]):
             if name not in seen:
                 seen.add(name)
                 yield from self._paths(value, (*path, name))
+
+    def _fields_by_name(self, node: Node) -> dict[str | int, tuple[Node, Node]]:
+        """Return what :meth:`_fields` yields, by name: thousands of findings may be in one list."""
+        named = self._named.get(id(node))
+        if named is None:
+            named = self._named[id(node)] = {}
+            for name, key, value in self._fields(node):
+                named.setdefault(name, (key, value))
+        return named
 
     def _fields(self, node: Node) -> Iterator[tuple[str | int, Node, Node]]:
         """Yield name, node to point at and node of the value for every field or item; merged ones come last."""
@@ -99,6 +114,7 @@ def compose(text: str, file: str) -> Iterator[Node]:
     """Yield the node tree of each document; raise RollstepError for what is not YAML."""
     try:
         composer = _Composer(text)
+        composer.most_nodes = most_values(text)
         bare_tags = _BARE_TAG.search(text)
         while composer.check_node():
             node = composer.get_node()

@@ -59,14 +59,16 @@ def _separators(text: str) -> Iterator[int]:
 
 def node_findings(root: Node, text: str, file: str) -> Iterator[Finding]:
     """Yield what Kubernetes' parser refuses in the scalars of a document that is YAML."""
-    if "\\/" in text:
+    # Only where the document is: a stream may have a hundred thousand of them.
+    start, end = root.start_mark.index, root.end_mark.index
+    if text.find("\\/", start, end) >= 0:
         for node in nodes(root):
             if isinstance(node, ScalarNode) and node.style == '"':
                 match = _SLASH.search(text, node.start_mark.index, node.end_mark.index)
                 if match:
                     message = r"the escape \/ is not known to Kubernetes' YAML reader"
                     yield _finding(text, file, match.end() - 2, message, "write / without a backslash")
-    if "?" in text:
+    if text.find("?", start, end) >= 0:
         for node in _in_flow(root):
             if not node.style and "?" in node.value:
                 message = "within braces or brackets, Kubernetes' YAML reader takes ? for the start of a key"

@@ -193,6 +193,45 @@ def test_a_hundred_megabytes_are_refused_unread(checkout: Checkout) -> None:
     assert megabytes < 256
 
 
+@pytest.mark.parametrize("verb", [["lint", "-"], ["hash", "-"], ["init", "-"], ["render", "-"]])
+def test_a_stream_has_the_limit_of_a_file(checkout: Checkout, verb: list[str]) -> None:
+    before = checkout.snapshot()
+    done = checkout.run(*verb, code=1, stdin="x: " + "a" * 16_000_000)
+    told = done.stdout + done.stderr
+    assert "has more than 16,000,000 bytes, and 16,000,000 are the most" in told
+    assert len(told) < 1000
+    assert checkout.snapshot() == before
+
+
+def test_a_pipe_has_the_limit_of_a_file(checkout: Checkout, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    endless = "import sys\nwith open(sys.argv[1], 'wb') as file:\n    while True: file.write(b'a' * 1_000_000)"
+    with subprocess.Popen([sys.executable, "-c", endless, str(pipe)], stderr=subprocess.DEVNULL) as writer:
+        try:
+            done = checkout.run("lint", str(pipe), code=1)
+        finally:
+            writer.kill()
+    assert "more than 16,000,000 bytes" in done.stdout + done.stderr
+
+
+MANY_SMALL = {
+    "items": "[" + "a," * 490_000 + "]",
+    "keys": "".join(f"k{n}: {n}\n" for n in range(72_000)),
+    "documents": "---\na\n" * 160_000,
+    "Rollouts": "---\napiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: a}\n" * 13_000,
+}
+
+
+@pytest.mark.parametrize("text", MANY_SMALL.values(), ids=MANY_SMALL)
+def test_a_megabyte_of_small_values_is_refused(checkout: Checkout, text: str) -> None:
+    assert len(text) < 1_000_000
+    (checkout.root / "environments/prod/web/extra.yaml").write_text(text, encoding="utf-8")
+    said, megabytes = peak(checkout, "plan", "prod/web", code=1)
+    assert "extra.yaml" in said
+    assert megabytes < 256
+
+
 @pytest.mark.parametrize("text", ["x: " + "a" * 990_000, "x: {" + "a: [1], " * 2 + "}", "- a\n" * 200_000])
 def test_a_megabyte_takes_bounded_memory_and_time(checkout: Checkout, text: str) -> None:
     (checkout.root / "environments/prod/web/extra.yaml").write_text(text, encoding="utf-8")

@@ -279,3 +279,13 @@ def test_what_is_neither_yaml_nor_json_is_refused(value: str):
     assert loaded == []
     assert (finding.file, finding.line) == ("a.json", 1)
     assert "is not YAML" in finding.message
+
+
+def test_thousands_of_rollouts_in_one_stream_are_told_in_few_words_each():
+    text = "---\napiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: a}\n" * 1000
+    with pytest.raises(RollstepError) as caught:
+        load_stream(text, "many.yaml", AppSettings())
+    findings = caught.value.findings
+    assert len(findings) == 1000
+    assert "another one at many.yaml:2 and many.yaml:6 and many.yaml:10 and 996 more" in findings[-1].message
+    assert max(len(finding.message) for finding in findings) < 200

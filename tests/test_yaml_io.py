@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from renderer.errors import RollstepError
-from renderer.yaml_io import decode, dump, load_documents, load_json_lines, read_text
+from renderer.yaml_io import MAX_FINDINGS, decode, dump, load_documents, load_json_lines, read_text
 
 
 def load_one(text: str) -> object:
@@ -320,6 +320,51 @@ def test_deep_nesting_is_refused(depth: int, start: str):
         load_documents(start + "[" * depth + "]" * depth, "deep.yaml")
     assert caught.value.findings[0].line == start.count("\n") + 1
     assert len(str(caught.value)) < 200
+
+
+MANY = 140_000
+"""Keys and values that any text may have."""
+
+
+@pytest.mark.parametrize(
+    "text", ["[" + "a," * MANY + "]", "- \n" * MANY, "{a: [" + "[]," * MANY + "]}", '["a"' + ",1" * MANY + "]"]
+)
+def test_too_many_small_values_are_refused(text: str):
+    with pytest.raises(RollstepError, match=f"more than {MANY} keys and values") as caught:
+        load_documents(text, "many.yaml")
+    assert len(caught.value.findings) == 1
+
+
+def test_a_key_counts_as_a_value_does():
+    lines = [f"k{n}: {n}\n" for n in range(MANY // 2)]
+    with pytest.raises(RollstepError, match="keys and values"):
+        load_documents("".join(lines), "many.yaml")
+    assert load_documents("".join(lines[:-1]), "many.yaml")
+
+
+def test_lines_of_json_count_as_yaml_does():
+    with pytest.raises(RollstepError, match=r"many\.jsonl:2: .*more than 140000 keys and values"):
+        load_json_lines("{}\n[" + "1," * MANY + "1]\n", "many.jsonl")
+
+
+def test_a_long_text_may_have_as_many_values_as_it_likes():
+    lines = [f"- {{name: number-{n}, value: '{n:010}'}}\n" for n in range(50_000)]
+    (document,) = load_documents("".join(lines), "long.yaml")
+    assert len(document.value) == 50_000
+    assert document.value == load_json_lines(json.dumps(document.value), "long.jsonl")[0].value
+
+
+@pytest.mark.parametrize("text", ["- .nan\n" * 5000, "- {a: 1, a: 2}\n" * 5000, "---\n.nan\n" * 5000])
+def test_no_more_than_a_thousand_findings_are_told_of_a_text(text: str):
+    with pytest.raises(RollstepError) as caught:
+        load_documents(text, "bad.yaml")
+    assert len(caught.value.findings) == MAX_FINDINGS
+
+
+def test_no_more_than_a_thousand_findings_are_told_of_lines_of_json():
+    with pytest.raises(RollstepError) as caught:
+        load_json_lines("{\n" * 5000, "bad.jsonl")
+    assert len(caught.value.findings) == MAX_FINDINGS
 
 
 def test_aliases_may_not_nest_deeper_than_text():

@@ -169,10 +169,10 @@ def _read(directory: str, file: str) -> tuple[list[Document], bool]:
     from pathlib import Path
 
     from renderer.errors import Finding, UsageError
-    from renderer.yaml_io import decode, load_documents, load_json_lines, read_text
+    from renderer.yaml_io import load_documents, load_json_lines, read_stream, read_text
 
     if file == "-":
-        shown, text = STDIN, decode(sys.stdin.buffer.read(), STDIN)
+        shown, text = STDIN, read_stream(sys.stdin.buffer, STDIN)
     else:
         path = Path(directory, file)
         if not path.exists():
