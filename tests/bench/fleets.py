@@ -20,6 +20,7 @@ SIZE = 1000
 MEGABYTES = 256
 EXPONENT = 1.05
 LARGEST = 30_000
+NOTHING = f"{SIZE:,} apps from nothing, without validation"
 VALIDATION = "The texts go to kubeconform and its verdicts come back as JSON, and its own schemas are looked after."
 HOT_PATH = (
     "All that is done for an app (YAML, engine, text, files) is done in Python, and helm fills in text in Go; and "
@@ -40,7 +41,7 @@ def _clear(root: Path) -> Callable[[], None]:
 
 
 def from_nothing(place: Place) -> None:
-    """Rendered, hashed, planned and written, beside helm's text and kustomize; and with validation.
+    """Rendered, hashed, planned and written, beside helm's text; and with validation.
 
     Validation is held to what it costs to render without it and then to call kubeconform, with no tolerance.
     """
@@ -52,34 +53,30 @@ def from_nothing(place: Place) -> None:
     for path in (root / "environments").glob("*/*/rendered/*.yaml"):
         if path.name != "kustomization.yaml":
             shutil.copy(path, texts / f"{path.parent.parent.name}-{path.name}")
-    steps: list[tuple[str, Step]] = [
-        place.chart(SIZE),
-        (f"`kustomize build`, {SIZE:,} apps", _build(place)),
-        (f"the same without validation, then kubeconform of the {len(list(texts.iterdir())):,} files",
-         _kubeconform(place, texts)),
-    ]  # fmt: skip
-    helm, kustomize, judged, plain, validated = turns(
+    called, template = place.chart(SIZE)
+    helm, judged, plain, validated = turns(
         3,
-        *((None, step) for _, step in steps),
+        (None, template),
+        (None, _kubeconform(place, texts)),
         (clear, place.rollstep(root, "render", "--no-validate")),
         (clear, place.rollstep(root, "render")),
     )
-    what = f"{SIZE:,} apps from nothing, without validation"
-    place.compare(Row(what, steps[0][0], 1.5, helm, plain, HOT_PATH))
-    if place.full:
-        place.compare(Row(what, steps[1][0], 0.05, kustomize, plain, HOT_PATH))
+    place.compare(Row(NOTHING, called, 1.5, helm, plain, HOT_PATH))
     both = [without + their for without, their in zip(plain, judged, strict=True)]
-    place.compare(Row(f"{SIZE:,} apps from nothing, with validation", steps[2][0], 1, both, validated, VALIDATION))
+    peer = f"the same without validation, then kubeconform of the {len(list(texts.iterdir())):,} files"
+    place.compare(Row(f"{SIZE:,} apps from nothing, with validation", peer, 1, both, validated, VALIDATION))
 
 
-def _build(place: Place) -> Step:
-    """Return ``kustomize build`` of a fleet; nothing in a quick run."""
+def kustomize(place: Place) -> None:
+    """The same beside ``kustomize build`` of overlays."""
     if not place.full:
         place.leave_out(f"{SIZE:,} apps beside `kustomize build`, which takes half a minute and more")
-        return lambda: None
-    overlays = place.folder / "overlays"
+        return
+    root, overlays = place.repository(SIZE, rendered=False), place.folder / "overlays"
     fleet.make_overlays(overlays, SIZE)
-    return partial(run, [KUSTOMIZE, "build", str(overlays)], place.folder)
+    build = (f"`kustomize build`, {SIZE:,} apps", partial(run, [KUSTOMIZE, "build", str(overlays)], place.folder))
+    own = place.rollstep(root, "render", "--no-validate")
+    place.by_turns(NOTHING, 0.05, build, own, 3, HOT_PATH, prepare=_clear(root))
 
 
 def _kubeconform(place: Place, texts: Path) -> Step:

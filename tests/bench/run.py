@@ -27,6 +27,7 @@ PARTS: dict[str, Callable[[Place], None]] = {
         commits.advance_all,
         fleets.growth,
         single.one_among_many,
+        fleets.kustomize,
         fleets.largest,
     )
 }
