@@ -9,38 +9,43 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from renderer import __version__
 from renderer.kubeconform.install import kubeconform_version
 from tests.bench import peers
 from tests.bench.measure import FIGURES, ROWS, Figure, Row, table
 from tests.bench.place import Place
 
-PAGE = """\
+HEAD = """\
 # How fast it is
 
-Written by `make bench ARGS="--markdown docs/performance.md"` {how}on {date}. Each row is rollstep and what it is
-measured beside, by turns in one run: the ratio counts, not the milliseconds, which depend on the machine and on what
-else it does. `make bench` fails where the median is above its bound. Validation has a row of its own, since it is the
-work of kubeconform.
+Written by `make bench ARGS="--markdown docs/performance.md"`. Each row is rollstep and what it is measured beside, by
+turns in one run: the ratio counts, not the milliseconds, which depend on the machine and on what else it does. `make
+bench` fails where the median of the ratios is above its bound. Validation has a row of its own, since it is the work of
+kubeconform.
 
-Measured on: {machine}.
-
-Versions: {versions}.
-
-{tables}
 Memory is that of all processes of a command together, each with its share of the pages that several have (`Pss` in
 Linux' `smaps_rollup`, every 50 ms), or the kernel's own peak of the largest of them, whichever is more.
 
 `make profile` shows where a cold start and a fleet run spend their time.
 """
+SECTION = """
+## {title}
+
+Measured on: {machine}.
+
+Versions: {versions}.
+
+{tables}"""
 
 
 def versions() -> str:
-    """Return the versions of rollstep's interpreter, of git and of the peers."""
+    """Return the commit of rollstep, and the versions of its interpreter, of git and of the peers."""
     git = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True).stdout.split()[2]
+    asked = ["git", "-C", str(peers.PROJECT), "describe", "--always", "--dirty"]
+    commit = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() or "no checkout"
     told = {name: peers.version(name) for name in peers.PACKAGES} | {"kubeconform": kubeconform_version()}
-    return ", ".join(
-        [f"Python {platform.python_version()}", f"git {git}", *(f"{name} {v}" for name, v in told.items())]
-    )
+    own = [f"rollstep {__version__} ({commit})", f"Python {platform.python_version()}", f"git {git}"]
+    return ", ".join([*own, *(f"{name} {version}" for name, version in told.items())])
 
 
 def machine() -> str:
@@ -82,9 +87,11 @@ def missed(place: Place) -> list[Row | Figure]:
     return [each for each in found if not each.is_met]
 
 
-def page(place: Place, left: Sequence[str]) -> str:
-    """Return the page of the documentation; ``left`` are the parts that are still to be measured."""
-    how = "with `BENCH=full` " if place.full else ""
-    unfinished = f"\nNot measured in this run: {', '.join(left)}.\n" if left else ""
+def section(place: Place, parts: Sequence[str], left: Sequence[str]) -> str:
+    """Return what a run of ``parts`` (all where there are none) has found; ``left`` are still to be measured."""
     date = datetime.now(UTC).date().isoformat()
-    return PAGE.format(how=how, date=date, machine=machine(), versions=versions(), tables=tables(place) + unfinished)
+    title = f"{'Full' if place.full else 'Quick'} run of {date}"
+    if parts:
+        title += f": {', '.join(parts).replace('_', ' ')}"
+    unfinished = f"\nNot measured in this run: {', '.join(left)}.\n" if left else ""
+    return SECTION.format(title=title, machine=machine(), versions=versions(), tables=tables(place)) + unfinished
