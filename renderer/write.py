@@ -54,8 +54,8 @@ class Changes:
         """Whether any file changes, the marker among them."""
         return bool(self.created or self.updated or self.deleted) or self.marker[0] != self.marker[1]
 
-    def stage(self, transaction: Transaction) -> None:
-        """Add the change to ``transaction``.
+    def stage(self, transaction: Transaction | Planned) -> None:
+        """Add the change to ``transaction``, or to what is planned for one.
 
         The order keeps the folder usable at each moment: ``kustomization.yaml`` never lists a file that is not there.
         """
@@ -77,6 +77,21 @@ class Changes:
             "unchanged": sorted(self.unchanged),
             "edited": sorted(self.edited),
         }
+
+
+class Planned:
+    """Files to write and to delete (None), in their order, for the transaction of another process."""
+
+    def __init__(self) -> None:
+        self.files: list[tuple[Path, str | None]] = []
+
+    def write(self, path: Path, text: str) -> None:
+        """Plan the file at ``path`` to hold ``text``."""
+        self.files.append((path, text))
+
+    def delete(self, path: Path) -> None:
+        """Plan the file at ``path`` to be gone."""
+        self.files.append((path, None))
 
 
 def plan_write(folder: Path, files: Mapping[str, str]) -> Changes:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import islice
 
 import click
 
@@ -14,11 +13,11 @@ from renderer.check_memory import CheckMemory
 from renderer.committed import moved
 from renderer.discover import AppRef
 from renderer.engine import settle
-from renderer.errors import Finding, RollstepError, UsageError, each
+from renderer.errors import Finding, UsageError, each
 from renderer.model import World
 from renderer.release import Move, at_step, react, steps_of
+from renderer.shards import Shard, shared
 from renderer.state import STATUS_FILE
-from renderer.transaction import Transaction
 from renderer.workspace import (
     Release,
     Rendered,
@@ -27,13 +26,9 @@ from renderer.workspace import (
     note_interrupted,
     open_release,
     plan_changes,
-    recover_interrupted,
     render_release,
 )
 from renderer.write import Changes, Mode, diff, unified
-
-AT_ONCE = 250
-"""Apps that are rendered and validated before the next ones: what they take is all that a fleet takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +42,9 @@ class RenderRequest:
     validate: bool
     now: datetime | None
     output: str = "yaml"
+    shard: Shard | None = None
+    jobs: int = 1
+    executor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,85 +62,34 @@ class RenderedRelease:
         return not self.changes and self.old_status == self.rendered.status_text
 
 
-def render_releases(request: RenderRequest) -> int:
-    """Render every app that is named; return the exit code: 1 where a check found a difference.
+def compare_releases(request: RenderRequest) -> int:
+    """Render every app that is named and tell what would change; return the exit code: 1 where a check found that.
 
-    Raises RollstepError with the findings of all apps; nothing is written then.
+    Raises RollstepError with the findings of all apps.
     """
     workspace = Workspace.open(request.directory)
-    if request.mode is Mode.WRITE:
-        for line in recover_interrupted(workspace.root):
-            click.echo(line, err=True)
     if request.mode is Mode.CHECK and request.output != "json":
         return _check(workspace, request)
-    if request.mode is Mode.WRITE:
-        return _write(workspace, request)
-    worlds = rendered_worlds(workspace, request.targets, request.step, request.now)
-    results = [_prepare(release, world) for release, world in progress.over(worlds, "rendering app")]
+    worlds = rendered_worlds(workspace, request.targets, request.step, request.now, request.shard)
+    results = [prepare(release, world) for release, world in progress.over(worlds, "rendering app")]
     stale = [result for result in results if not result.is_fresh]
     if request.output == "json":
-        click.echo(_json([_entry(workspace, result, with_diff=True) for result in results]), nl=False)
+        click.echo(as_json([entry_of(workspace, result, with_diff=True) for result in results]), nl=False)
     else:
         for result in stale:
             click.echo(_diff(result), nl=False)
     return 1 if stale and request.mode is Mode.CHECK else 0
 
 
-def _write(workspace: Workspace, request: RenderRequest) -> int:
-    """Render some apps at a time, so that a fleet needs no more memory than they do, and write all of them at once."""
-    note_interrupted(workspace.root)
-    refs, now = workspace.some_apps(request.targets), request.now or current_time()
-    transaction = Transaction(workspace.journal_root)
-    lines: list[str] = []
-    entries: list[dict[str, object]] = []
-    findings: dict[Finding, None] = {}
-    queue = iter(progress.over(refs, "rendering app"))
-    for _ in range(0, len(refs), AT_ONCE):
-        try:
-            some = islice(queue, AT_ONCE)
-            results = each(some, lambda ref: _prepare(*current_release(workspace, ref, now, request.step)))
-            stale = [result for result in results if not result.is_fresh]
-            if request.validate:
-                _validate(workspace, stale)
-        except UsageError:
-            raise
-        except RollstepError as error:
-            findings.update(dict.fromkeys(error.findings))
-            continue
-        for result in stale:
-            result.changes.stage(transaction)
-            transaction.write(result.release.folder / STATUS_FILE, result.rendered.status_text)
-            lines += _told(workspace, result)
-        if request.output == "json":
-            entries += [_entry(workspace, result) for result in results]
-    if findings:
-        raise RollstepError(findings)
-    with progress.stage("writing"):
-        transaction.commit()
-    if request.output == "json":
-        click.echo(_json(entries), nl=False)
-    for line in lines:
-        click.echo(line, err=True)
-    return 0
-
-
-def _told(workspace: Workspace, result: RenderedRelease) -> Iterator[str]:
-    for name in result.changes.edited:
-        yield f"note: {workspace.shown(result.release.output / name)} had been edited by hand and is written anew"
-    counts = {key: len(names) for key, names in result.changes.to_dict().items() if names and key != "edited"}
-    told = ", ".join(f"{number} {key}" for key, number in counts.items())
-    yield f"{result.release.title}: {workspace.shown(result.release.output)}: {told}"
-
-
 def _check(workspace: Workspace, request: RenderRequest) -> int:
     """Compare each app with its folder; those of which nothing has changed since they were found right are left out."""
     note_interrupted(workspace.root)
-    refs = workspace.some_apps(request.targets)
-    remembers = request.step is None and request.now is None
+    refs = shared(workspace.some_apps(request.targets), request.shard)
+    remembers = request.step is None and request.now is None and request.shard is None
     memory = CheckMemory.open(workspace, request.targets) if remembers else None
 
     def look(ref: AppRef) -> RenderedRelease | None:
-        result = _prepare(*current_release(workspace, ref, request.now, request.step))
+        result = prepare(*current_release(workspace, ref, request.now, request.step))
         # What is right needs no report, and a fleet has thousands of it.
         return result if not result.is_fresh else None
 
@@ -159,11 +106,15 @@ def _check(workspace: Workspace, request: RenderRequest) -> int:
 
 
 def rendered_worlds(
-    workspace: Workspace, targets: Sequence[str], step: int | None, now: datetime | None
+    workspace: Workspace,
+    targets: Sequence[str],
+    step: int | None,
+    now: datetime | None,
+    shard: Shard | None = None,
 ) -> list[tuple[Release, World]]:
     """Return each named release with the world that is to be rendered; raise RollstepError with all findings."""
     note_interrupted(workspace.root)
-    refs = progress.over(workspace.some_apps(targets), "reading app")
+    refs = progress.over(shared(workspace.some_apps(targets), shard), "reading app")
     return each(refs, lambda ref: current_release(workspace, ref, now, step))
 
 
@@ -200,17 +151,12 @@ def _move(world: World, step: int | None) -> Move:
     return replace(at_step(begun.world, step), before=world)
 
 
-def _prepare(release: Release, world: World) -> RenderedRelease:
+def prepare(release: Release, world: World) -> RenderedRelease:
+    """Render ``world``, which ``release`` has come to, and compare it with the folder."""
     rendered = render_release(release, world, keep_time=not moved(release.world, world))
     status_file = release.folder / STATUS_FILE
     old = status_file.read_text(encoding="utf-8") if status_file.is_file() else None
     return RenderedRelease(release, rendered, plan_changes(release, rendered), old)
-
-
-def _validate(workspace: Workspace, stale: Sequence[RenderedRelease]) -> None:
-    from renderer.operate import check_files
-
-    check_files(workspace, [(result.release, result.rendered) for result in stale])
 
 
 def _tell_stale(workspace: Workspace, stale: Sequence[RenderedRelease]) -> None:
@@ -233,7 +179,7 @@ def _staleness(workspace: Workspace, result: RenderedRelease) -> Finding:
     return Finding(workspace.shown(result.release.output), 0, 0, "", message, hint)
 
 
-def _entry(workspace: Workspace, result: RenderedRelease, *, with_diff: bool = False) -> dict[str, object]:
+def entry_of(workspace: Workspace, result: RenderedRelease, *, with_diff: bool = False) -> dict[str, object]:
     """Return whether an app's folder was as it is rendered, and what differs or was written."""
     ref = result.release.app.ref
     why = None if result.is_fresh else _staleness(workspace, result)
@@ -252,7 +198,8 @@ def _entry(workspace: Workspace, result: RenderedRelease, *, with_diff: bool = F
     return entry
 
 
-def _json(entries: Sequence[dict[str, object]]) -> str:
+def as_json(entries: Sequence[dict[str, object]]) -> str:
+    """Return the report about apps as JSON."""
     import json
 
     return json.dumps(entries, indent=2, ensure_ascii=False) + "\n"
@@ -267,11 +214,16 @@ def _diff(result: RenderedRelease) -> str:
 
 
 def print_releases(
-    directory: str, targets: tuple[str, ...], step: int | None, output: str, now: datetime | None
+    directory: str,
+    targets: tuple[str, ...],
+    step: int | None,
+    output: str,
+    now: datetime | None,
+    shard: Shard | None = None,
 ) -> str:
     """Return the manifests of the named apps as one stream of YAML documents or one JSON List."""
     files: dict[str, str] = {}
-    for release, world in rendered_worlds(Workspace.open(directory), targets, step, now):
+    for release, world in rendered_worlds(Workspace.open(directory), targets, step, now, shard):
         rendered = render_release(release, world)
         files.update((f"{release.title}/{name}", text) for name, text in rendered.files.items())
     return stream(files, output)

@@ -10,6 +10,22 @@ import click
 
 from renderer.commands import options
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from renderer.shards import Shard
+
+
+def read_shard(ctx: click.Context, param: click.Parameter, value: str | None) -> Shard | None:
+    """Return the shard that ``K/N`` names; refuse what is none."""
+    if value is None:
+        return None
+    from renderer.shards import Shard
+
+    try:
+        return Shard.from_text(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from error
+
 
 @click.command("render")
 @options.targets
@@ -28,6 +44,9 @@ from renderer.commands import options
 @click.option(
     "-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True, help="Form on stdout."
 )
+@click.option("--shard", callback=read_shard, metavar="K/N", help="Only the apps of the Kth of N shards.")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, metavar="N", help="Render in N processes.")
+@click.option("--executor", metavar="dask://HOST:PORT", default="", help="Let the workers of a Dask scheduler render.")
 @options.validate
 @options.dry_run
 @options.now
@@ -44,6 +63,9 @@ def command(
     environment: str,
     allow: tuple[str, ...],
     output: str,
+    shard: Shard | None,
+    jobs: int,
+    executor: str,
     validate: bool,
     dry_run: bool,
     now: datetime | None,
@@ -67,19 +89,28 @@ def command(
         raise click.UsageError("name either apps or files, not both")
     if not files and (stable or stable_ref or environment or allow):
         raise click.UsageError("--stable, --stable-ref, --env and --allow go with files of manifests")
+    if files and (shard or jobs > 1 or executor):
+        raise click.UsageError("--shard, --jobs and --executor go with apps")
     if files:
         from renderer.stateless import StatelessRequest, render_stateless
 
         if check:
             raise click.UsageError("--check goes with apps, whose rendered manifests are in the repository")
-        request = StatelessRequest(directory, files, step, stable, stable_ref, environment, validate, now, allow)
-        click.echo(render_stateless(request, output), nl=False)
+        alone = StatelessRequest(directory, files, step, stable, stable_ref, environment, validate, now, allow)
+        click.echo(render_stateless(alone, output), nl=False)
         return
     from renderer.write import Mode
-    from renderer.write_release import RenderRequest, print_releases, render_releases
+    from renderer.write_release import RenderRequest, compare_releases, print_releases
 
+    if (jobs > 1 or executor) and (check or dry_run or stdout):
+        raise click.UsageError("--jobs and --executor are for writing: leave out --check, --dry-run and --stdout")
     if stdout:
-        click.echo(print_releases(directory, targets, step, output, now), nl=False)
+        click.echo(print_releases(directory, targets, step, output, now, shard), nl=False)
         return
     mode = Mode.CHECK if check else Mode.DIFF if dry_run else Mode.WRITE
-    sys.exit(render_releases(RenderRequest(directory, targets, step, mode, validate, now, output)))
+    request = RenderRequest(directory, targets, step, mode, validate, now, output, shard, jobs, executor)
+    if mode is not Mode.WRITE:
+        sys.exit(compare_releases(request))
+    from renderer.write_fleet import write_releases
+
+    sys.exit(write_releases(request))
