@@ -8,6 +8,7 @@ KUBECONFORM := .tools/bin/kubeconform
 ACTIONLINT := .tools/bin/actionlint
 PYTEST := $(PYTHON) -m pytest
 LOCK := .tools/lock
+FUZZ := .tools/fuzz
 UV := --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock'
 ARGS ?=
 
@@ -15,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint format bench profile e2e ordering lock audit fields golden clean distclean
+.PHONY: help setup demo test lint format bench profile e2e ordering fuzz lock audit fields golden clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -51,9 +52,13 @@ e2e: setup ## run the tests on a real control plane with a real router; builds b
 ordering: setup ## try a thousand random releases, and the rest of tests/test_ordering.py to the end (minutes)
 	ROLLSTEP_ORDERING_EXAMPLES=1000 $(PYTEST) -q -n auto tests/test_ordering.py $(ARGS)
 
+fuzz: $(FUZZ)/.installed ## fuzz what reads input, for FUZZ_SECONDS in all (300; ARGS="yaml lint" names targets)
+	$(FUZZ)/bin/python -m tests.fuzz.run $(ARGS)
+
 lock: $(LOCK)/.installed ## pin all dependencies again, with their hashes, and list what the wheel needs (docs/sbom.cdx.json)
 	$(LOCK)/bin/uv pip compile $(UV) --extra dev --output-file requirements-dev.txt pyproject.toml
 	$(LOCK)/bin/uv pip compile $(UV) --constraint requirements-dev.txt --output-file requirements.txt pyproject.toml
+	$(LOCK)/bin/uv pip compile $(UV) --constraint requirements-dev.txt --extra fuzz --output-file requirements-fuzz.txt pyproject.toml
 	$(LOCK)/bin/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --mc-type application \
 		--index-url pkg:pypi --output-reproducible --spec-version 1.6 --output-file docs/sbom.cdx.json 2>/dev/null
 
@@ -73,7 +78,7 @@ golden: $(DEVELOPMENT) ## read the corpora with Kubernetes' own parser and the c
 	$(PYTHON) -m tests.controller_table > docs/rules/controller.md
 
 clean: ## remove what builds and checks leave
-	rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find renderer tests -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean ## remove .venv and .tools as well
@@ -97,6 +102,11 @@ $(DEVELOPMENT): pyproject.toml requirements-dev.txt | $(PYTHON)
 	$(PYTHON) -m pip install --quiet --require-hashes -r requirements-dev.txt
 	$(PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@ $(RUNTIME)
+
+$(FUZZ)/.installed: requirements-fuzz.txt | $(PYTHON)
+	$(PYTHON) -m venv $(FUZZ)
+	$(FUZZ)/bin/python -m pip install --quiet --require-hashes -r requirements-fuzz.txt
+	@touch $@
 
 $(LOCK)/.installed: pyproject.toml | $(PYTHON)
 	$(PYTHON) -m venv $(LOCK)

@@ -153,11 +153,17 @@ def test_development_tools_are_pinned(metadata: dict[str, Any]) -> None:
 
 
 def test_all_that_is_installed_is_pinned_with_hashes(project: Path, metadata: dict[str, Any]) -> None:
-    runtime, development = (pins(project / name) for name in ("requirements.txt", "requirements-dev.txt"))
-    assert runtime.keys() <= development.keys()
-    assert all(runtime[name] == development[name] for name in runtime)
+    names = ("requirements.txt", "requirements-dev.txt", "requirements-fuzz.txt")
+    runtime, development, fuzzing = (pins(project / name) for name in names)
+    for more in (development, fuzzing):
+        assert runtime.keys() <= more.keys()
+        assert all(runtime[name] == more[name] for name in runtime)
     groups = metadata["project"]["optional-dependencies"]
-    for needed, found in ((metadata["project"]["dependencies"], runtime), (groups["dev"], development)):
+    for needed, found in (
+        (metadata["project"]["dependencies"], runtime),
+        (groups["dev"], development),
+        (groups["fuzz"], fuzzing),
+    ):
         for requirement in map(Requirement, needed):
             version, hashes = found[canonicalize_name(requirement.name)]
             assert requirement.specifier.contains(version), f"{requirement}: run `make lock`"

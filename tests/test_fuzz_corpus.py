@@ -1,0 +1,38 @@
+"""What the fuzzer began with, and all that it found: each input gets an answer, and none an exception."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.targets import CORPUS, TARGETS
+
+INPUTS = sorted(path for path in CORPUS.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("path", INPUTS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_an_input_of_the_corpus_gets_an_answer(path: Path):
+    TARGETS[path.parent.name](path.read_bytes())
+
+
+def test_every_target_has_a_corpus():
+    assert {path.parent.name for path in INPUTS} == set(TARGETS)
+
+
+def test_what_is_no_refusal_comes_out_of_a_target(monkeypatch: pytest.MonkeyPatch):
+    def broken(*_: object) -> None:
+        raise KeyError("a fault of the reader's own")
+
+    monkeypatch.setattr("tests.fuzz.targets.load_documents", broken)
+    with pytest.raises(KeyError):
+        TARGETS["yaml"](b"a: 1")
+
+
+def test_a_fault_of_a_verb_comes_out_of_a_target(monkeypatch: pytest.MonkeyPatch):
+    def broken(*_: object) -> None:
+        raise KeyError("a fault of the verb's own")
+
+    monkeypatch.setattr("renderer.yaml_io.read_stream", broken)
+    with pytest.raises(AssertionError, match="fault"):
+        TARGETS["hash"](b"a: 1")
