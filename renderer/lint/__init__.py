@@ -7,13 +7,17 @@ from dataclasses import replace
 
 from renderer.check import check
 from renderer.errors import Finding
-from renderer.lint.context import Context, Group, place_of
+from renderer.lint.context import Context, Group, finding_at, place_of
 from renderer.lint.rules import RULES
 
 __all__ = ["Context", "Group", "lint"]
 
 NOT_FOUND = frozenset({"RS301", "RS302", "RS303", "RS309", "RS313"})
 """Rules that say nothing where something could not be read: it may be what is missed."""
+
+
+MOST_FINDINGS = 10_000
+"""Findings of one app, or of what is linted together, after which no more Rollouts of it are looked at."""
 
 
 def lint(context: Context) -> list[Finding]:
@@ -27,8 +31,14 @@ def lint(context: Context) -> list[Finding]:
 
 def _checked(group: Group) -> Iterator[Finding]:
     """Yield what the checks that every verb makes find in the Rollouts of a group."""
+    left = MOST_FINDINGS
     for rollout in group.rollouts:
+        if left <= 0:
+            message = f"there are more than {MOST_FINDINGS:,} findings before it, and it is not looked at"
+            yield replace(finding_at(rollout, (), message, "mend some of them"), code="RS004")
+            return
         found = check(rollout, group.near(rollout), group.controller_version, group.allow, is_app=bool(group.app))
+        left -= len(found)
         for finding in found:
             if group.complete or finding.code not in NOT_FOUND:
                 yield finding

@@ -210,3 +210,13 @@ def test_what_lies_in_environments_is_right():
     linted = lint_paths(str(PROJECT), ["environments"], {})
     assert linted.findings == ()
     assert len(linted.files) > 10
+
+
+def test_after_many_findings_no_more_are_looked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("renderer.lint.MOST_FINDINGS", 10)
+    rollout = "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: a%d}\nspec: {}\n"
+    (tmp_path / "many.yaml").write_text("---\n".join(rollout % number for number in range(50)), encoding="utf-8")
+    linted = lint_paths(str(tmp_path), ["many.yaml"], {})
+    (end,) = [finding for finding in linted.findings if finding.code == "RS004"]
+    assert "more than 10 findings" in end.message
+    assert max(finding.line for finding in linted.findings if finding.code != "RS310") == end.line
