@@ -15,7 +15,7 @@ TEMPLATE = """apiVersion: argoproj.io/v1alpha1
 kind: AnalysisTemplate
 metadata: {name: success-rate}
 spec:
-  args: [{name: service}]
+  args: [{name: service, value: web}]
   metrics:
     - name: success-rate
       successCondition: result[0] >= 0.95 # and no less
