@@ -13,6 +13,7 @@ import pytest
 
 from tests.commands import NOON, TWO, Checkout
 from tests.e2e.gitea.server import Gitea
+from tests.e2e.processes import wait_for
 
 SETTINGS = """\
 defaults:
@@ -209,6 +210,8 @@ def test_an_environment_whose_commits_go_by_pull_request(shop: Shop) -> None:
 def test_a_protected_branch_refuses_the_push_and_the_commit_stays_here(shop: Shop) -> None:
     rule = {"rule_name": "main", "enable_push": False}
     shop.gitea.api("POST", f"{shop.path}/branch_protections", rule)
+    # Gitea looks at a push after it has taken it, and answers nothing about an empty repository's branches.
+    wait_for("Gitea has seen the first push", lambda: not shop.gitea.api("GET", shop.path)["empty"])
     there = shop.gitea.api("GET", f"{shop.path}/branches/main")["commit"]["id"]
     said = shop.rollstep("promote", "prod/web", "--push", code=1)
     assert "refused the push" in said
