@@ -8,6 +8,7 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from tempfile import mkdtemp
 
 from tests.bench import fleet, peers
 from tests.bench.measure import Figure, Row, Step, run, turns
@@ -60,6 +61,12 @@ class Place:
     def rollstep(self, root: Path, *arguments: str) -> partial[None]:
         """Return the step that runs ``rollstep ARGUMENTS`` in ``root``."""
         return partial(run, [ROLLSTEP, *arguments], root, 0, **self.variables())
+
+    def aside(self) -> Path:
+        """Return a new folder for what is to be out of the way until all is measured."""
+        folder = self.folder / "aside"
+        folder.mkdir(exist_ok=True)
+        return Path(mkdtemp(dir=folder))
 
     def repository(self, size: int, *, rendered: bool) -> Path:
         """Return a repository of ``size`` apps: their sources alone, or rendered, committed and checked."""
