@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def main() -> "NoReturn":
     """Run the command line of ``sys.argv`` and exit, as :func:`renderer.cli.main` says."""
     key = remembered.help_key(sys.argv[1:])
-    folder = remembered.user_folder() if key is not None else None
+    folder = remembered.user_folder(remembered.ANSWERS) if key is not None else None
     if key is not None and folder is not None:
         answer = remembered.recall(folder, key)
         tell(answer if answer is not None else find_out(folder, key))

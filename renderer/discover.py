@@ -10,7 +10,7 @@ from pathlib import Path
 
 from renderer.errors import Finding, RollstepError, UsageError
 from renderer.manifest import field_path
-from renderer.settings import Settings
+from renderer.settings import AppSettings, Settings
 from renderer.sources import manifest_files
 
 
@@ -21,6 +21,36 @@ class AppRef:
     environment: str
     name: str
     folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where an app lives in the repository at ``root``, and its settings."""
+
+    ref: AppRef
+    settings: AppSettings
+    root: Path
+
+    @property
+    def title(self) -> str:
+        """The app as messages name it: ``web (prod)``."""
+        return f"{self.ref.name} ({self.ref.environment})"
+
+    @property
+    def output(self) -> Path:
+        """The folder of the rendered manifests."""
+        return self.ref.folder / self.settings.output
+
+    @property
+    def place(self) -> str:
+        """The app's folder as git names it: from the repository's root."""
+        folder, root = self.ref.folder.as_posix(), f"{self.root.as_posix()}/"
+        return folder.removeprefix(root) if folder.startswith(root) else self.ref.folder.name
+
+    @property
+    def shown(self) -> str:
+        """The folder of the rendered manifests as messages name it."""
+        return f"{self.place}/{self.settings.output}"
 
 
 def find_apps(root: Path, settings: Settings, selectors: Sequence[str], cwd: Path) -> tuple[AppRef, ...]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,18 +70,25 @@ class Journal:
         """When the journal's index was written, in seconds of the epoch."""
         return os.stat(self.folder / _INDEX).st_mtime
 
-    def old_file(self, number: int) -> Path:
+    def old_file(self, number: int) -> str:
         """Return where the copy of what entry ``number`` was is kept."""
-        return self.folder / f"old-{number}"
+        return f"{self.root}/{JOURNAL}/old-{number}"
 
-    def new_file(self, number: int) -> Path:
+    def new_file(self, number: int) -> str:
         """Return where the new content of entry ``number`` waits for its rename."""
-        return self.folder / f"new-{number}"
+        return f"{self.root}/{JOURNAL}/new-{number}"
+
+    def target(self, entry: Entry) -> str:
+        """Return the file of ``entry``: text, since a fleet has too many of them for the comfort of a Path."""
+        return f"{self.root}/{entry.path}"
 
     def current(self, entry: Entry) -> str | None:
         """Return the digest of what the file of ``entry`` holds now; None where there is no file."""
-        target = self.root / entry.path
-        return digest(target.read_bytes()) if os.path.lexists(target) else None
+        target = self.target(entry)
+        if not os.path.lexists(target):
+            return None
+        with open(target, "rb", buffering=0) as file:
+            return digest(file.read())
 
     def save(self) -> None:
         """Write the index, which makes the journal valid: the disk has every file that it names before."""
@@ -99,23 +106,29 @@ class Journal:
         import json
 
         yield f'{{"memo": {json.dumps(dict(self.memo))},\n "folders": {json.dumps(list(self.folders))},\n "entries": ['
+        encode = json.JSONEncoder().encode
         for number, entry in enumerate(self.entries):
-            line = json.dumps({"path": entry.path, "old": entry.old, "new": entry.new})
+            line = encode({"path": entry.path, "old": entry.old, "new": entry.new})
             yield f",\n  {line}" if number else f"\n  {line}"
         yield "]}\n"
 
+    def do(self) -> None:
+        """Put every new file in place, where none is yet."""
+        self._put(enumerate(self.entries))
+
     def redo(self) -> None:
         """Put every new file in place; those that are there already are left."""
+        self._put((number, entry) for number, entry in enumerate(self.entries) if self.current(entry) != entry.new)
+
+    def _put(self, entries: Iterable[tuple[int, Entry]]) -> None:
         for folder in self.folders:
             with suppress(FileExistsError):
-                os.mkdir(self.root / folder)
-        for number, entry in enumerate(self.entries):
-            if self.current(entry) == entry.new:
-                continue
+                os.mkdir(f"{self.root}/{folder}")
+        for number, entry in entries:
             if entry.new is None:
-                os.unlink(self.root / entry.path)
+                os.unlink(self.target(entry))
             else:
-                os.replace(self.new_file(number), self.root / entry.path)
+                os.replace(self.new_file(number), self.target(entry))
         self._sync_folders()
 
     def undo(self) -> None:
@@ -124,13 +137,13 @@ class Journal:
             if self.current(entry) == entry.old:
                 continue
             if entry.old is None:
-                os.unlink(self.root / entry.path)
+                os.unlink(self.target(entry))
             else:
-                os.replace(self.old_file(number), self.root / entry.path)
+                os.replace(self.old_file(number), self.target(entry))
         for folder in reversed(self.folders):
             # Someone else may have put a file there meanwhile: then the folder is theirs too.
             with suppress(OSError):
-                os.rmdir(self.root / folder)
+                os.rmdir(f"{self.root}/{folder}")
         self._sync_folders()
 
     def remove(self) -> None:
@@ -147,7 +160,7 @@ class Journal:
 
     def _sync_folders(self) -> None:
         folders = sorted({os.path.dirname(entry.path) for entry in self.entries})
-        make_durable(self.root, [folder for folder in folders if os.path.isdir(self.root / folder)])
+        make_durable(self.root, [folder for folder in folders if os.path.isdir(f"{self.root}/{folder}")])
 
 
 def pending(root: Path) -> bool:
@@ -219,7 +232,7 @@ def acquire(root: Path) -> int:
             os.close(lock)
 
 
-def store(path: Path, content: bytes, mode: int | None = None) -> None:
+def store(path: Path | str, content: bytes, mode: int | None = None) -> None:
     """Write ``content`` to ``path``, whether the disk has it yet or not; ``mode`` None is what the umask gives."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
     try:

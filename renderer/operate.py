@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -14,7 +14,7 @@ import click
 from renderer import progress
 from renderer.commit import CommitResult
 from renderer.describe import wait_text
-from renderer.discover import AppRef
+from renderer.discover import AppRef, Home
 from renderer.environment_branches import RenderedCommit, check_branches, environment_branches, update_branches
 from renderer.errors import Finding, RollstepError, UsageError, each
 from renderer.freeze_file import load_freezes
@@ -30,8 +30,6 @@ from renderer.race import TRIES, Start, moved_meanwhile, refusal
 from renderer.release import Move, advance, is_new_release, steps_of, wait
 from renderer.settings import TO_PULL_REQUEST
 from renderer.workspace import (
-    Release,
-    Rendered,
     Workspace,
     current_time,
     open_release,
@@ -161,7 +159,7 @@ class Session:
             )
         moved = [outcome for outcome in outcomes if outcome.move is not None]
         if self.request.validate:
-            check_files(self.workspace, [(o.release, o.rendered) for o in moved if o.rendered is not None])
+            check_files([(o.release.home, o.rendered.files) for o in moved if o.rendered is not None])
         groups = [moved] if together and moved else [[outcome] for outcome in moved]
         dirty = uncommitted_sources(self.repository, moved)
         publications = each(groups, lambda group: Publication.of(self.repository, group, self.request, dirty))
@@ -260,7 +258,7 @@ class Session:
                 return Outcome(release, None, reason=reason)
             move = Move(release.world, release.world, ())
         rendered = render_release(release, move.after, keep_time=reason is not None)
-        changes = plan_changes(release, rendered)
+        changes = plan_changes(release.home, rendered.files)
         if reason is not None and not changes:
             return Outcome(release, None, reason=reason)
         return outcome_of(release, move, rendered, changes, f"{name} {options}".rstrip(), name, reason)
@@ -279,7 +277,7 @@ def named(ref: AppRef, make: Callable[[], R]) -> R:
         ) from error
 
 
-def check_files(workspace: Workspace, releases: Sequence[tuple[Release, Rendered]]) -> None:
+def check_files(rendered: Sequence[tuple[Home, Mapping[str, str]]]) -> None:
     """Validate what was rendered, in one run of the validator for all apps with the same schemas.
 
     Raises RollstepError with everything that is wrong.
@@ -287,11 +285,9 @@ def check_files(workspace: Workspace, releases: Sequence[tuple[Release, Rendered
     from renderer.validate import validate
 
     groups: dict[tuple[str, tuple[Path, ...]], dict[str, str]] = {}
-    for release, rendered in releases:
-        settings = release.app.settings
-        files = groups.setdefault((settings.kubernetes_version, settings.schemas), {})
-        folder = workspace.shown(release.output)
-        files.update((f"{folder}/{name}", text) for name, text in rendered.files.items())
+    for home, texts in rendered:
+        files = groups.setdefault((home.settings.kubernetes_version, home.settings.schemas), {})
+        files.update((f"{home.shown}/{name}", text) for name, text in texts.items())
     findings: list[Finding] = []
     for (version, own), files in sorted(groups.items()):
         validation = validate(files, version, own=own)

@@ -23,5 +23,5 @@ def _plan(release: Release) -> Plan:
     # What moves takes them along.
     if release.state is None or advance(world) is not None:
         return plan
-    changes = plan_changes(release, render_release(release, world, keep_time=True))
+    changes = plan_changes(release.home, render_release(release, world, keep_time=True).files)
     return after_update(plan, world) if changes else plan

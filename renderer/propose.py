@@ -77,10 +77,10 @@ def _propose(session: Session, candidates: Sequence[Candidate]) -> list[Result]:
 
     def check(outcomes: Sequence[Outcome]) -> None:
         if session.request.validate:
-            rendered = [(o.release, o.rendered) for o in outcomes if o.rendered is not None]
+            rendered = [(o.release.home, o.rendered.files) for o in outcomes if o.rendered is not None]
             # Two steps have files of the same names, so each is a run of its own.
             for pair in rendered:
-                check_files(session.workspace, [pair])
+                check_files([pair])
 
     requests = PullRequests(session.repository, session.workspace.settings.forge, session.request)
     results = requests.propose(candidates, session.now, check)
@@ -114,7 +114,7 @@ def _outcomes(session: Session, ref: AppRef, now: datetime) -> Iterator[Outcome]
     before: Rendered | None = None
     for verb, move in proposals(release.world):
         rendered = render_release(release, move.after)
-        changes = plan_changes(release, rendered)
+        changes = plan_changes(release.home, rendered.files)
         if before is not None:
             changes = changes_between(release.output, before.files, rendered.files)
         outcome = held(session, outcome_of(release, move, rendered, changes, verb, verb), "advance")

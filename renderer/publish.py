@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 
 from renderer.commit import CommitResult, Identity, check_commit, commit_checked
 from renderer.errors import Finding, RollstepError
@@ -100,8 +101,8 @@ def _is_committed(repository: Repository, journal: Journal) -> bool:
         return False
     files = {path: journal.root / path for path in paths}
     for number, entry in enumerate(journal.entries):
-        if journal.new_file(number).exists():
-            files[entry.path] = journal.new_file(number)
+        if (new := Path(journal.new_file(number))).exists():
+            files[entry.path] = new
         elif entry.new is None:
             del files[entry.path]
     blobs = repository.blobs("HEAD", paths if len(paths) <= MANY else ())

@@ -29,6 +29,8 @@ MAX_ANSWERS = 256
 _FORMAT = 1
 _TICK = 50_000_000
 _SECOND = 1_000_000_000
+ANSWERS = "answers"
+"""The folder of answers in the user's cache."""
 _COMPLETE = "_ROLLSTEP_COMPLETE"
 _LANGUAGE = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 
@@ -44,15 +46,25 @@ def stamp(path: str) -> Stamp | None:
 
 def installation() -> Group:
     """Return the group of all that rollstep's own code is: its files and folders, and the folder of its libraries."""
+    return group("installation", sorted([*library_folders(), *own_files()]))
+
+
+def library_folders() -> list[str]:
+    """Return the folders that libraries are installed in."""
+    return [path for path in sys.path if path.endswith("-packages")]
+
+
+def own_files() -> list[str]:
+    """Return the paths of all files and folders that rollstep's own code and templates are."""
     package = os.path.dirname(os.path.abspath(__file__))
-    paths = [path for path in sys.path if path.endswith("-packages")]
+    paths = []
     for folder, folders, files in os.walk(package):
         folders[:] = [name for name in folders if name != "__pycache__"]
         paths += [folder, *(os.path.join(folder, name) for name in files)]
     templates = os.path.join(os.path.dirname(package), "templates")
     if not os.path.isdir(os.path.join(package, "templates")) and os.path.isdir(templates):
         paths += [templates, *(entry.path for entry in os.scandir(templates))]
-    return group("installation", sorted(paths))
+    return paths
 
 
 def group(name: str, paths: list[str]) -> Group:
@@ -156,10 +168,10 @@ def cache_folder(root: str) -> str | None:
     return f"{git}/rollstep/cache"
 
 
-def user_folder() -> str | None:
-    """Return the folder for what is kept of no repository: within the user's cache."""
+def user_folder(name: str) -> str | None:
+    """Return the folder ``name`` for what is kept of no repository: within the user's cache."""
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return f"{cache}/rollstep/answers" if os.path.isabs(cache) else None
+    return f"{cache}/rollstep/{name}" if os.path.isabs(cache) else None
 
 
 def check_key(root: str, cwd: str, targets: tuple[str, ...]) -> tuple[str, ...]:

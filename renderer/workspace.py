@@ -11,7 +11,7 @@ from pathlib import Path
 
 from renderer import progress
 from renderer.autoscaling import BY_AUTOSCALER, autoscaler_of
-from renderer.discover import AppRef, find_apps
+from renderer.discover import AppRef, Home, find_apps
 from renderer.engine import check_supported
 from renderer.engine.step_hash import compute_step_hash
 from renderer.errors import Finding, RollstepError, UsageError, each
@@ -62,6 +62,10 @@ class Workspace:
             raise UsageError(f"there is no app in {path}/", hint="rollstep init makes one from your manifests")
         return refs
 
+    def home(self, ref: AppRef) -> Home:
+        """Return where an app lives."""
+        return Home(ref, self.settings.for_app(ref.environment, ref.name), self.root)
+
     def shown(self, path: Path) -> str:
         """Return ``path`` as messages name it: from the root, as git does."""
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
@@ -82,9 +86,14 @@ class Release:
         return self.resolved.world
 
     @property
+    def home(self) -> Home:
+        """Where the app lives."""
+        return Home(self.app.ref, self.app.settings, self.root)
+
+    @property
     def title(self) -> str:
         """The app as messages name it: ``web (prod)``."""
-        return f"{self.app.ref.name} ({self.app.ref.environment})"
+        return self.home.title
 
     @property
     def folder(self) -> Path:
@@ -94,13 +103,12 @@ class Release:
     @property
     def output(self) -> Path:
         """The folder of the rendered manifests."""
-        return self.folder / self.app.settings.output
+        return self.home.output
 
     @property
     def place(self) -> str:
         """The app's folder as git names it: from the repository's root."""
-        folder = self.folder
-        return folder.relative_to(self.root).as_posix() if folder.is_relative_to(self.root) else folder.name
+        return self.home.place
 
 
 def find_root(start: Path) -> Path:
@@ -278,7 +286,7 @@ def render_release(release: Release, world: World, *, keep_time: bool = False) -
     return Rendered(files, state, dump_state(state))
 
 
-def plan_changes(release: Release, rendered: Rendered) -> Changes:
-    """Compare what is rendered with the output folder; raise RollstepError where foreign files are in the way."""
-    with relative(release.root):
-        return plan_write(release.output, rendered.files)
+def plan_changes(home: Home, files: Mapping[str, str]) -> Changes:
+    """Compare rendered ``files`` with the output folder; raise RollstepError where foreign files are in the way."""
+    with relative(home.root):
+        return plan_write(home.output, files)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -59,14 +60,15 @@ class Changes:
 
         The order keeps the folder usable at each moment: ``kustomization.yaml`` never lists a file that is not there.
         """
+        folder = str(self.folder)
         for name in sorted(self.files, key=lambda name: (name == KUSTOMIZATION, name)):
-            transaction.write(self.folder / name, self.files[name])
+            transaction.write(f"{folder}/{name}", self.files[name])
         for name in sorted(self.deleted):
-            transaction.delete(self.folder / name)
+            transaction.delete(f"{folder}/{name}")
         if self.marker[1] is None:
-            transaction.delete(self.folder / MARKER)
+            transaction.delete(f"{folder}/{MARKER}")
         else:
-            transaction.write(self.folder / MARKER, self.marker[1])
+            transaction.write(f"{folder}/{MARKER}", self.marker[1])
 
     def to_dict(self) -> dict[str, list[str]]:
         """Return the file names by what happens to them, as JSON-ready data."""
@@ -83,13 +85,13 @@ class Planned:
     """Files to write and to delete (None), in their order, for the transaction of another process."""
 
     def __init__(self) -> None:
-        self.files: list[tuple[Path, str | None]] = []
+        self.files: list[tuple[str, str | None]] = []
 
-    def write(self, path: Path, text: str) -> None:
+    def write(self, path: str, text: str) -> None:
         """Plan the file at ``path`` to hold ``text``."""
         self.files.append((path, text))
 
-    def delete(self, path: Path) -> None:
+    def delete(self, path: str) -> None:
         """Plan the file at ``path`` to be gone."""
         self.files.append((path, None))
 
@@ -101,23 +103,26 @@ def plan_write(folder: Path, files: Mapping[str, str]) -> Changes:
     marker that cannot be read.
     """
     owned = read_marker(folder)
+    place, there = str(folder), _names(folder)
     created: dict[str, str] = {}
     updated: dict[str, tuple[str, str]] = {}
     deleted: dict[str, str] = {}
     unchanged, edited, findings = [], [], []
     for name in sorted(files.keys() | owned.keys()):
-        path, new = folder / name, files.get(name)
-        if os.path.lexists(path) and not path.is_file():
-            findings.append(Finding(str(path), 0, 0, "", "is not a plain file", "move it away"))
+        path, new = f"{place}/{name}", files.get(name)
+        # A file system may take names for the same that differ in case.
+        is_there = name in there or (bool(there) and os.path.lexists(path))
+        if is_there and not os.path.isfile(path):
+            findings.append(Finding(path, 0, 0, "", "is not a plain file", "move it away"))
             continue
-        old = _read(path)
-        text = None if old is None else old.decode(errors="replace")
+        old = _read(path) if is_there else None
         if old is not None and new is not None and old == new.encode():
             unchanged.append(name)
             continue
+        text = None if old is None else old.decode(errors="replace")
         if old is not None and name not in owned:
             message = "is in the way of a file to be rendered, and rollstep did not write it"
-            findings.append(Finding(str(path), 0, 0, "", message, "rename it, or remove it"))
+            findings.append(Finding(path, 0, 0, "", message, "rename it, or remove it"))
         elif old is not None and digest(old) != owned[name]:
             edited.append(name)
         if text is None and new is not None:
@@ -128,7 +133,7 @@ def plan_write(folder: Path, files: Mapping[str, str]) -> Changes:
             deleted[name] = text
     if findings:
         raise RollstepError(findings)
-    before = _read(folder / MARKER)
+    before = _read(f"{place}/{MARKER}") if MARKER in there else None
     marker = (
         None if before is None else before.decode(errors="replace"),
         marker_text(files) if files else None,
@@ -228,9 +233,19 @@ def edited_files(folder: Path) -> tuple[str, ...]:
     return tuple(name for name, content in contents.items() if content is None or digest(content) != owned[name])
 
 
-def _read(path: Path) -> bytes | None:
+def _names(folder: Path) -> frozenset[str]:
+    """Return the names of all that is in a folder, none where there is no such folder."""
+    with reporting(str(folder)), suppress(FileNotFoundError, NotADirectoryError):
+        return frozenset(os.listdir(folder))
+    return frozenset()
+
+
+def _read(path: Path | str) -> bytes | None:
     with reporting(str(path)):
-        return path.read_bytes() if os.path.lexists(path) else None
+        if not os.path.lexists(path):
+            return None
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
 
 
 def _lines(text: str | None) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -11,16 +11,16 @@ import click
 from renderer import progress
 from renderer.check_memory import CheckMemory
 from renderer.committed import moved
-from renderer.discover import AppRef
+from renderer.discover import AppRef, Home
 from renderer.engine import settle
-from renderer.errors import Finding, UsageError, each
-from renderer.model import World
+from renderer.errors import UsageError, each
+from renderer.model import World, format_time
 from renderer.release import Move, at_step, react, steps_of
+from renderer.render_cache import RenderCache
+from renderer.rendered_app import RenderedApp, as_json, old_status
 from renderer.shards import Shard, shared
-from renderer.state import STATUS_FILE
 from renderer.workspace import (
     Release,
-    Rendered,
     Workspace,
     current_time,
     note_interrupted,
@@ -28,7 +28,7 @@ from renderer.workspace import (
     plan_changes,
     render_release,
 )
-from renderer.write import Changes, Mode, diff, unified
+from renderer.write import Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +45,8 @@ class RenderRequest:
     shard: Shard | None = None
     jobs: int = 1
     executor: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RenderedRelease:
-    """A release rendered at a step, and what that changes in its folder."""
-
-    release: Release
-    rendered: Rendered
-    changes: Changes
-    old_status: str | None
-
-    @property
-    def is_fresh(self) -> bool:
-        """Whether the folder holds just this already."""
-        return not self.changes and self.old_status == self.rendered.status_text
+    keeps: bool = True
+    """Whether what was rendered is kept, and what is kept is used."""
 
 
 def compare_releases(request: RenderRequest) -> int:
@@ -70,14 +57,16 @@ def compare_releases(request: RenderRequest) -> int:
     workspace = Workspace.open(request.directory)
     if request.mode is Mode.CHECK and request.output != "json":
         return _check(workspace, request)
-    worlds = rendered_worlds(workspace, request.targets, request.step, request.now, request.shard)
-    results = [prepare(release, world) for release, world in progress.over(worlds, "rendering app")]
+    note_interrupted(workspace.root)
+    refs = progress.over(shared(workspace.some_apps(request.targets), request.shard), "rendering app")
+    look = looking(workspace, request)
+    results = each(refs, look)
     stale = [result for result in results if not result.is_fresh]
     if request.output == "json":
-        click.echo(as_json([entry_of(workspace, result, with_diff=True) for result in results]), nl=False)
+        click.echo(as_json([result.entry(with_diff=True) for result in results]), nl=False)
     else:
         for result in stale:
-            click.echo(_diff(result), nl=False)
+            click.echo(result.diff(), nl=False)
     return 1 if stale and request.mode is Mode.CHECK else 0
 
 
@@ -85,24 +74,46 @@ def _check(workspace: Workspace, request: RenderRequest) -> int:
     """Compare each app with its folder; those of which nothing has changed since they were found right are left out."""
     note_interrupted(workspace.root)
     refs = shared(workspace.some_apps(request.targets), request.shard)
-    remembers = request.step is None and request.now is None and request.shard is None
+    remembers = request.step is None and request.now is None and request.shard is None and request.keeps
     memory = CheckMemory.open(workspace, request.targets) if remembers else None
+    look = looking(workspace, request)
 
-    def look(ref: AppRef) -> RenderedRelease | None:
-        result = prepare(*current_release(workspace, ref, request.now, request.step))
+    def look_for_wrong(ref: AppRef) -> RenderedApp | None:
         # What is right needs no report, and a fleet has thousands of it.
+        result = look(ref)
         return result if not result.is_fresh else None
 
     left = [ref for ref in refs if memory is None or not memory.is_fresh(ref)]
-    stale = [result for result in each(progress.over(left, "checking app"), look) if result is not None]
-    _tell_stale(workspace, stale)
+    stale = [result for result in each(progress.over(left, "checking app"), look_for_wrong) if result is not None]
+    _tell_stale(stale)
     answer = f"{len(refs)} {'app is' if len(refs) == 1 else 'apps are'} up to date"
     if not stale:
         click.echo(answer, err=True)
     if memory is not None:
-        wrong = {result.release.app.ref for result in stale}
+        wrong = {result.home.ref for result in stale}
         memory.keep(refs, [ref for ref in left if ref not in wrong], (0, "", f"{answer}\n"))
     return 1 if stale else 0
+
+
+def looking(workspace: Workspace, request: RenderRequest) -> Callable[[AppRef], RenderedApp]:
+    """Return what renders an app as ``request`` asks for it, or finds what was rendered of the same content before."""
+    now = request.now or current_time()
+    kept_renders = RenderCache.open(request.step) if request.keeps else None
+
+    def look(ref: AppRef) -> RenderedApp:
+        home = workspace.home(ref)
+        key = kept_renders.key(home) if kept_renders else None
+        kept = kept_renders.find(key) if kept_renders and key else None
+        if kept is not None:
+            return _compared(home, kept.files, kept.status_text(format_time(now)))
+        release, world = current_release(workspace, ref, now, request.step)
+        result, moment = prepare(release, world), _moment(release, world)
+        # What was read may have changed since the key was made: only what has the same key still was made from it.
+        if kept_renders and key and moment is not None and kept_renders.key(home) == key:
+            kept_renders.keep(key, result.files, result.status_text, moment)
+        return result
+
+    return look
 
 
 def rendered_worlds(
@@ -130,8 +141,7 @@ def current_release(
     if release.state is not None:
         then = replace(release.world, now=release.state.last_update_time)
         settled = _move(then, step).after
-        before, after = release.state.status, settled.status
-        if (before.current_pod_hash, before.current_step_hash) == (after.current_pod_hash, after.current_step_hash):
+        if not _begins(release, settled):
             return release, settled
     return release, _move(release.world, step).after
 
@@ -151,66 +161,40 @@ def _move(world: World, step: int | None) -> Move:
     return replace(at_step(begun.world, step), before=world)
 
 
-def prepare(release: Release, world: World) -> RenderedRelease:
+def _begins(release: Release, world: World) -> bool:
+    """Tell whether ``world``, which ``release`` has come to, is the first of a new release or of new steps."""
+    if release.state is None:
+        return True
+    before, after = release.state.status, world.status
+    return (before.current_pod_hash, before.current_step_hash) != (after.current_pod_hash, after.current_step_hash)
+
+
+def _moment(release: Release, world: World) -> str | None:
+    """Return the only time that what is rendered depends on, empty for none; None where it depends on several."""
+    if not _begins(release, world):
+        return ""
+    if release.state is not None or world.rollout.restart_at is not None:
+        return None
+    return format_time(world.now)
+
+
+def prepare(release: Release, world: World) -> RenderedApp:
     """Render ``world``, which ``release`` has come to, and compare it with the folder."""
     rendered = render_release(release, world, keep_time=not moved(release.world, world))
-    status_file = release.folder / STATUS_FILE
-    old = status_file.read_text(encoding="utf-8") if status_file.is_file() else None
-    return RenderedRelease(release, rendered, plan_changes(release, rendered), old)
+    begins, old = rendered.state.status.current_pod_hash, release.state
+    is_new = old is not None and old.status.current_pod_hash != begins
+    return _compared(release.home, rendered.files, rendered.status_text, begins if is_new else "")
 
 
-def _tell_stale(workspace: Workspace, stale: Sequence[RenderedRelease]) -> None:
+def _compared(home: Home, files: Mapping[str, str], status_text: str, begins: str = "") -> RenderedApp:
+    return RenderedApp(home, files, status_text, plan_changes(home, files), old_status(home.ref), begins)
+
+
+def _tell_stale(stale: Sequence[RenderedApp]) -> None:
     for result in stale:
-        click.echo(_diff(result), nl=False)
+        click.echo(result.diff(), nl=False)
     for result in stale:
-        click.echo(f"error: {_staleness(workspace, result).text()}", err=True)
-
-
-def _staleness(workspace: Workspace, result: RenderedRelease) -> Finding:
-    """Return why an app's folder is not what is rendered, and what to do about it."""
-    target = f"{result.release.app.ref.environment}/{result.release.app.ref.name}"
-    begins = result.rendered.state.status.current_pod_hash
-    old = result.release.state
-    if old is not None and old.status.current_pod_hash != begins:
-        message = f"a new pod template ({begins}) is not released yet"
-        hint = f"rollstep advance {target}"
-    else:
-        message, hint = "the rendered manifests are not what the sources give", f"rollstep render {target}"
-    return Finding(workspace.shown(result.release.output), 0, 0, "", message, hint)
-
-
-def entry_of(workspace: Workspace, result: RenderedRelease, *, with_diff: bool = False) -> dict[str, object]:
-    """Return whether an app's folder was as it is rendered, and what differs or was written."""
-    ref = result.release.app.ref
-    why = None if result.is_fresh else _staleness(workspace, result)
-    entry: dict[str, object] = {
-        "app": ref.name,
-        "environment": ref.environment,
-        "output": workspace.shown(result.release.output),
-        "upToDate": result.is_fresh,
-        "message": why.message if why else None,
-        "hint": why.hint if why else None,
-        "files": result.changes.to_dict(),
-        "statusChanged": result.old_status != result.rendered.status_text,
-    }
-    if with_diff:
-        entry["diff"] = "" if result.is_fresh else _diff(result)
-    return entry
-
-
-def as_json(entries: Sequence[dict[str, object]]) -> str:
-    """Return the report about apps as JSON."""
-    import json
-
-    return json.dumps(entries, indent=2, ensure_ascii=False) + "\n"
-
-
-def _diff(result: RenderedRelease) -> str:
-    place = result.release.place
-    text = diff(result.changes, f"{place}/{result.release.app.settings.output}")
-    if result.old_status != result.rendered.status_text:
-        text += "".join(unified(f"{place}/{STATUS_FILE}", result.old_status, result.rendered.status_text))
-    return text
+        click.echo(f"error: {result.staleness().text()}", err=True)
 
 
 def print_releases(

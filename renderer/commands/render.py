@@ -47,6 +47,7 @@ def read_shard(ctx: click.Context, param: click.Parameter, value: str | None) ->
 @click.option("--shard", callback=read_shard, metavar="K/N", help="Only the apps of the Kth of N shards.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, metavar="N", help="Render in N processes.")
 @click.option("--executor", metavar="dask://HOST:PORT", default="", help="Let the workers of a Dask scheduler render.")
+@click.option("--no-cache", is_flag=True, help="Render everything anew, and keep nothing of it for the next run.")
 @options.validate
 @options.dry_run
 @options.now
@@ -66,6 +67,7 @@ def command(
     shard: Shard | None,
     jobs: int,
     executor: str,
+    no_cache: bool,
     validate: bool,
     dry_run: bool,
     now: datetime | None,
@@ -108,7 +110,7 @@ def command(
         click.echo(print_releases(directory, targets, step, output, now, shard), nl=False)
         return
     mode = Mode.CHECK if check else Mode.DIFF if dry_run else Mode.WRITE
-    request = RenderRequest(directory, targets, step, mode, validate, now, output, shard, jobs, executor)
+    request = RenderRequest(directory, targets, step, mode, validate, now, output, shard, jobs, executor, not no_cache)
     if mode is not Mode.WRITE:
         sys.exit(compare_releases(request))
     from renderer.write_fleet import write_releases
