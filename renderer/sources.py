@@ -80,28 +80,40 @@ def manifest_files(folder: Path, output: str, root: Path) -> Iterator[Path]:
     other templates to include (whose name starts with ``_``) are left out.  A link to a folder out of the repository at
     ``root`` is yielded itself.
     """
-    ours = {folder / STATUS_FILE, folder / output}
-    pending: list[tuple[Path, tuple[str, ...]]] = [(folder, (os.path.realpath(folder),))]
-    found: list[Path] = []
+    start = str(folder)
+    ours = {f"{start}/{STATUS_FILE}", f"{start}/{output}"}
+    pending: list[tuple[str, tuple[str, ...]]] = [(start, ())]
+    found: list[str] = []
     while pending:
         parent, above = pending.pop()
-        for entry in os.scandir(parent) if parent.is_dir() else ():
-            path = Path(entry.path)
-            if entry.name.startswith(".") or path in ours:
+        for entry in _entries(parent):
+            if entry.name.startswith(".") or entry.path in ours:
                 continue
             if entry.is_dir():
                 # Rendered, too: the output folder before it was given another name.
-                if os.path.lexists(path / MARKER):
+                if os.path.lexists(f"{entry.path}/{MARKER}"):
                     continue
-                real = os.path.realpath(path)
-                if entry.is_symlink() and not _is_within(real, root):
-                    found.append(path)
-                # A link to a folder above would never end.
-                elif real not in above:
-                    pending.append((path, (*above, real)))
+                if entry.is_symlink():
+                    real = os.path.realpath(entry.path)
+                    if not _is_within(real, root):
+                        found.append(entry.path)
+                        continue
+                    # A link to a folder above would never end.
+                    if real in map(os.path.realpath, (*above, parent)):
+                        continue
+                pending.append((entry.path, (*above, parent)))
             elif _is_manifest(entry.name):
-                found.append(path)
-    yield from sorted(found)
+                found.append(entry.path)
+    yield from sorted(map(Path, found))
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """Return what is in a folder, nothing where there is none."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _is_manifest(name: str) -> bool:

@@ -31,8 +31,8 @@ class Transaction:
         self._planned: dict[str, Kept | None] = {}
         self._kept = Spool()
         self._findings: list[Finding] = []
-        self._folders: dict[str, str] = {}
-        """Folders that were named, and what they are below the root."""
+        self._folders: dict[str, str] = {self._root: self._root}
+        """Folders that were named, and what they are without links."""
         self._journal: Journal | None = None
         self._lock = -1
 
@@ -185,10 +185,18 @@ class Transaction:
         parent, name = os.path.split(target)
         if name in ("", ".", "..") or (follow and os.path.islink(target)):
             return Path(target).resolve().relative_to(self.root).as_posix()
-        if parent not in self._folders:
-            self._folders[parent] = Path(parent).resolve().relative_to(self.root).as_posix()
-        folder = self._folders[parent]
-        return name if folder == "." else f"{folder}/{name}"
+        real = f"{self._real(parent)}/{name}"
+        if not real.startswith(f"{self._root}/"):
+            raise ValueError(real)
+        return real[len(self._root) + 1 :]
+
+    def _real(self, folder: str) -> str:
+        """Return a folder's path without links; raise RuntimeError where they never end."""
+        if folder not in self._folders:
+            above, name = os.path.split(folder)
+            is_plain = name not in ("", ".", "..") and not os.path.islink(folder)
+            self._folders[folder] = f"{self._real(above)}/{name}" if is_plain else str(Path(folder).resolve())
+        return self._folders[folder]
 
     def _stage(self, journal: Journal, number: int, entry: Entry) -> None:
         mode = None
@@ -249,9 +257,10 @@ def _refusals(root: str, path: str, *, is_there: bool) -> Iterator[Finding]:
 
 def _folder_refusals(root: Path, folder: str, path: str) -> Iterator[Finding]:
     """Yield why nothing may be written to ``folder``, where ``path`` is the first file of it."""
-    above = (root / folder, *(root / folder).parents)
-    parent = next(parent for parent in above if os.path.lexists(parent))
-    if not parent.is_dir():
+    parent = os.path.join(root, folder)
+    while not os.path.lexists(parent):
+        parent = os.path.dirname(parent)
+    if not os.path.isdir(parent):
         yield Finding(os.path.relpath(parent, root), 0, 0, "", "is a file where a folder is to be", "move it away")
     elif not os.access(parent, os.W_OK | os.X_OK):
         yield Finding(path, 0, 0, "", "lies in a read-only folder", f"chmod u+wx {parent}")
