@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from renderer.app_release import Release
 from renderer.git import Commit, Repository
 from renderer.manifest import Manifest
 from renderer.message import releases
 from renderer.model import ReplicaSet, format_time
 from renderer.roles import roles
 from renderer.tables import text_table
-from renderer.workspace import Release
 from renderer.yaml_io import decode, load_documents
 
 Entry = dict[str, Any]

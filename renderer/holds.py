@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from renderer.app_release import Release, open_release
 from renderer.describe import FROZEN, UNAPPROVED, lag_text
 from renderer.discover import AppRef
 from renderer.errors import Finding, RollstepError
@@ -14,7 +15,6 @@ from renderer.outcome import Outcome
 from renderer.release import Move, Wait
 from renderer.state import STATUS_FILE, reached
 from renderer.transitions import goes_forward
-from renderer.workspace import Release, open_release
 
 if TYPE_CHECKING:
     from renderer.operate import Session

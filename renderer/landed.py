@@ -9,10 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from renderer.app_release import Release
 from renderer.engine.timing import pause_end
 from renderer.release import Wait, wait
 from renderer.state import STATUS_FILE
-from renderer.workspace import Release
 
 if TYPE_CHECKING:
     from renderer.git import Repository

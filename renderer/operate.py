@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from renderer import progress
+from renderer.app_release import open_release, render_release
 from renderer.commit import CommitResult
 from renderer.describe import wait_text
 from renderer.discover import AppRef, Home
@@ -28,14 +29,9 @@ from renderer.publication import Publication, outcome_of, uncommitted_sources
 from renderer.push import Pusher, push_on_top, tell_of
 from renderer.race import TRIES, Start, moved_meanwhile, refusal
 from renderer.release import Move, advance, is_new_release, steps_of, wait
+from renderer.rendered_app import plan_changes
 from renderer.settings import TO_PULL_REQUEST
-from renderer.workspace import (
-    Workspace,
-    current_time,
-    open_release,
-    plan_changes,
-    render_release,
-)
+from renderer.workspace import Workspace, current_time
 
 __all__ = ["Outcome", "Request", "Session", "check_files"]
 

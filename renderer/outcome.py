@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from renderer.app_release import Release, Rendered
 from renderer.changes import StepChange
 from renderer.model import World
 from renderer.release import Move, Wait
-from renderer.workspace import Release, Rendered
 from renderer.write import Changes
 
 Verb = Callable[[World], Move | None]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from renderer.app_release import Release, open_releases, render_release
 from renderer.discover import AppRef
 from renderer.plan import Plan, after_update, plan_world
 from renderer.release import advance
-from renderer.workspace import Release, Workspace, current_time, open_releases, plan_changes, render_release
+from renderer.rendered_app import plan_changes
+from renderer.workspace import Workspace, current_time
 
 
 def plan_releases(directory: str, targets: tuple[str, ...], now: datetime | None) -> list[tuple[AppRef, Plan]]:

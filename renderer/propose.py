@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from renderer.app_release import Rendered, open_release, render_release
 from renderer.discover import AppRef
 from renderer.holds import held
 from renderer.outcome import Outcome, Verb
@@ -17,7 +18,7 @@ from renderer.publication import outcome_of
 from renderer.pull_request_steps import Candidate, Result, app_prefix, step_branch
 from renderer.pull_requests import PullRequests, close_left
 from renderer.release import proposals
-from renderer.workspace import Rendered, open_release, plan_changes, render_release
+from renderer.rendered_app import plan_changes
 from renderer.write import changes_between
 
 if TYPE_CHECKING:

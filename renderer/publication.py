@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from renderer.app_release import Release, Rendered
 from renderer.changes import ObjectChange
 from renderer.commit import CommitResult, Identity, check_commit, identities, sign_off
 from renderer.describe import step_change
@@ -24,7 +25,6 @@ from renderer.settings import SETTINGS_FILE, CommitSettings
 from renderer.source_edit import edited_sources
 from renderer.state import STATUS_FILE
 from renderer.transaction import Transaction
-from renderer.workspace import Release, Rendered
 from renderer.write import MARKER, Changes
 from renderer.yaml_io import load_documents
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import click
 
+from renderer.app_release import Release
 from renderer.commit import check_commit
 from renderer.discover import AppRef
 from renderer.errors import Finding, RollstepError, each
@@ -37,7 +38,6 @@ from renderer.pull_request_text import body_of, title_of
 from renderer.push import push_refs
 from renderer.remote import run_remote
 from renderer.settings import ForgeSettings
-from renderer.workspace import Release
 
 
 class PullRequests:

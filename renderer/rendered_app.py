@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from renderer.discover import AppRef, Home
 from renderer.errors import Finding
 from renderer.sources import STATUS_FILE
-from renderer.write import Changes, diff, unified
+from renderer.workspace import relative
+from renderer.write import Changes, diff, plan_write, unified
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,17 @@ def old_status(ref: AppRef) -> str | None:
     """Return the text of an app's ``status.yaml``; None where there is none."""
     status_file = ref.folder / STATUS_FILE
     return status_file.read_text(encoding="utf-8") if status_file.is_file() else None
+
+
+def plan_changes(home: Home, files: Mapping[str, str]) -> Changes:
+    """Compare rendered ``files`` with the output folder; raise RollstepError where foreign files are in the way."""
+    with relative(home.root):
+        return plan_write(home.output, files)
+
+
+def compared(home: Home, files: Mapping[str, str], status_text: str, begins: str = "") -> RenderedApp:
+    """Return an app that is rendered as ``files``; raise RollstepError where foreign files are in the way."""
+    return RenderedApp(home, files, status_text, plan_changes(home, files), old_status(home.ref), begins)
 
 
 def as_json(entries: Sequence[dict[str, object]]) -> str:

@@ -267,11 +267,12 @@ def _in_the_way(result: InitResult) -> list[Finding]:
 
 def check_app(root: Path, settings: Settings, environment: str, app: ScaffoldApp) -> list[Finding]:
     """Return why an app could not be released with its manifests as they would be in ``environment``."""
+    from renderer.app_release import resolve_app
     from renderer.check import check
     from renderer.discover import AppRef
     from renderer.load import App
     from renderer.objects import duplicates, in_namespace, is_rollout
-    from renderer.workspace import current_time, resolve_app
+    from renderer.workspace import current_time
 
     ref = AppRef(environment, app.name, root / settings.environments_path / environment / app.name)
     app_settings = settings.for_app(environment, app.name)

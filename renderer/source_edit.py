@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from renderer.app_release import Release
 from renderer.errors import Finding, RollstepError
 from renderer.manifest import Body, Manifest, field_path
 from renderer.model import World
 from renderer.release import Move
 from renderer.versioned_config import CONTENT, Reference, base_name, names_of, references, rewritten
-from renderer.workspace import Release
 from renderer.yaml_blocks import without_documents
 from renderer.yaml_edit import REMOVED, edit
 from renderer.yaml_io import FieldPath, dump, read_text

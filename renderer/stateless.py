@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from renderer.app_release import Release, read_rollout, render_release, resolve_app
+from renderer.current_release import stream
 from renderer.engine import actions, settle
 from renderer.errors import UsageError
 from renderer.load import load_files
@@ -16,8 +18,7 @@ from renderer.objects import in_namespace, is_rollout
 from renderer.release import react, steps_of
 from renderer.settings import AppSettings
 from renderer.versioned_config import names_of, with_names
-from renderer.workspace import Release, Workspace, current_time, read_rollout, render_release, resolve_app
-from renderer.write_release import stream
+from renderer.workspace import Workspace, current_time
 from renderer.yaml_io import decode, load_documents, read_text
 
 

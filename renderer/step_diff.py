@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from renderer.app_release import Release, render_release
+from renderer.current_release import rendered_worlds
 from renderer.discover import AppRef
 from renderer.model import World
 from renderer.release import course
-from renderer.workspace import Release, Workspace, render_release
+from renderer.workspace import Workspace
 from renderer.write import unified
-from renderer.write_release import rendered_worlds
 
 
 def diff_steps(

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from renderer.app_release import Release, open_release
 from renderer.autoscaling import AUTOSCALER, is_autoscaled
 from renderer.committed import rendered
 from renderer.discover import AppRef
@@ -23,7 +24,7 @@ from renderer.release import advance, is_between_phases
 from renderer.rendered_folder import read_rendered
 from renderer.state import STATUS_FILE
 from renderer.verbs import acting
-from renderer.workspace import Release, current_time, open_release
+from renderer.workspace import current_time
 
 TOOLS = ("kubernetes", "argocd", "flux", "time")
 REVISIONS = 200

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import click
 
 from renderer import progress
-from renderer.check_memory import CheckMemory
-from renderer.committed import moved
-from renderer.discover import AppRef, Home
-from renderer.engine import settle
-from renderer.errors import UsageError, each
-from renderer.model import World, format_time
-from renderer.release import Move, at_step, react, steps_of
+from renderer.discover import AppRef
+from renderer.errors import each
 from renderer.render_cache import RenderCache
-from renderer.rendered_app import RenderedApp, as_json, old_status
+from renderer.rendered_app import RenderedApp, as_json, compared
+from renderer.rollout_status import format_time
 from renderer.shards import Shard, shared
-from renderer.workspace import (
-    Release,
-    Workspace,
-    current_time,
-    note_interrupted,
-    open_release,
-    plan_changes,
-    render_release,
-)
+from renderer.workspace import Workspace, current_time, note_interrupted
 from renderer.write import Mode
 
 
@@ -75,6 +63,8 @@ def _check(workspace: Workspace, request: RenderRequest) -> int:
     note_interrupted(workspace.root)
     refs = shared(workspace.some_apps(request.targets), request.shard)
     remembers = request.step is None and request.now is None and request.shard is None and request.keeps
+    from renderer.check_memory import CheckMemory
+
     memory = CheckMemory.open(workspace, request.targets) if remembers else None
     look = looking(workspace, request)
 
@@ -105,9 +95,12 @@ def looking(workspace: Workspace, request: RenderRequest) -> Callable[[AppRef], 
         key = kept_renders.key(home) if kept_renders else None
         kept = kept_renders.find(key) if kept_renders and key else None
         if kept is not None:
-            return _compared(home, kept.files, kept.status_text(format_time(now)))
+            return compared(home, kept.files, kept.status_text(format_time(now)))
+        # Loads the engine, which nobody needs for what is kept.
+        from renderer.current_release import current_release, moment_of, prepare
+
         release, world = current_release(workspace, ref, now, request.step)
-        result, moment = prepare(release, world), _moment(release, world)
+        result, moment = prepare(release, world), moment_of(release, world)
         # What was read may have changed since the key was made: only what has the same key still was made from it.
         if kept_renders and key and moment is not None and kept_renders.key(home) == key:
             kept_renders.keep(key, result.files, result.status_text, moment)
@@ -116,111 +109,8 @@ def looking(workspace: Workspace, request: RenderRequest) -> Callable[[AppRef], 
     return look
 
 
-def rendered_worlds(
-    workspace: Workspace,
-    targets: Sequence[str],
-    step: int | None,
-    now: datetime | None,
-    shard: Shard | None = None,
-) -> list[tuple[Release, World]]:
-    """Return each named release with the world that is to be rendered; raise RollstepError with all findings."""
-    note_interrupted(workspace.root)
-    refs = progress.over(shared(workspace.some_apps(targets), shard), "reading app")
-    return each(refs, lambda ref: current_release(workspace, ref, now, step))
-
-
-def current_release(
-    workspace: Workspace, ref: AppRef, now: datetime | None = None, step: int | None = None
-) -> tuple[Release, World]:
-    """Load an app and return it with the world that its sources and its status give, at ``step`` where that is named.
-
-    What is rendered for a step does not depend on when that is done: the clock stands where the release last moved,
-    until a new pod template or new steps begin something new.
-    """
-    release = open_release(workspace, ref, now or current_time())
-    if release.state is not None:
-        then = replace(release.world, now=release.state.last_update_time)
-        settled = _move(then, step).after
-        if not _begins(release, settled):
-            return release, settled
-    return release, _move(release.world, step).after
-
-
-def _move(world: World, step: int | None) -> Move:
-    if step is None:
-        return react(world)
-    steps = steps_of(world)
-    if not steps:
-        raise UsageError(f"{world.rollout.name} has no steps: --step is for canaries with steps")
-    if step > len(steps):
-        place = world.rollout.name
-        raise UsageError(f"{place} has {len(steps)} steps: --step takes 0 to {len(steps)}")
-    if not world.status.stable_rs:
-        return react(world)
-    begun = settle(world, hold_step=world.status.current_step_index or 0)
-    return replace(at_step(begun.world, step), before=world)
-
-
-def _begins(release: Release, world: World) -> bool:
-    """Tell whether ``world``, which ``release`` has come to, is the first of a new release or of new steps."""
-    if release.state is None:
-        return True
-    before, after = release.state.status, world.status
-    return (before.current_pod_hash, before.current_step_hash) != (after.current_pod_hash, after.current_step_hash)
-
-
-def _moment(release: Release, world: World) -> str | None:
-    """Return the only time that what is rendered depends on, empty for none; None where it depends on several."""
-    if not _begins(release, world):
-        return ""
-    if release.state is not None or world.rollout.restart_at is not None:
-        return None
-    return format_time(world.now)
-
-
-def prepare(release: Release, world: World) -> RenderedApp:
-    """Render ``world``, which ``release`` has come to, and compare it with the folder."""
-    rendered = render_release(release, world, keep_time=not moved(release.world, world))
-    begins, old = rendered.state.status.current_pod_hash, release.state
-    is_new = old is not None and old.status.current_pod_hash != begins
-    return _compared(release.home, rendered.files, rendered.status_text, begins if is_new else "")
-
-
-def _compared(home: Home, files: Mapping[str, str], status_text: str, begins: str = "") -> RenderedApp:
-    return RenderedApp(home, files, status_text, plan_changes(home, files), old_status(home.ref), begins)
-
-
 def _tell_stale(stale: Sequence[RenderedApp]) -> None:
     for result in stale:
         click.echo(result.diff(), nl=False)
     for result in stale:
         click.echo(f"error: {result.staleness().text()}", err=True)
-
-
-def print_releases(
-    directory: str,
-    targets: tuple[str, ...],
-    step: int | None,
-    output: str,
-    now: datetime | None,
-    shard: Shard | None = None,
-) -> str:
-    """Return the manifests of the named apps as one stream of YAML documents or one JSON List."""
-    files: dict[str, str] = {}
-    for release, world in rendered_worlds(Workspace.open(directory), targets, step, now, shard):
-        rendered = render_release(release, world)
-        files.update((f"{release.title}/{name}", text) for name, text in rendered.files.items())
-    return stream(files, output)
-
-
-def stream(files: Mapping[str, str], output: str) -> str:
-    """Return rendered files, the kustomizations left out, as one YAML stream or as one JSON List."""
-    texts = [text for name, text in files.items() if not name.endswith("kustomization.yaml")]
-    if output == "yaml":
-        return "".join(f"---\n{text}" for text in texts)
-    import json
-
-    from renderer.yaml_io import load_documents
-
-    items = [document.value for text in texts for document in load_documents(text, "")]
-    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items}, indent=2, ensure_ascii=False) + "\n"

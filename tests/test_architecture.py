@@ -56,11 +56,13 @@ CORE = {
 
 SHELL = {
     "__main__",
+    "app_release",
     "approve",
     "check_memory",
     "cli",
     "commands",
     "commit",
+    "current_release",
     "demo",
     "discover",
     "environment_branches",
@@ -100,6 +102,8 @@ SHELL = {
     "remembered",
     "remote",
     "render",
+    "render_cache",
+    "rendered_app",
     "rendered_folder",
     "replay",
     "resolve",

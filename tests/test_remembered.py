@@ -200,17 +200,19 @@ def test_a_change_in_the_tick_of_the_check_is_not_taken_for_old(checkout: Checko
 
 
 def test_only_changed_apps_are_looked_at(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
-    from renderer import write_release
+    from renderer import current_release
 
     seen: list[str] = []
-    look = write_release.current_release
+    look = current_release.current_release
 
     def noted(workspace: Workspace, ref: AppRef, *more: Any) -> Any:
         seen.append(ref.name)
         return look(workspace, ref, *more)
 
     remember(checkout)
-    monkeypatch.setattr(write_release, "current_release", noted)
+    monkeypatch.setattr(current_release, "current_release", noted)
+    # No render is kept, so that each look is seen.
+    monkeypatch.setattr("renderer.remembered.user_folder", lambda name: None)
     checkout.edit(f"{STAGING}/rollout.yaml", "spec:", "spec: # the same")
     checkout.run("render", "--check")
     assert seen == ["web"]

@@ -9,11 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from renderer.app_release import resolve_app
 from renderer.engine import actions
 from renderer.load import App, load_app
 from renderer.model import World
 from renderer.release import react
-from renderer.workspace import Workspace, resolve_app
+from renderer.workspace import Workspace
 
 PROJECT = Path(__file__).resolve().parents[1]
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -24,8 +24,9 @@ def command(directory: str, /, targets: tuple[str, ...], now: datetime | None, o
 
     Example: rollstep get prod/web
     """
+    from renderer.app_release import open_releases
     from renderer.tree import describe, tree_text
-    from renderer.workspace import Workspace, current_time, open_releases
+    from renderer.workspace import Workspace, current_time
 
     time = now or current_time()
     releases = open_releases(Workspace.open(directory), targets, time)

@@ -20,8 +20,9 @@ def command(directory: str, /, targets: tuple[str, ...], output: str, revision: 
 
     Example: rollstep history prod/web
     """
+    from renderer.app_release import open_releases
     from renderer.history import commits_of, commits_text, revisions_of, revisions_text
-    from renderer.workspace import Workspace, current_time, open_releases
+    from renderer.workspace import Workspace, current_time
 
     releases = open_releases(Workspace.open(directory), targets, current_time())
     list_entries = revisions_of if revision is None else lambda release: commits_of(release, revision)

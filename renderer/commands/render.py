@@ -102,11 +102,13 @@ def command(
         click.echo(render_stateless(alone, output), nl=False)
         return
     from renderer.write import Mode
-    from renderer.write_release import RenderRequest, compare_releases, print_releases
+    from renderer.write_release import RenderRequest, compare_releases
 
     if (jobs > 1 or executor) and (check or dry_run or stdout):
         raise click.UsageError("--jobs and --executor are for writing: leave out --check, --dry-run and --stdout")
     if stdout:
+        from renderer.current_release import print_releases
+
         click.echo(print_releases(directory, targets, step, output, now, shard), nl=False)
         return
     mode = Mode.CHECK if check else Mode.DIFF if dry_run else Mode.WRITE

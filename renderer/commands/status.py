@@ -22,10 +22,11 @@ def command(directory: str, /, targets: tuple[str, ...], now: datetime | None, o
 
     Example: rollstep status prod
     """
+    from renderer.app_release import open_releases
     from renderer.landed import pauses_of
     from renderer.status_rows import STATUS_COLUMNS, status_row
     from renderer.tables import text_table
-    from renderer.workspace import Workspace, current_time, open_releases
+    from renderer.workspace import Workspace, current_time
 
     time = now or current_time()
     releases = open_releases(Workspace.open(directory), targets, time)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from renderer.app_release import Release
 from renderer.describe import step_change
 from renderer.errors import Finding, RollstepError
 from renderer.message import releases
@@ -21,7 +22,6 @@ from renderer.verify.policy import Policy
 from renderer.verify.reasons import explain
 from renderer.verify.verdict import CommitVerdict, Verdict
 from renderer.verify.walk import Change
-from renderer.workspace import Release
 from renderer.write import MARKER, marker_text
 
 SKEW = timedelta(minutes=5)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from types import TracebackType
 
+from renderer.app_release import Release, read_rollout, resolve_app, resolve_rollout
 from renderer.discover import AppRef
 from renderer.errors import RollstepError
 from renderer.git import Repository
@@ -21,7 +22,7 @@ from renderer.state import State
 from renderer.verify.app_state import AppState, Place
 from renderer.verify.objects import Objects
 from renderer.verify.snapshot import LINK, Snapshot
-from renderer.workspace import Release, read_rollout, relative, resolve_app, resolve_rollout
+from renderer.workspace import relative
 from renderer.write import KUSTOMIZATION
 from renderer.yaml_io import decode, load_documents
 

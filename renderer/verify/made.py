@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from renderer.app_release import Release, render_release
 from renderer.transitions import Transition
 from renderer.verify.app_state import AppState
-from renderer.workspace import Release, render_release
 from renderer.write import MARKER, marker_text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from renderer.app_release import Release
 from renderer.describe import current
 from renderer.errors import Finding, RollstepError, printable
 from renderer.git_objects import TreeFile
@@ -14,7 +15,6 @@ from renderer.verify.loading import Loader
 from renderer.verify.made import Made
 from renderer.verify.objects import Objects
 from renderer.verify.walk import Change
-from renderer.workspace import Release
 from renderer.write import MARKER
 
 _MOST_LINES = 5
