@@ -212,7 +212,7 @@ def test_only_changed_apps_are_looked_at(checkout: Checkout, monkeypatch: pytest
     remember(checkout)
     monkeypatch.setattr(current_release, "current_release", noted)
     # No render is kept, so that each look is seen.
-    monkeypatch.setattr("renderer.remembered.user_folder", lambda name: None)
+    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/cache")
     checkout.edit(f"{STAGING}/rollout.yaml", "spec:", "spec: # the same")
     checkout.run("render", "--check")
     assert seen == ["web"]
