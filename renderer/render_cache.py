@@ -87,6 +87,11 @@ class RenderCache:
             digest.update(content)
         return digest.hexdigest()
 
+    def has(self, home: Home) -> bool:
+        """Tell whether there is something kept for an app."""
+        key = self.key(home)
+        return key is not None and os.path.exists(self._path(key))
+
     def find(self, key: str) -> Kept | None:
         """Return what is kept for ``key``; None where that is nothing, or damaged."""
         path = self._path(key)

@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import redirect_stderr
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import StringIO
-from itertools import islice
 
 import click
 
 from renderer import progress
+from renderer.batches import in_batches
 from renderer.discover import AppRef
-from renderer.errors import Finding, RollstepError, UsageError, each
-from renderer.executors import check_executor, mapped
+from renderer.errors import each
+from renderer.executors import check_executor
 from renderer.rendered_app import RenderedApp, as_json
+from renderer.request import RenderRequest
 from renderer.shards import shared
 from renderer.sources import STATUS_FILE
 from renderer.transaction import Transaction
 from renderer.workspace import Workspace, current_time, note_interrupted, recover_interrupted
 from renderer.write import Planned
-from renderer.write_release import RenderRequest, looking
-
-AT_ONCE = 250
-"""Apps that are rendered and validated before the next ones: what they take is all that a fleet takes."""
-AT_ONCE_ELSEWHERE = 50
-"""The same for a worker: so few that all have something to do."""
+from renderer.write_release import looking
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What came of some apps: files to write (None: to delete), lines and entries to tell; or what is wrong."""
+    """What came of some apps: files to write (None: to delete), lines and entries to tell."""
 
     files: tuple[tuple[str, str | None], ...] = ()
     lines: tuple[str, ...] = ()
     entries: tuple[dict[str, object], ...] = ()
-    findings: tuple[Finding, ...] = ()
-    is_usage: bool = False
 
 
 def write_releases(request: RenderRequest) -> int:
@@ -51,16 +44,12 @@ def write_releases(request: RenderRequest) -> int:
         click.echo(line, err=True)
     note_interrupted(workspace.root)
     refs = shared(workspace.some_apps(request.targets), request.shard)
-    request = replace(request, now=request.now or current_time())
+    request = request.at(current_time())
     transaction = Transaction(workspace.journal_root)
     lines: list[str] = []
     entries: list[dict[str, object]] = []
-    findings: dict[Finding, None] = {}
-    for made in _made(workspace, request, refs):
-        if made.is_usage:
-            raise UsageError(made.findings)
-        findings.update(dict.fromkeys(made.findings))
-        for path, text in made.files if not findings else ():
+    for made in in_batches(render_apps, workspace, request, refs, "rendering app"):
+        for path, text in made.files:
             target = f"{workspace.root}/{path}"
             if text is None:
                 transaction.delete(target)
@@ -68,8 +57,6 @@ def write_releases(request: RenderRequest) -> int:
                 transaction.write(target, text)
         lines += made.lines
         entries += made.entries
-    if findings:
-        raise RollstepError(findings)
     with progress.stage("writing"):
         transaction.commit()
     if request.output == "json":
@@ -79,38 +66,11 @@ def write_releases(request: RenderRequest) -> int:
     return 0
 
 
-def _made(workspace: Workspace, request: RenderRequest, refs: Sequence[AppRef]) -> Iterator[Made]:
-    if request.executor or request.jobs > 1:
-        # A shard may have no app, and a batch without a target would be of all.
-        starts = range(0, len(refs), AT_ONCE_ELSEWHERE)
-        somes = [tuple(f"{ref.environment}/{ref.name}" for ref in refs[at : at + AT_ONCE_ELSEWHERE]) for at in starts]
-        alone = replace(request, directory=os.path.abspath(request.directory), shard=None, jobs=1, executor="")
-        batches = [replace(alone, targets=some) for some in somes]
-        with progress.stage(f"rendering {len(refs):,} apps"):
-            yield from mapped(render_batch, batches, request.executor, request.jobs)
-        return
-    queue = iter(progress.over(refs, "rendering app"))
-    for _ in range(0, len(refs), AT_ONCE):
-        yield _rendered(workspace, islice(queue, AT_ONCE), request)
-
-
-def render_batch(request: RenderRequest) -> Made:
-    """Render the apps that are named, in whatever process this is: it has the same repository at the same place."""
-    try:
-        workspace = Workspace.open(request.directory)
-        refs = workspace.some_apps(request.targets)
-    except RollstepError as error:
-        return Made(findings=error.findings, is_usage=isinstance(error, UsageError))
-    return _rendered(workspace, refs, request)
-
-
-def _rendered(workspace: Workspace, refs: Iterable[AppRef], request: RenderRequest) -> Made:
-    try:
-        results = each(refs, looking(workspace, request))
-        stale = [result for result in results if not result.is_fresh]
-        notes = _validated(stale) if request.validate else ()
-    except RollstepError as error:
-        return Made(findings=error.findings, is_usage=isinstance(error, UsageError))
+def render_apps(workspace: Workspace, refs: Iterable[AppRef], request: RenderRequest) -> Made:
+    """Render apps and return what is to be written; raise RollstepError with the findings of all of them."""
+    results = each(refs, looking(workspace, request))
+    stale = [result for result in results if not result.is_fresh]
+    notes = _validated(stale) if request.validate else ()
     planned, root = Planned(), f"{workspace.root}/"
     for result in stale:
         result.changes.stage(planned)

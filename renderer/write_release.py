@@ -1,40 +1,23 @@
-"""``render`` for apps: the current step's manifests to the folder, to stdout, or compared with it (shell)."""
+"""``render`` for apps: the current step's manifests as they are to be, compared with the folder (shell)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 
 import click
 
-from renderer import progress
+from renderer.batches import in_batches
 from renderer.discover import AppRef
 from renderer.errors import each
+from renderer.executors import check_executor
 from renderer.render_cache import RenderCache
 from renderer.rendered_app import RenderedApp, as_json, compared
+from renderer.request import RenderRequest
 from renderer.rollout_status import format_time
-from renderer.shards import Shard, shared
+from renderer.shards import shared
 from renderer.workspace import Workspace, current_time, note_interrupted
 from renderer.write import Mode
-
-
-@dataclass(frozen=True, slots=True)
-class RenderRequest:
-    """What the command line asked for."""
-
-    directory: str
-    targets: tuple[str, ...]
-    step: int | None
-    mode: Mode
-    validate: bool
-    now: datetime | None
-    output: str = "yaml"
-    shard: Shard | None = None
-    jobs: int = 1
-    executor: str = ""
-    keeps: bool = True
-    """Whether what was rendered is kept, and what is kept is used."""
 
 
 def compare_releases(request: RenderRequest) -> int:
@@ -42,13 +25,13 @@ def compare_releases(request: RenderRequest) -> int:
 
     Raises RollstepError with the findings of all apps.
     """
+    check_executor(request.executor)
     workspace = Workspace.open(request.directory)
     if request.mode is Mode.CHECK and request.output != "json":
         return _check(workspace, request)
     note_interrupted(workspace.root)
-    refs = progress.over(shared(workspace.some_apps(request.targets), request.shard), "rendering app")
-    look = looking(workspace, request)
-    results = each(refs, look)
+    refs = shared(workspace.some_apps(request.targets), request.shard)
+    results = list(chain(*in_batches(look_at, workspace, request.at(current_time()), refs, "rendering app")))
     stale = [result for result in results if not result.is_fresh]
     if request.output == "json":
         click.echo(as_json([result.entry(with_diff=True) for result in results]), nl=False)
@@ -60,21 +43,14 @@ def compare_releases(request: RenderRequest) -> int:
 
 def _check(workspace: Workspace, request: RenderRequest) -> int:
     """Compare each app with its folder; those of which nothing has changed since they were found right are left out."""
+    from renderer.check_memory import CheckMemory
+
     note_interrupted(workspace.root)
     refs = shared(workspace.some_apps(request.targets), request.shard)
     remembers = request.step is None and request.now is None and request.shard is None and request.keeps
-    from renderer.check_memory import CheckMemory
-
     memory = CheckMemory.open(workspace, request.targets) if remembers else None
-    look = looking(workspace, request)
-
-    def look_for_wrong(ref: AppRef) -> RenderedApp | None:
-        # What is right needs no report, and a fleet has thousands of it.
-        result = look(ref)
-        return result if not result.is_fresh else None
-
     left = [ref for ref in refs if memory is None or not memory.is_fresh(ref)]
-    stale = [result for result in each(progress.over(left, "checking app"), look_for_wrong) if result is not None]
+    stale = list(chain(*in_batches(look_at, workspace, request.at(current_time()), left, "checking app")))
     _tell_stale(stale)
     answer = f"{len(refs)} {'app is' if len(refs) == 1 else 'apps are'} up to date"
     if not stale:
@@ -83,6 +59,20 @@ def _check(workspace: Workspace, request: RenderRequest) -> int:
         wrong = {result.home.ref for result in stale}
         memory.keep(refs, [ref for ref in left if ref not in wrong], (0, "", f"{answer}\n"))
     return 1 if stale else 0
+
+
+def look_at(workspace: Workspace, refs: Iterable[AppRef], request: RenderRequest) -> list[RenderedApp]:
+    """Return the apps as they are rendered; for text those alone that differ from their folders.
+
+    What is right needs no report, and a fleet has thousands of it.
+    """
+    look, is_json = looking(workspace, request), request.output == "json"
+
+    def look_for_wrong(ref: AppRef) -> RenderedApp | None:
+        result = look(ref)
+        return result if is_json or not result.is_fresh else None
+
+    return [result for result in each(refs, look_for_wrong) if result is not None]
 
 
 def looking(workspace: Workspace, request: RenderRequest) -> Callable[[AppRef], RenderedApp]:

@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from renderer.request import RenderRequest
 from tests.commands import NOON, Checkout
 
 APPS = 24
@@ -37,7 +39,7 @@ def one(tmp_path: Path) -> Checkout:
 
 @pytest.fixture
 def other(one: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
-    monkeypatch.setattr("renderer.write_fleet.AT_ONCE_ELSEWHERE", 2)
+    monkeypatch.setattr("renderer.batches.AT_ONCE_ELSEWHERE", 2)
     return one.copy(tmp_path / "other")
 
 
@@ -72,10 +74,46 @@ def scheduler(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes
 
 
 def test_processes_write_the_same(one: Checkout, other: Checkout) -> None:
-    told = one.run("render", "--now", NOON)
-    assert other.run("render", "--now", NOON, "--jobs", "2").stderr == told.stderr
+    told = one.run("render", "--now", NOON, "--no-cache", "--jobs", "1")
+    assert other.run("render", "--now", NOON, "--no-cache", "--jobs", "2").stderr == told.stderr
     assert other.snapshot() == one.snapshot()
     other.run("render", "--check")
+
+
+def test_processes_find_the_same_wrong(one: Checkout, other: Checkout) -> None:
+    for checkout in (one, other):
+        checkout.run("render", "--now", NOON, "--no-validate")
+        checkout.edit("environments/prod/web-7/rendered/service-web-stable.yaml", "port: 80", "port: 81")
+        checkout.edit("environments/prod/web-11/rollout.yaml", ":1.0.0", ":2.0.0")
+    for how in (["--check"], ["--check", "-o", "json"], ["--dry-run"]):
+        code = 1 if "--check" in how else 0
+        told = one.run("render", *how, "--now", NOON, "--no-cache", "--jobs", "1", code=code)
+        found = other.run("render", *how, "--now", NOON, "--no-cache", "--jobs", "2", code=code)
+        assert (found.stdout, found.stderr) == (told.stdout, told.stderr)
+        assert "port: 81" in found.stdout
+
+
+def test_as_many_processes_as_pay(other: Checkout, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("renderer.batches.WORTH_A_PROCESS", 10)
+    monkeypatch.setattr("renderer.batches._cpus", lambda: 2)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    asked: list[int] = []
+
+    def noted(work: Callable[[RenderRequest], Any], items: Sequence[RenderRequest], _: str, jobs: int) -> Iterator[Any]:
+        asked.append(jobs)
+        return map(work, items)
+
+    monkeypatch.setattr("renderer.batches.mapped", noted)
+    third = other.copy(tmp_path / "third")
+    other.run("render", "prod/web", "--now", NOON)
+    assert asked == []
+    other.run("render", "--now", NOON, "--no-validate")
+    assert asked == [2]
+    third.run("render", "--now", NOON, "--no-validate")
+    assert asked == [2]
+    assert third.snapshot() == other.snapshot()
+    third.run("render", "--now", NOON, "--no-cache")
+    assert asked == [2, 2]
 
 
 def test_workers_of_a_scheduler_write_the_same_though_one_dies(
@@ -94,11 +132,11 @@ def test_workers_of_a_scheduler_write_the_same_though_one_dies(
 
     killer = threading.Thread(target=kill)
     killer.start()
-    done = other.run("render", "--now", NOON, "--executor", f"dask://{address}")
+    done = other.run("render", "--now", NOON, "--no-cache", "--executor", f"dask://{address}")
     over.set()
     killer.join()
     assert died_first == [True]
-    assert done.stderr == one.run("render", "--now", NOON).stderr
+    assert done.stderr == one.run("render", "--now", NOON, "--no-cache").stderr
     assert other.snapshot() == one.snapshot()
 
 
@@ -117,6 +155,5 @@ def test_a_scheduler_that_is_not_there(other: Checkout, monkeypatch: pytest.Monk
     refused = other.run("render", "--executor", "dask://127.0.0.1:9", code=1)
     assert "no Dask scheduler answers" in refused.stderr
     assert "expected dask://HOST:PORT" in other.run("render", "--executor", "ray://a", code=2).stderr
-    for alone in ("--check", "--dry-run", "--stdout"):
-        other.run("render", alone, "--jobs", "2", code=2)
+    other.run("render", "--stdout", "--jobs", "2", code=2)
     assert other.snapshot() == before

@@ -45,7 +45,9 @@ def read_shard(ctx: click.Context, param: click.Parameter, value: str | None) ->
     "-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True, help="Form on stdout."
 )
 @click.option("--shard", callback=read_shard, metavar="K/N", help="Only the apps of the Kth of N shards.")
-@click.option("--jobs", type=click.IntRange(min=1), default=1, metavar="N", help="Render in N processes.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), metavar="N", help="Render in N processes (default: as many as pay)."
+)
 @click.option("--executor", metavar="dask://HOST:PORT", default="", help="Let the workers of a Dask scheduler render.")
 @click.option("--no-cache", is_flag=True, help="Render everything anew, and keep nothing of it for the next run.")
 @options.validate
@@ -65,7 +67,7 @@ def command(
     allow: tuple[str, ...],
     output: str,
     shard: Shard | None,
-    jobs: int,
+    jobs: int | None,
     executor: str,
     no_cache: bool,
     validate: bool,
@@ -91,7 +93,7 @@ def command(
         raise click.UsageError("name either apps or files, not both")
     if not files and (stable or stable_ref or environment or allow):
         raise click.UsageError("--stable, --stable-ref, --env and --allow go with files of manifests")
-    if files and (shard or jobs > 1 or executor):
+    if files and (shard or jobs or executor):
         raise click.UsageError("--shard, --jobs and --executor go with apps")
     if files:
         from renderer.stateless import StatelessRequest, render_stateless
@@ -101,19 +103,23 @@ def command(
         alone = StatelessRequest(directory, files, step, stable, stable_ref, environment, validate, now, allow)
         click.echo(render_stateless(alone, output), nl=False)
         return
-    from renderer.write import Mode
-    from renderer.write_release import RenderRequest, compare_releases
-
-    if (jobs > 1 or executor) and (check or dry_run or stdout):
-        raise click.UsageError("--jobs and --executor are for writing: leave out --check, --dry-run and --stdout")
+    if (jobs or executor) and stdout:
+        raise click.UsageError("--jobs and --executor do not go with --stdout")
     if stdout:
         from renderer.current_release import print_releases
 
         click.echo(print_releases(directory, targets, step, output, now, shard), nl=False)
         return
+    from renderer.request import RenderRequest
+    from renderer.write import Mode
+
     mode = Mode.CHECK if check else Mode.DIFF if dry_run else Mode.WRITE
-    request = RenderRequest(directory, targets, step, mode, validate, now, output, shard, jobs, executor, not no_cache)
+    request = RenderRequest(
+        directory, targets, step, mode, validate, now, output, shard, jobs or 0, executor, not no_cache
+    )
     if mode is not Mode.WRITE:
+        from renderer.write_release import compare_releases
+
         sys.exit(compare_releases(request))
     from renderer.write_fleet import write_releases
 

@@ -1,0 +1,113 @@
+"""Apps in batches: here one after another, or by processes and workers elsewhere where that pays (shell)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from typing import Generic, TypeVar
+
+from renderer import progress
+from renderer.discover import AppRef
+from renderer.errors import Finding, RollstepError, UsageError
+from renderer.executors import mapped
+from renderer.render_cache import RenderCache
+from renderer.request import RenderRequest
+from renderer.workspace import Workspace
+
+R = TypeVar("R")
+Work = Callable[[Workspace, Iterable[AppRef], RenderRequest], R]
+"""What is done with the apps of a batch; a function of a module, so that another process finds it."""
+
+AT_ONCE = 250
+"""Apps that are rendered and validated before the next ones: what they take is all that a fleet takes."""
+AT_ONCE_ELSEWHERE = 50
+"""The same for a worker: so few that all have something to do."""
+WORTH_A_PROCESS = 150
+"""Apps to render that take a process much longer than it takes to start."""
+SAMPLE = 20
+"""Apps that are asked for before a fleet is rendered, whether what they come to is kept already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(Generic[R]):
+    """What came of some apps, or what is wrong with them."""
+
+    made: R | None
+    findings: tuple[Finding, ...] = ()
+    is_usage: bool = False
+
+
+def in_batches(
+    work: Work[R], workspace: Workspace, request: RenderRequest, refs: Sequence[AppRef], doing: str
+) -> Iterator[R]:
+    """Yield what ``work`` makes of the apps, batch by batch in their order, whoever does it; ``doing`` is for people.
+
+    Raises RollstepError with the findings of all apps; after the first one nothing is yielded any more.
+    """
+    findings: dict[Finding, None] = {}
+    for batch in _batches(work, workspace, request, refs, doing):
+        if batch.is_usage:
+            raise UsageError(batch.findings)
+        findings.update(dict.fromkeys(batch.findings))
+        if batch.made is not None and not findings:
+            yield batch.made
+    if findings:
+        raise RollstepError(findings)
+
+
+def _batches(
+    work: Work[R], workspace: Workspace, request: RenderRequest, refs: Sequence[AppRef], doing: str
+) -> Iterator[Batch[R]]:
+    jobs = request.jobs or _jobs_that_pay(workspace, request, refs)
+    if request.executor or jobs > 1:
+        # A shard may have no app, and a batch without a target would be of all.
+        starts = range(0, len(refs), AT_ONCE_ELSEWHERE)
+        somes = [tuple(f"{ref.environment}/{ref.name}" for ref in refs[at : at + AT_ONCE_ELSEWHERE]) for at in starts]
+        alone = replace(request, directory=os.path.abspath(request.directory), shard=None, jobs=1, executor="")
+        requests = [replace(alone, targets=some) for some in somes]
+        with progress.stage(f"{doing} ({len(refs):,} apps)"):
+            yield from mapped(partial(_elsewhere, work), requests, request.executor, jobs)
+        return
+    queue = iter(progress.over(refs, doing))
+    for _ in range(0, len(refs), AT_ONCE):
+        yield _tried(work, workspace, islice(queue, AT_ONCE), request)
+
+
+def _elsewhere(work: Work[R], request: RenderRequest) -> Batch[R]:
+    """Do the work for the apps that are named, in another process: it has the same repository at the same place."""
+    try:
+        workspace = Workspace.open(request.directory)
+        refs = workspace.some_apps(request.targets)
+    except RollstepError as error:
+        return Batch(None, error.findings, isinstance(error, UsageError))
+    return _tried(work, workspace, refs, request)
+
+
+def _tried(work: Work[R], workspace: Workspace, refs: Iterable[AppRef], request: RenderRequest) -> Batch[R]:
+    try:
+        return Batch(work(workspace, refs, request))
+    except RollstepError as error:
+        return Batch(None, error.findings, isinstance(error, UsageError))
+
+
+def _jobs_that_pay(workspace: Workspace, request: RenderRequest, refs: Sequence[AppRef]) -> int:
+    """Return how many processes render ``refs`` soonest: one where what they come to is kept already."""
+    most = min(_cpus(), len(refs) // WORTH_A_PROCESS)
+    if most < 2 or request.executor:
+        return 1
+    kept_renders = RenderCache.open(request.step) if request.keeps else None
+    if kept_renders is None:
+        return most
+    sample = refs[:: max(1, len(refs) // SAMPLE)]
+    missing = sum(not kept_renders.has(workspace.home(ref)) for ref in sample)
+    return max(1, min(most, len(refs) * missing // (len(sample) * WORTH_A_PROCESS)))
+
+
+def _cpus() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,32 @@
+"""What a ``render`` is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from renderer.shards import Shard
+from renderer.write import Mode
+
+
+@dataclass(frozen=True, slots=True)
+class RenderRequest:
+    """What the command line asked for."""
+
+    directory: str
+    targets: tuple[str, ...]
+    step: int | None
+    mode: Mode
+    validate: bool
+    now: datetime | None
+    output: str = "yaml"
+    shard: Shard | None = None
+    jobs: int = 0
+    """How many processes do it; 0 for as many as pay."""
+    executor: str = ""
+    keeps: bool = True
+    """Whether what was rendered is kept, and what is kept is used."""
+
+    def at(self, time: datetime) -> RenderRequest:
+        """Return the request with ``time`` for its clock, where it has none of its own."""
+        return replace(self, now=self.now or time)
