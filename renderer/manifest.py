@@ -82,7 +82,7 @@ class Manifest:
     def metadata(self) -> Mapping[str, Any]:
         """The object's ``metadata``; empty where it has none."""
         metadata = self.body.get("metadata")
-        return metadata if isinstance(metadata, Mapping) else {}
+        return metadata if isinstance(metadata, dict | Mapping) else {}
 
     @property
     def name(self) -> str:
@@ -98,4 +98,6 @@ class Manifest:
     def key(self) -> ObjectKey:
         """The object's identity."""
         group, _, version = self.api_version.rpartition("/")
-        return ObjectKey(group if version else "", self.kind, self.namespace, self.name)
+        metadata = self.metadata
+        namespace, name = metadata.get("namespace") or "", metadata.get("name", "")
+        return ObjectKey(group if version else "", self.kind, str(namespace), str(name))

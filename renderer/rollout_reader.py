@@ -42,9 +42,11 @@ class SpecReader:
         """Return what is at ``path``, None where there is nothing."""
         value: Any = self.body
         for part in path:
+            if value is None:
+                return None
             if isinstance(part, int):
                 value = value[part]
-            elif isinstance(value, Mapping):
+            elif isinstance(value, dict | Mapping):
                 value = value.get(part)
             else:
                 return None

@@ -105,11 +105,13 @@ class RolloutStatus:
             if current.reason == condition.reason:
                 return self
             condition = replace(condition, last_transition_time=current.last_transition_time)
-        return replace(self, conditions=(*self.without_condition(condition.type).conditions, condition))
+        others = (other for other in self.conditions if other.type != condition.type)
+        return replace(self, conditions=(*others, condition))
 
     def without_condition(self, condition_type: str) -> RolloutStatus:
         """Return the status without the condition of that type."""
-        return replace(self, conditions=tuple(c for c in self.conditions if c.type != condition_type))
+        left = tuple(condition for condition in self.conditions if condition.type != condition_type)
+        return self if len(left) == len(self.conditions) else replace(self, conditions=left)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form under the Rollout's field names; empty fields are left out, as Go's omitempty does."""

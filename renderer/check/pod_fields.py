@@ -184,25 +184,49 @@ RULES = (
 
 def check_fields(report: Report, pod: Path) -> None:
     """Report the fields below ``pod`` that are wrong by themselves."""
-    body = report.at(*pod)
-    for rule, pattern in _PATTERNS:
-        for path, value in _places(body, pattern, ()):
-            message = rule.judge(value)
-            if message:
-                report.add(rule.code, (*pod, *path), message, field=_field(rule.field, pod, path))
+    found = sorted(_wrong(report.at(*pod), _TREE, ()), key=lambda wrong: wrong[0])
+    for number, path, message in found:
+        rule = RULES[number]
+        report.add(rule.code, (*pod, *path), message, field=_field(rule.field, pod, path))
 
 
-def _places(value: Any, pattern: tuple[str, ...], path: Path) -> Iterator[tuple[Path, Any]]:
-    """Yield where ``pattern`` leads, with what is there."""
-    if not pattern:
-        yield path, value
-    elif pattern[0] == "*":
-        for index, item in enumerate(value if isinstance(value, list) else ()):
-            yield from _places(item, pattern[1:], (*path, index))
-    elif isinstance(value, Mapping):
-        below = value.get(pattern[0])
-        if below is not None or len(pattern) == 1:
-            yield from _places(below, pattern[1:], (*path, pattern[0]))
+class _Fields:
+    """The rules of a field, by their numbers, and the fields below it; those of a list's items are below ``*``."""
+
+    def __init__(self) -> None:
+        self.rules: list[int] = []
+        self.below: dict[str, _Fields] = {}
+
+
+def _tree() -> _Fields:
+    tree = _Fields()
+    for number, rule in enumerate(RULES):
+        fields = tree
+        for part in rule.path.split("."):
+            fields = fields.below.setdefault(part, _Fields())
+        fields.rules.append(number)
+    return tree
+
+
+def _wrong(value: Any, fields: _Fields, path: Path) -> Iterator[tuple[int, Path, str]]:
+    """Yield the number of each rule that is broken at ``path`` or below it, with the place and the message."""
+    for number in fields.rules:
+        message = RULES[number].judge(value)
+        if message:
+            yield number, path, message
+    if not fields.below:
+        return
+    if isinstance(value, list):
+        items = fields.below.get("*")
+        if items is not None:
+            for index, item in enumerate(value):
+                yield from _wrong(item, items, (*path, index))
+    elif isinstance(value, dict | Mapping):
+        for name, inner in fields.below.items():
+            part = value.get(name)
+            # A rule of the field itself also judges that it is missing.
+            if name != "*" and (part is not None or inner.rules):
+                yield from _wrong(part, inner, (*path, name))
 
 
 def _field(template: str, pod: Path, path: Path) -> str:
@@ -216,4 +240,4 @@ def _field(template: str, pod: Path, path: Path) -> str:
     return name
 
 
-_PATTERNS = tuple((rule, tuple(rule.path.split("."))) for rule in RULES)
+_TREE = _tree()

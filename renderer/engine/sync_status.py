@@ -109,9 +109,9 @@ def sync_status_canary(ctx: Context) -> None:
     canary = ctx.rollout.canary
     assert canary is not None
     steps = len(canary.steps)
-    status = replace(calculate_base_status(ctx), current_step_hash=compute_step_hash(ctx.rollout))
-    ping_pong = ctx.status.canary.stable_ping_pong
-    status = replace(status, canary=replace(status.canary, stable_ping_pong=ping_pong))
+    status = calculate_base_status(ctx)
+    canary_status = replace(status.canary, stable_ping_pong=ctx.status.canary.stable_ping_pong)
+    status = replace(status, canary=canary_status, current_step_hash=compute_step_hash(ctx.rollout))
     if pod_template_or_steps_changed(ctx):
         _persist(ctx, _start_update(ctx, status, steps))
         return
@@ -179,14 +179,16 @@ def promote_stable(ctx: Context, status: RolloutStatus) -> RolloutStatus:
     """Return the status once the current ReplicaSet is the stable one."""
     ctx.pause.cleared = True
     ctx.pause.remove_abort = True
+    index, canary = status.current_step_index, status.canary
     if ctx.rollout.canary is not None:
-        status = replace(status, current_step_index=len(ctx.rollout.canary.steps) or None)
+        index = len(ctx.rollout.canary.steps) or None
     if status.stable_rs != status.current_pod_hash:
-        canary = replace(status.canary, stable_ping_pong=next_turn(ctx.rollout, ctx.status))
-        status = replace(status, canary=canary)
+        canary = replace(canary, stable_ping_pong=next_turn(ctx.rollout, ctx.status))
     scale_workload_on_success(ctx)
     return replace(
         status,
+        current_step_index=index,
+        canary=canary,
         promote_full=False,
         blue_green=replace(status.blue_green, scale_up_preview_check_point=False),
         stable_rs=status.current_pod_hash,

@@ -104,7 +104,9 @@ class Schema:
 
         ``keep`` is true for an item of a list whose unknown fields are kept.  ``value`` is left as it is.
         """
-        if isinstance(value, Mapping):
+        if isinstance(value, str):
+            return self._scalar(value, path, out)
+        if isinstance(value, dict | Mapping):
             if self.types and self.types != "object":
                 out.wrong_type(value, path, self.types)
             return self._object(value, path, out, keep or self.keep)
