@@ -27,6 +27,8 @@ JOURNAL = remembered.JOURNAL
 _INDEX = "journal.json"
 _NEW_INDEX = "journal.tmp"
 _LOCK = "lock"
+_AT_ONCE = 1000
+"""Entries whose text is made in one go."""
 _ONE_BY_ONE = 32
 """Files that the disk is asked for one by one; a release of one app changes fewer."""
 
@@ -106,10 +108,10 @@ class Journal:
         import json
 
         yield f'{{"memo": {json.dumps(dict(self.memo))},\n "folders": {json.dumps(list(self.folders))},\n "entries": ['
-        encode = json.JSONEncoder().encode
-        for number, entry in enumerate(self.entries):
-            line = encode({"path": entry.path, "old": entry.old, "new": entry.new})
-            yield f",\n  {line}" if number else f"\n  {line}"
+        for start in range(0, len(self.entries), _AT_ONCE):
+            entries = self.entries[start : start + _AT_ONCE]
+            lines = json.dumps([{"path": entry.path, "old": entry.old, "new": entry.new} for entry in entries])
+            yield f",\n {lines[1:-1]}" if start else f"\n {lines[1:-1]}"
         yield "]}\n"
 
     def do(self) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import re
+import stat
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -65,11 +68,12 @@ def read_text(path: Path, shown: str | None = None, *, keep_mark: bool = False) 
     """
     shown = shown or str(path)
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise _too_long(shown, f"{size:,}")
-        with path.open("rb") as file:
-            content = _read_bytes(file, shown)
+        with open(path, "rb", buffering=0) as file:
+            status = os.fstat(file.fileno())
+            if status.st_size > MAX_BYTES:
+                raise _too_long(shown, f"{status.st_size:,}")
+            # A limit is room that is asked for at once, which costs more than a small file.
+            content = file.readall() if stat.S_ISREG(status.st_mode) else _read_bytes(io.BufferedReader(file), shown)
     except OSError as error:
         raise RollstepError([Finding(shown, 0, 0, "", f"cannot be read: {error.strerror}")]) from error
     text = decode(content, shown)

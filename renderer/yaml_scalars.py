@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 
 from renderer.yaml_values import Scalar
 
+_WORD, _WORDS = 64, 8192
+"""Up to which length, and of how many texts, it is remembered whether they are plain: keys come again and again."""
 _AMBIGUOUS = re.compile(
     r"([-+]_*)?(0[bBoOxX][0-9a-fA-F_]*|[0-9][0-9_]*(:[0-5]?[0-9])*(\.[0-9_]*)?(e_*[-+]?[0-9_]+)?|\.[0-9_]+(e_*[-+]?[0-9_]+)?)"
     r"|[-+]?\.(inf|nan)|y|n|yes|no|on|off|true|false|null|~|=|<<|"
@@ -43,6 +46,15 @@ def scalar_text(value: Scalar) -> str:
 
 def is_plain(text: str) -> bool:
     """Tell whether ``text`` may stand without quotes: every reader takes it for this string."""
+    return _is_plain_word(text) if len(text) <= _WORD else _is_plain(text)
+
+
+@lru_cache(_WORDS)
+def _is_plain_word(text: str) -> bool:
+    return _is_plain(text)
+
+
+def _is_plain(text: str) -> bool:
     return (
         _PLAIN.fullmatch(text) is not None
         and _AMBIGUOUS.fullmatch(text) is None
