@@ -63,24 +63,24 @@ def _batches(
 ) -> Iterator[Batch[R]]:
     jobs = request.jobs or _jobs_that_pay(workspace, request, refs)
     if request.executor or jobs > 1:
-        # A shard may have no app, and a batch without a target would be of all.
+        alone = replace(request, directory=os.path.abspath(request.directory), jobs=1, executor="")
         starts = range(0, len(refs), AT_ONCE_ELSEWHERE)
-        somes = [tuple(f"{ref.environment}/{ref.name}" for ref in refs[at : at + AT_ONCE_ELSEWHERE]) for at in starts]
-        alone = replace(request, directory=os.path.abspath(request.directory), shard=None, jobs=1, executor="")
-        requests = [replace(alone, targets=some) for some in somes]
+        parts = [tuple(refs[start : start + AT_ONCE_ELSEWHERE]) for start in starts]
         with progress.stage(f"{doing} ({len(refs):,} apps)"):
-            yield from mapped(partial(_elsewhere, work), requests, request.executor, jobs)
+            yield from mapped(partial(_elsewhere, work, alone), parts, request.executor, jobs)
         return
     queue = iter(progress.over(refs, doing))
     for _ in range(0, len(refs), AT_ONCE):
         yield _tried(work, workspace, islice(queue, AT_ONCE), request)
 
 
-def _elsewhere(work: Work[R], request: RenderRequest) -> Batch[R]:
-    """Do the work for the apps that are named, in another process: it has the same repository at the same place."""
+def _elsewhere(work: Work[R], request: RenderRequest, refs: Sequence[AppRef]) -> Batch[R]:
+    """Do the work in another process, which has the same repository at the same place.
+
+    It is told which apps there are: to look for them in each batch would take a time that grows with the fleet.
+    """
     try:
         workspace = Workspace.open(request.directory)
-        refs = workspace.some_apps(request.targets)
     except RollstepError as error:
         return Batch(None, error.findings, isinstance(error, UsageError))
     return _tried(work, workspace, refs, request)

@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 
-from renderer.request import RenderRequest
 from tests.commands import NOON, Checkout
 
 APPS = 24
@@ -99,7 +98,7 @@ def test_as_many_processes_as_pay(other: Checkout, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     asked: list[int] = []
 
-    def noted(work: Callable[[RenderRequest], Any], items: Sequence[RenderRequest], _: str, jobs: int) -> Iterator[Any]:
+    def noted(work: Callable[[Any], Any], items: Sequence[Any], _: str, jobs: int) -> Iterator[Any]:
         asked.append(jobs)
         return map(work, items)
 
