@@ -101,7 +101,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="rollstep-profile-") as folder:
         place = Place(Path(folder), full=False)
         few = place.repository(5, rendered=True)
-        check, looked = ("render", "--check", APP), ("render", "--check", "--now", "2026-01-01T00:00:00Z", APP)
+        check, looked = ("render", "--check", APP), ("render", "--check", "--no-cache", APP)
         for title, arguments in (
             ("`render --check` of one app that is remembered", check),
             ("`render --check` of one app that is looked at", looked),
@@ -112,9 +112,9 @@ def main() -> int:
             print(f"\n== {title}: {times[2] * 1000:,.0f} ms without a profile (median of 5)")
             show("imports", imports(place, few, arguments))
         fleet = place.repository(asked.apps, rendered=False)
-        arguments = ("render", "--no-validate")
+        render = ("render", "--no-validate", "--no-cache", "--jobs", "1")
         print(f"\n== {asked.apps:,} apps from nothing, without validation")
-        found = functions(place, fleet, arguments)
+        found = functions(place, fleet, render)
         show("by module and library", by_package(found))
         show("by function", found, 2 * ROWS)
         ours = [each for each in found if each.name.startswith(OWN)]
