@@ -24,7 +24,9 @@ Work = Callable[[Workspace, Iterable[AppRef], RenderRequest], R]
 AT_ONCE = 250
 """Apps that are rendered and validated before the next ones: what they take is all that a fleet takes."""
 AT_ONCE_ELSEWHERE = 50
-"""The same for a worker: so few that all have something to do."""
+"""The least for a worker: so few that all have something to do."""
+EACH = 4
+"""Batches for each process, where these are not too large: the validator starts once for each."""
 WORTH_A_PROCESS = 150
 """Apps to render that take a process much longer than it takes to start."""
 SAMPLE = 20
@@ -64,8 +66,8 @@ def _batches(
     jobs = request.jobs or _jobs_that_pay(workspace, request, refs)
     if request.executor or jobs > 1:
         alone = replace(request, directory=os.path.abspath(request.directory), jobs=1, executor="")
-        starts = range(0, len(refs), AT_ONCE_ELSEWHERE)
-        parts = [tuple(refs[start : start + AT_ONCE_ELSEWHERE]) for start in starts]
+        size = AT_ONCE_ELSEWHERE if request.executor else _size(len(refs), jobs)
+        parts = [tuple(refs[start : start + size]) for start in range(0, len(refs), size)]
         with progress.stage(f"{doing} ({len(refs):,} apps)"):
             yield from mapped(partial(_elsewhere, work, alone), parts, request.executor, jobs)
         return
@@ -104,6 +106,11 @@ def _jobs_that_pay(workspace: Workspace, request: RenderRequest, refs: Sequence[
     sample = refs[:: max(1, len(refs) // SAMPLE)]
     missing = sum(not kept_renders.has(workspace.home(ref)) for ref in sample)
     return max(1, min(most, len(refs) * missing // (len(sample) * WORTH_A_PROCESS)))
+
+
+def _size(apps: int, jobs: int) -> int:
+    """Return how many apps a process is given at once."""
+    return max(AT_ONCE_ELSEWHERE, min(AT_ONCE, -(-apps // (jobs * EACH))))
 
 
 def _cpus() -> int:

@@ -26,8 +26,8 @@ kubeconform.
 Memory is that of all processes of a command together, each with its share of the pages that several have (`Pss` in
 Linux' `smaps_rollup`, every 50 ms), or the kernel's own peak of the largest of them, whichever is more.
 
-"From nothing" and growth are measured with `--no-cache`: nothing that was rendered before is used. The rows of apps whose
-content was rendered before have what [is kept](pipelines.md#fleets), and nothing in the repository.
+"From nothing" and growth are measured with `--no-cache`: nothing that was rendered before is used. The row of apps
+whose content was rendered before has what [is kept](pipelines.md#fleets), and nothing in the repository.
 
 `make profile` shows where a cold start and a fleet run spend their time.
 """
