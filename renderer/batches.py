@@ -25,7 +25,7 @@ AT_ONCE = 250
 """Apps that are rendered and validated before the next ones: what they take is all that a fleet takes."""
 AT_ONCE_ELSEWHERE = 50
 """The least for a worker: so few that all have something to do."""
-EACH = 4
+EACH = 2
 """Batches for each process, where these are not too large: the validator starts once for each."""
 WORTH_A_PROCESS = 150
 """Apps to render that take a process much longer than it takes to start."""
