@@ -128,7 +128,9 @@ class Journal:
                 os.mkdir(f"{self.root}/{folder}")
         for number, entry in entries:
             if entry.new is None:
-                os.unlink(self.target(entry))
+                # Somebody may have been first.
+                with suppress(FileNotFoundError):
+                    os.unlink(self.target(entry))
             else:
                 os.replace(self.new_file(number), self.target(entry))
         self._sync_folders()

@@ -118,6 +118,16 @@ def test_modes_are_kept_and_new_files_follow_the_umask(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "app/rendered/sub/b.yaml").stat().st_mode) == 0o640
 
 
+def test_a_file_that_somebody_else_removes_meanwhile_is_gone_as_planned(tmp_path: Path) -> None:
+    (tmp_path / "old.yaml").write_text("old\n")
+    transaction = Transaction(tmp_path).delete("old.yaml").write("new.yaml", "new\n")
+    transaction.prepare()
+    (tmp_path / "old.yaml").unlink()
+    transaction.apply()
+    transaction.finish()
+    assert content(tmp_path) == {"new.yaml": "new\n"}
+
+
 def test_the_same_file_under_two_paths_is_refused_where_contents_differ(tmp_path: Path) -> None:
     fill(tmp_path)
     (tmp_path / "link").symlink_to("app")
