@@ -23,6 +23,7 @@ from pathlib import Path
 
 from renderer import remembered
 from renderer.discover import Home
+from renderer.journal import store
 
 FOLDER = "renders"
 """The folder of the entries in the user's cache."""
@@ -39,7 +40,7 @@ _TRIMMED = "trimmed"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptRender:
     """What is kept of a render: the files by name, and the text of the status, cut where the time of the run stands."""
 
     files: Mapping[str, str]
@@ -56,6 +57,7 @@ class RenderCache:
     def __init__(self, folder: str, step: int | None) -> None:
         self._folder = folder
         self._step = step
+        self._real: dict[str, str] = {}
 
     @classmethod
     def open(cls, step: int | None) -> RenderCache | None:
@@ -72,15 +74,18 @@ class RenderCache:
 
     def key(self, home: Home) -> str | None:
         """Return the digest of all that an app's render is made from; None where that is not all known."""
-        if home.settings.source.argv is not None:
+        templates = home.settings.templates
+        folders = [home.ref.folder, *([templates] if templates else [])]
+        if home.settings.source.argv is not None or not all(map(self._is_real, folders)):
             return None
         try:
             files = dict(_files(home.ref.folder))
-            templates = _templates(home.settings.templates) if home.settings.templates else b""
+            # Read each time: they may change while apps are rendered, and a worker outlives a run.
+            layouts = sorted(_files(templates, are_templates=True)) if templates else []
         except (OSError, _UnknownError):
             return None
         digest = sha256(_program())
-        digest.update(templates)
+        digest.update(repr(layouts).encode())
         digest.update(repr((FORMAT, home.place, self._step, home.settings)).replace(f"'{home.root}/", "'").encode())
         for name, content in sorted(files.items()):
             digest.update(f"{name}\0{len(content)}\0".encode(errors="surrogateescape"))
@@ -92,7 +97,7 @@ class RenderCache:
         key = self.key(home)
         return key is not None and os.path.exists(self._path(key))
 
-    def find(self, key: str) -> Kept | None:
+    def find(self, key: str) -> KeptRender | None:
         """Return what is kept for ``key``; None where that is nothing, or damaged."""
         path = self._path(key)
         try:
@@ -119,16 +124,18 @@ class RenderCache:
         path = self._path(key)
         temporary = f"{path}.{os.getpid()}"
         try:
-            try:
-                descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            except FileNotFoundError:
-                os.mkdir(os.path.dirname(path), 0o700)
-                descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            with open(descriptor, "wb") as file:
-                file.write(content)
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            store(temporary, content, 0o600)
             os.replace(temporary, path)
         except OSError:
             pass
+
+    def _is_real(self, folder: Path) -> bool:
+        """Tell whether no link leads to a folder: where one does, the repository may end."""
+        parent = os.path.dirname(folder)
+        if parent not in self._real:
+            self._real[parent] = os.path.realpath(parent)
+        return self._real[parent] == parent and not os.path.islink(folder)
 
     def _path(self, key: str) -> str:
         return f"{self._folder}/{key[:2]}/{key[2:]}"
@@ -138,10 +145,10 @@ class _UnknownError(Exception):
     """What an app is made from cannot be told from its folder."""
 
 
-def _read(content: bytes, key: str) -> Kept | None:
+def _read(content: bytes, key: str) -> KeptRender | None:
     try:
         found, files, status = json.loads(zlib.decompress(content))
-    except (zlib.error, ValueError, TypeError):
+    except (zlib.error, ValueError, TypeError, RecursionError):
         return None
     is_whole = (
         found == key
@@ -149,7 +156,7 @@ def _read(content: bytes, key: str) -> Kept | None:
         and isinstance(status, list)
         and all(isinstance(text, str) for text in (*files.values(), *status))
     )
-    return Kept(files, tuple(status)) if is_whole else None
+    return KeptRender(files, tuple(status)) if is_whole else None
 
 
 def _files(folder: Path, *, are_templates: bool = False) -> Iterator[tuple[str, bytes]]:
@@ -173,14 +180,6 @@ def _files(folder: Path, *, are_templates: bool = False) -> Iterator[tuple[str, 
                 if left < 0 or (entry.name.endswith(".j2") and not are_templates and TAKES_IN.search(content)):
                     raise _UnknownError
                 yield entry.path[start:], content
-
-
-@cache
-def _templates(folder: Path) -> bytes:
-    """Return the digest of a folder of templates."""
-    if folder.is_symlink():
-        raise _UnknownError
-    return sha256(repr(sorted(_files(folder, are_templates=True))).encode()).digest()
 
 
 @cache

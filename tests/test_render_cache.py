@@ -178,6 +178,7 @@ def link(root: Path) -> None:
     [
         link,
         lambda root: (root / "templates").mkdir() or (root / "templates/_x.j2").symlink_to(root / "rollstep.yaml"),
+        lambda root: write("own/_x.j2", "")(root) or (root / "templates").symlink_to(root / "own"),
         write(f"{WEB}/more.yaml.j2", '{% include "any/file.yaml" %}'),
         lambda root: os.truncate(os.open(root / WEB / "large.bin", os.O_CREAT | os.O_WRONLY), 20_000_000),
         lambda root: os.mkfifo(root / WEB / "pipe"),
@@ -188,6 +189,25 @@ def test_an_app_that_rests_on_more_than_its_folder_has_no_key(
 ) -> None:
     change(checkout.root)
     assert key(checkout) is None
+
+
+@pytest.mark.parametrize("place", ["environments/staging/web", "environments/staging"])
+def test_a_folder_that_is_a_link_has_no_key(checkout: Checkout, tmp_path: Path, place: str) -> None:
+    (checkout.root / place).rename(tmp_path / "elsewhere")
+    (checkout.root / place).symlink_to(tmp_path / "elsewhere")
+    assert key(checkout) is None
+
+
+def test_templates_that_change_while_a_process_runs_count(checkout: Checkout) -> None:
+    write("templates/service.yaml.j2", "{{ object | to_yaml }}")(checkout.root)
+    cache = RenderCache.open(None)
+    assert cache is not None
+    workspace = Workspace.open(str(checkout.root))
+    home = workspace.home(workspace.apps([RELATIVE])[0])
+    before = cache.key(home)
+    write("templates/service.yaml.j2", "# another one\n{{ object | to_yaml }}")(checkout.root)
+    assert cache.key(home) not in (None, before)
+    assert key(checkout) == cache.key(home)
 
 
 def test_an_app_that_a_command_prints_has_no_key(checkout: Checkout) -> None:
@@ -242,7 +262,7 @@ def test_what_changes_while_it_is_rendered_is_not_kept(
 
 @pytest.mark.parametrize("content", [
     b"", b"\0" * 300, *map(zlib.compress, (b"", b"[]", b'{"a": 1}', b'["a", 1, 2]', b'["KEY", {"a": 1}, [""]]',
-    b'["KEY", {}, 7]')), None,
+    b'["KEY", {}, 7]', b"[" * 100_000)), None,
 ])  # fmt: skip
 def test_a_damaged_entry_costs_time_alone(
     checkout: Checkout, tmp_path: Path, folder: Path, content: bytes | None
