@@ -82,7 +82,7 @@ class Manifest:
     def metadata(self) -> Mapping[str, Any]:
         """The object's ``metadata``; empty where it has none."""
         metadata = self.body.get("metadata")
-        return metadata if isinstance(metadata, dict | Mapping) else {}
+        return metadata if isinstance(metadata, Mapping) else {}
 
     @property
     def name(self) -> str:

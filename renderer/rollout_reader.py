@@ -46,7 +46,7 @@ class SpecReader:
                 return None
             if isinstance(part, int):
                 value = value[part]
-            elif isinstance(value, dict | Mapping):
+            elif isinstance(value, Mapping):
                 value = value.get(part)
             else:
                 return None

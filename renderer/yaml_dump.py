@@ -25,9 +25,7 @@ def _mapping_lines(value: Mapping[Any, Any], indent: str) -> Iterator[str]:
         name = scalar_text(str(key))
         # A reader looks for the colon of a simple key on the same line and within 1024 characters.
         head = f"{indent}{name}:" if len(name) < 1000 else f"{indent}? {name}\n{indent}:"
-        if isinstance(item, str):
-            yield f"{head} {_inline(item, indent + '  ')}"
-        elif isinstance(item, dict | Mapping) and item:
+        if isinstance(item, Mapping) and item:
             yield f"{head}\n"
             yield from _mapping_lines(item, indent + "  ")
         elif isinstance(item, list | tuple) and item:
@@ -39,7 +37,7 @@ def _mapping_lines(value: Mapping[Any, Any], indent: str) -> Iterator[str]:
 
 def _sequence_lines(value: list[Any] | tuple[Any, ...], indent: str) -> Iterator[str]:
     for item in value:
-        if isinstance(item, dict | Mapping) and item:
+        if isinstance(item, Mapping) and item:
             lines = "".join(_mapping_lines(item, indent + "  "))
             yield f"{indent}- {lines[len(indent) + 2 :]}"
         elif isinstance(item, list | tuple) and item:

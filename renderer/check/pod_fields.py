@@ -221,7 +221,7 @@ def _wrong(value: Any, fields: _Fields, path: Path) -> Iterator[tuple[int, Path,
         if items is not None:
             for index, item in enumerate(value):
                 yield from _wrong(item, items, (*path, index))
-    elif isinstance(value, dict | Mapping):
+    elif isinstance(value, Mapping):
         for name, inner in fields.below.items():
             part = value.get(name)
             # A rule of the field itself also judges that it is missing.

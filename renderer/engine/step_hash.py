@@ -38,7 +38,7 @@ FIELD_ORDER = {name: n for n, name in enumerate((*STEP_KINDS, "weight", "replica
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, dict | Mapping):
+    if isinstance(value, Mapping):
         keys = sorted(value, key=lambda key: (FIELD_ORDER.get(key, len(FIELD_ORDER)), key))
         return {key: _plain(value[key]) for key in keys if value[key] is not None and value[key] is not False}
     return [_plain(item) for item in value] if isinstance(value, list) else value

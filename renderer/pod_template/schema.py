@@ -106,7 +106,7 @@ class Schema:
         """
         if isinstance(value, str):
             return self._scalar(value, path, out)
-        if isinstance(value, dict | Mapping):
+        if isinstance(value, Mapping):
             if self.types and self.types != "object":
                 out.wrong_type(value, path, self.types)
             return self._object(value, path, out, keep or self.keep)
