@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -15,9 +14,9 @@ from renderer import progress
 from renderer.app_release import open_release, render_release
 from renderer.commit import CommitResult
 from renderer.describe import wait_text
-from renderer.discover import AppRef, Home
+from renderer.discover import AppRef
 from renderer.environment_branches import RenderedCommit, check_branches, environment_branches, update_branches
-from renderer.errors import Finding, RollstepError, UsageError, each
+from renderer.errors import RollstepError, UsageError, each
 from renderer.freeze_file import load_freezes
 from renderer.holds import held
 from renderer.landed import Landings, still_paused
@@ -33,7 +32,7 @@ from renderer.rendered_app import plan_changes
 from renderer.settings import TO_PULL_REQUEST
 from renderer.workspace import Workspace, current_time
 
-__all__ = ["Outcome", "Request", "Session", "check_files"]
+__all__ = ["Outcome", "Request", "Session"]
 
 
 if TYPE_CHECKING:
@@ -155,7 +154,9 @@ class Session:
             )
         moved = [outcome for outcome in outcomes if outcome.move is not None]
         if self.request.validate:
-            check_files([(o.release.home, o.rendered.files) for o in moved if o.rendered is not None])
+            from renderer.validate import check_files
+
+            check_files([(o.release.home, o.rendered.files) for o in moved if o.rendered is not None], note)
         groups = [moved] if together and moved else [[outcome] for outcome in moved]
         dirty = uncommitted_sources(self.repository, moved)
         publications = each(groups, lambda group: Publication.of(self.repository, group, self.request, dirty))
@@ -260,6 +261,11 @@ class Session:
         return outcome_of(release, move, rendered, changes, f"{name} {options}".rstrip(), name, reason)
 
 
+def note(text: str) -> None:
+    """Tell on stderr what is worth knowing and no error."""
+    click.echo(text, err=True)
+
+
 def named(ref: AppRef, make: Callable[[], R]) -> R:
     """Return what ``make`` makes; findings that have no file get the app's name."""
     try:
@@ -271,27 +277,6 @@ def named(ref: AppRef, make: Callable[[], R]) -> R:
         raise RollstepError(
             finding if finding.file else replace(finding, file=place) for finding in error.findings
         ) from error
-
-
-def check_files(rendered: Sequence[tuple[Home, Mapping[str, str]]]) -> None:
-    """Validate what was rendered, in one run of the validator for all apps with the same schemas.
-
-    Raises RollstepError with everything that is wrong.
-    """
-    from renderer.validate import validate
-
-    groups: dict[tuple[str, tuple[Path, ...]], dict[str, str]] = {}
-    for home, texts in rendered:
-        files = groups.setdefault((home.settings.kubernetes_version, home.settings.schemas), {})
-        files.update((f"{home.shown}/{name}", text) for name, text in texts.items())
-    findings: list[Finding] = []
-    for (version, own), files in sorted(groups.items()):
-        validation = validate(files, version, own=own)
-        findings += validation.findings
-        for skipped in validation.skipped:
-            click.echo(f"note: {skipped.text()}", err=True)
-    if findings:
-        raise RollstepError(findings)
 
 
 def report(

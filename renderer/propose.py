@@ -74,14 +74,15 @@ def report_results(results: Sequence[Result], output: str) -> None:
 
 
 def _propose(session: Session, candidates: Sequence[Candidate]) -> list[Result]:
-    from renderer.operate import check_files
+    from renderer.operate import note
+    from renderer.validate import check_files
 
     def check(outcomes: Sequence[Outcome]) -> None:
         if session.request.validate:
             rendered = [(o.release.home, o.rendered.files) for o in outcomes if o.rendered is not None]
             # Two steps have files of the same names, so each is a run of its own.
             for pair in rendered:
-                check_files([pair])
+                check_files([pair], note)
 
     requests = PullRequests(session.repository, session.workspace.settings.forge, session.request)
     results = requests.propose(candidates, session.now, check)

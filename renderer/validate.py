@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from renderer.discover import Home
 from renderer.errors import Finding, RollstepError
 from renderer.kubeconform.binary import Verdict, find_kubeconform, run_kubeconform
 from renderer.kubeconform.schemas import schema_folder, schema_path
@@ -34,6 +35,25 @@ class Validation:
         """Raise RollstepError with all findings where there are any."""
         if self.findings:
             raise RollstepError(self.findings)
+
+
+def check_files(rendered: Sequence[tuple[Home, Mapping[str, str]]], note: Callable[[str], object]) -> None:
+    """Validate what was rendered, in one run of the validator for all apps with the same schemas.
+
+    ``note`` is told of each object that there is no schema of.  Raises RollstepError with everything that is wrong.
+    """
+    groups: dict[tuple[str, tuple[Path, ...]], dict[str, str]] = {}
+    for home, texts in rendered:
+        files = groups.setdefault((home.settings.kubernetes_version, home.settings.schemas), {})
+        files.update((f"{home.shown}/{name}", text) for name, text in texts.items())
+    findings: list[Finding] = []
+    for (version, own), files in sorted(groups.items()):
+        validation = validate(files, version, own=own)
+        findings += validation.findings
+        for skipped in validation.skipped:
+            note(f"note: {skipped.text()}")
+    if findings:
+        raise RollstepError(findings)
 
 
 def validate(

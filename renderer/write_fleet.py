@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import redirect_stderr
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from io import StringIO
 
 import click
 
@@ -70,7 +68,11 @@ def render_apps(workspace: Workspace, refs: Iterable[AppRef], request: RenderReq
     """Render apps and return what is to be written; raise RollstepError with the findings of all of them."""
     results = each(refs, looking(workspace, request))
     stale = [result for result in results if not result.is_fresh]
-    notes = _validated(stale) if request.validate else ()
+    notes: list[str] = []
+    if request.validate:
+        from renderer.validate import check_files
+
+        check_files([(result.home, result.files) for result in stale], notes.append)
     planned, root = Planned(), f"{workspace.root}/"
     for result in stale:
         result.changes.stage(planned)
@@ -80,16 +82,6 @@ def render_apps(workspace: Workspace, refs: Iterable[AppRef], request: RenderReq
         (*notes, *(line for result in stale for line in _told(result))),
         tuple(result.entry() for result in results) if request.output == "json" else (),
     )
-
-
-def _validated(stale: Sequence[RenderedApp]) -> tuple[str, ...]:
-    """Return the validator's notes; raise RollstepError with all that it refuses."""
-    from renderer.operate import check_files
-
-    # What a worker prints nobody reads.
-    with redirect_stderr(StringIO()) as told:
-        check_files([(result.home, result.files) for result in stale])
-    return tuple(told.getvalue().splitlines())
 
 
 def _told(result: RenderedApp) -> Iterator[str]:
