@@ -73,7 +73,7 @@ def _batches(
         return
     queue = iter(progress.over(refs, doing))
     for _ in range(0, len(refs), AT_ONCE):
-        yield _tried(work, workspace, islice(queue, AT_ONCE), request)
+        yield _tried(partial(work, workspace, islice(queue, AT_ONCE), request))
 
 
 def _elsewhere(work: Work[R], request: RenderRequest, refs: Sequence[AppRef]) -> Batch[R]:
@@ -81,16 +81,12 @@ def _elsewhere(work: Work[R], request: RenderRequest, refs: Sequence[AppRef]) ->
 
     It is told which apps there are: to look for them in each batch would take a time that grows with the fleet.
     """
-    try:
-        workspace = Workspace.open(request.directory)
-    except RollstepError as error:
-        return Batch(None, error.findings, isinstance(error, UsageError))
-    return _tried(work, workspace, refs, request)
+    return _tried(lambda: work(Workspace.open(request.directory), refs, request))
 
 
-def _tried(work: Work[R], workspace: Workspace, refs: Iterable[AppRef], request: RenderRequest) -> Batch[R]:
+def _tried(make: Callable[[], R]) -> Batch[R]:
     try:
-        return Batch(work(workspace, refs, request))
+        return Batch(make())
     except RollstepError as error:
         return Batch(None, error.findings, isinstance(error, UsageError))
 
