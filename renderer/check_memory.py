@@ -7,7 +7,6 @@ takes in another file, and no link leads elsewhere.  Any other app is looked at 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +14,10 @@ from pathlib import Path
 from renderer import remembered
 from renderer.discover import AppRef
 from renderer.remembered import Answer, Group
+from renderer.render_cache import TAKES_IN, UnknownError, walk
 from renderer.settings import DEFAULT_TEMPLATES, SETTINGS_FILE
 from renderer.sources import manifest_files
 from renderer.workspace import Workspace
-
-_TAKES_IN = re.compile(r"\b(include|import|extends)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,22 +119,17 @@ class CheckMemory:
         if settings.source.argv is not None or paths is None:
             return None
         for path in paths:
-            if path.endswith(".j2") and _TAKES_IN.search(Path(path).read_text(encoding="utf-8")):
+            if path.endswith(".j2") and TAKES_IN.search(Path(path).read_bytes()):
                 return None
         return remembered.group(_name(ref), paths)
 
 
 def tree(folder: Path) -> list[str] | None:
     """Return ``folder`` and all that is in it; None where there is a link, or what is neither file nor folder."""
-    found, pending = [str(folder)], [str(folder)] if folder.is_dir() else []
-    while pending:
-        for entry in sorted(os.scandir(pending.pop()), key=lambda entry: entry.name):
-            if entry.is_dir(follow_symlinks=False):
-                pending.append(entry.path)
-            elif not entry.is_file(follow_symlinks=False):
-                return None
-            found.append(entry.path)
-    return found
+    try:
+        return [str(folder), *sorted(entry.path for entry in walk(folder))] if folder.is_dir() else [str(folder)]
+    except UnknownError:
+        return None
 
 
 def _witnesses(workspace: Workspace) -> Iterator[Path]:

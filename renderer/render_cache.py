@@ -82,7 +82,7 @@ class RenderCache:
             files = dict(_files(home.ref.folder))
             # Read each time: they may change while apps are rendered, and a worker outlives a run.
             layouts = sorted(_files(templates, are_templates=True)) if templates else []
-        except (OSError, _UnknownError):
+        except (OSError, UnknownError):
             return None
         digest = sha256(_program())
         digest.update(repr(layouts).encode())
@@ -141,7 +141,7 @@ class RenderCache:
         return f"{self._folder}/{key[:2]}/{key[2:]}"
 
 
-class _UnknownError(Exception):
+class UnknownError(Exception):
     """What an app is made from cannot be told from its folder."""
 
 
@@ -160,26 +160,33 @@ def _read(content: bytes, key: str) -> KeptRender | None:
 
 
 def _files(folder: Path, *, are_templates: bool = False) -> Iterator[tuple[str, bytes]]:
-    """Yield the files below ``folder`` with their content; raise _UnknownError for what rests on something else.
+    """Yield the files below ``folder`` with their content; raise UnknownError for what rests on something else.
 
     Templates that lay out what is rendered take in others of their own folder alone.
     """
     start, left = len(str(folder)) + 1, MOST_BYTES
+    for entry in walk(folder):
+        if entry.is_dir(follow_symlinks=False):
+            continue
+        with open(entry.path, "rb", buffering=0) as file:
+            content = file.read(left + 1)
+        left -= len(content)
+        if left < 0 or (entry.name.endswith(".j2") and not are_templates and TAKES_IN.search(content)):
+            raise UnknownError
+        yield entry.path[start:], content
+
+
+def walk(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Yield all files and folders below ``folder``; raise UnknownError where there is a link, or anything else."""
     pending = [str(folder)]
     while pending:
         with os.scandir(pending.pop()) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     pending.append(entry.path)
-                    continue
-                if not entry.is_file(follow_symlinks=False):
-                    raise _UnknownError
-                with open(entry.path, "rb", buffering=0) as file:
-                    content = file.read(left + 1)
-                left -= len(content)
-                if left < 0 or (entry.name.endswith(".j2") and not are_templates and TAKES_IN.search(content)):
-                    raise _UnknownError
-                yield entry.path[start:], content
+                elif not entry.is_file(follow_symlinks=False):
+                    raise UnknownError
+                yield entry
 
 
 @cache

@@ -168,6 +168,12 @@ def test_neither_the_place_of_the_clone_nor_another_app_counts(checkout: Checkou
     assert key(other) == before
 
 
+def linked_templates(root: Path) -> None:
+    (root / "own").mkdir()
+    (root / "own/service.yaml.j2").write_text("{{ object | to_yaml }}")
+    (root / "templates").symlink_to(root / "own")
+
+
 def link(root: Path) -> None:
     (root / "shared.yaml").write_text("")
     (root / WEB / "shared.yaml").symlink_to(root / "shared.yaml")
@@ -178,7 +184,7 @@ def link(root: Path) -> None:
     [
         link,
         lambda root: (root / "templates").mkdir() or (root / "templates/_x.j2").symlink_to(root / "rollstep.yaml"),
-        lambda root: write("own/_x.j2", "")(root) or (root / "templates").symlink_to(root / "own"),
+        linked_templates,
         write(f"{WEB}/more.yaml.j2", '{% include "any/file.yaml" %}'),
         lambda root: os.truncate(os.open(root / WEB / "large.bin", os.O_CREAT | os.O_WRONLY), 20_000_000),
         lambda root: os.mkfifo(root / WEB / "pipe"),
