@@ -57,11 +57,11 @@ def read_sources(folder: Path, settings: AppSettings, root: Path) -> Sources:
     files: list[Path] = []
     findings: list[Finding] = []
     included: set[Path] = set()
-    inside = _inside(folder, root)
+    within = folder if _is_within(os.path.realpath(folder), root) else None
     for path in manifest_files(folder, settings.output, root):
         shown = _shown(path, root)
         try:
-            _check_file(path, root, shown, inside)
+            _check_file(path, root, shown, within)
             files.append(path)
             if path.name.endswith(TEMPLATE):
                 texts.append(SourceText(f"{shown} (filled in)", None, fill(root, settings, path, shown, included)))
@@ -196,15 +196,10 @@ def _own_files(folder: Path, settings: AppSettings, root: Path) -> tuple[Path, .
     return tuple(path for path in manifest_files(folder, settings.output, root) if path.is_file())
 
 
-def _inside(folder: Path, root: Path) -> str | None:
-    """Return ``folder``, as paths in it begin, where it lies in the repository and is no link to elsewhere."""
-    return f"{folder}/" if _is_within(os.path.realpath(folder), root) else None
-
-
-def _check_file(path: Path, root: Path, shown: str, inside: str | None = None) -> None:
+def _check_file(path: Path, root: Path, shown: str, within: Path | None = None) -> None:
     """Raise :class:`RollstepError` for what is not a manifest to read: a way out of the repository, a pipe, a chart.
 
-    What lies right below ``inside`` is in the repository if it is no link.
+    ``within`` is a folder of which it is known that it lies in the repository, and so what is in it and no link.
     """
     if path.name in KUSTOMIZATIONS:
         hint = 'to release what kustomize builds, set `source: {kustomize: "${folder}"}` for this app in rollstep.yaml'
@@ -212,11 +207,10 @@ def _check_file(path: Path, root: Path, shown: str, inside: str | None = None) -
     if path.name == "Chart.yaml":
         hint = 'to release what helm makes of it, set `source: {helm: {chart: "${folder}"}}` in rollstep.yaml'
         raise _failure(shown, "is helm's, not a manifest", hint)
-    name = str(path)
-    is_inside = inside is not None and name.startswith(inside) and "/" not in name[len(inside) :]
-    if not (is_inside and not os.path.islink(name)) and not _is_within(os.path.realpath(path), root):
+    is_within = path.parent == within and not os.path.islink(path)
+    if not is_within and not _is_within(os.path.realpath(path), root):
         raise _failure(shown, "is a link out of the repository", "put the file itself into the repository")
-    if not os.path.isfile(name):
+    if not os.path.isfile(path):
         dangling = path.is_symlink() and not path.exists()
         raise _failure(shown, "is a link to nothing" if dangling else "is no regular file")
 
