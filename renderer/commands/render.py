@@ -93,7 +93,8 @@ def command(
         raise click.UsageError("name either apps or files, not both")
     if not files and (stable or stable_ref or environment or allow):
         raise click.UsageError("--stable, --stable-ref, --env and --allow go with files of manifests")
-    if files and (shard or jobs or executor):
+    is_parallel = (jobs or 1) > 1 or bool(executor)
+    if files and (shard or is_parallel):
         raise click.UsageError("--shard, --jobs and --executor go with apps")
     if files:
         from renderer.stateless import StatelessRequest, render_stateless
@@ -103,7 +104,7 @@ def command(
         alone = StatelessRequest(directory, files, step, stable, stable_ref, environment, validate, now, allow)
         click.echo(render_stateless(alone, output), nl=False)
         return
-    if (jobs or executor) and stdout:
+    if is_parallel and stdout:
         raise click.UsageError("--jobs and --executor do not go with --stdout")
     if stdout:
         from renderer.current_release import print_releases
