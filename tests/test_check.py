@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from renderer.check import check
 from renderer.check.labels import is_label_value, is_qualified_name
+from renderer.check.pod_fields import check_fields
+from renderer.check.report import Report
 from renderer.errors import Finding
 from renderer.manifest import Manifest
 from renderer.yaml_io import load_documents, read_text
@@ -337,3 +339,11 @@ def test_what_the_crd_refuses_is_told_once():
         "spec.template.spec.containers[0].name",
         "spec.template.spec.containers[0].tty",
     ]
+
+
+def test_a_field_named_like_the_items_of_a_list_is_none_of_them() -> None:
+    container = {"imagePullPolicy": "Sometimes"}
+    for containers, codes in (([container], 1), ({"*": container}, 0)):
+        report = Report(Manifest({"spec": {"containers": containers}}))
+        check_fields(report, ("spec",))
+        assert len(report.findings) == codes
