@@ -46,7 +46,10 @@ class Demo:
         print(f"$ rollstep {' '.join(arguments)}", flush=True)
         clock = [f"--now={self.now:%Y-%m-%dT%H:%M:%SZ}"] if timed else []
         command = [sys.executable, "-m", "renderer", *arguments, *clock]
-        result = subprocess.run(command, cwd=self.folder, env={**os.environ, **IDENTITY}, check=False)
+        # The libraries are installed for the demo, and rollstep itself is where this file is.
+        paths = os.pathsep.join(filter(None, (str(CHECKOUT), os.environ.get("PYTHONPATH"))))
+        variables = {**os.environ, **IDENTITY, "PYTHONPATH": paths}
+        result = subprocess.run(command, cwd=self.folder, env=variables, check=False)
         if result.returncode:
             sys.exit(f"rollstep {arguments[0]} left with {result.returncode}; the repository is {self.folder}")
 
