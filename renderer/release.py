@@ -15,6 +15,9 @@ from renderer.committed import moved, rendered
 from renderer.engine import actions, next_wakeup, settle
 from renderer.engine.gates import is_gate, open_gate
 from renderer.engine.settle import Settled, catch_up
+from renderer.engine.step_hash import compute_step_hash
+from renderer.engine.templates import rollout_hash
+from renderer.engine.workload import resolve_workload
 from renderer.manifest import Body, ObjectKey
 from renderer.model import CanaryStep, CanaryStrategy, RolloutStatus, World, Write
 from renderer.phases import CONTRACT, EXPAND, PHASES, SHIFT, Round, as_observed, is_half_shifted, next_round
@@ -193,8 +196,21 @@ def _next_step(
 def _hold_step(world: World) -> Settled:
     """Do what the current step asks for and do not end it; where the steps begin anew, that is the first one."""
     index = world.status.current_step_index or 0
+    if index and _asks_for_another(world):
+        # It begins at the first step: to go through the steps up to the old index would be for nothing.
+        settled = settle(world, hold_step=0)
+        if is_new_release(world, settled.world):
+            return settled
     settled = settle(world, hold_step=index)
     return settle(world, hold_step=0) if index and is_new_release(world, settled.world) else settled
+
+
+def _asks_for_another(world: World) -> bool:
+    """Tell whether the Rollout has another pod template or other steps than the status knows."""
+    rollout, status = resolve_workload(world).rollout, world.status
+    if status.current_step_hash != compute_step_hash(rollout):
+        return True
+    return status.current_pod_hash != rollout_hash(rollout, status.collision_count, world.profile)
 
 
 def is_new_release(before: World, after: World) -> bool:

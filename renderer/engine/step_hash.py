@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from renderer.model import Rollout
+from renderer.model import CanaryStep, Rollout
 from renderer.rollout_spec import STEP_KINDS
 
 FNV_OFFSET, FNV_PRIME = 0x811C9DC5, 0x01000193
@@ -21,11 +21,22 @@ def compute_step_hash(rollout: Rollout) -> str:
     """
     if rollout.canary is None:
         return ""
-    steps = [_plain(step.body) for step in rollout.canary.steps] or None
-    return _hash(json.dumps(steps, separators=(",", ":"), ensure_ascii=False))
+    return _hash_of_steps(rollout.canary.steps)
 
 
-# Every pass of the controller asks for the same steps again.
+def _hash_of_steps(steps: tuple[CanaryStep, ...]) -> str:
+    # Every pass of the controller asks for the same steps again: not those that are equal, but the very same.
+    global _last
+    if _last[0] is not steps:
+        plain = [_plain(step.body) for step in steps] or None
+        _last = steps, _hash(json.dumps(plain, separators=(",", ":"), ensure_ascii=False))
+    return _last[1]
+
+
+_last: tuple[tuple[CanaryStep, ...] | None, str] = (None, "")
+
+
+# Apps of a fleet often have the same steps.
 @lru_cache(maxsize=64)
 def _hash(text: str) -> str:
     digest = FNV_OFFSET
