@@ -21,8 +21,8 @@ def main() -> "NoReturn":
     if key is not None and folder is not None:
         answer = remembered.recall(folder, key)
         tell(answer if answer is not None else find_out(folder, key))
-    check = remembered.asked_check(sys.argv[1:])
-    answer = remembered.recall_check(*check) if check is not None else None
+    asked = remembered.asked(sys.argv[1:])
+    answer = remembered.recall_asked(*asked) if asked is not None else None
     if answer is not None:
         tell(answer)
     import gc

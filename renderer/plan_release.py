@@ -12,10 +12,12 @@ from renderer.rendered_app import plan_changes
 from renderer.workspace import Workspace, current_time
 
 
-def plan_releases(directory: str, targets: tuple[str, ...], now: datetime | None) -> list[tuple[AppRef, Plan]]:
-    """Return the plan of each named app; raise RollstepError with the findings of all."""
-    releases = open_releases(Workspace.open(directory), targets, now or current_time())
-    return [(release.app.ref, _plan(release)) for release in releases]
+def plan_releases(
+    workspace: Workspace, targets: tuple[str, ...], now: datetime | None
+) -> tuple[list[Release], list[tuple[AppRef, Plan]]]:
+    """Return each named app as it stands, and its plan; raise RollstepError with the findings of all."""
+    releases = open_releases(workspace, targets, now or current_time())
+    return releases, [(release.app.ref, _plan(release)) for release in releases]
 
 
 def _plan(release: Release) -> Plan:

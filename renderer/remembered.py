@@ -8,6 +8,7 @@ is, so that it imports nothing that the interpreter has not loaded already.
 import os
 import sys
 from marshal import dumps, loads
+from time import time
 from zlib import crc32
 
 from renderer import __version__
@@ -26,12 +27,17 @@ JOURNAL = ".rollstep-journal"
 MAX_ANSWERS = 256
 """Answers that are kept in one folder: when there are more, all of them go."""
 
-_FORMAT = 1
+CHECK, HISTORY = "render --check", "history"
+VERBS = ("plan", "status", HISTORY)
+"""Verbs that only tell, of apps as they are, and whose answers are remembered."""
+
+_FORMAT = 2
 _TICK = 50_000_000
 _SECOND = 1_000_000_000
 ANSWERS = "answers"
 """The folder of answers in the user's cache."""
 _COMPLETE = "_ROLLSTEP_COMPLETE"
+_GIT_READS = ("GIT_", "HOME", "XDG_CONFIG_")
 _LANGUAGE = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 
 
@@ -110,7 +116,7 @@ def save(folder: str, key: tuple[str, ...], groups: list[Group], answer: Answer 
 
     ``answer`` is None where the groups alone are of use: not everything was as it should be.
     """
-    content = dumps((_FORMAT, __version__, key, groups, answer))
+    content = dumps((_FORMAT, __version__, key, groups, answer, time()))
     path = os.path.join(folder, _name(key))
     temporary = f"{path}.{os.getpid()}"
     try:
@@ -133,10 +139,11 @@ def load(folder: str, key: tuple[str, ...]) -> tuple[list[Group], Answer | None]
             content = file.read()
         if int.from_bytes(content[:4], "big") != crc32(content[4:]):
             return None
-        form, version, kept, groups, answer = loads(content[4:])
+        form, version, kept, groups, answer, then = loads(content[4:])
     except (OSError, ValueError, EOFError, TypeError):
         return None
-    return (groups, answer) if (form, version, kept) == (_FORMAT, __version__, key) else None
+    # An answer that holds for all times to come does not hold for those before.
+    return (groups, answer) if (form, version, kept) == (_FORMAT, __version__, key) and then <= time() else None
 
 
 def _name(key: tuple[str, ...]) -> str:
@@ -153,19 +160,22 @@ def recall(folder: str, key: tuple[str, ...]) -> Answer | None:
 
 def cache_folder(root: str) -> str | None:
     """Return the folder for what is kept of the repository at ``root``: within its git folder, if it has one."""
+    git = git_folder(root)
+    return None if git is None else f"{git}/rollstep/cache"
+
+
+def git_folder(root: str) -> str | None:
+    """Return the git folder of the work tree at ``root``; None where there is none."""
     git = f"{root}/.git"
-    if not os.path.isdir(git):
-        try:
-            with open(git, encoding="utf-8") as file:
-                line = file.read().rstrip("\n")
-        except (OSError, ValueError):
-            return None
-        if not line.startswith("gitdir: "):
-            return None
-        git = os.path.join(root, line.removeprefix("gitdir: "))
-        if not os.path.isdir(git):
-            return None
-    return f"{git}/rollstep/cache"
+    if os.path.isdir(git):
+        return git
+    try:
+        with open(git, encoding="utf-8") as file:
+            line = file.read().rstrip("\n")
+    except (OSError, ValueError):
+        return None
+    git = os.path.join(root, line.removeprefix("gitdir: "))
+    return git if line.startswith("gitdir: ") and os.path.isdir(git) else None
 
 
 def user_folder(name: str) -> str | None:
@@ -174,24 +184,37 @@ def user_folder(name: str) -> str | None:
     return f"{cache}/rollstep/{name}" if os.path.isabs(cache) else None
 
 
-def check_key(root: str, cwd: str, targets: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the key of a ``render --check`` of ``targets`` that is started in ``cwd``."""
-    return ("render --check", root, cwd, *targets)
-
-
-def asked_check(arguments: list[str]) -> tuple[str, tuple[str, ...]] | None:
-    """Return folder and targets where the command line is a plain ``render --check``; None for any other."""
+def asked(arguments: list[str]) -> tuple[str, str, tuple[str, ...]] | None:
+    """Return folder, question and targets where the command line asks what may be remembered; None for any other."""
     directory = "."
     if len(arguments) > 2 and arguments[0] == "-C":
         directory, arguments = arguments[1], arguments[2:]
-    if not arguments or arguments[0] != "render" or arguments.count("--check") != 1:
+    if not arguments:
         return None
-    targets = tuple(argument for argument in arguments[1:] if argument != "--check")
-    return None if any(target.startswith("-") for target in targets) else (directory, targets)
+    verb, words = arguments[0], arguments[1:]
+    if verb == "render" and words.count("--check") == 1:
+        words.remove("--check")
+        question = CHECK
+    elif verb in VERBS:
+        form = "text"
+        if len(words) > 1 and words[-2] in ("-o", "--output"):
+            *words, _, form = words
+        question = about(verb, form)
+    else:
+        return None
+    return None if any(word.startswith("-") for word in words) else (directory, question, tuple(words))
 
 
-def recall_check(directory: str, targets: tuple[str, ...]) -> Answer | None:
-    """Return what ``render --check`` tells where nothing has changed since it last told so; None where it has to look.
+def about(verb: str, form: str) -> str:
+    """Return the question that a verb answers in a form; where it asks git, with what git's own answer depends on."""
+    if verb != HISTORY:
+        return f"{verb} {form}"
+    settings = [f"{name}={value}" for name, value in os.environ.items() if name.startswith(_GIT_READS)]
+    return "\0".join([verb, form, *sorted(settings)])
+
+
+def recall_asked(directory: str, question: str, targets: tuple[str, ...]) -> Answer | None:
+    """Return the answer to a question where nothing has changed since it was last given; None where one has to look.
 
     The root is found as :func:`renderer.workspace.find_root` does.
     """
@@ -203,7 +226,7 @@ def recall_check(directory: str, targets: tuple[str, ...]) -> Answer | None:
     folder = cache_folder(root)
     if folder is None or os.path.lexists(f"{root}/{JOURNAL}"):
         return None
-    return recall(folder, check_key(root, cwd, targets))
+    return recall(folder, (question, root, cwd, *targets))
 
 
 def help_key(arguments: list[str]) -> tuple[str, ...] | None:

@@ -11,6 +11,7 @@ from renderer.batches import in_batches
 from renderer.discover import AppRef
 from renderer.errors import each
 from renderer.executors import check_executor
+from renderer.remembered import CHECK
 from renderer.render_cache import RenderCache
 from renderer.rendered_app import RenderedApp, as_json, compared
 from renderer.request import RenderRequest
@@ -43,12 +44,12 @@ def compare_releases(request: RenderRequest) -> int:
 
 def _check(workspace: Workspace, request: RenderRequest) -> int:
     """Compare each app with its folder; those of which nothing has changed since they were found right are left out."""
-    from renderer.check_memory import CheckMemory
+    from renderer.memory import Memory
 
     note_interrupted(workspace.root)
     refs = shared(workspace.some_apps(request.targets), request.shard)
     remembers = request.step is None and request.now is None and request.shard is None and request.keeps
-    memory = CheckMemory.open(workspace, request.targets) if remembers else None
+    memory = Memory.open(workspace, CHECK, request.targets) if remembers else None
     left = [ref for ref in refs if memory is None or not memory.is_fresh(ref)]
     stale = list(chain(*in_batches(look_at, workspace, request.at(current_time()), left, "checking app")))
     _tell_stale(stale)

@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from renderer.engine import actions
+from renderer.discover import AppRef
+from renderer.engine import actions, next_wakeup
+from renderer.engine.timing import is_timeless
 from renderer.model import World
 from renderer.plan import after_update, make_plan, next_release, peak_pods, plan_markdown, plan_text, plan_world
 from renderer.release import Move, advance, course, react
+from renderer.simulate import read_scenario, simulate
+from renderer.status_rows import status_row
 from renderer.verbs import acting
 from tests.commands import NOON as AT
 from tests.commands import TWO, Checkout
@@ -44,6 +48,22 @@ def test_the_rows_are_the_commits_that_are_made(world: World) -> None:
         pods = {rs.name: rs.replicas for rs in move.after.replica_sets if rs.replicas}
         assert {rs.name: rs.replicas for rs in row.replica_sets if rs.replicas} == pods
         assert row.peak_pods >= sum(pods.values())
+
+
+SCENARIOS = sorted((Path(__file__).parent / "data/conformance/scenarios").glob("*/*.yaml"))
+
+
+@pytest.mark.parametrize("path", SCENARIOS[::6], ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_time_alone_changes_nothing_of_a_timeless_release(path: Path) -> None:
+    ref = AppRef("prod", "web", path)
+    frames = [frame.world for frame in simulate(read_scenario(path.read_text(encoding="utf-8"), str(path)))]
+    timeless = [world for world in frames if is_timeless(world)]
+    assert len(timeless) < len(frames) or not any(map(next_wakeup, frames))
+    for world in timeless:
+        later = replace(world, now=world.now + timedelta(days=400, seconds=7))
+        assert is_timeless(later)
+        assert status_row(ref, later) == status_row(ref, world)
+        assert plan_world(later) == plan_world(world)
 
 
 def test_without_a_release_the_plan_is_of_the_next_one() -> None:

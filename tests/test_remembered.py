@@ -50,7 +50,7 @@ def cache(checkout: Checkout) -> Path:
 
 
 def recalled(checkout: Checkout, *targets: str) -> remembered.Answer | None:
-    return remembered.recall_check(str(checkout.root), targets)
+    return remembered.recall_asked(str(checkout.root), remembered.CHECK, targets)
 
 
 def check(checkout: Checkout, *targets: str) -> tuple[int, str, str]:
@@ -283,6 +283,137 @@ def test_a_worktree_has_a_memory_of_its_own(checkout: Checkout, tmp_path: Path) 
     assert there.git("status", "--porcelain") == checkout.git("status", "--porcelain") == ""
 
 
+QUESTIONS = {"plan": ["text", "json", "markdown"], "status": ["text", "json"], "history": ["text", "json"]}
+FORMS = [(verb, form) for verb, forms in QUESTIONS.items() for form in forms]
+
+
+def answered(checkout: Checkout, verb: str, form: str = "text", *targets: str) -> remembered.Answer | None:
+    asked = remembered.asked(["-C", str(checkout.root), verb, *targets, "-o", form])
+    assert asked is not None
+    return remembered.recall_asked(*asked)
+
+
+def ask(checkout: Checkout, verb: str, form: str = "text", *targets: str) -> str:
+    """Ask in full, and see that it is remembered then."""
+    time.sleep(SETTLED)
+    text = checkout.run(verb, *targets, "-o", form).stdout
+    assert answered(checkout, verb, form, *targets) == (0, text, "")
+    return text
+
+
+@pytest.mark.parametrize(("verb", "form"), FORMS)
+def test_what_a_verb_tells_is_remembered_for_each_form_and_target(checkout: Checkout, verb: str, form: str) -> None:
+    assert answered(checkout, verb, form) is None
+    text = ask(checkout, verb, form)
+    assert "web" in text
+    assert "api" in text
+    assert answered(checkout, verb, form, "staging/web") is None
+    assert "api" not in ask(checkout, verb, form, "staging/web")
+    program = "import sys; sys.modules['click'] = None; from renderer.__main__ import main; main()"
+    output = [] if form == "text" else ["-o", form]
+    assert told(checkout, [sys.executable, "-c", program, verb, *output]) == (0, text, "")
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_every_change_is_seen_by_the_verbs_that_tell(checkout: Checkout, name: str) -> None:
+    for verb in QUESTIONS:
+        ask(checkout, verb)
+    CHANGES[name](checkout)
+    assert [answered(checkout, verb) for verb in QUESTIONS] == [None] * 3
+
+
+def config(checkout: Checkout) -> None:
+    checkout.git("config", "log.mailmap", "false")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: c.git("commit", "--quiet", "--allow-empty", "--message=Another"),
+        lambda c: c.git("switch", "--quiet", "--create", "other"),
+        lambda c: c.git("switch", "--quiet", "--detach"),
+        lambda c: c.git("replace", "HEAD", "HEAD~1"),
+        config,
+        lambda c: c.git("pack-refs", "--all"),
+    ],
+    ids=["a commit", "a branch", "no branch", "a replacement", "git's settings", "packed refs"],
+)
+def test_a_history_rests_on_the_commit_that_head_is(checkout: Checkout, change: Callable[[Checkout], object]) -> None:
+    for verb in QUESTIONS:
+        ask(checkout, verb)
+    change(checkout)
+    assert answered(checkout, "history") is None
+    assert answered(checkout, "plan") is not None
+    assert answered(checkout, "status") is not None
+    ask(checkout, "history")
+
+
+def test_a_history_is_remembered_of_packed_refs_and_of_no_branch(checkout: Checkout) -> None:
+    checkout.git("pack-refs", "--all")
+    first = ask(checkout, "history")
+    checkout.git("commit", "--quiet", "--allow-empty", "--message=Another")
+    assert answered(checkout, "history") is None
+    checkout.git("switch", "--quiet", "--detach")
+    assert ask(checkout, "history") == first
+    checkout.git("reset", "--quiet", "--soft", "HEAD~2")
+    assert answered(checkout, "history") is None
+
+
+def test_a_history_in_a_worktree_is_that_of_its_own_branch(checkout: Checkout, tmp_path: Path) -> None:
+    checkout.git("worktree", "add", "--quiet", "-b", "other", str(tmp_path / "tree"))
+    there = Checkout.__new__(Checkout)
+    there.root = tmp_path / "tree"
+    ask(there, "history")
+    checkout.git("commit", "--quiet", "--allow-empty", "--message=Another")
+    assert answered(there, "history") is not None
+    there.git("commit", "--quiet", "--allow-empty", "--message=Another")
+    assert answered(there, "history") is None
+
+
+@pytest.mark.parametrize("variable", ["GIT_CEILING_DIRECTORIES", "HOME", "XDG_CONFIG_HOME"])
+def test_a_history_rests_on_what_git_is_told_by_variables(
+    checkout: Checkout, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(checkout, "history")
+    ask(checkout, "plan")
+    monkeypatch.setenv(variable, "/elsewhere")
+    assert answered(checkout, "history") is None
+    assert answered(checkout, "plan") is not None
+
+
+def test_what_changes_by_time_alone_is_not_remembered(checkout: Checkout) -> None:
+    checkout.edit(f"{STAGING}/rollout.yaml", "1.0.0", "2.0.0")
+    checkout.commit()
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    for _ in range(3):
+        checkout.run("advance", "staging/web", "--no-validate", "--now", now)
+    time.sleep(SETTLED)
+    assert "until" in checkout.run("status", "staging/web").stdout
+    checkout.run("plan", "staging/web")
+    assert answered(checkout, "status", "text", "staging/web") is None
+    assert answered(checkout, "plan", "text", "staging/web") is None
+    ask(checkout, "status", "text", "staging/api")
+    ask(checkout, "history", "text", "staging/web")
+
+
+def test_a_time_that_is_named_is_not_taken_for_now(checkout: Checkout) -> None:
+    time.sleep(SETTLED)
+    for verb in ("plan", "status"):
+        checkout.run(verb, "--now", "2026-03-01T13:00:00Z")
+        assert answered(checkout, verb) is None
+    checkout.run("history", "--revision", "1")
+    assert answered(checkout, "history") is None
+
+
+def test_a_clock_that_was_put_back_is_asked_again(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask(checkout, "status")
+    begun = time.time()
+    monkeypatch.setattr(remembered, "time", lambda: begun - 3600)
+    assert answered(checkout, "status") is None
+    monkeypatch.setattr(remembered, "time", lambda: begun + 3600)
+    assert answered(checkout, "status") is not None
+
+
 EDITS = st.sampled_from([*CHANGES, "back", "touch"])
 
 
@@ -342,12 +473,21 @@ def test_help_is_remembered_for_each_width(tmp_path: Path) -> None:
         ["-C"],
         ["-C", "x"],
         ["plan", "--check"],
+        ["plan", "-ojson"],
+        ["plan", "-o", "json", "prod"],
+        ["plan", "--now", "2026-03-01T12:00:00Z"],
+        ["history", "--revision", "1"],
+        ["status", "--allow-exec"],
+        ["status", "-o"],
+        ["get"],
         [],
     ],
 )
 def test_any_other_command_line_is_read_in_full(arguments: list[str]) -> None:
-    assert remembered.asked_check(arguments) is None
+    assert remembered.asked(arguments) is None
 
 
 def test_a_command_line_is_told_from_its_targets() -> None:
-    assert remembered.asked_check(["-C", "d", "render", "a", "--check", "b"]) == ("d", ("a", "b"))
+    assert remembered.asked(["-C", "d", "render", "a", "--check", "b"]) == ("d", remembered.CHECK, ("a", "b"))
+    assert remembered.asked(["plan", "a", "--output", "json"]) == (".", "plan json", ("a",))
+    assert remembered.asked(["status"]) == (".", "status text", ())

@@ -22,12 +22,20 @@ def command(directory: str, /, targets: tuple[str, ...], output: str, revision: 
     """
     from renderer.app_release import open_releases
     from renderer.history import commits_of, commits_text, revisions_of, revisions_text
+    from renderer.memory import Memory, git_state
+    from renderer.remembered import about
     from renderer.workspace import Workspace, current_time
 
-    releases = open_releases(Workspace.open(directory), targets, current_time())
+    workspace = Workspace.open(directory)
+    memory, git = Memory.open(workspace, about("history", output), targets), git_state(workspace)
+    releases = open_releases(workspace, targets, current_time())
     list_entries = revisions_of if revision is None else lambda release: commits_of(release, revision)
     entries = [entry for release in releases for entry in list_entries(release)]
     if output == "json":
-        click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
+        text = json.dumps(entries, indent=2, ensure_ascii=False) + "\n"
     else:
-        click.echo(revisions_text(entries) if revision is None else commits_text(entries), nl=False)
+        text = revisions_text(entries) if revision is None else commits_text(entries)
+    click.echo(text, nl=False)
+    if revision is None and git is not None:
+        refs = [release.app.ref for release in releases]
+        memory.keep(refs, refs, (0, text, ""), [git])

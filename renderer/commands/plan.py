@@ -31,17 +31,22 @@ def command(directory: str, /, targets: tuple[str, ...], now: datetime | None, o
 
     Example: rollstep plan prod/web --output markdown
     """
+    from renderer.memory import Memory
     from renderer.plan import plan_markdown, plan_text
     from renderer.plan_release import plan_releases
+    from renderer.remembered import about
+    from renderer.workspace import Workspace
 
-    plans = plan_releases(directory, targets, now)
+    workspace = Workspace.open(directory)
+    memory = Memory.open(workspace, about("plan", output), targets)
+    releases, plans = plan_releases(workspace, targets, now)
     if output == "json":
         entries = [{"app": ref.name, "environment": ref.environment, **plan.to_dict()} for ref, plan in plans]
-        click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
-        return
-    for number, (ref, plan) in enumerate(plans):
-        title = f"{ref.name} ({ref.environment}): {plan.summary}"
-        if number:
-            click.echo()
-        click.echo(f"### {title}\n" if output == "markdown" else title)
-        click.echo(plan_markdown(plan) if output == "markdown" else plan_text(plan), nl=False)
+        text = json.dumps(entries, indent=2, ensure_ascii=False) + "\n"
+    else:
+        start, table = ("### {}\n\n", plan_markdown) if output == "markdown" else ("{}\n", plan_text)
+        titled = ((f"{ref.name} ({ref.environment}): {plan.summary}", plan) for ref, plan in plans)
+        text = "\n".join(start.format(title) + table(plan) for title, plan in titled)
+    click.echo(text, nl=False)
+    if now is None:
+        memory.keep_answer(releases, (0, text, ""))

@@ -24,17 +24,24 @@ def command(directory: str, /, targets: tuple[str, ...], now: datetime | None, o
     """
     from renderer.app_release import open_releases
     from renderer.landed import pauses_of
+    from renderer.memory import Memory
+    from renderer.remembered import about
     from renderer.status_rows import STATUS_COLUMNS, status_row
     from renderer.tables import text_table
     from renderer.workspace import Workspace, current_time
 
-    time = now or current_time()
-    releases = open_releases(Workspace.open(directory), targets, time)
+    time, workspace = now or current_time(), Workspace.open(directory)
+    memory = Memory.open(workspace, about("status", output), targets)
+    releases = open_releases(workspace, targets, time)
     pauses = zip(releases, pauses_of(releases), strict=True)
     rows = [status_row(release.app.ref, release.world, paused) for release, paused in pauses]
     if output == "json":
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        text = json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
     else:
         cells = [["" if row[key] is None else str(row[key]) for key in STATUS_COLUMNS.values()] for row in rows]
-        click.echo(text_table([list(STATUS_COLUMNS), *cells]), nl=False)
-    sys.exit(1 if any(row["phase"] == "Degraded" for row in rows) else 0)
+        text = text_table([list(STATUS_COLUMNS), *cells])
+    click.echo(text, nl=False)
+    code = 1 if any(row["phase"] == "Degraded" for row in rows) else 0
+    if now is None:
+        memory.keep_answer(releases, (code, text, ""))
+    sys.exit(code)

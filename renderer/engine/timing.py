@@ -24,6 +24,14 @@ def next_wakeup(world: World) -> datetime | None:
     return min((time for time in times if time is not None and time > world.now), default=None)
 
 
+def is_timeless(world: World) -> bool:
+    """Tell whether the release is the same at any later time, and what is still to come of it, too.
+
+    Of what has a time in the status and the manifests all has passed, then, and no pause counts from one of these.
+    """
+    return next_wakeup(world) is None and pause_end(world) is None and not world.rollout.paused
+
+
 def pause_end(world: World) -> datetime | None:
     """Return when the current pause ends by itself; None where it does not."""
     rollout, status = world.rollout, world.status

@@ -1,4 +1,4 @@
-"""What ``render --check`` keeps for the next one: apps that are as they should be, with all their files (shell).
+"""What a verb that only tells keeps for the next time: its answer, and all files that this rests on (shell).
 
 An app is remembered only where every file that counts is known: its manifests come from its own folder, no template
 takes in another file, and no link leads elsewhere.  Any other app is looked at each time.
@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from renderer import remembered
 from renderer.discover import AppRef
@@ -19,47 +20,57 @@ from renderer.settings import DEFAULT_TEMPLATES, SETTINGS_FILE
 from renderer.sources import manifest_files
 from renderer.workspace import Workspace
 
+if TYPE_CHECKING:
+    from renderer.app_release import Release
+
 
 @dataclass(frozen=True, slots=True)
-class CheckMemory:
-    """What was remembered of a ``render --check`` of the same targets: ``fresh`` has the groups that still hold.
+class Memory:
+    """What was remembered of a ``question`` about the same targets: ``fresh`` has the groups that still hold.
 
-    ``folder`` is empty where nothing is kept.  ``begun`` is the time of the file system before anything was read.
+    ``question`` is as :func:`renderer.remembered.asked` tells it; ``folder`` is empty where nothing is kept.  ``begun``
+    is the time of the file system before anything was read.
     """
 
     workspace: Workspace
+    question: str
     targets: tuple[str, ...]
     folder: str = ""
     begun: int = 0
     fresh: dict[str, Group] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, workspace: Workspace, targets: tuple[str, ...]) -> CheckMemory:
+    def open(cls, workspace: Workspace, question: str, targets: tuple[str, ...]) -> Memory:
         """Read what was kept; nothing where there is no git folder that can be written."""
         folder = remembered.cache_folder(str(workspace.root))
         if folder is None:
-            return cls(workspace, targets)
+            return cls(workspace, question, targets)
         try:
             begun = remembered.file_clock(folder)
         except OSError:
-            return cls(workspace, targets)
-        kept = remembered.load(folder, _key(workspace, targets))
+            return cls(workspace, question, targets)
+        kept = remembered.load(folder, _key(workspace, question, targets))
         groups = kept[0] if kept else []
         common = [found for found in groups if "/" not in found[0]]
         if not common or not all(remembered.is_unchanged(found) for found in common if found[0] != "places"):
-            return cls(workspace, targets, folder, begun)
+            return cls(workspace, question, targets, folder, begun)
         fresh = {found[0]: found for found in groups if "/" in found[0] and remembered.is_unchanged(found)}
-        return cls(workspace, targets, folder, begun, fresh)
+        return cls(workspace, question, targets, folder, begun, fresh)
 
     def is_fresh(self, ref: AppRef) -> bool:
         """Tell whether nothing of an app has changed since it was found to be as it should be."""
         return _name(ref) in self.fresh
 
-    def keep(self, refs: Sequence[AppRef], fresh: Iterable[AppRef], answer: Answer | None) -> None:
-        """Remember the apps that were found ``fresh`` among all that were named; ``answer`` where these are all."""
+    def keep(
+        self, refs: Sequence[AppRef], fresh: Iterable[AppRef], answer: Answer | None, common: Iterable[Group] = ()
+    ) -> None:
+        """Remember the apps that were found ``fresh`` among all that were named; ``answer`` where these are all.
+
+        ``common`` are files that it rests on beside rollstep's own, the settings and the apps.
+        """
         if not self.folder:
             return
-        common = [remembered.installation()]
+        common = [remembered.installation(), *common]
         settings, places = self._settings(refs), self._places(refs)
         if settings is None or places is None:
             return
@@ -74,10 +85,19 @@ class CheckMemory:
         kept = [apps[_name(ref)] for ref in refs if _name(ref) in apps]
         remembered.save(
             self.folder,
-            _key(self.workspace, self.targets),
+            _key(self.workspace, self.question, self.targets),
             [*common, *kept],
             answer if len(kept) == len(refs) else None,
         )
+
+    def keep_answer(self, releases: Sequence[Release], answer: Answer) -> None:
+        """Remember the answer about ``releases`` where it holds at any later time."""
+        # A check has no engine loaded where all has been rendered before.
+        from renderer.engine.timing import is_timeless
+
+        if all(is_timeless(release.world) for release in releases):
+            refs = [release.app.ref for release in releases]
+            self.keep(refs, refs, answer)
 
     def _settings(self, refs: Sequence[AppRef]) -> list[str] | None:
         """Return the files that say how apps are rendered; None where links lead elsewhere."""
@@ -124,6 +144,37 @@ class CheckMemory:
         return remembered.group(_name(ref), paths)
 
 
+def git_state(workspace: Workspace) -> Group | None:
+    """Return the files that say which commit HEAD is and how git reads it; None where these are not known."""
+    folder = remembered.git_folder(str(workspace.root))
+    if folder is None:
+        return None
+    own, shared = Path(folder), Path(folder)
+    try:
+        if (own / "commondir").exists():
+            shared = own / (own / "commondir").read_text(encoding="utf-8").rstrip("\n")
+        head = _named_by(own / "HEAD")
+        branch = shared / head if head else own / "HEAD"
+        if head and branch.exists() and _named_by(branch):
+            return None
+    except (OSError, ValueError):
+        return None
+    home, config = os.path.expanduser("~"), os.environ.get("XDG_CONFIG_HOME")
+    paths = [
+        *(own / name for name in ("HEAD", "config.worktree")),
+        *(shared / name for name in ("packed-refs", "config", "shallow", "info/grafts", "refs/replace", "reftable")),
+        branch,
+        *map(Path, (f"{home}/.gitconfig", f"{config or f'{home}/.config'}/git/config", "/etc/gitconfig")),
+    ]
+    return remembered.group("git", [str(path) for path in paths])
+
+
+def _named_by(ref: Path) -> str:
+    """Return the ref that a ref names; empty where it names a commit."""
+    text = ref.read_text(encoding="utf-8")
+    return text.removeprefix("ref:").strip() if text.startswith("ref:") else ""
+
+
 def tree(folder: Path) -> list[str] | None:
     """Return ``folder`` and all that is in it; None where there is a link, or what is neither file nor folder."""
     try:
@@ -164,5 +215,5 @@ def _name(ref: AppRef) -> str:
     return f"{ref.environment}/{ref.name}"
 
 
-def _key(workspace: Workspace, targets: tuple[str, ...]) -> tuple[str, ...]:
-    return remembered.check_key(str(workspace.root), str(workspace.cwd), targets)
+def _key(workspace: Workspace, question: str, targets: tuple[str, ...]) -> tuple[str, ...]:
+    return (question, str(workspace.root), str(workspace.cwd), *targets)
