@@ -111,25 +111,26 @@ class Memory:
 
     def _places(self, refs: Sequence[AppRef]) -> list[str] | None:
         """Return the folders that say which apps there are and which of them the targets name; None for links."""
-        root, settings = self.workspace.root, self.workspace.settings
-        base = root / settings.environments_path
-        environments = [base, *(path for path in _folders(base))]
-        candidates = [app for environment in environments[1:] for app in _folders(environment)]
-        if any(os.path.realpath(folder) != str(folder) for folder in (*environments, *candidates)):
+        base = str(self.workspace.root / self.workspace.settings.environments_path)
+        inner = _folders(base)
+        below = [_folders(folder) for folder in inner]
+        entries = [entry for entries in (inner, *below) for entry in entries]
+        if os.path.realpath(base) != base or any(entry.is_symlink() for entry in entries):
             return None
+        candidates = {entry.path for entries in below for entry in entries}
         paths = [self.workspace.cwd / target for target in self.targets]
-        chosen = {ref.folder for ref in refs}
+        chosen = {str(ref.folder) for ref in refs}
         if all(_names_folder(path) or target.count("/") == 1 for path, target in zip(paths, self.targets, strict=True)):
             # Without a target all apps are named: every folder can become one.
-            near = [Path(os.path.realpath(path)) for path in paths] or [base]
-            candidates = [folder for folder in candidates if any(_touch(folder, path) for path in near)]
-        witnesses = set(_witnesses(self.workspace)) - chosen
-        found = [str(path) for path in (*environments, *paths)]
-        for folder in sorted({*candidates, *witnesses} - chosen):
-            below = tree(folder)
-            if below is None:
+            near = [os.path.realpath(path) for path in paths] or [base]
+            candidates = {folder for folder in candidates if any(_touch(folder, path) for path in near)}
+        witnesses = set(map(str, _witnesses(self.workspace)))
+        found = [base, *(entry.path for entry in inner), *map(str, paths)]
+        for folder in sorted((candidates | witnesses) - chosen):
+            within = tree(Path(folder))
+            if within is None:
                 return None
-            found += below
+            found += within
         return found
 
     def _app(self, ref: AppRef) -> Group | None:
@@ -188,27 +189,30 @@ def _witnesses(workspace: Workspace) -> Iterator[Path]:
     settings = workspace.settings
     base = workspace.root / settings.environments_path
     for environment in settings.environments:
-        for folder in _folders(base / environment):
+        for folder in map(Path, _folders(base / environment)):
             if next(manifest_files(folder, settings.for_app(environment, folder.name).output, workspace.root), None):
                 yield folder
                 break
         yield from (base / environment / app for app in settings.apps_of(environment))
     for app in settings.apps:
-        yield from (environment / app for environment in _folders(base) if (environment / app).is_dir())
+        places = (Path(environment, app) for environment in _folders(base))
+        yield from (place for place in places if place.is_dir())
 
 
 def _names_folder(path: Path) -> bool:
     return path.is_dir() and os.path.realpath(path) == os.path.normpath(path)
 
 
-def _touch(one: Path, other: Path) -> bool:
-    return one.is_relative_to(other) or other.is_relative_to(one)
+def _touch(one: str, other: str) -> bool:
+    return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")
 
 
-def _folders(parent: Path) -> list[Path]:
-    if not parent.is_dir():
+def _folders(parent: str | Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:
+    """Return the folders in ``parent`` that are not hidden, and links to folders, sorted by name; none of no folder."""
+    if not os.path.isdir(parent):
         return []
-    return sorted(Path(entry.path) for entry in os.scandir(parent) if entry.is_dir() and not entry.name.startswith("."))
+    folders = (entry for entry in os.scandir(parent) if entry.is_dir() and not entry.name.startswith("."))
+    return sorted(folders, key=lambda entry: entry.name)
 
 
 def _name(ref: AppRef) -> str:
