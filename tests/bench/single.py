@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 
 from tests.bench.measure import Figure, Row, run, turns
 from tests.bench.place import Place
@@ -54,18 +55,26 @@ def one_among_many(place: Place) -> None:
         place.leave_out("`plan`, `status` and `history` of one app among 10,000 (here: among 1,000)")
     few, many = place.repository(5, rendered=True), place.repository(size, rendered=True)
     check = place.rollstep(few, "render", "--check", APP)
-    check()
-    limit = (
-        "The cold start tells an answer that it remembers; a plan, a status and a history are worked out each time, "
-        "from the app's own files and commits, and need the modules for that."
-    )
+    forget_few, forget_many = partial(_forget, place, few), partial(_forget, place, many)
     for verb in ("plan", "status", "history"):
-        cold, among_few, ours = turns(
-            15, (None, check), (None, place.rollstep(few, verb, APP)), (None, place.rollstep(many, verb, APP))
-        )
+        ours, among_few = place.rollstep(many, verb, APP), place.rollstep(few, verb, APP)
+        for warm in (check, ours, among_few):
+            warm()
         what = f"`{verb}` of one app among {size:,}"
-        place.compare(Row(what, "the cold start: `render --check` of one app among 5", 1.5, cold, ours, limit))
-        place.compare(Row(what, f"`{verb}` of one app among 5", 1.5, among_few, ours))
+        cold, few_taken, taken = turns(15, (None, check), (None, among_few), (None, ours))
+        place.compare(Row(what, "the cold start: `render --check` of one app among 5", 1.5, cold, taken))
+        place.compare(Row(what, f"`{verb}` of one app among 5", 1.5, few_taken, taken))
+        cold, few_taken, taken = turns(15, (forget_few, check), (forget_few, among_few), (forget_many, ours))
+        what += ", nothing remembered"
+        place.compare(Row(what, "the cold start, nothing remembered either", 1.5, cold, taken))
+        place.compare(Row(what, f"`{verb}` of one app among 5", 1.5, few_taken, taken))
+
+
+def _forget(place: Place, root: Path) -> None:
+    """Take away what is remembered of a repository."""
+    kept = root / ".git/rollstep"
+    if kept.exists():
+        kept.rename(place.aside() / "remembered")
 
 
 def hashes(place: Place) -> None:
