@@ -37,10 +37,13 @@ class Validation:
             raise RollstepError(self.findings)
 
 
-def check_files(rendered: Sequence[tuple[Home, Mapping[str, str]]], note: Callable[[str], object]) -> None:
+def check_files(
+    rendered: Sequence[tuple[Home, Mapping[str, str]]], note: Callable[[str], object], jobs: int = 0
+) -> None:
     """Validate what was rendered, in one run of the validator for all apps with the same schemas.
 
-    ``note`` is told of each object that there is no schema of.  Raises RollstepError with everything that is wrong.
+    ``jobs`` is how many processes may do it, 0 for one for each processor; ``note`` is told of each object that there
+    is no schema of.  Raises RollstepError with everything that is wrong.
     """
     groups: dict[tuple[str, tuple[Path, ...]], dict[str, str]] = {}
     for home, texts in rendered:
@@ -48,7 +51,7 @@ def check_files(rendered: Sequence[tuple[Home, Mapping[str, str]]], note: Callab
         files.update((f"{home.shown}/{name}", text) for name, text in texts.items())
     findings: list[Finding] = []
     for (version, own), files in sorted(groups.items()):
-        validation = validate(files, version, own=own)
+        validation = validate(files, version, own=own, jobs=jobs)
         findings += validation.findings
         for skipped in validation.skipped:
             note(f"note: {skipped.text()}")
@@ -63,24 +66,26 @@ def validate(
     own: Sequence[Path] = (),
     kubeconform: str | None = None,
     cache: Path | None = None,
+    jobs: int = 0,
 ) -> Validation:
     """Judge the manifests in ``files`` (text by name) by the strict schemas of ``kubernetes_version`` (``1.34``).
 
     ``kubeconform`` is the program to ask: by default the one that :func:`find_kubeconform` finds, and where there is
     none, or it is ``built-in``, jsonschema reads the same schemas and comes to the same verdicts.
     ``own`` are files and folders with the user's schemas of custom resources, ``cache`` is where schemas are kept, by
-    default the user's cache folder.  An object of a kind that nobody has a schema of is skipped, not refused; what
-    SOPS adds to a document is no part of the object.  Nothing
-    is fetched.  Raises RollstepError where there are no schemas of the version, or where kubeconform does not run.
+    default the user's cache folder; ``jobs`` is as in :func:`check_files`.  An object of a kind that nobody has a
+    schema of is skipped, not refused; what SOPS adds to a document is no part of the object.  Nothing is fetched.
+    Raises RollstepError where there are no schemas of the version, or where kubeconform does not run.
     """
     with stage(f"validating {len(files):,} manifests"):
         schemas = schema_folder(kubernetes_version, cache, own)
-        return _judge(
-            {name: without_signature(text) for name, text in files.items()}, schemas, kubernetes_version, kubeconform
-        )
+        texts = {name: without_signature(text) for name, text in files.items()}
+        return _judge(texts, schemas, kubernetes_version, kubeconform, jobs)
 
 
-def _judge(files: Mapping[str, str], schemas: Path, kubernetes_version: str, kubeconform: str | None) -> Validation:
+def _judge(
+    files: Mapping[str, str], schemas: Path, kubernetes_version: str, kubeconform: str | None, jobs: int
+) -> Validation:
     binary = None if kubeconform == "built-in" else find_kubeconform(kubeconform)
     if binary is None:
         from renderer.kubeconform.builtin import check
@@ -89,7 +94,7 @@ def _judge(files: Mapping[str, str], schemas: Path, kubernetes_version: str, kub
         verdicts = [document.verdict for document in documents]
         findings = [finding for document in documents for finding in document.findings]
     else:
-        verdicts = _looked_through(run_kubeconform(binary, files, schemas), files, schemas)
+        verdicts = _looked_through(run_kubeconform(binary, files, schemas, jobs), files, schemas)
         findings = _explain(verdicts, files, schemas)
     skipped = [_skipped(verdict, kubernetes_version) for verdict in _without_schema(verdicts)]
     return Validation(tuple(findings), tuple(skipped), binary or "built-in")

@@ -72,7 +72,7 @@ def render_apps(workspace: Workspace, refs: Iterable[AppRef], request: RenderReq
     if request.validate:
         from renderer.validate import check_files
 
-        check_files([(result.home, result.files) for result in stale], notes.append)
+        check_files([(result.home, result.files) for result in stale], notes.append, request.jobs)
     planned, root = Planned(), f"{workspace.root}/"
     for result in stale:
         result.changes.stage(planned)

@@ -69,8 +69,10 @@ def find_kubeconform(configured: str | None = None) -> str | None:
     return None
 
 
-def run_kubeconform(binary: str, files: Mapping[str, str], schemas: Path) -> list[Verdict]:
+def run_kubeconform(binary: str, files: Mapping[str, str], schemas: Path, jobs: int = 0) -> list[Verdict]:
     """Return what ``kubeconform -strict`` says of each document of ``files`` (text by name), by file.
+
+    At most ``jobs`` processes do it, as many as there are processors where that is 0.
 
     ``schemas`` is a folder that :func:`renderer.kubeconform.schemas.schema_folder` has made; nothing else is read, and
     nothing fetched.  Raises RollstepError where kubeconform does not run or does not judge all.
@@ -79,7 +81,7 @@ def run_kubeconform(binary: str, files: Mapping[str, str], schemas: Path) -> lis
         return []
     # A file for each text would take longer than the look at it, so each process gets one file with many, and a worker
     # alone keeps their order.  (A pipe would need no file, but v0.7.0 overwrites what its workers still read.)
-    workers = min(os.cpu_count() or 1, 1 + len(files) // WORTH_A_PROCESS)
+    workers = min(jobs or os.cpu_count() or 1, 1 + len(files) // WORTH_A_PROCESS)
     parts = [Part.of({name: files[name] for name in [*files][first::workers]}) for first in range(workers)]
     command = [binary, "-strict", "-verbose", "-output", "json", "-ignore-missing-schemas", "-n", "1"]
     command += ["-schema-location", LOCATION]
