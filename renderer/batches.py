@@ -49,8 +49,20 @@ def in_batches(
 
     Raises RollstepError with the findings of all apps; after the first one nothing is yielded any more.
     """
+    yield from _gathered(_batches(work, workspace, request, refs, doing))
+
+
+def in_parts(work: Callable[[Sequence[AppRef]], R], refs: Sequence[AppRef], jobs: int, doing: str) -> Iterator[R]:
+    """Yield what ``work`` makes of parts of ``refs``, in their order, by ``jobs`` processes; ``doing`` is for people.
+
+    Raises RollstepError with the findings of all parts; after the first one nothing is yielded any more.
+    """
+    yield from _gathered(_elsewhere(work, refs, _size(len(refs), jobs), "", jobs, doing))
+
+
+def _gathered(batches: Iterable[Batch[R]]) -> Iterator[R]:
     findings: dict[Finding, None] = {}
-    for batch in _batches(work, workspace, request, refs, doing):
+    for batch in batches:
         if batch.is_usage:
             raise UsageError(batch.findings)
         findings.update(dict.fromkeys(batch.findings))
@@ -67,21 +79,32 @@ def _batches(
     if request.executor or jobs > 1:
         alone = replace(request, directory=os.path.abspath(request.directory), jobs=1, executor="")
         size = AT_ONCE_ELSEWHERE if request.executor else _size(len(refs), jobs)
-        parts = [tuple(refs[start : start + size]) for start in range(0, len(refs), size)]
-        with progress.stage(f"{doing} ({len(refs):,} apps)"):
-            yield from mapped(partial(_elsewhere, work, alone), parts, request.executor, jobs)
+        yield from _elsewhere(partial(_opened, work, alone), refs, size, request.executor, jobs, doing)
         return
     queue = iter(progress.over(refs, doing))
     for _ in range(0, len(refs), AT_ONCE):
         yield _tried(partial(work, workspace, islice(queue, AT_ONCE), request))
 
 
-def _elsewhere(work: Work[R], request: RenderRequest, refs: Sequence[AppRef]) -> Batch[R]:
-    """Do the work in another process, which has the same repository at the same place.
+def _elsewhere(
+    work: Callable[[Sequence[AppRef]], R], refs: Sequence[AppRef], size: int, executor: str, jobs: int, doing: str
+) -> Iterator[Batch[R]]:
+    """Yield what other processes make of ``size`` apps each.
 
-    It is told which apps there are: to look for them in each batch would take a time that grows with the fleet.
+    They are told which apps there are: to look for them in each batch would take a time that grows with the fleet.
     """
-    return _tried(lambda: work(Workspace.open(request.directory), refs, request))
+    parts = [tuple(refs[start : start + size]) for start in range(0, len(refs), size)]
+    with progress.stage(f"{doing} ({len(refs):,} apps)"):
+        yield from mapped(partial(_tried_part, work), parts, executor, jobs)
+
+
+def _tried_part(work: Callable[[Sequence[AppRef]], R], refs: Sequence[AppRef]) -> Batch[R]:
+    return _tried(lambda: work(refs))
+
+
+def _opened(work: Work[R], request: RenderRequest, refs: Sequence[AppRef]) -> R:
+    """Do the work in another process, which has the same repository at the same place."""
+    return work(Workspace.open(request.directory), refs, request)
 
 
 def _tried(make: Callable[[], R]) -> Batch[R]:
@@ -93,7 +116,7 @@ def _tried(make: Callable[[], R]) -> Batch[R]:
 
 def _jobs_that_pay(workspace: Workspace, request: RenderRequest, refs: Sequence[AppRef]) -> int:
     """Return how many processes render ``refs`` soonest: one where what they come to is kept already."""
-    most = min(_cpus(), len(refs) // WORTH_A_PROCESS)
+    most = jobs_for(len(refs))
     if most < 2 or request.executor:
         return 1
     kept_renders = RenderCache.open(request.step) if request.keeps else None
@@ -102,6 +125,11 @@ def _jobs_that_pay(workspace: Workspace, request: RenderRequest, refs: Sequence[
     sample = refs[:: max(1, len(refs) // SAMPLE)]
     missing = sum(not kept_renders.has(workspace.home(ref)) for ref in sample)
     return max(1, min(most, len(refs) * missing // (len(sample) * WORTH_A_PROCESS)))
+
+
+def jobs_for(apps: int) -> int:
+    """Return how many processes do the work of so many apps soonest, where all of it has to be done."""
+    return max(1, min(_cpus(), apps // WORTH_A_PROCESS))
 
 
 def _size(apps: int, jobs: int) -> int:

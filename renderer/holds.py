@@ -2,79 +2,96 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from renderer.app_release import Release, open_release
 from renderer.describe import FROZEN, UNAPPROVED, lag_text
 from renderer.discover import AppRef
 from renderer.errors import Finding, RollstepError
-from renderer.freeze import holding
+from renderer.freeze import Freeze, holding
 from renderer.lag import NOWHERE, Lag, lagging, progress_of
-from renderer.outcome import Outcome
+from renderer.outcome import Prepared, Request
 from renderer.release import Move, Wait
 from renderer.state import STATUS_FILE, reached
 from renderer.transitions import goes_forward
+from renderer.workspace import Workspace
 
 if TYPE_CHECKING:
-    from renderer.operate import Session
+    from renderer.git import Repository
 
 
-def held(session: Session, outcome: Outcome, name: str) -> Outcome:
-    """Return ``outcome``, or that the app waits: for the end of a freeze, for another environment, or for approvals.
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Under what a verb is done: at which time, under which freezes, and what was asked for.
+
+    ``repository`` opens the repository, which most apps need not.
+    """
+
+    workspace: Workspace
+    request: Request
+    now: datetime
+    freezes: Sequence[Freeze]
+    repository: Callable[[], Repository]
+
+
+def held(conditions: Conditions, prepared: Prepared, name: str) -> Prepared:
+    """Return ``prepared``, or that the app waits: for the end of a freeze, for another environment, or for approvals.
 
     Other verbs than ``advance`` are refused; a scheduled ``advance`` goes on with those apps that are free.
     Raises RollstepError for those, and where the environment to stay behind has no such app.
     """
-    release, move = outcome.release, outcome.move
-    if move is None or session.request.break_glass is not None or not goes_forward(move.before, move.after):
-        return outcome
-    for reason, findings in _holds(session, release, move):
+    release, move = prepared.release, prepared.move
+    if move is None or conditions.request.break_glass is not None or not goes_forward(move.before, move.after):
+        return prepared
+    for reason, findings in _holds(conditions, release, move):
         if findings and name != "advance":
             raise RollstepError(findings)
         if findings:
-            return Outcome(release, None, reason=reason)
-    return outcome
+            return Prepared(release, None, reason=reason)
+    return prepared
 
 
-def _holds(session: Session, release: Release, move: Move) -> Iterator[tuple[Wait, Sequence[Finding]]]:
+def _holds(conditions: Conditions, release: Release, move: Move) -> Iterator[tuple[Wait, Sequence[Finding]]]:
     """Yield every kind of hold with what it has against a move; what costs most is last."""
-    freeze = holding(session.freezes, release.app.ref.environment, session.now)
+    freeze = holding(conditions.freezes, release.app.ref.environment, conditions.now)
     if freeze is not None:
         yield Wait(FROZEN, freeze.until), [freeze.finding(release.title)]
-    for lag in _lags(session, release):
-        reason = _behind(session, lag, release, move)
+    for lag in _lags(conditions, release):
+        reason = _behind(conditions, lag, release, move)
         if reason is not None:
             text = f"{release.title} stays {lag_text(reason)}"
             yield reason, [Finding(release.place, 0, 0, "lag", text, "wait, or go on with --break-glass REASON")]
-    yield Wait(UNAPPROVED, None), _unapproved(session, release)
+    yield Wait(UNAPPROVED, None), _unapproved(conditions, release)
 
 
-def _lags(session: Session, release: Release) -> list[Lag]:
+def _lags(conditions: Conditions, release: Release) -> list[Lag]:
     body = release.app.settings.lag
-    return [*([Lag.from_body(body)] if body else []), *map(Lag.parse, session.request.lag)]
+    return [*([Lag.from_body(body)] if body else []), *map(Lag.parse, conditions.request.lag)]
 
 
-def _behind(session: Session, lag: Lag, release: Release, move: Move) -> Wait | None:
+def _behind(conditions: Conditions, lag: Lag, release: Release, move: Move) -> Wait | None:
     """Return what the release waits for in the environment that it stays behind; None where it may go on."""
     ref = release.app.ref
     if lag.behind == ref.environment:
         return None
-    folder = session.workspace.root / session.workspace.settings.environments_path / lag.behind / ref.name
+    folder = conditions.workspace.root / conditions.workspace.settings.environments_path / lag.behind / ref.name
     leading = AppRef(lag.behind, ref.name, folder)
     if not leading.folder.is_dir():
         message = f"{release.title} is to stay behind {lag.behind}, which has no app {ref.name}"
         raise RollstepError([Finding(release.place, 0, 0, "lag", message, "name an environment that has the app")])
-    leader = open_release(session.workspace, leading, session.now)
+    leader = open_release(conditions.workspace, leading, conditions.now)
     leads = NOWHERE if leader.state is None else progress_of(leader.world, *reached(leader.state))
-    return lagging(lag, leads, progress_of(move.after), session.now)
+    return lagging(lag, leads, progress_of(move.after), conditions.now)
 
 
-def _unapproved(session: Session, release: Release) -> Sequence[Finding]:
+def _unapproved(conditions: Conditions, release: Release) -> Sequence[Finding]:
     """Return which approvals are missing of the step that stands: the next one is made on top of it."""
     if not release.app.settings.approvals:
         return ()
     from renderer.verify import missing_approvals
 
     ref = release.app.ref
-    return missing_approvals(session.repository, ref.environment, ref.name, release.folder / STATUS_FILE)
+    return missing_approvals(conditions.repository(), ref.environment, ref.name, release.folder / STATUS_FILE)

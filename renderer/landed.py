@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
@@ -24,10 +24,11 @@ class Landings:
     The branch is walked once for all of them, newest commit first, and no further than what is asked for.
     """
 
-    def __init__(self, repository: Repository, folders: Sequence[Path]) -> None:
-        """Take the folders of all apps that are going to be asked for."""
+    def __init__(self, repository: Callable[[], Repository], folders: Sequence[Path]) -> None:
+        """Take what opens the repository, and the folders of all apps that are going to be asked for."""
         self._repository = repository
-        self._walk = repository.landings([folder / STATUS_FILE for folder in folders])
+        self._folders = folders
+        self._walk: Generator[tuple[datetime | None, tuple[str, ...]]] | None = None
         self._found: dict[str, datetime | None] = {}
 
     def of(self, folder: Path) -> datetime | None:
@@ -35,7 +36,10 @@ class Landings:
 
         None where another commit brought it, or none has it.
         """
-        path = self._repository.relative(folder / STATUS_FILE)
+        repository = self._repository()
+        path = repository.relative(folder / STATUS_FILE)
+        if self._walk is None:
+            self._walk = repository.landings([folder / STATUS_FILE for folder in self._folders])
         while path not in self._found:
             landing = next(self._walk, None)
             if landing is None:
@@ -47,7 +51,8 @@ class Landings:
 
     def close(self) -> None:
         """Let git go."""
-        self._walk.close()
+        if self._walk is not None:
+            self._walk.close()
 
 
 def still_paused(landings: Landings, release: Release) -> Wait | None:
@@ -80,7 +85,7 @@ def pauses_of(releases: Sequence[Release]) -> list[Wait | None]:
     except RollstepError:
         # Where a release stands can be told without git, too.
         return [None] * len(releases)
-    with closing(Landings(repository, [release.folder for release in paused])) as landings:
+    with closing(Landings(lambda: repository, [release.folder for release in paused])) as landings:
         return [still_paused(landings, release) for release in releases]
 
 

@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from renderer import progress
-from renderer.app_release import open_release, render_release
+from renderer.app_release import open_release
 from renderer.commit import CommitResult
-from renderer.describe import wait_text
 from renderer.discover import AppRef
 from renderer.environment_branches import RenderedCommit, check_branches, environment_branches, update_branches
 from renderer.errors import RollstepError, UsageError, each
 from renderer.freeze_file import load_freezes
-from renderer.holds import held
-from renderer.landed import Landings, still_paused
+from renderer.holds import Conditions
 from renderer.layouts import one_line
 from renderer.model import World, format_time
 from renderer.open_to_write import open_to_write
-from renderer.outcome import Outcome, Request, Verb
-from renderer.publication import Publication, outcome_of, uncommitted_sources
+from renderer.outcome import Outcome, Part, Request, Verb
+from renderer.prepare import Command, prepare_apps, prepare_elsewhere
+from renderer.publication import Publication, uncommitted_sources
 from renderer.push import Pusher, push_on_top, tell_of
 from renderer.race import TRIES, Start, moved_meanwhile, refusal
-from renderer.release import Move, advance, is_new_release, steps_of, wait
-from renderer.rendered_app import plan_changes
+from renderer.release import Move, advance, steps_of
 from renderer.settings import TO_PULL_REQUEST
 from renderer.workspace import Workspace, current_time
 
-__all__ = ["Outcome", "Request", "Session"]
+__all__ = ["Request", "Session"]
 
 
 if TYPE_CHECKING:
     from renderer.pull_request_steps import Result
-
-R = TypeVar("R")
 
 
 @dataclass
@@ -46,7 +43,7 @@ class Run:
     """What one run of a verb has made."""
 
     outcomes: list[Outcome]
-    commits: list[tuple[Sequence[Outcome], CommitResult | None]] = field(default_factory=list)
+    commits: list[tuple[Sequence[Part], CommitResult | None]] = field(default_factory=list)
     rendered: list[RenderedCommit] = field(default_factory=list)
     results: Sequence[Result] = ()
 
@@ -66,7 +63,6 @@ class Session:
             raise UsageError("--break-glass needs a reason")
         self.workspace, self.repository = open_to_write(request.directory, dry_run=request.dry_run)
         self._read()
-        self.landings = Landings(self.repository, ())
         self.pusher = Pusher(self.repository, self.workspace.settings.forge) if request.push else None
         self.late: list[AppRef] = []
         """Apps that somebody else has moved since this repository was last brought up to the remote."""
@@ -93,19 +89,26 @@ class Session:
         self.late = moved_meanwhile(self.repository, start.head, theirs, self.refs, folder)
 
     def run(
-        self, verb: Verb, name: str, refs: Sequence[AppRef], *, together: bool = False, options: str = ""
+        self,
+        verb: Verb,
+        name: str,
+        refs: Sequence[AppRef],
+        *,
+        together: bool = False,
+        options: str = "",
+        is_alone: bool = True,
     ) -> list[Outcome]:
         """Do ``verb`` for ``refs``, a commit for each app or one for all; nothing is written unless all are valid.
 
-        ``name`` and ``options`` are the command as the commit's trailers tell it, so that it can be done again.
+        ``name``, ``options`` and ``is_alone`` are those of a :class:`renderer.prepare.Command`.
         ``advance`` commits as well what else has changed in the manifests of an app whose release does not move.
         What is to be pushed is done again on what others have pushed first; an app that they have moved is left to
         them, which verbs other than ``advance`` refuse.
         """
-        attempts = iter(range(TRIES))
+        command, attempts = Command(verb, name, options, is_alone), iter(range(TRIES))
         while True:
             start = Start.of(self.repository, [entry.branch for entry in self.branches])
-            run = self._run_once(verb, name, self._still(refs, name), together, options)
+            run = self._run_once(command, self._still(refs, name), together)
             try:
                 theirs = self._push(start, attempts)
             except RollstepError:
@@ -137,27 +140,22 @@ class Session:
             click.echo(f"{ref.name} ({ref.environment}): somebody else has moved it meanwhile", err=True)
         return [ref for ref in refs if ref in self.refs and ref not in late]
 
-    def _run_once(self, verb: Verb, name: str, refs: Sequence[AppRef], together: bool, options: str) -> Run:
-        """Do ``verb`` for ``refs`` in this repository alone."""
+    def _run_once(self, command: Command, refs: Sequence[AppRef], together: bool) -> Run:
+        """Do ``command`` for ``refs`` in this repository alone."""
         reviewed = [ref for ref in refs if self.is_reviewed(ref)]
         run = Run([])
         if reviewed:
             from renderer.propose import propose_verb
 
-            run.results = propose_verb(self, reviewed, verb, name, options)
+            run.results = propose_verb(self, reviewed, command)
             refs = [ref for ref in refs if ref not in reviewed]
-        # HEAD may have moved since the last time.
-        with closing(Landings(self.repository, [ref.folder for ref in refs])) as self.landings:
-            outcomes = each(
-                progress.over(refs, "rendering app"),
-                lambda ref: named(ref, lambda: self.prepare(ref, verb, name, options, self.now)),
-            )
-        moved = [outcome for outcome in outcomes if outcome.move is not None]
+        outcomes = self.prepare(command, refs)
+        moved = [outcome.part for outcome in outcomes if outcome.part is not None]
         if self.request.validate:
             from renderer.validate import check_files
 
-            check_files([(o.release.home, o.rendered.files) for o in moved if o.rendered is not None], note)
-        groups = [moved] if together and moved else [[outcome] for outcome in moved]
+            check_files([(part.home, part.changes.files) for part in moved], note)
+        groups = [moved] if together and moved else [[part] for part in moved]
         dirty = uncommitted_sources(self.repository, moved)
         publications = each(groups, lambda group: Publication.of(self.repository, group, self.request, dirty))
         if len(publications) > 1:
@@ -165,10 +163,11 @@ class Session:
         check_branches(self.repository, self.branches, self.workspace.settings.forge.remote)
         try:
             publishing = progress.over(publications, "making commit")
-            run.commits += ((publication.outcomes, publication.publish()) for publication in publishing)
+            run.commits += ((publication.parts, publication.publish()) for publication in publishing)
         except RollstepError:
             # A hook may refuse the second commit: the first one stands, and is told.
-            run.outcomes = [outcome for group, _ in run.commits for outcome in group]
+            done = {id(part) for group, _ in run.commits for part in group}
+            run.outcomes = [outcome for outcome in outcomes if id(outcome.part) in done]
             run.report(self.request)
             raise
         run.outcomes = outcomes
@@ -229,36 +228,34 @@ class Session:
         while outcomes := self.run(verb, "advance", [ref], options=f"--to {to_step}"):
             (outcome,) = outcomes
             begun = True
-            if outcome.move is None or self.request.dry_run:
-                return (outcome.world.status.current_step_index or 0) >= to_step
+            if outcome.part is None or self.request.dry_run:
+                return (outcome.current_step_index or 0) >= to_step
         return False
 
     def is_reviewed(self, ref: AppRef) -> bool:
         """Tell whether the commits of an app go by pull request."""
         return self.workspace.settings.for_app(ref.environment, ref.name).commit.to == TO_PULL_REQUEST
 
-    def prepare(self, ref: AppRef, verb: Verb, name: str, options: str, now: datetime) -> Outcome:
-        """Return what ``verb`` comes to for one app at ``now``, rendered; nothing is written."""
-        return held(self, self._prepare(ref, verb, name, options, now), name)
+    @property
+    def conditions(self) -> Conditions:
+        """Under what this run does its verb."""
+        return Conditions(self.workspace, self.request, self.now, self.freezes, lambda: self.repository)
 
-    def _prepare(self, ref: AppRef, verb: Verb, name: str, options: str, now: datetime) -> Outcome:
-        release = open_release(self.workspace, ref, now)
-        reason = None
-        move = verb(release.world)
-        goes_on = name == "advance" and not (move and is_new_release(move.before, move.after))
-        paused = still_paused(self.landings, release) if goes_on else None
-        if paused is not None:
-            return Outcome(release, None, reason=paused)
-        if move is None:
-            reason = wait(release.world)
-            if name != "advance" or release.state is None:
-                return Outcome(release, None, reason=reason)
-            move = Move(release.world, release.world, ())
-        rendered = render_release(release, move.after, keep_time=reason is not None)
-        changes = plan_changes(release.home, rendered.files)
-        if reason is not None and not changes:
-            return Outcome(release, None, reason=reason)
-        return outcome_of(release, move, rendered, changes, f"{name} {options}".rstrip(), name, reason)
+    def prepare(self, command: Command, refs: Sequence[AppRef]) -> list[Outcome]:
+        """Return what ``command`` comes to for each app, rendered; nothing is written.
+
+        Where they are many, other processes do it.  Raises RollstepError with the findings of all of them.
+        """
+        if len(refs) < 2 or not command.is_alone:
+            return prepare_apps(command, self.conditions, refs)
+        from renderer.batches import in_parts, jobs_for
+
+        jobs = jobs_for(len(refs))
+        if jobs < 2:
+            return prepare_apps(command, self.conditions, refs)
+        request = replace(self.request, directory=os.path.abspath(self.request.directory))
+        work = partial(prepare_elsewhere, command, request, self.now, self.freezes)
+        return list(chain(*in_parts(work, refs, jobs, "rendering app")))
 
 
 def note(text: str) -> None:
@@ -266,22 +263,9 @@ def note(text: str) -> None:
     click.echo(text, err=True)
 
 
-def named(ref: AppRef, make: Callable[[], R]) -> R:
-    """Return what ``make`` makes; findings that have no file get the app's name."""
-    try:
-        return make()
-    except UsageError:
-        raise
-    except RollstepError as error:
-        place = f"{ref.environment}/{ref.name}"
-        raise RollstepError(
-            finding if finding.file else replace(finding, file=place) for finding in error.findings
-        ) from error
-
-
 def report(
     outcomes: Sequence[Outcome],
-    commits: Sequence[tuple[Sequence[Outcome], CommitResult | None]],
+    commits: Sequence[tuple[Sequence[Part], CommitResult | None]],
     request: Request,
     rendered: Sequence[RenderedCommit] = (),
     results: Sequence[Result] = (),
@@ -290,11 +274,11 @@ def report(
 
     ``rendered`` are the commits on branches of environments, ``results`` the pull requests.
     """
-    made = {id(outcome): result for group, result in commits for outcome in group}
+    made = {id(part): result for group, result in commits for part in group}
     if request.output == "json":
         import json
 
-        entries = [_entry(outcome, made.get(id(outcome)), request, rendered) for outcome in outcomes]
+        entries = [_entry(outcome, made.get(id(outcome.part)), request, rendered) for outcome in outcomes]
         entries += (result.to_dict() for result in results)
         click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
         return
@@ -302,10 +286,9 @@ def report(
         click.echo(result_of_review.text())
     told: set[str] = set()
     for outcome in outcomes:
-        result = made.get(id(outcome))
+        result = made.get(id(outcome.part))
         if result is None:
-            reason = outcome.reason or wait(outcome.world)
-            click.echo(f"{outcome.release.title}: {wait_text(reason, outcome.world)}", err=True)
+            click.echo(f"{outcome.home.title}: {outcome.waits}", err=True)
         elif result.subject not in told:
             told.add(result.subject)
             click.echo(result.text())
@@ -316,15 +299,15 @@ def report(
 def _entry(
     outcome: Outcome, result: CommitResult | None, request: Request, rendered: Sequence[RenderedCommit]
 ) -> dict[str, Any]:
-    world, ref = outcome.world, outcome.release.app.ref
+    ref = outcome.home.ref
     entry: dict[str, Any] = {
         "app": ref.name,
         "environment": ref.environment,
         "moved": result is not None,
-        "phase": world.status.phase,
-        "currentStepIndex": world.status.current_step_index,
-        "steps": len(steps_of(world)),
-        "revision": world.rollout.revision,
+        "phase": outcome.phase,
+        "currentStepIndex": outcome.current_step_index,
+        "steps": outcome.steps,
+        "revision": outcome.revision,
         "dryRun": request.dry_run,
         "commit": None,
         "subject": None,

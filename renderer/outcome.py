@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from renderer.app_release import Release, Rendered
 from renderer.changes import StepChange
+from renderer.discover import Home
 from renderer.model import World
 from renderer.release import Move, Wait
 from renderer.write import Changes
@@ -35,8 +37,45 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """An app's part in a commit.
+
+    ``made_from`` are the absolute paths of all files and folders that the app is made from, ``edited`` its sources with
+    their new text (None: they go), ``changes`` what becomes of its folder, ``status_text`` its new status, and
+    ``change`` what the message tells.
+    """
+
+    home: Home
+    made_from: tuple[str, ...]
+    edited: Mapping[Path, str | None]
+    changes: Changes
+    status_text: str
+    change: StepChange
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a verb came to for one app: a move and what is rendered of it, or the reason why there is none."""
+    """What a verb came to for one app: its part in a commit, or the reason why it has none, and where it stands then.
+
+    This is what is handed from one process to another, so it has no world and no manifests.
+    """
+
+    home: Home
+    part: Part | None
+    reason: Wait | None
+    """Why the release does not move; other manifests of the app may have changed all the same."""
+    waits: str
+    """The same in words, also where the release moves."""
+    phase: str
+    revision: int
+    current_step_index: int | None
+    steps: int
+    is_between_phases: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An app's release, moved by a verb and rendered, or the reason why it is not moved."""
 
     release: Release
     move: Move | None

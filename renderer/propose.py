@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -13,8 +14,9 @@ import click
 from renderer.app_release import Rendered, open_release, render_release
 from renderer.discover import AppRef
 from renderer.holds import held
-from renderer.outcome import Outcome, Verb
-from renderer.publication import outcome_of
+from renderer.landed import Landings
+from renderer.outcome import Prepared
+from renderer.prepare import Command, prepare, prepared_of
 from renderer.pull_request_steps import Candidate, Result, app_prefix, step_branch
 from renderer.pull_requests import PullRequests, close_left
 from renderer.release import proposals
@@ -33,18 +35,20 @@ def propose_steps(session: Session, refs: Sequence[AppRef], *, stack: bool) -> l
     return _propose(session, [_next_steps(session, ref, stack) for ref in refs])
 
 
-def propose_verb(session: Session, refs: Sequence[AppRef], verb: Verb, name: str, options: str) -> list[Result]:
-    """Open or update the pull request of what ``verb`` does; for a step's verb that is the next step's.
+def propose_verb(session: Session, refs: Sequence[AppRef], command: Command) -> list[Result]:
+    """Open or update the pull request of what ``command`` does; for a step's verb that is the next step's.
 
     An abort's closes those of the steps that are not to come any more.
     """
-    if name in STEP_VERBS and not options:
+    name = command.name
+    if name in STEP_VERBS and not command.options:
         return propose_steps(session, refs, stack=False)
 
     def candidate(ref: AppRef) -> Candidate:
-        def steps(now: datetime) -> Sequence[Outcome]:
-            outcome = session.prepare(ref, verb, name, options, now)
-            return [outcome] if outcome.move is not None else []
+        def steps(now: datetime) -> Sequence[Prepared]:
+            with closing(Landings(session.conditions.repository, [ref.folder])) as landings:
+                prepared = prepare(command, session.conditions, landings, ref, now)
+            return [prepared] if prepared.move is not None else []
 
         return Candidate(ref, steps, (lambda: set()) if name == "abort" else None, name.replace(" ", "-"))
 
@@ -77,9 +81,9 @@ def _propose(session: Session, candidates: Sequence[Candidate]) -> list[Result]:
     from renderer.operate import note
     from renderer.validate import check_files
 
-    def check(outcomes: Sequence[Outcome]) -> None:
+    def check(steps: Sequence[Prepared]) -> None:
         if session.request.validate:
-            rendered = [(o.release.home, o.rendered.files) for o in outcomes if o.rendered is not None]
+            rendered = [(step.release.home, step.rendered.files) for step in steps if step.rendered is not None]
             # Two steps have files of the same names, so each is a run of its own.
             for pair in rendered:
                 check_files([pair], note)
@@ -94,8 +98,8 @@ def _propose(session: Session, candidates: Sequence[Candidate]) -> list[Result]:
 
 
 def _next_steps(session: Session, ref: AppRef, stack: bool) -> Candidate:
-    def steps(now: datetime) -> Sequence[Outcome]:
-        return list(islice(_outcomes(session, ref, now), None if stack else 1))
+    def steps(now: datetime) -> Sequence[Prepared]:
+        return list(islice(_coming(session, ref, now), None if stack else 1))
 
     def names() -> set[str]:
         release = open_release(session.workspace, ref, session.now)
@@ -108,7 +112,7 @@ def _next_steps(session: Session, ref: AppRef, stack: bool) -> Candidate:
     return Candidate(ref, steps, names)
 
 
-def _outcomes(session: Session, ref: AppRef, now: datetime) -> Iterator[Outcome]:
+def _coming(session: Session, ref: AppRef, now: datetime) -> Iterator[Prepared]:
     """Yield the steps to come of an app, each compared with the one before it; none while something holds it."""
     from dataclasses import replace
 
@@ -119,8 +123,8 @@ def _outcomes(session: Session, ref: AppRef, now: datetime) -> Iterator[Outcome]
         changes = plan_changes(release.home, rendered.files)
         if before is not None:
             changes = changes_between(release.output, before.files, rendered.files)
-        outcome = held(session, outcome_of(release, move, rendered, changes, verb, verb), "advance")
-        if outcome.move is None:
+        step = held(session.conditions, prepared_of(release, move, rendered, changes, verb), "advance")
+        if step.move is None:
             return
-        yield outcome
+        yield step
         release, before = replace(release, state=rendered.state), rendered

@@ -11,13 +11,13 @@ from typing import Any
 from renderer.discover import AppRef
 from renderer.forges import Proposal, PullRequest
 from renderer.model import World
-from renderer.outcome import Outcome
+from renderer.outcome import Prepared
 from renderer.release import steps_of
 
 PREFIX = "rollstep"
 """What the names of all our branches start with."""
 
-Steps = Callable[[datetime], Sequence[Outcome]]
+Steps = Callable[[datetime], Sequence[Prepared]]
 """Returns the steps of one app, each on top of the other, as they are at a time; none where there is nothing to do."""
 
 
@@ -39,7 +39,7 @@ class Candidate:
 class Step:
     """A commit on a branch of its own, and the pull request that it is to have."""
 
-    outcome: Outcome
+    prepared: Prepared
     proposal: Proposal
     sha: str
     parent: str
@@ -114,10 +114,10 @@ def is_step(head: str) -> bool:
 
 
 def result_of(
-    outcome: Outcome, proposal: Proposal, action: str, sha: str, current: PullRequest | None = None
+    prepared: Prepared, proposal: Proposal, action: str, sha: str, current: PullRequest | None = None
 ) -> Result:
-    """Return what became of the pull request of ``outcome``."""
-    made = _result(outcome.release.app.ref, proposal, action)
+    """Return what became of the pull request of ``prepared``."""
+    made = _result(prepared.release.app.ref, proposal, action)
     return replace(made, commit=sha, number=current.number if current else None, url=current.url if current else "")
 
 

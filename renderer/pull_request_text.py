@@ -10,7 +10,7 @@ from renderer.errors import Finding, RollstepError
 from renderer.layouts import check_user_templates, fill, one_line
 from renderer.message import cleaned
 from renderer.model import World
-from renderer.outcome import Outcome
+from renderer.outcome import Prepared
 from renderer.plan import peak_pods, plan_markdown, plan_world
 from renderer.tree import describe, tree_text
 from renderer.write import diff
@@ -21,28 +21,28 @@ MAX_DIFF = 20_000
 """Characters of a diff: the smallest of the forges' limits of a body is Bitbucket's 32,768."""
 
 
-def title_of(outcome: Outcome) -> str:
-    """Return the title of the pull request that has ``outcome``; raise RollstepError where a template fails."""
-    assert outcome.change is not None
-    templates = _templates(outcome)
-    title = one_line(fill(TITLE, templates, {"change": cleaned(outcome.change)}))
+def title_of(prepared: Prepared) -> str:
+    """Return the title of the pull request that has ``prepared``; raise RollstepError where a template fails."""
+    assert prepared.change is not None
+    templates = _templates(prepared)
+    title = one_line(fill(TITLE, templates, {"change": cleaned(prepared.change)}))
     if not title:
         raise RollstepError([Finding(TITLE, 0, 0, "", "makes an empty title")])
     return title if len(title) <= _MAX_TITLE else title[: _MAX_TITLE - 1] + "…"
 
 
-def body_of(outcome: Outcome, start: World, stack: Sequence[str], position: int) -> str:
+def body_of(prepared: Prepared, start: World, stack: Sequence[str], position: int) -> str:
     """Return the body: what the step does, what it costs, the plan from ``start`` on, the tree after it, the diff.
 
     ``stack`` has the titles of all pull requests that go on top of each other, ``position`` counts from 1.
     """
-    move, changes, release = outcome.move, outcome.changes, outcome.release
-    assert outcome.change is not None and move is not None and changes is not None
+    move, changes, release = prepared.move, prepared.changes, prepared.release
+    assert prepared.change is not None and move is not None and changes is not None
     folder = f"{release.place}/{release.app.settings.output}"
     shown = _shortened(diff(changes, folder))
     tree = tree_text(describe(move.after), move.after.now, release.app.ref.environment)
     variables = {
-        "change": cleaned(outcome.change),
+        "change": cleaned(prepared.change),
         "stack": [one_line(title) for title in stack],
         "position": position,
         "pods": {
@@ -55,12 +55,12 @@ def body_of(outcome: Outcome, start: World, stack: Sequence[str], position: int)
         "diff": shown,
         "fence": _fence(shown + tree),
     }
-    text = fill(BODY, _templates(outcome), variables)
+    text = fill(BODY, _templates(prepared), variables)
     return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 
-def _templates(outcome: Outcome) -> Path | None:
-    templates = outcome.release.app.settings.templates
+def _templates(prepared: Prepared) -> Path | None:
+    templates = prepared.release.app.settings.templates
     check_user_templates(templates)
     return templates
 

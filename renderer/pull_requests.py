@@ -21,7 +21,8 @@ from renderer.forges.site import find_site, git_environment
 from renderer.git import Repository, literal
 from renderer.git_objects import REGULAR, TreeFile, is_ancestor, store_blob, store_commit, store_tree, tip, tree_files
 from renderer.outcome import Request
-from renderer.publication import Publication, made_from, uncommitted_sources
+from renderer.prepare import made_from, part_of
+from renderer.publication import Publication, uncommitted_sources, within
 from renderer.pull_request_steps import (
     PREFIX,
     Candidate,
@@ -68,7 +69,7 @@ class PullRequests:
     def propose(self, candidates: Sequence[Candidate], now: datetime, check: Callable[..., None]) -> list[Result]:
         """Open or update a pull request for each step of ``candidates``, and close those that have been overtaken.
 
-        ``check`` gets the outcomes before anything leaves this machine, and raises RollstepError where one is wrong.
+        ``check`` gets the steps before anything leaves this machine, and raises RollstepError where one is wrong.
         """
         if not self.request.dry_run:
             _ = self.forge
@@ -76,9 +77,9 @@ class PullRequests:
             self._check_base()
         made = each(candidates, lambda candidate: self._steps(candidate, now))
         steps = [step for group in made for step in group]
-        check([step.outcome for step in steps])
+        check([step.prepared for step in steps])
         if self.request.dry_run:
-            return [result_of(step.outcome, step.proposal, "planned", step.sha) for step in steps]
+            return [result_of(step.prepared, step.proposal, "planned", step.sha) for step in steps]
         self._push(steps)
         found = self.forge.find(f"{PREFIX}/")
         results = [self._propose(step, found) for step in steps]
@@ -127,7 +128,7 @@ class PullRequests:
             return steps
         shown = self.repository.run("show", "-s", "--no-show-signature", "--format=%ct %P", old).stdout.decode().split()
         time, parents = datetime.fromtimestamp(int(shown[0]), UTC), shown[1:]
-        if len(parents) != 1 or not self._same_sources(steps[0].outcome.release, parents[0], here):
+        if len(parents) != 1 or not self._same_sources(steps[0].prepared.release, parents[0], here):
             return steps
         again = self._build(candidate, time, parents[0])
         return again if again and again[0].sha == old else steps
@@ -136,35 +137,36 @@ class PullRequests:
         """Tell whether ``older`` is in the history of ``newer`` and has what the app is made from as it has it."""
         if not is_ancestor(self.repository, older, newer):
             return False
-        paths = [literal(self.repository.relative(path)) for path in made_from(self.repository, release)]
+        paths = [literal(self.repository.relative(path)) for path in within(self.repository, made_from(release))]
         return self.repository.run("diff", "--quiet", older, newer, "--", *paths, check=False).status == 0
 
     def _build(self, candidate: Candidate, now: datetime, parent: str) -> list[Step]:
-        outcomes = list(candidate.steps(now))
+        coming = list(candidate.steps(now))
         base = self.base
-        titles = [title_of(outcome) for outcome in outcomes]
+        titles = [title_of(prepared) for prepared in coming]
         steps: list[Step] = []
         heads: list[str] = []
         before: dict[str, bytes | None] = {}
-        for position, outcome in enumerate(outcomes, 1):
-            start = outcomes[0].release.world
+        for position, prepared in enumerate(coming, 1):
+            start = coming[0].release.world
             current = [step_branch(candidate.ref, start, ())] if start.status.stable_rs else []
-            world = outcome.world
+            world = prepared.world
             head = app_prefix(candidate.ref) + candidate.slug if candidate.slug else ""
             head = head or step_branch(candidate.ref, world, [*current, *heads])
-            dirty = uncommitted_sources(self.repository, [outcome])
-            publication = Publication.of(self.repository, [outcome], replace(self.request, now=now), dirty)
+            part = part_of(prepared)
+            dirty = uncommitted_sources(self.repository, [part])
+            publication = Publication.of(self.repository, [part], replace(self.request, now=now), dirty)
             contents = dict.fromkeys(before) | dict(publication.transaction.contents)
             sha = "" if self.request.dry_run else self._commit(publication, contents, parent, now)
             proposal = Proposal(
                 head,
                 base,
                 titles[position - 1],
-                body_of(outcome, start, titles, position),
-                outcome.release.app.settings.pull_request.labels,
-                outcome.release.app.settings.pull_request.reviewers,
+                body_of(prepared, start, titles, position),
+                prepared.release.app.settings.pull_request.labels,
+                prepared.release.app.settings.pull_request.reviewers,
             )
-            steps.append(Step(outcome, proposal, sha, parent))
+            steps.append(Step(prepared, proposal, sha, parent))
             heads.append(head)
             base, parent, before = head, sha, contents
         return steps
@@ -177,7 +179,7 @@ class PullRequests:
         written = [path for path, content in contents.items() if content is not None]
         publication.transaction.check()
         environment = check_commit(self.repository, written, author=author, committer=committer, when=now).environment
-        folder = publication.outcomes[0].release.place
+        folder = publication.parts[0].home.place
         modes = {path: file.mode for path, file in tree_files(self.repository, parent, folder).items()}
         there = self.repository.files(parent, folder)
         files: dict[str, TreeFile | None] = {}
@@ -212,7 +214,7 @@ class PullRequests:
             )
             self.forge.update(current, proposal)
             action = "unchanged" if same else "updated"
-        return result_of(step.outcome, proposal, action, step.sha, current)
+        return result_of(step.prepared, proposal, action, step.sha, current)
 
     def _close_overtaken(
         self, candidates: Sequence[Candidate], steps: Sequence[Step], found: Sequence[PullRequest]

@@ -1,9 +1,13 @@
-"""The verbs as moves: an action of :mod:`renderer.engine.actions` and what the controller makes of it (pure)."""
+"""The verbs as moves: an action of :mod:`renderer.engine.actions` and what the controller makes of it (pure).
+
+None of them is a closure, so that another process can be told to do it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from renderer.committed import moved
 from renderer.engine import actions
@@ -17,15 +21,15 @@ Action = Callable[[World], World]
 
 def acting(action: Action) -> Callable[[World], Move | None]:
     """Return the verb that does ``action`` and holds the step that the release is at then."""
+    return partial(_act, action)
 
-    def verb(world: World) -> Move | None:
-        if is_half_shifted(world):
-            message = "the last commit is one half of a shift of traffic"
-            raise RollstepError(message, hint="make the other half with `rollstep advance` first")
-        move = replace(react(_acted(action, world), since=world), before=world)
-        return move if moved(world, move.after) else None
 
-    return verb
+def _act(action: Action, world: World) -> Move | None:
+    if is_half_shifted(world):
+        message = "the last commit is one half of a shift of traffic"
+        raise RollstepError(message, hint="make the other half with `rollstep advance` first")
+    move = replace(react(_acted(action, world), since=world), before=world)
+    return move if moved(world, move.after) else None
 
 
 def _acted(action: Action, world: World) -> World:
@@ -44,11 +48,11 @@ def _acted(action: Action, world: World) -> World:
 
 def promoting(action: Action) -> Callable[[World], Move | None]:
     """Return the verb that does ``action`` and goes on to the end of the next step."""
+    return partial(_promote, action)
 
-    def verb(world: World) -> Move | None:
-        return go_on(world, _acted(action, world))
 
-    return verb
+def _promote(action: Action, world: World) -> Move | None:
+    return go_on(world, _acted(action, world))
 
 
 def scaling(replicas: int) -> Action:
@@ -57,24 +61,24 @@ def scaling(replicas: int) -> Action:
     Refused where an autoscaler owns the number of pods: it would take no notice.  Down to 0 and up from there goes, as
     that is how autoscaling is switched off and on in a cluster.
     """
+    return partial(_scale, replicas)
 
-    def action(world: World) -> World:
-        if world.autoscaler is not None and replicas and world.rollout.replicas:
-            name = world.autoscaler["metadata"]["name"]
-            message = f"the HorizontalPodAutoscaler {name} owns the number of pods"
-            hint = "change its minReplicas and maxReplicas, commit that, and run `rollstep advance`; --replicas 0 goes"
-            raise RollstepError(message, hint=hint)
-        return actions.scale(world, replicas)
 
-    return action
+def _scale(replicas: int, world: World) -> World:
+    if world.autoscaler is not None and replicas and world.rollout.replicas:
+        name = world.autoscaler["metadata"]["name"]
+        message = f"the HorizontalPodAutoscaler {name} owns the number of pods"
+        hint = "change its minReplicas and maxReplicas, commit that, and run `rollstep advance`; --replicas 0 goes"
+        raise RollstepError(message, hint=hint)
+    return actions.scale(world, replicas)
 
 
 def setting_images(images: Mapping[str, str]) -> Action:
     """Return the action that sets the image of each named container."""
+    return partial(_set_images, images)
 
-    def action(world: World) -> World:
-        for container, image in images.items():
-            world = actions.set_image(world, container, image)
-        return world
 
-    return action
+def _set_images(images: Mapping[str, str], world: World) -> World:
+    for container, image in images.items():
+        world = actions.set_image(world, container, image)
+    return world

@@ -20,7 +20,7 @@ from renderer.engine import actions
 from renderer.errors import Finding, RollstepError, UsageError
 from renderer.liveness import Liveness, of_application, of_cluster, of_kustomization
 from renderer.operate import Session
-from renderer.release import advance, is_between_phases
+from renderer.release import advance
 from renderer.rendered_folder import read_rendered
 from renderer.state import STATUS_FILE
 from renderer.verbs import acting
@@ -84,8 +84,8 @@ def advance_when_live(session: Session, ref: AppRef, waiting: Waiting, to_step: 
         if not outcomes:
             return False
         (outcome,) = outcomes
-        index = outcome.world.status.current_step_index or 0
-        if outcome.move is None or not (is_between_phases(outcome.world) or (to_step or 0) > index):
+        index = outcome.current_step_index or 0
+        if outcome.part is None or not (outcome.is_between_phases or (to_step or 0) > index):
             return _wait(session, ref, waiting) and (to_step is None or index >= to_step)
     return False
 

@@ -91,6 +91,7 @@ SHELL = {
     "order_check",
     "outcome",
     "plan_release",
+    "prepare",
     "progress",
     "propose",
     "publication",

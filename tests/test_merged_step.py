@@ -119,7 +119,7 @@ def test_the_branch_is_walked_once_for_all_apps(tmp_path: Path, monkeypatch: pyt
         trace = root / "trace"
         trace.mkdir()
         monkeypatch.setenv("GIT_TRACE2_EVENT", str(trace))
-        with closing(Landings(Repository.open(root), [folders[number] for number in asked])) as landings:
+        with closing(Landings(lambda: Repository.open(root), [folders[number] for number in asked])) as landings:
             days = {number: landed.day if (landed := landings.of(folders[number])) else None for number in expected}
         monkeypatch.delenv("GIT_TRACE2_EVENT")
         assert days == expected
@@ -129,5 +129,5 @@ def test_the_branch_is_walked_once_for_all_apps(tmp_path: Path, monkeypatch: pyt
 
 def test_where_nothing_is_committed_nothing_has_landed(tmp_path: Path) -> None:
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
-    with closing(Landings(Repository.open(tmp_path), [tmp_path / "a"])) as landings:
+    with closing(Landings(lambda: Repository.open(tmp_path), [tmp_path / "a"])) as landings:
         assert landings.of(tmp_path / "a") is None

@@ -50,6 +50,6 @@ def command(
     namespace, _, name = (gateway or "").rpartition("/")
     told: list[str] = []
     verb = beginning(Gateway(name, namespace, listener), allow_differences=allow_differences, told=told)
-    session.run(verb, "migrate", session.refs)
+    session.run(verb, "migrate", session.refs, is_alone=False)
     for line in dict.fromkeys(told):
         click.echo(f"note: {line}", err=True)

@@ -1,0 +1,185 @@
+"""What a verb comes to for an app: load, resolve, move, render; nothing is written (shell)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar
+
+from renderer import progress
+from renderer.app_release import Release, Rendered, open_release, render_release
+from renderer.changes import ObjectChange
+from renderer.describe import step_change, wait_text
+from renderer.discover import AppRef
+from renderer.errors import RollstepError, UsageError, each
+from renderer.freeze import Freeze
+from renderer.holds import Conditions, held
+from renderer.landed import Landings, still_paused
+from renderer.manifest import Manifest, ObjectKey
+from renderer.outcome import Outcome, Part, Prepared, Request, Verb
+from renderer.release import Move, Wait, is_between_phases, is_new_release, steps_of, wait
+from renderer.rendered_app import plan_changes
+from renderer.settings import SETTINGS_FILE
+from renderer.source_edit import edited_sources
+from renderer.workspace import Workspace
+from renderer.write import Changes
+from renderer.yaml_io import load_documents
+
+if TYPE_CHECKING:
+    from renderer.git import Repository
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A verb with the name and the options by which a commit's trailers tell it, so that it can be done again.
+
+    ``is_alone`` is a verb that tells nothing but its move, so that any process can do it.
+    """
+
+    verb: Verb
+    name: str
+    options: str = ""
+    is_alone: bool = True
+
+
+def prepare_elsewhere(
+    command: Command, request: Request, now: datetime, freezes: Sequence[Freeze], refs: Sequence[AppRef]
+) -> list[Outcome]:
+    """Do :func:`prepare_apps` in another process, which has the same repository at the same place."""
+    workspace = Workspace.open(request.directory)
+
+    @cache
+    def repository() -> Repository:
+        from renderer.git import Repository
+
+        return Repository.open(workspace.root)
+
+    return prepare_apps(command, Conditions(workspace, request, now, freezes, repository), refs)
+
+
+def prepare_apps(command: Command, conditions: Conditions, refs: Sequence[AppRef]) -> list[Outcome]:
+    """Return what ``command`` comes to for each of ``refs``; raise RollstepError with the findings of all of them."""
+    with closing(Landings(conditions.repository, [ref.folder for ref in refs])) as landings:
+        return each(
+            progress.over(refs, "rendering app"),
+            lambda ref: named(ref, lambda: outcome_of(prepare(command, conditions, landings, ref, conditions.now))),
+        )
+
+
+def prepare(command: Command, conditions: Conditions, landings: Landings, ref: AppRef, now: datetime) -> Prepared:
+    """Return what ``command`` comes to for one app at ``now``, rendered; nothing is written."""
+    return held(conditions, _prepare(command, conditions.workspace, landings, ref, now), command.name)
+
+
+def _prepare(command: Command, workspace: Workspace, landings: Landings, ref: AppRef, now: datetime) -> Prepared:
+    release = open_release(workspace, ref, now)
+    reason, is_advance = None, command.name == "advance"
+    move = command.verb(release.world)
+    goes_on = is_advance and not (move and is_new_release(move.before, move.after))
+    paused = still_paused(landings, release) if goes_on else None
+    if paused is not None:
+        return Prepared(release, None, reason=paused)
+    if move is None:
+        reason = wait(release.world)
+        if not is_advance or release.state is None:
+            return Prepared(release, None, reason=reason)
+        move = Move(release.world, release.world, ())
+    rendered = render_release(release, move.after, keep_time=reason is not None)
+    changes = plan_changes(release.home, rendered.files)
+    if reason is not None and not changes:
+        return Prepared(release, None, reason=reason)
+    return prepared_of(release, move, rendered, changes, command.name, command.options, reason)
+
+
+def prepared_of(
+    release: Release, move: Move, rendered: Rendered, changes: Changes, name: str, options: str = "",
+    reason: Wait | None = None,
+) -> Prepared:  # fmt: skip
+    """Return a release that a verb has moved, with what its commit says; the verb is told as in :class:`Command`."""
+    ref = release.app.ref
+    change = step_change(move, ref.name, ref.environment, name)
+    objects = (*change.objects, *other_changes(changes, change.objects))
+    change = replace(change, verb=f"{name} {options}".rstrip(), objects=objects)
+    return Prepared(release, move, rendered, changes, change, reason)
+
+
+def outcome_of(prepared: Prepared) -> Outcome:
+    """Return what is committed and told of an app; raise RollstepError where one of its sources cannot be edited."""
+    release, world = prepared.release, prepared.world
+    return Outcome(
+        home=release.home,
+        part=None if prepared.move is None else part_of(prepared),
+        reason=prepared.reason,
+        waits=wait_text(prepared.reason or wait(world), world),
+        phase=world.status.phase,
+        revision=world.rollout.revision,
+        current_step_index=world.status.current_step_index,
+        steps=len(steps_of(world)),
+        is_between_phases=is_between_phases(world),
+    )
+
+
+def part_of(prepared: Prepared) -> Part:
+    """Return a moved release's part in a commit; raise RollstepError where one of its sources cannot be edited."""
+    release, made, move = prepared.release, prepared.rendered, prepared.move
+    assert made is not None and move is not None and prepared.changes is not None and prepared.change is not None
+    edited = edited_sources(release, move)
+    return Part(release.home, made_from(release), edited, prepared.changes, made.status_text, prepared.change)
+
+
+def made_from(release: Release) -> tuple[str, ...]:
+    """Return the absolute paths of the files and folders that an app is made from, sorted."""
+    settings = release.app.settings
+    templates = [] if settings.templates is None else [settings.templates]
+    # What a command reads it alone knows: without a setting, that may be anything in the repository.
+    reads = [release.root / path for path in settings.source.reads] if settings.source.argv is not None else []
+    paths = [release.folder, release.root / SETTINGS_FILE, *release.app.files, *templates, *reads]
+    return tuple(sorted({os.path.abspath(path) for path in paths}))
+
+
+def other_changes(changes: Changes, told: Collection[ObjectChange]) -> tuple[ObjectChange, ...]:
+    """Return what ``changes`` do to objects that are no ReplicaSets and not among those that are ``told`` already."""
+    texts = {
+        "created": changes.created,
+        "changed": {name: new for name, (_, new) in changes.updated.items()},
+        "removed": changes.deleted,
+    }
+    known = {(change.kind, change.name) for change in told}
+    found = {
+        (key.kind, key.name): word
+        for word, files in texts.items()
+        for name in files.keys() - {"kustomization.yaml"}
+        for key in _keys(files[name], name)
+        if key.kind != "ReplicaSet"
+    }
+    return tuple(ObjectChange(*key, found[key]) for key in sorted(found.keys() - known))
+
+
+def _keys(text: str, name: str) -> Iterator[ObjectKey]:
+    try:
+        documents = load_documents(text, name)
+    except RollstepError:
+        # An old file that somebody has damaged: it is written anew.
+        return
+    for document in documents:
+        if isinstance(document.value, dict):
+            yield Manifest(document.value).key
+
+
+def named(ref: AppRef, make: Callable[[], R]) -> R:
+    """Return what ``make`` makes; findings that have no file get the app's name."""
+    try:
+        return make()
+    except UsageError:
+        raise
+    except RollstepError as error:
+        place = f"{ref.environment}/{ref.name}"
+        raise RollstepError(
+            finding if finding.file else replace(finding, file=place) for finding in error.findings
+        ) from error
