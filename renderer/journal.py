@@ -249,6 +249,16 @@ def store(path: Path | str, content: bytes, mode: int | None = None) -> None:
         os.close(descriptor)
 
 
+def keep(path: str, copy: str, mode: int) -> None:
+    """Keep the file ``path`` as ``copy`` as well: a new file is renamed over it, which leaves this one as it is."""
+    try:
+        os.link(path, copy)
+    except OSError:
+        # Not every file system has links, and not every file may be linked.
+        with open(path, "rb", buffering=0) as file:
+            store(copy, file.read(), mode)
+
+
 def make_durable(folder: Path, names: Sequence[str]) -> None:
     """Wait until the disk has the files and folders of these names below ``folder``, all on its file system.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from renderer.errors import Finding, RollstepError
-from renderer.journal import JOURNAL, Entry, Journal, acquire, digest, pending, reporting, store
+from renderer.journal import JOURNAL, Entry, Journal, acquire, digest, keep, pending, reporting, store
 from renderer.spool import Kept, Spool
 
 
@@ -201,9 +201,9 @@ class Transaction:
     def _stage(self, journal: Journal, number: int, entry: Entry) -> None:
         mode = None
         if entry.old is not None:
-            with open(journal.target(entry), "rb", buffering=0) as file:
-                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-                store(journal.old_file(number), file.read(), mode)
+            target = journal.target(entry)
+            mode = stat.S_IMODE(os.stat(target).st_mode)
+            keep(target, journal.old_file(number), mode)
         kept = self._planned[entry.path]
         if kept is not None:
             store(journal.new_file(number), self._kept.read(kept), mode)

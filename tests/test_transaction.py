@@ -20,7 +20,7 @@ from renderer.transaction import Transaction
 
 BEFORE = {"app/status.yaml": "step: 1\n", "app/rendered/a.yaml": "old a\n", "app/rendered/gone.yaml": "gone\n"}
 AFTER = {"app/status.yaml": "step: 2\n", "app/rendered/a.yaml": "new a\n", "app/rendered/sub/b.yaml": "new b\n"}
-SYSTEM_CALLS = ("mkdir", "open", "write", "fchmod", "fsync", "replace", "unlink", "rmdir", "listdir")
+SYSTEM_CALLS = ("mkdir", "open", "write", "fchmod", "fsync", "link", "replace", "unlink", "rmdir", "listdir")
 
 KILL_SWEEP = """
 import json, os, shutil, signal, sys
@@ -116,6 +116,28 @@ def test_modes_are_kept_and_new_files_follow_the_umask(tmp_path: Path) -> None:
         os.umask(old)
     assert stat.S_IMODE((tmp_path / "app/status.yaml").stat().st_mode) == 0o640
     assert stat.S_IMODE((tmp_path / "app/rendered/sub/b.yaml").stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_old_files_are_kept_whether_or_not_the_file_system_has_links(
+    links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    root = fill(tmp_path / "repo")
+    (root / "app/status.yaml").chmod(0o640)
+    before = (root / "app/status.yaml").stat().st_ino
+    transaction = change(root)
+    transaction.prepare()
+    transaction.apply()
+    assert content(root) == AFTER
+    transaction.rollback()
+    assert content(root) == BEFORE
+    assert ((root / "app/status.yaml").stat().st_ino == before) is links
+    assert stat.S_IMODE((root / "app/status.yaml").stat().st_mode) == 0o640
 
 
 def test_a_file_that_somebody_else_removes_meanwhile_is_gone_as_planned(tmp_path: Path) -> None:
