@@ -60,7 +60,7 @@ class Publication:
         """Raise RollstepError with what stands against the commit; write nothing."""
         self.transaction.check()
         author, committer = self.identities
-        written = [path for path, content in self.transaction.contents.items() if content is not None]
+        written = [path for path, is_there in self.transaction.paths.items() if is_there]
         check_commit(
             self.repository,
             written,

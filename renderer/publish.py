@@ -42,22 +42,21 @@ def publish(
     """
     if transaction.root != repository.root:
         raise ValueError(f"the transaction is for {transaction.root}, the repository is {repository.root}")
-    contents = transaction.contents
-    entries = transaction.check()
-    written = [path for path, content in contents.items() if content is not None]
+    paths = tuple(transaction.paths)
+    written = [path for path, is_there in transaction.paths.items() if is_there]
     ready = check_commit(
         repository, written, author=author, committer=committer, when=when, allow_detached=allow_detached
     )
     if dry_run:
-        paths = tuple(sorted({entry.path for entry in entries} | set(repository.changed(tuple(contents)))))
-        return CommitResult("", message.split("\n", 1)[0], paths) if paths else None
-    transaction.memo = {"head": ready.head, "paths": list(contents)}
-    transaction.prepare()
+        changed = tuple(sorted({entry.path for entry in transaction.check()} | set(repository.changed(paths))))
+        return CommitResult("", message.split("\n", 1)[0], changed) if changed else None
+    transaction.memo = {"head": ready.head, "paths": list(paths)}
+    entries = transaction.prepare()
     transaction.apply()
     try:
         if check is not None:
             check()
-        result = commit_checked(repository, tuple(contents), message, ready)
+        result = commit_checked(repository, paths, message, ready)
     except BaseException:
         # An interrupt can come when git has moved the branch already: then the files belong to that commit.
         if _is_committed(repository, Journal(transaction.root, entries, memo=transaction.memo)):

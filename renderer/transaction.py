@@ -57,6 +57,11 @@ class Transaction:
         """
         return {path: kept and self._kept.read(kept) for path, kept in sorted(self._planned.items())}
 
+    @property
+    def paths(self) -> Mapping[str, bool]:
+        """Whether a file is to be there, by planned path below the root, sorted."""
+        return {path: kept is not None for path, kept in sorted(self._planned.items())}
+
     def check(self) -> tuple[Entry, ...]:
         """Return what would change, in the order planned, and touch nothing.
 
@@ -100,8 +105,8 @@ class Transaction:
             raise
         return entries
 
-    def prepare(self) -> None:
-        """Write the journal; no planned file changes yet.
+    def prepare(self) -> tuple[Entry, ...]:
+        """Write the journal and return what it is about to change; no planned file changes yet.
 
         Raises RollstepError where a path is refused, the disk is full, another process changes files, or an interrupted
         run has left its journal (see :func:`renderer.journal.recover`).
@@ -125,6 +130,7 @@ class Transaction:
                 self._discard()
             self._release()
             raise
+        return entries
 
     def apply(self) -> None:
         """Rename the new files into place; on any error the old ones are put back before it is raised."""
