@@ -154,7 +154,7 @@ class Session:
         if self.request.validate:
             from renderer.validate import check_files
 
-            check_files([(part.home, part.changes.files) for part in moved], note)
+            check_files([(part.home, part.changes.files) for part in moved], note, self.request.jobs)
         groups = [moved] if together and moved else [[part] for part in moved]
         dirty = uncommitted_sources(self.repository, moved)
         publications = each(groups, lambda group: Publication.of(self.repository, group, self.request, dirty))
@@ -250,7 +250,7 @@ class Session:
             return prepare_apps(command, self.conditions, refs)
         from renderer.batches import in_parts, jobs_for
 
-        jobs = jobs_for(len(refs))
+        jobs = self.request.jobs or jobs_for(len(refs))
         if jobs < 2:
             return prepare_apps(command, self.conditions, refs)
         request = replace(self.request, directory=os.path.abspath(self.request.directory))

@@ -34,6 +34,7 @@ class Request:
     break_glass: str | None = None
     push: bool = False
     lag: tuple[str, ...] = ()
+    jobs: int = 0
 
 
 @dataclass(frozen=True, slots=True)

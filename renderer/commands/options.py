@@ -54,6 +54,13 @@ validate = click.option(
     "--validate/--no-validate", default=True, show_default=True, help="Check what is rendered with kubeconform."
 )
 
+jobs = click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    callback=lambda _, __, value: value or 0,
+    metavar="N",
+    help="Work in N processes (default: as many as pay).",
+)
 push = click.option("--push", is_flag=True, help="Push what was committed, on top of what others pushed first.")
 
 allow_exec = click.option(
@@ -78,6 +85,7 @@ def committing(function: Function) -> Function:
         click.option("--allow-detached", is_flag=True, help="Commit on a detached HEAD, too."),
         click.option("--break-glass", metavar="REASON", help="Go forward although a freeze or an approval is missing."),
         allow_exec,
+        jobs,
         validate,
         dry_run,
         output,

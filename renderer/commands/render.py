@@ -45,9 +45,7 @@ def read_shard(ctx: click.Context, param: click.Parameter, value: str | None) ->
     "-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True, help="Form on stdout."
 )
 @click.option("--shard", callback=read_shard, metavar="K/N", help="Only the apps of the Kth of N shards.")
-@click.option(
-    "--jobs", type=click.IntRange(min=1), metavar="N", help="Render in N processes (default: as many as pay)."
-)
+@options.jobs
 @click.option("--executor", metavar="dask://HOST:PORT", default="", help="Let the workers of a Dask scheduler render.")
 @click.option("--no-cache", is_flag=True, help="Render everything anew, and keep nothing of it for the next run.")
 @options.validate
@@ -67,7 +65,7 @@ def command(
     allow: tuple[str, ...],
     output: str,
     shard: Shard | None,
-    jobs: int | None,
+    jobs: int,
     executor: str,
     no_cache: bool,
     validate: bool,
@@ -93,7 +91,7 @@ def command(
         raise click.UsageError("name either apps or files, not both")
     if not files and (stable or stable_ref or environment or allow):
         raise click.UsageError("--stable, --stable-ref, --env and --allow go with files of manifests")
-    is_parallel = (jobs or 1) > 1 or bool(executor)
+    is_parallel = jobs > 1 or bool(executor)
     if files and (shard or is_parallel):
         raise click.UsageError("--shard, --jobs and --executor go with apps")
     if files:
@@ -115,9 +113,7 @@ def command(
     from renderer.write import Mode
 
     mode = Mode.CHECK if check else Mode.DIFF if dry_run else Mode.WRITE
-    request = RenderRequest(
-        directory, targets, step, mode, validate, now, output, shard, jobs or 0, executor, not no_cache
-    )
+    request = RenderRequest(directory, targets, step, mode, validate, now, output, shard, jobs, executor, not no_cache)
     if mode is not Mode.WRITE:
         from renderer.write_release import compare_releases
 
