@@ -84,7 +84,7 @@ def commit(
 
 def commit_checked(repository: Repository, names: Sequence[str], message: str, ready: Ready) -> CommitResult | None:
     """Do what :func:`commit` does, of what :func:`check_commit` has found ``ready``; ``names`` are as git has them."""
-    changed = repository.changed(names)
+    changed = repository.changed(names, ready.head)
     if not changed:
         return None
     with _uninterrupted(), staged(repository, changed, ready.head) as made_from:

@@ -241,8 +241,10 @@ class Repository:
         A symbolic link is a file whose content is its target.  Empty for HEAD before the first commit.
         """
         sha = self.head.sha if ref == "HEAD" else self.resolve(ref)
-        if sha is None:
-            return {}
+        return self.blobs_of(sha, paths) if sha else {}
+
+    def blobs_of(self, sha: str, paths: Sequence[Path | str] = ()) -> dict[str, str]:
+        """Return what :meth:`blobs` does, of the commit with the full hash ``sha``."""
         wanted = [path for path in map(self.relative, paths) if path != "."]
         listing = self.run("ls-tree", "-r", "-z", "--full-tree", sha, "--", *wanted)
         rows = [row.split(None, 2)[1:] for row in _split(listing.stdout)]
@@ -317,12 +319,15 @@ class Repository:
         output = self.run(*args, *(literal(self.relative(path)) for path in paths))
         return tuple(sorted({entry[3:] for entry in _split(output.stdout)}))
 
-    def changed(self, paths: Sequence[str]) -> tuple[str, ...]:
-        """Return the files among ``paths`` whose content in the work tree is not that of HEAD, whatever is staged."""
+    def changed(self, paths: Sequence[str], head: str | None) -> tuple[str, ...]:
+        """Return the files among ``paths`` whose content in the work tree is not that of ``head``, whatever is staged.
+
+        ``head`` is the hash of a commit, None before the first one.
+        """
         existing = [path for path in paths if os.path.lexists(self.root / path)]
-        head = self.blobs("HEAD", paths if len(paths) <= MANY else ()) if paths else {}
+        there = self.blobs_of(head, paths if len(paths) <= MANY else ()) if paths and head else {}
         now = self.object_names({path: self.root / path for path in existing})
-        return tuple(path for path in paths if now.get(path) != head.get(path))
+        return tuple(path for path in paths if now.get(path) != there.get(path))
 
     def untracked(self, paths: Sequence[str]) -> tuple[str, ...]:
         """Return the files among ``paths`` that the index does not have."""

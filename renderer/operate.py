@@ -107,15 +107,16 @@ class Session:
         """
         command, attempts = Command(verb, name, options, is_alone), iter(range(TRIES))
         while True:
-            start = Start.of(self.repository, [entry.branch for entry in self.branches])
+            pushes = self.pusher is not None and not self.request.dry_run
+            start = Start.of(self.repository, [entry.branch for entry in self.branches]) if pushes else None
             run = self._run_once(command, self._still(refs, name), together)
             try:
-                theirs = self._push(start, attempts)
+                theirs = None if start is None else self._push(start, attempts)
             except RollstepError:
                 # The commits stand here: the next push brings them along.
                 run.report(self.request)
                 raise
-            if theirs is None:
+            if start is None or theirs is None:
                 run.report(self.request)
                 return run.outcomes
             self._begin_at(theirs, start)
@@ -126,8 +127,7 @@ class Session:
         In that case everything is taken back to it.  Raises RollstepError where that cannot be, where the push is
         refused, and where others were first at the last of the ``attempts``.
         """
-        if self.pusher is None or self.request.dry_run:
-            return None
+        assert self.pusher is not None
         branches = [entry.branch for entry in self.branches]
         return push_on_top(self.pusher, start, branches, attempts, keep=self.request.include_sources)
 

@@ -48,7 +48,9 @@ def publish(
         repository, written, author=author, committer=committer, when=when, allow_detached=allow_detached
     )
     if dry_run:
-        changed = tuple(sorted({entry.path for entry in transaction.check()} | set(repository.changed(paths))))
+        changed = tuple(
+            sorted({*(entry.path for entry in transaction.check()), *repository.changed(paths, ready.head)})
+        )
         return CommitResult("", message.split("\n", 1)[0], changed) if changed else None
     transaction.memo = {"head": ready.head, "paths": list(paths)}
     entries = transaction.prepare()

@@ -208,8 +208,8 @@ def test_changed_compares_the_work_tree_with_head_through_gits_filters(first: Re
     (first.root / "environments/prod/web/rendered/a.yaml").unlink()
     put(first.root, "new", "new\n")
     paths = [*first.ls("HEAD"), "new", "never"]
-    assert first.changed(paths) == ("environments/prod/web/rendered/a.yaml", "new")
-    assert first.changed([]) == ()
+    assert first.changed(paths, first.head.sha) == ("environments/prod/web/rendered/a.yaml", "new")
+    assert first.changed([], first.head.sha) == ()
 
 
 def test_ignored_and_untracked(first: Repository) -> None:

@@ -128,7 +128,7 @@ def test_a_process_that_ends_leaves_all_as_it_was(other: Checkout, tmp_path: Pat
     [
         advance,
         acting(actions.abort),
-        acting(partial(actions.undo, to_revision=None)),
+        acting(partial(actions.undo, to_revision=0)),
         acting(scaling(3)),
         acting(setting_images({"web": TWO})),
         promoting(actions.promote),

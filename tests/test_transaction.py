@@ -122,8 +122,8 @@ def test_modes_are_kept_and_new_files_follow_the_umask(tmp_path: Path) -> None:
 def test_old_files_are_kept_whether_or_not_the_file_system_has_links(
     links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*args: Any, **kwargs: Any) -> None:
-        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+    def refuse(source: str, _: str) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM), source)
 
     if not links:
         monkeypatch.setattr(os, "link", refuse)
