@@ -25,12 +25,10 @@ def main() -> "NoReturn":
     answer = remembered.recall_asked(*asked) if asked is not None else None
     if answer is not None:
         tell(answer)
-    import gc
-
     from renderer.cli import main as run
+    from renderer.collecting import collect_seldom
 
-    # What a run makes of manifests is many objects without cycles: looking for some took a fifth of its time.
-    gc.set_threshold(200_000)
+    collect_seldom()
     run()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from renderer.collecting import collect_seldom
 from renderer.errors import Finding, RollstepError, UsageError
 
 T = TypeVar("T")
@@ -40,7 +41,7 @@ def _by_processes(work: Callable[[T], R], items: Sequence[T], jobs: int) -> Iter
 
     try:
         # A new interpreter, and no copy of this one, whose threads and locks a copy would not have.
-        with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        with ProcessPoolExecutor(jobs, get_context("spawn"), collect_seldom) as pool:
             yield from pool.map(work, items)
     except BrokenProcessPool as error:
         raise _ended("it may have been killed for its memory: try fewer --jobs") from error

@@ -57,6 +57,11 @@ class Output(NamedTuple):
     stderr: str
 
 
+_KEEPS_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(1 << 30), "MALLOC_TOP_PAD_": str(1 << 24)}
+"""For glibc (mallopt(3)): it gives back what git takes to deflate an object, and asks for it again for the next one,
+which takes half of the time of a git that stores thousands."""
+
+
 @dataclass(frozen=True, slots=True)
 class Commit:
     """A commit: ``date`` is the committer's, in UTC; ``trailers`` are (key, value) in the message's order."""
@@ -158,7 +163,7 @@ class Repository:
                     with_exceptions=False,
                     stdout_as_string=False,
                     strip_newline_in_stdout=False,
-                    env={**self._own_environment(), **self._environment, **(env or {})},
+                    env={**_KEEPS_MEMORY, **self._own_environment(), **self._environment, **(env or {})},
                     preexec_fn=_survive_limits if writes else None,
                 )
             except (GitCommandNotFound, OSError) as error:

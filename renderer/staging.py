@@ -24,6 +24,10 @@ There is one of each at most, whatever is killed: only who holds the lock of the
 """
 
 
+WORTH_A_PACK = 1000
+"""Files whose contents git stores in one pack, and not each in a file of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Staged:
     """What a commit is made from: ``repository`` has for an index what HEAD has, with our files in place of its own."""
@@ -106,7 +110,10 @@ def _differences(repository: Repository, head: str | None) -> dict[str, str]:
 
 def _update(repository: Repository, paths: Sequence[str], *options: str) -> None:
     names = b"".join(os.fsencode(path) + b"\0" for path in paths)
-    repository.run("update-index", *options, "-z", "--stdin", stdin=names, writes=True)
+    # Of any size, then, contents go into one pack: thousands of files in git's folder would take longer to make than
+    # to store, and git would have to pack them soon.
+    pack = ("-c", "core.bigFileThreshold=1") if len(paths) > WORTH_A_PACK else ()
+    repository.run(*pack, "update-index", *options, "-z", "--stdin", stdin=names, writes=True)
 
 
 def _put(repository: Repository, entries: Mapping[str, str]) -> None:

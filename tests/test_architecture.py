@@ -60,6 +60,7 @@ SHELL = {
     "approve",
     "batches",
     "cli",
+    "collecting",
     "commands",
     "commit",
     "current_release",
