@@ -326,3 +326,37 @@ def test_the_reflog_tells_of_the_commit_as_gits_own_does(repository: Repository)
     put(repository.root, OURS, "new\n")
     assert commit(repository, [OURS], MESSAGE)
     assert git(repository.root, "reflog", "-1", "--format=%gs").strip() == "commit: web (prod): step 1/2"
+
+
+@pytest.mark.parametrize(("autocrlf", "packs"), [("false", "1"), ("input", "0")])
+def test_the_files_of_a_fleet_go_into_one_pack_as_git_add_would_have_them(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, autocrlf: str, packs: str
+) -> None:
+    """What git has to convert it stores by itself."""
+    monkeypatch.setattr("renderer.staging.WORTH_A_PACK", 10)
+    root = repository.root
+    git(root, "config", "core.autocrlf", autocrlf)
+    git(root, "config", "filter.upper.clean", "tr a-z A-Z")
+    put(root, ".gitattributes", "*.up filter=upper\n")
+    paths = [f"fleet/{number}.yaml" for number in range(20)]
+    for number, path in enumerate(paths):
+        put(root, path, f"number: {number}\r\n")
+    put(root, "fleet/script.sh", "plain\n")
+    (root / "fleet/script.sh").chmod(0o755)
+    put(root, "fleet/loud.up", "loud\n")
+    put(root, "fleet/empty", "")
+    paths += ["fleet/script.sh", "fleet/loud.up", "fleet/empty", OURS]
+    put(root, OURS, "new\n")
+    made = commit(repository, paths, MESSAGE)
+    assert made is not None
+    assert made.paths == tuple(sorted(paths))
+    ours = {line.split("\t")[1]: line.split("\t")[0] for line in git(root, "ls-tree", "-r", "HEAD").splitlines()}
+    git(root, "read-tree", "HEAD~1")
+    git(root, "add", "--", *paths)
+    added = {line.split("\t")[1]: line for line in git(root, "ls-files", "--stage").splitlines()}
+    for path in paths:
+        mode, _, sha = ours[path].split()
+        assert added[path].startswith(f"{mode} {sha} ")
+    assert git(root, "show", "HEAD:fleet/loud.up") == "LOUD\n"
+    assert git(root, "count-objects", "-v").split("packs: ")[1].startswith(packs)
+    assert git(root, "fsck", "--strict") == ""
