@@ -198,7 +198,7 @@ def test_reviews_come_from_a_file(team: Team, tmp_path: Path) -> None:
     assert "1 of 2 approvals: @alice" in team.run("verify", "HEAD~1..", "--reviews", str(file), code=1).stdout
     file.write_text(json.dumps({team.head: ["alice", "bob"]}), encoding="utf-8")
     team.run("verify", "HEAD~1..", "--reviews", str(file))
-    for text in ("[]", "{", '{"a": "b"}', '{"a": [1]}'):
+    for text in ("[]", "{", '{"a": "b"}', '{"a": [1]}', "[" * 5000, '{"a": [], "a": ["bob"]}', " " * 16_000_001):
         file.write_text(text, encoding="utf-8")
         assert "--reviews" in team.run("verify", "--reviews", str(file), code=2).stderr
 

@@ -89,9 +89,10 @@ def command(
 
 def _reviews(repository: Repository, file: str) -> Reviews:
     """Return the reviews that the forge knows, or that a file (``-``: standard input) lists; refuse what is none."""
-    import json
-
+    from renderer.errors import RollstepError
+    from renderer.json_io import load_json
     from renderer.verify.approved import ReviewList
+    from renderer.yaml_io import read_stream, read_text
 
     if file == "forge":
         from renderer.forges.reviews import ForgeReviews
@@ -101,8 +102,10 @@ def _reviews(repository: Repository, file: str) -> Reviews:
         return ForgeReviews(find_site(repository, load_settings(repository.root).forge))
 
     try:
-        listed = json.loads(sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        listed = load_json(read_stream(sys.stdin.buffer, "-") if file == "-" else read_text(Path(file)))
+    except RollstepError as error:
+        raise click.UsageError(f"--reviews {file}: {error.findings[0].message}") from error
+    except ValueError as error:
         raise click.UsageError(f"--reviews {file}: {error}") from error
     values = listed.values() if isinstance(listed, dict) else [None]
     if not all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in values):
