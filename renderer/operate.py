@@ -107,16 +107,16 @@ class Session:
         """
         command, attempts = Command(verb, name, options, is_alone), iter(range(TRIES))
         while True:
-            pushes = self.pusher is not None and not self.request.dry_run
-            start = Start.of(self.repository, [entry.branch for entry in self.branches]) if pushes else None
+            # Before anything is done, git says whether it takes this repository.
+            start = Start.of(self.repository, [entry.branch for entry in self.branches])
             run = self._run_once(command, self._still(refs, name), together)
             try:
-                theirs = None if start is None else self._push(start, attempts)
+                theirs = self._push(start, attempts)
             except RollstepError:
                 # The commits stand here: the next push brings them along.
                 run.report(self.request)
                 raise
-            if start is None or theirs is None:
+            if theirs is None:
                 run.report(self.request)
                 return run.outcomes
             self._begin_at(theirs, start)
@@ -127,7 +127,8 @@ class Session:
         In that case everything is taken back to it.  Raises RollstepError where that cannot be, where the push is
         refused, and where others were first at the last of the ``attempts``.
         """
-        assert self.pusher is not None
+        if self.pusher is None or self.request.dry_run:
+            return None
         branches = [entry.branch for entry in self.branches]
         return push_on_top(self.pusher, start, branches, attempts, keep=self.request.include_sources)
 
