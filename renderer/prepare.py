@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,7 +26,7 @@ from renderer.rendered_app import plan_changes
 from renderer.settings import SETTINGS_FILE
 from renderer.source_edit import edited_sources
 from renderer.workspace import Workspace
-from renderer.write import Changes
+from renderer.write import KUSTOMIZATION, Changes
 from renderer.yaml_io import load_documents
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def prepared_of(
     """Return a release that a verb has moved, with what its commit says; the verb is told as in :class:`Command`."""
     ref = release.app.ref
     change = step_change(move, ref.name, ref.environment, name)
-    objects = (*change.objects, *other_changes(changes, change.objects))
+    objects = (*change.objects, *other_changes(changes, rendered.keys, change.objects))
     change = replace(change, verb=f"{name} {options}".rstrip(), objects=objects)
     return Prepared(release, move, rendered, changes, change, reason)
 
@@ -143,22 +143,20 @@ def made_from(release: Release) -> tuple[str, ...]:
     return tuple(sorted({os.path.abspath(path) for path in paths}))
 
 
-def other_changes(changes: Changes, told: Collection[ObjectChange]) -> tuple[ObjectChange, ...]:
-    """Return what ``changes`` do to objects that are no ReplicaSets and not among those that are ``told`` already."""
-    texts = {
-        "created": changes.created,
-        "changed": {name: new for name, (_, new) in changes.updated.items()},
-        "removed": changes.deleted,
-    }
+def other_changes(
+    changes: Changes, keys: Mapping[str, ObjectKey], told: Collection[ObjectChange]
+) -> tuple[ObjectChange, ...]:
+    """Return what ``changes`` do to objects that are no ReplicaSets and not among those that are ``told`` already.
+
+    ``keys`` has the object that is in each file now.
+    """
+    found = {keys[name]: "created" for name in changes.created if name in keys}
+    found |= {keys[name]: "changed" for name in changes.updated if name in keys}
+    gone = ((name, text) for name, text in changes.deleted.items() if name != KUSTOMIZATION)
+    found |= {key: "removed" for name, text in gone for key in _keys(text, name)}
     known = {(change.kind, change.name) for change in told}
-    found = {
-        (key.kind, key.name): word
-        for word, files in texts.items()
-        for name in files.keys() - {"kustomization.yaml"}
-        for key in _keys(files[name], name)
-        if key.kind != "ReplicaSet"
-    }
-    return tuple(ObjectChange(*key, found[key]) for key in sorted(found.keys() - known))
+    others = {(key.kind, key.name): word for key, word in found.items() if key.kind != "ReplicaSet"}
+    return tuple(ObjectChange(*pair, others[pair]) for pair in sorted(others.keys() - known))
 
 
 def _keys(text: str, name: str) -> Iterator[ObjectKey]:
