@@ -7,7 +7,6 @@ writer has moved is left as it is now: a step that two wanted is done once.
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -71,4 +70,7 @@ def refusal(refs: Sequence[AppRef], verb: str) -> RollstepError:
 
 def pause(attempt: int) -> None:
     """Wait for a moment that gets longer with every attempt, and is another one for every writer."""
+    # Whoever is alone has no need of it.
+    import random
+
     time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.05 * 2 ** min(attempt, 10))))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Any
 
 from renderer.check.analyses import check_analyses
@@ -66,6 +65,9 @@ def check(
 def _check_unknown(report: Report, controller_version: str) -> None:
     """Report fields that the API server would drop, which ``kubectl apply`` refuses as well."""
     for path in unknown_fields(report.rollout.body, controller_version):
+        # A Rollout that is right has no need of it.
+        from difflib import get_close_matches
+
         known = _known_fields(path[:-1], controller_version)
         near = get_close_matches(str(path[-1]), known, n=1)
         report.add("RS104", path, "unknown field", f"did you mean {near[0]}?" if near else "take it out")

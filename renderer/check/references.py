@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 
 from renderer.check.report import Path, Report, part_of
 from renderer.engine.routers.gateway_config import GROUP, plugin_section, route_refs
@@ -52,6 +51,8 @@ class Objects:
 
     def nearest(self, kind: Kind, name: str) -> str:
         """Return the name of the kind that is most like ``name``; empty where none is."""
+        from difflib import get_close_matches
+
         names = self._by_kind.get(kind, {})
         near = get_close_matches(name, sorted(names), n=1) if len(names) <= MOST_NAMES else []
         return near[0] if near else ""
