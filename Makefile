@@ -28,7 +28,7 @@ demo: $(RUNTIME) $(KUBECONFORM) ## release a canary and a blue-green app through
 
 test: setup ## run all tests, and see that environments/ is what rollstep renders (ARGS="-k name" goes to pytest)
 	$(VENV)/bin/rollstep render --check
-	$(PYTEST) -q -n auto $(ARGS)
+	$(PYTEST) -q -n auto --dist loadfile $(ARGS)
 
 lint: $(DEVELOPMENT) ## run ruff (rules and format), mypy, and rollstep on environments/
 	$(VENV)/bin/ruff check --quiet .
