@@ -124,7 +124,9 @@ def save(folder: str, key: tuple[str, ...], groups: list[Group], answer: Answer 
         names = os.listdir(folder)
         if len(names) > MAX_ANSWERS:
             for name in names:
-                os.unlink(os.path.join(folder, name))
+                # Ours are eight digits, with a process' number while they are written.
+                if name[:8].strip("0123456789abcdef") == "" and name[8:9] in ("", "."):
+                    os.unlink(os.path.join(folder, name))
         with open(temporary, "wb") as file:
             file.write(crc32(content).to_bytes(4, "big") + content)
         os.replace(temporary, path)
@@ -161,7 +163,10 @@ def recall(folder: str, key: tuple[str, ...]) -> Answer | None:
 def cache_folder(root: str) -> str | None:
     """Return the folder for what is kept of the repository at ``root``: within its git folder, if it has one."""
     git = git_folder(root)
-    return None if git is None else f"{git}/rollstep/cache"
+    # A link could lead to anybody's files.
+    if git is None or os.path.islink(f"{git}/rollstep") or os.path.islink(f"{git}/rollstep/cache"):
+        return None
+    return f"{git}/rollstep/cache"
 
 
 def git_folder(root: str) -> str | None:

@@ -242,6 +242,34 @@ def test_a_cache_that_cannot_be_written_is_no_error(checkout: Checkout) -> None:
     assert recalled(checkout) is None
 
 
+@pytest.mark.parametrize("link", ["rollstep", "rollstep/cache"])
+def test_a_link_to_other_files_is_not_followed(checkout: Checkout, tmp_path: Path, link: str) -> None:
+    other = tmp_path / "other"
+    (other / "cache").mkdir(parents=True)
+    shutil.rmtree(checkout.root / ".git/rollstep", ignore_errors=True)
+    if "/" in link:
+        (checkout.root / ".git/rollstep").mkdir()
+    (checkout.root / ".git" / link).symlink_to(other)
+    time.sleep(SETTLED)
+    assert looked(checkout)[0] == 0
+    assert recalled(checkout) is None
+    assert [path.name for path in other.rglob("*")] == ["cache"]
+
+
+def test_old_answers_make_room_and_what_is_not_ours_stays(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    remember(checkout)
+    notes = [cache(checkout) / name for name in ("notes", "README.txt", "0a1b2c3d4")]
+    for path in notes:
+        path.write_text("mine")
+    (cache(checkout) / "0a1b2c3d").write_text("old")
+    (cache(checkout) / "0a1b2c3d.17").write_text("left by a process")
+    monkeypatch.setattr(remembered, "MAX_ANSWERS", 1)
+    remember(checkout, "staging/web")
+    left = sorted(cache(checkout).iterdir())
+    assert len(left) == len(notes) + 1
+    assert set(notes) < set(left)
+
+
 def test_another_version_looks_again(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
     remember(checkout)
     monkeypatch.setattr(remembered, "__version__", "99")

@@ -29,7 +29,9 @@ def is_timeless(world: World) -> bool:
 
     Of what has a time in the status and the manifests all has passed, then, and no pause counts from one of these.
     """
-    return next_wakeup(world) is None and pause_end(world) is None and not world.rollout.paused
+    if world.rollout.paused or any(rs.created > world.now for rs in world.replica_sets):
+        return False
+    return next_wakeup(world) is None and pause_end(world) is None
 
 
 def pause_end(world: World) -> datetime | None:
