@@ -12,8 +12,10 @@ from renderer.discover import Home
 from renderer.errors import Finding, RollstepError
 from renderer.kubeconform.binary import Verdict, find_kubeconform, run_kubeconform
 from renderer.kubeconform.schemas import schema_folder, schema_path
+from renderer.layouts import is_overridden
 from renderer.progress import stage
 from renderer.sealed import without_signature
+from renderer.write import KUSTOMIZATION
 
 NEVER_APPLIED = "kustomize.config.k8s.io/"
 """The API group of ``kustomization.yaml``, which tells a tool what to apply and is no object itself."""
@@ -48,7 +50,9 @@ def check_files(
     groups: dict[tuple[str, tuple[Path, ...]], dict[str, str]] = {}
     for home, texts in rendered:
         files = groups.setdefault((home.settings.kubernetes_version, home.settings.schemas), {})
-        files.update((f"{home.shown}/{name}", text) for name, text in texts.items())
+        # Rollstep's own kustomization is no object; what a user's template makes of it could be one.
+        is_own = not is_overridden(f"{KUSTOMIZATION}.j2", home.settings.templates)
+        files.update((f"{home.shown}/{n}", text) for n, text in texts.items() if not (is_own and n == KUSTOMIZATION))
     findings: list[Finding] = []
     for (version, own), files in sorted(groups.items()):
         validation = validate(files, version, own=own, jobs=jobs)

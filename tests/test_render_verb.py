@@ -7,7 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -302,3 +304,30 @@ def test_of_a_fleet_all_is_written_or_nothing(checkout: Checkout, monkeypatch: p
     checkout.run("render", "--now", NOON)
     assert all((folder / f"web-{number}/rendered/kustomization.yaml").is_file() for number in range(5))
     checkout.run("render", "--check")
+
+
+def test_a_kustomization_is_judged_where_it_could_be_an_object(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from renderer import validate as module
+
+    judged: list[str] = []
+    validate = module.validate
+
+    def noted(files: Mapping[str, str], *arguments: Any, **options: Any) -> module.Validation:
+        judged.extend(files)
+        return validate(files, *arguments, **options)
+
+    monkeypatch.setattr(module, "validate", noted)
+    checkout.run("render", "prod/web", "--no-cache", "--now", NOON)
+    assert [name for name in judged if name.endswith("kustomization.yaml")] == []
+    assert len(judged) == len(list((checkout.root / "environments/prod/web/rendered").glob("*.yaml"))) - 1
+    (checkout.root / "templates").mkdir()
+    (checkout.root / "templates/kustomization.yaml.j2").write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\nresources:\n{{ files | to_yaml }}"
+    )
+    before = checkout.snapshot()
+    refused = checkout.run("render", "prod/web", "--no-cache", "--now", NOON, code=1)
+    assert "kustomization.yaml" in refused.stderr
+    assert "resources: unknown field" in refused.stderr
+    assert checkout.snapshot() == before
