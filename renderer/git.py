@@ -57,6 +57,10 @@ class Output(NamedTuple):
     stderr: str
 
 
+_SURVIVING = ("sh", "-c", 'trap "" XFSZ; exec git "$@"', "git")
+"""A git that gets an error where a limit of files' sizes would kill it.  To say so between fork and exec, in a copy of
+this process, would take several times as long as to start git."""
+
 _KEEPS_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(1 << 30), "MALLOC_TOP_PAD_": str(1 << 24)}
 """For glibc (mallopt(3)): it gives back what git takes to deflate an object, and asks for it again for the next one,
 which takes half of the time of a git that stores thousands."""
@@ -157,14 +161,13 @@ class Repository:
             stream.seek(0)
             try:
                 status, stdout, stderr = self._repo.git.execute(
-                    ["git", *(() if writes else QUIET), *args],
+                    [*(_SURVIVING if writes else ("git", *QUIET)), *args],
                     istream=stream,
                     with_extended_output=True,
                     with_exceptions=False,
                     stdout_as_string=False,
                     strip_newline_in_stdout=False,
                     env={**_KEEPS_MEMORY, **self._own_environment(), **self._environment, **(env or {})},
-                    preexec_fn=_survive_limits if writes else None,
                 )
             except (GitCommandNotFound, OSError) as error:
                 raise RollstepError(NO_GIT, hint=NO_GIT_HINT) from error
@@ -394,12 +397,6 @@ class Repository:
             path = Path(index).resolve()
             own["GIT_INDEX_FILE"] = str(path if path.is_relative_to(self.git_dir) else self.git_dir / "index")
         return own
-
-
-def _survive_limits() -> None:
-    import signal
-
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
 
 def literal(path: str) -> str:
