@@ -150,6 +150,15 @@ class Journal:
                 os.rmdir(f"{self.root}/{folder}")
         self._sync_folders()
 
+    def clear(self) -> None:
+        """Remove what a run has left that was killed before it wrote the index; the lock has to be ours.
+
+        What it kept are the very files that are in place: nobody may write into them.
+        """
+        for name in os.listdir(self.folder):
+            if name != _LOCK:
+                os.unlink(self.folder / name)
+
     def remove(self) -> None:
         """Remove the journal: its index first, for without that nothing is left to recover; the lock last."""
         try:

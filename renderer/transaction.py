@@ -122,6 +122,7 @@ class Transaction:
         self._journal, self._lock = journal, lock
         try:
             with reporting(JOURNAL):
+                journal.clear()
                 for number, entry in enumerate(entries):
                     self._stage(journal, number, entry)
                 journal.save()

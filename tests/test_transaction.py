@@ -498,3 +498,26 @@ def test_the_journal_is_invisible_to_git(tmp_path: Path) -> None:
     shown = subprocess.run(args, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert "app/status.yaml" in shown
     assert JOURNAL not in shown
+
+
+STAGE_AND_DIE = """
+import os, signal, sys
+from pathlib import Path
+from renderer.journal import Journal
+from renderer.transaction import Transaction
+
+Journal.save = lambda journal: os.kill(os.getpid(), signal.SIGKILL)
+Transaction(Path(sys.argv[1])).write("app/status.yaml", "step: 9\\n").write("app/rendered/a.yaml", "9\\n").commit()
+"""
+
+
+def test_what_a_killed_run_has_kept_is_no_way_to_the_files_that_it_kept(tmp_path: Path) -> None:
+    """Its old files are the same as those in place: whoever wrote into one of them would write into the other."""
+    root = fill(tmp_path / "repo")
+    died = subprocess.run([sys.executable, "-c", STAGE_AND_DIE, str(root)], check=False)
+    assert died.returncode == -signal.SIGKILL
+    assert (root / JOURNAL / "old-0").exists()
+    assert not pending(root)
+    Transaction(root).write("app/rendered/gone.yaml", "stays\n").write("app/rendered/a.yaml", "new a\n").commit()
+    assert content(root) == BEFORE | {"app/rendered/gone.yaml": "stays\n", "app/rendered/a.yaml": "new a\n"}
+    assert not (root / JOURNAL).exists()
