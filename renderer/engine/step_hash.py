@@ -27,10 +27,12 @@ def compute_step_hash(rollout: Rollout) -> str:
 def _hash_of_steps(steps: tuple[CanaryStep, ...]) -> str:
     # Every pass of the controller asks for the same steps again: not those that are equal, but the very same.
     global _last
-    if _last[0] is not steps:
+    # Threads may ask for different steps, so what is told is never read back from what all of them see.
+    last = _last
+    if last[0] is not steps:
         plain = [_plain(step.body) for step in steps] or None
-        _last = steps, _hash(json.dumps(plain, separators=(",", ":"), ensure_ascii=False))
-    return _last[1]
+        last = _last = steps, _hash(json.dumps(plain, separators=(",", ":"), ensure_ascii=False))
+    return last[1]
 
 
 _last: tuple[tuple[CanaryStep, ...] | None, str] = (None, "")
