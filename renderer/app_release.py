@@ -14,12 +14,12 @@ from renderer.engine import check_supported
 from renderer.engine.step_hash import compute_step_hash
 from renderer.errors import Finding, RollstepError, each
 from renderer.load import App, load_app
-from renderer.manifest import Manifest, ObjectKey, Source
+from renderer.manifest import Body, Manifest, Source
 from renderer.model import Rollout, World
 from renderer.order_check import check_order
 from renderer.pod_template import default_rollout
 from renderer.release import steps_of
-from renderer.render import RenderContext, file_names, render
+from renderer.render import RenderContext, render
 from renderer.rendered_folder import read_rendered
 from renderer.resolve import Resolved, all_objects, resolve
 from renderer.state import STATUS_FILE, State, autoscaled_replicas, damage, dump_state, load_state, next_state
@@ -159,11 +159,10 @@ def _check_status(world: World, state: State) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A release rendered again: the files of its output folder, the objects in them, and the text of its status."""
+    """A release rendered again: its objects, the files of its output folder, and the text of its status."""
 
+    objects: Sequence[Body]
     files: Mapping[str, str]
-    keys: Mapping[str, ObjectKey]
-    """The identity of the object that each file has; the kustomization has none."""
     state: State
     status_text: str
 
@@ -179,5 +178,4 @@ def render_release(release: Release, world: World, *, keep_time: bool = False) -
         state = replace(release.state, replicas=autoscaled_replicas(world))
     else:
         state = next_state(release.state, world)
-    names = file_names([Manifest(body).key for body in objects])
-    return Rendered(files, {name: key for key, name in names.items()}, state, dump_state(state))
+    return Rendered(objects, files, state, dump_state(state))

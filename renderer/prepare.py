@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,9 +19,10 @@ from renderer.errors import RollstepError, UsageError, each
 from renderer.freeze import Freeze
 from renderer.holds import Conditions, held
 from renderer.landed import Landings, still_paused
-from renderer.manifest import Manifest, ObjectKey
+from renderer.manifest import Body, Manifest, ObjectKey
 from renderer.outcome import Outcome, Part, Prepared, Request, Verb
 from renderer.release import Move, Wait, is_between_phases, is_new_release, steps_of, wait
+from renderer.render import file_names
 from renderer.rendered_app import plan_changes
 from renderer.settings import SETTINGS_FILE
 from renderer.source_edit import edited_sources
@@ -104,7 +105,7 @@ def prepared_of(
     """Return a release that a verb has moved, with what its commit says; the verb is told as in :class:`Command`."""
     ref = release.app.ref
     change = step_change(move, ref.name, ref.environment, name)
-    objects = (*change.objects, *other_changes(changes, rendered.keys, change.objects))
+    objects = (*change.objects, *other_changes(changes, rendered.objects, change.objects))
     change = replace(change, verb=f"{name} {options}".rstrip(), objects=objects)
     return Prepared(release, move, rendered, changes, change, reason)
 
@@ -144,12 +145,13 @@ def made_from(release: Release) -> tuple[str, ...]:
 
 
 def other_changes(
-    changes: Changes, keys: Mapping[str, ObjectKey], told: Collection[ObjectChange]
+    changes: Changes, objects: Iterable[Body], told: Collection[ObjectChange]
 ) -> tuple[ObjectChange, ...]:
     """Return what ``changes`` do to objects that are no ReplicaSets and not among those that are ``told`` already.
 
-    ``keys`` has the object that is in each file now.
+    ``objects`` are those that are rendered now.
     """
+    keys = {name: key for key, name in file_names([Manifest(body).key for body in objects]).items()}
     found = {keys[name]: "created" for name in changes.created if name in keys}
     found |= {keys[name]: "changed" for name in changes.updated if name in keys}
     gone = ((name, text) for name, text in changes.deleted.items() if name != KUSTOMIZATION)
