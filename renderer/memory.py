@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What was remembered of a ``question`` about the same targets: ``fresh`` has the groups that still hold.
+    """What is remembered of a ``question`` about targets: ``fresh`` has the groups of apps that still hold.
 
     ``question`` is as :func:`renderer.remembered.asked` tells it; ``folder`` is empty where nothing is kept.  ``begun``
     is the time of the file system before anything was read.
@@ -41,7 +41,7 @@ class Memory:
 
     @classmethod
     def open(cls, workspace: Workspace, question: str, targets: tuple[str, ...]) -> Memory:
-        """Read what was kept; nothing where there is no git folder that can be written."""
+        """Find the place of what is kept; there is none without a git folder that can be written."""
         folder = remembered.cache_folder(str(workspace.root))
         if folder is None:
             return cls(workspace, question, targets)
@@ -49,13 +49,21 @@ class Memory:
             begun = remembered.file_clock(folder)
         except OSError:
             return cls(workspace, question, targets)
-        kept = remembered.load(folder, _key(workspace, question, targets))
+        return cls(workspace, question, targets, folder, begun)
+
+    def with_fresh(self) -> Memory:
+        """Return the memory with those apps of which nothing has changed since they were found right."""
+        kept = remembered.load(self.folder, self._key) if self.folder else None
         groups = kept[0] if kept else []
         common = [found for found in groups if "/" not in found[0]]
         if not common or not all(remembered.is_unchanged(found) for found in common if found[0] != "places"):
-            return cls(workspace, question, targets, folder, begun)
+            return self
         fresh = {found[0]: found for found in groups if "/" in found[0] and remembered.is_unchanged(found)}
-        return cls(workspace, question, targets, folder, begun, fresh)
+        return replace(self, fresh=fresh)
+
+    @property
+    def _key(self) -> tuple[str, ...]:
+        return remembered.answer_key(self.question, str(self.workspace.root), str(self.workspace.cwd), self.targets)
 
     def is_fresh(self, ref: AppRef) -> bool:
         """Tell whether nothing of an app has changed since it was found to be as it should be."""
@@ -85,7 +93,7 @@ class Memory:
         kept = [apps[_name(ref)] for ref in refs if _name(ref) in apps]
         remembered.save(
             self.folder,
-            _key(self.workspace, self.question, self.targets),
+            self._key,
             [*common, *kept],
             answer if len(kept) == len(refs) else None,
         )
@@ -217,7 +225,3 @@ def _folders(parent: str | Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:
 
 def _name(ref: AppRef) -> str:
     return f"{ref.environment}/{ref.name}"
-
-
-def _key(workspace: Workspace, question: str, targets: tuple[str, ...]) -> tuple[str, ...]:
-    return (question, str(workspace.root), str(workspace.cwd), *targets)

@@ -231,7 +231,12 @@ def recall_asked(directory: str, question: str, targets: tuple[str, ...]) -> Ans
     folder = cache_folder(root)
     if folder is None or os.path.lexists(f"{root}/{JOURNAL}"):
         return None
-    return recall(folder, (question, root, cwd, *targets))
+    return recall(folder, answer_key(question, root, cwd, targets))
+
+
+def answer_key(question: str, root: str, cwd: str, targets: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the key of the answer to a question about ``targets`` that is asked in ``cwd``."""
+    return (question, root, cwd, *targets)
 
 
 def help_key(arguments: list[str]) -> tuple[str, ...] | None:

@@ -49,7 +49,7 @@ def _check(workspace: Workspace, request: RenderRequest) -> int:
     note_interrupted(workspace.root)
     refs = shared(workspace.some_apps(request.targets), request.shard)
     remembers = request.step is None and request.now is None and request.shard is None and request.keeps
-    memory = Memory.open(workspace, CHECK, request.targets) if remembers else None
+    memory = Memory.open(workspace, CHECK, request.targets).with_fresh() if remembers else None
     left = [ref for ref in refs if memory is None or not memory.is_fresh(ref)]
     stale = list(chain(*in_batches(look_at, workspace, request.at(current_time()), left, "checking app")))
     _tell_stale(stale)
