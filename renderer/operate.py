@@ -247,16 +247,16 @@ class Session:
 
         Where they are many, other processes do it.  Raises RollstepError with the findings of all of them.
         """
-        if len(refs) < 2 or not command.is_alone:
-            return prepare_apps(command, self.conditions, refs)
-        from renderer.batches import in_parts, jobs_for
+        if len(refs) > 1 and command.is_alone:
+            # Loads what renders fleets, which a verb for one app need not have.
+            from renderer.batches import in_parts, jobs_for
 
-        jobs = self.request.jobs or jobs_for(len(refs))
-        if jobs < 2:
-            return prepare_apps(command, self.conditions, refs)
-        request = replace(self.request, directory=os.path.abspath(self.request.directory))
-        work = partial(prepare_elsewhere, command, request, self.now, self.freezes)
-        return list(chain(*in_parts(work, refs, jobs, "rendering app")))
+            jobs = self.request.jobs or jobs_for(len(refs))
+            if jobs > 1:
+                request = replace(self.request, directory=os.path.abspath(self.request.directory))
+                work = partial(prepare_elsewhere, command, request, self.now, self.freezes)
+                return list(chain(*in_parts(work, refs, jobs, "rendering app")))
+        return prepare_apps(command, self.conditions, refs)
 
 
 def note(text: str) -> None:

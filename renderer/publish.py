@@ -42,8 +42,8 @@ def publish(
     """
     if transaction.root != repository.root:
         raise ValueError(f"the transaction is for {transaction.root}, the repository is {repository.root}")
-    paths = tuple(transaction.paths)
-    written = [path for path, is_there in transaction.paths.items() if is_there]
+    planned = transaction.paths
+    paths, written = tuple(planned), [path for path, is_there in planned.items() if is_there]
     ready = check_commit(
         repository, written, author=author, committer=committer, when=when, allow_detached=allow_detached
     )
