@@ -66,6 +66,12 @@ def test_time_alone_changes_nothing_of_a_timeless_release(path: Path) -> None:
         assert plan_world(later) == plan_world(world)
 
 
+def test_what_was_made_after_now_has_still_to_come_into_order() -> None:
+    world = web()
+    assert is_timeless(world)
+    assert not is_timeless(replace(world, now=world.now - timedelta(days=1)))
+
+
 def test_without_a_release_the_plan_is_of_the_next_one() -> None:
     world = web()
     plan = plan_world(world)

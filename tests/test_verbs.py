@@ -268,6 +268,21 @@ def test_what_passes_through_is_committed_by_advance(releasing: Checkout) -> Non
     assert releasing.weight("prod/web") == "20"
 
 
+def test_a_commit_tells_what_comes_and_what_goes(releasing: Checkout) -> None:
+    extra = releasing.root / "environments/prod/web/extra.yaml"
+
+    def told() -> list[list[str]]:
+        releasing.commit()
+        releasing.run("advance", "prod/web", "--now", TWO_O_CLOCK, "--no-validate")
+        body = releasing.git("log", "-1", "--format=%b")
+        return [line.split() for line in body.splitlines() if line.startswith(("ConfigMap", "Kustomization"))]
+
+    extra.write_text(CONFIG_MAP.format(name="extra"))
+    assert told() == [["ConfigMap", "extra", "created"]]
+    extra.unlink()
+    assert told() == [["ConfigMap", "extra", "removed"]]
+
+
 def test_one_invalid_app_stops_all(checkout: Checkout) -> None:
     source = checkout.root / "environments/prod/web/rollout.yaml"
     source.write_text(source.read_text().replace("setWeight: 20", "setWeight: 120"))
