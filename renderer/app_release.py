@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from renderer import progress
 from renderer.autoscaling import BY_AUTOSCALER, autoscaler_of
@@ -27,8 +29,7 @@ from renderer.workspace import Workspace, note_interrupted, relative
 from renderer.yaml_io import read_text
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(Struct, frozen=True):
     """An app as it stands: what was loaded, the state that git has of it, and the world that both give."""
 
     app: App
@@ -157,8 +158,7 @@ def _check_status(world: World, state: State) -> None:
         raise RollstepError(findings)
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(Struct, frozen=True):
     """A release rendered again: its objects, the files of its output folder, and the text of its status."""
 
     objects: Sequence[Body]

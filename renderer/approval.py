@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Approval:
+class Approval(Struct, frozen=True):
     """One approval: all that is known of who gave it, and how (``commit``, ``tag`` or ``review``).
 
     ``identities`` are mail addresses and fingerprints of a key, or a forge's login with an ``@`` before it.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from renderer.approval import Approval
 from renderer.errors import Finding, RollstepError
@@ -14,8 +15,7 @@ from renderer.verify.approved import TAGS
 from renderer.verify.policy import APPROVALS
 
 
-@dataclass(frozen=True, slots=True)
-class Approved:
+class Approved(Struct, frozen=True):
     """A commit that was approved, and the tag that says so, as a full ref."""
 
     commit: Commit

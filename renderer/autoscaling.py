@@ -9,8 +9,9 @@ Rollout's ``spec.replicas``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from renderer.engine.experiment import is_of_experiment
 from renderer.manifest import Body, Manifest, ObjectKey, mapping

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import Generic, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from renderer import progress
 from renderer.discover import AppRef
@@ -33,8 +35,7 @@ SAMPLE = 20
 """Apps that are asked for before a fleet is rendered, whether what they come to is kept already."""
 
 
-@dataclass(frozen=True, slots=True)
-class Batch(Generic[R]):
+class Batch(Struct, Generic[R], frozen=True):
     """What came of some apps, or what is wrong with them."""
 
     made: R | None

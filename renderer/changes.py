@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 PREFIX = "Rollstep-"
 """What the names of our trailers start with."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReplicaSetChange:
+class ReplicaSetChange(Struct, frozen=True):
     """A ReplicaSet before and after the commit; None: it is not there, or its weight means nothing.
 
     Where an autoscaler sets the number of pods, ``replicas_before`` and ``replicas_after`` are its range as text.
@@ -24,8 +23,7 @@ class ReplicaSetChange:
     weight_after: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectChange:
+class ObjectChange(Struct, frozen=True):
     """Any other object that the commit changes, and how, in a few words."""
 
     kind: str
@@ -33,8 +31,7 @@ class ObjectChange:
     change: str
 
 
-@dataclass(frozen=True, slots=True)
-class StepChange:
+class StepChange(Struct, frozen=True):
     """What one commit does to one app.
 
     ``action`` is ``step`` or the verb (``abort``, ``promote``, ``set image``, ``scale``), ``verb`` the command with the

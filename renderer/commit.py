@@ -6,9 +6,10 @@ import signal
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
 from renderer.git import Output, Repository
@@ -20,8 +21,7 @@ HOOKS = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit")
 """What `git commit` runs; all but the last can refuse it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """Who writes or makes a commit."""
 
     name: str
@@ -37,16 +37,14 @@ class Identity:
         return cls(one_line(name), one_line(email))
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(Struct, frozen=True):
     """What a commit that can be made needs: git's variables for it, and the commit that it comes after, if any."""
 
     environment: Mapping[str, str]
     head: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class CommitResult:
+class CommitResult(Struct, frozen=True):
     """A commit that was made: its full hash, its subject and its files.  A dry run's has no hash."""
 
     sha: str

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError, UsageError
 from renderer.manifest import field_path
@@ -14,8 +15,7 @@ from renderer.settings import AppSettings, Settings
 from renderer.sources import manifest_files
 
 
-@dataclass(frozen=True, slots=True)
-class AppRef:
+class AppRef(Struct, frozen=True):
     """An app of an environment and its folder; one that was read from a stream or files has no environment."""
 
     environment: str
@@ -23,8 +23,7 @@ class AppRef:
     folder: Path
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
+class Home(Struct, frozen=True):
     """Where an app lives in the repository at ``root``, and its settings."""
 
     ref: AppRef

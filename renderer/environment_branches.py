@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from renderer.changes import PREFIX
 from renderer.commit import Identity, environment_of
@@ -45,8 +47,7 @@ SOURCE_TRAILER = f"{PREFIX}Source"
 RENDERED_TRAILER = f"{PREFIX}Rendered"
 
 
-@dataclass(frozen=True, slots=True)
-class EnvironmentBranch:
+class EnvironmentBranch(Struct, frozen=True):
     """A branch, the environment that it is of, and the output folder of each of its apps."""
 
     branch: str
@@ -55,8 +56,7 @@ class EnvironmentBranch:
     outputs: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class RenderedCommit:
+class RenderedCommit(Struct, frozen=True):
     """A commit on an environment's branch and the commit that it was rendered from."""
 
     branch: str
@@ -66,8 +66,7 @@ class RenderedCommit:
     subject: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
+class _Source(Struct, frozen=True):
     """A commit of the source branch, as far as the rendered one repeats it."""
 
     sha: str

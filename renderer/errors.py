@@ -7,15 +7,15 @@ Every layer reports what is wrong with the user's input as :class:`Finding` valu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Finding:
+class Finding(Struct, frozen=True, order=True):
     """One thing wrong, where it is, and what to do about it.
 
     ``field`` is a path as ``kubectl`` prints it (``spec.strategy.canary.steps[1].setWeight``); ``line`` and ``column``
@@ -43,7 +43,7 @@ class Finding:
 
     def to_dict(self) -> dict[str, str | int]:
         """Return the finding as JSON-ready data; what is not known is left out."""
-        return {key: value for key in self.__slots__ if (value := getattr(self, key))}
+        return {key: value for key in self.__struct_fields__ if (value := getattr(self, key))}
 
 
 class RollstepError(Exception):

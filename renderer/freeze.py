@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct
 
 from renderer.errors import Finding
 from renderer.rollout_status import format_time
+from renderer.structs import is_equal_but
 
 FREEZES_FILE = "freezes.yaml"
 BREAK_GLASS = "Rollstep-Break-Glass"
 """The trailer that gives the reason why a commit goes forward although something stands against it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Freeze:
+class Freeze(Struct, frozen=True, eq=False):
     """A time in which no release of some environments (of all, where none is named) goes forward.
 
     ``start`` is the first moment of it (UTC), ``until`` the first one after it; ``line`` is where it stands.
@@ -27,7 +28,11 @@ class Freeze:
     start: datetime
     until: datetime
     reason: str
-    line: int = field(default=0, compare=False)
+    line: int = 0
+
+    def __eq__(self, other: object) -> bool:
+        """Compare what it says, wherever that stands."""
+        return is_equal_but(("line",), self, other)
 
     def holds(self, environment: str, now: datetime) -> bool:
         """Tell whether the freeze keeps a release of ``environment`` where it is at ``now``."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from renderer.commit import CommitResult, identities, sign_off
 from renderer.errors import Finding, RollstepError, UsageError
@@ -30,8 +31,7 @@ _FREEZE = Fields(
 _SHAPE = Fields({"freezes": Items(_FREEZE)}, frozenset({"freezes"}))
 
 
-@dataclass(frozen=True, slots=True)
-class FreezeRequest:
+class FreezeRequest(Struct, frozen=True):
     """How a freeze is to be committed; the fields are the options' names."""
 
     directory: str

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct
 
 from renderer.changes import PREFIX
 from renderer.errors import Finding, RollstepError
@@ -66,8 +67,7 @@ _KEEPS_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(1 << 30), "MALLOC_TOP_PAD_": str(
 which takes half of the time of a git that stores thousands."""
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """A commit: ``date`` is the committer's, in UTC; ``trailers`` are (key, value) in the message's order."""
 
     sha: str

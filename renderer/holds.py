@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from renderer.app_release import Release, open_release
 from renderer.describe import FROZEN, UNAPPROVED, lag_text
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from renderer.git import Repository
 
 
-@dataclass(frozen=True, slots=True)
-class Conditions:
+class Conditions(Struct, frozen=True):
     """Under what a verb is done: at which time, under which freezes, and what was asked for.
 
     ``repository`` opens the repository, which most apps need not.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from renderer.manifest import Body, mapping
 
@@ -14,8 +15,7 @@ WITHOUT_EFFECT = ("canary", "service-upstream", "use-regex", "rewrite-target", "
 PATH_TYPES = {"Prefix": "PathPrefix", "Exact": "Exact"}
 
 
-@dataclass(frozen=True, slots=True)
-class Gateway:
+class Gateway(Struct, frozen=True):
     """The Gateway that routes hang on: its name, its namespace where that is another, and a listener of it."""
 
     name: str
@@ -28,8 +28,7 @@ class Gateway:
         return {key: value for key, value in ref.items() if value}
 
 
-@dataclass
-class Conversion:
+class Conversion(Struct):
     """The routes that were made; ``differences`` is what the Ingress does and they do not, ``notes`` what to know."""
 
     routes: list[Body] = field(default_factory=list)

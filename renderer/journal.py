@@ -14,9 +14,10 @@ import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from renderer import remembered
 from renderer.errors import Finding, RollstepError
@@ -41,8 +42,7 @@ def digest(content: bytes) -> str:
     return sha256(content).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One file that changes: its path below the root (with ``/``), and the digests of what it was and will be.
 
     ``old`` is None where there was no file, ``new`` where there will be none.
@@ -53,8 +53,7 @@ class Entry:
     new: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Journal:
+class Journal(Struct, frozen=True):
     """What a transaction does: its files, the folders it makes, and what its caller wants to know after a kill."""
 
     root: Path

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
 
 from renderer.describe import LAG
 from renderer.duration import human_duration
@@ -18,8 +19,7 @@ from renderer.release import Wait
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-@dataclass(frozen=True, slots=True)
-class Lag:
+class Lag(Struct, frozen=True):
     """A release may go to a step when that of the environment ``behind`` is ``steps`` further with the same images.
 
     It has to be at that step, or a later one, for ``after`` seconds as well.  A release that is complete is further
@@ -51,8 +51,7 @@ def seconds_of(duration: str) -> int:
     return int(duration[:-1]) * _SECONDS[duration[-1]]
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """How far a release is: the images of the version that it goes to, and the step (``currentStepIndex``) it is at.
 
     ``reached`` are the steps of this version with the times at which they were reached, and ``moved_at`` is the time of

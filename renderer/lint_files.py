@@ -8,9 +8,11 @@ import sys
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from renderer import progress
 from renderer.discover import AppRef, find_apps
@@ -41,8 +43,7 @@ _CODES = (
 """What reading says, by the beginning of its message; everything else is RS005."""
 
 
-@dataclass(slots=True)
-class _Reading:
+class _Reading(Struct):
     """What was read so far."""
 
     groups: list[Group] = field(default_factory=list)

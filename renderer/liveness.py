@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from renderer.autoscaling import AUTOSCALER
 from renderer.manifest import Body, ObjectKey
 
 
-@dataclass(frozen=True, slots=True)
-class Liveness:
+class Liveness(Struct, frozen=True):
     """``waits_for`` is what is still to come, in a few words; empty where all is live."""
 
     waits_for: str = ""

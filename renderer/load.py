@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from renderer.check import check
 from renderer.discover import AppRef, find_apps
@@ -25,8 +27,7 @@ STREAM = "<stdin>"
 _NAMED = 3
 
 
-@dataclass(frozen=True, slots=True)
-class App:
+class App(Struct, frozen=True):
     """What an app's sources say.
 
     ``rollout`` is the Rollout as written (with the configured namespace), ``manifests`` all other objects in the order

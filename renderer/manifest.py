@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+from msgspec import Struct, field
 
 Body = Mapping[str, Any]
 """An object as JSON has it: dicts, lists, strings, numbers, booleans and None.  Treated as immutable: to change one,
@@ -20,8 +21,7 @@ class ObjectKey(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """Where a document was read: the file as the user named it and, for each field path, its line and column.
 
     ``positions`` maps a tuple of keys and list indexes to (line, column), counted from 1; ``()`` is the document.
@@ -55,8 +55,7 @@ def field_path(path: tuple[str | int, ...]) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(Struct, frozen=True):
     """One object and where it came from.
 
     ``text`` is how it was written, where it has to stay so; ``while_named`` tells that it is rendered only while

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from renderer import remembered
 from renderer.discover import AppRef
@@ -24,8 +26,7 @@ if TYPE_CHECKING:
     from renderer.app_release import Release
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(Struct, frozen=True):
     """What is remembered of a ``question`` about targets: ``fresh`` has the groups of apps that still hold.
 
     ``question`` is as :func:`renderer.remembered.asked` tells it; ``folder`` is empty where nothing is kept.  ``begun``

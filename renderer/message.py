@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from renderer.changes import PREFIX, StepChange
 from renderer.errors import Finding, RollstepError
 from renderer.layouts import check_user_templates, fill, fill_text, one_line
 
 _MAX_SUBJECT = 200
-_T = TypeVar("_T")
+_T = TypeVar("_T", bound=Struct)
 
 
 def compose_message(
@@ -56,15 +58,15 @@ def releases(trailers: Iterable[tuple[str, str]]) -> tuple[dict[str, str], ...]:
 
 
 def cleaned(value: _T) -> _T:
-    """Return a dataclass with every string in it on one line, also in the dataclasses that it holds."""
+    """Return a struct with every string in it on one line, also in the structs that it holds."""
     changed: dict[str, Any] = {}
-    for item in fields(value):  # type: ignore[arg-type]  # every value here is a dataclass
-        held = getattr(value, item.name)
+    for name in value.__struct_fields__:
+        held = getattr(value, name)
         if isinstance(held, str):
-            changed[item.name] = one_line(held)
+            changed[name] = one_line(held)
         elif isinstance(held, tuple):
-            changed[item.name] = tuple(cleaned(part) if is_dataclass(part) else part for part in held)
-    return replace(value, **changed)  # type: ignore[type-var]  # as above
+            changed[name] = tuple(cleaned(part) if isinstance(part, Struct) else part for part in held)
+    return replace(value, **changed)
 
 
 def _body(text: str) -> str:

@@ -7,8 +7,9 @@ from is nginx, what is moved to the Gateway API.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from renderer.committed import moved
 from renderer.engine.actions import patch

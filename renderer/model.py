@@ -7,9 +7,11 @@ All of them are frozen; a change makes a new one.  Field names are the snake_cas
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from renderer.manifest import Body, ObjectKey, Source
 from renderer.rollout_reader import SpecReader, read_strategy
@@ -27,6 +29,7 @@ from renderer.rollout_spec import (
 )
 from renderer.rollout_status import PauseCondition, RolloutCondition, RolloutStatus, format_time, parse_time
 from renderer.strategy_status import AnalysisRunStatus, BlueGreenStatus, CanaryStatus, TrafficWeights, WeightDestination
+from renderer.structs import is_equal_but
 
 __all__ = [
     "HASH_LABEL",
@@ -70,8 +73,21 @@ NO_SOURCE = Source("")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Rollout:
+class Memo(dict[tuple[int | None, str], str]):
+    """What was computed of a value already: it makes no difference between that value and another one."""
+
+    def __eq__(self, other: object) -> bool:
+        """Return True for any other one."""
+        return isinstance(other, Memo)
+
+    def __ne__(self, other: object) -> bool:
+        """Return False for any other one."""
+        return not isinstance(other, Memo)
+
+    __hash__ = None
+
+
+class Rollout(Struct, frozen=True):
     """A Rollout's manifest (``body``) and the parts of it that the engine reads, with the controller's defaults."""
 
     body: Body
@@ -92,7 +108,7 @@ class Rollout:
     rollback_window: int
     workload_ref: Body | None
     strategy: CanaryStrategy | BlueGreenStrategy
-    hashes: dict[tuple[int | None, str], str] = field(default_factory=dict, compare=False, repr=False)
+    hashes: Memo = field(default_factory=Memo)
     """Hashes of ``template`` that were computed already; a change of ``template`` has to begin with an empty one."""
 
     @classmethod
@@ -148,8 +164,7 @@ class Rollout:
         return replace(self, body={**self.body, "metadata": metadata}, annotations=annotations)
 
 
-@dataclass(frozen=True, slots=True)
-class ReplicaSet:
+class ReplicaSet(Struct, frozen=True):
     """A ReplicaSet: its manifest's parts, when it was made, and what its controller has brought about so far.
 
     ``actual_replicas`` is the ReplicaSet's ``status.replicas``: pods that exist, available or not.
@@ -240,8 +255,7 @@ class ReplicaSet:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class World:
+class World(Struct, frozen=True):
     """All that a release depends on.
 
     ``objects`` holds every object other than the Rollout and its ReplicaSets that the engine may read or write
@@ -306,8 +320,7 @@ class World:
         return self.objects.get(ObjectKey("networking.k8s.io", "Ingress", self.rollout.namespace, name))
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(Struct, frozen=True, eq=False):
     """One write of the controller.
 
     ``verb`` is create, update, patch or delete.  A create has ``object``; a patch has ``patch`` (a merge patch, or a
@@ -321,7 +334,11 @@ class Write:
     object: Body | None = None
     patch: Body | list[Any] | None = None
     replicas: int | None = None
-    after: Body | None = field(default=None, compare=False, repr=False)
+    after: Body | None = None
+
+    def __eq__(self, other: Any) -> bool:
+        """Compare what is written, not what comes of it."""
+        return is_equal_but(("after",), self, other)
 
 
 def _revision(annotations: Mapping[str, str]) -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError
 from renderer.manifest import Manifest, ObjectKey, Source, field_path
@@ -59,8 +61,7 @@ CLUSTER_SCOPED = frozenset(
 and of controllers that are often beside a release."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedObject:
+class LoadedObject(Struct, frozen=True):
     """An object, and where it can be edited."""
 
     manifest: Manifest

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from renderer import progress
 from renderer.app_release import open_release
@@ -38,8 +39,7 @@ if TYPE_CHECKING:
     from renderer.pull_request_steps import Result
 
 
-@dataclass
-class Run:
+class Run(Struct):
     """What one run of a verb has made."""
 
     outcomes: list[Outcome]

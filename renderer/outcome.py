@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+from msgspec import Struct
 
 from renderer.app_release import Release, Rendered
 from renderer.changes import StepChange
@@ -18,8 +19,7 @@ Verb = Callable[[World], Move | None]
 """What a command does to a world: a move, or None where there is nothing to do now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """What the command line asked for; the fields are the options' names."""
 
     directory: str
@@ -37,8 +37,7 @@ class Request:
     jobs: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """An app's part in a commit.
 
     ``made_from`` are the absolute paths of all files and folders that the app is made from, ``edited`` its sources with
@@ -54,8 +53,7 @@ class Part:
     change: StepChange
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What a verb came to for one app: its part in a commit, or the reason why it has none, and where it stands then.
 
     This is what is handed from one process to another, so it has no world and no manifests.
@@ -74,8 +72,7 @@ class Outcome:
     is_between_phases: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(Struct, frozen=True):
     """An app's release, moved by a verb and rendered, or the reason why it is not moved."""
 
     release: Release

@@ -10,7 +10,9 @@ committed then is what a controller leaves that was stopped there, so the next r
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from renderer.committed import rendered
 from renderer.destinations import is_safe_shift, keeps_pods
@@ -33,8 +35,7 @@ MANY = 1000
 _SELECTORS = frozenset({"Service", "DestinationRule"})
 
 
-@dataclass(frozen=True, slots=True)
-class Round:
+class Round(Struct, frozen=True):
     """The writes of one phase: the world after them, with ``phase`` and ``phase_left`` set."""
 
     world: World

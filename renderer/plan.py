@@ -6,8 +6,10 @@ commits that ``advance`` makes.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from renderer.autoscaling import count_text, limits, most_pods
 from renderer.describe import move_text, phase_of
@@ -22,8 +24,7 @@ from renderer.tables import markdown_table, text_table
 from renderer.tree import by_revision, camel_keys
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedReplicaSet:
+class PlannedReplicaSet(Struct, frozen=True):
     """A ReplicaSet in a row of the plan: its replicas, and its share of the traffic out of ``maxTrafficWeight``.
 
     Where no router splits the traffic, ``weight`` is the share of the pods in percent.  Where an autoscaler sets the
@@ -43,8 +44,7 @@ class PlannedReplicaSet:
         return count_text(self.replicas, self.min_replicas, self.max_replicas)
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedStep:
+class PlannedStep(Struct, frozen=True):
     """One commit to come.
 
     ``step`` is ``currentStepIndex`` after the commit (None for blue-green and a canary without steps); ``starts`` and
@@ -60,8 +60,7 @@ class PlannedStep:
     peak_pods: int
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The commits to come of one release, first to last; none where the release is complete."""
 
     rollout: str
@@ -83,7 +82,7 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as JSON-ready data, keys in camelCase."""
-        data: dict[str, Any] = camel_keys(asdict(self))
+        data: dict[str, Any] = camel_keys(self)
         return data
 
 

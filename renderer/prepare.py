@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from renderer import progress
 from renderer.app_release import Release, Rendered, open_release, render_release
@@ -36,8 +38,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """A verb with the name and the options by which a commit's trailers tell it, so that it can be done again.
 
     ``is_alone`` is a verb that tells nothing but its move, so that any process can do it.

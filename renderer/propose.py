@@ -114,7 +114,7 @@ def _next_steps(session: Session, ref: AppRef, stack: bool) -> Candidate:
 
 def _coming(session: Session, ref: AppRef, now: datetime) -> Iterator[Prepared]:
     """Yield the steps to come of an app, each compared with the one before it; none while something holds it."""
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     release = open_release(session.workspace, ref, now)
     before: Rendered | None = None

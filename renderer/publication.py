@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from renderer.commit import CommitResult, Identity, check_commit, identities, sign_off
 from renderer.discover import Home
@@ -23,8 +24,7 @@ from renderer.transaction import Transaction
 from renderer.write import MARKER
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(Struct, frozen=True):
     """One commit that is about to be made for one or several apps."""
 
     repository: Repository

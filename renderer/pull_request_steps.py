@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from renderer.discover import AppRef
 from renderer.forges import Proposal, PullRequest
@@ -21,8 +23,7 @@ Steps = Callable[[datetime], Sequence[Prepared]]
 """Returns the steps of one app, each on top of the other, as they are at a time; none where there is nothing to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """What an app could have pull requests for.
 
     ``names`` are the branches of all steps to come: an open pull request of another step has been overtaken.  None
@@ -35,8 +36,7 @@ class Candidate:
     slug: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """A commit on a branch of its own, and the pull request that it is to have."""
 
     prepared: Prepared
@@ -45,8 +45,7 @@ class Step:
     parent: str
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """What became of a pull request: ``opened``, ``updated``, ``unchanged`` or ``closed``; in a dry run ``planned``."""
 
     app: str

@@ -7,10 +7,10 @@ it.  Everything is rendered and validated before anything is pushed, and everyth
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import click
+from msgspec.structs import replace
 
 from renderer.app_release import Release
 from renderer.commit import check_commit

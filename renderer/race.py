@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from renderer.discover import AppRef
 from renderer.errors import Finding, RollstepError
@@ -24,8 +25,7 @@ TRIES = 60
 _LONGEST_PAUSE = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     """Where the branches were before a verb made its commits."""
 
     head: str | None

@@ -8,8 +8,10 @@ from there (:func:`advance`) takes for granted that what was committed has been 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from renderer.committed import moved, rendered
 from renderer.engine import actions, next_wakeup, settle
@@ -27,8 +29,7 @@ MAX_MOVES = 1000
 """More commits than any release needs: a guard against a release that never ends."""
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """The step from one commit to the next: the world before and after, and the controller's writes between them.
 
     ``added`` are objects that the user has from now on, as the user's manifests are to have them.
@@ -40,8 +41,7 @@ class Move:
     added: Mapping[ObjectKey, Body] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(Struct, frozen=True):
     """Why a release does not go on by itself.
 
     ``reason`` is the pause's reason (``CanaryPauseStep``, ``BlueGreenPause``, ``manually paused``), ``aborted``, what

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from renderer.errors import Finding, RollstepError
 from renderer.layouts import check_user_templates, fill, is_overridden
@@ -28,8 +29,7 @@ _MAX_STEM = 200
 """Bytes of a file name before its suffix: file systems take 255, and kustomize and git add some of their own."""
 
 
-@dataclass(frozen=True, slots=True)
-class RenderContext:
+class RenderContext(Struct, frozen=True):
     """What a template is told besides the object.
 
     ``source`` is the app's folder as the header comment names it (relative to the repository's root), ``values`` are

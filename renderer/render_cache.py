@@ -16,10 +16,11 @@ import sys
 import time
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+
+from msgspec import Struct
 
 from renderer import remembered
 from renderer.discover import Home
@@ -39,8 +40,7 @@ TAKES_IN = re.compile(rb"\b(include|import|extends)\b")
 _TRIMMED = "trimmed"
 
 
-@dataclass(frozen=True, slots=True)
-class KeptRender:
+class KeptRender(Struct, frozen=True):
     """What is kept of a render: the files by name, and the text of the status, cut where the time of the run stands."""
 
     files: Mapping[str, str]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from renderer.discover import AppRef, Home
 from renderer.errors import Finding
@@ -12,8 +13,7 @@ from renderer.workspace import relative
 from renderer.write import Changes, diff, plan_write, unified
 
 
-@dataclass(frozen=True, slots=True)
-class RenderedApp:
+class RenderedApp(Struct, frozen=True):
     """An app rendered at a step: its files by name, the text of its status, and what that changes in its folder.
 
     ``begins`` is the pod hash of a release that begins with it, empty where none does.

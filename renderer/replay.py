@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
 from renderer.git import Commit, Repository
@@ -23,8 +24,7 @@ _NO_VERB = {"", "unknown", "import", "move", "merge", "revert", "removal"}
 _HINT = "rollstep verify tells what is wrong with the commit; another version of rollstep may render other bytes"
 
 
-@dataclass(frozen=True, slots=True)
-class Replayed:
+class Replayed(Struct, frozen=True):
     """A commit made again: the tree that came of it, the commit's own, and the lines in which they differ.
 
     ``made`` is the new commit, where a ref is to be made; else it is empty.

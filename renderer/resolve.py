@@ -9,8 +9,10 @@ was committed has been brought about since, a render of the same step does not.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from renderer.autoscaling import AUTO, ROLLSTEP, autoscaler_of, scaled_objects, with_replicas
 from renderer.committed import rendered
@@ -30,8 +32,7 @@ from renderer.versioned_config import is_versioned, kept
 from renderer.waves import with_wave, without_wave
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(Struct, frozen=True):
     """A release's world, the manifests of its folder that pass through, and the configuration of old revisions."""
 
     world: World

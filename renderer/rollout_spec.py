@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from renderer.manifest import Body
 
@@ -16,8 +17,7 @@ DEFAULT_MAX_SURGE = "25%"
 DEFAULT_MAX_UNAVAILABLE = "25%"
 
 
-@dataclass(frozen=True, slots=True)
-class RolloutPause:
+class RolloutPause(Struct, frozen=True):
     """A pause step; ``duration`` is as written (seconds or text such as ``1h``), None where only a person ends it."""
 
     duration: IntOrString | None = None
@@ -30,8 +30,7 @@ class RolloutPause:
         return self.duration if isinstance(self.duration, int) else parse_duration(self.duration)
 
 
-@dataclass(frozen=True, slots=True)
-class SetCanaryScale:
+class SetCanaryScale(Struct, frozen=True):
     """A step that scales the canary apart from its traffic: percent of replicas, or a number, or as the traffic."""
 
     weight: int | None = None
@@ -39,8 +38,7 @@ class SetCanaryScale:
     match_traffic_weight: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CanaryStep:
+class CanaryStep(Struct, frozen=True):
     """One step of a canary; ``kind`` is its field name, ``body`` the step as written."""
 
     kind: str
@@ -69,32 +67,28 @@ class CanaryStep:
         return f"{self.kind}: {name}" if name else "invalid"
 
 
-@dataclass(frozen=True, slots=True)
-class PodTemplateMetadata:
+class PodTemplateMetadata(Struct, frozen=True):
     """Labels and annotations that pods carry while their ReplicaSet plays a role."""
 
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class AntiAffinity:
+class AntiAffinity(Struct, frozen=True):
     """Keep canary and stable pods apart: preferred with a weight, or required."""
 
     preferred_weight: int | None = None
     required: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ReplicaProgressThreshold:
+class ReplicaProgressThreshold(Struct, frozen=True):
     """How many pods (``type`` Pods) or percent of them (Percent) are enough to go on."""
 
     type: str
     value: int
 
 
-@dataclass(frozen=True, slots=True)
-class NginxTrafficRouting:
+class NginxTrafficRouting(Struct, frozen=True):
     """``trafficRouting.nginx``."""
 
     stable_ingress: str = ""
@@ -109,8 +103,7 @@ class NginxTrafficRouting:
         return self.stable_ingresses if self.stable_ingresses is not None else (self.stable_ingress,)
 
 
-@dataclass(frozen=True, slots=True)
-class TrafficRouting:
+class TrafficRouting(Struct, frozen=True):
     """``trafficRouting``: ``routers`` names the routers in the order in which the controller serves them."""
 
     routers: tuple[str, ...]
@@ -120,8 +113,7 @@ class TrafficRouting:
     max_traffic_weight: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CanaryStrategy:
+class CanaryStrategy(Struct, frozen=True):
     """``strategy.canary`` with the controller's defaults; None where the controller tells "not set" from a value."""
 
     body: Body
@@ -144,8 +136,7 @@ class CanaryStrategy:
     replica_progress_threshold: ReplicaProgressThreshold | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BlueGreenStrategy:
+class BlueGreenStrategy(Struct, frozen=True):
     """``strategy.blueGreen`` with the controller's defaults; None where "not set" differs from a value."""
 
     body: Body

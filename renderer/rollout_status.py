@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import fields, replace
 
 from renderer.manifest import Body
 from renderer.strategy_status import AnalysisRunStatus, BlueGreenStatus, CanaryStatus, TrafficWeights
@@ -24,8 +26,7 @@ def parse_time(text: str) -> datetime:
     return time.astimezone(UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class PauseCondition:
+class PauseCondition(Struct, frozen=True):
     """Why the controller paused (``CanaryPauseStep``, ``BlueGreenPause``, ``InconclusiveAnalysis``) and since when."""
 
     reason: str
@@ -36,8 +37,7 @@ class PauseCondition:
         return {"reason": self.reason, "startTime": format_time(self.start_time)}
 
 
-@dataclass(frozen=True, slots=True)
-class RolloutCondition:
+class RolloutCondition(Struct, frozen=True):
     """A condition of the Rollout; ``status`` is True, False or Unknown, as text."""
 
     type: str
@@ -59,8 +59,7 @@ class RolloutCondition:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class RolloutStatus:
+class RolloutStatus(Struct, frozen=True):
     """The Rollout's status; the counts of pods are what the ReplicaSets had when it was last computed."""
 
     abort: bool = False

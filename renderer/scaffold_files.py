@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError, UsageError
 from renderer.scaffold import Choices, Scaffold, ScaffoldApp, folder_name_is_safe, scaffold
@@ -24,8 +26,7 @@ SYNC_FOLDER = "sync"
 """Where what a sync tool is told lies, from the repository's root."""
 
 
-@dataclass(frozen=True, slots=True)
-class InitRequest:
+class InitRequest(Struct, frozen=True):
     """What the command line asked for."""
 
     directory: str
@@ -37,8 +38,7 @@ class InitRequest:
     sync: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class InitFile:
+class InitFile(Struct, frozen=True):
     """A file of the result: its path from the repository's root, whether it is new, and what it was made from."""
 
     path: str
@@ -47,8 +47,7 @@ class InitFile:
     origins: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class InitResult:
+class InitResult(Struct, frozen=True):
     """What was made, or with ``dry_run`` would be: apps as (environment, name, files), and the settings' file."""
 
     root: Path

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from renderer.errors import Finding, RollstepError
 from renderer.manifest import Source
@@ -24,16 +25,14 @@ _MERGED = ("commit", "pullRequest", "stepPlugins", "values")
 """Settings whose mappings are merged; every other one counts as a whole."""
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(Struct, frozen=True):
     """Who writes or makes a commit."""
 
     name: str
     email: str
 
 
-@dataclass(frozen=True, slots=True)
-class CommitSettings:
+class CommitSettings(Struct, frozen=True):
     """How commits are made, and where they go; None leaves it to git's configuration.
 
     ``environment_branch`` is the branch that has nothing but what is rendered; None where there is none.
@@ -47,16 +46,14 @@ class CommitSettings:
     environment_branch: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PullRequestSettings:
+class PullRequestSettings(Struct, frozen=True):
     """What pull requests are given besides their title and body."""
 
     labels: tuple[str, ...] = ()
     reviewers: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ForgeSettings:
+class ForgeSettings(Struct, frozen=True):
     """Where the repository is hosted; None is found from the URL of the remote."""
 
     type: str | None = None
@@ -64,8 +61,7 @@ class ForgeSettings:
     remote: str = "origin"
 
 
-@dataclass(frozen=True, slots=True)
-class SourceSettings:
+class SourceSettings(Struct, frozen=True):
     """Where an app's manifests come from; ``argv`` is the command that prints them, None for the folder's files.
 
     ``reads`` are the files and folders, from the repository's root, that the command may read.
@@ -76,8 +72,7 @@ class SourceSettings:
     reads: tuple[str, ...] = (".",)
 
 
-@dataclass(frozen=True, slots=True)
-class AppSettings:
+class AppSettings(Struct, frozen=True):
     """The settings of one app in one environment, defaults filled in.
 
     ``output`` is a path within the app's folder; ``templates`` is the folder of the user's templates, None where there
@@ -109,8 +104,7 @@ class AppSettings:
     lag: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """The settings of a repository: ``body`` is what ``rollstep.yaml`` says, empty where there is none.
 
     ``environments_path`` is relative to ``root``, the repository's root.

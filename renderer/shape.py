@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
+
+from msgspec import Struct, field
 
 from renderer.rollout_status import parse_time
 
@@ -12,16 +13,14 @@ Path: TypeAlias = tuple[str | int, ...]
 Wrong: TypeAlias = tuple[Path, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(Struct, frozen=True):
     """A value that ``accepts`` takes; ``expected`` says in words which ones these are."""
 
     expected: str
     accepts: Callable[[Any], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Fields:
+class Fields(Struct, frozen=True):
     """A mapping whose keys are known; with ``others`` it may have more."""
 
     of: Mapping[str, Shape]
@@ -29,8 +28,7 @@ class Fields:
     others: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Items:
+class Items(Struct, frozen=True):
     """A list whose items have one shape; ``named`` is for a mapping from any name to it instead."""
 
     of: Shape

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from renderer.api_server import count_generations, default_object, world_of
 from renderer.engine import Settled, actions, next_wakeup, settle
@@ -31,8 +33,7 @@ PATIENCE = timedelta(seconds=60)
 """How long a frame waits for a controller that goes on writing, as it does after an abort with a router."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scenario:
+class Scenario(Struct, frozen=True):
     """A scenario's name, its actions as written, and the manifests that are applied first."""
 
     name: str
@@ -40,8 +41,7 @@ class Scenario:
     manifests: tuple[Manifest, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Struct, frozen=True):
     """The world after an action, once nothing moves any more, and the writes that led there.
 
     ``rejected`` is the refusal where the action was refused; the world is as it was then.  ``delayed`` tells that the

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
 from renderer.settings import ALLOW_EXEC, AppSettings, SourceSettings
@@ -22,8 +23,7 @@ KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _STDERR_LINES = 20
 
 
-@dataclass(frozen=True, slots=True)
-class SourceText:
+class SourceText(Struct, frozen=True):
     """A stream of manifests: ``file`` is its name in findings, ``path`` where an edit of it can be written.
 
     ``path`` is None where the text was made by a template or a command.
@@ -34,8 +34,7 @@ class SourceText:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(Struct, frozen=True):
     """The manifests of an app as text, and every file that they were read from."""
 
     texts: tuple[SourceText, ...]

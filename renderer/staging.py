@@ -10,8 +10,9 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
 from renderer.git import Repository
@@ -28,8 +29,7 @@ WORTH_A_PACK = 1000
 """Files whose contents git stores in one pack, and not each in a file of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Staged:
+class Staged(Struct, frozen=True):
     """What a commit is made from: ``repository`` has for an index what HEAD has, with our files in place of its own."""
 
     repository: Repository

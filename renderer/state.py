@@ -8,9 +8,11 @@ from the rendered manifests.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from renderer.autoscaling import is_autoscaled
 from renderer.committed import kept_status
@@ -19,6 +21,7 @@ from renderer.manifest import ObjectKey, Source, field_path
 from renderer.model import RolloutStatus, World, format_time, parse_time
 from renderer.phases import CONTRACT, PHASES, SHIFT
 from renderer.shape import BOOLEAN, COUNT, POSITIVE, TEXT, TIME, Fields, Items, Shape, Value, mismatches, one_of
+from renderer.structs import is_equal_but
 
 STATUS_FILE = "status.yaml"
 HEADER = "# Written by rollstep: where this release stands. Change it with rollstep's commands.\n"
@@ -82,8 +85,7 @@ _FIELDS: Mapping[str, Shape] = {
 STATE_SHAPE = Fields(_FIELDS, frozenset(_FIELDS) - {"phase", "phaseLeft", "waves"})
 
 
-@dataclass(frozen=True, slots=True)
-class ReachedStep:
+class ReachedStep(Struct, frozen=True):
     """A step (``currentStepIndex``) of a revision and when it was reached (UTC)."""
 
     revision: int
@@ -91,8 +93,7 @@ class ReachedStep:
     reached_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True, eq=False):
     """What ``status.yaml`` says.
 
     ``status`` is the Rollout's ``status`` in the Rollout's own field names, without what a cluster counts; ``created``
@@ -113,7 +114,11 @@ class State:
     phase: str = ""
     phase_left: str = ""
     waves: Mapping[ObjectKey, str] = field(default_factory=dict)
-    source: Source = field(default_factory=lambda: Source(STATUS_FILE), compare=False, repr=False)
+    source: Source = Source(STATUS_FILE)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare what it says, wherever that stands."""
+        return is_equal_but(("source",), self, other)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the document's content, keys in a fixed order."""

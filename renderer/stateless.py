@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from renderer.app_release import Release, read_rollout, render_release, resolve_app
 from renderer.current_release import stream
@@ -22,8 +24,7 @@ from renderer.workspace import Workspace, current_time
 from renderer.yaml_io import decode, load_documents, read_text
 
 
-@dataclass(frozen=True, slots=True)
-class StatelessRequest:
+class StatelessRequest(Struct, frozen=True):
     """What the command line asked for."""
 
     directory: str

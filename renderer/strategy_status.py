@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from renderer.manifest import Body
 
 
-@dataclass(frozen=True, slots=True)
-class WeightDestination:
+class WeightDestination(Struct, frozen=True):
     """Traffic weight of one ReplicaSet, out of ``maxTrafficWeight``."""
 
     weight: int
@@ -31,8 +31,7 @@ class WeightDestination:
         return cls(int(data.get("weight", 0)), data.get("serviceName", ""), data.get("podTemplateHash", ""))
 
 
-@dataclass(frozen=True, slots=True)
-class TrafficWeights:
+class TrafficWeights(Struct, frozen=True):
     """How traffic is split; ``verified`` is None where the router cannot tell."""
 
     canary: WeightDestination
@@ -60,8 +59,7 @@ class TrafficWeights:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class AnalysisRunStatus:
+class AnalysisRunStatus(Struct, frozen=True):
     """What is kept of an analysis: its run's name, its phase (Running, Successful, Failed, …) and why that is so."""
 
     name: str
@@ -79,8 +77,7 @@ class AnalysisRunStatus:
         return None if data is None else cls(data["name"], data.get("status", ""), data.get("message", ""))
 
 
-@dataclass(frozen=True, slots=True)
-class CanaryStatus:
+class CanaryStatus(Struct, frozen=True):
     """What is recorded for canaries alone."""
 
     weights: TrafficWeights | None = None
@@ -105,8 +102,7 @@ class CanaryStatus:
         return data
 
 
-@dataclass(frozen=True, slots=True)
-class BlueGreenStatus:
+class BlueGreenStatus(Struct, frozen=True):
     """What is recorded for blue-green releases alone."""
 
     preview_selector: str = ""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from renderer.committed import moved
 from renderer.engine import actions
@@ -24,8 +25,7 @@ _ACTIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(Struct, frozen=True):
     """What a verb makes of a release; ``keep_time`` where the release itself does not move, only its manifests."""
 
     verb: str

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from renderer.autoscaling import autoscaler_text, count_text, limits
 from renderer.describe import gate_text
@@ -32,8 +34,7 @@ ICONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ReplicaSetInfo:
+class ReplicaSetInfo(Struct, frozen=True):
     """One ReplicaSet in the tree: its revision, replicas, roles (stable, canary, active, preview) and images.
 
     Where an autoscaler sets the number of pods, it stays within ``min_replicas`` and ``max_replicas``; else these are
@@ -54,8 +55,7 @@ class ReplicaSetInfo:
     max_replicas: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RolloutInfo:
+class RolloutInfo(Struct, frozen=True):
     """All that the tree tells; weights are out of ``max_traffic_weight``.
 
     ``autoscaler`` tells what sets the numbers of pods, which are then those that the release counts with.
@@ -81,7 +81,7 @@ class RolloutInfo:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the tree as JSON-ready data, keys in camelCase; times are RFC 3339 in UTC."""
-        data: dict[str, Any] = camel_keys(asdict(self))
+        data: dict[str, Any] = camel_keys(self)
         return data
 
 
@@ -89,6 +89,8 @@ def camel_keys(value: Any) -> Any:
     """Return ``value`` ready for JSON: keys such as ``set_weight`` as ``setWeight``, what is not known as null."""
     if isinstance(value, datetime):
         return format_time(value)
+    if isinstance(value, Struct):
+        value = asdict(value)
     if isinstance(value, dict):
         return {_camel(key): camel_keys(item) for key, item in value.items()}
     return [camel_keys(item) for item in value] if isinstance(value, list | tuple) else value

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from renderer.discover import Home
 from renderer.errors import Finding, RollstepError
@@ -21,8 +22,7 @@ NEVER_APPLIED = "kustomize.config.k8s.io/"
 """The API group of ``kustomization.yaml``, which tells a tool what to apply and is no object itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Validation:
+class Validation(Struct, frozen=True):
     """What validation says of a set of files.
 
     ``findings`` are what is wrong.  ``skipped`` are the objects that there is no schema of (a ServiceMonitor), which

@@ -6,8 +6,9 @@ None of them is a closure, so that another process can be told to do it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
+
+from msgspec.structs import replace
 
 from renderer.committed import moved
 from renderer.engine import actions

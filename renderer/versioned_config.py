@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any
+
+from msgspec.structs import replace
 
 from renderer.engine.workload import TEMPLATE_PATHS
 from renderer.manifest import Body, Manifest, ObjectKey, mapping

@@ -7,10 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import click
+from msgspec import Struct
 
 from renderer.app_release import Release, open_release
 from renderer.autoscaling import AUTOSCALER, is_autoscaled
@@ -33,8 +33,7 @@ KUBECTL_SECONDS = 60
 INTERVAL_SECONDS = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """What ``--wait TOOL[=WHICH]`` and ``--timeout`` ask for.
 
     ``which`` is the kubeconfig's context for ``kubernetes``, ``NAMESPACE/NAME`` of the Application or Kustomization for

@@ -9,7 +9,8 @@ own.  Objects that are removed wait for nobody, whatever wave they had.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from renderer.committed import rendered
 from renderer.manifest import Body, ObjectKey

@@ -5,17 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from renderer.discover import AppRef, Home, find_apps
 from renderer.errors import RollstepError, UsageError
 from renderer.settings import Settings, load_settings
 
 
-@dataclass(frozen=True, slots=True)
-class Workspace:
+class Workspace(Struct, frozen=True):
     """A folder that rollstep works in: the repository's root, where the command was started, and the settings."""
 
     root: Path

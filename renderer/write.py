@@ -11,9 +11,10 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+
+from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
 from renderer.journal import digest, reporting
@@ -33,8 +34,7 @@ class Mode(Enum):
     DIFF = "diff"
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(Struct, frozen=True):
     """What brings a folder to its new content; file names are without the folder.
 
     ``files`` is the whole new content, ``marker`` the old and the new text of the marker (None: no marker).  ``edited``

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import click
+from msgspec import Struct
 
 from renderer import progress
 from renderer.batches import in_batches
@@ -22,8 +22,7 @@ from renderer.write import Planned
 from renderer.write_release import looking
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(Struct, frozen=True):
     """What came of some apps: files to write (None: to delete), lines and entries to tell."""
 
     files: tuple[tuple[str, str | None], ...] = ()

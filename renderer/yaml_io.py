@@ -9,11 +9,11 @@ import re
 import stat
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
+from msgspec import Struct
 from yaml import MappingNode, ScalarNode, SequenceNode
 from yaml.nodes import Node
 
@@ -52,8 +52,7 @@ _SHOWN_LEVELS = 8
 _LIKE_JSON = re.compile(r"\s*[{\[]")
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """One document of a stream: its value as JSON has it, and where its fields stand."""
 
     value: Any

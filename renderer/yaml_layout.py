@@ -6,9 +6,9 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from yaml import MappingNode, ScalarNode, SequenceNode
 from yaml.nodes import Node
 
@@ -19,8 +19,7 @@ from renderer.yaml_scalars import double_quoted, is_printable_line, scalar_text
 _FIRST_OF_JSON = re.compile(r"\s*[{\[][ \t]*\r?\n([ \t]+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(Struct, frozen=True):
     """How a file is laid out: columns from a key to the keys below it and to the ``-`` of its list; its line ends."""
 
     step: int = 2

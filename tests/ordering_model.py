@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain, combinations
 from math import factorial
 from typing import Any
+
+from msgspec.structs import replace
 
 from renderer.committed import rendered
 from renderer.engine.replicas import max_unavailable

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from renderer.autoscaling import most_pods, pods_between, scaled_objects, share_down, share_up
 from renderer.committed import rendered

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from renderer.describe import is_promoted, move_text, step_change, traffic_text, wait_text
 from renderer.engine import actions

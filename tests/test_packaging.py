@@ -28,6 +28,7 @@ LIBRARIES = {
     "jinja2": "jinja2",
     "jsonschema": "jsonschema",
     "kubernetes-validate": None,  # for its schemas, which are found without an import
+    "msgspec": "msgspec",
     "pyyaml": "yaml",
     "ruamel.yaml": "ruamel",
 }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from renderer.committed import moved, rendered
 from renderer.manifest import Manifest

@@ -9,8 +9,9 @@ go on with what has no meaning (a quantity that is none, a percentage above 100)
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from renderer.check.analyses import check_analyses
 from renderer.check.pod import check_template

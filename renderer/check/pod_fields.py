@@ -6,8 +6,9 @@ Kubernetes v1.34, ``pkg/apis/core/validation/validation.go``, with the defaults 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from renderer.check.judges import (
     ADDRESS,
@@ -39,8 +40,7 @@ PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 HOOKS = ("lifecycle.preStop", "lifecycle.postStart")
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One field: ``path`` has a ``*`` for every item of a list, ``field`` is what Kubernetes calls it if not that.
 
     A field is judged, as None, where it is missing from something that is there.

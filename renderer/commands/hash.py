@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import Struct
 
 from renderer.commands import options
 
@@ -26,8 +26,7 @@ TEMPLATES: Mapping[tuple[str, str], FieldPath] = {
 """Where each kind, by API group, has its pod template."""
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(Struct, frozen=True):
     """A pod template with its object's name and kind, and where it was read."""
 
     name: str
@@ -37,8 +36,7 @@ class Template:
     path: FieldPath
 
 
-@dataclass(frozen=True, slots=True)
-class Hashed:
+class Hashed(Struct, frozen=True):
     """What is printed of one document."""
 
     name: str

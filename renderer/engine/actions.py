@@ -7,8 +7,9 @@ A refusal is a :class:`renderer.errors.RollstepError` in kubectl's own words.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from renderer.engine.analysis import SUCCESSFUL
 from renderer.engine.gates import is_running

@@ -6,7 +6,7 @@ name and its phase, which is Running until somebody says otherwise.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from renderer.engine.context import AnalysisRuns, Context, hash_of
 from renderer.engine.gates import is_running

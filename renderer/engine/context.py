@@ -7,7 +7,9 @@ read from the cache when the pass began; ``world`` has every write applied at on
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from renderer.engine.templates import rollout_hash
 from renderer.manifest import Body, ObjectKey
@@ -40,8 +42,7 @@ class PropagationDelayError(Exception):
     """The controller sleeps in the middle of a pass, to let a change reach the router; the rest is another pass."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnalysisRuns:
+class AnalysisRuns(Struct, frozen=True):
     """The runs of the current release: of the step, in the background, before and after a blue-green switch."""
 
     step: AnalysisRunStatus | None = None
@@ -219,9 +220,7 @@ class Context:
     def patch_status(self, before: RolloutStatus, after: RolloutStatus) -> None:
         """Write the fields of the status in which ``after`` differs from ``before``, and no others."""
         changed = {
-            item.name: getattr(after, item.name)
-            for item in fields(after)
-            if getattr(after, item.name) != getattr(before, item.name)
+            name: value for name in after.__struct_fields__ if (value := getattr(after, name)) != getattr(before, name)
         }
         if changed:
             self.world = replace(self.world, status=replace(self.world.status, **changed))

@@ -6,9 +6,10 @@ There is no Experiment object in git.  What its controller makes of it is render
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec.structs import replace
 
 from renderer.engine.analysis import INCONCLUSIVE
 from renderer.engine.context import Context

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from renderer.engine.analysis import completed_pre_promotion_analysis
 from renderer.engine.context import Context

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from renderer.engine.blue_green import reconcile_blue_green, reconcile_blue_green_replica_sets
 from renderer.engine.canary import reconcile_canary, reconcile_canary_replica_sets
@@ -19,8 +20,7 @@ from renderer.errors import RollstepError
 from renderer.model import World, Write
 
 
-@dataclass(frozen=True, slots=True)
-class Reconciliation:
+class Reconciliation(Struct, frozen=True):
     """What one pass leaves: the world after it and the writes it made, in order."""
 
     world: World

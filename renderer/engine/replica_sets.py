@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from renderer.engine.conditions import new_condition
 from renderer.engine.context import ConflictError, Context, hash_of

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from renderer.engine.reconcile import reconcile
 from renderer.model import World, Write
@@ -11,8 +12,7 @@ MAX_PASSES = 5000
 """More passes than any release needs: basic canaries move a pod or two in a pass."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Struct, frozen=True):
     """The world once nothing moves any more, and all writes that led there, in order.
 
     ``restless`` tells that the controller goes on writing although nothing comes of it: each of its passes undoes what

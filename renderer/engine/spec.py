@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from renderer.model import AntiAffinity, PodTemplateMetadata, Rollout
 
@@ -10,8 +10,7 @@ DEFAULT_SCALE_DOWN_DELAY_SECONDS = 30
 NO_REVISION_LIMIT = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class AbortDelay:
+class AbortDelay(Struct, frozen=True):
     """How long the canary or preview stays after an abort.
 
     ``seconds`` is None where it stays for good (``abortScaleDownDelaySeconds: 0``); ``was_set`` tells a value in the

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from renderer.engine.analysis import succeeded
 from renderer.engine.conditions import calculate_conditions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from renderer.engine.context import Context, hash_of
 from renderer.engine.experiment import weight_destinations

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from renderer.engine.context import Context
 from renderer.errors import Finding, RollstepError
 from renderer.manifest import Body, ObjectKey
-from renderer.model import ReplicaSet, Rollout, World
+from renderer.model import Memo, ReplicaSet, Rollout, World
 from renderer.pod_defaults import default_pod_template
 
 FIELD = "spec.workloadRef"
@@ -70,7 +71,7 @@ def resolve_workload(world: World) -> World:
     rollout = world.rollout
     selector = rollout.selector or (body.get("spec") or {}).get("selector") or {}
     if (template, selector) != (rollout.template, rollout.selector):
-        rollout = replace(rollout, template=template, selector=selector, hashes={})
+        rollout = replace(rollout, template=template, selector=selector, hashes=Memo())
     generation = (body.get("metadata") or {}).get("generation")
     if generation is not None and rollout.annotations.get(GENERATION_ANNOTATION) != str(generation):
         rollout = rollout.with_annotation(GENERATION_ANNOTATION, str(generation))

@@ -7,8 +7,9 @@ goes nowhere but into a header of a request to that forge.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
 from renderer.forges.http import Client
@@ -17,8 +18,7 @@ from renderer.forges.site import Site
 __all__ = ["Forge", "Proposal", "PullRequest", "Site", "open_forge"]
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Struct, frozen=True):
     """What a pull request is to be: from branch ``head`` into branch ``base``."""
 
     head: str
@@ -29,8 +29,7 @@ class Proposal:
     reviewers: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PullRequest:
+class PullRequest(Struct, frozen=True):
     """An open pull request as the forge tells it; ``labels`` are none where the forge has no labels."""
 
     number: int

@@ -11,6 +11,8 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from msgspec import Struct
+
 from renderer import __version__
 from renderer.errors import Finding, RollstepError
 from renderer.git import plain
@@ -35,8 +37,7 @@ class _NoRedirect(HTTPRedirectHandler):
         """Return nothing, so that the redirect is an error."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What a request got: its JSON, and the address of the next page where there is one."""
 
     data: Any
@@ -47,6 +48,7 @@ class NotFoundError(RollstepError):
     """The forge has nothing at that place, or not for this token."""
 
 
+# A dataclass, for it keeps the token out of what is shown of it.
 @dataclass(frozen=True)
 class Client:
     """The API at ``base``; ``headers`` have the token, which is taken out of every word that comes back."""

@@ -32,6 +32,7 @@ _USERS = {"github": "x-access-token", "gitlab": "oauth2", "bitbucket": "x-token-
 """The user that goes with a token as password over HTTP, where the forge asks for one."""
 
 
+# A dataclass, for it keeps the token out of what is shown of it.
 @dataclass(frozen=True, slots=True)
 class Site:
     """A repository on a forge: its kind, its own address, and the repository's path on it."""

@@ -12,9 +12,10 @@ import sysconfig
 import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from renderer.errors import RollstepError
 
@@ -37,8 +38,7 @@ _MAY_BE_MANY = re.compile(r"\n---|\blist\b|\\", re.IGNORECASE)
 """What every text has that is parted into several documents, or whose kind is List, however that is written."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Verdict:
+class Verdict(Struct, frozen=True, order=True):
     """What a validator says of one document; ``message`` is empty unless it is invalid."""
 
     file: str
@@ -114,8 +114,7 @@ def _started(command: list[str], schemas: Path) -> subprocess.Popen[bytes]:
         ) from error
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """Texts that one process judges, one after another.
 
     Most of them hold one document that is no List, so that verdict follows verdict.  Any other may have none or many:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from renderer.errors import Finding
 from renderer.lint.choose import Selection
@@ -14,8 +15,7 @@ _IGNORE = re.compile(r"#\s*rollstep:\s*ignore\b(.*)", re.DOTALL)
 _CODE = re.compile(r"RS\d{3}")
 
 
-@dataclass(frozen=True, slots=True)
-class Comment:
+class Comment(Struct, frozen=True):
     """A YAML comment from its ``#`` on; ``applies_to`` is the line that it is about."""
 
     file: str
@@ -25,8 +25,7 @@ class Comment:
     applies_to: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Ignore:
+class _Ignore(Struct, frozen=True):
     comment: Comment
     codes: tuple[str, ...]
     reason: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from renderer.check.references import Kind, Objects
 from renderer.check.report import Path, Report
@@ -15,8 +16,7 @@ from renderer.pod_template import default_rollout
 ROLLOUT: Kind = ("argoproj.io", "Rollout")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Group:
+class Group(Struct, frozen=True, eq=False):
     """Manifests that are applied together: those of an app, or all that lie in a folder or were given as files.
 
     ``app`` and ``environment`` are empty where it is none of rollstep's apps.  ``complete`` is false where something
@@ -29,7 +29,7 @@ class Group:
     controller_version: str = "1.9"
     complete: bool = True
     allow: tuple[str, ...] = ()
-    _near: dict[str, Objects] = field(default_factory=dict, repr=False)
+    _near: dict[str, Objects] = field(default_factory=dict)
 
     @property
     def rollouts(self) -> tuple[Manifest, ...]:
@@ -78,8 +78,7 @@ class Subject(Report):
         return finding_at(self.rollout, path, message, hint)
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """All that is linted together."""
 
     groups: tuple[Group, ...]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from renderer.errors import Finding
 from renderer.lint.context import Context
@@ -25,8 +26,7 @@ PAGE = "docs/rules/README.md"
 """The page with all rules, in rollstep's own repository."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One rule.
 
     ``code`` never changes its meaning and is never given again.  ``error`` is what is refused or does harm, ``warning``

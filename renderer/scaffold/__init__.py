@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
 from renderer.objects import finding
@@ -20,8 +21,7 @@ __all__ = ["Choices", "File", "Scaffold", "ScaffoldApp", "scaffold"]
 _FOLDER_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
-@dataclass(frozen=True, slots=True)
-class ScaffoldApp:
+class ScaffoldApp(Struct, frozen=True):
     """An app to be written: its name and files; the Rollout is the first of ``items``."""
 
     name: str
@@ -29,8 +29,7 @@ class ScaffoldApp:
     files: tuple[File, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Scaffold:
+class Scaffold(Struct, frozen=True):
     """All apps of some manifests, sorted by name, and what the user should know about them."""
 
     apps: tuple[ScaffoldApp, ...]

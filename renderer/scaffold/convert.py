@@ -6,8 +6,9 @@ It follows Argo Rollouts v1.9 ``docs/migrating.md``; the strategy is chosen by w
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from renderer.errors import Finding
 from renderer.manifest import mapping
@@ -56,16 +57,14 @@ OF_ITS_ADDRESS = (
 OF_ITS_ADDRESS_ANNOTATIONS = ("external-dns.alpha.kubernetes.io/", "service.beta.kubernetes.io/", "cloud.google.com/")
 
 
-@dataclass(frozen=True, slots=True)
-class Choices:
+class Choices(Struct, frozen=True):
     """How a Deployment is to be released: the strategy, and the weights of a canary's steps."""
 
     strategy: str = CANARY
     steps: tuple[int, ...] = (20, 40, 60)
 
 
-@dataclass(frozen=True, slots=True)
-class Converted:
+class Converted(Struct, frozen=True):
     """The objects of an app, the Rollout first, and what is worth telling about them."""
 
     items: tuple[Item, ...]

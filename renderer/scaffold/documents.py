@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
 from renderer.manifest import Manifest, Source, field_path
@@ -20,8 +21,7 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 REVISION = "deployment.kubernetes.io/revision"
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """One object of the input and its text, a document of its own.
 
     ``is_whole`` tells that the text is a document of the user's file as it stands there.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from renderer.errors import Finding
 from renderer.manifest import mapping
@@ -19,8 +20,7 @@ _REFERENCES = ("name", "names", "host", "hosts", "service", "services", "ingress
 """Ends of the keys, in small letters, whose value names another object (``claimName``, ``stableService``)."""
 
 
-@dataclass(slots=True)
-class Group:
+class Group(Struct):
     """An app to be: a Rollout or a Deployment, the labels of its pods, what goes with it, and what scales it."""
 
     workload: Item
@@ -34,8 +34,7 @@ class Group:
         return self.workload.manifest.name
 
 
-@dataclass(slots=True)
-class Grouped:
+class Grouped(Struct):
     """The apps, what is worth telling, and what stands in the way."""
 
     groups: list[Group]

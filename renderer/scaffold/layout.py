@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
+
+from msgspec import Struct
 
 from renderer.scaffold.documents import Item
 from renderer.sources import KUSTOMIZATIONS, PLAIN, STATUS_FILE, SourceText
@@ -16,8 +17,7 @@ RESERVED = {STATUS_FILE, "Chart.yaml", *KUSTOMIZATIONS}
 _UNSAFE = re.compile(r"[^a-z0-9.-]+")
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(Struct, frozen=True):
     """One file of an app's folder: its text, and the objects in it."""
 
     name: str

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 ARGOCD, FLUX = "argocd", "flux"
 
 
-@dataclass(frozen=True, slots=True)
-class Followed:
+class Followed(Struct, frozen=True):
     """An environment as a sync tool follows it.
 
     ``url`` and ``branch`` are where git has it, ``folder`` what is above the apps' folders there (empty: they are at

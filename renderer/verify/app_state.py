@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from renderer.settings import Settings
 from renderer.state import STATUS_FILE, State, load_state
@@ -12,8 +13,7 @@ from renderer.write import MARKER
 from renderer.yaml_io import decode
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where an app lies in a commit: its environment and name, its folder and its output folder from the root."""
 
     environment: str
@@ -38,8 +38,7 @@ class Place:
         return f"{self.app} ({self.environment})"
 
 
-@dataclass(frozen=True, slots=True)
-class AppState:
+class AppState(Struct, frozen=True):
     """An app's status and files in a commit; ``blobs`` are the object names by path, ``contents`` what they hold.
 
     ``blobs`` has the status under the empty name, so that two states are the same wherever their folders are.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from renderer.app_release import Release, render_release
 from renderer.transitions import Transition
@@ -11,8 +12,7 @@ from renderer.verify.app_state import AppState
 from renderer.write import MARKER, marker_text
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(Struct, frozen=True):
     """What a transition renders: the content of each file by name, the status under the empty name."""
 
     transition: Transition

@@ -8,8 +8,9 @@ agreed (``GIT_QUARANTINE_PATH``); the git that is run here finds them by the env
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
+
+from msgspec import Struct
 
 from renderer.errors import Finding, UsageError
 from renderer.git import Repository
@@ -18,8 +19,7 @@ from renderer.git_objects import is_ancestor
 _BRANCH = "refs/heads/"
 
 
-@dataclass(frozen=True, slots=True)
-class RefUpdate:
+class RefUpdate(Struct, frozen=True):
     """A ref that a push changes: the full hashes before and after, empty where there is none."""
 
     old: str

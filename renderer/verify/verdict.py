@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from renderer.errors import Finding
 from renderer.git import Commit
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What a commit does to one app.
 
     ``what`` is the verb, or ``revert``, ``merge``, ``import``, ``move``, ``removal``; empty where it is nothing legal.
@@ -23,8 +22,7 @@ class Verdict:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CommitVerdict:
+class CommitVerdict(Struct, frozen=True):
     """What a commit does to the apps that it changes; ``findings`` are about the commit itself."""
 
     commit: Commit

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from renderer.errors import RollstepError
 from renderer.git import Commit, Repository
 
 
-@dataclass(frozen=True, slots=True)
-class FileChange:
+class FileChange(Struct, frozen=True):
     """The objects that a path named before and after a commit, empty where there was no file, and its mode after."""
 
     before: str
@@ -19,8 +19,7 @@ class FileChange:
     mode: str
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """A commit with its parents (none for the first one) and the files that differ from its first parent."""
 
     commit: Commit

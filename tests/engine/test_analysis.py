@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from renderer.engine import actions, next_wakeup, settle
 from renderer.engine.gates import open_gate

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from renderer.engine import actions, check_supported, next_wakeup, settle
 from renderer.engine.gates import open_gate

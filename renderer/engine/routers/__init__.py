@@ -6,9 +6,10 @@ A module has its router as ``ROUTER``.  A router reads and writes ``ctx.world`` 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
+
+from msgspec import Struct
 
 from renderer.engine.context import Context
 from renderer.errors import Finding, RollstepError
@@ -28,8 +29,7 @@ MODULES: Mapping[str, str] = {
 """The module of each router, under its name in ``trafficRouting``."""
 
 
-@dataclass(frozen=True, slots=True)
-class NamedObject:
+class NamedObject(Struct, frozen=True):
     """An object that the Rollout names in ``field``.
 
     ``keys`` are its possible identities: a router may have changed its API group over time.

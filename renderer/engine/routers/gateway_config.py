@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from renderer.manifest import Body
 from renderer.rollout_spec import Path
@@ -25,8 +26,7 @@ Problem = tuple[Path, str, str]
 """Where it is, what is wrong, and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class RouteRef:
+class RouteRef(Struct, frozen=True):
     """A route that the Rollout names at ``path``; ``headers`` tells whether routes for headers are added to it."""
 
     kind: str
@@ -35,8 +35,7 @@ class RouteRef:
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
-class RouteSelector:
+class RouteSelector(Struct, frozen=True):
     """Routes of a kind that the Rollout selects by labels, at ``path``."""
 
     kind: str

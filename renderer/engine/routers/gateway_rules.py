@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from renderer.engine.routers import refuse
 from renderer.manifest import Body
@@ -18,8 +19,7 @@ _SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
 EXACT, EXPRESSION = "Exact", "RegularExpression"
 
 
-@dataclass(frozen=True, slots=True)
-class Backends:
+class Backends(Struct, frozen=True):
     """The Services between which traffic shifts."""
 
     stable: str

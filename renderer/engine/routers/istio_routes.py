@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from renderer.engine.routers import refuse
 from renderer.errors import RollstepError
@@ -12,8 +13,7 @@ from renderer.manifest import Body
 from renderer.model import WeightDestination
 
 
-@dataclass(frozen=True, slots=True)
-class Destinations:
+class Destinations(Struct, frozen=True):
     """By what a destination is known to be stable or canary: its Service, or its subset of the DestinationRule."""
 
     stable_service: str
