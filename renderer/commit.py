@@ -12,7 +12,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
-from renderer.git import Output, Repository
+from renderer.git import Repository
+from renderer.git_process import Output
 from renderer.layouts import one_line
 from renderer.settings import CommitSettings
 from renderer.staging import staged

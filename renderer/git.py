@@ -1,29 +1,22 @@
-"""The one module that knows git: what a repository holds, and running git in it through GitPython.
+"""What a repository holds, and git in it; what git itself decides (filters, ignore rules, hooks) is left to it.
 
-GitPython finds the repository and runs git; what git itself decides (filters, ignore rules, hooks, signing, identity)
-is left to it.  Paths are those below the repository's root, with ``/``.
+Paths are those below the repository's root, with ``/``.
 """
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from renderer.changes import PREFIX
 from renderer.errors import Finding, RollstepError
-
-if TYPE_CHECKING:
-    from git import Repo
-
-_FILTER_FAILED = re.compile(r"external filter .* failed|(clean|smudge) filter .* failed")
-"""How git tells that a filter of ``.gitattributes``, such as that of LFS, did not work (git 2.39, ``convert.c``)."""
+from renderer.git_process import Output, Running, stream
 
 OPERATIONS = (
     ("rebase-merge", "a rebase", "git rebase --continue or --abort"),
@@ -35,10 +28,9 @@ OPERATIONS = (
 )
 """What git leaves in its folder while an operation is under way (git 2.39, ``wt-status.c``), its name, what ends it."""
 
-NO_GIT, NO_GIT_HINT = "git is not installed, or not in PATH", "install git 2.30 or newer"
-
-QUIET = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}")
-"""Options with which git starts no program that a repository's configuration plants: what only reads needs none."""
+_WHERE = ("--is-bare-repository", "--absolute-git-dir", "--git-common-dir", "--show-toplevel")
+_OF_A_REPOSITORY = {"GIT_COMMON_DIR", "GIT_DIR", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_WORK_TREE"}
+"""Variables that name a repository, or a place in it (``git rev-parse --local-env-vars``)."""
 
 _LOG_FIELDS = ("%H", "%an", "%ae", "%cI", "%s", "%(trailers:only,unfold)")
 
@@ -48,23 +40,6 @@ class Head(NamedTuple):
 
     sha: str | None
     branch: str | None
-
-
-class Output(NamedTuple):
-    """What a git process left: its exit status, and what it wrote."""
-
-    status: int
-    stdout: bytes
-    stderr: str
-
-
-_SURVIVING = ("sh", "-c", 'trap "" XFSZ; exec git "$@"', "git")
-"""A git that gets an error where a limit of files' sizes would kill it.  To say so between fork and exec, in a copy of
-this process, would take several times as long as to start git."""
-
-_KEEPS_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(1 << 30), "MALLOC_TOP_PAD_": str(1 << 24)}
-"""For glibc (mallopt(3)): it gives back what git takes to deflate an object, and asks for it again for the next one,
-which takes half of the time of a git that stores thousands."""
 
 
 class Commit(Struct, frozen=True):
@@ -85,48 +60,54 @@ MANY = 64
 class Repository:
     """A git repository; ``root`` is its work tree's folder, of a bare one the repository's own."""
 
-    def __init__(self, repo: Repo, environment: Mapping[str, str] | None = None) -> None:
-        """Take GitPython's repository, and what every git in it gets as environment; use :meth:`open`."""
-        self._repo = repo
+    def __init__(
+        self,
+        root: Path,
+        git_dir: Path,
+        common_dir: Path,
+        *,
+        is_bare: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take where the repository is, and what every git in it gets as environment; use :meth:`open`."""
+        self.root = root
+        self.git_dir = git_dir
+        self.common_dir = common_dir
+        self.is_bare = is_bare
         self._environment = dict(environment or {})
-        self.is_bare = repo.bare or repo.working_tree_dir is None
-        self.git_dir = Path(repo.git_dir).resolve()
-        self.common_dir = Path(repo.common_dir).resolve()
-        self.root = self.git_dir if self.is_bare else Path(repo.working_dir).resolve()
 
     @classmethod
     def open(cls, start: Path, *, allow_bare: bool = False) -> Repository:
         """Return the repository that ``start`` (a file or folder, which need not exist yet) lies in.
 
-        Raises RollstepError where there is none, or where it is bare and that is not allowed: what only reads commits
-        can do without a work tree.
+        Raises RollstepError where there is none, where git does not trust it, or where it is bare and that is not
+        allowed: what only reads commits can do without a work tree.
         """
-        # GitPython costs a tenth of a second to import, and most verbs can do without.
-        try:
-            from git import Repo
-        except ImportError as error:
-            # GitPython looks for git when it is imported.
-            raise RollstepError(NO_GIT, hint=NO_GIT_HINT) from error
-        from git.exc import InvalidGitRepositoryError, NoSuchPathError
-
         folder = next(path for path in (start.absolute(), *start.absolute().parents) if path.is_dir())
-        try:
-            repo = Repo(folder, search_parent_directories=True, expand_vars=False)
-        except (InvalidGitRepositoryError, NoSuchPathError) as error:
-            raise RollstepError([Finding(str(start), 0, 0, "", "is in no git repository", "git init")]) from error
-        repository = cls(repo)
-        if repository.is_bare and not allow_bare:
+        # A hook of another repository may have started us: its variables would lead there.
+        elsewhere = {name: None for name in os.environ if name in _OF_A_REPOSITORY}
+        with Running(["rev-parse", *_WHERE], folder, elsewhere, check=False) as running:
+            found = running.output()
+        lines = [os.fsdecode(line) for line in found.stdout.split(b"\n")[:-1]]
+        is_bare = lines[:1] == ["true"]
+        if is_bare and not allow_bare:
             raise RollstepError([Finding(str(start), 0, 0, "", "is in a bare git repository", "work in a clone of it")])
-        return repository
+        if found.status and not (is_bare and len(lines) == len(_WHERE) - 1):
+            if "not a git repository" in found.stderr:
+                raise RollstepError([Finding(str(start), 0, 0, "", "is in no git repository", "git init")])
+            raise RollstepError([Finding(str(start), 0, 0, "", f"is in no repository to work in: {found.stderr}")])
+        git_dir, common_dir = Path(lines[1]).resolve(), (folder / lines[2]).resolve()
+        return cls(git_dir if is_bare else Path(lines[3]).resolve(), git_dir, common_dir, is_bare=is_bare)
 
     def within(self, environment: Mapping[str, str]) -> Repository:
         """Return this repository with variables for every git that runs in it, such as another index."""
-        return Repository(self._repo, {**self._environment, **environment})
+        variables = {**self._environment, **environment}
+        return Repository(self.root, self.git_dir, self.common_dir, is_bare=self.is_bare, environment=variables)
 
     @property
     def index(self) -> Path:
         """The file of the index, which need not exist."""
-        return Path({**self._own_environment(), **self._environment}.get("GIT_INDEX_FILE", self.git_dir / "index"))
+        return Path(self.variables().get("GIT_INDEX_FILE", self.git_dir / "index"))
 
     def relative(self, path: Path | str) -> str:
         """Return ``path`` (absolute, or below the root) as git names it; raises RollstepError where it is outside."""
@@ -152,56 +133,23 @@ class Repository:
 
         Raises RollstepError with git's own words where it fails and ``check`` is set, or where there is no git.
         """
-        from tempfile import TemporaryFile
+        with self.start(*args, stdin=stdin, env=env, check=check, writes=writes) as running:
+            return running.output()
 
-        from git.exc import GitCommandNotFound
+    def start(
+        self,
+        *args: str,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        check: bool = True,
+        writes: bool = False,
+    ) -> Running:
+        """Start what :meth:`run` runs, so that it goes on while something else is done."""
+        return Running(args, self.root, self.variables(env), stdin, check=check, writes=writes)
 
-        with TemporaryFile() as stream:
-            stream.write(stdin)
-            stream.seek(0)
-            try:
-                status, stdout, stderr = self._repo.git.execute(
-                    [*(_SURVIVING if writes else ("git", *QUIET)), *args],
-                    istream=stream,
-                    with_extended_output=True,
-                    with_exceptions=False,
-                    stdout_as_string=False,
-                    strip_newline_in_stdout=False,
-                    env={**_KEEPS_MEMORY, **self._own_environment(), **self._environment, **(env or {})},
-                )
-            except (GitCommandNotFound, OSError) as error:
-                raise RollstepError(NO_GIT, hint=NO_GIT_HINT) from error
-        output = Output(status, stdout, plain(stderr))
-        if check and status:
-            hint = ""
-            if _FILTER_FAILED.search(output.stderr):
-                hint = "install the program of that filter, or take the files out of it in .gitattributes"
-            raise RollstepError(f"git {args[0]} failed: {output.stderr or f'exit status {status}'}", hint=hint)
-        return output
-
-    def _stream(self, *args: str) -> Iterator[bytes]:
-        """Yield what ``git ARGS``, which only reads, writes up to each NUL; it is ended with the generator.
-
-        Nothing where git fails.
-        """
-        from git.exc import GitCommandNotFound
-
-        try:
-            running = self._repo.git.execute(
-                ["git", *QUIET, *args], as_process=True, env={**self._own_environment(), **self._environment}
-            )
-        except (GitCommandNotFound, OSError) as error:
-            raise RollstepError(NO_GIT, hint=NO_GIT_HINT) from error
-        process = running.proc
-        assert process is not None and process.stdout is not None and process.stderr is not None
-        try:
-            rest = b""
-            while piece := os.read(process.stdout.fileno(), 1 << 16):
-                *whole, rest = (rest + piece).split(b"\0")
-                yield from whole
-        finally:
-            process.kill()
-            process.communicate()
+    def variables(self, env: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return what git gets in this repository beside the variables of this process; ``env`` goes before it."""
+        return {**self._own_environment(), **self._environment, **(env or {})}
 
     def resolve(self, ref: str) -> str:
         """Return the commit that ``ref`` names, as its full hash; raises RollstepError where it names none."""
@@ -303,11 +251,12 @@ class Repository:
         # Git holds every path of a list against every file that it has.
         places = names if len(names) <= MANY else [os.path.commonpath(names) or "."]
         ours = f"%(trailers:key={PREFIX}App,valueonly)"
-        records = self._stream(
+        log = [
             *("-c", "log.showSignature=false", "-c", "log.showRoot=true", "-c", "log.follow=false"),
             *("log", "-z", "--first-parent", "-m", "--name-only", "--no-renames", "--no-color"),
             *(f"--format=%x00%ct %P%x00:{ours}", "HEAD", "--", *map(literal, places)),
-        )
+        ]
+        records = stream(log, self.root, self.variables())
         # A record is an empty field, two of the format, and a name a field, the first of them on a line of its own.
         fields: list[bytes] = []
         for field in chain(records, [b""]):
@@ -402,13 +351,6 @@ class Repository:
 def literal(path: str) -> str:
     """Return the pathspec that means ``path`` itself, whatever characters it has; ``.`` is the root."""
     return ":(top,literal)" if path == "." else f":(top,literal){path}"
-
-
-def plain(text: str, limit: int = 20) -> str:
-    """Return the last ``limit`` lines of a program's message, without the control characters that fake a terminal."""
-    lines = [line.rstrip() for line in text.replace("\r", "\n").replace("\t", "    ").split("\n")]
-    shown = ["".join(character for character in line if character.isprintable()) for line in lines if line]
-    return "\n".join(shown[-limit:])
 
 
 def _commits(log: bytes) -> tuple[Commit, ...]:

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from renderer.errors import Finding, RollstepError
-from renderer.git import QUIET, Repository
+from renderer.git import Repository
+from renderer.git_process import QUIET
 
 REGULAR = "100644"
 """The mode of a plain file in a tree."""

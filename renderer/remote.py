@@ -9,7 +9,8 @@ from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 from renderer.errors import RollstepError
-from renderer.git import Output, Repository
+from renderer.git import Repository
+from renderer.git_process import Output, command, plain
 
 _SCP = re.compile(r"(?:[^@/:]+@)?(?P<host>[^/:@]+):(?P<path>(?!//).+)")
 
@@ -70,11 +71,20 @@ def run_remote(
     It asks nobody for a password where there is nobody, and gives up a transfer that stands still for a minute.
     ``environment`` is added to its variables.  Raises RollstepError where it fails and ``check`` is set.
     """
+    # GitPython costs a twentieth of a second to import, which a transfer does not feel.
+    from git import Git
+
     patience = {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
     quiet = {} if sys.stdin is not None and sys.stdin.isatty() else {"GIT_TERMINAL_PROMPT": "0"}
-    own = {"LC_ALL": "C", **patience, **quiet, **(environment or {})}
-    output = repository.run(*args, env=own, check=False, writes=True)
-    output = output._replace(stderr=_USER.sub("//", output.stderr))
+    status, stdout, stderr = Git(repository.root).execute(
+        command(args, writes=True),
+        with_extended_output=True,
+        with_exceptions=False,
+        stdout_as_string=False,
+        strip_newline_in_stdout=False,
+        env=repository.variables({**patience, **quiet, **(environment or {})}),
+    )
+    output = Output(status, stdout, _USER.sub("//", plain(stderr)))
     if check and output.status:
         hint = "see that the remote can be reached, and that you may read and write there"
         raise RollstepError(f"git {args[0]} failed: {output.stderr or f'exit status {output.status}'}", hint=hint)

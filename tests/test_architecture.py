@@ -73,6 +73,7 @@ SHELL = {
     "freeze_file",
     "git",
     "git_objects",
+    "git_process",
     "history",
     "holds",
     "journal",
@@ -202,14 +203,14 @@ OWNERS = {
         "write_release",
     },
     "distributed": {"executors"},
-    "git": {"git"},
+    "git": {"remote"},
     "jinja2": {"layouts", "limited", "sources"},
     "jsonschema": {"kubeconform", "settings_check"},
     "ruamel": {"yaml_rewrite"},
     "yaml": {"yaml_blocks", "yaml_edit", "yaml_io", "yaml_layout", "yaml_nodes", "yaml_pieces", "yaml_stream"},
 }
 """Who may import each library: YAML is read in one module and edited in another, manifests are laid out in one and a
-user's own templates filled in another, git is known to one alone."""
+user's own templates filled in another, and GitPython talks to remotes."""
 
 
 def imports(tree: ast.AST) -> Iterator[str]:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from renderer.errors import RollstepError
-from renderer.git import Head, Repository, plain
+from renderer.git import Head, Repository
+from renderer.git_process import plain
 
 
 def git(folder: Path, *args: str, check: bool = True) -> str:

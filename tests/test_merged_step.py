@@ -115,11 +115,12 @@ def test_the_branch_is_walked_once_for_all_apps(tmp_path: Path, monkeypatch: pyt
     git.git("merge", "--quiet", "--no-ff", "--message=Merge", "side")
     git.git("commit", "--quiet", "--allow-empty", "--message=Nothing")
     expected = {0: 1, 1: 4, 2: None, 3: 1, MANY + 4: None}
+    repository = Repository.open(root)
     for asked in (list(expected), range(MANY + 5)):
         trace = root / "trace"
         trace.mkdir()
         monkeypatch.setenv("GIT_TRACE2_EVENT", str(trace))
-        with closing(Landings(lambda: Repository.open(root), [folders[number] for number in asked])) as landings:
+        with closing(Landings(lambda: repository, [folders[number] for number in asked])) as landings:
             days = {number: landed.day if (landed := landings.of(folders[number])) else None for number in expected}
         monkeypatch.delenv("GIT_TRACE2_EVENT")
         assert days == expected

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from renderer import __version__
 from renderer.errors import Finding, RollstepError
-from renderer.git import plain
+from renderer.git_process import plain
 
 TIMEOUT_SECONDS = 30
 TRIES = 4
