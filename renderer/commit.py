@@ -13,13 +13,17 @@ from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
 from renderer.git import Repository
+from renderer.git_objects import store_commit
 from renderer.git_process import Output
+from renderer.git_trees import new_files, store_tree
 from renderer.layouts import one_line
 from renderer.settings import CommitSettings
 from renderer.staging import staged
 
 HOOKS = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit")
 """What `git commit` runs; all but the last can refuse it."""
+
+_CONFIG = ("config", "--type=bool", "--get-regexp", r"^(commit\.gpgsign|maintenance\.auto)$")
 
 
 class Identity(Struct, frozen=True):
@@ -39,10 +43,17 @@ class Identity(Struct, frozen=True):
 
 
 class Ready(Struct, frozen=True):
-    """What a commit that can be made needs: git's variables for it, and the commit that it comes after, if any."""
+    """What a commit that can be made needs.
+
+    ``environment`` has git's variables for it, ``head`` is the commit that it comes after (None before the first one),
+    ``hooks`` are those that run; ``signs`` and ``maintains`` say what git's configuration asks for with it and after.
+    """
 
     environment: Mapping[str, str]
     head: str | None
+    hooks: tuple[str, ...]
+    signs: bool
+    maintains: bool
 
 
 class CommitResult(Struct, frozen=True):
@@ -83,23 +94,29 @@ def commit(
 
 def commit_checked(repository: Repository, names: Sequence[str], message: str, ready: Ready) -> CommitResult | None:
     """Do what :func:`commit` does, of what :func:`check_commit` has found ``ready``; ``names`` are as git has them."""
-    changed = repository.changed(names, ready.head)
-    if not changed:
+    files = new_files(repository, names, ready.head)
+    if not files:
         return None
-    with _uninterrupted(), staged(repository, changed, ready.head) as made_from:
-        make = _commit_with_hooks if repository.hooks(*HOOKS) else _commit
-        sha = make(made_from.repository, message, ready)
+    with _uninterrupted(), staged(repository, tuple(files), ready.head) as made_from:
+        if ready.hooks:
+            sha = _commit_with_hooks(made_from.alone(), message, ready)
+        else:
+            # While git updates the index, the tree is made without one.
+            tree = store_tree(repository, ready.head, files)
+            if not made_from.has(tree):
+                tree = made_from.alone().run("write-tree", writes=True).stdout.decode().strip()
+            sha = _commit(repository, tree, message, ready)
         made_from.take()
-    return CommitResult(sha, message.split("\n", 1)[0], changed)
+    if ready.maintains and not ready.hooks:
+        # As git does after a commit: where objects are many, they are packed.
+        repository.run("maintenance", "run", "--auto", "--quiet", check=False, writes=True)
+    return CommitResult(sha, message.split("\n", 1)[0], tuple(files))
 
 
-def _commit(repository: Repository, message: str, ready: Ready) -> str:
-    """Commit what is in the index and return the commit; `git commit` would look at every file of the repository."""
-    from renderer.git_objects import store_commit
-
-    tree = repository.run("write-tree", writes=True).stdout.decode().strip()
-    text = repository.run("stripspace", stdin=message.encode()).stdout.decode()
-    sha = store_commit(repository, tree, [ready.head] if ready.head else [], text, ready.environment)
+def _commit(repository: Repository, tree: str, message: str, ready: Ready) -> str:
+    """Commit ``tree`` on HEAD and return the commit; `git commit` would look at every file of the repository."""
+    parents = [ready.head] if ready.head else []
+    sha = store_commit(repository, tree, parents, stripped(message), ready.environment, signs=ready.signs)
     reason = ("commit: " if ready.head else "commit (initial): ") + message.split("\n", 1)[0]
     moved = repository.run(
         *("update-ref", "-m", reason, "HEAD", sha, ready.head or "0" * len(sha)),
@@ -109,10 +126,15 @@ def _commit(repository: Repository, message: str, ready: Ready) -> str:
     )
     if moved.status and repository.head.sha != sha:
         raise RollstepError([_refusal(repository, moved)])
-    # As git does after a commit: where objects are many, they are packed.
-    if repository.run("config", "--type=bool", "--get", "maintenance.auto", check=False).stdout.strip() != b"false":
-        repository.run("maintenance", "run", "--auto", "--quiet", check=False, writes=True)
     return sha
+
+
+def stripped(message: str) -> str:
+    """Return a message as ``git stripspace`` has it: no spaces at ends of lines, no empty lines but one at a time."""
+    lines = [line.rstrip(" \t\r") for line in message.split("\n")]
+    kept = [line for at, line in enumerate(lines) if line or (at and lines[at - 1])]
+    text = "\n".join(kept).strip("\n")
+    return f"{text}\n" if text else ""
 
 
 def _commit_with_hooks(repository: Repository, message: str, ready: Ready) -> str:
@@ -152,24 +174,42 @@ def check_commit(
 
     That is where HEAD is detached, an operation is in progress, git knows no committer, or a path is ignored.
     """
-    head = repository.check_can_commit(allow_detached=allow_detached)
-    ignored = repository.ignored(paths)
-    if ignored:
-        hint = "take it out of .gitignore, or choose another folder"
-        raise RollstepError(
-            Finding(path, 0, 0, "", "is ignored by git, so it cannot be committed", hint) for path in ignored
-        )
-    if author is not None and committer is None and not _knows(repository, "GIT_COMMITTER_IDENT"):
-        committer = author
-    nameless = [ident for ident, who in (("AUTHOR", author), ("COMMITTER", committer or author)) if who is None]
-    if not all(_knows(repository, f"GIT_{ident}_IDENT") for ident in nameless):
-        hint = "git config user.name NAME and git config user.email MAIL, or set the author in rollstep.yaml"
-        raise RollstepError("git does not know who commits", hint=hint)
+    nobody = ("-c", "user.useConfigOnly=true", "var")
+    with (
+        # Git is asked all of it at once: none of these questions needs the answer to another one.
+        repository.start("rev-parse", "--git-path", "hooks", writes=True) as hooks,
+        repository.start(*_CONFIG, check=False) as config,
+        # Without useConfigOnly git makes up an address of the login and the host's name, which is nobody's.
+        repository.start(*nobody, "GIT_COMMITTER_IDENT", check=False) as known_committer,
+        repository.start(*nobody, "GIT_AUTHOR_IDENT", check=False) as known_author,
+    ):
+        head = repository.check_can_commit(allow_detached=allow_detached)
+        ignored = repository.ignored(paths)
+        if ignored:
+            hint = "take it out of .gitignore, or choose another folder"
+            raise RollstepError(
+                Finding(path, 0, 0, "", "is ignored by git, so it cannot be committed", hint) for path in ignored
+            )
+        is_committer_known = known_committer.output().status == 0
+        if author is not None and committer is None and not is_committer_known:
+            committer = author
+        is_known = (author is not None or known_author.output().status == 0, committer or author or is_committer_known)
+        if not all(is_known):
+            hint = "git config user.name NAME and git config user.email MAIL, or set the author in rollstep.yaml"
+            raise RollstepError("git does not know who commits", hint=hint)
+        settings = dict(line.split(" ", 1) for line in config.output().stdout.decode(errors="replace").splitlines())
+        installed = repository.installed(hooks.output().stdout, *HOOKS)
     environment = environment_of(author, committer)
     if when is not None:
         date = f"{int(when.timestamp())} {when.strftime('%z') or '+0000'}"
         environment |= {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
-    return Ready(environment, head.sha)
+    return Ready(
+        environment,
+        head.sha,
+        installed,
+        signs=settings.get("commit.gpgsign") == "true",
+        maintains=settings.get("maintenance.auto") != "false",
+    )
 
 
 def identities(settings: CommitSettings) -> tuple[Identity | None, Identity | None]:
@@ -223,11 +263,6 @@ def _uninterrupted() -> Iterator[None]:
 
 def _in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
-
-
-def _knows(repository: Repository, ident: str) -> bool:
-    # Without useConfigOnly git makes up an address of the login and the host's name, which is nobody's.
-    return repository.run("-c", "user.useConfigOnly=true", "var", ident, check=False).status == 0
 
 
 def _refusal(repository: Repository, output: Output) -> Finding:

@@ -24,17 +24,16 @@ from renderer.discover import AppRef
 from renderer.errors import Finding, RollstepError
 from renderer.git import Repository
 from renderer.git_objects import (
-    REGULAR,
-    TreeFile,
     add_note,
     is_ancestor,
+    is_set,
     move_branch,
     store_blob,
     store_commit,
-    store_tree,
     tip,
     tree_files,
 )
+from renderer.git_trees import REGULAR, TreeFile, store_tree
 from renderer.remote import public_url
 from renderer.state import STATUS_FILE
 from renderer.workspace import Workspace
@@ -194,7 +193,8 @@ def _update(repository: Repository, entry: EnvironmentBranch, head: str, remote:
         if tree is None:
             continue
         parents = [parent] if parent else []
-        parent = store_commit(repository, tree, parents, _message(source, entry.environment), source.environment)
+        message, signs = _message(source, entry.environment), is_set(repository, "commit.gpgSign")
+        parent = store_commit(repository, tree, parents, message, source.environment, signs=signs)
         made.append(RenderedCommit(entry.branch, entry.environment, parent, sha, source.subject))
         sources.append(source)
     if parent is not None and parent != local:

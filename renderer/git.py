@@ -276,16 +276,6 @@ class Repository:
         output = self.run(*args, *(literal(self.relative(path)) for path in paths))
         return tuple(sorted({entry[3:] for entry in _split(output.stdout)}))
 
-    def changed(self, paths: Sequence[str], head: str | None) -> tuple[str, ...]:
-        """Return the files among ``paths`` whose content in the work tree is not that of ``head``, whatever is staged.
-
-        ``head`` is the hash of a commit, None before the first one.
-        """
-        existing = [path for path in paths if os.path.lexists(self.root / path)]
-        there = self.blobs_of(head, paths if len(paths) <= MANY else ()) if paths and head else {}
-        now = self.object_names({path: self.root / path for path in existing})
-        return tuple(path for path in paths if now.get(path) != there.get(path))
-
     def untracked(self, paths: Sequence[str]) -> tuple[str, ...]:
         """Return the files among ``paths`` that the index does not have."""
         # Git holds every path of a list against every file that it has: of many, it tells all files sooner.
@@ -304,7 +294,9 @@ class Repository:
 
     def check_can_commit(self, *, allow_detached: bool = False) -> Head:
         """Return where HEAD is; raise RollstepError with everything that stands against a commit there."""
-        head = self.head
+        with self.start("ls-files", "-z", "--unmerged") as listing:
+            head = self.head
+            unmerged = {entry.partition("\t")[2] for entry in _split(listing.output().stdout)}
         findings = [
             Finding(str(self.root), 0, 0, "", f"{what} is in progress", f"finish it first: {how}")
             for name, what, how in OPERATIONS
@@ -316,7 +308,6 @@ class Repository:
         if (self.git_dir / "index.lock").exists():
             hint = "wait for it; if none is running, remove the file"
             findings.append(Finding(str(self.git_dir / "index.lock"), 0, 0, "", "another git is at work", hint))
-        unmerged = {entry.partition("\t")[2] for entry in _split(self.run("ls-files", "-z", "--unmerged").stdout)}
         for path in sorted(unmerged):
             findings.append(Finding(path, 0, 0, "", "has an unresolved conflict", "resolve it and git add it"))
         if findings:
@@ -326,7 +317,11 @@ class Repository:
     def hooks(self, *names: str) -> tuple[str, ...]:
         """Return which of the hooks ``names`` are installed and executable."""
         # As a git that writes has them: the others run none.
-        place = self.run("rev-parse", "--git-path", "hooks", writes=True).stdout.decode().rstrip("\n")
+        return self.installed(self.run("rev-parse", "--git-path", "hooks", writes=True).stdout, *names)
+
+    def installed(self, folder: bytes, *names: str) -> tuple[str, ...]:
+        """Return which of the hooks ``names`` are executable in ``folder``, a line of ``git rev-parse --git-path``."""
+        place = os.fsdecode(folder).rstrip("\n")
         return tuple(name for name in names if os.access(self.root / place / name, os.X_OK))
 
     def _ask(self, *args: str) -> str:

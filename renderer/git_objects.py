@@ -7,33 +7,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from renderer.errors import Finding, RollstepError
 from renderer.git import Repository
-from renderer.git_process import QUIET
-
-REGULAR = "100644"
-"""The mode of a plain file in a tree."""
-
-
-class TreeFile(NamedTuple):
-    """A file of a tree: its mode as git writes it, and the name of its object."""
-
-    mode: str
-    sha: str
+from renderer.git_trees import TreeFile, files_of
 
 
 def tree_files(repository: Repository, ref: str, *paths: str) -> dict[str, TreeFile]:
     """Return the files of ``ref`` in and below ``paths`` (all, without any) by their path from the root, sorted."""
     listing = repository.run("ls-tree", "-r", "-z", "--full-tree", ref, "--", *paths)
-    found = {}
-    for row in listing.stdout.decode(errors="surrogateescape").split("\0"):
-        if row:
-            head, path = row.split("\t", 1)
-            mode, _, sha = head.split()
-            found[path] = TreeFile(mode, sha)
-    return dict(sorted(found.items()))
+    return files_of(listing.stdout)
 
 
 def read_blobs(repository: Repository, names: Sequence[str]) -> Mapping[str, bytes]:
@@ -67,35 +50,20 @@ def store_blob(repository: Repository, content: bytes, path: str = "") -> str:
     return repository.run("hash-object", "-w", *place, "--stdin", stdin=content, writes=True).stdout.decode().strip()
 
 
-def store_tree(repository: Repository, base: str | None, files: Mapping[str, TreeFile | None]) -> str:
-    """Store the tree of ``base`` (a tree or commit; None: an empty one) with ``files`` in it; return its name.
-
-    None as a file takes it out.
-    """
-    from tempfile import TemporaryDirectory
-
-    named = [base or "", *(entry.sha for entry in files.values() if entry)]
-    nothing = TreeFile("0", "0" * max(map(len, named)))
-    # What goes goes first: a file may come where a folder was.
-    ordered = sorted(files.items(), key=lambda item: (item[1] is not None, item[0]))
-    rows = "".join(f"{(entry or nothing).mode} {(entry or nothing).sha}\t{path}\0" for path, entry in ordered)
-    with TemporaryDirectory(prefix="rollstep-index-", dir=repository.git_dir) as folder:
-        environment = {"GIT_INDEX_FILE": f"{folder}/index"}
-        repository.run(*QUIET, "read-tree", *([base] if base else ["--empty"]), env=environment, writes=True)
-        listing = rows.encode(errors="surrogateescape")
-        repository.run(*QUIET, "update-index", "-z", "--index-info", stdin=listing, env=environment, writes=True)
-        return repository.run(*QUIET, "write-tree", env=environment, writes=True).stdout.decode().strip()
-
-
 def store_commit(
-    repository: Repository, tree: str, parents: Sequence[str], message: str, environment: Mapping[str, str]
+    repository: Repository,
+    tree: str,
+    parents: Sequence[str],
+    message: str,
+    environment: Mapping[str, str],
+    *,
+    signs: bool,
 ) -> str:
     """Store a commit and return its hash; ``environment`` has git's variables for who makes it and when.
 
-    It is signed where ``commit.gpgSign`` asks for it; raises RollstepError where git cannot.  No hook runs: those of a
-    commit are for what is checked out.
+    It is signed where ``signs``, which :func:`is_set` of ``commit.gpgSign`` tells; raises RollstepError where git
+    cannot.  No hook runs: those of a commit are for what is checked out.
     """
-    signs = repository.run("config", "--type=bool", "--get", "commit.gpgSign", check=False).stdout.strip() == b"true"
     arguments = [part for parent in parents for part in ("-p", parent)]
     made = repository.run(
         *("-c", "i18n.commitEncoding=UTF-8", "commit-tree", *(["-S"] if signs else []), *arguments, "-F", "-", tree),
@@ -107,6 +75,11 @@ def store_commit(
     if made.status:
         raise RollstepError([Finding("", 0, 0, "", f"git refused the commit: {made.stderr}", "nothing was committed")])
     return made.stdout.decode().strip()
+
+
+def is_set(repository: Repository, key: str) -> bool:
+    """Tell whether git's configuration has ``key`` as true."""
+    return repository.run("config", "--type=bool", "--get", key, check=False).stdout.strip() == b"true"
 
 
 def tip(repository: Repository, ref: str) -> str | None:

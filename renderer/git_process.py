@@ -61,17 +61,8 @@ class Running:
         """
         self._name, self._check = arguments[0], check
         source = subprocess.PIPE if stdin else subprocess.DEVNULL
-        try:
-            self._process = subprocess.Popen(
-                command(arguments, writes=writes),
-                cwd=folder,
-                env=environment(variables),
-                stdin=source,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            )
-        except OSError as error:
-            raise RollstepError(NO_GIT, hint=NO_GIT_HINT) from error
+        self._process = _start(arguments, folder, variables, source, writes=writes)
+        self._output: Output | None = None
         self._rest: bytes | None = stdin or None
         if stdin and len(stdin) <= _ROOM:
             # What fits into the pipe is given at once: git need not wait until somebody asks for its output.
@@ -79,15 +70,16 @@ class Running:
 
     def output(self) -> Output:
         """Wait for the end and return what git left; raise RollstepError where it failed and that is checked."""
-        stdout, words = self._process.communicate(self._rest)
-        stderr = plain(words.decode(errors="replace"))
-        status = self._process.returncode
+        if self._output is None:
+            stdout, words = self._process.communicate(self._rest)
+            self._output = Output(self._process.returncode, stdout, plain(words.decode(errors="replace")))
+        status, _, stderr = self._output
         if self._check and status:
             hint = ""
             if _FILTER_FAILED.search(stderr):
                 hint = "install the program of that filter, or take the files out of it in .gitattributes"
             raise RollstepError(f"git {self._name} failed: {stderr or f'exit status {status}'}", hint=hint)
-        return Output(status, stdout, stderr)
+        return self._output
 
     def __enter__(self) -> Running:
         return self
@@ -109,22 +101,58 @@ class Running:
             pass
 
 
-def stream(arguments: Sequence[str], folder: os.PathLike[str] | str, variables: Mapping[str, str]) -> Iterator[bytes]:
+class Dialogue:
+    """A git that answers whenever it is asked, as a context: it ends with that."""
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        folder: os.PathLike[str] | str,
+        variables: Mapping[str, str | None],
+        *,
+        writes: bool = False,
+    ) -> None:
+        """Start it; the arguments are those of :class:`Running`."""
+        self._name = arguments[0]
+        self._process = _start(arguments, folder, variables, subprocess.PIPE, writes=writes)
+
+    def ask(self, question: bytes) -> bytes:
+        """Return the line that git answers with, without its end; raise RollstepError where it has ended instead."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        try:
+            self._process.stdin.write(question)
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        except BrokenPipeError:
+            line = b""
+        if not line.endswith(b"\n"):
+            _, words = self._process.communicate()
+            told = plain(words.decode(errors="replace")) or f"exit status {self._process.returncode}"
+            raise RollstepError(f"git {self._name} failed: {told}")
+        return line[:-1]
+
+    def read(self, size: int) -> bytes:
+        """Return the next ``size`` bytes of an answer."""
+        assert self._process.stdout is not None
+        return self._process.stdout.read(size)
+
+    def __enter__(self) -> Dialogue:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.__exit__(kind, error, trace)
+
+
+def stream(
+    arguments: Sequence[str], folder: os.PathLike[str] | str, variables: Mapping[str, str | None]
+) -> Iterator[bytes]:
     """Yield what ``git ARGUMENTS``, which only reads, writes up to each NUL; it is ended with the generator.
 
     Nothing where git fails.
     """
-    try:
-        process = subprocess.Popen(
-            command(arguments),
-            cwd=folder,
-            env=environment(variables),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-    except OSError as error:
-        raise RollstepError(NO_GIT, hint=NO_GIT_HINT) from error
+    process = _start(arguments, folder, variables, subprocess.DEVNULL)
     assert process.stdout is not None
     try:
         rest = b""
@@ -134,6 +162,27 @@ def stream(arguments: Sequence[str], folder: os.PathLike[str] | str, variables: 
     finally:
         process.kill()
         process.communicate()
+
+
+def _start(
+    arguments: Sequence[str],
+    folder: os.PathLike[str] | str,
+    variables: Mapping[str, str | None],
+    stdin: int,
+    *,
+    writes: bool = False,
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            command(arguments, writes=writes),
+            cwd=folder,
+            env=environment(variables),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+    except OSError as error:
+        raise RollstepError(NO_GIT, hint=NO_GIT_HINT) from error
 
 
 def command(arguments: Sequence[str], *, writes: bool = False) -> list[str]:

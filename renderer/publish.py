@@ -14,6 +14,7 @@ from pathlib import Path
 from renderer.commit import CommitResult, Identity, check_commit, commit_checked
 from renderer.errors import Finding, RollstepError
 from renderer.git import MANY, Repository
+from renderer.git_trees import new_files
 from renderer.journal import Journal, recover
 from renderer.locks import clear_left_behind
 from renderer.staging import clear, restage
@@ -49,7 +50,7 @@ def publish(
     )
     if dry_run:
         changed = tuple(
-            sorted({*(entry.path for entry in transaction.check()), *repository.changed(paths, ready.head)})
+            sorted({*(entry.path for entry in transaction.check()), *new_files(repository, paths, ready.head)})
         )
         return CommitResult("", message.split("\n", 1)[0], changed) if changed else None
     transaction.memo = {"head": ready.head, "paths": list(paths)}

@@ -19,7 +19,8 @@ from renderer.errors import Finding, RollstepError, each
 from renderer.forges import Forge, Proposal, PullRequest, open_forge
 from renderer.forges.site import find_site, git_environment
 from renderer.git import Repository, literal
-from renderer.git_objects import REGULAR, TreeFile, is_ancestor, store_blob, store_commit, store_tree, tip, tree_files
+from renderer.git_objects import is_ancestor, store_blob, store_commit, tip, tree_files
+from renderer.git_trees import REGULAR, TreeFile, store_tree
 from renderer.outcome import Request
 from renderer.prepare import made_from, part_of
 from renderer.publication import Publication, uncommitted_sources, within
@@ -178,7 +179,7 @@ class PullRequests:
         author, committer = publication.identities
         written = [path for path, content in contents.items() if content is not None]
         publication.transaction.check()
-        environment = check_commit(self.repository, written, author=author, committer=committer, when=now).environment
+        ready = check_commit(self.repository, written, author=author, committer=committer, when=now)
         folder = publication.parts[0].home.place
         modes = {path: file.mode for path, file in tree_files(self.repository, parent, folder).items()}
         there = self.repository.files(parent, folder)
@@ -189,7 +190,8 @@ class PullRequests:
             elif there.get(path) != content:
                 files[path] = TreeFile(modes.get(path, REGULAR), store_blob(self.repository, content, path))
         tree = store_tree(self.repository, parent, files)
-        return store_commit(self.repository, tree, [parent], publication.message, environment)
+        message, environment = publication.message, ready.environment
+        return store_commit(self.repository, tree, [parent], message, environment, signs=ready.signs)
 
     def _push(self, steps: Sequence[Step]) -> None:
         there = self._branches(f"{PREFIX}/")

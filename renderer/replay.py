@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
 from renderer.git import Commit, Repository
-from renderer.git_objects import REGULAR, TreeFile, has_ref, store_tree
+from renderer.git_objects import has_ref
+from renderer.git_trees import REGULAR, TreeFile, store_tree
 from renderer.scratch import Scratch
 from renderer.transitions import transition
 from renderer.verify.app_state import AppState, Place, read_state

@@ -12,10 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from msgspec import Struct
-
 from renderer.errors import Finding, RollstepError
-from renderer.git import Repository
+from renderer.git import MANY, Repository, literal
+from renderer.git_process import Running
 from renderer.journal import reporting
 
 NEXT, ALONE = "rollstep-index", "rollstep-index-alone"
@@ -25,28 +24,60 @@ There is one of each at most, whatever is killed: only who holds the lock of the
 """
 
 
+_ANEW = ("--add", "--remove", "--replace")
+"""Options with which git takes files as they are in the work tree, whatever the index had in their place."""
+
 WORTH_A_PACK = 1000
 """Files whose contents git stores in one pack, and not each in a file of its own."""
 
 
-class Staged(Struct, frozen=True):
-    """What a commit is made from: ``repository`` has for an index what HEAD has, with our files in place of its own."""
+class Staged:
+    """What a commit is made from: an index of its own, in which git puts our files while something else is done."""
 
-    repository: Repository
-    index: Path
+    def __init__(self, repository: Repository, paths: Sequence[str], head: str | None, update: Running) -> None:
+        """Take the repository with the user's index, and the git that updates the next one."""
+        self._repository = repository
+        self._next = _with_index(repository, NEXT)
+        self._paths = paths
+        self._head = head
+        self._update = update
+
+    def has(self, tree: str) -> bool:
+        """Tell whether our files are in the next index just as ``tree`` has them.
+
+        They are not where the index says not to look at one, or where git keeps line ends as they were.  Raises
+        RollstepError where git cannot read a file.
+        """
+        self._update.output()
+        return not _differences(self._next, tree, self._paths).keys() & set(self._paths)
+
+    def alone(self) -> Repository:
+        """Return the repository with an index that has what HEAD has, with our files in place of its own.
+
+        Raises RollstepError where git cannot read a file.
+        """
+        self._update.output()
+        found = _differences(self._next, self._head)
+        if passed_over := [path for path in self._paths if path not in found]:
+            # Those that the index says not to look at.
+            _update(self._next, passed_over, "--force-remove")
+            _update(self._next, passed_over, *_ANEW)
+            found = _differences(self._next, self._head)
+        others = found.keys() - set(self._paths)
+        return _without(self._repository, {path: found[path] for path in others}) if others else self._next
 
     def take(self) -> None:
         """Make our files those of the user's index; raise RollstepError where that cannot be written."""
-        with reporting(str(self.index)):
-            os.replace(_place(self.repository, NEXT), self.index)
+        index = self._repository.index
+        with reporting(str(index)):
+            os.replace(_place(self._repository, NEXT), index)
 
 
 @contextmanager
 def staged(repository: Repository, paths: Sequence[str], head: str | None) -> Iterator[Staged]:
     """Stage ``paths``, which are not as in the commit ``head``, as they are in the work tree, beside the user's index.
 
-    That stays as it is unless the caller takes it.  Raises RollstepError where another git is at work, and where git
-    cannot read a file.
+    That stays as it is unless the caller takes the new one.  Raises RollstepError where another git is at work.
     """
     index = repository.index
     lock = Path(f"{index}.lock")
@@ -58,16 +89,8 @@ def staged(repository: Repository, paths: Sequence[str], head: str | None) -> It
             raise RollstepError([Finding(str(lock), 0, 0, "", "another git is at work", hint)]) from None
     try:
         _copy(index, _place(repository, NEXT))
-        ours = _with_index(repository, NEXT)
-        _update(ours, paths, "--add", "--remove", "--replace")
-        found = _differences(ours, head)
-        if passed_over := [path for path in paths if path not in found]:
-            # Those that the index says not to look at.
-            _update(ours, passed_over, "--force-remove")
-            _update(ours, passed_over, "--add", "--remove", "--replace")
-            found = _differences(ours, head)
-        others = found.keys() - set(paths)
-        yield Staged(_without(repository, {path: found[path] for path in others}) if others else ours, index)
+        with _updating(_with_index(repository, NEXT), paths, *_ANEW) as update:
+            yield Staged(repository, paths, head, update)
     finally:
         clear(repository)
         lock.unlink(missing_ok=True)
@@ -95,10 +118,14 @@ def _without(repository: Repository, others: dict[str, str]) -> Repository:
     return alone
 
 
-def _differences(repository: Repository, head: str | None) -> dict[str, str]:
-    """Return the paths whose content in the index is not that of ``head``, and the mode and name of that."""
+def _differences(repository: Repository, head: str | None, paths: Sequence[str] = ()) -> dict[str, str]:
+    """Return the paths whose content in the index is not that of ``head``, and the mode and name of that.
+
+    Those among ``paths`` are there, where these are few no others.
+    """
     base = head or repository.run("hash-object", "-t", "tree", "--stdin").stdout.decode().strip()
-    raw = repository.run("diff-index", "--cached", "--raw", "--no-abbrev", "--no-renames", "-z", base, "--")
+    args = ("diff-index", "--cached", "--raw", "--no-abbrev", "--no-renames", "-z", base, "--")
+    raw = repository.run(*args, *(map(literal, paths) if len(paths) <= MANY else ()))
     fields = raw.stdout.split(b"\0")[:-1]
     # ":<old mode> <new mode> <old name> <new name> <letter>", and the path.
     heads = (head.decode().removeprefix(":").split() for head in fields[::2])
@@ -109,11 +136,16 @@ def _differences(repository: Repository, head: str | None) -> dict[str, str]:
 
 
 def _update(repository: Repository, paths: Sequence[str], *options: str) -> None:
+    with _updating(repository, paths, *options) as update:
+        update.output()
+
+
+def _updating(repository: Repository, paths: Sequence[str], *options: str) -> Running:
     names = b"".join(os.fsencode(path) + b"\0" for path in paths)
     # Of any size, then, contents go into one pack: thousands of files in git's folder would take longer to make than
     # to store, and git would have to pack them soon.
     pack = ("-c", "core.bigFileThreshold=1") if len(paths) > WORTH_A_PACK else ()
-    repository.run(*pack, "update-index", *options, "-z", "--stdin", stdin=names, writes=True)
+    return repository.start(*pack, "update-index", *options, "-z", "--stdin", stdin=names, writes=True)
 
 
 def _put(repository: Repository, entries: Mapping[str, str]) -> None:

@@ -74,6 +74,7 @@ SHELL = {
     "git",
     "git_objects",
     "git_process",
+    "git_trees",
     "history",
     "holds",
     "journal",

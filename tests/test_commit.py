@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from renderer.commit import Identity, commit
+from renderer.commit import Identity, commit, stripped
 from renderer.errors import RollstepError
 from renderer.git import Repository
+from renderer.git_trees import TreeFile, new_files
 
 MESSAGE = "web (prod): step 1/2\n\n# not a comment\n ---\nbody\n\nRollstep-App: web\n"
 OURS = "environments/prod/web/status.yaml"
@@ -282,12 +286,13 @@ def test_what_somebody_else_commits_meanwhile_is_kept(
     put(repository.root, OURS, "new\n")
     before = git(repository.root, "ls-files", "--stage")
 
-    def commit_theirs(*_names: str) -> tuple[str, ...]:
+    def commit_theirs(of: Repository, paths: Sequence[str], head: str | None) -> dict[str, TreeFile | None]:
         theirs = git(repository.root, "commit-tree", "-p", "HEAD", "-m", "Theirs", "HEAD^{tree}").strip()
         git(repository.root, "update-ref", "HEAD", theirs)
-        return hooks
+        return new_files(of, paths, head)
 
-    monkeypatch.setattr(repository, "hooks", commit_theirs)
+    monkeypatch.setattr(repository, "installed", lambda *_: hooks)
+    monkeypatch.setattr("renderer.commit.new_files", commit_theirs)
     with pytest.raises(RollstepError, match=r"refused the commit: .* but expected|somebody else has committed"):
         commit(repository, [OURS], MESSAGE)
     assert [found.subject for found in repository.log()] == ["Theirs", "First"]
@@ -360,3 +365,10 @@ def test_the_files_of_a_fleet_go_into_one_pack_as_git_add_would_have_them(
     assert git(root, "show", "HEAD:fleet/loud.up") == "LOUD\n"
     assert git(root, "count-objects", "-v").split("packs: ")[1].startswith(packs)
     assert git(root, "fsck", "--strict", "--no-dangling") == ""
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(alphabet=" \t\r\x0b\x0cab\n\u00e9", max_size=30))
+def test_a_message_is_cleaned_as_git_does_it(message: str) -> None:
+    theirs = subprocess.run(["git", "stripspace"], input=message.encode(), capture_output=True, check=True).stdout
+    assert stripped(message) == theirs.decode()

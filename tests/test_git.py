@@ -10,6 +10,7 @@ import pytest
 from renderer.errors import RollstepError
 from renderer.git import Head, Repository
 from renderer.git_process import plain
+from renderer.git_trees import new_files
 
 
 def git(folder: Path, *args: str, check: bool = True) -> str:
@@ -209,8 +210,8 @@ def test_changed_compares_the_work_tree_with_head_through_gits_filters(first: Re
     (first.root / "environments/prod/web/rendered/a.yaml").unlink()
     put(first.root, "new", "new\n")
     paths = [*first.ls("HEAD"), "new", "never"]
-    assert first.changed(paths, first.head.sha) == ("environments/prod/web/rendered/a.yaml", "new")
-    assert first.changed([], first.head.sha) == ()
+    assert tuple(new_files(first, paths, first.head.sha)) == ("environments/prod/web/rendered/a.yaml", "new")
+    assert new_files(first, [], first.head.sha) == {}
 
 
 def test_ignored_and_untracked(first: Repository) -> None:

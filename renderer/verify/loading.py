@@ -11,7 +11,8 @@ from renderer.app_release import Release, read_rollout, resolve_app, resolve_rol
 from renderer.discover import AppRef
 from renderer.errors import RollstepError
 from renderer.git import Repository
-from renderer.git_objects import TreeFile, object_names
+from renderer.git_objects import object_names
+from renderer.git_trees import TreeFile
 from renderer.load import App, load_app
 from renderer.manifest import Manifest
 from renderer.model import EPOCH, World

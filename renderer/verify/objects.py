@@ -6,7 +6,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
 from renderer.git import Repository
-from renderer.git_objects import TreeFile, read_blobs, tree_files
+from renderer.git_objects import read_blobs, tree_files
+from renderer.git_trees import TreeFile
 
 _LISTINGS, _BYTES = 64, 32_000_000
 """How many listings are kept, and how much content."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from renderer.app_release import Release
 from renderer.describe import current
 from renderer.errors import Finding, RollstepError, printable
-from renderer.git_objects import TreeFile
+from renderer.git_trees import TreeFile
 from renderer.model import ReplicaSet, World
 from renderer.roles import traffic_weight
 from renderer.verify.app_state import AppState

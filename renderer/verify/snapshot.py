@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from renderer.errors import Finding, RollstepError
-from renderer.git_objects import TreeFile
+from renderer.git_trees import TreeFile
 from renderer.verify.objects import Objects
 
 LINK, EXECUTABLE, SUBMODULE = "120000", "100755", "160000"
