@@ -101,11 +101,13 @@ def commit_checked(repository: Repository, names: Sequence[str], message: str, r
         if ready.hooks:
             sha = _commit_with_hooks(made_from.alone(), message, ready)
         else:
-            # While git updates the index, the tree is made without one.
+            # While git updates the index, the commit is made without one.
             tree = store_tree(repository, ready.head, files)
+            made = _store(repository, tree, message, ready)
             if not made_from.has(tree):
                 tree = made_from.alone().run("write-tree", writes=True).stdout.decode().strip()
-            sha = _commit(repository, tree, message, ready)
+                made = _store(repository, tree, message, ready)
+            sha = _move(repository, made, message, ready)
         made_from.take()
     if ready.maintains and not ready.hooks:
         # As git does after a commit: where objects are many, they are packed.
@@ -113,10 +115,14 @@ def commit_checked(repository: Repository, names: Sequence[str], message: str, r
     return CommitResult(sha, message.split("\n", 1)[0], tuple(files))
 
 
-def _commit(repository: Repository, tree: str, message: str, ready: Ready) -> str:
-    """Commit ``tree`` on HEAD and return the commit; `git commit` would look at every file of the repository."""
+def _store(repository: Repository, tree: str, message: str, ready: Ready) -> str:
+    """Store a commit of ``tree`` on HEAD and return it; `git commit` would look at every file of the repository."""
     parents = [ready.head] if ready.head else []
-    sha = store_commit(repository, tree, parents, stripped(message), ready.environment, signs=ready.signs)
+    return store_commit(repository, tree, parents, stripped(message), ready.environment, signs=ready.signs)
+
+
+def _move(repository: Repository, sha: str, message: str, ready: Ready) -> str:
+    """Move the branch to the commit ``sha`` and return it; raise RollstepError where somebody else has moved it."""
     reason = ("commit: " if ready.head else "commit (initial): ") + message.split("\n", 1)[0]
     moved = repository.run(
         *("update-ref", "-m", reason, "HEAD", sha, ready.head or "0" * len(sha)),
