@@ -272,9 +272,18 @@ class Repository:
 
         Untracked files are among them, ignored ones are not.
         """
+        with self.status(paths) as running:
+            return self.dirty_of(running)
+
+    def status(self, paths: Iterable[Path | str] = ()) -> Running:
+        """Start the git that :meth:`dirty` asks."""
         args = ["status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--"]
-        output = self.run(*args, *(literal(self.relative(path)) for path in paths))
-        return tuple(sorted({entry[3:] for entry in _split(output.stdout)}))
+        return self.start(*args, *(literal(self.relative(path)) for path in paths))
+
+    @staticmethod
+    def dirty_of(running: Running) -> tuple[str, ...]:
+        """Return what :meth:`dirty` does, of what :meth:`status` has started."""
+        return tuple(sorted({entry[3:] for entry in _split(running.output().stdout)}))
 
     def untracked(self, paths: Sequence[str]) -> tuple[str, ...]:
         """Return the files among ``paths`` that the index does not have."""

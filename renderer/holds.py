@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 class Conditions(Struct, frozen=True):
     """Under what a verb is done: at which time, under which freezes, and what was asked for.
 
-    ``repository`` opens the repository, which most apps need not.
+    ``repository`` opens the repository, which most apps need not.  ``on_read`` is told the absolute paths that each app
+    is made from, once it has been read.
     """
 
     workspace: Workspace
@@ -35,6 +36,7 @@ class Conditions(Struct, frozen=True):
     now: datetime
     freezes: Sequence[Freeze]
     repository: Callable[[], Repository]
+    on_read: Callable[[Sequence[str]], None] | None = None
 
 
 def held(conditions: Conditions, prepared: Prepared, name: str) -> Prepared:

@@ -25,11 +25,12 @@ from renderer.model import World, format_time
 from renderer.open_to_write import open_to_write
 from renderer.outcome import Outcome, Part, Request, Verb
 from renderer.prepare import Command, prepare_apps, prepare_elsewhere
-from renderer.publication import Publication, uncommitted_sources
+from renderer.publication import Publication
 from renderer.push import Pusher, push_on_top, tell_of
 from renderer.race import TRIES, Start, moved_meanwhile, refusal
 from renderer.release import Move, advance, steps_of
 from renderer.settings import TO_PULL_REQUEST
+from renderer.uncommitted import Uncommitted
 from renderer.workspace import Workspace, current_time
 
 __all__ = ["Request", "Session"]
@@ -150,14 +151,26 @@ class Session:
 
             run.results = propose_verb(self, reviewed, command)
             refs = [ref for ref in refs if ref not in reviewed]
-        outcomes = self.prepare(command, refs)
+        with Uncommitted(self.repository) as uncommitted:
+            outcomes = self.prepare(command, refs, uncommitted)
+            self._commit(run, outcomes, uncommitted, together)
+        try:
+            run.rendered = self._update_branches()
+        except RollstepError:
+            # The commits stand whatever becomes of what is made from them: the next run catches up.
+            run.report(self.request)
+            raise
+        return run
+
+    def _commit(self, run: Run, outcomes: list[Outcome], uncommitted: Uncommitted, together: bool) -> None:
+        """Commit what the verb came to for each app, one by one or together; nothing unless all of it is valid."""
         moved = [outcome.part for outcome in outcomes if outcome.part is not None]
         if self.request.validate:
             from renderer.validate import check_files
 
             check_files([(part.home, part.changes.files) for part in moved], note, self.request.jobs)
         groups = [moved] if together and moved else [[part] for part in moved]
-        dirty = uncommitted_sources(self.repository, moved)
+        dirty = uncommitted.of(moved)
         publications = each(groups, lambda group: Publication.of(self.repository, group, self.request, dirty))
         if len(publications) > 1:
             each(publications, Publication.check)
@@ -172,13 +185,6 @@ class Session:
             run.report(self.request)
             raise
         run.outcomes = outcomes
-        try:
-            run.rendered = self._update_branches()
-        except RollstepError:
-            # The commits stand whatever becomes of what is made from them: the next run catches up.
-            run.report(self.request)
-            raise
-        return run
 
     def _update_branches(self) -> list[RenderedCommit]:
         if self.request.dry_run or not self.branches:
@@ -242,7 +248,7 @@ class Session:
         """Under what this run does its verb."""
         return Conditions(self.workspace, self.request, self.now, self.freezes, lambda: self.repository)
 
-    def prepare(self, command: Command, refs: Sequence[AppRef]) -> list[Outcome]:
+    def prepare(self, command: Command, refs: Sequence[AppRef], uncommitted: Uncommitted) -> list[Outcome]:
         """Return what ``command`` comes to for each app, rendered; nothing is written.
 
         Where they are many, other processes do it.  Raises RollstepError with the findings of all of them.
@@ -256,7 +262,9 @@ class Session:
                 request = replace(self.request, directory=os.path.abspath(self.request.directory))
                 work = partial(prepare_elsewhere, command, request, self.now, self.freezes)
                 return list(chain(*in_parts(work, refs, jobs, "rendering app")))
-        return prepare_apps(command, self.conditions, refs)
+        # Of several, git is asked once.
+        conditions = replace(self.conditions, on_read=uncommitted.ask) if len(refs) == 1 else self.conditions
+        return prepare_apps(command, conditions, refs)
 
 
 def note(text: str) -> None:

@@ -76,11 +76,13 @@ def prepare_apps(command: Command, conditions: Conditions, refs: Sequence[AppRef
 
 def prepare(command: Command, conditions: Conditions, landings: Landings, ref: AppRef, now: datetime) -> Prepared:
     """Return what ``command`` comes to for one app at ``now``, rendered; nothing is written."""
-    return held(conditions, _prepare(command, conditions.workspace, landings, ref, now), command.name)
+    return held(conditions, _prepare(command, conditions, landings, ref, now), command.name)
 
 
-def _prepare(command: Command, workspace: Workspace, landings: Landings, ref: AppRef, now: datetime) -> Prepared:
-    release = open_release(workspace, ref, now)
+def _prepare(command: Command, conditions: Conditions, landings: Landings, ref: AppRef, now: datetime) -> Prepared:
+    release = open_release(conditions.workspace, ref, now)
+    if conditions.on_read is not None:
+        conditions.on_read(made_from(release))
     reason, is_advance = None, command.name == "advance"
     move = command.verb(release.world)
     goes_on = is_advance and not (move and is_new_release(move.before, move.after))

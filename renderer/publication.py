@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -13,7 +13,7 @@ from renderer.commit import CommitResult, Identity, check_commit, identities, si
 from renderer.discover import Home
 from renderer.errors import Finding, RollstepError
 from renderer.freeze import BREAK_GLASS
-from renderer.git import MANY, Repository
+from renderer.git import Repository
 from renderer.layouts import one_line
 from renderer.message import compose_message
 from renderer.outcome import Part, Request
@@ -21,6 +21,7 @@ from renderer.publish import publish
 from renderer.settings import CommitSettings
 from renderer.sources import STATUS_FILE
 from renderer.transaction import Transaction
+from renderer.uncommitted import within
 from renderer.write import MARKER
 
 
@@ -39,7 +40,7 @@ class Publication(Struct, frozen=True):
     ) -> Publication:
         """Collect the files and the message of the commit; raise RollstepError where a file cannot be changed.
 
-        ``uncommitted`` is what :func:`uncommitted_sources` has found of these apps, and maybe of others, sorted.
+        ``uncommitted`` is what :class:`Uncommitted` has found of these apps, and maybe of others, sorted.
         """
         transaction = Transaction(repository.root)
         for part in parts:
@@ -83,19 +84,6 @@ class Publication(Struct, frozen=True):
             allow_detached=self.request.allow_detached,
             dry_run=self.request.dry_run,
         )
-
-
-def uncommitted_sources(repository: Repository, parts: Sequence[Part]) -> tuple[str, ...]:
-    """Return what is not as in HEAD, sorted: of the files that apps are made from, and maybe of others."""
-    folders = sorted({path for part in parts for path in within(repository, part.made_from)})
-    # Git holds every path of a list against every file that it has: of a fleet, it tells everything sooner.
-    return repository.dirty(folders if len(folders) <= MANY else ()) if folders else ()
-
-
-def within(repository: Repository, paths: Iterable[str]) -> list[str]:
-    """Return those of the absolute ``paths`` that lie in the repository: what lies outside git has not."""
-    root = str(repository.root)
-    return [path for path in paths if path == root or path.startswith(f"{root.rstrip('/')}/")]
 
 
 def _stage(

@@ -23,7 +23,7 @@ from renderer.git_objects import is_ancestor, store_blob, store_commit, tip, tre
 from renderer.git_trees import REGULAR, TreeFile, store_tree
 from renderer.outcome import Request
 from renderer.prepare import made_from, part_of
-from renderer.publication import Publication, uncommitted_sources, within
+from renderer.publication import Publication
 from renderer.pull_request_steps import (
     PREFIX,
     Candidate,
@@ -40,6 +40,7 @@ from renderer.pull_request_text import body_of, title_of
 from renderer.push import push_refs
 from renderer.remote import run_remote
 from renderer.settings import ForgeSettings
+from renderer.uncommitted import Uncommitted, within
 
 
 class PullRequests:
@@ -155,7 +156,8 @@ class PullRequests:
             head = app_prefix(candidate.ref) + candidate.slug if candidate.slug else ""
             head = head or step_branch(candidate.ref, world, [*current, *heads])
             part = part_of(prepared)
-            dirty = uncommitted_sources(self.repository, [part])
+            with Uncommitted(self.repository) as uncommitted:
+                dirty = uncommitted.of([part])
             publication = Publication.of(self.repository, [part], replace(self.request, now=now), dirty)
             contents = dict.fromkeys(before) | dict(publication.transaction.contents)
             sha = "" if self.request.dry_run else self._commit(publication, contents, parent, now)

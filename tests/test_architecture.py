@@ -133,6 +133,7 @@ SHELL = {
     "status_rows",
     "step_diff",
     "transaction",
+    "uncommitted",
     "validate",
     "verify",
     "waiting",

@@ -161,7 +161,7 @@ def test_git_is_started_as_often_for_several_apps_as_for_one(checkout: Checkout,
 def test_what_is_not_committed_is_found_in_each_app(
     checkout: Checkout, listed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("renderer.publication.MANY", listed)
+    monkeypatch.setattr("renderer.uncommitted.MANY", listed)
     monkeypatch.setattr("renderer.git.MANY", listed)
     checkout.run("advance", "--together", "--now", NOON)
     assert checkout.git("status", "--porcelain") == ""
