@@ -25,7 +25,7 @@ def _mapping_lines(value: Mapping[Any, Any], indent: str) -> Iterator[str]:
         name = scalar_text(str(key))
         # A reader looks for the colon of a simple key on the same line and within 1024 characters.
         head = f"{indent}{name}:" if len(name) < 1000 else f"{indent}? {name}\n{indent}:"
-        if isinstance(item, Mapping) and item:
+        if isinstance(item, dict) and item:
             yield f"{head}\n"
             yield from _mapping_lines(item, indent + "  ")
         elif isinstance(item, list | tuple) and item:
@@ -37,7 +37,7 @@ def _mapping_lines(value: Mapping[Any, Any], indent: str) -> Iterator[str]:
 
 def _sequence_lines(value: list[Any] | tuple[Any, ...], indent: str) -> Iterator[str]:
     for item in value:
-        if isinstance(item, Mapping) and item:
+        if isinstance(item, dict) and item:
             lines = "".join(_mapping_lines(item, indent + "  "))
             yield f"{indent}- {lines[len(indent) + 2 :]}"
         elif isinstance(item, list | tuple) and item:
@@ -57,7 +57,7 @@ def _inline(value: Any, indent: str) -> str:
         style = {0: "|-", 1: "|"}.get(end, "|+")
         lines = (f"{indent or '  '}{line}\n" if line else "\n" for line in body.split("\n"))
         return f"{style}\n{''.join(lines)}" + "\n" * (end - 1)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return "{}\n"
     if isinstance(value, list | tuple):
         return "[]\n"
@@ -66,7 +66,7 @@ def _inline(value: Any, indent: str) -> str:
 
 def flow_scalar(value: Any) -> str:
     """Return a scalar that may stand anywhere, also within ``[]`` and ``{}``; raise ValueError for a collection."""
-    if isinstance(value, Mapping | list | tuple):
+    if isinstance(value, dict | list | tuple):
         raise ValueError("is not a scalar")
     text = scalar_text(value)
     return double_quoted(value) if isinstance(value, str) and any(c in text for c in ",[]{}") else text

@@ -8,7 +8,7 @@ go on with what has no meaning (a quantity that is none, a percentage above 100)
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -78,11 +78,11 @@ def _known_fields(path: Path, controller_version: str) -> list[str]:
     """Return the names of the fields that the CRD has at ``path``, sorted."""
     schema: Any = {"properties": {"spec": rollout_schema(controller_version)}}
     for part in path:
-        if not isinstance(schema, Mapping):
+        if not isinstance(schema, dict):
             return []
         below = schema.get("items") if isinstance(part, int) else schema.get("properties", {}).get(part)
         schema = schema.get("additionalProperties") if below is None else below
-    return sorted(schema.get("properties", {})) if isinstance(schema, Mapping) else []
+    return sorted(schema.get("properties", {})) if isinstance(schema, dict) else []
 
 
 def _check_types(report: Report, controller_version: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -84,7 +83,7 @@ def _pruned(body: Body, crd_version: str, out: Outcome) -> dict[str, Any]:
 
 def _check_metadata(metadata: Any, out: Outcome) -> None:
     """Check what decides on how the object is read; the names in it are for others to check."""
-    if not isinstance(metadata, Mapping):
+    if not isinstance(metadata, dict):
         if metadata is not None:
             out.wrong_type(metadata, ("metadata",), "object")
         return
@@ -93,7 +92,7 @@ def _check_metadata(metadata: Any, out: Outcome) -> None:
             out.wrong_type(metadata[name], ("metadata", name), "string")
     for name in ("labels", "annotations"):
         values = metadata.get(name) or {}
-        if not isinstance(values, Mapping):
+        if not isinstance(values, dict):
             out.wrong_type(values, ("metadata", name), "object")
             continue
         for key, value in values.items():
