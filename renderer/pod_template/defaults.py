@@ -28,11 +28,17 @@ def default_rollout(
     ``metadata`` and ``status`` stay as they are.  Raises RollstepError with every value that the API server refuses or
     the controller cannot read, in the API server's words, at its place in ``source``.
     """
+    result, out = stored_rollout(body, crd_version)
+    raise_errors(out, source)
+    return result
+
+
+def stored_rollout(body: Body, crd_version: str = DEFAULT_PROFILE) -> tuple[dict[str, Any], Outcome]:
+    """Return a Rollout as :func:`default_rollout` does, with what the API server drops and refuses of it."""
     out = Outcome()
     result = _pruned(body, crd_version, out)
     _check_metadata(body.get("metadata"), out)
-    raise_errors(out, source)
-    return result
+    return result, out
 
 
 def default_template(
