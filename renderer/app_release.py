@@ -115,8 +115,10 @@ def resolve_app(app: App, root: Path, state: State | None, rendered: Sequence[Ma
 def read_rollout(app: App) -> Rollout:
     """Return the app's Rollout, pruned and defaulted; raise RollstepError with what the engine does not support."""
     source: Source = app.rollout.source
-    body = default_rollout(app.rollout.body, source)
-    rollout = Rollout.from_body(body, source)
+    if app.read is not None and app.read[0] is app.rollout:
+        rollout = app.read[1]
+    else:
+        rollout = Rollout.from_body(default_rollout(app.rollout.body, source), source)
     findings = check_supported(rollout, source, frozenset(app.settings.step_plugins))
     if findings:
         raise RollstepError(findings)

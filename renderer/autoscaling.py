@@ -192,7 +192,7 @@ def pods(value: Any) -> Iterable[Mapping[str, Any]]:
     """Yield the labels of every pod template in an object, such as a Deployment's or a CronJob's."""
     spec = mapping(value, "spec")
     for template in (spec.get("template"), mapping(spec, "jobTemplate", "spec").get("template")):
-        if isinstance(template, Mapping) and isinstance(template.get("spec"), Mapping):
+        if isinstance(template, dict) and isinstance(template.get("spec"), dict):
             yield _labels(template)
 
 

@@ -42,4 +42,4 @@ def moved(before: World, after: World) -> bool:
 
 def kept_status(status: RolloutStatus) -> Body:
     """Return the fields of ``status`` that are kept in git: not what a cluster counts."""
-    return {key: value for key, value in status.to_dict().items() if key not in NOT_KEPT}
+    return status.to_dict(without=NOT_KEPT)

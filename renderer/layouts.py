@@ -1,7 +1,7 @@
 """The Jinja templates that lay out what rollstep writes: its own, and a user's that replace them one by one.
 
-They run in Jinja's sandbox, a user's in a process of their own (:mod:`renderer.limited`), and a name that is not there
-is an error.  Only templates are Jinja: the values that they lay out are data, so ``{{args.service-name}}`` in an
+A user's run in Jinja's sandbox and in a process of their own (:mod:`renderer.limited`), and a name that is not there is
+an error.  Only templates are Jinja: the values that they lay out are data, so ``{{args.service-name}}`` in an
 AnalysisTemplate passes through as it is.
 """
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from renderer.errors import Finding, RollstepError
 
 if TYPE_CHECKING:
-    from jinja2 import BaseLoader
+    from jinja2 import BaseLoader, Environment
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 SUFFIX = ".j2"
@@ -36,6 +36,15 @@ NAMES = (
     "service.yaml.j2",
 )
 """Every template there is."""
+
+_SYNTAX: Mapping[str, Any] = {
+    "autoescape": False,
+    "trim_blocks": True,
+    "lstrip_blocks": True,
+    "keep_trailing_newline": True,
+    "newline_sequence": "\n",
+}
+"""How all templates are read."""
 
 
 def built_in_folder() -> Path:
@@ -93,7 +102,7 @@ def fill(name: str, user_templates: Path | None, variables: Mapping[str, Any]) -
 
 def fill_here(name: str, user_templates: Path | None, variables: Mapping[str, Any], named: Path | None = None) -> str:
     """Do what :func:`fill` does, in this process; ``named`` is the folder as the user named it."""
-    environment = _environment(user_templates)
+    environment = _own_environment() if user_templates is None else _environment(user_templates)
     try:
         text = environment.get_template(name).render(variables)
         return text if named is None else _short_enough(text, f"{named}/{name}")
@@ -141,13 +150,24 @@ def _environment(user_templates: Path | None) -> ImmutableSandboxedEnvironment:
     built_in = FileSystemLoader(built_in_folder())
     loaders = [built_in, PrefixLoader({BUILT_IN: built_in})]
     environment = sandbox(ChoiceLoader([_inside(user_templates), *loaders] if user_templates else loaders))
-    environment.filters.update(first_keys=first_keys, one_line=one_line, table=table, markdown_table=markdown)
+    environment.filters.update(_FILTERS)
+    return environment
+
+
+@cache
+def _own_environment() -> Environment:
+    """Return the environment of our own templates: they need no sandbox, and do not change while a process runs."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    loader = FileSystemLoader(built_in_folder())
+    environment = Environment(loader=loader, undefined=StrictUndefined, auto_reload=False, **_SYNTAX)
+    environment.filters.update(_FILTERS)
     return environment
 
 
 def _inside(folder: Path) -> BaseLoader:
     """Return the loader of a user's templates, which no link leads out of the repository."""
-    from jinja2 import Environment, FileSystemLoader
+    from jinja2 import FileSystemLoader
 
     root = next((path for path in folder.parents if any((path / name).exists() for name in ROOTS)), folder.parent)
 
@@ -163,20 +183,12 @@ def _inside(folder: Path) -> BaseLoader:
 
 
 def sandbox(loader: BaseLoader) -> ImmutableSandboxedEnvironment:
-    """Return the environment that every template of ours and of a user's runs in; it has the filter ``to_yaml``."""
+    """Return the environment that every template of a user's runs in; it has the filter ``to_yaml``."""
     # Jinja takes a twentieth of a second to import, and most verbs render nothing.
     from jinja2 import StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    environment = ImmutableSandboxedEnvironment(
-        loader=loader,
-        undefined=StrictUndefined,
-        autoescape=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        newline_sequence="\n",
-    )
+    environment = ImmutableSandboxedEnvironment(loader=loader, undefined=StrictUndefined, **_SYNTAX)
     environment.filters["to_yaml"] = to_yaml
     return environment
 
@@ -198,7 +210,9 @@ def first_keys(value: Mapping[str, Any], *keys: str) -> dict[str, Any]:
 def one_line(text: str) -> str:
     """Return ``text`` on one line and without control characters, which could forge a line (a template filter)."""
     # Not printable are also U+2028, the marks that turn the writing direction, and lone surrogates.
-    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(text.split())
 
 
 def table(rows: list[list[Any]]) -> str:
@@ -213,6 +227,15 @@ def markdown(rows: list[list[Any]]) -> str:
     from renderer.tables import markdown_table
 
     return markdown_table([[str(cell) for cell in row] for row in rows])
+
+
+_FILTERS: Mapping[str, Callable[..., Any]] = {
+    "to_yaml": to_yaml,
+    "first_keys": first_keys,
+    "one_line": one_line,
+    "table": table,
+    "markdown_table": markdown,
+}
 
 
 def _finding(error: Exception, name: str, user_templates: Path | None, named: Path | None) -> Finding:

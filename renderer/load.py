@@ -10,11 +10,13 @@ from pathlib import Path
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from renderer.check import check
+from renderer.check import read
 from renderer.discover import AppRef, find_apps
 from renderer.errors import Finding, RollstepError, each
 from renderer.manifest import Manifest, ObjectKey
+from renderer.model import Rollout
 from renderer.objects import duplicates, finding, in_namespace, is_rollout, place, read_objects
+from renderer.pod_template import DEFAULT_PROFILE
 from renderer.settings import SETTINGS_FILE, AppSettings, Settings
 from renderer.sources import SourceText, read_sources
 from renderer.sync_tools import unsafe_order
@@ -33,7 +35,8 @@ class App(Struct, frozen=True):
     ``rollout`` is the Rollout as written (with the configured namespace), ``manifests`` all other objects in the order
     of the sources.  ``rollout_file`` is the file where the Rollout can be edited, and ``rollout_index`` its document
     there as :func:`renderer.yaml_io.load_documents` counts; None where it comes from a template, a command, a stream
-    or a List; ``places`` has the same of every object.  ``files`` has every file that was read.
+    or a List; ``places`` has the same of every object.  ``files`` has every file that was read.  ``read`` is a manifest
+    and the Rollout that :func:`renderer.app_release.read_rollout` would read in it, where the checks did so already.
     """
 
     ref: AppRef
@@ -44,6 +47,7 @@ class App(Struct, frozen=True):
     rollout_index: int = 0
     files: tuple[Path, ...] = ()
     places: Mapping[ObjectKey, tuple[Path, int]] = field(default_factory=dict)
+    read: tuple[Manifest, Rollout] | None = None
 
 
 def load_app(ref: AppRef, settings: Settings, root: Path) -> App:
@@ -103,8 +107,10 @@ def _load(texts: Sequence[SourceText], ref: AppRef, settings: AppSettings, shown
     if len(rollouts) > 1:
         findings += _several([item.manifest for item in rollouts])
     findings += duplicates(others, rollouts[0].manifest.namespace if rollouts else "")
+    typed = None
     if len(rollouts) == 1:
-        findings += check(rollouts[0].manifest, others, settings.controller_version, settings.allow)
+        wrong, typed = read(rollouts[0].manifest, others, settings.controller_version, settings.allow)
+        findings += wrong
     findings += _unknown_config(others, settings)
     if findings:
         raise RollstepError(findings)
@@ -113,7 +119,9 @@ def _load(texts: Sequence[SourceText], ref: AppRef, settings: AppSettings, shown
         ref = replace(ref, name=rollout.manifest.name)
     places = {item.manifest.key: (item.path, item.index) for item in loaded if item.path is not None}
     manifest, others = versioned(rollout.manifest, others, settings.versioned_config)
-    return App(ref, settings, manifest, others, rollout.path, rollout.index, places=places)
+    # The engine reads by the CRD that a cluster has whatever its controller is.
+    known = (rollout.manifest, typed) if typed is not None and settings.controller_version == DEFAULT_PROFILE else None
+    return App(ref, settings, manifest, others, rollout.path, rollout.index, places=places, read=known)
 
 
 def _unknown_config(manifests: Sequence[Manifest], settings: AppSettings) -> list[Finding]:

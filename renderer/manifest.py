@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 Body = Mapping[str, Any]
 """An object as JSON has it: dicts, lists, strings, numbers, booleans and None.  Treated as immutable: to change one,
-build a new one."""
+build a new one.  A mapping in it is a dict: the question whether a value is any ``Mapping`` takes ten times as long."""
 
 
 class ObjectKey(NamedTuple):
@@ -40,8 +40,8 @@ class Source(Struct, frozen=True):
 def mapping(value: Any, *path: str) -> Mapping[str, Any]:
     """Return the mapping at ``path`` below ``value``; an empty one where there is none."""
     for part in path:
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value if isinstance(value, Mapping) else {}
+        value = value.get(part) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
 
 
 def field_path(path: tuple[str | int, ...]) -> str:
@@ -81,7 +81,7 @@ class Manifest(Struct, frozen=True):
     def metadata(self) -> Mapping[str, Any]:
         """The object's ``metadata``; empty where it has none."""
         metadata = self.body.get("metadata")
-        return metadata if isinstance(metadata, Mapping) else {}
+        return metadata if isinstance(metadata, dict) else {}
 
     @property
     def name(self) -> str:

@@ -117,7 +117,7 @@ def read_objects(texts: Sequence[SourceText]) -> tuple[list[LoadedObject], list[
 def _flatten(manifest: Manifest) -> Iterator[Manifest]:
     """Yield the object, or the items of a List, as ``kubectl apply`` takes them."""
     body: Any = manifest.body
-    items = body.get("items") if isinstance(body, Mapping) else None
+    items = body.get("items") if isinstance(body, dict) else None
     if not (isinstance(items, list) and manifest.kind.endswith("List")):
         yield manifest
         return
@@ -155,13 +155,13 @@ def _no_object(manifest: Manifest) -> list[Finding]:
     body: Any = manifest.body
     if isinstance(body, str) and body.startswith(_LFS_POINTER):
         return [finding(manifest, (), "is a pointer of git LFS, not the file itself", "git lfs pull")]
-    if not isinstance(body, Mapping):
+    if not isinstance(body, dict):
         return [finding(manifest, (), f"is no Kubernetes object: expected a mapping, found {_type_name(body)}")]
     findings = []
     for path in (("apiVersion",), ("kind",), ("metadata", "name")):
         value: Any = body
         for part in path:
-            value = value.get(part) if isinstance(value, Mapping) else None
+            value = value.get(part) if isinstance(value, dict) else None
         if value is None and path[0] == "metadata" and "generateName" in manifest.metadata:
             findings.append(finding(manifest, path, "missing: generateName cannot be rendered into git", "set a name"))
         elif value is None:

@@ -62,7 +62,7 @@ def strip_pod_defaults(spec: Body) -> dict[str, Any]:
     if result.get("volumes"):
         result["volumes"] = [
             {
-                name: _without(value, VOLUMES.get(name, {})) if isinstance(value, Mapping) else value
+                name: _without(value, VOLUMES.get(name, {})) if isinstance(value, dict) else value
                 for name, value in volume.items()
             }
             for volume in result["volumes"]
@@ -76,9 +76,9 @@ def _strip_container(container: Body) -> dict[str, Any]:
     pull_policy = _pull_policy(str(container.get("image") or ""))
     result = _without(container, {**CONTAINER, "imagePullPolicy": pull_policy, "resources": {}})
     for name in ("livenessProbe", "readinessProbe", "startupProbe"):
-        if isinstance(result.get(name), Mapping):
+        if isinstance(result.get(name), dict):
             result[name] = _without(result[name], PROBE)
-            if isinstance(result[name].get("httpGet"), Mapping):
+            if isinstance(result[name].get("httpGet"), dict):
                 result[name]["httpGet"] = _without(result[name]["httpGet"], {"scheme": "HTTP"})
     return result
 
@@ -97,8 +97,7 @@ def _container(container: Body, *, host_network: bool) -> dict[str, Any]:
             result[name] = _handler({**PROBE, **result[name]})
     if result.get("lifecycle"):
         result["lifecycle"] = {
-            name: _handler(value) if isinstance(value, Mapping) else value
-            for name, value in result["lifecycle"].items()
+            name: _handler(value) if isinstance(value, dict) else value for name, value in result["lifecycle"].items()
         }
     if result.get("env"):
         result["env"] = [_env(item) for item in result["env"]]
@@ -131,7 +130,7 @@ def _handler(handler: Body) -> dict[str, Any]:
 
 def _env(item: Body) -> Body:
     source = item.get("valueFrom")
-    if not isinstance(source, Mapping):
+    if not isinstance(source, dict):
         return item
     changed = dict(source)
     if changed.get("fieldRef") is not None:
@@ -143,18 +142,17 @@ def _env(item: Body) -> Body:
 
 def _volume(volume: Body) -> dict[str, Any]:
     result = {
-        name: {**VOLUMES.get(name, {}), **value} if isinstance(value, Mapping) else value
-        for name, value in volume.items()
+        name: {**VOLUMES.get(name, {}), **value} if isinstance(value, dict) else value for name, value in volume.items()
     }
     if set(result) <= {"name"}:
         result["emptyDir"] = {}
-    if isinstance(result.get("downwardAPI"), Mapping):
+    if isinstance(result.get("downwardAPI"), dict):
         result["downwardAPI"] = _downward(result["downwardAPI"])
-    if isinstance(result.get("projected"), Mapping):
+    if isinstance(result.get("projected"), dict):
         sources = [_projection(source) for source in result["projected"].get("sources") or []]
         result["projected"] = {**result["projected"], "sources": sources}
     ephemeral = result.get("ephemeral")
-    if isinstance(ephemeral, Mapping) and isinstance(ephemeral.get("volumeClaimTemplate"), Mapping):
+    if isinstance(ephemeral, dict) and isinstance(ephemeral.get("volumeClaimTemplate"), dict):
         claim = ephemeral["volumeClaimTemplate"]
         spec = {"volumeMode": "Filesystem", **(claim.get("spec") or {})}
         result["ephemeral"] = {**ephemeral, "volumeClaimTemplate": {**claim, "spec": spec}}
@@ -163,9 +161,9 @@ def _volume(volume: Body) -> dict[str, Any]:
 
 def _projection(source: Body) -> dict[str, Any]:
     result = dict(source)
-    if isinstance(result.get("serviceAccountToken"), Mapping):
+    if isinstance(result.get("serviceAccountToken"), dict):
         result["serviceAccountToken"] = {"expirationSeconds": 3600, **result["serviceAccountToken"]}
-    if isinstance(result.get("downwardAPI"), Mapping):
+    if isinstance(result.get("downwardAPI"), dict):
         result["downwardAPI"] = _downward(result["downwardAPI"])
     return result
 
@@ -173,7 +171,7 @@ def _projection(source: Body) -> dict[str, Any]:
 def _downward(value: Body) -> dict[str, Any]:
     items = []
     for item in value.get("items") or []:
-        if isinstance(item.get("fieldRef"), Mapping):
+        if isinstance(item.get("fieldRef"), dict):
             item = {**item, "fieldRef": {"apiVersion": "v1", **item["fieldRef"]}}
         items.append(item)
     return {**value, "items": items} if items else dict(value)

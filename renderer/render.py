@@ -109,7 +109,7 @@ def describe(key: ObjectKey) -> str:
 
 def _lay_out(manifest: Manifest, user_templates: Path | None, context: RenderContext) -> str:
     key = manifest.key
-    known = isinstance(manifest.body.get("spec"), Mapping)
+    known = isinstance(manifest.body.get("spec"), dict)
     name = LAYOUTS.get((key.group, key.kind), OTHER) if known else OTHER
     text = _ended(fill(name, user_templates, {"object": manifest.body, "context": context}))
     # Rollstep's own templates are held to the object by tests; a user's may add to it, but not make it another.
@@ -135,7 +135,7 @@ def _check_identity(manifest: Manifest, text: str, template: str) -> None:
     if len(found) != 1:
         message = f"made {len(found)} documents of {describe(manifest.key)}, and one was expected"
         raise RollstepError([Finding(template, 0, 0, "", message)])
-    made = Manifest(found[0].value if isinstance(found[0].value, Mapping) else {})
+    made = Manifest(found[0].value if isinstance(found[0].value, dict) else {})
     if (made.api_version, made.key) != (manifest.api_version, manifest.key):
         message = f"made {made.api_version} {describe(made.key)} of {manifest.api_version} {describe(manifest.key)}"
         hint = "a template may add to an object, but apiVersion, kind, name and namespace stay"
@@ -148,7 +148,7 @@ def _check_kustomization(files: Mapping[str, str], user_templates: Path | None) 
     template = f"{user_templates}/{KUSTOMIZATION}.j2"
     documents = load_documents(files[KUSTOMIZATION], template)
     value = documents[0].value if len(documents) == 1 else None
-    listed = value.get("resources") if isinstance(value, Mapping) else None
+    listed = value.get("resources") if isinstance(value, dict) else None
     missing = sorted(files.keys() - set(listed if isinstance(listed, list) else []) - {KUSTOMIZATION})
     if missing:
         message = f"the kustomization leaves out {', '.join(missing)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -46,7 +45,7 @@ class SpecReader:
                 return None
             if isinstance(part, int):
                 value = value[part]
-            elif isinstance(value, Mapping):
+            elif isinstance(value, dict):
                 value = value.get(part)
             else:
                 return None
@@ -81,7 +80,7 @@ class SpecReader:
 
     def mapping(self, *path: str | int) -> Body:
         """Return a mapping, empty where there is none."""
-        value: Body = self._typed(path, Mapping, "a mapping", {})
+        value: Body = self._typed(path, dict, "a mapping", {})
         return value
 
     def optional_mapping(self, *path: str | int) -> Body | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import Struct, field
-from msgspec.structs import fields, replace
+from msgspec.structs import replace
 
 from renderer.manifest import Body
 from renderer.strategy_status import AnalysisRunStatus, BlueGreenStatus, CanaryStatus, TrafficWeights
@@ -112,21 +112,26 @@ class RolloutStatus(Struct, frozen=True):
         left = tuple(condition for condition in self.conditions if condition.type != condition_type)
         return self if len(left) == len(self.conditions) else replace(self, conditions=left)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form under the Rollout's field names; empty fields are left out, as Go's omitempty does."""
+    def to_dict(self, without: Collection[str] = ()) -> dict[str, Any]:
+        """Return the JSON form under the Rollout's field names; empty fields are left out, as Go's omitempty does.
+
+        So are those that ``without`` names as the Rollout does.
+        """
         data: dict[str, Any] = {}
-        for name in (item.name for item in fields(self)):
+        for name, shown in _JSON_NAMES.items():
+            if shown in without:
+                continue
             value = _plain(getattr(self, name))
-            if value not in (None, "", 0, False, [], {}) or (value == 0 and name in POINTERS and value is not False):
-                data[json_name(name)] = value
+            if value or (value == 0 and name in POINTERS and value is not False):
+                data[shown] = value
         return data
 
     @classmethod
     def from_dict(cls, data: Body) -> RolloutStatus:
         """Read the JSON form; fields that are not known are left out.  Raises ValueError for a time it cannot read."""
         read: dict[str, Any] = {}
-        for name in (item.name for item in fields(cls)):
-            value = data.get(json_name(name))
+        for name, shown in _JSON_NAMES.items():
+            value = data.get(shown)
             if value is not None:
                 read[name] = _READERS[name](value) if name in _READERS else value
         return cls(**read)
@@ -144,6 +149,9 @@ def json_name(name: str) -> str:
         return "HPAReplicas"
     head, *rest = name.split("_")
     return head + "".join(word.title() for word in rest)
+
+
+_JSON_NAMES = {name: json_name(name) for name in RolloutStatus.__struct_fields__}
 
 
 def _plain(value: Any) -> Any:

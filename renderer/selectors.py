@@ -11,13 +11,13 @@ def selects(selector: Any, labels: Mapping[str, Any]) -> bool:
 
     What the API server would refuse (an unknown operator, a list in place of a mapping) matches nothing.
     """
-    if not isinstance(selector, Mapping):
+    if not isinstance(selector, dict):
         return False
     wanted, expressions = selector.get("matchLabels") or {}, selector.get("matchExpressions") or []
-    if not isinstance(wanted, Mapping) or not isinstance(expressions, list):
+    if not isinstance(wanted, dict) or not isinstance(expressions, list):
         return False
     return all(key in labels and labels[key] == value for key, value in wanted.items()) and all(
-        isinstance(expression, Mapping) and matches(expression, labels) for expression in expressions
+        isinstance(expression, dict) and matches(expression, labels) for expression in expressions
     )
 
 

@@ -235,7 +235,7 @@ def _merge_levels(levels: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _deep_merge(below: Any, above: Any) -> Any:
-    if not (isinstance(below, Mapping) and isinstance(above, Mapping)):
+    if not (isinstance(below, dict) and isinstance(above, dict)):
         return above
     merged = dict(below)
     for key, value in above.items():

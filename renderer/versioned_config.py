@@ -44,7 +44,7 @@ def content_hash(body: Body) -> str:
     if body["kind"] == "Secret":
         hashed["type"] = body.get("type") or ""
     more = "binaryData" if body["kind"] == "ConfigMap" else "stringData"
-    if isinstance(body.get(more), Mapping):
+    if isinstance(body.get(more), dict):
         hashed[more] = body[more]
     return sha256(_go_json(hashed).encode(errors="surrogatepass")).hexdigest()[:HASH_LENGTH].translate(_LETTERS)
 
@@ -179,7 +179,7 @@ def _volume(volume: Any, rename: Callable[[str, str], str]) -> Any:
 
 
 def _container(container: Any, rename: Callable[[str, str], str]) -> Any:
-    if not isinstance(container, Mapping):
+    if not isinstance(container, dict):
         return container
     changed = dict(container)
     if isinstance(container.get("envFrom"), list):
@@ -223,7 +223,7 @@ def mentions(value: Any, field: str = "") -> Iterator[Reference]:
     if isinstance(value, list):
         for item in value:
             yield from mentions(item, field)
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         if (
             _NAMES.fullmatch(field)
             or field.endswith(("SecretRef", "ConfigMapRef"))

@@ -75,8 +75,8 @@ def without_wave(body: Body) -> Body:
 def has_wave(body: Mapping[str, object]) -> bool:
     """Tell whether an object has a wave already."""
     metadata = body.get("metadata")
-    annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
-    return isinstance(annotations, Mapping) and SYNC_WAVE in annotations
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    return isinstance(annotations, dict) and SYNC_WAVE in annotations
 
 
 def _removes(before: World, after: World) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from renderer.yaml_scalars import double_quoted, is_literal, scalar_text
@@ -13,38 +13,45 @@ def dump(value: Any) -> str:
 
     It reads back as the same value under YAML 1.1 and 1.2.  Raises ValueError for what JSON does not have.
     """
+    lines: list[str] = []
     if isinstance(value, dict) and value:
-        return "".join(_mapping_lines(value, ""))
-    if isinstance(value, list | tuple) and value:
-        return "".join(_sequence_lines(value, ""))
-    return _inline(value, "")
+        _add_mapping(lines, value, "", "")
+    elif isinstance(value, list | tuple) and value:
+        _add_sequence(lines, value, "", "")
+    else:
+        return _inline(value, "")
+    return "".join(lines)
 
 
-def _mapping_lines(value: Mapping[Any, Any], indent: str) -> Iterator[str]:
+def _add_mapping(lines: list[str], value: Mapping[Any, Any], indent: str, before: str) -> None:
+    """Add a mapping's lines; ``before`` is what stands before its first key, ``indent`` before the others."""
+    inner = indent + "  "
     for key, item in value.items():
         name = scalar_text(str(key))
         # A reader looks for the colon of a simple key on the same line and within 1024 characters.
-        head = f"{indent}{name}:" if len(name) < 1000 else f"{indent}? {name}\n{indent}:"
-        if isinstance(item, Mapping) and item:
-            yield f"{head}\n"
-            yield from _mapping_lines(item, indent + "  ")
+        head = f"{before}{name}:" if len(name) < 1000 else f"{before}? {name}\n{indent}:"
+        before = indent
+        if isinstance(item, dict) and item:
+            lines.append(f"{head}\n")
+            _add_mapping(lines, item, inner, inner)
         elif isinstance(item, list | tuple) and item:
-            yield f"{head}\n"
-            yield from _sequence_lines(item, indent)
+            lines.append(f"{head}\n")
+            _add_sequence(lines, item, indent, indent)
         else:
-            yield f"{head} {_inline(item, indent + '  ')}"
+            lines.append(f"{head} {_inline(item, inner)}")
 
 
-def _sequence_lines(value: list[Any] | tuple[Any, ...], indent: str) -> Iterator[str]:
+def _add_sequence(lines: list[str], value: list[Any] | tuple[Any, ...], indent: str, before: str) -> None:
+    """Add a sequence's lines; ``before`` is what stands before its first item, ``indent`` before the others."""
+    inner = indent + "  "
     for item in value:
-        if isinstance(item, Mapping) and item:
-            lines = "".join(_mapping_lines(item, indent + "  "))
-            yield f"{indent}- {lines[len(indent) + 2 :]}"
+        if isinstance(item, dict) and item:
+            _add_mapping(lines, item, inner, f"{before}- ")
         elif isinstance(item, list | tuple) and item:
-            lines = "".join(_sequence_lines(item, indent + "  "))
-            yield f"{indent}- {lines[len(indent) + 2 :]}"
+            _add_sequence(lines, item, inner, f"{before}- ")
         else:
-            yield f"{indent}- {_inline(item, indent + '  ')}"
+            lines.append(f"{before}- {_inline(item, inner)}")
+        before = indent
 
 
 def _inline(value: Any, indent: str) -> str:
@@ -57,7 +64,7 @@ def _inline(value: Any, indent: str) -> str:
         style = {0: "|-", 1: "|"}.get(end, "|+")
         lines = (f"{indent or '  '}{line}\n" if line else "\n" for line in body.split("\n"))
         return f"{style}\n{''.join(lines)}" + "\n" * (end - 1)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return "{}\n"
     if isinstance(value, list | tuple):
         return "[]\n"
@@ -66,7 +73,7 @@ def _inline(value: Any, indent: str) -> str:
 
 def flow_scalar(value: Any) -> str:
     """Return a scalar that may stand anywhere, also within ``[]`` and ``{}``; raise ValueError for a collection."""
-    if isinstance(value, Mapping | list | tuple):
+    if isinstance(value, dict | list | tuple):
         raise ValueError("is not a scalar")
     text = scalar_text(value)
     return double_quoted(value) if isinstance(value, str) and any(c in text for c in ",[]{}") else text

@@ -13,6 +13,7 @@ from yaml.error import MarkedYAMLError
 from yaml.nodes import CollectionNode, Node
 
 from renderer.errors import Finding, RollstepError
+from renderer.json_io import LEAST_NODES
 from renderer.json_io import MAX_DEPTH as MAX_DEPTH
 from renderer.json_io import FieldPath as FieldPath
 from renderer.json_io import most_values as most_values
@@ -28,12 +29,28 @@ _TEMPLATE = re.compile(r"^[^#\n]*(\{\{|\{%)", re.MULTILINE)
 _CONFLICT = re.compile(r"^(?:<{7}|>{7}|\|{7}) [^\r\n]{0,80}", re.MULTILINE)
 _BARE_TAG = re.compile(r"!\s")
 _BARE_TAG_OF_NODE = re.compile(r"(?:&\S+\s+)?!\s")
+_FEW = MAX_DEPTH // 5
+"""Of so many braces and so many columns in front of a key come fewer levels than are allowed."""
+_FAR_IN = re.compile(rf"^[ \t?:-]{{{_FEW}}}", re.MULTILINE)
 _NOT_ALLOWED = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What libyaml's reader refuses (``yaml_parser_update_buffer`` of libyaml 0.2.5)."""
 
 
 class _Composer(CParser):
-    """libyaml's parser, with the resolution of plain scalars left to :mod:`renderer.yaml_values`.
+    """libyaml's parser, with the resolution of plain scalars left to :mod:`renderer.yaml_values`."""
+
+    def resolve(self, kind: type[Node], value: str | None, implicit: Any) -> str:
+        return PLAIN if kind is ScalarNode and implicit[0] else QUOTED
+
+    def descend_resolver(self, parent: Node | None, index: Any) -> None:
+        pass
+
+    def ascend_resolver(self) -> None:
+        pass
+
+
+class _CountingComposer(_Composer):
+    """The parser for a text that may be too deep or too large.
 
     The parser calls itself for each level and would overflow the stack: so levels are counted where it asks for a tag.
     """
@@ -41,9 +58,6 @@ class _Composer(CParser):
     depth = 0
     nodes = 0
     most_nodes = 0
-
-    def resolve(self, kind: type[Node], value: str | None, implicit: Any) -> str:
-        return PLAIN if kind is ScalarNode and implicit[0] else QUOTED
 
     def descend_resolver(self, parent: Node | None, index: Any) -> None:
         self.depth += 1
@@ -113,8 +127,7 @@ class Positions(Mapping[FieldPath, tuple[int, int]]):
 def compose(text: str, file: str) -> Iterator[Node]:
     """Yield the node tree of each document; raise RollstepError for what is not YAML."""
     try:
-        composer = _Composer(text)
-        composer.most_nodes = most_values(text)
+        composer = _composer(text)
         bare_tags = _BARE_TAG.search(text)
         while composer.check_node():
             node = composer.get_node()
@@ -124,6 +137,25 @@ def compose(text: str, file: str) -> Iterator[Node]:
             yield node
     except (YAMLError, RecursionError, ValueError) as error:
         raise RollstepError([_refusal(error, text, file)]) from error
+
+
+def _composer(text: str) -> _Composer:
+    """Return the parser of ``text``, one that counts where that could be too deep or too large: it takes longer."""
+    if 2 * len(text) < LEAST_NODES and not _may_be_deep(text):
+        return _Composer(text)
+    composer = _CountingComposer(text)
+    composer.most_nodes = most_values(text)
+    return composer
+
+
+def _may_be_deep(text: str) -> bool:
+    """Tell whether the levels of ``text`` have to be counted: a brace makes two at most, a column before a key as well.
+
+    A text that has other line breaks than newlines, or may have them, is not looked at so closely.
+    """
+    if "\r" in text or not text.isascii() or text.count("[") + text.count("{") > _FEW:
+        return True
+    return _FAR_IN.search(text) is not None
 
 
 def _refusal(error: Exception, text: str, file: str) -> Finding:

@@ -29,12 +29,12 @@ def scalar_text(value: Scalar) -> str:
 
     Raises ValueError for a float that JSON does not have.
     """
+    if isinstance(value, str):
+        return value if is_plain(value) else double_quoted(value)
     if value is None:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str):
-        return value if is_plain(value) else double_quoted(value)
     if isinstance(value, int):
         return str(value)
     if not math.isfinite(value):

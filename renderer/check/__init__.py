@@ -8,7 +8,7 @@ go on with what has no meaning (a quantity that is none, a percentage above 100)
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -21,9 +21,10 @@ from renderer.check.router_objects import check_router_objects
 from renderer.check.scaling import check_scaling
 from renderer.check.spec import check_spec
 from renderer.errors import Finding, RollstepError
-from renderer.manifest import Manifest
+from renderer.manifest import Body, Manifest
 from renderer.model import Rollout
-from renderer.pod_template import DEFAULT_PROFILE, default_rollout, unknown_fields
+from renderer.pod_template import DEFAULT_PROFILE, raise_errors, stored_rollout
+from renderer.pod_template.schema import Outcome
 from renderer.pod_template.table import rollout_schema
 
 
@@ -40,6 +41,21 @@ def check(
     Types, required and unknown fields are by the CRD of ``controller_version``; ``allow`` is the setting of that name,
     ``is_app`` false for a Rollout that the controller runs.
     """
+    return read(app_rollout, manifests, controller_version, allow, is_app=is_app)[0]
+
+
+def read(
+    app_rollout: Manifest,
+    manifests: Sequence[Manifest] | Objects,
+    controller_version: str = DEFAULT_PROFILE,
+    allow: Collection[str] = (),
+    *,
+    is_app: bool = True,
+) -> tuple[list[Finding], Rollout | None]:
+    """Return what :func:`check` finds, and the Rollout as the controller reads it; None where that is not asked.
+
+    It is not where anything is wrong.
+    """
     report = Report(app_rollout, allow, is_app=is_app)
     objects = manifests if isinstance(manifests, Objects) else Objects(manifests)
     check_spec(report)
@@ -48,10 +64,11 @@ def check(
     check_references(report, objects)
     check_router_objects(report, objects)
     check_analyses(report, objects)
-    _check_unknown(report, controller_version)
-    _check_types(report, controller_version)
+    body, stored = stored_rollout(app_rollout.body, controller_version)
+    _check_unknown(report, stored, controller_version)
+    rollout = _check_types(report, body, stored)
     check_scaling(report, objects)
-    return sorted(
+    findings = sorted(
         report.findings,
         key=lambda finding: (
             finding.file != app_rollout.source.file,
@@ -61,11 +78,12 @@ def check(
             finding.field,
         ),
     )
+    return findings, rollout
 
 
-def _check_unknown(report: Report, controller_version: str) -> None:
+def _check_unknown(report: Report, stored: Outcome, controller_version: str) -> None:
     """Report fields that the API server would drop, which ``kubectl apply`` refuses as well."""
-    for path in unknown_fields(report.rollout.body, controller_version):
+    for path in stored.unknown:
         # A Rollout that is right has no need of it.
         from difflib import get_close_matches
 
@@ -78,22 +96,22 @@ def _known_fields(path: Path, controller_version: str) -> list[str]:
     """Return the names of the fields that the CRD has at ``path``, sorted."""
     schema: Any = {"properties": {"spec": rollout_schema(controller_version)}}
     for part in path:
-        if not isinstance(schema, Mapping):
+        if not isinstance(schema, dict):
             return []
         below = schema.get("items") if isinstance(part, int) else schema.get("properties", {}).get(part)
         schema = schema.get("additionalProperties") if below is None else below
-    return sorted(schema.get("properties", {})) if isinstance(schema, Mapping) else []
+    return sorted(schema.get("properties", {})) if isinstance(schema, dict) else []
 
 
-def _check_types(report: Report, controller_version: str) -> None:
-    """Report what the CRD refuses and no check has found before."""
+def _check_types(report: Report, body: Body, stored: Outcome) -> Rollout | None:
+    """Report what the CRD refuses and no check has found before; return the Rollout where all is well."""
     found = {finding.field for finding in report.findings}
     try:
-        body = default_rollout(report.rollout.body, report.rollout.source, controller_version)
-        if not found:
-            Rollout.from_body(body, report.rollout.source)
+        raise_errors(stored, report.rollout.source)
+        return None if found else Rollout.from_body(body, report.rollout.source)
     except RollstepError as error:
         report.findings += [_coded(finding) for finding in error.findings if finding.field not in found]
+        return None
 
 
 def _coded(finding: Finding) -> Finding:

@@ -92,4 +92,4 @@ def _is_endless(metric: Mapping[str, Any]) -> bool:
 
 def _items(template: Manifest, key: str) -> list[Mapping[str, Any]]:
     found = part_of(template.body, ("spec", key))
-    return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []

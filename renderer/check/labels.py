@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 from renderer.check.report import Path, Report
 from renderer.manifest import field_path
@@ -51,7 +50,7 @@ def check_selector(report: Report) -> None:
     if selector is None:
         report.add("RS203", SELECTOR, "required: the labels that pods of this Rollout have")
         return
-    if not isinstance(selector, Mapping):
+    if not isinstance(selector, dict):
         return
     if not report.mapping(*SELECTOR, "matchLabels") and not report.items(*SELECTOR, "matchExpressions"):
         report.add("RS203", SELECTOR, "an empty selector would select every pod", "name the labels of the pod template")
@@ -59,7 +58,7 @@ def check_selector(report: Report) -> None:
     before = len(report.findings)
     check_label_selector(report, SELECTOR, "RS203")
     expressions = report.items(*SELECTOR, "matchExpressions")
-    if len(report.findings) == before and all(isinstance(item, Mapping) for item in expressions):
+    if len(report.findings) == before and all(isinstance(item, dict) for item in expressions):
         _check_match(report)
 
 
@@ -67,7 +66,7 @@ def check_label_selector(report: Report, path: Path, code: str) -> None:
     """Report what is wrong with a selector of labels at ``path``, by the rule ``code``."""
     check_labels(report, (*path, "matchLabels"), field_path((*path, "matchLabels")))
     for index, item in enumerate(report.items(*path, "matchExpressions")):
-        if isinstance(item, Mapping):
+        if isinstance(item, dict):
             check_requirement(report, (*path, "matchExpressions", index), code)
 
 

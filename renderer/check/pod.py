@@ -6,7 +6,7 @@ The rules are those of Kubernetes v1.34 (``pkg/apis/core/validation`` and ``Vali
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container
 
 from renderer.check.judges import is_port_name
 from renderer.check.labels import check_labels, is_dns_label, is_qualified_name
@@ -43,7 +43,7 @@ def check_template(report: Report) -> None:
     for key in ("initContainers", "containers"):
         containers |= _names(report, (*POD, key), "container", containers)
         for index, container in enumerate(report.items(*POD, key)):
-            if isinstance(container, Mapping):
+            if isinstance(container, dict):
                 _check_container(report, (*POD, key, index), volumes)
     check_fields(report, POD)
     check_choices(report, POD)
@@ -54,7 +54,7 @@ def _names(report: Report, path: Path, what: str, taken: Container[str] = ()) ->
     """Return the names of the items at ``path``; report those that are missing, wrong or there twice."""
     names: set[str] = set()
     for index, item in enumerate(report.items(*path)):
-        if not isinstance(item, Mapping):
+        if not isinstance(item, dict):
             continue
         at, name = (*path, index, "name"), item.get("name")
         if name is None or name == "":

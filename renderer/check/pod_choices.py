@@ -115,7 +115,7 @@ def _check_seccomp(report: Report, path: Path) -> None:
 def _check_variables(report: Report, container: Path) -> None:
     for path, variable in _items(report, (*container, "env")):
         source = variable.get("valueFrom")
-        if isinstance(source, Mapping):
+        if isinstance(source, dict):
             given = [kind for kind in VALUES if source.get(kind) is not None]
             if variable.get("value"):
                 report.add("RS219", (*path, "valueFrom"), "may not be specified where there is a value")
@@ -148,7 +148,7 @@ def _check_handlers(report: Report, container: Path, body: Mapping[str, Any], *,
         for name in (*PROBES, *HOOKS):
             path: Path = (*container, *name.split("."))
             handler = report.at(*path)
-            if isinstance(handler, Mapping):
+            if isinstance(handler, dict):
                 given = [kind for kind in HANDLERS if handler.get(kind) is not None]
                 _one_alone(report, path, given, "handler")
                 if not given:
@@ -230,5 +230,5 @@ def _check_twice(report: Report, paths: Sequence[Path]) -> None:
 
 def _items(report: Report, path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     for index, item in enumerate(report.items(*path)):
-        if isinstance(item, Mapping):
+        if isinstance(item, dict):
             yield (*path, index), item

@@ -5,7 +5,7 @@ Kubernetes v1.34, ``pkg/apis/core/validation/validation.go``, with the defaults 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Struct
@@ -221,7 +221,7 @@ def _wrong(value: Any, fields: _Fields, path: Path) -> Iterator[tuple[int, Path,
         if items is not None:
             for index, item in enumerate(value):
                 yield from _wrong(item, items, (*path, index))
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         for name, inner in fields.below.items():
             part = value.get(name)
             # A rule of the field itself also judges that it is missing.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from renderer.check.report import Path, Report, part_of
 from renderer.engine.routers.gateway_config import GROUP, plugin_section, route_refs
@@ -159,13 +159,13 @@ def _check_service(report: Report, path: Path, service: Manifest) -> None:
     labels = report.mapping("spec", "template", "metadata", "labels")
     selector = part_of(service.body, ("spec", "selector"))
     # Without labels the selector of the Rollout does not match either, and with a workloadRef they are elsewhere.
-    for key, value in sorted(selector.items()) if isinstance(selector, Mapping) and labels else ():
+    for key, value in sorted(selector.items()) if isinstance(selector, dict) and labels else ():
         if key != HASH_LABEL and labels.get(key) != value:
             have = f"{key}: {labels[key]}" if key in labels else f"no label {key}"
             message = f'Service "{service.name}" selects pods with {key}: {value}, the template has {have}'
             report.add("RS304", path, message, _place(service, ("spec", "selector", key)))
     managed_by = service.metadata.get("annotations")
-    owner = managed_by.get(MANAGED_BY_ANNOTATION) if isinstance(managed_by, Mapping) else None
+    owner = managed_by.get(MANAGED_BY_ANNOTATION) if isinstance(managed_by, dict) else None
     if owner and owner != report.rollout.name:
         hint = f"take its annotation {MANAGED_BY_ANNOTATION} out, or give this Rollout a Service of its own"
         report.add("RS305", path, f'Service "{service.name}" is managed by the Rollout {owner}', hint)

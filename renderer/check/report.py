@@ -31,7 +31,7 @@ class Report:
     def mapping(self, *path: str | int) -> Mapping[str, Any]:
         """Return the mapping at ``path``, empty where there is none."""
         value = self.at(*path)
-        return value if isinstance(value, Mapping) else {}
+        return value if isinstance(value, dict) else {}
 
     def items(self, *path: str | int) -> list[Any]:
         """Return the list at ``path``, empty where there is none."""
@@ -70,11 +70,11 @@ class Report:
 def part_of(value: Any, path: Iterable[str | int]) -> Any:
     """Return what stands at ``path`` below ``value``; None where there is nothing."""
     for part in path:
-        # Most of what is asked for is not there, and the question for a Mapping is a slow one.
+        # Most of what is asked for is not there.
         if value is None:
             return None
         if isinstance(part, int):
             value = value[part] if isinstance(value, list) and part < len(value) else None
         else:
-            value = value.get(part) if isinstance(value, Mapping) else None
+            value = value.get(part) if isinstance(value, dict) else None
     return value

@@ -60,7 +60,7 @@ def _virtual_services(report: Report) -> Iterator[tuple[Path, Mapping[str, Any]]
         ((*ISTIO, "virtualService", "name"), one),
         *(((*ISTIO, "virtualServices", index, "name"), item) for index, item in enumerate(several)),
     ]:
-        if isinstance(item, Mapping):
+        if isinstance(item, dict):
             yield path, item
 
 
@@ -75,7 +75,7 @@ def _problems(report: Report, wanted: Mapping[str, Any], body: Mapping[str, Any]
             yield f"the VirtualService has {protocol} routes that are none"
             continue
         named = wanted.get(WANTED[protocol])
-        fits = str if protocol == "http" else Mapping
+        fits = str if protocol == "http" else dict
         try:
             _check_routes(report, routes, [item for item in _list(named) if isinstance(item, fits)], protocol)
         except RollstepError as error:
@@ -84,12 +84,12 @@ def _problems(report: Report, wanted: Mapping[str, Any], body: Mapping[str, Any]
 
 def _is_route(route: object) -> bool:
     """Tell whether a route is one by its types, which the router's own schema judges."""
-    if not isinstance(route, Mapping):
+    if not isinstance(route, dict):
         return False
     shares, matches = _list(route.get("route")), _list(route.get("match"))
     return (
-        all(isinstance(share, Mapping) for share in (*shares, *matches))
-        and all(isinstance(share.get("destination") or {}, Mapping) for share in shares)
+        all(isinstance(share, dict) for share in (*shares, *matches))
+        and all(isinstance(share.get("destination") or {}, dict) for share in shares)
         and all(isinstance(match.get("port") or 0, int) for match in matches)
         and all(isinstance(host, str) for match in matches for host in _list(match.get("sniHosts")))
         and all(isinstance(route.get(key) or [], list) for key in ("route", "match"))

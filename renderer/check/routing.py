@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from renderer.check.report import Path, Report
 from renderer.engine.routers.gateway_config import PLUGIN, WITH_HEADERS, plugin_section, route_refs
 from renderer.rollout_spec import ROUTERS
@@ -132,7 +130,7 @@ def check_route(report: Report, step: Path, kind: str, field: str) -> None:
     if report.at(*ROUTING) is not None and managed is None:
         message = f"required: {kind} names a route of it"
         report.add("RS235", (*ROUTING, "managedRoutes"), message, field="spec.strategy.trafficRouting.managedRoutes")
-    elif managed is not None and name not in [route.get("name") for route in managed if isinstance(route, Mapping)]:
+    elif managed is not None and name not in [route.get("name") for route in managed if isinstance(route, dict)]:
         report.add("RS235", path, f'trafficRouting.managedRoutes has no route "{name}"', field=field)
     for index in range(len(report.items(*path, "match")) if known or kind == "setMirrorRoute" else 0):
         for key in ("headerValue",) if kind == "setHeaderRoute" else ("method", "path"):

@@ -123,6 +123,6 @@ def _labels(report: Report, objects: Objects) -> Mapping[str, Any]:
     name = _workload_name(report)
     for workload in objects.named(DEPLOYMENT, name) if name else ():
         found = part_of(workload.body, ("spec", "template", "metadata", "labels"))
-        if isinstance(found, Mapping):
+        if isinstance(found, dict):
             return found
     return own

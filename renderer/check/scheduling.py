@@ -30,7 +30,7 @@ def check_scheduling(report: Report, pod: Path) -> None:
             _check_pod_term(report, path)
         for path, term in _mappings(report, (*pod, "affinity", kind, PREFERRED)):
             _tell(report, (*path, "weight"), between(1, 100)(term.get("weight", 0)))
-            if isinstance(term.get("podAffinityTerm", {}), Mapping):
+            if isinstance(term.get("podAffinityTerm", {}), dict):
                 _check_pod_term(report, (*path, "podAffinityTerm"))
     for path, toleration in _mappings(report, (*pod, "tolerations")):
         _check_toleration(report, path, toleration)
@@ -38,7 +38,7 @@ def check_scheduling(report: Report, pod: Path) -> None:
 
 
 def _check_node_affinity(report: Report, path: Path) -> None:
-    if isinstance(report.at(*path, REQUIRED), Mapping):
+    if isinstance(report.at(*path, REQUIRED), dict):
         terms = (*path, REQUIRED, "nodeSelectorTerms")
         _tell(report, terms, required(report.at(*terms)))
         for term, _ in _mappings(report, terms):
@@ -95,7 +95,7 @@ def _check_spread(report: Report, path: Path) -> None:
 
 def _mappings(report: Report, path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     for index, item in enumerate(report.items(*path)):
-        if isinstance(item, Mapping):
+        if isinstance(item, dict):
             yield (*path, index), item
 
 

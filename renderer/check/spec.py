@@ -106,7 +106,7 @@ def _check_canary(report: Report) -> None:
     _check_surge(report)
     check_routing(report)
     for index, step in enumerate(report.items(*CANARY, "steps")):
-        if isinstance(step, Mapping):
+        if isinstance(step, dict):
             _check_step(report, index, step)
     _check_threshold(report)
     _check_anti_affinity(report, CANARY)

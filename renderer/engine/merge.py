@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from renderer.manifest import Body
@@ -10,9 +9,9 @@ from renderer.manifest import Body
 
 def merge(target: Any, patch: Any) -> Any:
     """Return ``target`` with the merge patch applied: null removes, mappings merge, all else replaces."""
-    if not isinstance(patch, Mapping):
+    if not isinstance(patch, dict):
         return patch
-    result = dict(target) if isinstance(target, Mapping) else {}
+    result = dict(target) if isinstance(target, dict) else {}
     for key, value in patch.items():
         if value is None:
             result.pop(key, None)
@@ -26,7 +25,7 @@ def merge_patch_between(before: Body, after: Body) -> dict[str, Any]:
     patch: dict[str, Any] = {key: None for key in sorted(before) if key not in after}
     for key in sorted(after):
         old, new = before.get(key), after[key]
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
+        if isinstance(old, dict) and isinstance(new, dict):
             inner = merge_patch_between(old, new)
             if inner:
                 patch[key] = inner

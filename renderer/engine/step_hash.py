@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -51,7 +50,7 @@ FIELD_ORDER = {name: n for n, name in enumerate((*STEP_KINDS, "weight", "replica
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         keys = sorted(value, key=lambda key: (FIELD_ORDER.get(key, len(FIELD_ORDER)), key))
         return {key: _plain(value[key]) for key in keys if value[key] is not None and value[key] is not False}
     return [_plain(item) for item in value] if isinstance(value, list) else value

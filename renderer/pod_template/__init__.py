@@ -6,7 +6,13 @@
 from __future__ import annotations
 
 from renderer.pod_template.canonical import canonical_json, pod_template_hash
-from renderer.pod_template.defaults import default_rollout, default_template, unknown_fields
+from renderer.pod_template.defaults import (
+    default_rollout,
+    default_template,
+    raise_errors,
+    stored_rollout,
+    unknown_fields,
+)
 from renderer.pod_template.table import DEFAULT_PROFILE, PROFILES, Profile
 
 __all__ = [
@@ -17,5 +23,7 @@ __all__ = [
     "default_rollout",
     "default_template",
     "pod_template_hash",
+    "raise_errors",
+    "stored_rollout",
     "unknown_fields",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -29,11 +28,17 @@ def default_rollout(
     ``metadata`` and ``status`` stay as they are.  Raises RollstepError with every value that the API server refuses or
     the controller cannot read, in the API server's words, at its place in ``source``.
     """
+    result, out = stored_rollout(body, crd_version)
+    raise_errors(out, source)
+    return result
+
+
+def stored_rollout(body: Body, crd_version: str = DEFAULT_PROFILE) -> tuple[dict[str, Any], Outcome]:
+    """Return a Rollout as :func:`default_rollout` does, with what the API server drops and refuses of it."""
     out = Outcome()
     result = _pruned(body, crd_version, out)
     _check_metadata(body.get("metadata"), out)
-    raise_errors(out, source)
-    return result
+    return result, out
 
 
 def default_template(
@@ -84,7 +89,7 @@ def _pruned(body: Body, crd_version: str, out: Outcome) -> dict[str, Any]:
 
 def _check_metadata(metadata: Any, out: Outcome) -> None:
     """Check what decides on how the object is read; the names in it are for others to check."""
-    if not isinstance(metadata, Mapping):
+    if not isinstance(metadata, dict):
         if metadata is not None:
             out.wrong_type(metadata, ("metadata",), "object")
         return
@@ -93,7 +98,7 @@ def _check_metadata(metadata: Any, out: Outcome) -> None:
             out.wrong_type(metadata[name], ("metadata", name), "string")
     for name in ("labels", "annotations"):
         values = metadata.get(name) or {}
-        if not isinstance(values, Mapping):
+        if not isinstance(values, dict):
             out.wrong_type(values, ("metadata", name), "object")
             continue
         for key, value in values.items():

@@ -11,7 +11,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from json.encoder import encode_basestring
@@ -83,7 +83,7 @@ def _list(item: Callable[[], Encoder], zero: str) -> Encoder:
 
 def _map(item: Callable[[], Encoder], zero: str) -> Encoder:
     def write(value: Any) -> str:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             raise Mismatch(value, "a map")
         encode, texts, key = item(), [], ""
         try:
@@ -108,7 +108,7 @@ def _struct(profile: str, type_name: str) -> Encoder:
     def write(value: Any) -> str:
         if value is None:
             value = {}
-        elif not isinstance(value, Mapping):
+        elif not isinstance(value, dict):
             raise Mismatch(value, "an object")
         if not fields:
             fields.extend(_field(profile, row) for row in _rows(profile, type_name))

@@ -51,7 +51,7 @@ class Outcome:
         """Add the API server's words for a value of another type."""
         kind = json_type(value)
         message = f'Invalid value: "{kind}": {field_path(path)} in body must be of type {expected}: "{kind}"'
-        self.errors.append((path, message, "" if isinstance(value, (Mapping, list)) else f"found {as_json(value)}"))
+        self.errors.append((path, message, "" if isinstance(value, (dict, list)) else f"found {as_json(value)}"))
 
 
 class Schema:
@@ -106,7 +106,7 @@ class Schema:
         """
         if isinstance(value, str):
             return self._scalar(value, path, out)
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             if self.types and self.types != "object":
                 out.wrong_type(value, path, self.types)
             return self._object(value, path, out, keep or self.keep)
@@ -148,7 +148,7 @@ class Schema:
         seen: dict[str, int] = {}
         for index, item in enumerate(items):
             if self.list_type == "map":
-                if not isinstance(item, Mapping):
+                if not isinstance(item, dict):
                     continue
                 item = {key: item[key] for key in self.list_keys if key in item}
             text = as_json(item)

@@ -96,7 +96,7 @@ def traffic_routing(rollout: Rollout) -> TrafficRouting:
 def section(rollout: Rollout, router: str) -> Body:
     """Return the router's own part of ``trafficRouting``."""
     value: Any = traffic_routing(rollout).body.get(router)
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def services(rollout: Rollout) -> tuple[str, str]:

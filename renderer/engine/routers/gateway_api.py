@@ -152,7 +152,7 @@ def _with_headers(ctx: Context) -> list[Route]:
 
 def _labels(body: Body) -> Body:
     labels: Any = (body.get("metadata") or {}).get("labels")
-    return labels if isinstance(labels, Mapping) else {}
+    return labels if isinstance(labels, dict) else {}
 
 
 def _labelled(body: Body, key: str, value: str | None) -> Body:

@@ -45,8 +45,8 @@ class RouteSelector(Struct, frozen=True):
 
 def plugin_section(plugins: Any) -> Body:
     """Return the plugin's part of ``trafficRouting.plugins``, empty where there is none that can be read."""
-    section = plugins.get(PLUGIN) if isinstance(plugins, Mapping) else None
-    return section if isinstance(section, Mapping) else {}
+    section = plugins.get(PLUGIN) if isinstance(plugins, dict) else None
+    return section if isinstance(section, dict) else {}
 
 
 def route_refs(section: Body) -> tuple[RouteRef, ...]:
@@ -55,7 +55,7 @@ def route_refs(section: Body) -> tuple[RouteRef, ...]:
     for prefix, kind in KINDS.items():
         items = section.get(f"{prefix}Routes")
         for index, item in enumerate(items if isinstance(items, list) else ()):
-            if isinstance(item, Mapping) and isinstance(item.get("name"), str) and item["name"]:
+            if isinstance(item, dict) and isinstance(item.get("name"), str) and item["name"]:
                 path: Path = (*PATH, f"{prefix}Routes", index, "name")
                 _add(found, RouteRef(kind, item["name"], item.get("useHeaderRoutes") is True, path))
         name = section.get(f"{prefix}Route")
@@ -75,7 +75,7 @@ def route_selectors(section: Body) -> tuple[RouteSelector, ...]:
     return tuple(
         RouteSelector(kind, section[field], (*PATH, field))
         for kind, field in ((kind, f"{prefix}RouteSelector") for prefix, kind in KINDS.items())
-        if isinstance(section.get(field), Mapping)
+        if isinstance(section.get(field), dict)
     )
 
 
@@ -108,15 +108,15 @@ def problems(plugins: Any) -> Iterator[Problem]:
 
     The CRD takes anything there, so nobody else looks at it before the controller runs the plugin.
     """
-    for name in plugins if isinstance(plugins, Mapping) else ():
+    for name in plugins if isinstance(plugins, dict) else ():
         if name != PLUGIN:
             hint = "release this app with the controller, or by one of the routers that rollstep knows"
             message = f"rollstep calls no plugin such as {name}; the one whose routes it writes itself is {PLUGIN}"
             yield (*PATH[:-1], name), message, hint
-    if not isinstance(plugins, Mapping) or PLUGIN not in plugins:
+    if not isinstance(plugins, dict) or PLUGIN not in plugins:
         return
     section = plugins[PLUGIN]
-    if not isinstance(section, Mapping):
+    if not isinstance(section, dict):
         yield PATH, f"expected a mapping, found {section!r}", ""
         return
     yield from _wrong_fields(section)
@@ -149,21 +149,21 @@ def _wrong_list(value: Any, path: Path) -> Iterator[Problem]:
         yield path, f"expected a list, found {value!r}", "each item has a `name`"
         return
     for index, item in enumerate(value):
-        if not isinstance(item, Mapping) or not isinstance(item.get("name"), str) or not item["name"]:
+        if not isinstance(item, dict) or not isinstance(item.get("name"), str) or not item["name"]:
             yield (*path, index), f"expected a route's name, found {item!r}", "write `- name: ROUTE`"
         elif not isinstance(item.get("useHeaderRoutes", False), bool):
             yield (*path, index, "useHeaderRoutes"), f"expected true or false, found {item['useHeaderRoutes']!r}", ""
 
 
 def _wrong_selector(value: Any, path: Path) -> Iterator[Problem]:
-    if not isinstance(value, Mapping) or not isinstance(value.get("matchLabels") or {}, Mapping):
+    if not isinstance(value, dict) or not isinstance(value.get("matchLabels") or {}, dict):
         yield path, f"expected a label selector, found {value!r}", "it has matchLabels, matchExpressions or both"
         return
     expressions = value.get("matchExpressions") or []
     for index, item in enumerate(expressions if isinstance(expressions, list) else [None]):
         at: Path = (*path, "matchExpressions", index)
-        operator = item.get("operator") if isinstance(item, Mapping) else None
-        if not isinstance(item, Mapping) or not isinstance(item.get("key"), str) or operator not in OPERATORS:
+        operator = item.get("operator") if isinstance(item, dict) else None
+        if not isinstance(item, dict) or not isinstance(item.get("key"), str) or operator not in OPERATORS:
             yield at, f"expected a key and one of the operators {', '.join(OPERATORS)}, found {item!r}", ""
             continue
         values = item.get("values") or []

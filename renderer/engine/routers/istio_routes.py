@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -136,7 +136,7 @@ def canary_port(routes: Sequence[Body], wanted: Sequence[str]) -> int:
         return 0
     shares = routes[indexes[0]].get("route") or [] if indexes else []
     port = (shares[0].get("destination") or {}).get("port") if shares else None
-    return int(port.get("number", 0)) if isinstance(port, Mapping) else 0
+    return int(port.get("number", 0)) if isinstance(port, dict) else 0
 
 
 def header_route(route: Body, host: str, port: int, subset: str) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def mirror_route(route: Body, shares: Sequence[Body], host: str, subset: str) ->
     if subset:
         mirror["subset"] = subset
     port = (shares[0].get("destination") or {}).get("port") if shares else None
-    if isinstance(port, Mapping):
+    if isinstance(port, dict):
         mirror["port"] = {"number": port.get("number")}
     kept = [_plain_share(share) for share in shares]
     percentage = route.get("percentage")
