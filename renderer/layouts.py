@@ -198,7 +198,9 @@ def first_keys(value: Mapping[str, Any], *keys: str) -> dict[str, Any]:
 def one_line(text: str) -> str:
     """Return ``text`` on one line and without control characters, which could forge a line (a template filter)."""
     # Not printable are also U+2028, the marks that turn the writing direction, and lone surrogates.
-    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(text.split())
 
 
 def table(rows: list[list[Any]]) -> str:
