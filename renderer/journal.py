@@ -306,8 +306,13 @@ def reporting(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        message = f"cannot be written: {error.strerror or error}"
-        raise RollstepError([Finding(str(error.filename2 or error.filename or path), 0, 0, "", message)]) from error
+        raise unwritable(error, path) from error
+
+
+def unwritable(error: OSError, path: str) -> RollstepError:
+    """Return ``error`` as one that names its file, or ``path`` where it names none."""
+    message = f"cannot be written: {error.strerror or error}"
+    return RollstepError([Finding(str(error.filename2 or error.filename or path), 0, 0, "", message)])
 
 
 def _load(root: Path) -> Journal:
