@@ -122,7 +122,10 @@ class Transaction:
         try:
             self._discard()
         except BaseException:
-            self.rollback()
+            # Without its index there is no way back, and all files are new.
+            if pending(self.root):
+                self.rollback()
+            self._release()
             raise
         return entries
 
