@@ -83,4 +83,6 @@ def each(items: Iterable[T], make: Callable[[T], R]) -> list[R]:
 
 def printable(text: str) -> str:
     """Return ``text`` with a replacement for each character that would do something else than be shown."""
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else "\ufffd" for character in text)

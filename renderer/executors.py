@@ -39,12 +39,16 @@ def _by_processes(work: Callable[[T], R], items: Sequence[T], jobs: int) -> Iter
     from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
 
+    # A new interpreter, and no copy of this one, whose threads and locks a copy would not have.
+    pool, is_done = ProcessPoolExecutor(jobs, get_context("spawn"), collect_seldom), False
     try:
-        # A new interpreter, and no copy of this one, whose threads and locks a copy would not have.
-        with ProcessPoolExecutor(jobs, get_context("spawn"), collect_seldom) as pool:
-            yield from pool.map(work, items)
+        yield from pool.map(work, items)
+        is_done = True
     except BrokenProcessPool as error:
         raise _ended("it may have been killed for its memory: try fewer --jobs") from error
+    finally:
+        # Processes that have nothing to do any more take a while to end, which the interpreter waits for at its end.
+        pool.shutdown(wait=not is_done)
 
 
 def _by_dask(work: Callable[[T], R], items: Sequence[T], executor: str) -> Iterator[R]:

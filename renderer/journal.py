@@ -32,6 +32,8 @@ _AT_ONCE = 1000
 """Entries whose text is made in one go."""
 _ONE_BY_ONE = 32
 """Files that the disk is asked for one by one; a release of one app changes fewer."""
+_AT_A_TIME = 4
+"""Files that are removed at the same time, where they are more than that."""
 
 
 def digest(content: bytes) -> str:
@@ -154,16 +156,14 @@ class Journal(Struct, frozen=True):
 
         What it kept are the very files that are in place: nobody may write into them.
         """
-        for name in os.listdir(self.folder):
-            if name != _LOCK:
-                os.unlink(self.folder / name)
+        _unlink(self.folder, [name for name in os.listdir(self.folder) if name != _LOCK])
 
     def remove(self) -> None:
         """Remove the journal: its index first, for without that nothing is left to recover; the lock last."""
         try:
-            names = sorted(os.listdir(self.folder), key=lambda name: (name != _INDEX, name == _LOCK, name))
-            for name in names:
-                os.unlink(self.folder / name)
+            names = set(os.listdir(self.folder))
+            for some in (names & {_INDEX}, names - {_INDEX, _LOCK}, names & {_LOCK}):
+                _unlink(self.folder, sorted(some))
             os.rmdir(self.folder)
         except OSError:
             # What is left over holds no index, so it is no transaction, and the next one clears it away.
@@ -267,6 +267,41 @@ def keep(path: str, copy: str, mode: int) -> None:
             store(copy, file.read(), mode)
 
 
+def _unlink(folder: Path, names: Sequence[str]) -> None:
+    """Remove files, many of them several at a time; raise OSError where one cannot be removed.
+
+    Some file systems tell the disk of what gets free with each file, and wait for it.
+    """
+    left, errors = iter(names), list[OSError]()
+
+    def unlink() -> None:
+        try:
+            # One iterator for all: each name is taken once.
+            for name in left:
+                os.unlink(f"{folder}/{name}")
+        except OSError as error:
+            errors.append(error)
+
+    helpers = []
+    if len(names) > _ONE_BY_ONE:
+        # Only a fleet's write needs them.
+        from threading import Thread
+
+        helpers = [Thread(target=unlink) for _ in range(_AT_A_TIME - 1)]
+    for helper in helpers:
+        helper.start()
+    try:
+        unlink()
+    finally:
+        # There are some left where the user has interrupted this.
+        for _ in left:
+            pass
+        for helper in helpers:
+            helper.join()
+    if errors:
+        raise errors[0]
+
+
 def make_durable(folder: Path, names: Sequence[str]) -> None:
     """Wait until the disk has the files and folders of these names below ``folder``, all on its file system.
 
@@ -306,8 +341,13 @@ def reporting(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        message = f"cannot be written: {error.strerror or error}"
-        raise RollstepError([Finding(str(error.filename2 or error.filename or path), 0, 0, "", message)]) from error
+        raise unwritable(error, path) from error
+
+
+def unwritable(error: OSError, path: str) -> RollstepError:
+    """Return ``error`` as one that names its file, or ``path`` where it names none."""
+    message = f"cannot be written: {error.strerror or error}"
+    return RollstepError([Finding(str(error.filename2 or error.filename or path), 0, 0, "", message)])
 
 
 def _load(root: Path) -> Journal:

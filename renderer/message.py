@@ -70,7 +70,10 @@ def cleaned(value: _T) -> _T:
 
 
 def _body(text: str) -> str:
-    lines = ["".join(character for character in line if character.isprintable()) for line in text.split("\n")]
+    lines = [
+        line if line.isprintable() else "".join(character for character in line if character.isprintable())
+        for line in text.split("\n")
+    ]
     # Git takes three dashes for the end of a message, where a patch would follow.
     lines = [f" {line}" if line.startswith("---") else line.rstrip() for line in lines]
     return "\n".join(line for at, line in enumerate(lines) if line or (at and lines[at - 1])).strip("\n")

@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from renderer.errors import Finding, RollstepError
-from renderer.journal import JOURNAL, Entry, Journal, acquire, digest, keep, pending, reporting, store
+from renderer.journal import (
+    JOURNAL,
+    Entry,
+    Journal,
+    acquire,
+    digest,
+    keep,
+    pending,
+    reporting,
+    store,
+    unwritable,
+)
 from renderer.spool import Kept, Spool
 
 
@@ -31,6 +42,8 @@ class Transaction:
         self._planned: dict[str, Kept | None] = {}
         self._kept = Spool()
         self._findings: list[Finding] = []
+        self._modes: dict[str, int] = {}
+        """The permissions of files that are there and change."""
         self._folders: dict[str, str] = {self._root: self._root}
         """Folders that were named, and what they are without links."""
         self._journal: Journal | None = None
@@ -72,20 +85,28 @@ class Transaction:
         entries = []
         folders: dict[str, tuple[bool, list[Finding]]] = {}
         for path, new in self._planned.items():
-            folder = os.path.dirname(path)
+            folder, target = path.rpartition("/")[0], f"{self._root}/{path}"
             if folder not in folders:
                 is_there = os.path.lexists(f"{self._root}/{folder}")
                 folders[folder] = is_there, list(_folder_refusals(self.root, folder, path))
             is_there, of_folder = folders[folder]
-            refused = [*_refusals(self._root, path, is_there=is_there), *of_folder]
+            status = None
+            if is_there:
+                with suppress(OSError):
+                    status = os.lstat(target)
+            refused = [*_refusals(target, path, status), *of_folder]
             findings += refused
             if refused:
                 continue
-            with reporting(path):
-                old = _content(f"{self._root}/{path}") if is_there else None
+            try:
+                old = _content(target, status) if is_there else None
+            except OSError as error:
+                raise unwritable(error, path) from error
             before, after = old if old is None else digest(old), new if new is None else new.digest
             if before != after:
                 entries.append(Entry(path, before, after))
+                if status is not None:
+                    self._modes[path] = stat.S_IMODE(status.st_mode)
         if findings:
             raise RollstepError(sorted(set(findings)))
         return tuple(entries)
@@ -101,7 +122,10 @@ class Transaction:
         try:
             self._discard()
         except BaseException:
-            self.rollback()
+            # Without its index there is no way back, and all files are new.
+            if pending(self.root):
+                self.rollback()
+            self._release()
             raise
         return entries
 
@@ -208,9 +232,11 @@ class Transaction:
     def _stage(self, journal: Journal, number: int, entry: Entry) -> None:
         mode = None
         if entry.old is not None:
-            target = journal.target(entry)
-            mode = stat.S_IMODE(os.stat(target).st_mode)
-            keep(target, journal.old_file(number), mode)
+            mode = self._modes.get(entry.path)
+            if mode is None:
+                # Somebody has made it since it was looked at.
+                mode = stat.S_IMODE(os.stat(journal.target(entry)).st_mode)
+            keep(journal.target(entry), journal.old_file(number), mode)
         kept = self._planned[entry.path]
         if kept is not None:
             store(journal.new_file(number), self._kept.read(kept), mode)
@@ -232,9 +258,20 @@ class Transaction:
             self._lock = -1
 
 
-def _content(path: str) -> bytes | None:
-    """Return what a file holds; None where there is none, not even a link to nothing."""
+def _content(path: str, status: os.stat_result | None = None) -> bytes | None:
+    """Return what a file holds; None where there is none, not even a link to nothing.
+
+    ``status`` is that of a plain file, where it is known to be one: that spares the system some questions about it.
+    """
     try:
+        if status is not None:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                content = os.read(descriptor, status.st_size + 1)
+                if len(content) == status.st_size:
+                    return content
+            finally:
+                os.close(descriptor)
         with open(path, "rb", buffering=0) as file:
             return file.read()
     except (FileNotFoundError, NotADirectoryError):
@@ -243,23 +280,20 @@ def _content(path: str) -> bytes | None:
         return None
 
 
-def _refusals(root: str, path: str, *, is_there: bool) -> Iterator[Finding]:
-    """Yield why ``path`` itself may not be written; ``is_there`` tells whether its folder exists."""
+def _refusals(target: str, path: str, status: os.stat_result | None) -> Iterator[Finding]:
+    """Yield why ``path`` itself may not be written; ``status`` is what its file is now, None where there is none."""
     parts = path.lower().split("/")
     if ".git" in parts or parts[0] == JOURNAL:
         yield Finding(path, 0, 0, "", "lies in a folder of git's or rollstep's own", "choose another folder")
-    if not is_there:
+    if status is None:
         return
-    target = f"{root}/{path}"
-    with suppress(OSError):
-        status = os.lstat(target)
-        if stat.S_ISDIR(status.st_mode):
-            yield Finding(path, 0, 0, "", "is a folder where a file is to be", "move it away")
-        elif not stat.S_ISREG(status.st_mode):
-            yield Finding(path, 0, 0, "", "is not a plain file", "move it away")
-        # os.access says yes to root, and a rename replaces a read-only file unasked: the mode is what the user meant.
-        elif not status.st_mode & 0o222 or not os.access(target, os.W_OK):
-            yield Finding(path, 0, 0, "", "is read-only", f"chmod u+w {path}")
+    if stat.S_ISDIR(status.st_mode):
+        yield Finding(path, 0, 0, "", "is a folder where a file is to be", "move it away")
+    elif not stat.S_ISREG(status.st_mode):
+        yield Finding(path, 0, 0, "", "is not a plain file", "move it away")
+    # os.access says yes to root, and a rename replaces a read-only file unasked: the mode is what the user meant.
+    elif not status.st_mode & 0o222 or not os.access(target, os.W_OK):
+        yield Finding(path, 0, 0, "", "is read-only", f"chmod u+w {path}")
 
 
 def _folder_refusals(root: Path, folder: str, path: str) -> Iterator[Finding]:

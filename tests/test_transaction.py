@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -368,6 +369,69 @@ def test_an_interrupt_between_two_renames_puts_the_old_files_back(
     with pytest.raises(KeyboardInterrupt):
         change(tmp_path).commit()
     assert content(tmp_path) == BEFORE
+    assert not (tmp_path / JOURNAL).exists()
+
+
+def test_an_interrupt_when_the_index_is_gone_leaves_the_new_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some of the old files are gone then, so there is no way back."""
+    fill(tmp_path)
+    real, calls = os.unlink, []
+
+    def unlink(path: Any) -> None:
+        calls.append(path)
+        if str(path).endswith("old-1") and calls.count(path) == 1:
+            raise KeyboardInterrupt
+        real(path)
+
+    monkeypatch.setattr(os, "unlink", unlink)
+    with pytest.raises(KeyboardInterrupt):
+        change(tmp_path).commit()
+    assert content(tmp_path) == AFTER
+    monkeypatch.undo()
+    assert recover(tmp_path) == ()
+    assert not (tmp_path / JOURNAL).exists()
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_many_files_are_removed_at_the_same_time(
+    interrupted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: set[int] = set()
+    removed: list[str] = []
+    real, met = os.unlink, threading.Barrier(2)
+
+    def unlink(path: Any) -> None:
+        if "/old-" in str(path):
+            # The first one waits until there is another one.
+            if threading.get_ident() not in threads and len(threads) < 2:
+                threads.add(threading.get_ident())
+                met.wait(30)
+            if interrupted and threading.current_thread() is threading.main_thread():
+                raise KeyboardInterrupt
+        removed.append(os.path.basename(path))
+        real(path)
+
+    before = Transaction(tmp_path)
+    after = Transaction(tmp_path)
+    for number in range(200):
+        before.write(f"app/{number}.yaml", "old\n")
+        after.write(f"app/{number}.yaml", "new\n")
+    before.commit()
+    monkeypatch.setattr(os, "unlink", unlink)
+    if interrupted:
+        with pytest.raises(KeyboardInterrupt):
+            after.commit()
+    else:
+        after.commit()
+    monkeypatch.undo()
+    assert len(threads) == 2
+    assert removed[0] == "journal.json"
+    assert interrupted or removed[-1] == "lock"
+    assert set(content(tmp_path).values()) == {"new\n"}
+    assert (tmp_path / JOURNAL).exists() is interrupted
+    assert recover(tmp_path) == ()
     assert not (tmp_path / JOURNAL).exists()
 
 
