@@ -159,8 +159,16 @@ def _own_environment() -> Environment:
     """Return the environment of our own templates: they need no sandbox, and do not change while a process runs."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+    from renderer.compiled_templates import CompiledTemplates
+
     loader = FileSystemLoader(built_in_folder())
-    environment = Environment(loader=loader, undefined=StrictUndefined, auto_reload=False, **_SYNTAX)
+    environment = Environment(
+        loader=loader,
+        undefined=StrictUndefined,
+        auto_reload=False,
+        bytecode_cache=CompiledTemplates(_SYNTAX),
+        **_SYNTAX,
+    )
     environment.filters.update(_FILTERS)
     return environment
 

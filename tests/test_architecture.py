@@ -66,6 +66,7 @@ SHELL = {
     "commit",
     "current_release",
     "demo",
+    "compiled_templates",
     "discover",
     "environment_branches",
     "executors",
@@ -186,7 +187,7 @@ PURE = {
 } | {"msgspec", "msgspec.structs"}
 """What the core may import: of the standard library what computes and does not look around, and frozen values."""
 
-LOADERS = {"engine.routers": {"importlib"}, "pod_template.table": {"importlib.resources"}}
+LOADERS = {"engine.routers": {"importlib"}, "pod_template.table": {"pkgutil"}}
 """Modules of the core that may import more: a router's module by its name, and the table of fields from the package."""
 
 IMPURE_CALLS = {"__import__", "breakpoint", "eval", "exec", "input", "now", "open", "print", "today", "utcnow"}
@@ -206,7 +207,7 @@ OWNERS = {
     },
     "distributed": {"executors"},
     "git": {"remote"},
-    "jinja2": {"layouts", "limited", "sources"},
+    "jinja2": {"compiled_templates", "layouts", "limited", "sources"},
     "jsonschema": {"kubeconform", "settings_check"},
     "ruamel": {"yaml_rewrite"},
     "yaml": {"yaml_blocks", "yaml_edit", "yaml_io", "yaml_layout", "yaml_nodes", "yaml_pieces", "yaml_stream"},
