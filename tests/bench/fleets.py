@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,6 +18,7 @@ from tests.bench.measure import Figure, Row, Step, exponent, run, seconds, turns
 from tests.bench.memory import peak_megabytes
 from tests.bench.place import KUSTOMIZE, ROLLSTEP, SETTLED, Place
 
+LEAST = str(Path(__file__).with_name("least.py"))
 SIZE = 1000
 MEGABYTES = 256
 EXPONENT = 1.05
@@ -63,14 +65,18 @@ def from_nothing(place: Place) -> None:
         if path.name != "kustomization.yaml":
             shutil.copy(path, texts / f"{path.parent.parent.name}-{path.name}")
     called, template = place.chart(SIZE)
-    helm, judged, plain, validated = turns(
+    helm, least, judged, plain, validated = turns(
         3,
         (None, template),
+        (None, lambda: run([sys.executable, LEAST, str(root), str(place.aside())], place.folder)),
         (None, _kubeconform(place, texts)),
         (clear, place.rollstep(root, *RENDER)),
         (clear, place.rollstep(root, "render", "--no-cache")),
     )
     place.compare(Row(NOTHING, called, 1.5, helm, plain, HOT_PATH))
+    place.compare(
+        Row("the least of that, by itself: its YAML read by libyaml, its files made", called, None, helm, least)
+    )
     clear()
     render = place.rollstep(root, "render", "--no-validate")
     render()

@@ -19,12 +19,13 @@ Step = Callable[[], object]
 class Row:
     """What was measured of rollstep beside a peer: seconds of both by turns, and the ratio that is allowed.
 
+    ``bound`` is None where it is told for comparison alone.
     ``limit`` is what keeps it above its bound, told where it is above.
     """
 
     what: str
     peer: str
-    bound: float
+    bound: float | None
     peer_seconds: Sequence[float]
     own_seconds: Sequence[float]
     limit: str = ""
@@ -36,7 +37,7 @@ class Row:
 
     @property
     def is_met(self) -> bool:
-        return median(self.ratios) <= self.bound
+        return self.bound is None or median(self.ratios) <= self.bound
 
     def cells(self) -> list[str]:
         ratios = self.ratios
@@ -45,8 +46,8 @@ class Row:
             _told(self.own_seconds),
             f"{self.peer}: {_told(self.peer_seconds)}",
             f"{median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}, {len(ratios)} turns)",
-            f"{self.bound:g}",
-            "yes" if self.is_met else "**no**",
+            "" if self.bound is None else f"{self.bound:g}",
+            "" if self.bound is None else "yes" if self.is_met else "**no**",
         ]
 
 
