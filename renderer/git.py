@@ -86,7 +86,9 @@ class Repository:
         folder = next(path for path in (start.absolute(), *start.absolute().parents) if path.is_dir())
         # A hook of another repository may have started us: its variables would lead there.
         elsewhere = {name: None for name in os.environ if name in _OF_A_REPOSITORY}
-        with Running(["rev-parse", *_WHERE], folder, elsewhere, check=False) as running:
+        # Whoever runs in a bare repository says so with GIT_DIR, which git asks for where `safe.bareRepository` is set.
+        trusting = ("-c", "safe.bareRepository=all") if allow_bare else ()
+        with Running([*trusting, "rev-parse", *_WHERE], folder, elsewhere, check=False) as running:
             found = running.output()
         lines = [os.fsdecode(line) for line in found.stdout.split(b"\n")[:-1]]
         is_bare = lines[:1] == ["true"]
@@ -96,6 +98,8 @@ class Repository:
             if "not a git repository" in found.stderr:
                 raise RollstepError([Finding(str(start), 0, 0, "", "is in no git repository", "git init")])
             raise RollstepError([Finding(str(start), 0, 0, "", f"is in no repository to work in: {found.stderr}")])
+        if len(lines) > len(_WHERE):
+            raise RollstepError([Finding(str(start), 0, 0, "", "the repository's path has a line break", "rename it")])
         git_dir, common_dir = Path(lines[1]).resolve(), (folder / lines[2]).resolve()
         return cls(git_dir if is_bare else Path(lines[3]).resolve(), git_dir, common_dir, is_bare=is_bare)
 

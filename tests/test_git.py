@@ -70,6 +70,27 @@ def test_a_bare_repository_is_refused(tmp_path: Path) -> None:
         Repository.open(tmp_path)
 
 
+def test_a_bare_repository_that_is_named_is_read_where_git_trusts_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "bare.git")
+    bare = tmp_path / "bare.git"
+    for name, value in {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "safe.bareRepository",
+        "GIT_CONFIG_VALUE_0": "explicit",
+        "GIT_DIR": str(bare),
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert Repository.open(bare, allow_bare=True).head == Head(None, "main")
+
+
+def test_a_path_with_a_line_break_is_told(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "line\nbreak")
+    with pytest.raises(RollstepError, match="line break"):
+        Repository.open(tmp_path / "line\nbreak")
+
+
 def test_a_linked_worktree_is_a_repository_of_its_own(first: Repository, tmp_path: Path) -> None:
     git(first.root, "worktree", "add", "-q", "-b", "side", str(tmp_path / "side"))
     side = Repository.open(tmp_path / "side" / "environments")
