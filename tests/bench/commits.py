@@ -60,7 +60,10 @@ def step_commit(place: Place) -> None:
         theirs.append(seconds(lambda: run(["git", "commit", "--quiet", "--message=Step", "--", *paths], mirror)))  # noqa: B023
         _same(root, mirror)
         place.rollstep(root, "promote", APP, "--full", "--no-validate")()
-    limit = "The verb starts an interpreter, reads the app and settles the release before git begins."
+    limit = (
+        "The interpreter loads what the verb needs, the app is read and rendered before git begins, and git reads the "
+        "whole index three times and writes it once."
+    )
     what = f"a step commit in a repository of {files:,} files, without validation"
     place.compare(Row(what, "`git commit` of the same paths", 1.3, theirs, ours, limit))
 
