@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from msgspec import Struct
 from renderer.errors import Finding, RollstepError
 from renderer.git import Repository
 from renderer.git_objects import store_commit
-from renderer.git_process import Output
+from renderer.git_process import Output, Running
 from renderer.git_trees import new_files, store_tree
 from renderer.layouts import one_line
 from renderer.settings import CommitSettings
@@ -108,10 +108,8 @@ def commit_checked(repository: Repository, names: Sequence[str], message: str, r
                 tree = made_from.alone().run("write-tree", writes=True).stdout.decode().strip()
                 made = _store(repository, tree, message, ready)
             sha = _move(repository, made, message, ready)
-        made_from.take()
-    if ready.maintains and not ready.hooks:
-        # As git does after a commit: where objects are many, they are packed.
-        repository.run("maintenance", "run", "--auto", "--quiet", check=False, writes=True)
+        with _maintained(repository) if ready.maintains and not ready.hooks else nullcontext():
+            made_from.take()
     return CommitResult(sha, message.split("\n", 1)[0], tuple(files))
 
 
@@ -133,6 +131,14 @@ def _move(repository: Repository, sha: str, message: str, ready: Ready) -> str:
     if moved.status and repository.head.sha != sha:
         raise RollstepError([_refusal(repository, moved)])
     return sha
+
+
+@contextmanager
+def _maintained(repository: Repository) -> Iterator[None]:
+    """Do what git does after a commit, while something else is done: where objects are many, they are packed."""
+    with repository.start("maintenance", "run", "--auto", "--quiet", check=False, writes=True) as running:
+        yield
+        running.output()
 
 
 def stripped(message: str) -> str:
@@ -180,15 +186,12 @@ def check_commit(
 
     That is where HEAD is detached, an operation is in progress, git knows no committer, or a path is ignored.
     """
-    nobody = ("-c", "user.useConfigOnly=true", "var")
-    with (
+    nameless = [role for role, who in (("AUTHOR", author), ("COMMITTER", committer)) if who is None]
+    with ExitStack() as ends:
         # Git is asked all of it at once: none of these questions needs the answer to another one.
-        repository.start("rev-parse", "--git-path", "hooks", writes=True) as hooks,
-        repository.start(*_CONFIG, check=False) as config,
-        # Without useConfigOnly git makes up an address of the login and the host's name, which is nobody's.
-        repository.start(*nobody, "GIT_COMMITTER_IDENT", check=False) as known_committer,
-        repository.start(*nobody, "GIT_AUTHOR_IDENT", check=False) as known_author,
-    ):
+        hooks = ends.enter_context(repository.start("rev-parse", "--git-path", "hooks", writes=True))
+        config = ends.enter_context(repository.start(*_CONFIG, check=False))
+        known = {role: ends.enter_context(_asked_for(repository, role)) for role in nameless}
         head = repository.check_can_commit(allow_detached=allow_detached)
         ignored = repository.ignored(paths)
         if ignored:
@@ -196,11 +199,10 @@ def check_commit(
             raise RollstepError(
                 Finding(path, 0, 0, "", "is ignored by git, so it cannot be committed", hint) for path in ignored
             )
-        is_committer_known = known_committer.output().status == 0
-        if author is not None and committer is None and not is_committer_known:
-            committer = author
-        is_known = (author is not None or known_author.output().status == 0, committer or author or is_committer_known)
-        if not all(is_known):
+        unknown = [role for role, ident in known.items() if ident.output().status]
+        if author is not None and unknown == ["COMMITTER"]:
+            committer, unknown = author, []
+        if unknown:
             hint = "git config user.name NAME and git config user.email MAIL, or set the author in rollstep.yaml"
             raise RollstepError("git does not know who commits", hint=hint)
         settings = dict(line.split(" ", 1) for line in config.output().stdout.decode(errors="replace").splitlines())
@@ -216,6 +218,12 @@ def check_commit(
         signs=settings.get("commit.gpgsign") == "true",
         maintains=settings.get("maintenance.auto") != "false",
     )
+
+
+def _asked_for(repository: Repository, role: str) -> Running:
+    """Start the git that tells who is the author or the committer; it fails where it knows nobody."""
+    # Without useConfigOnly git makes up an address of the login and the host's name, which is nobody's.
+    return repository.start("-c", "user.useConfigOnly=true", "var", f"GIT_{role}_IDENT", check=False)
 
 
 def identities(settings: CommitSettings) -> tuple[Identity | None, Identity | None]:
