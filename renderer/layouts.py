@@ -7,7 +7,7 @@ AnalysisTemplate passes through as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -159,8 +159,13 @@ def _own_environment() -> Environment:
     """Return the environment of our own templates: they need no sandbox, and do not change while a process runs."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+    class Own(Environment):
+        def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+            # Jinja's own is a mapping over two others, which it makes one of each time a template is filled in.
+            return {**self.globals, **(d or {})}
+
     loader = FileSystemLoader(built_in_folder())
-    environment = Environment(loader=loader, undefined=StrictUndefined, auto_reload=False, **_SYNTAX)
+    environment = Own(loader=loader, undefined=StrictUndefined, auto_reload=False, **_SYNTAX)
     environment.filters.update(_FILTERS)
     return environment
 
