@@ -7,7 +7,7 @@ AnalysisTemplate passes through as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -161,9 +161,13 @@ def _own_environment() -> Environment:
 
     from renderer.compiled_templates import CompiledTemplates
 
-    loader = FileSystemLoader(built_in_folder())
-    environment = Environment(
-        loader=loader,
+    class Own(Environment):
+        def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+            # Jinja's own is a mapping over two others, which it makes one of each time a template is filled in.
+            return {**self.globals, **(d or {})}
+
+    environment = Own(
+        loader=FileSystemLoader(built_in_folder()),
         undefined=StrictUndefined,
         auto_reload=False,
         bytecode_cache=CompiledTemplates(_SYNTAX),

@@ -96,7 +96,7 @@ class Manifest(Struct, frozen=True):
     @property
     def key(self) -> ObjectKey:
         """The object's identity."""
-        group, _, version = self.api_version.rpartition("/")
-        metadata = self.metadata
+        body, metadata = self.body, self.metadata
+        group, _, version = str(body.get("apiVersion", "")).rpartition("/")
         namespace, name = metadata.get("namespace") or "", metadata.get("name", "")
-        return ObjectKey(group if version else "", self.kind, str(namespace), str(name))
+        return ObjectKey(group if version else "", str(body.get("kind", "")), str(namespace), str(name))

@@ -62,13 +62,14 @@ def render(
     manifests = {}
     for body in objects:
         manifest = Manifest(body)
-        if manifest.key in manifests:
-            message = f"{describe(manifest.key)} is there twice"
+        key = manifest.key
+        if key in manifests:
+            message = f"{describe(key)} is there twice"
             raise RollstepError([Finding(context.source, 0, 0, "", message, "keep one of them")])
-        manifests[manifest.key] = manifest
+        manifests[key] = manifest
     names = file_names(manifests)
     files = {
-        names[key]: (as_written or {}).get(key) or _lay_out(manifest, user_templates, context)
+        names[key]: (as_written or {}).get(key) or _lay_out(key, manifest, user_templates, context)
         for key, manifest in manifests.items()
     }
     variables = {"files": sorted(files), "context": context}
@@ -93,6 +94,8 @@ def file_names(keys: Sequence[ObjectKey] | Mapping[ObjectKey, Any]) -> dict[Obje
     names: dict[ObjectKey, str] = {}
     left = sorted(keys)
     for level in levels:
+        if not left:
+            return names
         stems = {key: level(key) for key in left}
         taken = Counter([*names.values(), *(f"{stem}.yaml" for stem in stems.values())])
         names |= {key: f"{stem}.yaml" for key, stem in stems.items() if taken[f"{stem}.yaml"] == 1}
@@ -107,8 +110,7 @@ def describe(key: ObjectKey) -> str:
     return f"{key.kind} {key.name}" + (f" in {key.namespace}" if key.namespace else "")
 
 
-def _lay_out(manifest: Manifest, user_templates: Path | None, context: RenderContext) -> str:
-    key = manifest.key
+def _lay_out(key: ObjectKey, manifest: Manifest, user_templates: Path | None, context: RenderContext) -> str:
     known = isinstance(manifest.body.get("spec"), dict)
     name = LAYOUTS.get((key.group, key.kind), OTHER) if known else OTHER
     text = _ended(fill(name, user_templates, {"object": manifest.body, "context": context}))

@@ -5,6 +5,7 @@ ReplicaSets are nowhere else: a pod template that somebody has edited there woul
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -55,14 +56,15 @@ def read_rendered(output: Path, shown: str, state: State | None) -> list[Manifes
     manifests: list[Manifest] = []
     findings: list[Finding] = []
     for name in sorted(owned.keys() - {"kustomization.yaml"}):
-        path = output / name
-        if not path.is_file():
+        path = f"{output}/{name}"
+        if not os.path.isfile(path):
             if name.startswith("replicaset-") or _is_config_file(name):
                 message = f"is missing, and {MARKER} lists it"
                 findings.append(Finding(f"{shown}/{name}", 0, 0, "", message, _restore(f"{shown}/{name}")))
             continue
         try:
-            content = path.read_bytes()
+            with open(path, "rb", buffering=0) as file:
+                content = file.read()
             read = _manifests(content, f"{shown}/{name}")
         except OSError as error:
             findings.append(Finding(f"{shown}/{name}", 0, 0, "", f"cannot be read: {error.strerror}"))

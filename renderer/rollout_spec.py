@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct, field
@@ -171,6 +172,8 @@ _UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10
 _DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 
 
+# Each pass of the controller asks again, and apps of a fleet often wait for the same time.
+@lru_cache(maxsize=64)
 def parse_duration(text: str) -> int:
     """Return the seconds of ``90``, ``1m30s`` or ``1.5h``, cut to whole; -1 for what Go's ParseDuration refuses."""
     if re.fullmatch(r"[+-]?\d+", text):

@@ -15,7 +15,7 @@ from renderer.strategy_status import AnalysisRunStatus, BlueGreenStatus, CanaryS
 
 def format_time(time: datetime) -> str:
     """Return a time as Kubernetes writes it: RFC 3339 in UTC, to the second."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def parse_time(text: str) -> datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -185,7 +186,14 @@ class Settings(Struct, frozen=True):
         if configured is not None:
             return self.root / configured
         folder = self.root / DEFAULT_TEMPLATES
-        return folder if next(folder.glob("*.j2"), None) else None
+        return folder if _has_templates(folder) else None
+
+
+def _has_templates(folder: Path) -> bool:
+    try:
+        return any(name.endswith(".j2") for name in os.listdir(folder))
+    except OSError:
+        return False
 
 
 def load_settings(root: Path) -> Settings:

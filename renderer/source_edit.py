@@ -25,7 +25,9 @@ def spec_changes(before: Body, after: Body) -> dict[FieldPath, Any]:
 
 
 def _collect(before: Any, after: Any, path: FieldPath, changes: dict[FieldPath, Any]) -> None:
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
+    if before == after:
+        return
+    if isinstance(before, dict) and isinstance(after, dict):
         for key in sorted(before.keys() | after.keys()):
             if key not in after:
                 changes[(*path, key)] = REMOVED
@@ -36,7 +38,7 @@ def _collect(before: Any, after: Any, path: FieldPath, changes: dict[FieldPath, 
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for index, (old, new) in enumerate(zip(before, after, strict=True)):
             _collect(old, new, (*path, index), changes)
-    elif before != after:
+    else:
         changes[path] = after
 
 

@@ -123,7 +123,8 @@ def _is_manifest(name: str) -> bool:
 
 
 def _is_within(real: str | Path, root: Path) -> bool:
-    return Path(real).is_relative_to(os.path.realpath(root))
+    top = os.path.realpath(root)
+    return str(real) == top or str(real).startswith(f"{top.rstrip('/')}/")
 
 
 def run(argv: Sequence[str], source: SourceSettings, root: Path) -> str:

@@ -205,7 +205,7 @@ def read_marker(folder: Path) -> dict[str, str]:
 
     Raises RollstepError with every line that is not as we write it: a damaged marker could name what is not ours.
     """
-    content = _read(folder / MARKER)
+    content = _read(f"{folder}/{MARKER}")
     if not content:
         return {}
     if b"\r\n" in content:
@@ -242,10 +242,14 @@ def _names(folder: Path) -> frozenset[str]:
 
 def _read(path: Path | str) -> bytes | None:
     with reporting(str(path)):
-        if not os.path.lexists(path):
+        try:
+            with open(path, "rb", buffering=0) as file:
+                return file.read()
+        except OSError:
+            # A link to nothing is there.
+            if os.path.lexists(path):
+                raise
             return None
-        with open(path, "rb", buffering=0) as file:
-            return file.read()
 
 
 def _lines(text: str | None) -> list[str]:

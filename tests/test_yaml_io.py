@@ -322,6 +322,20 @@ def test_deep_nesting_is_refused(depth: int, start: str):
     assert len(str(caught.value)) < 200
 
 
+@pytest.mark.parametrize("depth", [201, 30_000])
+@pytest.mark.parametrize("level", ["- ", "? ", "[a: ", "{a: "])
+@pytest.mark.parametrize("start", ["", "a: 1\n---\n", "\r", "\x85", "é\u2028---\u2028"])
+def test_deep_nesting_is_refused_however_it_is_written(depth: int, level: str, start: str):
+    with pytest.raises(RollstepError, match="more than 200 levels deep"):
+        load_documents(start + level * depth, "deep.yaml")
+
+
+def test_deep_indentation_is_refused():
+    lines = [" " * level + "a:" for level in range(201)]
+    with pytest.raises(RollstepError, match="more than 200 levels deep"):
+        load_documents("\n".join(lines), "deep.yaml")
+
+
 MANY = 140_000
 """Keys and values that any text may have."""
 

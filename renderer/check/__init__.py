@@ -52,10 +52,7 @@ def read(
     *,
     is_app: bool = True,
 ) -> tuple[list[Finding], Rollout | None]:
-    """Return what :func:`check` finds, and the Rollout as the controller reads it; None where that is not asked.
-
-    It is not where anything is wrong.
-    """
+    """Return what :func:`check` finds, and the Rollout as the controller reads it; None where its fields are wrong."""
     report = Report(app_rollout, allow, is_app=is_app)
     objects = manifests if isinstance(manifests, Objects) else Objects(manifests)
     check_spec(report)

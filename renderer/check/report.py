@@ -30,22 +30,22 @@ class Report:
 
     def mapping(self, *path: str | int) -> Mapping[str, Any]:
         """Return the mapping at ``path``, empty where there is none."""
-        value = self.at(*path)
+        value = part_of(self.rollout.body, path)
         return value if isinstance(value, dict) else {}
 
     def items(self, *path: str | int) -> list[Any]:
         """Return the list at ``path``, empty where there is none."""
-        value = self.at(*path)
+        value = part_of(self.rollout.body, path)
         return value if isinstance(value, list) else []
 
     def text(self, *path: str | int) -> str:
         """Return the text at ``path``, empty where there is none."""
-        value = self.at(*path)
+        value = part_of(self.rollout.body, path)
         return value if isinstance(value, str) else ""
 
     def integer(self, *path: str | int) -> int | None:
         """Return the integer at ``path``; None where there is none."""
-        value = self.at(*path)
+        value = part_of(self.rollout.body, path)
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
     def add(self, code: str, path: Iterable[str | int], message: str, hint: str = "", *, field: str = "") -> None:
@@ -70,11 +70,10 @@ class Report:
 def part_of(value: Any, path: Iterable[str | int]) -> Any:
     """Return what stands at ``path`` below ``value``; None where there is nothing."""
     for part in path:
-        # Most of what is asked for is not there.
-        if value is None:
-            return None
-        if isinstance(part, int):
-            value = value[part] if isinstance(value, list) and part < len(value) else None
+        if isinstance(value, dict):
+            value = value.get(part)
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
         else:
-            value = value.get(part) if isinstance(value, dict) else None
+            return None
     return value

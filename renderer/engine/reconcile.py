@@ -36,9 +36,19 @@ def reconcile(world: World, *, hold_step: int | None = None, skip_pauses: bool =
     it ends at once, as if promoted.  Raises :class:`renderer.errors.RollstepError` for what is not supported yet, and
     for a Service or Ingress that the Rollout names and that is not there.
     """
+    refuse_unsupported(world)
+    return one_pass(world, hold_step=hold_step, skip_pauses=skip_pauses)
+
+
+def refuse_unsupported(world: World) -> None:
+    """Raise :class:`renderer.errors.RollstepError` where the Rollout has what is not supported yet."""
     findings = check_supported(world.rollout, plugin_gates=world.plugin_gates)
     if findings:
         raise RollstepError(findings)
+
+
+def one_pass(world: World, *, hold_step: int | None = None, skip_pauses: bool = False) -> Reconciliation:
+    """Do :func:`reconcile` for a Rollout of which it is known that all it has is supported."""
     ctx = Context(resolve_workload(world), hold_step=hold_step, skip_pauses=skip_pauses)
     try:
         _reconcile(ctx)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from renderer.engine.reconcile import reconcile
+from renderer.engine.reconcile import one_pass, refuse_unsupported
 from renderer.model import World, Write
 
 MAX_PASSES = 5000
@@ -51,8 +51,10 @@ def settle(
     release does not come to rest (a fault of the engine).
     """
     writes: list[Write] = []
+    # No pass changes anything of it that this depends on.
+    refuse_unsupported(world)
     for _ in range(MAX_PASSES):
-        done = reconcile(world, hold_step=hold_step, skip_pauses=skip_pauses)
+        done = one_pass(world, hold_step=hold_step, skip_pauses=skip_pauses)
         if done.delayed and until_delay:
             return Settled(done.world, (*writes, *done.writes), delayed=True)
         if done.world != world:

@@ -42,12 +42,21 @@ def find_new_replica_set(
             return rs
     if not replica_sets:
         return None
-    wanted = comparable(rollout.template)
+    images, wanted = _images(rollout.template), None
     for rs in replica_sets:
+        # Nearly every new template has another image, and nothing fills that in.
+        if _images(rs.template) != images:
+            continue
         template = _without_injected_anti_affinity(sync_metadata(rs, None)[0].template, rollout)
+        wanted = comparable(rollout.template) if wanted is None else wanted
         if comparable(template) == wanted:
             return rs
     return None
+
+
+def _images(template: Body) -> list[Any]:
+    containers = (template.get("spec") or {}).get("containers") or ()
+    return [container.get("image") for container in containers if isinstance(container, dict)]
 
 
 def comparable(template: Body) -> bytes:
@@ -133,6 +142,8 @@ def sync_metadata(rs: ReplicaSet, wanted: PodTemplateMetadata | None) -> tuple[R
     What was injected is remembered in an annotation, so that nothing of anybody else's is ever removed.
     """
     injected = _injected_metadata(rs)
+    if wanted is None and not injected:
+        return rs, False
     metadata = rs.template.get("metadata") or {}
     changed = dict(metadata)
     for field in ("annotations", "labels"):
@@ -155,8 +166,11 @@ def sync_metadata(rs: ReplicaSet, wanted: PodTemplateMetadata | None) -> tuple[R
 
 
 def _injected_metadata(rs: ReplicaSet) -> Mapping[str, Any]:
+    text = rs.annotations.get(EPHEMERAL_METADATA_ANNOTATION)
+    if text is None:
+        return {}
     try:
-        injected = json.loads(rs.annotations.get(EPHEMERAL_METADATA_ANNOTATION, "null"))
+        injected = json.loads(text)
     except ValueError:
         return {}
     return injected if isinstance(injected, dict) else {}

@@ -6,6 +6,7 @@ A module has its router as ``ROUTER``.  A router reads and writes ``ctx.world`` 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -80,6 +81,7 @@ def supported_routers() -> tuple[str, ...]:
     return tuple(MODULES)
 
 
+@cache
 def router_for(name: str) -> Router:
     """Return the router of that name, as ``trafficRouting`` spells it."""
     router: Router = import_module(MODULES[name]).ROUTER
