@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,6 +18,9 @@ from renderer.executors import mapped
 from renderer.render_cache import RenderCache
 from renderer.request import RenderRequest
 from renderer.workspace import Workspace
+
+if TYPE_CHECKING:
+    from renderer.ahead import Ahead
 
 R = TypeVar("R")
 Work = Callable[[Workspace, Iterable[AppRef], RenderRequest], R]
@@ -44,13 +47,19 @@ class Batch(Struct, Generic[R], frozen=True):
 
 
 def in_batches(
-    work: Work[R], workspace: Workspace, request: RenderRequest, refs: Sequence[AppRef], doing: str
+    work: Work[R],
+    workspace: Workspace,
+    request: RenderRequest,
+    refs: Sequence[AppRef],
+    doing: str,
+    ahead: Ahead | None = None,
 ) -> Iterator[R]:
     """Yield what ``work`` makes of the apps, batch by batch in their order, whoever does it; ``doing`` is for people.
 
+    Where processes beside this one do it, ``work`` is given the folder of ``ahead`` as well, if that can be made.
     Raises RollstepError with the findings of all apps; after the first one nothing is yielded any more.
     """
-    yield from _gathered(_batches(work, workspace, request, refs, doing))
+    yield from _gathered(_batches(work, workspace, request, refs, doing, ahead))
 
 
 def in_parts(work: Callable[[Sequence[AppRef]], R], refs: Sequence[AppRef], jobs: int, doing: str) -> Iterator[R]:
@@ -74,9 +83,16 @@ def _gathered(batches: Iterable[Batch[R]]) -> Iterator[R]:
 
 
 def _batches(
-    work: Work[R], workspace: Workspace, request: RenderRequest, refs: Sequence[AppRef], doing: str
+    work: Callable[..., R],
+    workspace: Workspace,
+    request: RenderRequest,
+    refs: Sequence[AppRef],
+    doing: str,
+    ahead: Ahead | None,
 ) -> Iterator[Batch[R]]:
     jobs = request.jobs or _jobs_that_pay(workspace, request, refs)
+    if ahead is not None and jobs > 1 and not request.executor:
+        work = partial(work, folder=ahead.open())
     if request.executor or jobs > 1:
         alone = replace(request, directory=os.path.abspath(request.directory), jobs=1, executor="")
         size = AT_ONCE_ELSEWHERE if request.executor else _size(len(refs), jobs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -40,7 +41,7 @@ def _by_processes(work: Callable[[T], R], items: Sequence[T], jobs: int) -> Iter
     from multiprocessing import get_context
 
     # A new interpreter, and no copy of this one, whose threads and locks a copy would not have.
-    pool, is_done = ProcessPoolExecutor(jobs, get_context("spawn"), collect_seldom), False
+    pool, is_done = ProcessPoolExecutor(jobs, get_context("spawn"), _begin), False
     try:
         yield from pool.map(work, items)
         is_done = True
@@ -49,6 +50,24 @@ def _by_processes(work: Callable[[T], R], items: Sequence[T], jobs: int) -> Iter
     finally:
         # Processes that have nothing to do any more take a while to end, which the interpreter waits for at its end.
         pool.shutdown(wait=not is_done)
+
+
+def _begin() -> None:
+    """Make a process ready for work."""
+    from threading import Thread
+
+    collect_seldom()
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process when the one ends that it works for: where that is killed, nobody else tells this one."""
+    from multiprocessing import parent_process
+
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _by_dask(work: Callable[[T], R], items: Sequence[T], executor: str) -> Iterator[R]:

@@ -2,7 +2,8 @@
 
 POSIX renames one file atomically, never several.  So everything new is written and synced beside a copy of everything
 old in ``JOURNAL`` under the root; only then the new files are renamed into place.  After a kill the journal is still
-there, and :func:`recover` restores the old files, or, where git has the new ones already, finishes.
+there, and :func:`recover` restores the old files, or, where git has the new ones already, finishes.  New files may be
+there before the journal is begun (:mod:`renderer.ahead`).
 
 The journal's folder ignores itself in git and is locked by the process that owns it, so a running transaction is never
 taken for an abandoned one.
@@ -28,6 +29,8 @@ JOURNAL = remembered.JOURNAL
 _INDEX = "journal.json"
 _NEW_INDEX = "journal.tmp"
 _LOCK = "lock"
+AHEAD = "ahead-"
+"""What the names of folders begin with that have new files which were written before there was a journal."""
 _AT_ONCE = 1000
 """Entries whose text is made in one go."""
 _ONE_BY_ONE = 32
@@ -47,12 +50,18 @@ def digest(content: bytes) -> str:
 class Entry(Struct, frozen=True):
     """One file that changes: its path below the root (with ``/``), and the digests of what it was and will be.
 
-    ``old`` is None where there was no file, ``new`` where there will be none.
+    ``old`` is None where there was no file, ``new`` where there will be none.  ``ahead`` is the path of the new file
+    below the journal's folder, where it was written ahead.
     """
 
     path: str
     old: str | None
     new: str | None
+    ahead: str = ""
+
+    def to_dict(self) -> dict[str, str | None]:
+        """Return the entry as it stands in the index."""
+        return {"path": self.path, "old": self.old, "new": self.new} | ({"ahead": self.ahead} if self.ahead else {})
 
 
 class Journal(Struct, frozen=True):
@@ -79,7 +88,7 @@ class Journal(Struct, frozen=True):
 
     def new_file(self, number: int) -> str:
         """Return where the new content of entry ``number`` waits for its rename."""
-        return f"{self.root}/{JOURNAL}/new-{number}"
+        return f"{self.root}/{JOURNAL}/{self.entries[number].ahead or f'new-{number}'}"
 
     def target(self, entry: Entry) -> str:
         """Return the file of ``entry``: text, since a fleet has too many of them for the comfort of a Path."""
@@ -95,11 +104,12 @@ class Journal(Struct, frozen=True):
 
     def save(self) -> None:
         """Write the index, which makes the journal valid: the disk has every file that it names before."""
-        store(self.folder / ".gitignore", b"*\n")
         with open(self.folder / _NEW_INDEX, "w", encoding="utf-8") as file:
             file.writelines(self._index())
-        names = sorted(name for name in os.listdir(self.folder) if name != _LOCK)
-        make_durable(self.folder, names)
+        ahead = [entry.ahead for entry in self.entries if entry.ahead]
+        # Other runs may come and go beside this one.
+        names = [name for name in os.listdir(self.folder) if name != _LOCK and not name.startswith(AHEAD)]
+        make_durable(self.folder, [*sorted(names), *ahead, *sorted({os.path.dirname(path) for path in ahead})])
         os.replace(self.folder / _NEW_INDEX, self.folder / _INDEX)
         make_durable(self.folder, ["."])
 
@@ -111,7 +121,7 @@ class Journal(Struct, frozen=True):
         yield f'{{"memo": {json.dumps(dict(self.memo))},\n "folders": {json.dumps(list(self.folders))},\n "entries": ['
         for start in range(0, len(self.entries), _AT_ONCE):
             entries = self.entries[start : start + _AT_ONCE]
-            lines = json.dumps([{"path": entry.path, "old": entry.old, "new": entry.new} for entry in entries])
+            lines = json.dumps([entry.to_dict() for entry in entries])
             yield f",\n {lines[1:-1]}" if start else f"\n {lines[1:-1]}"
         yield "]}\n"
 
@@ -152,23 +162,34 @@ class Journal(Struct, frozen=True):
         self._sync_folders()
 
     def clear(self) -> None:
-        """Remove what a run has left that was killed before it wrote the index; the lock has to be ours.
+        """Remove what a run has left that was killed before it wrote the index, and hide the folder from git.
 
-        What it kept are the very files that are in place: nobody may write into them.
+        The lock has to be ours.  What it kept are the very files that are in place: nobody may write into them.
         """
-        _unlink(self.folder, [name for name in os.listdir(self.folder) if name != _LOCK])
+        names = set(os.listdir(self.folder)) - {_LOCK}
+        _unlink(self.folder, sorted(names - self._clear_ahead(names)))
+        store(self.folder / ".gitignore", b"*\n")
 
     def remove(self) -> None:
         """Remove the journal: its index first, for without that nothing is left to recover; the lock last."""
         try:
             names = set(os.listdir(self.folder))
-            for some in (names & {_INDEX}, names - {_INDEX, _LOCK}, names & {_LOCK}):
-                _unlink(self.folder, sorted(some))
+            _unlink(self.folder, sorted(names & {_INDEX}))
+            folders = self._clear_ahead(names)
+            _unlink(self.folder, sorted(names - folders - {_INDEX, _LOCK}))
+            _unlink(self.folder, sorted(names & {_LOCK}))
             os.rmdir(self.folder)
         except OSError:
             # What is left over holds no index, so it is no transaction, and the next one clears it away.
             if pending(self.root):
                 raise
+
+    def _clear_ahead(self, names: Iterable[str]) -> set[str]:
+        """Remove what was written ahead by runs that are over; return those of ``names`` that have to do with it."""
+        folders = {name for name in names if name.startswith(AHEAD)}
+        for name in sorted(folders):
+            clear_ahead(f"{self.folder}/{name}")
+        return folders
 
     def _sync_folders(self) -> None:
         folders = sorted({os.path.dirname(entry.path) for entry in self.entries})
@@ -244,6 +265,18 @@ def acquire(root: Path) -> int:
             os.close(lock)
 
 
+def clear_ahead(folder: str) -> None:
+    """Remove a folder of files that were written ahead, unless its run is alive; what cannot be removed is left."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _unlink(folder, os.listdir(folder))
+            os.rmdir(folder)
+        finally:
+            os.close(descriptor)
+
+
 def store(path: Path | str, content: bytes, mode: int | None = None) -> None:
     """Write ``content`` to ``path``, whether the disk has it yet or not; ``mode`` None is what the umask gives."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
@@ -267,7 +300,7 @@ def keep(path: str, copy: str, mode: int) -> None:
             store(copy, file.read(), mode)
 
 
-def _unlink(folder: Path, names: Sequence[str]) -> None:
+def _unlink(folder: Path | str, names: Sequence[str]) -> None:
     """Remove files, many of them several at a time; raise OSError where one cannot be removed.
 
     Some file systems tell the disk of what gets free with each file, and wait for it.

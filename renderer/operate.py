@@ -37,6 +37,7 @@ __all__ = ["Request", "Session"]
 
 
 if TYPE_CHECKING:
+    from renderer.ahead import Ahead
     from renderer.pull_request_steps import Result
 
 
@@ -144,6 +145,15 @@ class Session:
 
     def _run_once(self, command: Command, refs: Sequence[AppRef], together: bool) -> Run:
         """Do ``command`` for ``refs`` in this repository alone."""
+        if not together or self.request.dry_run:
+            return self._run_with(None, command, refs, together)
+        # Only what goes into one commit can wait for it.
+        from renderer.ahead import Ahead
+
+        with Ahead(self.repository.root) as ahead:
+            return self._run_with(ahead, command, refs, together)
+
+    def _run_with(self, ahead: Ahead | None, command: Command, refs: Sequence[AppRef], together: bool) -> Run:
         reviewed = [ref for ref in refs if self.is_reviewed(ref)]
         run = Run([])
         if reviewed:
@@ -152,8 +162,8 @@ class Session:
             run.results = propose_verb(self, reviewed, command)
             refs = [ref for ref in refs if ref not in reviewed]
         with Uncommitted(self.repository) as uncommitted:
-            outcomes = self.prepare(command, refs, uncommitted)
-            self._commit(run, outcomes, uncommitted, together)
+            outcomes = self.prepare(command, refs, uncommitted, ahead)
+            self._commit(run, outcomes, uncommitted, ahead, together)
         try:
             run.rendered = self._update_branches()
         except RollstepError:
@@ -162,16 +172,18 @@ class Session:
             raise
         return run
 
-    def _commit(self, run: Run, outcomes: list[Outcome], uncommitted: Uncommitted, together: bool) -> None:
+    def _commit(
+        self, run: Run, outcomes: list[Outcome], uncommitted: Uncommitted, ahead: Ahead | None, together: bool
+    ) -> None:
         """Commit what the verb came to for each app, one by one or together; nothing unless all of it is valid."""
         moved = [outcome.part for outcome in outcomes if outcome.part is not None]
         if self.request.validate:
             from renderer.validate import check_files
 
-            check_files([(part.home, part.changes.files) for part in moved], note, self.request.jobs)
+            check_files([(part.home, part.texts) for part in moved], note, self.request.jobs)
         groups = [moved] if together and moved else [[part] for part in moved]
         dirty = uncommitted.of(moved)
-        publications = each(groups, lambda group: Publication.of(self.repository, group, self.request, dirty))
+        publications = each(groups, lambda group: Publication.of(self.repository, group, self.request, dirty, ahead))
         if len(publications) > 1:
             each(publications, Publication.check)
         check_branches(self.repository, self.branches, self.workspace.settings.forge.remote)
@@ -248,10 +260,13 @@ class Session:
         """Under what this run does its verb."""
         return Conditions(self.workspace, self.request, self.now, self.freezes, lambda: self.repository)
 
-    def prepare(self, command: Command, refs: Sequence[AppRef], uncommitted: Uncommitted) -> list[Outcome]:
-        """Return what ``command`` comes to for each app, rendered; nothing is written.
+    def prepare(
+        self, command: Command, refs: Sequence[AppRef], uncommitted: Uncommitted, ahead: Ahead | None
+    ) -> list[Outcome]:
+        """Return what ``command`` comes to for each app, rendered; no file of the repository is written.
 
-        Where they are many, other processes do it.  Raises RollstepError with the findings of all of them.
+        Where they are many, other processes do it, and write their new files to ``ahead``.  Raises RollstepError with
+        the findings of all of them.
         """
         if len(refs) > 1 and command.is_alone:
             # Loads what renders fleets, which a verb for one app need not have.
@@ -260,7 +275,9 @@ class Session:
             jobs = self.request.jobs or jobs_for(len(refs))
             if jobs > 1:
                 request = replace(self.request, directory=os.path.abspath(self.request.directory))
-                work = partial(prepare_elsewhere, command, request, self.now, self.freezes)
+                work = partial(
+                    prepare_elsewhere, command, request, self.now, self.freezes, ahead.open() if ahead else ""
+                )
                 return list(chain(*in_parts(work, refs, jobs, "rendering app")))
         # Of several, git is asked once.
         conditions = replace(self.conditions, on_read=uncommitted.ask) if len(refs) == 1 else self.conditions

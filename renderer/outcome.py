@@ -13,6 +13,7 @@ from renderer.changes import StepChange
 from renderer.discover import Home
 from renderer.model import World
 from renderer.release import Move, Wait
+from renderer.spool import PlannedFile
 from renderer.write import Changes
 
 Verb = Callable[[World], Move | None]
@@ -41,16 +42,16 @@ class Part(Struct, frozen=True):
     """An app's part in a commit.
 
     ``made_from`` are the absolute paths of all files and folders that the app is made from, ``edited`` its sources with
-    their new text (None: they go), ``changes`` what becomes of its folder, ``status_text`` its new status, and
-    ``change`` what the message tells.
+    their new text (None: they go), ``planned`` the files of its folder and its status as they are to be, and ``change``
+    what the message tells.  ``texts`` are all files of its folder by name, where they are to be validated.
     """
 
     home: Home
     made_from: tuple[str, ...]
     edited: Mapping[Path, str | None]
-    changes: Changes
-    status_text: str
+    planned: tuple[PlannedFile, ...]
     change: StepChange
+    texts: Mapping[str, str]
 
 
 class Outcome(Struct, frozen=True):

@@ -28,8 +28,10 @@ from renderer.render import file_names
 from renderer.rendered_app import plan_changes
 from renderer.settings import SETTINGS_FILE
 from renderer.source_edit import edited_sources
+from renderer.sources import STATUS_FILE
+from renderer.spool import PlannedFile
 from renderer.workspace import Workspace
-from renderer.write import KUSTOMIZATION, Changes
+from renderer.write import KUSTOMIZATION, Changes, Planned
 from renderer.yaml_io import load_documents
 
 if TYPE_CHECKING:
@@ -51,9 +53,12 @@ class Command(Struct, frozen=True):
 
 
 def prepare_elsewhere(
-    command: Command, request: Request, now: datetime, freezes: Sequence[Freeze], refs: Sequence[AppRef]
+    command: Command, request: Request, now: datetime, freezes: Sequence[Freeze], folder: str, refs: Sequence[AppRef]
 ) -> list[Outcome]:
-    """Do :func:`prepare_apps` in another process, which has the same repository at the same place."""
+    """Do :func:`prepare_apps` in another process, which has the same repository at the same place.
+
+    With a ``folder`` new files are written ahead to it.
+    """
     workspace = Workspace.open(request.directory)
 
     @cache
@@ -62,15 +67,18 @@ def prepare_elsewhere(
 
         return Repository.open(workspace.root)
 
-    return prepare_apps(command, Conditions(workspace, request, now, freezes, repository), refs)
+    return prepare_apps(command, Conditions(workspace, request, now, freezes, repository), refs, folder)
 
 
-def prepare_apps(command: Command, conditions: Conditions, refs: Sequence[AppRef]) -> list[Outcome]:
+def prepare_apps(command: Command, conditions: Conditions, refs: Sequence[AppRef], folder: str = "") -> list[Outcome]:
     """Return what ``command`` comes to for each of ``refs``; raise RollstepError with the findings of all of them."""
+    validate = conditions.request.validate
     with closing(Landings(conditions.repository, [ref.folder for ref in refs])) as landings:
         return each(
             progress.over(refs, "rendering app"),
-            lambda ref: named(ref, lambda: outcome_of(prepare(command, conditions, landings, ref, conditions.now))),
+            lambda ref: named(
+                ref, lambda: outcome_of(prepare(command, conditions, landings, ref, conditions.now), folder, validate)
+            ),
         )
 
 
@@ -113,12 +121,15 @@ def prepared_of(
     return Prepared(release, move, rendered, changes, change, reason)
 
 
-def outcome_of(prepared: Prepared) -> Outcome:
-    """Return what is committed and told of an app; raise RollstepError where one of its sources cannot be edited."""
+def outcome_of(prepared: Prepared, folder: str = "", validate: bool = True) -> Outcome:
+    """Return what is committed and told of an app; raise RollstepError where one of its sources cannot be edited.
+
+    The arguments are those of :func:`part_of`.
+    """
     release, world = prepared.release, prepared.world
     return Outcome(
         home=release.home,
-        part=None if prepared.move is None else part_of(prepared),
+        part=None if prepared.move is None else part_of(prepared, folder, validate),
         reason=prepared.reason,
         waits=wait_text(prepared.reason or wait(world), world),
         phase=world.status.phase,
@@ -129,12 +140,24 @@ def outcome_of(prepared: Prepared) -> Outcome:
     )
 
 
-def part_of(prepared: Prepared) -> Part:
-    """Return a moved release's part in a commit; raise RollstepError where one of its sources cannot be edited."""
-    release, made, move = prepared.release, prepared.rendered, prepared.move
-    assert made is not None and move is not None and prepared.changes is not None and prepared.change is not None
-    edited = edited_sources(release, move)
-    return Part(release.home, made_from(release), edited, prepared.changes, made.status_text, prepared.change)
+def part_of(prepared: Prepared, folder: str = "", validate: bool = True) -> Part:
+    """Return a moved release's part in a commit; raise RollstepError where one of its sources cannot be edited.
+
+    With a ``folder`` new files are written ahead to it.  ``validate`` tells whether anybody validates the files.
+    """
+    release, made, move, changes = prepared.release, prepared.rendered, prepared.move, prepared.changes
+    assert made is not None and move is not None and changes is not None and prepared.change is not None
+    edited, planned = edited_sources(release, move), Planned()
+    changes.stage(planned)
+    planned.write(f"{release.home.ref.folder}/{STATUS_FILE}", made.status_text)
+    files: Iterable[PlannedFile] = planned.files
+    if folder:
+        # Only a fleet's files are written ahead.
+        from renderer.ahead import write_ahead
+
+        files = write_ahead(folder, planned.files, set(changes.kept()))
+    texts = changes.files if validate else {}
+    return Part(release.home, made_from(release), edited, tuple(files), prepared.change, texts)
 
 
 def made_from(release: Release) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import os
 from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -24,6 +25,9 @@ from renderer.transaction import Transaction
 from renderer.uncommitted import within
 from renderer.write import MARKER
 
+if TYPE_CHECKING:
+    from renderer.ahead import Ahead
+
 
 class Publication(Struct, frozen=True):
     """One commit that is about to be made for one or several apps."""
@@ -36,13 +40,19 @@ class Publication(Struct, frozen=True):
 
     @classmethod
     def of(
-        cls, repository: Repository, parts: Sequence[Part], request: Request, uncommitted: Sequence[str]
+        cls,
+        repository: Repository,
+        parts: Sequence[Part],
+        request: Request,
+        uncommitted: Sequence[str],
+        ahead: Ahead | None = None,
     ) -> Publication:
         """Collect the files and the message of the commit; raise RollstepError where a file cannot be changed.
 
-        ``uncommitted`` is what :class:`Uncommitted` has found of these apps, and maybe of others, sorted.
+        ``uncommitted`` is what :class:`Uncommitted` has found of these apps, and maybe of others, sorted, and ``ahead``
+        has the files that were written ahead for this commit.
         """
-        transaction = Transaction(repository.root)
+        transaction = Transaction(repository.root, ahead)
         for part in parts:
             _stage(repository, transaction, part, request.include_sources, uncommitted)
         return cls(repository, parts, request, transaction, _message(repository, parts, request))
@@ -104,8 +114,7 @@ def _stage(
             transaction.delete(path)
         else:
             transaction.write(path, text)
-    part.changes.stage(transaction)
-    transaction.write(part.home.ref.folder / STATUS_FILE, part.status_text)
+    transaction.plan(part.planned)
 
 
 def _own(repository: Repository, part: Part, uncommitted: Sequence[str]) -> list[str]:

@@ -19,6 +19,17 @@ class Kept(NamedTuple):
     digest: str
 
 
+class Written(NamedTuple):
+    """A text that is in its new file already: the path below the journal's folder, and its SHA-256 in hexadecimal."""
+
+    name: str
+    digest: str
+
+
+PlannedFile = tuple[str, str | Written | None]
+"""The path of a file and what it is to hold, None where it is to be gone."""
+
+
 class Spool:
     """Keeps texts until they are read; nobody else sees its file, which is gone with the process."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from renderer.errors import Finding, RollstepError
 from renderer.journal import (
@@ -22,7 +22,10 @@ from renderer.journal import (
     store,
     unwritable,
 )
-from renderer.spool import Kept, Spool
+from renderer.spool import Kept, PlannedFile, Spool, Written
+
+if TYPE_CHECKING:
+    from renderer.ahead import Ahead
 
 
 class Transaction:
@@ -32,14 +35,18 @@ class Transaction:
     ``apply``, and then ``finish`` or ``rollback``.  Files change in the order in which they were planned.
     """
 
-    def __init__(self, root: Path) -> None:
-        """Take the folder that no change may leave: the repository's root, so that every run finds the journal."""
+    def __init__(self, root: Path, ahead: Ahead | None = None) -> None:
+        """Take the folder that no change may leave: the repository's root, so that every run finds the journal.
+
+        ``ahead`` has the files that were written ahead for this transaction.
+        """
         self.root = root.resolve()
+        self._ahead = ahead
         self.memo: dict[str, Any] = {}
         """JSON-ready notes for whoever recovers this transaction after a kill; saved by ``prepare``."""
         # Text in place of Path wherever every file of a fleet comes by: that alone took a third of a run's time.
         self._root = str(self.root)
-        self._planned: dict[str, Kept | None] = {}
+        self._planned: dict[str, Kept | Written | None] = {}
         self._kept = Spool()
         self._findings: list[Finding] = []
         self._modes: dict[str, int] = {}
@@ -51,16 +58,24 @@ class Transaction:
 
     def write(self, path: Path | str, text: str) -> Transaction:
         """Plan the file at ``path`` (relative to the root, or absolute) to hold ``text`` in UTF-8."""
-        return self._plan(path, text.encode())
+        return self._plan(path, self._kept.add(text.encode()))
 
     def delete(self, path: Path | str) -> Transaction:
         """Plan the file at ``path`` to be gone; one that is not there is no error."""
         return self._plan(path, None)
 
+    def plan(self, files: Iterable[PlannedFile], folder: str = "") -> Transaction:
+        """Plan what another process has planned, in its order; paths are those below ``folder``, if that is given."""
+        for path, content in files:
+            place = f"{folder}/{path}" if folder else path
+            self._plan(place, self._kept.add(content.encode()) if isinstance(content, str) else content)
+        return self
+
     def include(self, path: Path | str) -> Transaction:
         """Plan the file at ``path`` to stay as it is now, there or not: a caller that commits has it among the rest."""
         with reporting(str(path)):
-            return self._plan(path, _content(os.path.join(self._root, path)))
+            content = _content(os.path.join(self._root, path))
+            return self._plan(path, None if content is None else self._kept.add(content))
 
     @property
     def contents(self) -> Mapping[str, bytes | None]:
@@ -68,7 +83,7 @@ class Transaction:
 
         Files that hold the planned content already are among them.
         """
-        return {path: kept and self._kept.read(kept) for path, kept in sorted(self._planned.items())}
+        return {path: kept and self._read(kept) for path, kept in sorted(self._planned.items())}
 
     @property
     def paths(self) -> Mapping[str, bool]:
@@ -104,7 +119,7 @@ class Transaction:
                 raise unwritable(error, path) from error
             before, after = old if old is None else digest(old), new if new is None else new.digest
             if before != after:
-                entries.append(Entry(path, before, after))
+                entries.append(Entry(path, before, after, new.name if isinstance(new, Written) else ""))
                 if status is not None:
                     self._modes[path] = stat.S_IMODE(status.st_mode)
         if findings:
@@ -147,6 +162,8 @@ class Transaction:
         try:
             with reporting(JOURNAL):
                 journal.clear()
+                if self._ahead is not None:
+                    self._ahead.hand_over()
                 for number, entry in enumerate(entries):
                     self._stage(journal, number, entry)
                 journal.save()
@@ -194,14 +211,18 @@ class Transaction:
             self._journal = None
             self._release()
 
-    def _plan(self, path: Path | str, content: bytes | None) -> Transaction:
+    def _read(self, kept: Kept | Written) -> bytes:
+        if isinstance(kept, Kept):
+            return self._kept.read(kept)
+        return (self.root / JOURNAL / kept.name).read_bytes()
+
+    def _plan(self, path: Path | str, kept: Kept | Written | None) -> Transaction:
         try:
-            relative = self._relative(os.path.join(self._root, path), follow=content is not None)
+            relative = self._relative(os.path.join(self._root, path), follow=kept is not None)
         except (ValueError, OSError, RuntimeError):
             message = f"leads outside {self.root}, where rollstep writes nothing"
             self._findings.append(Finding(str(path), 0, 0, "", message, "make it a file or folder of the repository"))
             return self
-        kept = None if content is None else self._kept.add(content)
         before = self._planned.get(relative, kept)
         if (before and before.digest) != (kept and kept.digest):
             self._findings.append(Finding(relative, 0, 0, "", "two different contents are to be written to this file"))
@@ -238,8 +259,10 @@ class Transaction:
                 mode = stat.S_IMODE(os.stat(journal.target(entry)).st_mode)
             keep(journal.target(entry), journal.old_file(number), mode)
         kept = self._planned[entry.path]
-        if kept is not None:
+        if isinstance(kept, Kept):
             store(journal.new_file(number), self._kept.read(kept), mode)
+        elif kept is not None and mode is not None:
+            os.chmod(journal.new_file(number), mode)
 
     def _owned(self) -> Journal:
         if self._journal is None:

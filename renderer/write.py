@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
 from renderer.journal import digest, reporting
+from renderer.spool import PlannedFile
 from renderer.transaction import Transaction
 
 MARKER = ".rollstep"
@@ -70,6 +71,13 @@ class Changes(Struct, frozen=True):
         else:
             transaction.write(f"{folder}/{MARKER}", self.marker[1])
 
+    def kept(self) -> Iterator[str]:
+        """Yield the paths of files that hold their new content already."""
+        for name in self.unchanged:
+            yield f"{self.folder}/{name}"
+        if self.marker[0] == self.marker[1]:
+            yield f"{self.folder}/{MARKER}"
+
     def to_dict(self) -> dict[str, list[str]]:
         """Return the file names by what happens to them, as JSON-ready data."""
         return {
@@ -85,7 +93,7 @@ class Planned:
     """Files to write and to delete (None), in their order, for the transaction of another process."""
 
     def __init__(self) -> None:
-        self.files: list[tuple[str, str | None]] = []
+        self.files: list[PlannedFile] = []
 
     def write(self, path: str, text: str) -> None:
         """Plan the file at ``path`` to hold ``text``."""

@@ -8,6 +8,7 @@ import click
 from msgspec import Struct
 
 from renderer import progress
+from renderer.ahead import Ahead, write_ahead
 from renderer.batches import in_batches
 from renderer.discover import AppRef
 from renderer.errors import each
@@ -16,6 +17,7 @@ from renderer.rendered_app import RenderedApp, as_json
 from renderer.request import RenderRequest
 from renderer.shards import shared
 from renderer.sources import STATUS_FILE
+from renderer.spool import PlannedFile
 from renderer.transaction import Transaction
 from renderer.workspace import Workspace, current_time, note_interrupted, recover_interrupted
 from renderer.write import Planned
@@ -23,9 +25,9 @@ from renderer.write_release import looking
 
 
 class Made(Struct, frozen=True):
-    """What came of some apps: files to write (None: to delete), lines and entries to tell."""
+    """What came of some apps: the files that are planned, by their path below the root, lines and entries to tell."""
 
-    files: tuple[tuple[str, str | None], ...] = ()
+    files: tuple[PlannedFile, ...] = ()
     lines: tuple[str, ...] = ()
     entries: tuple[dict[str, object], ...] = ()
 
@@ -42,20 +44,16 @@ def write_releases(request: RenderRequest) -> int:
     note_interrupted(workspace.root)
     refs = shared(workspace.some_apps(request.targets), request.shard)
     request = request.at(current_time())
-    transaction = Transaction(workspace.journal_root)
     lines: list[str] = []
     entries: list[dict[str, object]] = []
-    for made in in_batches(render_apps, workspace, request, refs, "rendering app"):
-        for path, text in made.files:
-            target = f"{workspace.root}/{path}"
-            if text is None:
-                transaction.delete(target)
-            else:
-                transaction.write(target, text)
-        lines += made.lines
-        entries += made.entries
-    with progress.stage("writing"):
-        transaction.commit()
+    with Ahead(workspace.journal_root) as ahead:
+        transaction = Transaction(workspace.journal_root, ahead)
+        for made in in_batches(render_apps, workspace, request, refs, "rendering app", ahead):
+            transaction.plan(made.files, str(workspace.root))
+            lines += made.lines
+            entries += made.entries
+        with progress.stage("writing"):
+            transaction.commit()
     if request.output == "json":
         click.echo(as_json(entries), nl=False)
     for line in lines:
@@ -63,8 +61,11 @@ def write_releases(request: RenderRequest) -> int:
     return 0
 
 
-def render_apps(workspace: Workspace, refs: Iterable[AppRef], request: RenderRequest) -> Made:
-    """Render apps and return what is to be written; raise RollstepError with the findings of all of them."""
+def render_apps(workspace: Workspace, refs: Iterable[AppRef], request: RenderRequest, folder: str = "") -> Made:
+    """Render apps and return what is to be written; raise RollstepError with the findings of all of them.
+
+    With a ``folder`` new files are written ahead to it.
+    """
     results = each(refs, looking(workspace, request))
     stale = [result for result in results if not result.is_fresh]
     notes: list[str] = []
@@ -72,12 +73,17 @@ def render_apps(workspace: Workspace, refs: Iterable[AppRef], request: RenderReq
         from renderer.validate import check_files
 
         check_files([(result.home, result.files) for result in stale], notes.append, request.jobs)
-    planned, root = Planned(), f"{workspace.root}/"
+    planned, root, unchanged = Planned(), f"{workspace.root}/", set[str]()
     for result in stale:
         result.changes.stage(planned)
-        planned.write(f"{result.home.ref.folder}/{STATUS_FILE}", result.status_text)
+        status_file = f"{result.home.ref.folder}/{STATUS_FILE}"
+        planned.write(status_file, result.status_text)
+        unchanged.update(result.changes.kept())
+        if result.status_text == result.old_status:
+            unchanged.add(status_file)
+    files = write_ahead(folder, planned.files, unchanged) if folder else planned.files
     return Made(
-        tuple((path.removeprefix(root), text) for path, text in planned.files),
+        tuple((path.removeprefix(root), content) for path, content in files),
         (*notes, *(line for result in stale for line in _told(result))),
         tuple(result.entry() for result in results) if request.output == "json" else (),
     )

@@ -57,6 +57,7 @@ CORE = {
 
 SHELL = {
     "__main__",
+    "ahead",
     "app_release",
     "approve",
     "batches",

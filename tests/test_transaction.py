@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from renderer import journal
+from renderer.ahead import Ahead, write_ahead
 from renderer.errors import RollstepError
 from renderer.journal import JOURNAL, Journal, acquire, pending, recover
 from renderer.transaction import Transaction
@@ -26,10 +27,11 @@ SYSTEM_CALLS = ("mkdir", "open", "write", "fchmod", "fsync", "link", "replace", 
 KILL_SWEEP = """
 import json, os, shutil, signal, sys
 from pathlib import Path
+from renderer.ahead import Ahead, write_ahead
 from renderer.journal import JOURNAL, recover
 from renderer.transaction import Transaction
 
-root, before, after, calls = Path(sys.argv[1]), *map(json.loads, sys.argv[2:5])
+root, before, after, calls, is_ahead = Path(sys.argv[1]), *map(json.loads, sys.argv[2:6])
 
 def content():
     files = [path for path in sorted(root.rglob("*")) if path.is_file() and JOURNAL not in path.parts]
@@ -47,10 +49,11 @@ def work(point):
         return call
     for name in calls:
         setattr(os, name, wrap(getattr(os, name)))
-    transaction = Transaction(root)
-    for path in sorted(before.keys() | after.keys()):
-        transaction.write(path, after[path]) if path in after else transaction.delete(path)
-    transaction.commit()
+    with Ahead(root) as ahead:
+        transaction = Transaction(root, ahead)
+        planned = [(path, after.get(path)) for path in sorted(before.keys() | after.keys())]
+        transaction.plan(write_ahead(ahead.open(), planned, ()) if is_ahead else planned)
+        transaction.commit()
 
 point, done = 0, False
 while not done:
@@ -90,6 +93,14 @@ def change(root: Path) -> Transaction:
         else:
             transaction.delete(path)
     return transaction
+
+
+def change_ahead(root: Path) -> None:
+    """Make the same change of files that are written ahead."""
+    with Ahead(root) as ahead:
+        planned = [(path, AFTER.get(path)) for path in sorted(BEFORE.keys() | AFTER.keys())]
+        folder = ahead.open()
+        Transaction(root, ahead).plan(write_ahead(folder, planned, ()) if folder else planned).commit()
 
 
 def test_commit_changes_every_file_and_leaves_no_journal(tmp_path: Path) -> None:
@@ -277,14 +288,17 @@ class Failing:
 
 
 @pytest.mark.parametrize("persistent", [False, True])
-def test_wherever_a_system_call_fails_all_files_are_old_or_all_are_new(tmp_path: Path, persistent: bool) -> None:
+@pytest.mark.parametrize("make", [lambda root: change(root).commit(), change_ahead])
+def test_wherever_a_system_call_fails_all_files_are_old_or_all_are_new(
+    tmp_path: Path, persistent: bool, make: Callable[[Path], object]
+) -> None:
     outcomes = []
     for at in range(1, 1000):
         root = fill(tmp_path / str(at))
         with pytest.MonkeyPatch.context() as patch:
             failing = Failing(patch, at, persistent=persistent)
             try:
-                change(root).commit()
+                make(root)
                 told = ""
             except RollstepError as error:
                 told = str(error)
@@ -400,15 +414,16 @@ def test_many_files_are_removed_at_the_same_time(
 ) -> None:
     threads: set[int] = set()
     removed: list[str] = []
-    real, met = os.unlink, threading.Barrier(2)
+    real, is_first, is_helped = os.unlink, threading.Event(), threading.Event()
 
     def unlink(path: Any) -> None:
         if "/old-" in str(path):
-            # The first one waits until there is another one.
-            if threading.get_ident() not in threads and len(threads) < 2:
-                threads.add(threading.get_ident())
-                met.wait(30)
-            if interrupted and threading.current_thread() is threading.main_thread():
+            threads.add(threading.get_ident())
+            is_main = threading.current_thread() is threading.main_thread()
+            (is_first if is_main else is_helped).set()
+            # Each waits until another one is at it as well.
+            assert (is_helped if is_main else is_first).wait(30)
+            if interrupted and is_main:
                 raise KeyboardInterrupt
         removed.append(os.path.basename(path))
         real(path)
@@ -426,7 +441,7 @@ def test_many_files_are_removed_at_the_same_time(
     else:
         after.commit()
     monkeypatch.undo()
-    assert len(threads) == 2
+    assert len(threads) > 1
     assert removed[0] == "journal.json"
     assert interrupted or removed[-1] == "lock"
     assert set(content(tmp_path).values()) == {"new\n"}
@@ -435,8 +450,9 @@ def test_many_files_are_removed_at_the_same_time(
     assert not (tmp_path / JOURNAL).exists()
 
 
-def test_killed_at_any_point_the_next_run_has_all_old_or_all_new_files(tmp_path: Path) -> None:
-    args = [str(fill(tmp_path / "root")), *map(json.dumps, (BEFORE, AFTER, SYSTEM_CALLS))]
+@pytest.mark.parametrize("is_ahead", [False, True])
+def test_killed_at_any_point_the_next_run_has_all_old_or_all_new_files(is_ahead: bool, tmp_path: Path) -> None:
+    args = [str(fill(tmp_path / "root")), *map(json.dumps, (BEFORE, AFTER, SYSTEM_CALLS, is_ahead))]
     sweep = subprocess.run([sys.executable, "-c", KILL_SWEEP, *args], capture_output=True, text=True, check=True)
     runs = [json.loads(line) for line in sweep.stdout.splitlines()]
     assert all(run["content"] in (BEFORE, AFTER) for run in runs)
