@@ -27,8 +27,9 @@ NOTHING = f"{SIZE:,} apps from nothing, without validation"
 RENDER = ("render", "--no-validate", "--no-cache")
 VALIDATION = "The texts go to kubeconform and its verdicts come back as JSON, and its own schemas are looked after."
 HOT_PATH = (
-    "All that is done for an app (YAML, checks, engine, text, files) is done in Python, which takes some milliseconds "
-    "of processor time, and helm fills in text in Go; and rollstep waits for the disk."
+    "All that is done for an app (YAML, checks, engine, text, files) is done in Python, which takes some 3 ms of "
+    "processor time, and helm fills in text in Go and writes no file. The row of the least tells what is left for all "
+    "the rest once libyaml has read the sources and the files are made, with nothing checked, computed or made safe."
 )
 KEPT = "What is left is to read and to compare the sources, and to write 9,000 files, each as new and then renamed."
 
