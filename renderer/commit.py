@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
-from renderer.git import Repository
+from renderer.git import MANY, Repository
 from renderer.git_objects import store_commit
 from renderer.git_process import Output, Running
 from renderer.git_trees import new_files, store_tree
@@ -101,10 +101,13 @@ def commit_checked(repository: Repository, names: Sequence[str], message: str, r
         if ready.hooks:
             sha = _commit_with_hooks(made_from.alone(), message, ready)
         else:
-            # While git updates the index, the commit is made without one.
-            tree = store_tree(repository, ready.head, files)
-            made = _store(repository, tree, message, ready)
-            if not made_from.has(tree):
+            made = None
+            if len(files) <= MANY:
+                # While git updates the index, the commit is made without one: git writes the trees of many sooner.
+                tree = store_tree(repository, ready.head, files)
+                made = _store(repository, tree, message, ready)
+                made = made if made_from.has(tree) else None
+            if made is None:
                 tree = made_from.alone().run("write-tree", writes=True).stdout.decode().strip()
                 made = _store(repository, tree, message, ready)
             sha = _move(repository, made, message, ready)

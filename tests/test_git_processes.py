@@ -64,6 +64,15 @@ def release(checkout: Checkout) -> dict[str, list[str]]:
     return told
 
 
+def by_name(told: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Return what was told with two gits, that make the trees of few files, in place of the one that makes many."""
+    many, few = "write-tree", ["cat-file", "mktree"]
+    return {
+        verb: sorted(name for each in names for name in (few if each == many else [each]))
+        for verb, names in told.items()
+    }
+
+
 @pytest.mark.parametrize("hook", ["", "pre-commit"])
 def test_a_fleet_starts_as_many_as_one_app(tmp_path: Path, hook: str) -> None:
     told = []
@@ -75,7 +84,8 @@ def test_a_fleet_starts_as_many_as_one_app(tmp_path: Path, hook: str) -> None:
             path.write_text("#!/bin/sh\n", encoding="utf-8")
             path.chmod(0o755)
         told.append(release(checkout))
-    assert told[0] == told[1]
+    assert by_name(told[0]) == by_name(told[1])
+    assert all(len(told[1][verb]) <= len(told[0][verb]) for verb in told[0])
     assert 10 < len(told[0]["after the pause"]) < 30
     assert told[0]["status"] == ["log", "rev-parse"]
     assert told[0]["plan of one"] == []
