@@ -213,12 +213,16 @@ class Repository:
     def object_names(self, files: Mapping[str, Path]) -> dict[str, str]:
         """Return the names of the objects that ``files`` would be as their paths: with git's filters for those."""
         here = [path for path, file in files.items() if file == self.root / path]
-        listed = self.run("hash-object", "--stdin-paths", stdin=_lines(here)).stdout.decode().split()
-        names = dict(zip(here, listed, strict=True))
+        names = self.names_in_place(here)
         for path in files.keys() - names.keys():
             found = self.run("hash-object", f"--path={path}", "--", str(files[path]))
             names[path] = found.stdout.decode().strip()
         return names
+
+    def names_in_place(self, paths: Sequence[str]) -> dict[str, str]:
+        """Return the names of the objects that the files of the work tree at ``paths`` would be."""
+        listed = self.run("hash-object", "--stdin-paths", stdin=_lines(paths)).stdout.decode().split()
+        return dict(zip(paths, listed, strict=True))
 
     def log(self, *paths: Path | str, ref: str = "HEAD", max_count: int | None = None) -> tuple[Commit, ...]:
         """Return the commits up to ``ref``, newest first, that touch ``paths`` (all commits where there are none)."""

@@ -44,14 +44,16 @@ def new_files(repository: Repository, paths: Sequence[str], head: str | None) ->
     """
     if not paths:
         return {}
-    existing = {path: repository.root / path for path in paths if os.path.lexists(repository.root / path)}
+    # Text in place of Path: a fleet has too many files for the comfort of it.
+    root = str(repository.root)
+    existing = [path for path in paths if os.path.lexists(f"{root}/{path}")]
     if head is None:
-        names, there = repository.object_names(existing), {}
+        names, there = repository.names_in_place(existing), {}
     else:
         # Git holds every path of a list against every file that it has: of many, it tells all files sooner.
         listed = () if len(paths) > MANY else paths
         with repository.start("ls-tree", "-r", "-z", "--full-tree", head, "--", *listed) as running:
-            names = repository.object_names(existing)
+            names = repository.names_in_place(existing)
             there = files_of(running.output().stdout)
     now = {path: TreeFile(there[path].mode if path in there else REGULAR, sha) for path, sha in names.items()}
     return {path: now.get(path) for path in paths if now.get(path) != there.get(path)}
