@@ -50,7 +50,7 @@ class Ahead:
 
     def open(self) -> str:
         """Make the folder and return its path; empty where that cannot be: texts have to be handed over then."""
-        for _ in range(TRIES):
+        for _ in range(0 if os.path.islink(self._journal) else TRIES):
             self._folder = f"{self._journal}/{AHEAD}{os.getpid()}-{time.time_ns()}"
             try:
                 with suppress(FileExistsError):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,6 +32,7 @@ _NEW_INDEX = "journal.tmp"
 _LOCK = "lock"
 AHEAD = "ahead-"
 """What the names of folders begin with that have new files which were written before there was a journal."""
+_WRITTEN_AHEAD = re.compile(rf"{AHEAD}[0-9-]+/[0-9-]+")
 _AT_ONCE = 1000
 """Entries whose text is made in one go."""
 _ONE_BY_ONE = 32
@@ -240,6 +242,11 @@ def acquire(root: Path) -> int:
     Closing the descriptor, also by the end of the process, lets it go.
     """
     folder = root / JOURNAL
+    if os.path.islink(folder):
+        # It may have come with the repository: what lies where it leads is nobody's to remove.
+        raise RollstepError(
+            [Finding(JOURNAL, 0, 0, "", "is a link, and rollstep's folder while files change", "remove it")]
+        )
     with reporting(JOURNAL):
         while True:
             with suppress(FileExistsError):
@@ -390,11 +397,25 @@ def _load(root: Path) -> Journal:
     try:
         index = json.loads(path.read_bytes())
         entries = tuple(Entry(**entry) for entry in index["entries"])
-        return Journal(root, entries, tuple(index["folders"]), index["memo"])
-    except (ValueError, KeyError, TypeError) as error:
+        folders = tuple(index["folders"])
+        for place in (*(entry.path for entry in entries), *folders):
+            _check_place(root, place)
+        for entry in entries:
+            if entry.ahead and not _WRITTEN_AHEAD.fullmatch(entry.ahead):
+                raise ValueError(f"{entry.ahead!r} was not written ahead")
+        return Journal(root, entries, folders, index["memo"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         message = f"the journal of an interrupted run cannot be read: {error}"
         hint = f"compare the files with git, then remove {JOURNAL}"
         raise RollstepError([Finding(f"{JOURNAL}/{_INDEX}", 0, 0, "", message, hint)]) from error
+
+
+def _check_place(root: Path, place: str) -> None:
+    """Raise ValueError for a path that no transaction has: the journal may have come with the repository."""
+    parts = place.split("/")
+    is_plain = not {"", ".", ".."} & set(parts) and ".git" not in place.lower().split("/") and parts[0] != JOURNAL
+    if not is_plain or not f"{os.path.realpath(f'{root}/{os.path.dirname(place)}')}/".startswith(f"{root}/"):
+        raise ValueError(f"{place!r} is no place in the repository where rollstep writes")
 
 
 def _check_unedited(journal: Journal) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -190,3 +191,52 @@ def test_objects_of_another_repository_are_read_and_never_written(checkout: Chec
     checkout.run("advance", "prod/web", "--now", NOON, "--no-validate")
     assert sorted(objects.rglob("*")) == before
     checkout.git("fsck", "--strict")
+
+
+@pytest.mark.parametrize(
+    ("path", "folders", "ahead"),
+    [
+        ("../outside", [], ""),
+        ("/../outside", [], ""),
+        (".git/hooks/post-commit", [], ""),
+        ("environments/.GIT/config", [], ""),
+        ("link/outside", [], ""),
+        (".rollstep-journal/lock", [], ""),
+        ("environments/new", ["../made"], ""),
+        ("environments/new", [], "../../outside"),
+        (7, [], ""),
+    ],
+)
+def test_a_journal_that_came_with_the_repository_leads_nowhere(
+    checkout: Checkout, path: str | int, folders: list[str], ahead: str
+) -> None:
+    outside = checkout.root.parent / "elsewhere"
+    outside.mkdir()
+    (checkout.root / "link").symlink_to(outside)
+    (checkout.root.parent / "outside").write_text("theirs\n", encoding="utf-8")
+    journal = checkout.root / ".rollstep-journal"
+    journal.mkdir()
+    (journal / "old-0").write_bytes(b"planted\n")
+    entry = {"path": path, "old": hashlib.sha256(b"planted\n").hexdigest(), "new": None} | (
+        {"ahead": ahead} if ahead else {}
+    )
+    index = {"memo": {}, "folders": folders, "entries": [entry]}
+    (journal / "journal.json").write_text(json.dumps(index), encoding="utf-8")
+    before = files(checkout.root.parent)
+    done = checkout.process("advance", "prod/web", "--now", NOON, code=1)
+    assert "the journal of an interrupted run cannot be read" in done.stderr
+    after = files(checkout.root.parent)
+    assert {name for name in after if after[name] != before.get(name)} <= {journal / "lock"}
+    assert before.keys() <= after.keys()
+    assert not (checkout.root.parent / "made").exists()
+
+
+@pytest.mark.parametrize("verb", [["advance", "prod/web"], ["render", "prod/web", "--no-validate"]])
+def test_a_journal_that_is_a_link_is_not_followed(checkout: Checkout, verb: list[str]) -> None:
+    outside = checkout.root.parent / "elsewhere"
+    outside.mkdir()
+    (outside / "theirs").write_text("theirs\n", encoding="utf-8")
+    (checkout.root / ".rollstep-journal").symlink_to(outside)
+    done = checkout.process(*verb, "--now", NOON, code=1)
+    assert ".rollstep-journal: is a link" in done.stderr
+    assert files(outside) == {outside / "theirs": b"theirs\n"}
