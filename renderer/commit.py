@@ -15,10 +15,10 @@ from renderer.errors import Finding, RollstepError
 from renderer.git import MANY, Repository
 from renderer.git_objects import store_commit
 from renderer.git_process import Output, Running
-from renderer.git_trees import new_files, store_tree
+from renderer.git_trees import TreeFile, new_files, store_tree
 from renderer.layouts import one_line
 from renderer.settings import CommitSettings
-from renderer.staging import staged
+from renderer.staging import Staged, staged
 
 HOOKS = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit")
 """What `git commit` runs; all but the last can refuse it."""
@@ -101,19 +101,24 @@ def commit_checked(repository: Repository, names: Sequence[str], message: str, r
         if ready.hooks:
             sha = _commit_with_hooks(made_from.alone(), message, ready)
         else:
-            made = None
-            if len(files) <= MANY:
-                # While git updates the index, the commit is made without one: git writes the trees of many sooner.
-                tree = store_tree(repository, ready.head, files)
-                made = _store(repository, tree, message, ready)
-                made = made if made_from.has(tree) else None
-            if made is None:
-                tree = made_from.alone().run("write-tree", writes=True).stdout.decode().strip()
-                made = _store(repository, tree, message, ready)
-            sha = _move(repository, made, message, ready)
+            sha = _move(repository, _made(repository, files, made_from, message, ready), message, ready)
         with _maintained(repository) if ready.maintains and not ready.hooks else nullcontext():
             made_from.take()
     return CommitResult(sha, message.split("\n", 1)[0], tuple(files))
+
+
+def _made(
+    repository: Repository, files: Mapping[str, TreeFile | None], made_from: Staged, message: str, ready: Ready
+) -> str:
+    """Store a commit of HEAD with ``files`` in it and return it."""
+    if len(files) <= MANY:
+        # While git updates the index, the commit is made without one: git writes the trees of many sooner.
+        tree = store_tree(repository, ready.head, files)
+        made = _store(repository, tree, message, ready)
+        if made_from.has(tree):
+            return made
+    tree = made_from.alone().run("write-tree", writes=True).stdout.decode().strip()
+    return _store(repository, tree, message, ready)
 
 
 def _store(repository: Repository, tree: str, message: str, ready: Ready) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from renderer.errors import Finding, RollstepError
 from renderer.git import Repository
-from renderer.git_trees import TreeFile, files_of
+from renderer.git_trees import TreeFile, files_of, missing
 
 
 def tree_files(repository: Repository, ref: str, *paths: str) -> dict[str, TreeFile]:
@@ -29,7 +29,7 @@ def read_blobs(repository: Repository, names: Sequence[str]) -> Mapping[str, byt
         end = batch.index(b"\n", start)
         words = batch[start:end].split()
         if len(words) != 3:
-            raise RollstepError(f"the object {name} is missing", hint="fetch it: git fetch --refetch, or clone anew")
+            raise missing(name)
         size = int(words[2])
         contents[name] = batch[end + 1 : end + 1 + size]
         start = end + size + 2

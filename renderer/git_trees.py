@@ -59,6 +59,11 @@ def new_files(repository: Repository, paths: Sequence[str], head: str | None) ->
     return {path: now.get(path) for path in paths if now.get(path) != there.get(path)}
 
 
+def missing(name: str) -> RollstepError:
+    """Return what stands against a repository that does not have the object ``name``."""
+    return RollstepError(f"the object {name} is missing", hint="fetch it: git fetch --refetch, or clone anew")
+
+
 class _Folder(NamedTuple):
     """What changes in a folder: files (None: they go), and folders in it, by name."""
 
@@ -107,7 +112,7 @@ def _entries(reader: Dialogue, name: str) -> dict[bytes, TreeFile]:
     """Return what is in a tree, by name; raise RollstepError where the repository does not have it."""
     words = reader.ask(os.fsencode(name) + b"\n").split()
     if len(words) != 3:
-        raise RollstepError(f"the object {name} is missing", hint="fetch it: git fetch --refetch, or clone anew")
+        raise missing(name)
     content = reader.read(int(words[2]) + 1)[:-1]
     size, entries, at = len(words[0]) // 2, {}, 0
     # An entry is "<mode> <name>", NUL, and the bytes of the object's name.
