@@ -1,20 +1,21 @@
-"""JSON as Go's encoding/json writes it, for texts inside annotations that others compare byte for byte."""
+"""JSON as Go's ``encoding/json`` (1.22 and newer) prints it, for texts that are compared byte for byte."""
 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
-HTML = "<>&\u2028\u2029"
+# Go escapes for HTML too, and half of a surrogate pair is no character to it.
+_SPECIAL = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
+_ESCAPES = {char: f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
 
-def go_json(value: Any) -> str:
-    """Return compact JSON in the order of ``value``'s keys, with Go's escapes."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    for character in HTML:
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    # Go has short escapes for \n, \r and \t alone; a backslash before the letter would be an escaped one.
-    if "\\b" in text or "\\f" in text:
-        pairs = text.replace("\\\\", "\0").replace("\\b", "\\u0008").replace("\\f", "\\u000c")
-        text = pairs.replace("\0", "\\\\")
-    return text
+def go_json(value: Any, *, sort_keys: bool = False) -> str:
+    """Return compact JSON with Go's escapes, in the order of the keys of ``value`` or sorted."""
+    return escape(json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=sort_keys))
+
+
+def escape(text: str) -> str:
+    """Return JSON printed by Python with the escapes that Go adds."""
+    return _SPECIAL.sub(lambda match: _ESCAPES.get(match[0], "\ufffd"), text) if _SPECIAL.search(text) else text

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from typing import Any
 
+from renderer.engine.go_json import go_json
 from renderer.model import CanaryStep, Rollout
 from renderer.rollout_spec import STEP_KINDS
 
@@ -30,7 +30,7 @@ def _hash_of_steps(steps: tuple[CanaryStep, ...]) -> str:
     last = _last
     if last[0] is not steps:
         plain = [_plain(step.body) for step in steps] or None
-        last = _last = steps, _hash(json.dumps(plain, separators=(",", ":"), ensure_ascii=False))
+        last = _last = steps, _hash(go_json(plain))
     return last[1]
 
 

@@ -201,7 +201,8 @@ def test_managed_routes_come_first_in_their_order() -> None:
     [
         ({"a": "<b>&"}, '{"a":"\\u003cb\\u003e\\u0026"}'),
         ({"a": "é\u2028"}, '{"a":"é\\u2028"}'),
-        ("\b\f\n\\b", '"\\u0008\\u000c\\n\\\\b"'),
+        ("\b\f\n\\b\x00\x7f", '"\\b\\f\\n\\\\b\\u0000\x7f"'),
+        ("\ud800", '"\ufffd"'),
     ],
 )
 def test_json_inside_annotations_is_gos(value: Any, text: str) -> None:
