@@ -90,7 +90,7 @@ def _git_is_alive(repository: Repository) -> bool:
     for name in os.listdir("/proc"):
         # A process that has ended meanwhile, or that is another user's, is none of ours.
         with suppress(OSError):
-            if name.isdigit() and Path("/proc", name, "comm").read_text().startswith("git"):
+            if name.isdigit() and Path("/proc", name, "comm").read_bytes().startswith(b"git"):
                 folder = Path(os.readlink(f"/proc/{name}/cwd"))
                 if any(folder.is_relative_to(place) for place in places):
                     return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import pytest
 
 from renderer.errors import RollstepError
 from renderer.git import Repository
-from renderer.locks import wait_for_turn
+from renderer.locks import clear_left_behind, wait_for_turn
 from tests.commands import NOON, PROJECT, Checkout
 
 
@@ -82,3 +83,16 @@ def test_a_command_lets_it_go(checkout: Checkout) -> None:
     checkout.run("advance", "prod/web", "--no-validate", "--now", NOON)
     checkout.run("advance", "nothing/there", "--no-validate", code=2)
     os.close(wait_for_turn(Repository.open(checkout.root), print, 0.0))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_process_with_a_strange_name_keeps_no_lock(checkout: Checkout, tmp_path: Path) -> None:
+    sleep = shutil.copy(shutil.which("sleep") or "", tmp_path / os.fsdecode(b"\xff"))
+    lock = checkout.root / ".git/index.lock"
+    lock.touch()
+    with subprocess.Popen([sleep, "60"]) as process:
+        try:
+            assert clear_left_behind(Repository.open(checkout.root), 0) == ()
+        finally:
+            process.kill()
+    assert not lock.exists()

@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -234,12 +235,10 @@ def test_the_token_is_seen_by_nobody(server: ForgeServer, tmp_path: Path) -> Non
 
     def watch() -> None:
         while not ended.is_set():
-            for place in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    words = place.read_bytes().decode(errors="replace")
-                except OSError:
-                    continue
-                seen.add(words)
+            # A glob asks each path whether it exists, which raises for a process that ends meanwhile.
+            for process in filter(str.isdigit, os.listdir("/proc")):
+                with suppress(OSError):
+                    seen.add(Path("/proc", process, "cmdline").read_bytes().decode(errors="replace"))
             time.sleep(0.005)
 
     watcher = threading.Thread(target=watch)
