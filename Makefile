@@ -68,8 +68,8 @@ audit: $(LOCK)/.installed ## ask PyPI's advisories about all that is pinned; wha
 
 fields: ## print the tables of Go types and of CRDs again, after a change of versions (needs Go)
 	@command -v go >/dev/null || { echo "This needs Go: the tables are printed from the Go types themselves." >&2; exit 1; }
-	cd renderer/pod_template/generate && go generate
-	cd renderer/kubeconform/generate && go generate
+	cd renderer/rollouts/pod_template/generate && go generate
+	cd renderer/pipeline/validate/generate && go generate
 
 golden: $(DEVELOPMENT) ## read the corpora with Kubernetes' own parser and the controller's own validation again (needs Go)
 	@command -v go >/dev/null || { echo "This needs Go: the values are those of the Go parser itself." >&2; exit 1; }
@@ -113,8 +113,8 @@ $(LOCK)/.installed: pyproject.toml | $(PYTHON)
 	$(LOCK)/bin/python -m pip install --quiet '.[lock]'
 	@touch $@
 
-$(KUBECONFORM): renderer/kubeconform/go.mod renderer/kubeconform/go.sum renderer/kubeconform/go-toolchain.txt | $(PYTHON)
-	$(PYTHON) -m renderer.kubeconform.install --to $(@D)
+$(KUBECONFORM): renderer/pipeline/validate/go.mod renderer/pipeline/validate/go.sum renderer/pipeline/validate/go-toolchain.txt | $(PYTHON)
+	$(PYTHON) -m renderer.pipeline.validate.install --to $(@D)
 
 $(ACTIONLINT): tests/actionlint/go.mod tests/actionlint/go.sum | $(DEVELOPMENT)
 	$(PYTHON) -m tests.actionlint.install $(@D)

@@ -6,7 +6,7 @@ What a run told of which nothing has changed since is told again, without a look
 import os
 import sys
 
-from renderer import remembered
+from renderer.verbs.cache import answers as remembered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def main() -> "NoReturn":
-    """Run the command line of ``sys.argv`` and exit, as :func:`renderer.cli.main` says."""
+    """Run the command line of ``sys.argv`` and exit, as ``main`` says."""
     key = remembered.help_key(sys.argv[1:])
     folder = remembered.user_folder(remembered.ANSWERS) if key is not None else None
     if key is not None and folder is not None:
@@ -25,8 +25,8 @@ def main() -> "NoReturn":
     answer = remembered.recall_asked(*asked) if asked is not None else None
     if answer is not None:
         tell(answer)
-    from renderer.cli import main as run
-    from renderer.collecting import collect_seldom
+    from renderer.cli.main import main as run
+    from renderer.verbs.apps.collecting import collect_seldom
 
     collect_seldom()
     run()
@@ -50,7 +50,7 @@ def find_out(folder: str, key: tuple[str, ...]) -> remembered.Answer:
     from contextlib import redirect_stderr, redirect_stdout
     from io import BytesIO, TextIOWrapper
 
-    from renderer.cli import main as run
+    from renderer.cli.main import main as run
 
     try:
         begun = remembered.file_clock(folder)

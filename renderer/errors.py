@@ -1,7 +1,7 @@
 """Findings and the one exception that carries them to the user.
 
-Every layer reports what is wrong with the user's input as :class:`Finding` values and raises
-:class:`RollstepError` with all of them at once.  ``renderer.cli`` alone turns them into text and exit codes.
+Every layer reports what is wrong with the user's input as ``Finding`` values and raises
+``RollstepError`` with all of them at once.  ``renderer.cli.main`` alone turns them into text and exit codes.
 """
 
 from __future__ import annotations

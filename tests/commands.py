@@ -46,7 +46,7 @@ class Checkout:
 
     def run(self, *arguments: str, code: int = 0, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run ``rollstep ARGUMENTS`` within this process and expect its exit code: a process of its own is slow."""
-        from renderer.cli import main
+        from renderer.cli.main import main
 
         out, err = io.StringIO(), io.StringIO()
         command = ["-C", str(self.root), *arguments]
@@ -60,7 +60,7 @@ class Checkout:
         return done
 
     def process(self, *arguments: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Do as :meth:`run` does, in a process of its own that is started in the repository."""
+        """Do as ``run`` does, in a process of its own that is started in the repository."""
         command = [sys.executable, "-m", "renderer", *arguments]
         variables = {**os.environ, **environment}
         done = subprocess.run(command, cwd=self.root, env=variables, capture_output=True, text=True, check=False)
@@ -104,7 +104,7 @@ class Checkout:
 
     def objects(self, app: str, kinds: Sequence[str] = ()) -> dict[str, Any]:
         """Return what is rendered of an app, by ``Kind/name``."""
-        from renderer.yaml_io import load_documents
+        from renderer.kubernetes.yaml.reader import load_documents
 
         found = {}
         for path in sorted((self.root / "environments" / app / "rendered").glob("*.yaml")):

@@ -39,7 +39,7 @@ def neutral_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
 @pytest.fixture(scope="session")
 def kubeconform() -> str:
     """Return the path of kubeconform, which `make setup` installs: without it a test fails, it is not skipped."""
-    from renderer.kubeconform.binary import find_kubeconform
+    from renderer.pipeline.validate.kubeconform import find_kubeconform
 
     found = find_kubeconform()
     assert found, "no kubeconform: run `make setup`"
@@ -52,7 +52,7 @@ def assert_valid(kubeconform: str, tmp_path_factory: pytest.TempPathFactory) -> 
 
     Objects that Kubernetes has no schema of pass only where their kinds are named, as ``skipped={"Rollout"}``.
     """
-    from renderer.validate import validate
+    from renderer.pipeline.validate.manifests import validate
 
     cache = tmp_path_factory.mktemp("schemas")
 

@@ -10,10 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from renderer.check import check
 from renderer.errors import Finding
-from renderer.lint.rules import RULES
-from renderer.manifest import Manifest
+from renderer.kubernetes.manifest import Manifest
+from renderer.rollouts.checks import check
+from renderer.verbs.lint.rules import RULES
 from tests.rollout_corpus import corpus, references
 
 GOLDEN = Path(__file__).parent / "data" / "validation" / "golden.jsonl.gz"

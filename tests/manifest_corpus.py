@@ -10,10 +10,10 @@ from typing import Any
 
 import yaml
 
-from renderer.committed import rendered
-from renderer.render import RenderContext, render
-from renderer.simulate import read_scenario, simulate
-from renderer.yaml_io import load_documents, read_text
+from renderer.kubernetes.yaml.reader import load_documents, read_text
+from renderer.pipeline.render.files import RenderContext, render
+from renderer.pipeline.resolve.commit_content import rendered
+from renderer.rollouts.simulator.scenario import read_scenario, simulate
 from tests.yaml_corpus import Dice
 
 DATA = Path(__file__).parent / "data"

@@ -15,17 +15,17 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from renderer.committed import rendered
-from renderer.engine.replicas import max_unavailable
 from renderer.errors import RollstepError
-from renderer.manifest import Body, Manifest, ObjectKey
-from renderer.model import HASH_LABEL, Rollout, World
-from renderer.phases import EXPAND, PHASES
-from renderer.plan import peak_pods
-from renderer.pod_template import default_rollout
-from renderer.release import Move, advance, react, wait
-from renderer.resolve import resolve
-from renderer.state import dump_state, load_state, next_state
+from renderer.kubernetes.manifest import Body, Manifest, ObjectKey
+from renderer.pipeline.resolve.commit_content import rendered
+from renderer.pipeline.resolve.moves import Move, advance, react, wait
+from renderer.pipeline.resolve.ordering.phases import EXPAND, PHASES
+from renderer.pipeline.resolve.resolve import resolve
+from renderer.pipeline.resolve.status_file import dump_state, load_state, next_state
+from renderer.rollouts.controller.replica_math import max_unavailable
+from renderer.rollouts.model.rollout import HASH_LABEL, Rollout, World
+from renderer.rollouts.pod_template import default_rollout
+from renderer.verbs.show.plan import peak_pods
 from tests.test_router_docs import blocks
 from tests.test_router_matrix import MAIN, WEIGHTS
 

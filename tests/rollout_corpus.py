@@ -2,7 +2,7 @@
 Rollout, and the objects that it refers to where these are wrong.
 
 Every field of the Rollouts below ``BASES`` is taken out and given every value of its type in ``VALUES``; what that
-becomes is judged by the controller's own validation (``tests/data/validation``) and by ``renderer.check``.
+becomes is judged by the controller's own validation (``tests/data/validation``) and by ``renderer.rollouts.checks``.
 """
 
 from __future__ import annotations

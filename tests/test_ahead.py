@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from renderer import ahead as module
-from renderer import journal
-from renderer.ahead import Ahead, write_ahead
 from renderer.errors import RollstepError
-from renderer.journal import JOURNAL, pending, recover
-from renderer.spool import Written
-from renderer.transaction import Transaction
+from renderer.pipeline.write import journal
+from renderer.pipeline.write import new_files as module
+from renderer.pipeline.write.journal import JOURNAL, pending, recover
+from renderer.pipeline.write.new_files import Ahead, write_ahead
+from renderer.pipeline.write.spool import Written
+from renderer.pipeline.write.transaction import Transaction
 from tests.commands import NOON, Checkout
 from tests.test_transaction import AFTER, BEFORE, content, fill
 
@@ -28,9 +28,9 @@ RENDER_AND_DIE = """
 import os, signal, sys
 
 if __name__ == "__main__":
-    from renderer import batches
-    from renderer.cli import main
-    from renderer.journal import Journal
+    from renderer.verbs.apps import parallel as batches
+    from renderer.cli.main import main
+    from renderer.pipeline.write.journal import Journal
 
     batches.AT_ONCE_ELSEWHERE = 2
     Journal.save = lambda journal: os.kill(os.getpid(), signal.SIGKILL)

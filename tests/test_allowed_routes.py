@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from renderer.check import check
-from renderer.manifest import Manifest
+from renderer.kubernetes.manifest import Manifest
+from renderer.rollouts.checks import check
 from tests.commands import Checkout
 
 STEP = "spec.strategy.canary.steps[0]"

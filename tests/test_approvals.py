@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from renderer.approval import Approval, people
+from renderer.verbs.policy.approval import Approval, people
 from tests.commands import NOON, TWO, Checkout
 
 ASK = "environments:\n  prod:\n    approvals: 2\n"

@@ -11,19 +11,20 @@ import pytest
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from renderer.autoscaling import most_pods, pods_between, scaled_objects, share_down, share_up
-from renderer.committed import rendered
-from renderer.engine import actions, settle
-from renderer.manifest import Manifest, ObjectKey
-from renderer.model import HASH_LABEL, World
-from renderer.plan import plan_text, plan_world
-from renderer.release import react
-from renderer.resolve import Resolved, all_objects, resolve
-from renderer.simulate import read_scenario, simulate
-from renderer.simulate_frames import to_document
-from renderer.state import dump_state, load_state, next_state
-from renderer.tree import describe, tree_text
-from renderer.yaml_io import dump, load_documents
+from renderer.kubernetes.manifest import Manifest, ObjectKey
+from renderer.kubernetes.yaml.reader import dump, load_documents
+from renderer.pipeline.resolve.autoscaling import most_pods, pods_between, scaled_objects, share_down, share_up
+from renderer.pipeline.resolve.commit_content import rendered
+from renderer.pipeline.resolve.moves import react
+from renderer.pipeline.resolve.resolve import Resolved, all_objects, resolve
+from renderer.pipeline.resolve.status_file import dump_state, load_state, next_state
+from renderer.rollouts import actions
+from renderer.rollouts.controller import settle
+from renderer.rollouts.model.rollout import HASH_LABEL, World
+from renderer.rollouts.simulator.frames import to_document
+from renderer.rollouts.simulator.scenario import read_scenario, simulate
+from renderer.verbs.show.plan import plan_text, plan_world
+from renderer.verbs.show.tree import describe, tree_text
 from tests.commands import NOON as AT
 from tests.commands import TWO, Checkout
 from tests.test_resolve import DATA, RULES, SCENARIOS, Git
@@ -230,7 +231,7 @@ def test_the_plan_and_the_tree_tell_the_range() -> None:
 
 
 class Autoscaled(Git):
-    """Keeps a world as :class:`Git` does, its ReplicaSets left to an autoscaler."""
+    """Keeps a world as ``Git`` does, its ReplicaSets left to an autoscaler."""
 
     def __call__(self, world: World) -> World:
         target = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": world.rollout.name}
@@ -277,7 +278,7 @@ def test_frames_are_the_controllers_with_no_number_in_git(path: Path) -> None:
 
 def test_scaling_belongs_to_the_autoscaler() -> None:
     from renderer.errors import RollstepError
-    from renderer.verbs import scaling
+    from renderer.pipeline.resolve.verb_moves import scaling
 
     world = releasing()
     with pytest.raises(RollstepError, match="the HorizontalPodAutoscaler web owns the number of pods"):

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from renderer.check import check
-from renderer.check.labels import is_label_value, is_qualified_name
-from renderer.check.pod_fields import check_fields
-from renderer.check.report import Report
 from renderer.errors import Finding
-from renderer.manifest import Manifest
-from renderer.yaml_io import load_documents, read_text
+from renderer.kubernetes.manifest import Manifest
+from renderer.kubernetes.yaml.reader import load_documents, read_text
+from renderer.rollouts.checks import check
+from renderer.rollouts.checks.labels import is_label_value, is_qualified_name
+from renderer.rollouts.checks.pod_fields import check_fields
+from renderer.rollouts.checks.report import Report
 
 DATA = Path(__file__).parent / "data"
 INVALID = sorted(path.stem for path in (DATA / "invalid" / "scenarios").glob("*.yaml"))

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from renderer.commit import Identity, commit, stripped
 from renderer.errors import RollstepError
-from renderer.git import Repository
-from renderer.git_trees import TreeFile, new_files
+from renderer.git.commit import Identity, commit, stripped
+from renderer.git.repository import Repository
+from renderer.git.trees import TreeFile, new_files
 
 MESSAGE = "web (prod): step 1/2\n\n# not a comment\n ---\nbody\n\nRollstep-App: web\n"
 OURS = "environments/prod/web/status.yaml"
@@ -292,7 +292,7 @@ def test_what_somebody_else_commits_meanwhile_is_kept(
         return new_files(of, paths, head)
 
     monkeypatch.setattr(repository, "installed", lambda *_: hooks)
-    monkeypatch.setattr("renderer.commit.new_files", commit_theirs)
+    monkeypatch.setattr("renderer.git.commit.new_files", commit_theirs)
     with pytest.raises(RollstepError, match=r"refused the commit: .* but expected|somebody else has committed"):
         commit(repository, [OURS], MESSAGE)
     assert [found.subject for found in repository.log()] == ["Theirs", "First"]
@@ -338,7 +338,7 @@ def test_the_files_of_a_fleet_go_into_one_pack_as_git_add_would_have_them(
     repository: Repository, monkeypatch: pytest.MonkeyPatch, autocrlf: str, packs: str
 ) -> None:
     """What git has to convert it stores by itself."""
-    monkeypatch.setattr("renderer.staging.WORTH_A_PACK", 10)
+    monkeypatch.setattr("renderer.git.index.WORTH_A_PACK", 10)
     root = repository.root
     git(root, "config", "core.autocrlf", autocrlf)
     git(root, "config", "filter.upper.clean", "tr a-z A-Z")

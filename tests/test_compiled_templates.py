@@ -17,7 +17,7 @@ compiled = []
 compile = Environment.compile
 Environment.compile = lambda self, source, name=None, *rest, **more: (
     compiled.append(name), compile(self, source, name, *rest, **more))[1]
-from renderer.layouts import fill
+from renderer.pipeline.render.templates import fill
 text = fill("kustomization.yaml.j2", None, {"context": {"source": "web"}, "files": ["a.yaml", "b.yaml"]})
 print(json.dumps([compiled, text]))
 """

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from renderer.simulate import read_scenario, simulate
-from renderer.simulate_frames import to_document
+from renderer.rollouts.simulator.frames import to_document
+from renderer.rollouts.simulator.scenario import read_scenario, simulate
 
 DATA = Path(__file__).parent / "data" / "conformance"
 SCENARIOS = sorted(DATA.glob("scenarios/*/*.yaml"))

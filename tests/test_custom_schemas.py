@@ -12,8 +12,10 @@ import pytest
 import yaml
 
 from renderer.errors import RollstepError
-from renderer.kubeconform import binary, builtin, custom, schemas
-from renderer.validate import Validation, validate
+from renderer.pipeline.validate import builtin, schemas
+from renderer.pipeline.validate import custom_resources as custom
+from renderer.pipeline.validate import kubeconform as binary
+from renderer.pipeline.validate.manifests import Validation, validate
 
 VERSION = "1.34"
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from renderer.describe import is_promoted, move_text, step_change, traffic_text, wait_text
-from renderer.engine import actions
-from renderer.model import World
-from renderer.release import Move, Wait, advance, course, react, wait
-from renderer.verbs import acting
+from renderer.pipeline.resolve.describe import is_promoted, move_text, step_change, traffic_text, wait_text
+from renderer.pipeline.resolve.moves import Move, Wait, advance, course, react, wait
+from renderer.pipeline.resolve.verb_moves import acting
+from renderer.rollouts import actions
+from renderer.rollouts.model.rollout import World
 from tests.worlds import NOON, api, web, with_image
 
 ROLLING = {"steps": None, "trafficRouting": None}

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from renderer.discover import find_apps
 from renderer.errors import RollstepError, UsageError
-from renderer.settings import load_settings
-from renderer.sources import manifest_files
+from renderer.pipeline.load.discover import find_apps
+from renderer.pipeline.load.settings import load_settings
+from renderer.pipeline.load.sources import manifest_files
 
 APPS = ("dev/web", "prod/api", "prod/web")
 
@@ -139,7 +139,7 @@ def test_only_what_is_named_is_looked_into(root: Path, monkeypatch: pytest.Monke
         looked.append(folder.name)
         return manifest_files(folder, output, within)
 
-    monkeypatch.setattr("renderer.discover.manifest_files", look)
+    monkeypatch.setattr("renderer.pipeline.load.discover.manifest_files", look)
     cwd = root / "environments/prod" if selector.startswith("web") else root
     (app,) = find_apps(root, load_settings(root), [selector], cwd)
     assert (app.environment, app.name, looked) == ("prod", "web", ["web"])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from renderer.duration import human_duration
+from renderer.kubernetes.times import human_duration
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from renderer.git import Repository
-from renderer.remote import parse_url, without_password
+from renderer.git.remote import parse_url, without_password
+from renderer.git.repository import Repository
 from tests.commands import NOON, TWO, Checkout
 
 SETTINGS = "environments:\n  prod: {commit: {environmentBranch: 'env/${environment}'}}\n"
@@ -246,7 +246,7 @@ def test_a_password_is_taken_out_of_a_url() -> None:
 
 def test_a_branch_that_has_moved_meanwhile_is_left_alone(checkout: Checkout) -> None:
     from renderer.errors import RollstepError
-    from renderer.git_objects import move_branch
+    from renderer.git.objects import move_branch
 
     repository = Repository.open(checkout.root)
     head = checkout.head

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from renderer.errors import RollstepError
-from renderer.freeze import Freeze, holding, name_of
-from renderer.freeze_file import dump_freezes, parse_freezes
+from renderer.verbs.policy.freeze import Freeze, holding, name_of
+from renderer.verbs.policy.freezes import dump_freezes, parse_freezes
 from tests.commands import NOON, TWO, Checkout
 
 UNTIL = "2026-03-01T20:00:00Z"

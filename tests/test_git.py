@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from renderer.errors import RollstepError
-from renderer.git import Head, Repository
-from renderer.git_process import plain
-from renderer.git_trees import new_files
+from renderer.git.process import plain
+from renderer.git.repository import Head, Repository
+from renderer.git.trees import new_files
 
 
 def git(folder: Path, *args: str, check: bool = True) -> str:
@@ -274,7 +274,7 @@ def test_without_git_the_user_is_told(first: Repository, tmp_path: Path, monkeyp
 import sys
 from pathlib import Path
 from renderer.errors import RollstepError
-from renderer.git import Repository
+from renderer.git.repository import Repository
 try:
     Repository.open(Path(sys.argv[1]))
 except RollstepError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from renderer.git import MANY
+from renderer.git.repository import MANY
 from tests.commands import NOON, ONE, TWO, Checkout
 
 LATER = "2026-03-01T12:20:00Z"

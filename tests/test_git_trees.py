@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from renderer.errors import RollstepError
-from renderer.git import Repository
-from renderer.git_objects import tree_files
-from renderer.git_trees import TreeFile, store_tree
+from renderer.git.objects import tree_files
+from renderer.git.repository import Repository
+from renderer.git.trees import TreeFile, store_tree
 
 REGULAR, EXECUTABLE, LINK = "100644", "100755", "120000"
 EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"

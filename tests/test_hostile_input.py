@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from renderer.manifest import Manifest
-from renderer.render import RenderContext, file_names, render
-from renderer.tables import markdown_table, text_table
-from renderer.yaml_io import load_documents
+from renderer.kubernetes.manifest import Manifest
+from renderer.kubernetes.printing import markdown_table, text_table
+from renderer.kubernetes.yaml.reader import load_documents
+from renderer.pipeline.render.files import RenderContext, file_names, render
 from tests.commands import NOON, PROJECT, Checkout
 
 ROLLOUT = "environments/prod/web/rollout.yaml"

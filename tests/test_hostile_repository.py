@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from renderer.git import Repository
-from renderer.signatures import signer
+from renderer.git.repository import Repository
+from renderer.git.signatures import signer
 from tests.commands import NOON, Checkout
 
 READING = [["render", "--check", "prod/web"], ["plan", "prod/web"], ["status", "prod/web"], ["lint", "environments"]]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from renderer.errors import UsageError
-from renderer.lag import NOWHERE, Lag, Progress, lagging
+from renderer.verbs.policy.lag import NOWHERE, Lag, Progress, lagging
 from tests.commands import NOON, ONE, TWO, Checkout
 
 EARLY = "2026-03-01T08:00:00Z"

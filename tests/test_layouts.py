@@ -7,8 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from renderer.errors import RollstepError
-from renderer.layouts import NAMES, built_in_folder, check_user_templates, fill, first_keys, one_line, to_yaml
-from renderer.yaml_io import load_documents
+from renderer.kubernetes.yaml.reader import load_documents
+from renderer.pipeline.render.templates import (
+    NAMES,
+    built_in_folder,
+    check_user_templates,
+    fill,
+    first_keys,
+    one_line,
+    to_yaml,
+)
 
 
 def user(tmp_path: Path, text: str, name: str = "object.yaml.j2") -> Path:

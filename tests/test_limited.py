@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from renderer import limited
 from renderer.errors import RollstepError
-from renderer.layouts import fill, fill_text
-from renderer.settings import AppSettings
-from renderer.sources import read_sources
+from renderer.pipeline.load import sandbox as limited
+from renderer.pipeline.load.settings import AppSettings
+from renderer.pipeline.load.sources import read_sources
+from renderer.pipeline.render.templates import fill, fill_text
 
 ENDLESS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
 FILLING = {

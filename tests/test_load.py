@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from renderer.errors import Finding, RollstepError
-from renderer.load import App, AppRef, load_app, load_files, load_stream
-from renderer.objects import read_objects
-from renderer.settings import AppSettings, load_settings
-from renderer.sources import SourceText
+from renderer.kubernetes.objects import read_objects
+from renderer.pipeline.load.app import App, AppRef, load_app, load_files, load_stream
+from renderer.pipeline.load.settings import AppSettings, load_settings
+from renderer.pipeline.load.sources import SourceText
 
 ROLLOUT = """\
 apiVersion: argoproj.io/v1alpha1
@@ -72,7 +72,7 @@ def test_an_app_of_several_files_and_documents(tmp_path: Path):
 
 
 def test_the_index_of_the_rollout_is_the_one_that_edits_take(tmp_path: Path):
-    from renderer.yaml_edit import edit
+    from renderer.kubernetes.yaml.editor import edit
 
     write(tmp_path, {"environments/prod/web/b.yaml": f"---\n# empty\n---\n{CONFIG_MAP}---\n---\n{ROLLOUT}"})
     app = load(tmp_path)

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from renderer.errors import RollstepError
-from renderer.git import Repository
-from renderer.locks import clear_left_behind, wait_for_turn
+from renderer.git.locks import clear_left_behind, wait_for_turn
+from renderer.git.repository import Repository
 from tests.commands import NOON, PROJECT, Checkout
 
 

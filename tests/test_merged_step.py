@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from renderer.git import MANY, Repository
-from renderer.landed import Landings
+from renderer.git.repository import MANY, Repository
+from renderer.verbs.apps.merge_time import Landings
 from tests.commands import TWO, Checkout
 
 MADE, MERGED = "2026-03-01T12:00:00Z", "2026-03-03T12:00:00Z"

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from renderer.changes import ObjectChange, ReplicaSetChange, StepChange
 from renderer.errors import RollstepError
-from renderer.message import compose_message, releases
+from renderer.pipeline.commit.message import compose_message, releases
+from renderer.pipeline.resolve.step_change import ObjectChange, ReplicaSetChange, StepChange
 
 STEP = StepChange(
     app="web",

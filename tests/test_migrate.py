@@ -10,9 +10,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from renderer.ingress_routes import Gateway, converted, leads_to
-from renderer.yaml_blocks import without_documents
-from renderer.yaml_io import load_documents
+from renderer.kubernetes.yaml.documents import without_documents
+from renderer.kubernetes.yaml.reader import load_documents
+from renderer.pipeline.resolve.http_routes import Gateway, converted, leads_to
 from tests.commands import NOON, TWO, Checkout
 
 LATER = "2026-03-01T13:00:00Z"

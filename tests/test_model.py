@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from renderer.errors import RollstepError
-from renderer.manifest import Source
-from renderer.model import (
+from renderer.kubernetes.manifest import Source
+from renderer.rollouts.model.rollout import (
     BlueGreenStatus,
     CanaryStatus,
     PauseCondition,
@@ -24,7 +24,7 @@ from renderer.model import (
     format_time,
     parse_time,
 )
-from renderer.rollout_spec import parse_duration
+from renderer.rollouts.model.spec import parse_duration
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 

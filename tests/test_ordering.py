@@ -12,15 +12,17 @@ from hypothesis import HealthCheck, Phase, assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from renderer import destinations, phases, release, waves
-from renderer.committed import moved
-from renderer.engine import actions
-from renderer.engine.settle import catch_up
-from renderer.model import World
-from renderer.phases import PHASES
-from renderer.plan import make_plan
-from renderer.release import Move, react
-from renderer.verbs import acting, promoting
+from renderer.pipeline.resolve import moves as release
+from renderer.pipeline.resolve.commit_content import moved
+from renderer.pipeline.resolve.moves import Move, react
+from renderer.pipeline.resolve.ordering import phases, waves
+from renderer.pipeline.resolve.ordering import safety as destinations
+from renderer.pipeline.resolve.ordering.phases import PHASES
+from renderer.pipeline.resolve.verb_moves import acting, promoting
+from renderer.rollouts import actions
+from renderer.rollouts.controller.settle import catch_up
+from renderer.rollouts.model.rollout import World
+from renderer.verbs.show.plan import make_plan
 from tests.ordering_model import STEPS, App, Simulation, UnsafeError, blue_green, explore, pods, routed
 
 EXAMPLES = int(os.environ.get("ROLLSTEP_ORDERING_EXAMPLES", "0"))

@@ -207,7 +207,7 @@ def test_the_installed_command_runs_outside_the_checkout(installed: Path, projec
 
 
 def test_every_verb_is_installed(installed: Path, tmp_path: Path) -> None:
-    from renderer.cli import VERBS
+    from renderer.cli.main import VERBS
 
     for verb in VERBS:
         assert f"rollstep {verb}" in rollstep(installed, verb, "--help", cwd=tmp_path)
@@ -237,7 +237,7 @@ def test_the_installed_command_renders_and_validates_the_example(
 def test_the_installed_package_validates_without_kubeconform(installed: Path, project: Path, tmp_path: Path) -> None:
     program = """if True:
         from pathlib import Path
-        from renderer.validate import validate
+        from renderer.pipeline.validate.manifests import validate
         text = Path("valid.yaml").read_text(encoding="utf-8")
         for wrong in ("", "typo: 1"):
             validation = validate({"a": text + wrong}, "1.34")

@@ -8,15 +8,24 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from renderer.discover import AppRef
-from renderer.engine import actions, next_wakeup
-from renderer.engine.timing import is_timeless
-from renderer.model import World
-from renderer.plan import after_update, make_plan, next_release, peak_pods, plan_markdown, plan_text, plan_world
-from renderer.release import Move, advance, course, react
-from renderer.simulate import read_scenario, simulate
-from renderer.status_rows import status_row
-from renderer.verbs import acting
+from renderer.pipeline.load.discover import AppRef
+from renderer.pipeline.resolve.moves import Move, advance, course, react
+from renderer.pipeline.resolve.verb_moves import acting
+from renderer.rollouts import actions
+from renderer.rollouts.controller import next_wakeup
+from renderer.rollouts.controller.timing import is_timeless
+from renderer.rollouts.model.rollout import World
+from renderer.rollouts.simulator.scenario import read_scenario, simulate
+from renderer.verbs.show.plan import (
+    after_update,
+    make_plan,
+    next_release,
+    peak_pods,
+    plan_markdown,
+    plan_text,
+    plan_world,
+)
+from renderer.verbs.show.status import status_row
 from tests.commands import NOON as AT
 from tests.commands import TWO, Checkout
 from tests.worlds import NOON, api, web, with_image

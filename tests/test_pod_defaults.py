@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from renderer.pod_defaults import default_pod_template, strip_pod_defaults
+from renderer.kubernetes.pod_defaults import default_pod_template, strip_pod_defaults
 
 FULL: dict[str, Any] = {
     "containers": [

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from renderer.engine import actions
-from renderer.outcome import Verb
-from renderer.release import advance
-from renderer.verbs import acting, promoting, scaling, setting_images
+from renderer.pipeline.resolve.moves import advance
+from renderer.pipeline.resolve.verb_moves import acting, promoting, scaling, setting_images
+from renderer.rollouts import actions
+from renderer.verbs.apps.outcome import Verb
 from tests.commands import NOON, TWO, Checkout
 from tests.worlds import web, with_image
 
@@ -43,7 +43,7 @@ def released(new: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkou
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("renderer.batches.AT_ONCE_ELSEWHERE", 2)
+    monkeypatch.setattr("renderer.verbs.apps.parallel.AT_ONCE_ELSEWHERE", 2)
 
 
 def both(one: Checkout, other: Checkout, *arguments: str, code: int = 0) -> str:

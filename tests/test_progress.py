@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from renderer import progress
+from renderer.verbs import progress
 from tests.commands import PROJECT, Checkout
 
 SLOW = """
 import sys, time
-from renderer import progress
+from renderer.verbs import progress
 progress.PATIENCE = float(sys.argv[1])
 progress.INTERVAL = 0.01
 for item in progress.over(["a", "b", "c"], "rendering app"):
@@ -78,13 +78,13 @@ def test_what_is_gone_through_is_the_same_whoever_watches(monkeypatch: pytest.Mo
 
 
 AT_ONCE = """
-from renderer import progress
+from renderer.verbs import progress
 progress.PATIENCE = 600
 def show(line, text):
     line._text = text
     line._show()
 progress._Line.text = progress._Line.text.setter(show)
-from renderer.cli import main
+from renderer.cli.main import main
 main()
 """
 """rollstep, which tells all that it is at, however short that is."""

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from renderer.errors import RollstepError
-from renderer.git import Repository
-from renderer.journal import JOURNAL, pending
-from renderer.locks import _git_is_alive
-from renderer.publish import publish, recover_repository
-from renderer.transaction import Transaction
+from renderer.git.locks import _git_is_alive
+from renderer.git.repository import Repository
+from renderer.pipeline.commit.atomic import publish, recover_repository
+from renderer.pipeline.write.journal import JOURNAL, pending
+from renderer.pipeline.write.transaction import Transaction
 
 MESSAGE = "web (prod): step 2/2\n\nRollstep-App: web\n"
 BEFORE = {"web/status.yaml": "step: 1\n", "web/rendered/a.yaml": "a: 1\n", "web/rendered/gone.yaml": "gone\n"}
@@ -24,9 +24,9 @@ AFTER = {"web/status.yaml": "step: 2\n", "web/rendered/a.yaml": "a: 2\n", "web/r
 RUN = """
 import json, os, signal, sys
 from pathlib import Path
-from renderer.git import Repository
-from renderer.publish import publish
-from renderer.transaction import Transaction
+from renderer.git.repository import Repository
+from renderer.pipeline.commit.atomic import publish
+from renderer.pipeline.write.transaction import Transaction
 
 root, before, after = Path(sys.argv[1]), json.loads(sys.argv[2]), json.loads(sys.argv[3])
 name, at = sys.argv[4], int(sys.argv[5])

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from renderer.yaml_io import load_documents
+from renderer.kubernetes.yaml.reader import load_documents
 from tests.commands import NOON, PROJECT, TWO, Checkout
 
 RECIPES = PROJECT / "docs" / "recipes"

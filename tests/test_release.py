@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from renderer.committed import moved, rendered
-from renderer.engine import actions
-from renderer.manifest import Manifest
-from renderer.model import World
-from renderer.plan import make_plan, plan_world
-from renderer.release import advance, at_step, course, react, steps_of, wait
-from renderer.resolve import resolve
-from renderer.state import dump_state, load_state, next_state
-from renderer.verbs import acting, promoting
+from renderer.kubernetes.manifest import Manifest
+from renderer.pipeline.resolve.commit_content import moved, rendered
+from renderer.pipeline.resolve.moves import advance, at_step, course, react, steps_of, wait
+from renderer.pipeline.resolve.resolve import resolve
+from renderer.pipeline.resolve.status_file import dump_state, load_state, next_state
+from renderer.pipeline.resolve.verb_moves import acting, promoting
+from renderer.rollouts import actions
+from renderer.rollouts.model.rollout import World
+from renderer.verbs.show.plan import make_plan, plan_world
 from tests.worlds import api, app_of, web, with_image
 
 NGINX = {"nginx": {"stableIngress": "web"}}

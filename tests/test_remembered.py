@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from renderer import remembered
-from renderer.discover import AppRef
-from renderer.workspace import Workspace
+from renderer.pipeline.load.discover import AppRef
+from renderer.pipeline.load.workspace import Workspace
+from renderer.verbs.cache import answers as remembered
 from tests.commands import Checkout
 
 STAGING, RENDERED = "environments/staging/web", "environments/staging/web/rendered"
@@ -62,7 +62,7 @@ def check(checkout: Checkout, *targets: str) -> tuple[int, str, str]:
 def looked(checkout: Checkout, *targets: str) -> tuple[int, str, str]:
     with pytest.MonkeyPatch.context() as patch:
         # What has to be released has the time in it.
-        patch.setattr("renderer.write_release.current_time", lambda: datetime(2026, 3, 1, 13, tzinfo=UTC))
+        patch.setattr("renderer.verbs.render.compare.current_time", lambda: datetime(2026, 3, 1, 13, tzinfo=UTC))
         for code in (0, 1):
             try:
                 done = checkout.run("render", "--check", *targets, code=code)
@@ -200,7 +200,7 @@ def test_a_change_in_the_tick_of_the_check_is_not_taken_for_old(checkout: Checko
 
 
 def test_only_changed_apps_are_looked_at(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
-    from renderer import current_release
+    from renderer.pipeline.resolve import current_step as current_release
 
     seen: list[str] = []
     look = current_release.current_release
@@ -479,7 +479,7 @@ def test_help_is_remembered_for_each_width(tmp_path: Path) -> None:
         )
         return done.stdout
 
-    plain = "from renderer.cli import main; main()"
+    plain = "from renderer.cli.main import main; main()"
     quick = "import sys; sys.modules['click'] = None; from renderer.__main__ import main; main()"
     for arguments in (["--help"], ["render", "--help"]):
         for width in ("60", "100"):

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from renderer.errors import RollstepError
-from renderer.manifest import Body, Manifest, ObjectKey
-from renderer.render import RenderContext, file_names, render
-from renderer.yaml_io import load_documents
+from renderer.kubernetes.manifest import Body, Manifest, ObjectKey
+from renderer.kubernetes.yaml.reader import load_documents
+from renderer.pipeline.render.files import RenderContext, file_names, render
 
 CONTEXT = RenderContext("web", "prod", "environments/prod/web")
 

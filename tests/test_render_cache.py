@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from renderer import current_release, render_cache
-from renderer.discover import AppRef
-from renderer.render_cache import FOLDER, RenderCache
-from renderer.workspace import Workspace
+from renderer.pipeline.load.discover import AppRef
+from renderer.pipeline.load.workspace import Workspace
+from renderer.pipeline.resolve import current_step as current_release
+from renderer.verbs.cache import renders as render_cache
+from renderer.verbs.cache.renders import FOLDER, RenderCache
 from tests.commands import NOON, ONE, TWO, Checkout
 
 LATER = "2026-05-06T07:08:09Z"

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from renderer.yaml_io import load_documents
+from renderer.kubernetes.yaml.reader import load_documents
 from tests.commands import NOON, PROJECT, TWO, Checkout
 
 OLD = "registry.example.com/shop/web:1.0.0"
@@ -215,7 +215,7 @@ def test_what_the_validator_refuses_is_not_written(
     validator: str, checkout: Checkout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if validator == "built-in":
-        monkeypatch.setattr("renderer.validate.find_kubeconform", lambda *_: None)
+        monkeypatch.setattr("renderer.pipeline.validate.manifests.find_kubeconform", lambda *_: None)
     source = checkout.root / "environments/prod/web/configmap.yaml"
     source.write_text(source.read_text() + "notAField: true\n")
     checkout.git("commit", "-qam", "Add a field that ConfigMaps do not have")
@@ -263,8 +263,8 @@ def test_a_run_that_was_killed_below_gits_root_is_put_right_by_any_verb(tmp_path
     whole.run("advance", "prod/web", "--no-validate", "--now", NOON)
     killed = """
 import os, sys
-from renderer.transaction import Transaction
-from renderer.workspace import Workspace
+from renderer.pipeline.write.transaction import Transaction
+from renderer.pipeline.load.workspace import Workspace
 transaction = Transaction(Workspace.open(".").journal_root)
 transaction.write(os.path.abspath("environments/prod/web/status.yaml"), "half written")
 transaction.prepare()
@@ -281,7 +281,7 @@ os._exit(0)
 
 def test_of_a_fleet_all_is_written_or_nothing(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
     """Apps are rendered some at a time; what is wrong with the last ones stops the first ones too, and all is told."""
-    monkeypatch.setattr("renderer.batches.AT_ONCE", 2)
+    monkeypatch.setattr("renderer.verbs.apps.parallel.AT_ONCE", 2)
     folder = checkout.root / "environments/prod"
     for number in range(5):
         shutil.copytree(folder / "web", folder / f"web-{number}")
@@ -309,7 +309,7 @@ def test_of_a_fleet_all_is_written_or_nothing(checkout: Checkout, monkeypatch: p
 def test_a_kustomization_is_judged_where_it_could_be_an_object(
     checkout: Checkout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from renderer import validate as module
+    from renderer.pipeline.validate import manifests as module
 
     judged: list[str] = []
     validate = module.validate

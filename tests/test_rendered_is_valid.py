@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from renderer.committed import rendered
-from renderer.kubeconform.binary import run_kubeconform
-from renderer.kubeconform.builtin import check
-from renderer.kubeconform.schemas import schema_folder
-from renderer.render import RenderContext, render
-from renderer.simulate import read_scenario, simulate
-from renderer.yaml_io import read_text
+from renderer.kubernetes.yaml.reader import read_text
+from renderer.pipeline.render.files import RenderContext, render
+from renderer.pipeline.resolve.commit_content import rendered
+from renderer.pipeline.validate.builtin import check
+from renderer.pipeline.validate.kubeconform import run_kubeconform
+from renderer.pipeline.validate.schemas import schema_folder
+from renderer.rollouts.simulator.scenario import read_scenario, simulate
 
 SCENARIOS = sorted((Path(__file__).parent / "data" / "conformance" / "scenarios").glob("*/*.yaml"))
 WITHOUT_SCHEMA = {("getambassador.io/v2", "Mapping")}

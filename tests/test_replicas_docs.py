@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from renderer.autoscaling import scales_rollout, share_down, share_up
-from renderer.settings import parse_settings
-from renderer.yaml_io import load_documents
+from renderer.kubernetes.yaml.reader import load_documents
+from renderer.pipeline.load.settings import parse_settings
+from renderer.pipeline.resolve.autoscaling import scales_rollout, share_down, share_up
 from tests.worlds import web
 
 EXAMPLE = re.compile(r"^( *)```yaml\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)

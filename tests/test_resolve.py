@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from renderer.committed import moved, rendered
-from renderer.manifest import Manifest
-from renderer.model import World
-from renderer.release import react
-from renderer.resolve import all_objects, resolve
-from renderer.simulate import read_scenario, simulate
-from renderer.simulate_frames import to_document
-from renderer.state import State, dump_state, load_state, next_state
-from renderer.yaml_io import dump, load_documents
+from renderer.kubernetes.manifest import Manifest
+from renderer.kubernetes.yaml.reader import dump, load_documents
+from renderer.pipeline.resolve.commit_content import moved, rendered
+from renderer.pipeline.resolve.moves import react
+from renderer.pipeline.resolve.resolve import all_objects, resolve
+from renderer.pipeline.resolve.status_file import State, dump_state, load_state, next_state
+from renderer.rollouts.model.rollout import World
+from renderer.rollouts.simulator.frames import to_document
+from renderer.rollouts.simulator.scenario import read_scenario, simulate
 
 DATA = Path(__file__).parent / "data" / "conformance"
 SCENARIOS = sorted(DATA.glob("scenarios/*/*.yaml"))

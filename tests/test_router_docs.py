@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 import yaml
 
-from renderer.check import check
-from renderer.committed import rendered
-from renderer.engine import check_supported
-from renderer.engine.routers import supported_routers
-from renderer.manifest import Manifest
-from renderer.model import Rollout
-from renderer.pod_template import default_rollout
-from renderer.simulate import Frame, read_scenario, simulate
+from renderer.kubernetes.manifest import Manifest
+from renderer.pipeline.resolve.commit_content import rendered
+from renderer.rollouts.checks import check
+from renderer.rollouts.controller import check_supported
+from renderer.rollouts.controller.routers import supported_routers
+from renderer.rollouts.model.rollout import Rollout
+from renderer.rollouts.pod_template import default_rollout
+from renderer.rollouts.simulator.scenario import Frame, read_scenario, simulate
 
 PAGES = Path(__file__).resolve().parents[1] / "docs" / "routers"
 NEXT = "web=registry.example.com/shop/web:2.0.0"

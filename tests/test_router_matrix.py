@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 import yaml
 
-from renderer.check import check
-from renderer.engine import check_supported
-from renderer.engine.routers import router_for
-from renderer.engine.routers.gateway_config import PLUGIN
-from renderer.manifest import Manifest
-from renderer.model import Rollout
-from renderer.pod_template import default_rollout
-from renderer.validate import validate
+from renderer.kubernetes.manifest import Manifest
+from renderer.pipeline.validate.manifests import validate
+from renderer.rollouts.checks import check
+from renderer.rollouts.controller import check_supported
+from renderer.rollouts.controller.routers import router_for
+from renderer.rollouts.controller.routers.gateway_config import PLUGIN
+from renderer.rollouts.model.rollout import Rollout
+from renderer.rollouts.pod_template import default_rollout
 from tests.test_router_docs import NEXT, PAGE_OF, PAGES, blocks, frames_of, objects_of
 
 Bodies = list[dict[str, Any]]

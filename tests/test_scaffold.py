@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from renderer.errors import RollstepError
-from renderer.scaffold import Choices, Scaffold, ScaffoldApp, scaffold
-from renderer.sources import SourceText
-from renderer.yaml_io import dump, load_documents
+from renderer.kubernetes.yaml.reader import dump, load_documents
+from renderer.pipeline.load.sources import SourceText
+from renderer.verbs.init import Choices, Scaffold, ScaffoldApp, scaffold
 
 DATA = Path(__file__).parent / "data" / "init"
 SHOP = (DATA / "shop.yaml").read_text(encoding="utf-8")

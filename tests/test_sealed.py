@@ -8,9 +8,9 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from renderer.sealed import document_text, is_sealed, without_signature
-from renderer.validate import validate
-from renderer.yaml_io import load_documents
+from renderer.kubernetes.encrypted import document_text, is_sealed, without_signature
+from renderer.kubernetes.yaml.reader import load_documents
+from renderer.pipeline.validate.manifests import validate
 from tests.commands import NOON, Checkout
 
 SOPS = """\

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from renderer.selectors import selects
+from renderer.kubernetes.selectors import selects
 
 LABELS = {"app": "web", "tier": "front"}
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from renderer.errors import RollstepError
-from renderer.settings import (
+from renderer.pipeline.load.settings import (
     AppSettings,
     CommitSettings,
     Person,
@@ -22,7 +22,7 @@ from renderer.settings import (
     load_settings,
     parse_settings,
 )
-from renderer.settings_check import accepts, schema_text
+from renderer.pipeline.load.settings_schema import accepts, schema_text
 
 FULL = """\
 environmentsPath: deploy/envs
@@ -328,8 +328,8 @@ def test_a_rule_that_the_quick_check_does_not_know_is_for_jsonschema():
 def test_settings_that_are_right_do_not_import_jsonschema():
     code = (
         "import sys, pathlib\n"
-        "import renderer.settings\n"
-        f"renderer.settings.parse_settings({FULL!r}, pathlib.Path())\n"
+        "import renderer.pipeline.load.settings\n"
+        f"renderer.pipeline.load.settings.parse_settings({FULL!r}, pathlib.Path())\n"
         "print('jsonschema' in sys.modules)"
     )
     command = [sys.executable, "-c", code]
@@ -347,8 +347,8 @@ def test_the_schema_command_prints_the_schema():
 def test_reading_no_settings_imports_no_library():
     code = (
         "import sys, pathlib\n"
-        "import renderer.settings, renderer.sources, renderer.load\n"
-        "renderer.settings.load_settings(pathlib.Path('nowhere'))\n"
+        "import renderer.pipeline.load.settings, renderer.pipeline.load.sources, renderer.pipeline.load.app\n"
+        "renderer.pipeline.load.settings.load_settings(pathlib.Path('nowhere'))\n"
         "print(sorted({'jinja2', 'jsonschema', 'yaml', 'ruamel', 'git', 'click', 'subprocess'} & set(sys.modules)))"
     )
     command = [sys.executable, "-c", code]

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from renderer.errors import RollstepError
-from renderer.simulate import Frame, read_scenario, simulate
-from renderer.simulate_frames import to_document
-from renderer.simulate_table import to_table
+from renderer.rollouts.simulator.frames import to_document
+from renderer.rollouts.simulator.scenario import Frame, read_scenario, simulate
+from renderer.rollouts.simulator.table import to_table
 
 ROLLOUT = """
 apiVersion: argoproj.io/v1alpha1

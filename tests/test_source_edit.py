@@ -6,10 +6,10 @@ from functools import partial
 
 import pytest
 
-from renderer.engine import actions
-from renderer.source_edit import spec_changes
-from renderer.verbs import Action
-from renderer.yaml_edit import REMOVED
+from renderer.kubernetes.yaml.editor import REMOVED
+from renderer.pipeline.resolve.verb_moves import Action
+from renderer.pipeline.write.edit_sources import spec_changes
+from renderer.rollouts import actions
 from tests.worlds import web
 
 IMAGE = ("spec", "template", "spec", "containers", 0, "image")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from renderer.errors import Finding, RollstepError
-from renderer.settings import ALLOW_EXEC, AppSettings, SourceSettings
-from renderer.sources import Sources, read_sources, run
+from renderer.pipeline.load.settings import ALLOW_EXEC, AppSettings, SourceSettings
+from renderer.pipeline.load.sources import Sources, read_sources, run
 
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from renderer import spool
-from renderer.spool import Spool
+from renderer.pipeline.write import spool
+from renderer.pipeline.write.spool import Spool
 
 
 @given(st.lists(st.binary(max_size=40)))

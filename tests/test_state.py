@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from renderer.committed import NOT_KEPT
 from renderer.errors import RollstepError
-from renderer.model import (
+from renderer.pipeline.resolve.commit_content import NOT_KEPT
+from renderer.pipeline.resolve.status_file import STATUS_SHAPE, ReachedStep, State, dump_state, load_state, next_state
+from renderer.rollouts.model.rollout import (
     BlueGreenStatus,
     CanaryStatus,
     PauseCondition,
@@ -17,8 +18,7 @@ from renderer.model import (
     TrafficWeights,
     WeightDestination,
 )
-from renderer.rollout_status import json_name
-from renderer.state import STATUS_SHAPE, ReachedStep, State, dump_state, load_state, next_state
+from renderer.rollouts.model.status import json_name
 from tests.worlds import web
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from renderer.yaml_io import load_documents
+from renderer.kubernetes.yaml.reader import load_documents
 from tests.commands import NOON, TWO, Checkout
 
 LATER = "2026-03-02T12:00:00Z"

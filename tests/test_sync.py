@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from renderer.scaffold.sync import Followed, object_name, ssh_url
-from renderer.settings import load_settings
-from renderer.validate import validate
-from renderer.yaml_io import load_documents
+from renderer.kubernetes.sync_tools.follow import Followed, object_name, ssh_url
+from renderer.kubernetes.yaml.reader import load_documents
+from renderer.pipeline.load.settings import load_settings
+from renderer.pipeline.validate.manifests import validate
 
 DATA = Path(__file__).parent / "data"
 URL = "git@git.example.com:shop/web.git"

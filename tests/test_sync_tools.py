@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from renderer.discover import AppRef
 from renderer.errors import RollstepError
-from renderer.load import load_app
-from renderer.settings import parse_settings
-from renderer.settings_check import schema_text
-from renderer.sync_tools import SAFE_WITH, SYNC_TOOLS, unsafe_order
-from renderer.waves import SYNC_WAVE
+from renderer.kubernetes.sync_tools.tools import SAFE_WITH, SYNC_TOOLS, unsafe_order
+from renderer.pipeline.load.app import load_app
+from renderer.pipeline.load.discover import AppRef
+from renderer.pipeline.load.settings import parse_settings
+from renderer.pipeline.load.settings_schema import schema_text
+from renderer.pipeline.resolve.ordering.waves import SYNC_WAVE
 from tests.commands import NOON, TWO, Checkout
 
 ORDERS = ("step", "phases", "waves")

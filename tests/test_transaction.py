@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from renderer import journal
-from renderer.ahead import Ahead, write_ahead
 from renderer.errors import RollstepError
-from renderer.journal import JOURNAL, Journal, acquire, pending, recover
-from renderer.transaction import Transaction
+from renderer.pipeline.write import journal
+from renderer.pipeline.write.journal import JOURNAL, Journal, acquire, pending, recover
+from renderer.pipeline.write.new_files import Ahead, write_ahead
+from renderer.pipeline.write.transaction import Transaction
 
 BEFORE = {"app/status.yaml": "step: 1\n", "app/rendered/a.yaml": "old a\n", "app/rendered/gone.yaml": "gone\n"}
 AFTER = {"app/status.yaml": "step: 2\n", "app/rendered/a.yaml": "new a\n", "app/rendered/sub/b.yaml": "new b\n"}
@@ -27,9 +27,9 @@ SYSTEM_CALLS = ("mkdir", "open", "write", "fchmod", "fsync", "link", "replace", 
 KILL_SWEEP = """
 import json, os, shutil, signal, sys
 from pathlib import Path
-from renderer.ahead import Ahead, write_ahead
-from renderer.journal import JOURNAL, recover
-from renderer.transaction import Transaction
+from renderer.pipeline.write.new_files import Ahead, write_ahead
+from renderer.pipeline.write.journal import JOURNAL, recover
+from renderer.pipeline.write.transaction import Transaction
 
 root, before, after, calls, is_ahead = Path(sys.argv[1]), *map(json.loads, sys.argv[2:6])
 
@@ -471,7 +471,7 @@ def test_a_real_file_size_limit_changes_nothing(tmp_path: Path) -> None:
 import resource, sys
 from pathlib import Path
 from renderer.errors import RollstepError
-from renderer.transaction import Transaction
+from renderer.pipeline.write.transaction import Transaction
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 transaction = Transaction(Path(sys.argv[1])).write("app/status.yaml", "small").write("app/rendered/a.yaml", "x" * 9000)
 try:
@@ -542,7 +542,7 @@ def test_a_running_transaction_is_neither_recovered_nor_joined(tmp_path: Path) -
     script = """
 import sys, time
 from pathlib import Path
-from renderer.transaction import Transaction
+from renderer.pipeline.write.transaction import Transaction
 transaction = Transaction(Path(sys.argv[1])).write("app/status.yaml", "step: 2\\n")
 transaction.prepare()
 transaction.apply()
@@ -583,8 +583,8 @@ def test_the_journal_is_invisible_to_git(tmp_path: Path) -> None:
 STAGE_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
-from renderer.journal import Journal
-from renderer.transaction import Transaction
+from renderer.pipeline.write.journal import Journal
+from renderer.pipeline.write.transaction import Transaction
 
 Journal.save = lambda journal: os.kill(os.getpid(), signal.SIGKILL)
 Transaction(Path(sys.argv[1])).write("app/status.yaml", "step: 9\\n").write("app/rendered/a.yaml", "9\\n").commit()

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from renderer.engine import actions
-from renderer.model import World
-from renderer.release import react
-from renderer.tree import by_revision, camel_keys, describe, tree_text
-from renderer.verbs import acting, promoting
+from renderer.pipeline.resolve.moves import react
+from renderer.pipeline.resolve.verb_moves import acting, promoting
+from renderer.rollouts import actions
+from renderer.rollouts.model.rollout import World
+from renderer.verbs.show.tree import by_revision, camel_keys, describe, tree_text
 from tests.worlds import NOON, api, web, with_image
 
 

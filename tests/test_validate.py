@@ -14,8 +14,9 @@ import pytest
 import yaml
 
 from renderer.errors import RollstepError
-from renderer.kubeconform import binary, builtin, install, schemas
-from renderer.validate import Validation, validate
+from renderer.pipeline.validate import builtin, install, schemas
+from renderer.pipeline.validate import kubeconform as binary
+from renderer.pipeline.validate.manifests import Validation, validate
 
 VERSION = "1.34"
 SERVICE = """\
@@ -378,7 +379,7 @@ def test_versions_are_sorted_as_numbers() -> None:
 
 def test_a_program_that_does_not_exist_is_refused(cache: Path, tmp_path: Path) -> None:
     with pytest.raises(
-        RollstepError, match=r"no such program: .*/kubeconform .*python -m renderer.kubeconform.install"
+        RollstepError, match=r"no such program: .*/kubeconform .*python -m renderer.pipeline.validate.install"
     ):
         judge(SERVICE, str(tmp_path / "kubeconform"), cache)
 
@@ -422,7 +423,7 @@ def test_kubeconform_is_found_on_the_path_last(
 
 
 def test_without_kubeconform_the_built_in_validator_judges(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("renderer.validate.find_kubeconform", lambda _: None)
+    monkeypatch.setattr("renderer.pipeline.validate.manifests.find_kubeconform", lambda _: None)
     validation = validate({"a.yaml": SERVICE + "typo: 1\n"}, VERSION, cache=cache)
     assert validation.validator == "built-in"
     assert fields(validation) == [("typo", "unknown field")]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from renderer.kubeconform.binary import run_kubeconform
-from renderer.kubeconform.builtin import check
-from renderer.kubeconform.schemas import schema_folder
-from renderer.validate import validate
+from renderer.pipeline.validate.builtin import check
+from renderer.pipeline.validate.kubeconform import run_kubeconform
+from renderer.pipeline.validate.manifests import validate
+from renderer.pipeline.validate.schemas import schema_folder
 from tests.manifest_corpus import SIZE, manifests
 
 VERSIONS = ("1.29", "1.34", "1.37")

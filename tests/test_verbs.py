@@ -161,8 +161,8 @@ def test_git_is_started_as_often_for_several_apps_as_for_one(checkout: Checkout,
 def test_what_is_not_committed_is_found_in_each_app(
     checkout: Checkout, listed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("renderer.uncommitted.MANY", listed)
-    monkeypatch.setattr("renderer.git.MANY", listed)
+    monkeypatch.setattr("renderer.pipeline.commit.uncommitted.MANY", listed)
+    monkeypatch.setattr("renderer.git.repository.MANY", listed)
     checkout.run("advance", "--together", "--now", NOON)
     assert checkout.git("status", "--porcelain") == ""
     (checkout.root / "environments/prod/api/extra.yaml").write_text(CONFIG_MAP.format(name="extra"))
@@ -389,7 +389,7 @@ def test_history(releasing: Checkout) -> None:
 
 def test_completion_and_help(checkout: Checkout) -> None:
     assert "_ROLLSTEP_COMPLETE=bash_complete" in checkout.run("completion", "bash").stdout
-    from renderer.cli import VERBS
+    from renderer.cli.main import VERBS
 
     for verb in VERBS:
         text = checkout.run(verb, "--help").stdout

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import strategies as st
 
 from renderer.errors import Finding
-from renderer.git import Commit
-from renderer.verify.report import as_github, as_text
-from renderer.verify.verdict import CommitVerdict
+from renderer.git.repository import Commit
+from renderer.verbs.verify.report import as_github, as_text
+from renderer.verbs.verify.verdict import CommitVerdict
 from tests.commands import Checkout
 from tests.ten_steps import STEPS, ten_steps
 
@@ -135,7 +135,7 @@ def test_a_hand_edit_of_a_rendered_file_is_found_with_file_and_line(mid_release:
 
 
 def test_a_hand_edit_with_its_sum_is_found_as_well(mid_release: Copy) -> None:
-    from renderer.journal import digest
+    from renderer.pipeline.write.journal import digest
 
     file = mid_release.root / CANARY
     old = digest(file.read_bytes())
@@ -387,7 +387,7 @@ def test_a_commit_that_touches_no_app_costs_no_rendering(copy: Copy, monkeypatch
     def never(*_: object) -> None:
         raise AssertionError("an app was loaded")
 
-    monkeypatch.setattr("renderer.verify.loading.load_app", never)
+    monkeypatch.setattr("renderer.verbs.verify.loading.load_app", never)
     assert copy.does("HEAD~1..") == []
 
 

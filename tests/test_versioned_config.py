@@ -12,15 +12,8 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from renderer.engine import actions
-from renderer.manifest import Body, Manifest
-from renderer.model import Rollout, World
-from renderer.pod_template import default_rollout
-from renderer.release import Move, advance, react
-from renderer.resolve import all_objects, resolve
-from renderer.state import State, dump_state, load_state, next_state
-from renderer.verbs import acting, promoting
-from renderer.versioned_config import (
+from renderer.kubernetes.manifest import Body, Manifest
+from renderer.kubernetes.versioned_config import (
     base_name,
     content_hash,
     is_versioned,
@@ -31,7 +24,14 @@ from renderer.versioned_config import (
     rewritten,
     versioned,
 )
-from renderer.yaml_io import dump, load_documents
+from renderer.kubernetes.yaml.reader import dump, load_documents
+from renderer.pipeline.resolve.moves import Move, advance, react
+from renderer.pipeline.resolve.resolve import all_objects, resolve
+from renderer.pipeline.resolve.status_file import State, dump_state, load_state, next_state
+from renderer.pipeline.resolve.verb_moves import acting, promoting
+from renderer.rollouts import actions
+from renderer.rollouts.model.rollout import Rollout, World
+from renderer.rollouts.pod_template import default_rollout
 from tests.commands import NOON, Checkout
 from tests.worlds import NOON as NOW
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from renderer.liveness import of_application, of_cluster, of_kustomization
-from renderer.manifest import ObjectKey
-from renderer.waiting import Waiting, seconds_of
+from renderer.kubernetes.manifest import ObjectKey
+from renderer.kubernetes.sync_tools.liveness import of_application, of_cluster, of_kustomization
+from renderer.verbs.release.wait import Waiting, seconds_of
 from tests.commands import NOON, TWO, Checkout
 
 KUBECTL = """#!{python}
@@ -76,7 +76,7 @@ class Cluster:
 
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
-    monkeypatch.setattr("renderer.waiting.INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr("renderer.verbs.release.wait.INTERVAL_SECONDS", 0.01)
     return Cluster(tmp_path / "bin", monkeypatch)
 
 

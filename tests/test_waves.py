@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from renderer.committed import rendered
 from renderer.errors import RollstepError
-from renderer.manifest import Manifest
-from renderer.model import World
-from renderer.resolve import Resolved, all_objects, resolve
-from renderer.state import dump_state, load_state, next_state
-from renderer.waves import SYNC_WAVE, has_wave, with_wave, without_wave
+from renderer.kubernetes.manifest import Manifest
+from renderer.pipeline.resolve.commit_content import rendered
+from renderer.pipeline.resolve.ordering.waves import SYNC_WAVE, has_wave, with_wave, without_wave
+from renderer.pipeline.resolve.resolve import Resolved, all_objects, resolve
+from renderer.pipeline.resolve.status_file import dump_state, load_state, next_state
+from renderer.rollouts.model.rollout import World
 from tests.ordering_model import NOON, App, routed
 from tests.test_ordering import VERBS
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from renderer.errors import RollstepError
-from renderer.journal import digest
-from renderer.transaction import Transaction
-from renderer.write import MARKER, Changes, apply, diff, edited_files, plan_write, read_marker
+from renderer.pipeline.write.journal import digest
+from renderer.pipeline.write.output_folder import MARKER, Changes, apply, diff, edited_files, plan_write, read_marker
+from renderer.pipeline.write.transaction import Transaction
 
 FILES = {"kustomization.yaml": "resources: [a.yaml, b.yaml]\n", "a.yaml": "a: 1\n", "b.yaml": "b: 1\n"}
 

@@ -38,7 +38,7 @@ def one(tmp_path: Path) -> Checkout:
 
 @pytest.fixture
 def other(one: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
-    monkeypatch.setattr("renderer.batches.AT_ONCE_ELSEWHERE", 2)
+    monkeypatch.setattr("renderer.verbs.apps.parallel.AT_ONCE_ELSEWHERE", 2)
     return one.copy(tmp_path / "other")
 
 
@@ -93,8 +93,8 @@ def test_processes_find_the_same_wrong(one: Checkout, other: Checkout) -> None:
 
 
 def test_as_many_processes_as_pay(other: Checkout, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("renderer.batches.WORTH_A_PROCESS", 10)
-    monkeypatch.setattr("renderer.batches._cpus", lambda: 2)
+    monkeypatch.setattr("renderer.verbs.apps.parallel.WORTH_A_PROCESS", 10)
+    monkeypatch.setattr("renderer.verbs.apps.parallel._cpus", lambda: 2)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     asked: list[int] = []
 
@@ -102,7 +102,7 @@ def test_as_many_processes_as_pay(other: Checkout, monkeypatch: pytest.MonkeyPat
         asked.append(jobs)
         return map(work, items)
 
-    monkeypatch.setattr("renderer.batches.mapped", noted)
+    monkeypatch.setattr("renderer.verbs.apps.parallel.mapped", noted)
     third = other.copy(tmp_path / "third")
     other.run("render", "prod/web", "--now", NOON)
     assert asked == []
@@ -149,7 +149,7 @@ def test_one_app_that_is_wrong_keeps_all_from_being_written(other: Checkout, how
 
 
 def test_a_scheduler_that_is_not_there(other: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("renderer.executors.PATIENCE", "1s")
+    monkeypatch.setattr("renderer.verbs.apps.executors.PATIENCE", "1s")
     before = other.snapshot()
     refused = other.run("render", "--executor", "dask://127.0.0.1:9", code=1)
     assert "no Dask scheduler answers" in refused.stderr

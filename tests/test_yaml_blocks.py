@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from renderer.yaml_blocks import drop, item_text, put, split
-from renderer.yaml_io import dump, load_documents
+from renderer.kubernetes.yaml.documents import drop, item_text, put, split
+from renderer.kubernetes.yaml.reader import dump, load_documents
 
 TEXT = """\
 # what it is

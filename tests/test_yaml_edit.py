@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from renderer.errors import RollstepError
-from renderer.yaml_dump import dump
-from renderer.yaml_edit import REMOVED, edit
-from renderer.yaml_io import load_documents
+from renderer.kubernetes.yaml.editor import REMOVED, edit
+from renderer.kubernetes.yaml.reader import load_documents
+from renderer.kubernetes.yaml.yaml_dump import dump
 
 TEXT = """\
 # a release

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from renderer.errors import RollstepError
-from renderer.yaml_io import load_documents
+from renderer.kubernetes.yaml.reader import load_documents
 from tests.yaml_corpus import SIZE, texts
 
 DATA = Path(__file__).parent / "data" / "yaml"

@@ -10,12 +10,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from renderer.app_release import resolve_app
-from renderer.engine import actions
-from renderer.load import App, load_app
-from renderer.model import World
-from renderer.release import react
-from renderer.workspace import Workspace
+from renderer.pipeline.load.app import App, load_app
+from renderer.pipeline.load.workspace import Workspace
+from renderer.pipeline.resolve.moves import react
+from renderer.pipeline.resolve.release import resolve_app
+from renderer.rollouts import actions
+from renderer.rollouts.model.rollout import World
 
 PROJECT = Path(__file__).resolve().parents[1]
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

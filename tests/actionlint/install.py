@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from renderer.kubeconform.install import go_from_package, go_on_path
+from renderer.pipeline.validate.install import go_from_package, go_on_path
 
 HERE = Path(__file__).parent
 PACKAGE = "github.com/rhysd/actionlint/cmd/actionlint"

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from renderer.kubeconform.binary import LOCATION, find_kubeconform
+from renderer.pipeline.validate.kubeconform import LOCATION, find_kubeconform
 from tests.bench import fleet, peers
 from tests.bench.measure import Figure, Row, Step, exponent, run, seconds, turns
 from tests.bench.memory import peak_megabytes

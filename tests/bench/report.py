@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from renderer import __version__
-from renderer.kubeconform.install import kubeconform_version
+from renderer.pipeline.validate.install import kubeconform_version
 from tests.bench import peers
 from tests.bench.measure import FIGURES, ROWS, Figure, Row, table
 from tests.bench.place import Place

@@ -14,8 +14,8 @@ APP = "environments/prod/app-00003"
 HASHES = 10_000
 PROGRAM = """
 import sys, time
-from renderer.pod_template import pod_template_hash
-from renderer.yaml_io import load_documents
+from renderer.rollouts.pod_template import pod_template_hash
+from renderer.kubernetes.yaml.reader import load_documents
 template = load_documents(open(sys.argv[1]).read(), "")[0].value["spec"]["template"]
 def named(number):
     container = {**template["spec"]["containers"][0], "image": f"registry.example.com/shop/app-{number}:1.0.0"}

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from renderer.kubeconform.install import go_from_package
+from renderer.pipeline.validate.install import go_from_package
 from tests.e2e.gitea.build import build as gitea
 
 HERE = Path(__file__).resolve().parent

@@ -46,7 +46,7 @@ class Load:
             thread.join()
 
     def pause(self) -> None:
-        """Send nothing until :meth:`go_on`: there is no cluster to send it to."""
+        """Send nothing until ``go_on``: there is no cluster to send it to."""
         self._paused.set()
 
     def go_on(self) -> None:

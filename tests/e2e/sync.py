@@ -84,7 +84,7 @@ class Sync:
             self.applied = head
 
     def suspend(self) -> None:
-        """Apply nothing until :meth:`resume`, and forget what was applied: the cluster is lost."""
+        """Apply nothing until ``resume``, and forget what was applied: the cluster is lost."""
         self._suspended.acquire()
         self._end()
         self.applied = ""

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from renderer.api_server import world_of
-from renderer.engine import settle
-from renderer.manifest import Manifest
-from renderer.model import World
+from renderer.kubernetes.manifest import Manifest
+from renderer.rollouts.controller import settle
+from renderer.rollouts.model.rollout import World
+from renderer.rollouts.simulator.api_server import world_of
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 

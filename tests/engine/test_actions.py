@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from renderer.engine import actions, settle
 from renderer.errors import RollstepError
-from renderer.model import World
+from renderer.rollouts import actions
+from renderer.rollouts.controller import settle
+from renderer.rollouts.model.rollout import World
 
 MakeWorld = Callable[..., World]
 STEPS = [{"setWeight": 20}, {"pause": {}}, {"setWeight": 60}, {"pause": {}}]

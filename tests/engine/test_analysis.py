@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from renderer.engine import actions, next_wakeup, settle
-from renderer.engine.gates import open_gate
-from renderer.model import HASH_LABEL, World
-from renderer.release import advance, course, wait
+from renderer.pipeline.resolve.moves import advance, course, wait
+from renderer.rollouts import actions
+from renderer.rollouts.controller import next_wakeup, settle
+from renderer.rollouts.controller.gates import open_gate
+from renderer.rollouts.model.rollout import HASH_LABEL, World
 from tests.engine.conftest import MakeWorld
 
 ANALYSIS: dict[str, Any] = {"templates": [{"templateName": "success-rate"}]}

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from renderer.engine import actions, check_supported, next_wakeup, settle
-from renderer.engine.gates import open_gate
-from renderer.manifest import Body, ObjectKey
-from renderer.model import HASH_LABEL, World
-from renderer.pod_template import pod_template_hash
-from renderer.release import advance, course, wait
+from renderer.kubernetes.manifest import Body, ObjectKey
+from renderer.pipeline.resolve.moves import advance, course, wait
+from renderer.rollouts import actions
+from renderer.rollouts.controller import check_supported, next_wakeup, settle
+from renderer.rollouts.controller.gates import open_gate
+from renderer.rollouts.model.rollout import HASH_LABEL, World
+from renderer.rollouts.pod_template import pod_template_hash
 from tests.engine.conftest import NOW, MakeWorld
 
 CONTAINER = {"name": "main", "image": "registry.example.com/web:1", "ports": [{"containerPort": 80, "name": "http"}]}

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from renderer.engine import actions, check_supported, settle
-from renderer.engine.context import Context
-from renderer.engine.objects import carry_over, edited_by_engine
-from renderer.engine.routers import router_for
-from renderer.engine.routers.gateway_config import selects
 from renderer.errors import RollstepError
-from renderer.manifest import Body, ObjectKey
-from renderer.model import Rollout, World
+from renderer.kubernetes.manifest import Body, ObjectKey
+from renderer.rollouts import actions
+from renderer.rollouts.controller import check_supported, settle
+from renderer.rollouts.controller.context import Context
+from renderer.rollouts.controller.managed_objects import carry_over, edited_by_engine
+from renderer.rollouts.controller.routers import router_for
+from renderer.rollouts.controller.routers.gateway_config import selects
+from renderer.rollouts.model.rollout import Rollout, World
 
 MakeWorld = Callable[..., World]
 GROUP = "gateway.networking.k8s.io"

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from renderer.engine import actions, settle
-from renderer.engine.routers.nginx import canary_ingress, canary_ingress_name
 from renderer.errors import RollstepError
-from renderer.manifest import ObjectKey
-from renderer.model import World
+from renderer.kubernetes.manifest import ObjectKey
+from renderer.rollouts import actions
+from renderer.rollouts.controller import settle
+from renderer.rollouts.controller.routers.nginx import canary_ingress, canary_ingress_name
+from renderer.rollouts.model.rollout import World
 
 MakeWorld = Callable[..., World]
 CANARY = "nginx.ingress.kubernetes.io/canary"

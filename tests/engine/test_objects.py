@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from renderer.api_server import NAMESPACE, default_object, in_namespace
-from renderer.engine.objects import carry_over, created_by_engine, edited_by_engine, named_objects
-from renderer.manifest import Body, ObjectKey
-from renderer.model import Rollout
-from renderer.simulate import read_scenario, simulate
+from renderer.kubernetes.manifest import Body, ObjectKey
+from renderer.rollouts.controller.managed_objects import carry_over, created_by_engine, edited_by_engine, named_objects
+from renderer.rollouts.model.rollout import Rollout
+from renderer.rollouts.simulator.api_server import NAMESPACE, default_object, in_namespace
+from renderer.rollouts.simulator.scenario import read_scenario, simulate
 
 DATA = Path(__file__).parents[1] / "data" / "conformance" / "scenarios"
 SCENARIOS = sorted(path for path in DATA.glob("*/*.yaml") if "patchObject" not in path.read_text(encoding="utf-8"))

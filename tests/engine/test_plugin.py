@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from renderer.engine import actions, next_wakeup, settle
-from renderer.engine.gates import open_gate
 from renderer.errors import RollstepError
-from renderer.model import World
+from renderer.rollouts import actions
+from renderer.rollouts.controller import next_wakeup, settle
+from renderer.rollouts.controller.gates import open_gate
+from renderer.rollouts.model.rollout import World
 from tests.engine.conftest import MakeWorld
 
 GATES = frozenset({"example/smoke"})

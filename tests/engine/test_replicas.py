@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from renderer.engine import replica_counts as counts_of
-from renderer.engine import replicas as r
-from renderer.model import (
+from renderer.rollouts.controller import replica_counts as counts_of
+from renderer.rollouts.controller import replica_math as r
+from renderer.rollouts.model.rollout import (
     CanaryStatus,
     ReplicaSet,
     Rollout,

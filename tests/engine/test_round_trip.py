@@ -15,13 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from renderer.engine.context import Context, PropagationDelayError
-from renderer.engine.objects import carry_over
-from renderer.engine.routers import router_for
-from renderer.engine.routers.gateway_config import PLUGIN
-from renderer.manifest import Body, Manifest
-from renderer.model import HASH_LABEL, MANAGED_BY_ANNOTATION, World
-from renderer.yaml_dump import dump
+from renderer.kubernetes.manifest import Body, Manifest
+from renderer.kubernetes.yaml.yaml_dump import dump
+from renderer.rollouts.controller.context import Context, PropagationDelayError
+from renderer.rollouts.controller.managed_objects import carry_over
+from renderer.rollouts.controller.routers import router_for
+from renderer.rollouts.controller.routers.gateway_config import PLUGIN
+from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION, World
 
 MakeWorld = Callable[..., World]
 EXAMPLES = 1000

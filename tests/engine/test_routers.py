@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from renderer.engine import settle
-from renderer.engine.context import Context
-from renderer.engine.go_json import go_json
-from renderer.engine.routers import router_for
-from renderer.engine.routers.istio_routes import Destinations, ordered, routes_to_weigh, weighted
 from renderer.errors import RollstepError
-from renderer.manifest import Body, ObjectKey
-from renderer.model import World
+from renderer.kubernetes.go_json import go_json
+from renderer.kubernetes.manifest import Body, ObjectKey
+from renderer.rollouts.controller import settle
+from renderer.rollouts.controller.context import Context
+from renderer.rollouts.controller.routers import router_for
+from renderer.rollouts.controller.routers.istio_routes import Destinations, ordered, routes_to_weigh, weighted
+from renderer.rollouts.model.rollout import World
 
 MakeWorld = Callable[..., World]
 

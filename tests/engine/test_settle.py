@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from renderer.engine import actions, next_wakeup, settle
-from renderer.engine.settle import catch_up
-from renderer.model import HASH_LABEL, World
+from renderer.rollouts import actions
+from renderer.rollouts.controller import next_wakeup, settle
+from renderer.rollouts.controller.settle import catch_up
+from renderer.rollouts.model.rollout import HASH_LABEL, World
 
 MakeWorld = Callable[..., World]
 IMAGE = "registry.example.com/web:2"

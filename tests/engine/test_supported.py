@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from renderer.engine import check_supported
-from renderer.manifest import Source
-from renderer.model import Rollout
+from renderer.kubernetes.manifest import Source
+from renderer.rollouts.controller import check_supported
+from renderer.rollouts.model.rollout import Rollout
 
 
 def rollout(strategy: dict[str, Any], **spec: Any) -> Rollout:

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from renderer.api_server import world_of
-from renderer.engine import actions, settle
-from renderer.engine.objects import carry_over, edited_by_engine
-from renderer.engine.workload import resolve_workload
 from renderer.errors import RollstepError
-from renderer.manifest import Body, Manifest, ObjectKey
-from renderer.model import World
+from renderer.kubernetes.manifest import Body, Manifest, ObjectKey
+from renderer.rollouts import actions
+from renderer.rollouts.controller import settle
+from renderer.rollouts.controller.managed_objects import carry_over, edited_by_engine
+from renderer.rollouts.controller.workload import resolve_workload
+from renderer.rollouts.model.rollout import World
+from renderer.rollouts.simulator.api_server import world_of
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 CONTAINER = {"name": "main", "image": "registry.example.com/web:1"}

@@ -288,7 +288,7 @@ def test_a_forge_that_has_trouble_is_asked_again(
 ) -> None:
     shop = Shop(tmp_path, github)
     waits: list[float] = []
-    monkeypatch.setattr("renderer.forges.http.time.sleep", waits.append)
+    monkeypatch.setattr("renderer.git.forges.http.time.sleep", waits.append)
     github.failures = [(503, {}), (429, {"Retry-After": "2"})]
     (row,) = shop.pr()
     assert row["action"] == "opened"

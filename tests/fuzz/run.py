@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from renderer.tables import text_table
+from renderer.kubernetes.printing import text_table
 from tests.fuzz.targets import TARGETS
 
 _EXECUTIONS = re.compile(r"stat::number_of_executed_units:\s*(\d+)")

@@ -16,14 +16,14 @@ from typing import Any
 
 from jinja2 import DictLoader, TemplateError
 
-from renderer.cli import main
+from renderer.cli.main import main
 from renderer.errors import RollstepError
-from renderer.layouts import check_user_templates, fill, fill_text, sandbox
-from renderer.load import load_stream
-from renderer.rollout_reader import SpecReader, read_strategy
-from renderer.settings import Settings, parse_settings
-from renderer.state import dump_state, load_state
-from renderer.yaml_io import decode, dump, load_documents, load_json_lines
+from renderer.kubernetes.yaml.reader import decode, dump, load_documents, load_json_lines
+from renderer.pipeline.load.app import load_stream
+from renderer.pipeline.load.settings import Settings, parse_settings
+from renderer.pipeline.render.templates import check_user_templates, fill, fill_text, sandbox
+from renderer.pipeline.resolve.status_file import dump_state, load_state
+from renderer.rollouts.model.reader import SpecReader, read_strategy
 
 CORPUS = Path(__file__).parent / "corpus"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from renderer.errors import Finding
-from renderer.lint.choose import Selection
-from renderer.lint.comments import apply_comments
-from renderer.lint_text import look_at_text
+from renderer.verbs.lint.comments import apply_comments
+from renderer.verbs.lint.selection import Selection
+from renderer.verbs.lint.yaml_text import look_at_text
 
 
 def finding(line: int, code: str = "RS420") -> Finding:

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from renderer.errors import UsageError
-from renderer.lint.rules import RULES
-from renderer.lint_files import lint_paths
+from renderer.verbs.lint.files import lint_paths
+from renderer.verbs.lint.rules import RULES
 
 CASES = Path(__file__).parent / "cases"
 PROJECT = Path(__file__).parents[2]
@@ -213,7 +213,7 @@ def test_what_lies_in_environments_is_right():
 
 
 def test_after_many_findings_no_more_are_looked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("renderer.lint.MOST_FINDINGS", 10)
+    monkeypatch.setattr("renderer.verbs.lint.MOST_FINDINGS", 10)
     rollout = "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: a%d}\nspec: {}\n"
     (tmp_path / "many.yaml").write_text("---\n".join(rollout % number for number in range(50)), encoding="utf-8")
     linted = lint_paths(str(tmp_path), ["many.yaml"], {})

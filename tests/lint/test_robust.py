@@ -10,14 +10,14 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from renderer.lint import Context, Group, lint
-from renderer.lint.formats import FORMATS
-from renderer.lint.linted import Linted
-from renderer.lint.rules import RULES
-from renderer.lint_files import lint_paths
-from renderer.lint_text import look_at_text
-from renderer.manifest import Manifest
-from renderer.yaml_io import load_documents
+from renderer.kubernetes.manifest import Manifest
+from renderer.kubernetes.yaml.reader import load_documents
+from renderer.verbs.lint import Context, Group, lint
+from renderer.verbs.lint.files import lint_paths
+from renderer.verbs.lint.formats import FORMATS
+from renderer.verbs.lint.rules import RULES
+from renderer.verbs.lint.yaml_text import look_at_text
+from renderer.verbs.linted import Linted
 
 CASES = Path(__file__).parent / "cases"
 BODIES = [

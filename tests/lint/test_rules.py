@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from renderer.lint.formats import FORMATS
-from renderer.lint.rules import RULES
-from renderer.lint_files import lint_paths
+from renderer.verbs.lint.files import lint_paths
+from renderer.verbs.lint.formats import FORMATS
+from renderer.verbs.lint.rules import RULES
 
 CASES = Path(__file__).parent / "cases"
 

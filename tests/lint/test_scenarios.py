@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from renderer.check import check
-from renderer.lint import Context, Group, lint
-from renderer.lint.rules import RULES
-from renderer.lint_text import look_at_text
-from renderer.manifest import Manifest
-from renderer.yaml_io import load_documents
+from renderer.kubernetes.manifest import Manifest
+from renderer.kubernetes.yaml.reader import load_documents
+from renderer.rollouts.checks import check
+from renderer.verbs.lint import Context, Group, lint
+from renderer.verbs.lint.rules import RULES
+from renderer.verbs.lint.yaml_text import look_at_text
 
 DATA = Path(__file__).parents[1] / "data"
 VALID = sorted((DATA / "conformance" / "scenarios").glob("*/*.yaml"))

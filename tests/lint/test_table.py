@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from renderer.lint.page import page
-from renderer.lint.rule import GROUPS, PAGE, SEVERITIES
-from renderer.lint.rules import RULES
+from renderer.verbs.lint.rule import GROUPS, PAGE, SEVERITIES
+from renderer.verbs.lint.rules import RULES
+from renderer.verbs.lint.rules_page import page
 
 
 def test_the_page_is_made_of_the_table(project: Path):
@@ -36,12 +36,10 @@ def test_every_rule_is_whole():
 
 
 def test_every_code_is_named_by_what_finds_it_or_has_its_own_check(project: Path):
+    lint, checks = project / "renderer/verbs/lint", project / "renderer/rollouts/checks"
     named: set[str] = set()
-    for path in [*(project / "renderer" / "check").glob("*.py"), *(project / "renderer").glob("lint_*.py")]:
+    for path in [*checks.glob("*.py"), *(lint / name for name in ("comments.py", "files.py", "yaml_text.py"))]:
         named |= set(re.findall(r'"(RS\d{3})"', path.read_text(encoding="utf-8")))
-    named |= set(
-        re.findall(r'"(RS\d{3})"', (project / "renderer" / "lint" / "comments.py").read_text(encoding="utf-8"))
-    )
     checked = {code for code, rule in RULES.items() if rule.check is not None}
     assert named | checked == set(RULES)
     assert not named & checked

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from renderer.lint_text import core_scalar, look_at_text
+from renderer.verbs.lint.yaml_text import core_scalar, look_at_text
 
 
 def found(text: str) -> list[str]:

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from renderer.errors import RollstepError
-from renderer.pod_template import canonical_json
-from renderer.pod_template.fnv import fnv32a, safe_hash
-from renderer.pod_template.go_json import encoder
+from renderer.rollouts.pod_template import canonical_json
+from renderer.rollouts.pod_template.fnv import fnv32a, safe_hash
+from renderer.rollouts.pod_template.go_json import encoder
 
 
 def pod(**spec: Any) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from renderer.pod_template.go_json import Mismatch, encoder
-from renderer.pod_template.quantity import BINARY, DECIMAL, canonical_quantity
+from renderer.rollouts.pod_template.go_json import Mismatch, encoder
+from renderer.rollouts.pod_template.quantity import BINARY, DECIMAL, canonical_quantity
 
 DATA = Path(__file__).parents[1] / "data" / "hash" / "quantities.jsonl"
 

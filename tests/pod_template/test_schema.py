@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from renderer.errors import RollstepError
-from renderer.manifest import Source, field_path
-from renderer.pod_template import default_rollout, default_template, unknown_fields
-from renderer.pod_template.schema import Outcome, Schema
+from renderer.kubernetes.manifest import Source, field_path
+from renderer.rollouts.pod_template import default_rollout, default_template, unknown_fields
+from renderer.rollouts.pod_template.schema import Outcome, Schema
 
 DATA = Path(__file__).parents[1] / "data" / "hash"
 EITHER = "of type integer,string:"

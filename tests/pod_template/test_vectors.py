@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from renderer.pod_template import canonical_json, default_template, pod_template_hash
+from renderer.rollouts.pod_template import canonical_json, default_template, pod_template_hash
 
 DATA = Path(__file__).parents[1] / "data" / "hash"
 RECORDED = {"1.9": "vectors.jsonl", "1.8": "vectors-v1.8.jsonl"}

@@ -1,0 +1,41 @@
+"""``rollstep history``."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from renderer.cli import options
+
+
+@click.command("history")
+@options.targets
+@options.output
+@click.option("--revision", type=click.IntRange(min=1), metavar="N", help="List every commit of this revision.")
+@options.allow_exec
+@click.pass_obj
+def command(directory: str, /, targets: tuple[str, ...], output: str, revision: int | None) -> None:
+    """List the revisions of each TARGET with images, role, commit and date, newest first, from git's history.
+
+    Example: rollstep history prod/web
+    """
+    from renderer.pipeline.load.workspace import Workspace, current_time
+    from renderer.pipeline.resolve.release import open_releases
+    from renderer.verbs.cache.answers import about
+    from renderer.verbs.cache.index import Memory, git_state
+    from renderer.verbs.show.history import commits_of, commits_text, revisions_of, revisions_text
+
+    workspace = Workspace.open(directory)
+    memory, git = Memory.open(workspace, about("history", output), targets), git_state(workspace)
+    releases = open_releases(workspace, targets, current_time())
+    list_entries = revisions_of if revision is None else lambda release: commits_of(release, revision)
+    entries = [entry for release in releases for entry in list_entries(release)]
+    if output == "json":
+        text = json.dumps(entries, indent=2, ensure_ascii=False) + "\n"
+    else:
+        text = revisions_text(entries) if revision is None else commits_text(entries)
+    click.echo(text, nl=False)
+    if revision is None and git is not None:
+        refs = [release.app.ref for release in releases]
+        memory.keep(refs, refs, (0, text, ""), [git])

@@ -1,0 +1,52 @@
+"""``rollstep plan``."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+import click
+
+from renderer.cli import options
+
+
+@click.command("plan")
+@options.targets
+@options.now
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "markdown", "json"]),
+    default="text",
+    show_default=True,
+    help="The form of the plan.",
+)
+@options.allow_exec
+@click.pass_obj
+def command(directory: str, /, targets: tuple[str, ...], now: datetime | None, output: str) -> None:
+    """Show every step of each TARGET that is still to come: a row for each commit.
+
+    A row has the replicas and the traffic weight of each ReplicaSet, what starts and ends the step, and the largest
+    number of pods during it. Where no release is in progress, the plan is that of the next one.
+
+    Example: rollstep plan prod/web --output markdown
+    """
+    from renderer.pipeline.load.workspace import Workspace
+    from renderer.verbs.cache.answers import about
+    from renderer.verbs.cache.index import Memory
+    from renderer.verbs.show.plan import plan_markdown, plan_text
+    from renderer.verbs.show.plan_release import plan_releases
+
+    workspace = Workspace.open(directory)
+    memory = Memory.open(workspace, about("plan", output), targets)
+    releases, plans = plan_releases(workspace, targets, now)
+    if output == "json":
+        entries = [{"app": ref.name, "environment": ref.environment, **plan.to_dict()} for ref, plan in plans]
+        text = json.dumps(entries, indent=2, ensure_ascii=False) + "\n"
+    else:
+        start, table = ("### {}\n\n", plan_markdown) if output == "markdown" else ("{}\n", plan_text)
+        titled = ((f"{ref.name} ({ref.environment}): {plan.summary}", plan) for ref, plan in plans)
+        text = "\n".join(start.format(title) + table(plan) for title, plan in titled)
+    click.echo(text, nl=False)
+    if now is None:
+        memory.keep_answer(releases, (0, text, ""))

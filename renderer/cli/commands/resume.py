@@ -1,0 +1,26 @@
+"""``rollstep resume``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from renderer.cli import options
+
+
+@click.command("resume")
+@options.targets
+@options.committing
+@click.pass_obj
+def command(directory: str, /, targets: tuple[str, ...], **choices: Any) -> None:
+    """Clear the Rollout's spec.paused of each TARGET.
+
+    Example: rollstep resume prod/web
+    """
+    from renderer.pipeline.resolve.verb_moves import acting
+    from renderer.rollouts import actions
+    from renderer.verbs.release.session import Request, Session
+
+    session = Session(Request(directory, targets, **choices))
+    session.run(acting(actions.resume), "resume", session.refs)

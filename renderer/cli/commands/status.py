@@ -1,0 +1,47 @@
+"""``rollstep status``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import datetime
+
+import click
+
+from renderer.cli import options
+
+
+@click.command("status")
+@options.targets
+@options.now
+@options.output
+@options.allow_exec
+@click.pass_obj
+def command(directory: str, /, targets: tuple[str, ...], now: datetime | None, output: str) -> None:
+    """Tell where each TARGET stands, a line each; exit 1 where one is Degraded, as kubectl argo rollouts does.
+
+    Example: rollstep status prod
+    """
+    from renderer.kubernetes.printing import text_table
+    from renderer.pipeline.load.workspace import Workspace, current_time
+    from renderer.pipeline.resolve.release import open_releases
+    from renderer.verbs.apps.merge_time import pauses_of
+    from renderer.verbs.cache.answers import about
+    from renderer.verbs.cache.index import Memory
+    from renderer.verbs.show.status import STATUS_COLUMNS, status_row
+
+    time, workspace = now or current_time(), Workspace.open(directory)
+    memory = Memory.open(workspace, about("status", output), targets)
+    releases = open_releases(workspace, targets, time)
+    pauses = zip(releases, pauses_of(releases), strict=True)
+    rows = [status_row(release.app.ref, release.world, paused) for release, paused in pauses]
+    if output == "json":
+        text = json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
+    else:
+        cells = [["" if row[key] is None else str(row[key]) for key in STATUS_COLUMNS.values()] for row in rows]
+        text = text_table([list(STATUS_COLUMNS), *cells])
+    click.echo(text, nl=False)
+    code = 1 if any(row["phase"] == "Degraded" for row in rows) else 0
+    if now is None:
+        memory.keep_answer(releases, (code, text, ""))
+    sys.exit(code)

@@ -1,0 +1,156 @@
+"""``rollstep verify``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from renderer.cli import options
+
+if TYPE_CHECKING:
+    from renderer.git.repository import Repository
+    from renderer.verbs.policy.approvals import Reviews
+    from renderer.verbs.verify import CommitVerdict
+
+
+@click.command("verify")
+@click.argument("revisions", nargs=-1, metavar="[RANGE]")
+@click.option("--pre-receive", is_flag=True, help="Be git's pre-receive hook: read the refs of a push from stdin.")
+@click.option(
+    "--branch",
+    "branches",
+    multiple=True,
+    metavar="PATTERN",
+    help="With --pre-receive: the branches to guard, such as env/*. Default: the one that HEAD names.",
+)
+@options.allow_exec
+@click.option(
+    "--reviews",
+    metavar="FILE",
+    default="",
+    help="Who approved what in pull requests: `forge` asks the forge of the remote; else a file (- for stdin) with a "
+    "JSON object that has a list of logins for each commit.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    show_default=True,
+    help="The form of the report.",
+)
+@options.now
+@click.pass_obj
+def command(
+    directory: str,
+    revisions: tuple[str, ...],
+    pre_receive: bool,
+    branches: tuple[str, ...],
+    reviews: str,
+    output: str,
+    now: datetime | None,
+) -> None:
+    """See that every commit of RANGE is a legal step: what rollstep makes of the commit before it.
+
+    RANGE is what `git log` takes, such as main..HEAD or HEAD~3..; without one, all of HEAD's history. Rendered files,
+    status and trailers have to be what a verb gives, byte for byte; a revert, a merge and a first import are legal,
+    too. Commits that change no app are passed by. Only git's objects are read, so the repository may be bare.
+
+    Exit codes: 0 all is legal, 1 findings.
+
+    Example: rollstep verify origin/main..HEAD
+
+    Example: rollstep verify --pre-receive --branch main --branch 'env/*'
+    """
+    if any(revision.startswith("-") for revision in revisions):
+        raise click.UsageError("RANGE takes no options of git")
+    if pre_receive and revisions:
+        raise click.UsageError("--pre-receive takes its range from stdin")
+    if branches and not pre_receive:
+        raise click.UsageError("--branch goes with --pre-receive")
+    from renderer.git.repository import Repository
+    from renderer.verbs.verify import Approvals, verify_commits
+    from renderer.verbs.verify.report import FORMATS, summary
+
+    repository = Repository.open(Path(directory), allow_bare=True)
+    if pre_receive:
+        sys.exit(_receive(repository, branches, output, now))
+    approvals = Approvals(repository, _reviews(repository, reviews)) if reviews else None
+    verdicts = verify_commits(repository, revisions or ("HEAD",), approvals=approvals)
+    click.echo(FORMATS[output](verdicts), nl=False)
+    _tell(verdicts, summary(verdicts))
+    sys.exit(1 if any(verdict.all_findings for verdict in verdicts) else 0)
+
+
+def _reviews(repository: Repository, file: str) -> Reviews:
+    """Return the reviews that the forge knows, or that a file (``-``: standard input) lists; refuse what is none."""
+    from renderer.errors import RollstepError
+    from renderer.kubernetes.yaml.json import load_json
+    from renderer.kubernetes.yaml.reader import read_stream, read_text
+    from renderer.verbs.policy.approvals import ReviewList
+
+    if file == "forge":
+        from renderer.git.forges.reviews import ForgeReviews
+        from renderer.git.forges.site import find_site
+        from renderer.pipeline.load.settings import load_settings
+
+        return ForgeReviews(find_site(repository, load_settings(repository.root).forge))
+
+    try:
+        listed = load_json(read_stream(sys.stdin.buffer, "-") if file == "-" else read_text(Path(file)))
+    except RollstepError as error:
+        raise click.UsageError(f"--reviews {file}: {error.findings[0].message}") from error
+    except ValueError as error:
+        raise click.UsageError(f"--reviews {file}: {error}") from error
+    values = listed.values() if isinstance(listed, dict) else [None]
+    if not all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in values):
+        raise click.UsageError(f"--reviews {file}: expected an object with a list of logins for each commit")
+    return ReviewList(listed)
+
+
+def _tell(verdicts: list[CommitVerdict], last: str) -> None:
+    for title, note in dict.fromkeys(
+        (f"{app.app} ({app.environment})", app.note) for verdict in verdicts for app in verdict.apps if app.note
+    ):
+        click.echo(f"note: {title}: {note}", err=True)
+    click.echo(last, err=True)
+
+
+def _receive(repository: Repository, branches: tuple[str, ...], output: str, now: datetime | None) -> int:
+    """Judge a push; return the exit code, with which git takes or refuses all of it."""
+    from renderer.pipeline.load.workspace import current_time
+    from renderer.verbs.policy.approvals import TAGS
+    from renderer.verbs.verify import Approvals, verify_commits
+    from renderer.verbs.verify.pre_receive import (
+        guarded,
+        lost_history,
+        new_commits,
+        pushed_tags,
+        read_updates,
+        trusted_tips,
+    )
+    from renderer.verbs.verify.report import FORMATS, summary
+
+    now = now or current_time()
+    updates = read_updates(os.fsdecode(sys.stdin.buffer.read()).splitlines())
+    approvals = Approvals(repository, pushed=pushed_tags(updates, TAGS))
+    tips = trusted_tips(repository, updates, branches)
+    refused = False
+    for update in guarded(repository, updates, branches):
+        lost = lost_history(repository, update)
+        if lost is not None:
+            click.echo(f"error: {lost.text()}", err=True)
+            refused = True
+        if not update.new:
+            continue
+        commits = new_commits(repository, update, branches)
+        verdicts = verify_commits(repository, commits, received=now, approvals=approvals, trusted=tips)
+        click.echo(FORMATS[output](verdicts), nl=False)
+        _tell(verdicts, f"{update.ref}: {summary(verdicts)}")
+        refused = refused or any(verdict.all_findings for verdict in verdicts)
+    return 1 if refused else 0

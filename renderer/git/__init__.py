@@ -1,0 +1,1 @@
+"""git: repositories, objects, the index, remotes and forges."""

@@ -1,0 +1,94 @@
+"""Merge requests of GitLab, by its REST API (v4)."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from renderer.errors import Finding, RollstepError
+from renderer.git.forges import Proposal, PullRequest, missing, plain_body
+from renderer.git.forges.http import Client
+
+
+class GitLab:
+    """A project on GitLab; ``path`` is ``group/…/name``."""
+
+    has_labels = True
+
+    def __init__(self, client: Client, path: str) -> None:
+        """Take the API and the project."""
+        self.client = client
+        self.requests = f"/projects/{quote(path, safe='')}/merge_requests"
+
+    def find(self, prefix: str) -> list[PullRequest]:
+        """Return the open merge requests from branches of this project whose names start with ``prefix``."""
+        pages = self.client.pages(self.requests, state="opened", per_page=100)
+        return [_pull_request(item) for page in pages for item in page if _is_ours(item, prefix)]
+
+    def create(self, proposal: Proposal) -> PullRequest:
+        """Open a merge request, with labels and reviewers."""
+        body = {
+            "source_branch": proposal.head,
+            "target_branch": proposal.base,
+            "title": proposal.title,
+            "description": proposal.body,
+            "remove_source_branch": True,
+        }
+        if proposal.labels:
+            body["labels"] = list(proposal.labels)
+        if proposal.reviewers:
+            body["reviewer_ids"] = self._ids(proposal.reviewers)
+        return _pull_request(self.client.send("POST", self.requests, body))
+
+    def update(self, current: PullRequest, proposal: Proposal) -> None:
+        """Bring ``current`` to ``proposal``; labels and reviewers that a person gave it stay."""
+        body: dict[str, Any] = {}
+        if current.title != proposal.title:
+            body["title"] = proposal.title
+        if current.body != proposal.body:
+            body["description"] = proposal.body
+        if current.base != proposal.base:
+            body["target_branch"] = proposal.base
+        labels = missing(proposal.labels, current.labels)
+        if labels:
+            body["add_labels"] = list(labels)
+        if missing(proposal.reviewers, current.reviewers):
+            # The list replaces the one that is there.
+            body["reviewer_ids"] = self._ids((*current.reviewers, *missing(proposal.reviewers, current.reviewers)))
+        if body:
+            self.client.send("PUT", f"{self.requests}/{current.number}", body)
+
+    def close(self, current: PullRequest, comment: str) -> None:
+        """Say ``comment`` in ``current`` and close it without merging."""
+        self.client.send("POST", f"{self.requests}/{current.number}/notes", {"body": comment})
+        self.client.send("PUT", f"{self.requests}/{current.number}", {"state_event": "close"})
+
+    def _ids(self, logins: tuple[str, ...]) -> list[int]:
+        found, findings = [], []
+        for login in logins:
+            users = self.client.get("/users", username=login)
+            if users:
+                found.append(users[0]["id"])
+            else:
+                hint = "see pullRequest.reviewers in rollstep.yaml"
+                findings.append(Finding("", 0, 0, "", f"{self.client.title} has no user {login}", hint))
+        if findings:
+            raise RollstepError(findings)
+        return found
+
+
+def _is_ours(item: dict[str, Any], prefix: str) -> bool:
+    return item["source_project_id"] == item["target_project_id"] and str(item["source_branch"]).startswith(prefix)
+
+
+def _pull_request(item: dict[str, Any]) -> PullRequest:
+    return PullRequest(
+        number=item["iid"],
+        url=item["web_url"],
+        head=item["source_branch"],
+        base=item["target_branch"],
+        title=item["title"],
+        body=plain_body(item.get("description")),
+        labels=tuple(item.get("labels") or ()),
+        reviewers=tuple(user["username"] for user in item.get("reviewers") or ()),
+    )

@@ -1,0 +1,184 @@
+"""Requests to the API of a forge, over the standard library's HTTP: a dozen small ones a run need no library."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode, urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from msgspec import Struct
+
+from renderer import __version__
+from renderer.errors import Finding, RollstepError
+from renderer.git.process import plain
+
+TIMEOUT_SECONDS = 30
+TRIES = 4
+LONGEST_WAIT_SECONDS = 60
+"""How long a forge may ask us to wait for its rate limit; beyond that, a person has to know."""
+
+_AGAIN = {429, 502, 503, 504}
+_HINTS = {
+    401: "the token is not valid here, or has expired",
+    403: "the token may not do this: it needs to write pull requests",
+    404: "see that the remote's URL is right, and that the token may see the repository",
+}
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    """Follows no redirect: urllib would take the token along to wherever it leads."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        """Return nothing, so that the redirect is an error."""
+
+
+class Answer(Struct, frozen=True):
+    """What a request got: its JSON, and the address of the next page where there is one."""
+
+    data: Any
+    next_page: str | None
+
+
+class NotFoundError(RollstepError):
+    """The forge has nothing at that place, or not for this token."""
+
+
+# A dataclass, for it keeps the token out of what is shown of it.
+@dataclass(frozen=True)
+class Client:
+    """The API at ``base``; ``headers`` have the token, which is taken out of every word that comes back."""
+
+    base: str
+    headers: Mapping[str, str] = field(repr=False)
+    title: str
+    token: str = field(repr=False)
+
+    def get(self, path: str, **query: str | int) -> Any:
+        """Return the JSON of a GET."""
+        return self._request("GET", self._url(path, query), None).data
+
+    def pages(self, path: str, **query: str | int) -> Iterator[Any]:
+        """Yield the JSON of every page of a list."""
+        url: str | None = self._url(path, query)
+        while url is not None:
+            answer = self._request("GET", url, None)
+            yield answer.data
+            url = answer.next_page
+            if url is not None and not url.startswith(f"{self.base}/"):
+                raise self._error(f"names a next page somewhere else: {url}", "see whether forge.url is right")
+
+    def send(self, method: str, path: str, body: Any = None) -> Any:
+        """Do a POST, PUT, PATCH or DELETE with ``body`` as JSON, and return the JSON of the answer."""
+        return self._request(method, self._url(path, {}), body).data
+
+    def _url(self, path: str, query: Mapping[str, str | int]) -> str:
+        return f"{self.base}{path}" + (f"?{urlencode(query)}" if query else "")
+
+    def _request(self, method: str, url: str, body: Any) -> Answer:
+        for attempt in range(TRIES):
+            last = attempt == TRIES - 1
+            try:
+                return self._once(method, url, body)
+            except HTTPError as error:
+                with error:
+                    wait = self._wait(error, attempt)
+                    # A refusal for the rate was not carried out; after a 5xx only a GET is sure to change nothing.
+                    if last or wait is None or (method != "GET" and error.code not in (403, 429)):
+                        raise self._refusal(method, url, error) from None
+            except (URLError, OSError) as error:
+                if last or method != "GET":
+                    raise self._unreachable(error) from None
+                wait = 0.5 * 2**attempt
+            time.sleep(wait)
+        raise AssertionError("the last try returns or raises")
+
+    def _once(self, method: str, url: str, body: Any) -> Answer:
+        content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
+        headers = {**self.headers, "User-Agent": f"rollstep/{__version__}"}
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        request = Request(url, data=content, headers=headers, method=method)
+        with build_opener(_NoRedirect).open(request, timeout=TIMEOUT_SECONDS) as response:
+            text = response.read()
+            link = response.headers.get("Link") or ""
+        try:
+            data = json.loads(text) if text.strip() else None
+        except ValueError:
+            hint = "see whether forge.url is the address of the forge itself"
+            raise self._error(f"answered {method} {urlsplit(url).path} with something that is no JSON", hint) from None
+        return Answer(data, _next(link, data))
+
+    @staticmethod
+    def _wait(error: HTTPError, attempt: int) -> float | None:
+        """Return how many seconds to wait before the next try; None where there is no use in one."""
+        asked = error.headers.get("Retry-After") or ""
+        spent = error.headers.get("X-RateLimit-Remaining", error.headers.get("RateLimit-Remaining")) == "0"
+        if error.code == 403 and not (asked or spent):
+            return None
+        if error.code != 403 and error.code not in _AGAIN:
+            return None
+        reset = error.headers.get("X-RateLimit-Reset", error.headers.get("RateLimit-Reset")) or ""
+        if asked.isdecimal():
+            wait = float(asked)
+        elif spent and reset.isdecimal():
+            wait = max(float(reset) - time.time(), 0) + 1
+        else:
+            wait = 0.5 * 2**attempt
+        return wait if wait <= LONGEST_WAIT_SECONDS else None
+
+    def _refusal(self, method: str, url: str, error: HTTPError) -> RollstepError:
+        if 300 <= error.code < 400:
+            place = urlsplit(error.headers.get("Location") or "").netloc or "somewhere else"
+            return self._error(f"has moved to {place}", "set forge.url in rollstep.yaml, and the remote's URL")
+        said = _words(error.read())
+        hint = _HINTS.get(error.code, "")
+        if error.code == 429 or (error.code == 403 and error.headers.get("Retry-After")):
+            hint = "its rate limit is used up: try again later"
+        elif error.code >= 500:
+            hint = "the forge has trouble of its own: try again later"
+        place = urlsplit(url).path
+        refusal = self._error(f"answered {method} {place} with {error.code}" + (f": {said}" if said else ""), hint)
+        return NotFoundError(refusal.findings) if error.code == 404 else refusal
+
+    def _unreachable(self, error: OSError) -> RollstepError:
+        reason = getattr(error, "reason", error)
+        return self._error(f"cannot be reached: {reason}", "see that the network and the remote's URL are right")
+
+    def _error(self, message: str, hint: str) -> RollstepError:
+        place = f"{self.title} at {urlsplit(self.base).netloc}"
+        text = plain(f"{place} {message}").replace("\n", " / ").replace(self.token, "***")
+        return RollstepError([Finding("", 0, 0, "", text, hint)])
+
+
+def _next(link: str, data: Any) -> str | None:
+    """Return the next page: of a Link header (RFC 8288), or as Bitbucket has it in the answer."""
+    for part in link.split(","):
+        place, _, rest = part.partition(";")
+        if 'rel="next"' in rest:
+            return place.strip().removeprefix("<").removesuffix(">")
+    found = data.get("next") if isinstance(data, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _words(content: bytes) -> str:
+    """Return what an error's body says, as each of the forges has it."""
+    text = content.decode(errors="replace")
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return ""
+    if not isinstance(data, dict):
+        return ""
+    said = [data.get("message"), data.get("error"), *(data.get("errors") or [])]
+    return "; ".join(_flat(item) for item in said if item)[:500]
+
+
+def _flat(item: Any) -> str:
+    if isinstance(item, dict):
+        return str(item.get("message") or json.dumps(item, ensure_ascii=False))
+    return ", ".join(map(_flat, item)) if isinstance(item, list) else str(item)

@@ -1,0 +1,91 @@
+"""The repository that we push to: its address, without the passwords that may stand in it (shell)."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import urlsplit, urlunsplit
+
+from renderer.errors import RollstepError
+from renderer.git.process import Output, command, plain
+from renderer.git.repository import Repository
+
+_SCP = re.compile(r"(?:[^@/:]+@)?(?P<host>[^/:@]+):(?P<path>(?!//).+)")
+
+
+_USER = re.compile(r"(?<=:)//[^/@\s]+@")
+
+
+class Address(NamedTuple):
+    """What a remote's URL says: how it is reached, on which host (with a port of its own), and the path."""
+
+    scheme: str
+    host: str
+    path: str
+
+
+def remote_url(repository: Repository, remote: str) -> str:
+    """Return the URL that git pushes to, as git has it (with what ``insteadOf`` makes of it); empty without one."""
+    found = repository.run("remote", "get-url", "--push", "--", remote, check=False)
+    return "" if found.status else found.stdout.decode(errors="replace").strip()
+
+
+def public_url(repository: Repository, remote: str) -> str:
+    """Return the remote's URL without user and password; empty where there is no such remote."""
+    return without_password(remote_url(repository, remote))
+
+
+def without_password(url: str) -> str:
+    """Return ``url`` without the user and password that an http(s) URL may have; ``git@`` of ssh stays."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https"):
+        return url
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def parse_url(url: str) -> Address | None:
+    """Return what a remote's URL says, of a form that git takes; None for a path on this machine."""
+    parts = urlsplit(url)
+    if parts.scheme in ("http", "https", "ssh", "git", "git+ssh", "ssh+git") and parts.hostname:
+        # An ssh server's port says nothing of where the forge's API listens.
+        host = parts.netloc.rpartition("@")[2] if parts.scheme.startswith("http") else parts.hostname
+        return Address(parts.scheme, host.lower(), _path(parts.path))
+    if parts.scheme == "" or "://" not in url:
+        found = _SCP.fullmatch(url)
+        if found and not url.startswith(("/", ".")):
+            return Address("ssh", found["host"].lower(), _path(found["path"]))
+    return None
+
+
+def _path(path: str) -> str:
+    return path.strip("/").removesuffix(".git").strip("/")
+
+
+def run_remote(
+    repository: Repository, *args: str, environment: Mapping[str, str] | None = None, check: bool = True
+) -> Output:
+    """Run a ``git`` that talks to a remote, and return what it left, without passwords in its words.
+
+    It asks nobody for a password where there is nobody, and gives up a transfer that stands still for a minute.
+    ``environment`` is added to its variables.  Raises RollstepError where it fails and ``check`` is set.
+    """
+    # GitPython costs a twentieth of a second to import, which a transfer does not feel.
+    from git import Git
+
+    patience = {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
+    quiet = {} if sys.stdin is not None and sys.stdin.isatty() else {"GIT_TERMINAL_PROMPT": "0"}
+    status, stdout, stderr = Git(repository.root).execute(
+        command(args, writes=True),
+        with_extended_output=True,
+        with_exceptions=False,
+        stdout_as_string=False,
+        strip_newline_in_stdout=False,
+        env=repository.variables({**patience, **quiet, **(environment or {})}),
+    )
+    output = Output(status, stdout, _USER.sub("//", plain(stderr)))
+    if check and output.status:
+        hint = "see that the remote can be reached, and that you may read and write there"
+        raise RollstepError(f"git {args[0]} failed: {output.stderr or f'exit status {output.status}'}", hint=hint)
+    return output

@@ -1,0 +1,80 @@
+"""Commits that are made again beside a repository, of objects that need not stay (shell)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+
+from renderer.git.repository import Repository
+
+_OBJECTS, _ALTERNATES = "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"
+
+
+class Scratch:
+    """A place to make objects in; a context manager, which removes what is not to be kept.
+
+    ``repository`` sees the objects of the real one and those that are made here.
+    """
+
+    def __init__(self, repository: Repository, *, keep: bool) -> None:
+        """With ``keep`` the objects are made in the repository itself, where a ref can name them."""
+        self.keeps = keep
+        self._folder = TemporaryDirectory(prefix="rollstep-scratch-")
+        self._root = Path(self._folder.name)
+        environment: dict[str, str] = {}
+        if not keep:
+            place = repository.run("rev-parse", "--git-path", "objects").stdout.decode().rstrip("\n")
+            known = [
+                str(repository.root / os.environ.get(_OBJECTS, place)),
+                *os.environ.get(_ALTERNATES, "").split(":"),
+            ]
+            environment |= {_OBJECTS: str(self._root / "objects"), _ALTERNATES: ":".join(filter(None, known))}
+            (self._root / "objects").mkdir()
+        self.repository = repository.within(environment)
+
+    def __enter__(self) -> Scratch:
+        """Return the scratch place itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Remove the objects that are not kept."""
+        self._folder.cleanup()
+
+    def blobs(self, contents: Mapping[str, bytes]) -> dict[str, str]:
+        """Make an object of each content, and return their names by the same keys."""
+        paths = []
+        for number, content in enumerate(contents.values()):
+            path = self._root / f"blob-{number}"
+            path.write_bytes(content)
+            paths.append(path)
+        stdin = "".join(f"{path}\n" for path in paths).encode()
+        names = self.repository.run("hash-object", "-w", "--no-filters", "--stdin-paths", stdin=stdin, writes=True)
+        return dict(zip(contents, names.stdout.decode().split(), strict=True))
+
+    def commit(self, like: str, tree: str, parents: tuple[str, ...]) -> str:
+        """Return the commit that is ``like`` with another tree and other parents: all else is as it was.
+
+        A signature holds for what was signed only: it is left out where anything has changed.
+        """
+        raw = self.repository.run("cat-file", "commit", like).stdout
+        head, _, message = raw.partition(b"\n\n")
+        lines = [line for line in head.split(b"\n") if not line.startswith((b"tree ", b"parent "))]
+        new = [f"tree {tree}".encode(), *(f"parent {parent}".encode() for parent in parents), *lines]
+        if b"\n".join(new) != head:
+            new = _unsigned(new)
+        args = ("hash-object", "-t", "commit", "-w", "--stdin")
+        made = self.repository.run(*args, stdin=b"\n".join(new) + b"\n\n" + message, writes=True)
+        return made.stdout.decode().strip()
+
+
+def _unsigned(lines: list[bytes]) -> list[bytes]:
+    """Return a commit's header without its signature, whose further lines begin with a space."""
+    kept, inside = [], False
+    for line in lines:
+        inside = line.startswith(b"gpgsig") or (inside and line.startswith(b" "))
+        if not inside:
+            kept.append(line)
+    return kept

@@ -1,0 +1,1 @@
+"""Kubernetes: objects, selectors, times, YAML and the tools that apply manifests."""

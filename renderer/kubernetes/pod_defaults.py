@@ -1,0 +1,177 @@
+"""What the API server fills into a pod template (Kubernetes v1.34 ``pkg/apis/core/v1/defaults.go``), pure.
+
+Two templates that are equal with these defaults are the same to the controller, so that none starts a release when a
+person writes out a default.  Fields that are set stay, whatever their value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from renderer.kubernetes.manifest import Body
+
+CONTAINER_LISTS = ("containers", "initContainers", "ephemeralContainers")
+POD = {
+    "dnsPolicy": "ClusterFirst",
+    "restartPolicy": "Always",
+    "schedulerName": "default-scheduler",
+    "terminationGracePeriodSeconds": 30,
+    "securityContext": {},
+}
+CONTAINER = {"terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"}
+PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
+HTTP_GET = {"path": "/", "scheme": "HTTP"}
+MODE = 0o644
+VOLUMES: Mapping[str, Mapping[str, Any]] = {
+    "secret": {"defaultMode": MODE},
+    "configMap": {"defaultMode": MODE},
+    "downwardAPI": {"defaultMode": MODE},
+    "projected": {"defaultMode": MODE},
+    "hostPath": {"type": ""},
+    "iscsi": {"iscsiInterface": "default"},
+    "rbd": {"pool": "rbd", "user": "admin", "keyring": "/etc/ceph/keyring"},
+    "azureDisk": {"cachingMode": "ReadWrite", "kind": "Shared", "fsType": "ext4", "readOnly": False},
+    "scaleIO": {"storageMode": "ThinProvisioned", "fsType": "xfs"},
+}
+
+
+def default_pod_template(template: Body) -> dict[str, Any]:
+    """Return a pod template with the defaults of the API server."""
+    spec = {**POD, **(template.get("spec") or {})}
+    for name in CONTAINER_LISTS:
+        if spec.get(name):
+            host_network = bool(spec.get("hostNetwork"))
+            spec[name] = [_container(item, host_network=host_network) for item in spec[name]]
+    if spec.get("volumes"):
+        spec["volumes"] = [_volume(volume) for volume in spec["volumes"]]
+    if spec.get("serviceAccount") and not spec.get("serviceAccountName"):
+        spec["serviceAccountName"] = spec["serviceAccount"]
+    return {**template, "spec": spec}
+
+
+def strip_pod_defaults(spec: Body) -> dict[str, Any]:
+    """Return a pod's spec without the fields that only repeat a default of the API server.
+
+    Ports keep their protocol, which the Rollout's CRD fills in itself.
+    """
+    result = _without(spec, POD)
+    for name in CONTAINER_LISTS:
+        if result.get(name):
+            result[name] = [_strip_container(item) for item in result[name]]
+    if result.get("volumes"):
+        result["volumes"] = [
+            {
+                name: _without(value, VOLUMES.get(name, {})) if isinstance(value, dict) else value
+                for name, value in volume.items()
+            }
+            for volume in result["volumes"]
+        ]
+    if result.get("serviceAccount") and result["serviceAccount"] == result.get("serviceAccountName"):
+        del result["serviceAccount"]
+    return result
+
+
+def _strip_container(container: Body) -> dict[str, Any]:
+    pull_policy = _pull_policy(str(container.get("image") or ""))
+    result = _without(container, {**CONTAINER, "imagePullPolicy": pull_policy, "resources": {}})
+    for name in ("livenessProbe", "readinessProbe", "startupProbe"):
+        if isinstance(result.get(name), dict):
+            result[name] = _without(result[name], PROBE)
+            if isinstance(result[name].get("httpGet"), dict):
+                result[name]["httpGet"] = _without(result[name]["httpGet"], {"scheme": "HTTP"})
+    return result
+
+
+def _without(value: Body, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: item for key, item in value.items() if key not in defaults or item != defaults[key]}
+
+
+def _container(container: Body, *, host_network: bool) -> dict[str, Any]:
+    result = {**CONTAINER, "imagePullPolicy": _pull_policy(str(container.get("image") or "")), **container}
+    result.setdefault("resources", {})
+    if result.get("ports"):
+        result["ports"] = [_port(port, host_network=host_network) for port in result["ports"]]
+    for name in ("livenessProbe", "readinessProbe", "startupProbe"):
+        if result.get(name) is not None:
+            result[name] = _handler({**PROBE, **result[name]})
+    if result.get("lifecycle"):
+        result["lifecycle"] = {
+            name: _handler(value) if isinstance(value, dict) else value for name, value in result["lifecycle"].items()
+        }
+    if result.get("env"):
+        result["env"] = [_env(item) for item in result["env"]]
+    return result
+
+
+def _pull_policy(image: str) -> str:
+    """Return Always for the tag ``latest`` or none, as the API server does."""
+    name, _, digest = image.partition("@")
+    last = name.rpartition("/")[2]
+    tag = last.partition(":")[2]
+    return "Always" if tag == "latest" or (not tag and not digest) else "IfNotPresent"
+
+
+def _port(port: Body, *, host_network: bool) -> dict[str, Any]:
+    result = {"protocol": "TCP", **port}
+    if host_network and not result.get("hostPort") and "containerPort" in result:
+        result["hostPort"] = result["containerPort"]
+    return result
+
+
+def _handler(handler: Body) -> dict[str, Any]:
+    result = dict(handler)
+    if result.get("httpGet") is not None:
+        result["httpGet"] = {**HTTP_GET, **result["httpGet"]}
+    if result.get("grpc") is not None:
+        result["grpc"] = {"service": "", **result["grpc"]}
+    return result
+
+
+def _env(item: Body) -> Body:
+    source = item.get("valueFrom")
+    if not isinstance(source, dict):
+        return item
+    changed = dict(source)
+    if changed.get("fieldRef") is not None:
+        changed["fieldRef"] = {"apiVersion": "v1", **changed["fieldRef"]}
+    if changed.get("resourceFieldRef") is not None:
+        changed["resourceFieldRef"] = {"divisor": "0", **changed["resourceFieldRef"]}
+    return {**item, "valueFrom": changed}
+
+
+def _volume(volume: Body) -> dict[str, Any]:
+    result = {
+        name: {**VOLUMES.get(name, {}), **value} if isinstance(value, dict) else value for name, value in volume.items()
+    }
+    if set(result) <= {"name"}:
+        result["emptyDir"] = {}
+    if isinstance(result.get("downwardAPI"), dict):
+        result["downwardAPI"] = _downward(result["downwardAPI"])
+    if isinstance(result.get("projected"), dict):
+        sources = [_projection(source) for source in result["projected"].get("sources") or []]
+        result["projected"] = {**result["projected"], "sources": sources}
+    ephemeral = result.get("ephemeral")
+    if isinstance(ephemeral, dict) and isinstance(ephemeral.get("volumeClaimTemplate"), dict):
+        claim = ephemeral["volumeClaimTemplate"]
+        spec = {"volumeMode": "Filesystem", **(claim.get("spec") or {})}
+        result["ephemeral"] = {**ephemeral, "volumeClaimTemplate": {**claim, "spec": spec}}
+    return result
+
+
+def _projection(source: Body) -> dict[str, Any]:
+    result = dict(source)
+    if isinstance(result.get("serviceAccountToken"), dict):
+        result["serviceAccountToken"] = {"expirationSeconds": 3600, **result["serviceAccountToken"]}
+    if isinstance(result.get("downwardAPI"), dict):
+        result["downwardAPI"] = _downward(result["downwardAPI"])
+    return result
+
+
+def _downward(value: Body) -> dict[str, Any]:
+    items = []
+    for item in value.get("items") or []:
+        if isinstance(item.get("fieldRef"), dict):
+            item = {**item, "fieldRef": {"apiVersion": "v1", **item["fieldRef"]}}
+        items.append(item)
+    return {**value, "items": items} if items else dict(value)

@@ -1,0 +1,1 @@
+"""Commits written files with their message."""

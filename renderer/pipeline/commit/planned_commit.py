@@ -1,0 +1,157 @@
+"""From what a verb came to for some apps to one commit: its files, its message, and what stands against it (shell)."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_left
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from renderer.errors import Finding, RollstepError
+from renderer.git.commit import CommitResult, Identity, check_commit, identities, sign_off
+from renderer.git.repository import Repository
+from renderer.pipeline.commit.atomic import publish
+from renderer.pipeline.commit.message import compose_message
+from renderer.pipeline.commit.uncommitted import within
+from renderer.pipeline.load.discover import Home
+from renderer.pipeline.load.settings import CommitSettings
+from renderer.pipeline.load.sources import STATUS_FILE
+from renderer.pipeline.render.templates import one_line
+from renderer.pipeline.write.output_folder import MARKER
+from renderer.pipeline.write.transaction import Transaction
+from renderer.verbs.apps.outcome import Part, Request
+from renderer.verbs.policy.freeze import BREAK_GLASS
+
+if TYPE_CHECKING:
+    from renderer.pipeline.write.new_files import Ahead
+
+
+class Publication(Struct, frozen=True):
+    """One commit that is about to be made for one or several apps."""
+
+    repository: Repository
+    parts: Sequence[Part]
+    request: Request
+    transaction: Transaction
+    message: str
+
+    @classmethod
+    def of(
+        cls,
+        repository: Repository,
+        parts: Sequence[Part],
+        request: Request,
+        uncommitted: Sequence[str],
+        ahead: Ahead | None = None,
+    ) -> Publication:
+        """Collect the files and the message of the commit; raise RollstepError where a file cannot be changed.
+
+        ``uncommitted`` is what ``Uncommitted`` has found of these apps, and maybe of others, sorted, and ``ahead``
+        has the files that were written ahead for this commit.
+        """
+        transaction = Transaction(repository.root, ahead)
+        for part in parts:
+            _stage(repository, transaction, part, request.include_sources, uncommitted)
+        return cls(repository, parts, request, transaction, _message(repository, parts, request))
+
+    @property
+    def settings(self) -> CommitSettings:
+        """How the commit is made: the first app's settings."""
+        return self.parts[0].home.settings.commit
+
+    @property
+    def identities(self) -> tuple[Identity | None, Identity | None]:
+        """The author and the committer, None where git's configuration says them."""
+        return identities(self.settings)
+
+    def check(self) -> None:
+        """Raise RollstepError with what stands against the commit; write nothing."""
+        self.transaction.check()
+        author, committer = self.identities
+        written = [path for path, is_there in self.transaction.paths.items() if is_there]
+        check_commit(
+            self.repository,
+            written,
+            author=author,
+            committer=committer,
+            when=self.request.now,
+            allow_detached=self.request.allow_detached,
+        )
+
+    def publish(self) -> CommitResult | None:
+        """Change the files and commit them, both or neither; None where HEAD has all of it already."""
+        author, committer = self.identities
+        return publish(
+            self.repository,
+            self.transaction,
+            self.message,
+            author=author,
+            committer=committer,
+            when=self.request.now,
+            allow_detached=self.request.allow_detached,
+            dry_run=self.request.dry_run,
+        )
+
+
+def _stage(
+    repository: Repository, transaction: Transaction, part: Part, include_sources: bool, uncommitted: Sequence[str]
+) -> None:
+    settings = part.home.settings
+    dirty = _own(repository, part, uncommitted) if uncommitted else []
+    if dirty and not include_sources:
+        hint = "commit it first, or use --include-sources to put it into this commit"
+        if settings.source.argv is not None:
+            hint += "; if the command does not read it, say what it reads: source.reads in rollstep.yaml"
+        message = "is not committed, and the step would be made from it"
+        raise RollstepError(Finding(name, 0, 0, "", message, hint) for name in dirty)
+    for name in dirty:
+        transaction.include(name)
+    for path, text in part.edited.items():
+        if text is None:
+            transaction.delete(path)
+        else:
+            transaction.write(path, text)
+    transaction.plan(part.planned)
+
+
+def _own(repository: Repository, part: Part, uncommitted: Sequence[str]) -> list[str]:
+    """Return those of ``uncommitted`` that an app is made from; what rollstep writes is none."""
+    sources = [repository.relative(path) for path in within(repository, part.made_from)]
+    found = sorted({path for source in sources for path in _below(uncommitted, source)})
+    return [path for path in found if not _is_made(repository.root / path, part.home)]
+
+
+def _below(paths: Sequence[str], place: str) -> Sequence[str]:
+    """Return those of ``paths``, which are sorted, that are the file ``place`` or in the folder ``place``."""
+    if place == ".":
+        return paths
+    start, end = bisect_left(paths, f"{place}/"), bisect_left(paths, f"{place}0")  # 0 comes right after /
+    at = bisect_left(paths, place)
+    itself = [path for path in paths[at : at + 1] if path == place]
+    return [*itself, *paths[start:end]]
+
+
+def _is_made(path: Path, home: Home) -> bool:
+    """Tell whether rollstep wrote a file itself, for this app or for another one."""
+    output = home.settings.output
+    if path.name == STATUS_FILE:
+        return path.parent == home.ref.folder or os.path.lexists(path.parent / output / MARKER)
+    parents = path.parents
+    return home.output in parents or any(os.path.lexists(folder / MARKER) for folder in parents)
+
+
+def _message(repository: Repository, parts: Sequence[Part], request: Request) -> str:
+    settings = parts[0].home.settings
+    message = compose_message(
+        [part.change for part in parts], user_templates=settings.templates, subject_text=settings.commit.message
+    )
+    if request.message:
+        message = "\n".join([" ".join(request.message.split()), *message.split("\n")[1:]])
+    if request.break_glass is not None:
+        message += f"{BREAK_GLASS}: {one_line(request.break_glass)}\n"
+    if settings.commit.signoff:
+        message += sign_off(repository, identities(settings.commit)[0])
+    return message

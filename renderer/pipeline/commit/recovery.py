@@ -1,0 +1,34 @@
+"""A workspace and its repository, opened by a command that is going to commit (shell)."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from renderer.git.locks import wait_for_turn
+from renderer.git.repository import Repository
+from renderer.pipeline.commit.atomic import recover_repository
+from renderer.pipeline.load.workspace import Workspace
+
+
+def open_to_write(directory: str, *, dry_run: bool) -> tuple[Workspace, Repository]:
+    """Open the repository of ``directory``, and put right what an interrupted run left in it, which is told.
+
+    Other runs are kept out of it until the command is over; a dry run keeps nobody out.  Raises RollstepError where
+    there is no repository, where another run does not end, and where what is left over was edited since.
+    """
+    workspace = Workspace.open(directory)
+    repository = Repository.open(workspace.root)
+    if not dry_run:
+        descriptor = wait_for_turn(repository, _tell)
+        context = click.get_current_context(silent=True)
+        if context is not None:
+            context.call_on_close(lambda: os.close(descriptor))
+    for line in recover_repository(repository):
+        _tell(line)
+    return workspace, repository
+
+
+def _tell(line: str) -> None:
+    click.echo(line, err=True)

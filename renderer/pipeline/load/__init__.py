@@ -1,0 +1,1 @@
+"""Loads settings and apps: from files, templates, a command or a stream."""

@@ -1,0 +1,215 @@
+"""What is wrong with a ``rollstep.yaml``, by its JSON schema and in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from renderer.errors import Finding
+from renderer.kubernetes.manifest import Source, field_path
+
+SCHEMA_FILE = "settings_schema.json"
+
+_PYTHON_TYPES: Mapping[str, Any] = {
+    "array": list,
+    "boolean": bool,
+    "integer": int,
+    "number": int | float,
+    "object": Mapping,
+    "string": str,
+}
+_TYPES = {
+    "array": "a list",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "object": "a mapping",
+    "string": "text",
+}
+
+
+def schema_text() -> str:
+    """Return the text of the JSON schema of ``rollstep.yaml``."""
+    # Not importlib.resources, which takes longer to import than all else that reads the settings.
+    return Path(__file__).with_name(SCHEMA_FILE).read_text(encoding="utf-8")
+
+
+def check_settings(value: Any, source: Source) -> list[Finding]:
+    """Return everything in the document ``value`` that the schema does not allow, sorted by place."""
+    import json
+
+    schema = json.loads(schema_text())
+    if accepts(schema, value, schema["$defs"]):
+        return []
+    # Takes a tenth of a second to import, which settings that are right need not pay.
+    from jsonschema import Draft202012Validator
+
+    findings = set()
+    # The type of an error leaves its parts open, so it says nothing about them.
+    error: Any
+    for error in Draft202012Validator(schema).iter_errors(value):
+        # Where no mapping stands, its type is what is wrong, and not the keys that it has none of.
+        if error.validator == "oneOf" and not isinstance(error.instance, dict):
+            continue
+        path = tuple(error.absolute_path)
+        description = _description(schema, error.absolute_schema_path)
+        if error.validator == "additionalProperties":
+            known = sorted(error.schema["properties"])
+            unknown = [key for key in error.instance if key not in known]
+            findings |= {_finding(source, (*path, key), "unknown key", _did_you_mean(key, known)) for key in unknown}
+        else:
+            message, hint = _explanation(error.validator, error.validator_value, error.instance)
+            findings.add(_finding(source, path, message, hint or description))
+    return sorted(findings)
+
+
+def accepts(schema: Mapping[str, Any], value: Any, definitions: Mapping[str, Any]) -> bool:
+    """Tell whether ``schema`` allows ``value``, by the rules that our schema uses.
+
+    False may also mean that it has a rule that is not known here, so that jsonschema has to judge.
+    """
+    return all(_keeps(keyword, rule, schema, value, definitions) for keyword, rule in schema.items())
+
+
+def _keeps(keyword: str, rule: Any, schema: Mapping[str, Any], value: Any, definitions: Mapping[str, Any]) -> bool:
+    def allowed(by: Mapping[str, Any], what: Any) -> bool:
+        return accepts(by, what, definitions)
+
+    match keyword:
+        case "$schema" | "$id" | "$defs" | "title" | "description" | "default":
+            return True
+        case "$ref":
+            return allowed(definitions[rule.rpartition("/")[2]], value)
+        case "type":
+            return any(
+                isinstance(value, _PYTHON_TYPES[name]) and (isinstance(value, bool) <= (name == "boolean"))
+                for name in ([rule] if isinstance(rule, str) else rule)
+            )
+        case "enum":
+            return value in rule and not isinstance(value, bool)
+        case "const":
+            return value is rule
+        case "pattern":
+            return not isinstance(value, str) or re.search(rule, value) is not None
+        case "minimum":
+            return isinstance(value, int | float) and value >= rule
+        case "exclusiveMinimum":
+            return isinstance(value, int | float) and value > rule
+        case "maximum":
+            return isinstance(value, int | float) and value <= rule
+        case "minItems":
+            return not isinstance(value, list) or len(value) >= rule
+        case "items":
+            return not isinstance(value, list) or all(allowed(rule, item) for item in value)
+        case "not":
+            return not allowed(rule, value)
+        case "oneOf":
+            return sum(allowed(branch, value) for branch in rule) == 1
+        case "anyOf":
+            return any(allowed(branch, value) for branch in rule)
+    return not isinstance(value, Mapping) or _mapping_keeps(keyword, rule, schema, value, definitions)
+
+
+def _mapping_keeps(
+    keyword: str, rule: Any, schema: Mapping[str, Any], value: Mapping[str, Any], definitions: Mapping[str, Any]
+) -> bool:
+    match keyword:
+        case "properties":
+            return all(accepts(rule[key], value[key], definitions) for key in rule if key in value)
+        case "additionalProperties":
+            others = [key for key in value if key not in schema.get("properties", {})]
+            return not others if rule is False else all(accepts(rule, value[key], definitions) for key in others)
+        case "propertyNames":
+            return all(accepts(rule, key, definitions) for key in value)
+        case "required":
+            return all(key in value for key in rule)
+        case "dependentSchemas":
+            return all(accepts(rule[key], value, definitions) for key in rule if key in value)
+    return False
+
+
+def _explanation(keyword: str, rule: Any, instance: Any) -> tuple[str, str]:
+    """Return what breaks a rule of the schema, in words, and what to do about it where that is plain."""
+    found = _shown(instance)
+    match keyword:
+        case "type":
+            names = [rule] if isinstance(rule, str) else rule
+            return f"expected {' or '.join(_TYPES[name] for name in names)}, found {found}", _type_hint(rule, instance)
+        case "enum" | "const":
+            allowed = rule if keyword == "enum" else [rule]
+            hint = "put it in quotes" if isinstance(instance, float) else ""
+            return f"expected {' or '.join(_shown(item) for item in allowed)}, found {found}", hint
+        case "required":
+            return f"{' and '.join(key for key in rule if key not in instance)} missing", ""
+        case "anyOf":
+            return f"command goes with {' or '.join(name for branch in rule for name in branch['required'])}", ""
+        case "oneOf":
+            names = [name for branch in rule for name in branch["required"]]
+            given = [name for name in names if name in instance]
+            return f"expected exactly one of {', '.join(names)}, found {' and '.join(given) or 'none'}", ""
+        case "not":
+            return f"{found} is a name that rollstep gives itself", "choose another name"
+        case "minItems":
+            return "expected at least one item, found none", ""
+        case "minimum":
+            return f"expected at least {rule}, found {found}", ""
+        case "exclusiveMinimum":
+            return f"expected more than {rule}, found {found}", ""
+        case "maximum":
+            return f"expected at most {rule}, found {found}", ""
+        case _:
+            path = "(?!/)" in str(rule)
+            return (
+                f"{found} is not allowed here",
+                "write a path without . and .. that does not start with /" if path else "",
+            )
+
+
+def _type_hint(rule: str, instance: Any) -> str:
+    if rule == "string" and isinstance(instance, int | float):
+        return "put it in quotes"
+    if rule == "string" and instance == {"folder": None}:
+        return 'write "${folder}"'
+    return "leave it out, or write {}" if instance is None and rule == "object" else ""
+
+
+def _description(schema: Mapping[str, Any], schema_path: Sequence[str | int]) -> str:
+    """Return the first sentence about the setting whose rule stands at ``schema_path``."""
+    node: Any = schema
+    text = ""
+    for part in schema_path:
+        # jsonschema names a reference in the path or leaves it out, according to its release.
+        if part == "$ref":
+            continue
+        while isinstance(node, Mapping) and part not in node:
+            node = schema["$defs"][node["$ref"].rpartition("/")[2]]
+            text = node.get("description", text)
+        node = node[part]
+        if isinstance(node, Mapping):
+            text = node.get("description", text)
+    return text.partition(". ")[0].removesuffix(".")
+
+
+def _shown(value: Any) -> str:
+    """Return a value for a message; of a collection only its kind, as it may be long or hold what is private."""
+    import json
+
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _did_you_mean(key: str, known: Sequence[str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(key, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+
+
+def _finding(source: Source, path: tuple[str | int, ...], message: str, hint: str) -> Finding:
+    line, column = source.position(path)
+    return Finding(source.file, line, column, field_path(path), message, hint)

@@ -1,0 +1,1 @@
+"""Publishes commits: environment branches and pushes."""

@@ -1,0 +1,328 @@
+"""A branch for each environment with nothing but what is rendered for it, made from the commits of the source branch.
+
+The branch is a projection: its tree is the environment's folder of a source (dry) commit, of which only the rendered
+manifests and ``status.yaml`` are kept, and each source commit that changes these gives one commit.  The same sources
+give the same commits wherever it is made, and a run that was killed is caught up with by the next one.
+
+Both directions of the link are kept: ``Rollstep-Source`` in the message, ``hydrator.metadata`` in the tree and a note
+in ``refs/notes/hydrator.metadata`` lead to the source commit, and a note of the source commit in
+``refs/notes/rollstep`` leads to the commits rendered of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from renderer.errors import Finding, RollstepError
+from renderer.git.commit import Identity, environment_of
+from renderer.git.objects import (
+    add_note,
+    is_ancestor,
+    is_set,
+    move_branch,
+    store_blob,
+    store_commit,
+    tip,
+    tree_files,
+)
+from renderer.git.remote import public_url
+from renderer.git.repository import Repository
+from renderer.git.trees import REGULAR, TreeFile, store_tree
+from renderer.pipeline.load.discover import AppRef
+from renderer.pipeline.load.workspace import Workspace
+from renderer.pipeline.resolve.status_file import STATUS_FILE
+from renderer.pipeline.resolve.step_change import PREFIX
+
+METADATA_FILE = "hydrator.metadata"
+"""What Argo CD's source hydrator writes (argo-cd v3, ``util/hydrator/hydrator.go``) and GitOps Promoter reads."""
+METADATA_NOTES = "hydrator.metadata"
+SOURCE_NOTES = "rollstep"
+SOURCE_TRAILER = f"{PREFIX}Source"
+RENDERED_TRAILER = f"{PREFIX}Rendered"
+
+
+class EnvironmentBranch(Struct, frozen=True):
+    """A branch, the environment that it is of, and the output folder of each of its apps."""
+
+    branch: str
+    environment: str
+    folder: str
+    outputs: Mapping[str, str]
+
+
+class RenderedCommit(Struct, frozen=True):
+    """A commit on an environment's branch and the commit that it was rendered from."""
+
+    branch: str
+    environment: str
+    sha: str
+    source: str
+    subject: str
+
+
+class _Source(Struct, frozen=True):
+    """A commit of the source branch, as far as the rendered one repeats it."""
+
+    sha: str
+    author_name: str
+    author_email: str
+    author_date: str
+    committer_name: str
+    committer_email: str
+    committer_date: str
+    message: str
+
+    @classmethod
+    def read(cls, repository: Repository, sha: str) -> _Source:
+        fields = "%x00".join(("%an", "%ae", "%aI", "%cn", "%ce", "%cI", "%B"))
+        shown = repository.run(
+            *(
+                "-c",
+                "log.showSignature=false",
+                "show",
+                "-s",
+                "--no-color",
+                "--encoding=UTF-8",
+                f"--format={fields}",
+                sha,
+            )
+        )
+        return cls(sha, *shown.stdout.decode(errors="replace").rstrip("\n").split("\0"))
+
+    @property
+    def subject(self) -> str:
+        return " ".join(self.message.partition("\n\n")[0].split())
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return git's variables for a commit by the same people at the same time: the same bytes on any machine."""
+        people = Identity(self.author_name, self.author_email), Identity(self.committer_name, self.committer_email)
+        dates = {"GIT_AUTHOR_DATE": self.author_date, "GIT_COMMITTER_DATE": self.committer_date}
+        return environment_of(*people) | dates
+
+
+def environment_branches(workspace: Workspace, refs: Iterable[AppRef]) -> list[EnvironmentBranch]:
+    """Return the branches that the settings ask for in the environments of ``refs``, with all their apps, sorted.
+
+    Raises RollstepError where two environments share one.
+    """
+    settings = workspace.settings
+    wanted = {ref.environment for ref in refs if settings.for_app(ref.environment, ref.name).commit.environment_branch}
+    found: dict[str, EnvironmentBranch] = {}
+    findings = set()
+    for ref in workspace.apps(()) if wanted else ():
+        own = settings.for_app(ref.environment, ref.name)
+        branch = own.commit.environment_branch
+        if branch is None:
+            continue
+        folder = f"{settings.environments_path}/{ref.environment}"
+        entry = found.get(branch, EnvironmentBranch(branch, ref.environment, folder, {}))
+        if entry.environment != ref.environment:
+            first, second = sorted((entry.environment, ref.environment))
+            place = settings.source.position(("environments", second))
+            message = f"{branch} is the branch of {first} and of {second}"
+            hint = "put ${environment} into its name"
+            findings.add(Finding(settings.source.file, *place, "commit.environmentBranch", message, hint))
+        found[branch] = replace(entry, outputs={**entry.outputs, ref.name: own.output})
+    if findings:
+        raise RollstepError(sorted(findings))
+    return [found[name] for name in sorted(found) if found[name].environment in wanted]
+
+
+def check_branches(repository: Repository, branches: Iterable[EnvironmentBranch], remote: str) -> None:
+    """Raise RollstepError with everything that stands against moving the branches; change nothing."""
+    branches = tuple(branches)
+    if not branches:
+        return
+    findings = []
+    head = repository.head
+    worktrees = _checked_out(repository)
+    for entry in branches:
+        branch = entry.branch
+        if repository.run("check-ref-format", "--branch", branch, check=False).status:
+            findings.append(Finding(branch, 0, 0, "", "is no name for a branch", "see git help check-ref-format"))
+            continue
+        if branch == head.branch or branch in worktrees:
+            hint = "switch to the branch that has the sources"
+            message = f"is checked out, and it is the branch of what is rendered for {entry.environment}"
+            findings.append(Finding(branch, 0, 0, "", message, hint))
+            continue
+        start, problem = _start(repository, branch, remote)
+        if problem:
+            findings.append(problem)
+        elif start is not None and head.sha is not None:
+            source = source_of(repository, start)
+            if source is None:
+                hint = "choose another name in commit.environmentBranch"
+                message = f"has commits, but no {METADATA_FILE}: it is no branch of rendered manifests"
+                findings.append(Finding(branch, 0, 0, "", message, hint))
+            elif not is_ancestor(repository, source, head.sha):
+                shallow = repository.run("rev-parse", "--is-shallow-repository").stdout.strip() == b"true"
+                hint = "git fetch --unshallow" if shallow else "switch to the branch that it is rendered from, or pull"
+                message = f"was rendered from {source[:9]}, which is not in the history of {head.branch or 'HEAD'}"
+                findings.append(Finding(branch, 0, 0, "", message, hint))
+    if findings:
+        raise RollstepError(findings)
+
+
+def update_branches(repository: Repository, branches: Iterable[EnvironmentBranch], remote: str) -> list[RenderedCommit]:
+    """Bring every branch up to HEAD and return the commits made, oldest first.
+
+    Raises RollstepError as ``check_branches`` does, or where somebody else moves a branch meanwhile.
+    """
+    head = repository.head.sha
+    wanted = list(branches)
+    check_branches(repository, wanted, remote)
+    return [made for entry in wanted if head for made in _update(repository, entry, head, remote)]
+
+
+def _update(repository: Repository, entry: EnvironmentBranch, head: str, remote: str) -> list[RenderedCommit]:
+    local = tip(repository, f"refs/heads/{entry.branch}")
+    start, _ = _start(repository, entry.branch, remote)
+    made: list[RenderedCommit] = []
+    sources: list[_Source] = []
+    parent = start
+    for sha in _sources(repository, entry, start, head):
+        source = _Source.read(repository, sha)
+        tree = _tree(repository, entry, source, parent, remote)
+        if tree is None:
+            continue
+        parents = [parent] if parent else []
+        message, signs = _message(source, entry.environment), is_set(repository, "commit.gpgSign")
+        parent = store_commit(repository, tree, parents, message, source.environment, signs=signs)
+        made.append(RenderedCommit(entry.branch, entry.environment, parent, sha, source.subject))
+        sources.append(source)
+    if parent is not None and parent != local:
+        move_branch(repository, entry.branch, parent, local, f"render {entry.environment}")
+    for commit, source in zip(made, sources, strict=True):
+        _note(repository, commit.sha, source.sha, source.environment)
+        _note_source(repository, commit, source.environment)
+    if parent is not None and not made:
+        # Nothing to render for it: the contract of GitOps Promoter is that the note alone tells the newer source.
+        _note(repository, parent, head, _Source.read(repository, parent).environment)
+    return made
+
+
+def _sources(repository: Repository, entry: EnvironmentBranch, start: str | None, head: str) -> list[str]:
+    """Return the source commits that have not been rendered yet, oldest first."""
+    since = source_of(repository, start) if start else None
+    if since is None:
+        return [head]
+    listed = repository.run("rev-list", "--first-parent", "--reverse", f"{since}..{head}", "--", entry.folder)
+    return listed.stdout.decode().split()
+
+
+def _tree(
+    repository: Repository, entry: EnvironmentBranch, source: _Source, parent: str | None, remote: str
+) -> str | None:
+    """Return the tree of what ``source`` has rendered; None where that is what ``parent`` has."""
+    files = rendered_files(repository, entry, source.sha)
+    old = tree_files(repository, parent) if parent else {}
+    before = {path: file for path, file in old.items() if path.rpartition("/")[2] != METADATA_FILE}
+    if files == before:
+        return None
+    url = public_url(repository, remote)
+    wanted = dict(files)
+    wanted[METADATA_FILE] = _metadata(repository, _commit_metadata(source, url))
+    for app in sorted({path.partition("/")[0] for path in files}):
+        kept = old.get(f"{app}/{METADATA_FILE}")
+        if kept is None or _part(files, app) != _part(before, app):
+            command = f"rollstep render {entry.environment}/{app}"
+            kept = _metadata(repository, {"repoURL": url, "drySha": source.sha, "commands": [command]})
+        wanted[f"{app}/{METADATA_FILE}"] = kept
+    return store_tree(repository, None, wanted)
+
+
+def rendered_files(repository: Repository, entry: EnvironmentBranch, ref: str) -> dict[str, TreeFile]:
+    """Return what ``ref`` has rendered for the environment, by path from the environment's folder."""
+    found = {}
+    for path, file in tree_files(repository, ref, f"{entry.folder}/").items():
+        name = path.removeprefix(f"{entry.folder}/")
+        app, _, rest = name.partition("/")
+        if app in entry.outputs and (rest == STATUS_FILE or rest.startswith(f"{entry.outputs[app]}/")):
+            found[name] = file
+    return found
+
+
+def _part(files: Mapping[str, TreeFile], app: str) -> dict[str, TreeFile]:
+    return {path: file for path, file in files.items() if path.startswith(f"{app}/")}
+
+
+def _commit_metadata(source: _Source, url: str) -> dict[str, Any]:
+    """Return what ``hydrator.metadata`` at the root says, in the order of Argo CD's ``HydratorCommitMetadata``."""
+    return {
+        "repoURL": url,
+        "drySha": source.sha,
+        "author": f"{source.author_name} <{source.author_email}>",
+        "date": source.author_date.replace("+00:00", "Z"),
+        "subject": source.subject,
+        "body": source.message.partition("\n\n")[2],
+    }
+
+
+def _metadata(repository: Repository, values: Mapping[str, Any]) -> TreeFile:
+    known = {key: value for key, value in values.items() if value}
+    text = json.dumps(known, indent=2, ensure_ascii=False) + "\n"
+    return TreeFile(REGULAR, store_blob(repository, text.encode()))
+
+
+def _message(source: _Source, environment: str) -> str:
+    """Return the rendered commit's message: the source's subject, its trailers about ``environment``, and its hash."""
+    lines: list[str] = []
+    group: list[str] = []
+    for line in [*source.message.rpartition("\n\n")[2].split("\n"), f"{PREFIX}App: "]:
+        if line.startswith(f"{PREFIX}App: "):
+            lines += group if f"{PREFIX}Env: {environment}" in group else []
+            group = []
+        if line.startswith(PREFIX):
+            group.append(line)
+    return "\n".join([source.subject or "Render", "", *lines, f"{SOURCE_TRAILER}: {source.sha}", ""])
+
+
+def _note(repository: Repository, commit: str, source: str, who: Mapping[str, str]) -> None:
+    add_note(repository, METADATA_NOTES, commit, json.dumps({"drySha": source}, separators=(",", ":")) + "\n", who)
+
+
+def _note_source(repository: Repository, made: RenderedCommit, who: Mapping[str, str]) -> None:
+    """Add the rendered commit to the note of its source, which may have others for other branches."""
+    old = repository.run("notes", f"--ref={SOURCE_NOTES}", "show", made.source, check=False)
+    lines = set(old.stdout.decode(errors="replace").splitlines()) if old.status == 0 else set()
+    kept = {line for line in lines if line and not line.startswith(f"{RENDERED_TRAILER}: {made.branch} ")}
+    text = "\n".join(sorted({*kept, f"{RENDERED_TRAILER}: {made.branch} {made.sha}"})) + "\n"
+    add_note(repository, SOURCE_NOTES, made.source, text, who)
+
+
+def _start(repository: Repository, branch: str, remote: str) -> tuple[str | None, Finding | None]:
+    """Return the newer of the branch here and the remote's as it was fetched last; a finding where they have parted."""
+    here = tip(repository, f"refs/heads/{branch}")
+    there = tip(repository, f"refs/remotes/{remote}/{branch}")
+    if here is None or there is None or here == there:
+        return here or there, None
+    if is_ancestor(repository, here, there):
+        return there, None
+    if is_ancestor(repository, there, here):
+        return here, None
+    message = f"has parted from {remote}/{branch}"
+    hint = f"it is made from the sources: git branch --force {branch} {remote}/{branch}, and run the command again"
+    return None, Finding(branch, 0, 0, "", message, hint)
+
+
+def source_of(repository: Repository, commit: str) -> str | None:
+    """Return the source commit that ``hydrator.metadata`` at the root of ``commit`` names; None where it names none."""
+    try:
+        found = json.loads(repository.show(commit, METADATA_FILE) or b"")["drySha"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, str) and found.isalnum() else None
+
+
+def _checked_out(repository: Repository) -> set[str]:
+    """Return the branches that any work tree of the repository has checked out."""
+    listed = repository.run("worktree", "list", "--porcelain").stdout.decode(errors="replace")
+    prefix = "branch refs/heads/"
+    return {line.removeprefix(prefix) for line in listed.splitlines() if line.startswith(prefix)}

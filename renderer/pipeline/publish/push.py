@@ -1,0 +1,233 @@
+"""What was committed goes to the remote: only where the remote has nothing that is not here (shell).
+
+Branches go together or not at all.  Notes go after them: where others have written notes meanwhile, both are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+import click
+
+from renderer.errors import Finding, RollstepError
+from renderer.git.commit import Identity, environment_of
+from renderer.git.objects import is_ancestor, tip
+from renderer.git.remote import remote_url, run_remote
+from renderer.git.repository import Repository
+from renderer.pipeline.load.settings import ForgeSettings
+from renderer.pipeline.publish.environment_branches import METADATA_NOTES, SOURCE_NOTES
+from renderer.pipeline.publish.retry import TRIES, Start, pause
+
+T = TypeVar("T")
+
+NOTES = {METADATA_NOTES: "ours", SOURCE_NOTES: "union"}
+"""The notes that are pushed, and how git merges two notes of one commit."""
+
+
+class RacedError(RollstepError):
+    """Somebody else has pushed to the branch first."""
+
+
+class Pushed(NamedTuple):
+    """A line of ``git push --porcelain``: ``flag`` is ``=`` for up to date and ``!`` for refused."""
+
+    flag: str
+    ref: str
+    summary: str
+
+
+class Pusher:
+    """The way to one remote."""
+
+    def __init__(self, repository: Repository, forge: ForgeSettings) -> None:
+        """Take the repository; raises RollstepError where it has no such remote, or HEAD is on no branch."""
+        self.repository = repository
+        self.remote = forge.remote
+        self.environment: Mapping[str, str] = _access(repository, forge)
+        branch = repository.head.branch
+        if branch is None:
+            raise RollstepError("HEAD is detached: there is no branch to push", hint="git switch BRANCH")
+        self.branch = branch
+
+    def fetch(self, branches: Sequence[str], since: str | None) -> str | None:
+        """Fetch the branch and ``branches`` as the remote has them now, and return its commit of the branch.
+
+        None where HEAD has all that the remote has.  ``since`` is where the own commits begin that may be thrown away.
+        Raises RollstepError where the remote cannot be reached, or where there are others that it has not.
+        """
+        listed = run_remote(self.repository, "ls-remote", "--heads", self.remote, environment=self.environment)
+        there = {line.partition("\t")[2].removeprefix("refs/heads/") for line in listed.stdout.decode().splitlines()}
+        wanted = [branch for branch in (self.branch, *branches) if branch in there]
+        if wanted:
+            specs = [f"+refs/heads/{branch}:refs/remotes/{self.remote}/{branch}" for branch in wanted]
+            run_remote(self.repository, "fetch", "--quiet", self.remote, *specs, environment=self.environment)
+        theirs, head = tip(self.repository, f"refs/remotes/{self.remote}/{self.branch}"), self.repository.head.sha
+        if self.branch not in there or not theirs or not head or is_ancestor(self.repository, theirs, head):
+            return None
+        if since is None or not is_ancestor(self.repository, since, theirs):
+            place = f"{self.remote}/{self.branch}"
+            message = f"{place} has commits that are not here, and {self.branch} has commits that the remote has not"
+            hint = f"git pull --rebase {self.remote}, and run the command again"
+            raise RollstepError([Finding(self.branch, 0, 0, "", message, hint)])
+        return theirs
+
+    def push(self, branches: Sequence[str] = ()) -> list[Pushed]:
+        """Push the branch and those of ``branches`` that are here, then the notes; return what became of each.
+
+        Says on stderr what has moved.  Raises RollstepError with what the remote refused; then nothing has moved there,
+        unless it is notes alone that were refused.
+        """
+        here = [branch for branch in (self.branch, *branches) if tip(self.repository, f"refs/heads/{branch}")]
+        pushed = push_refs(
+            self.repository, self.remote, [f"refs/heads/{name}:refs/heads/{name}" for name in here], self.environment
+        )
+        for name, strategy in NOTES.items():
+            if tip(self.repository, f"refs/notes/{name}"):
+                pushed += self._push_notes(name, strategy)
+        for row in pushed:
+            if row.flag != "=" and row.ref.startswith("refs/heads/"):
+                click.echo(f"pushed {row.ref.removeprefix('refs/heads/')} to {self.remote}", err=True)
+        return pushed
+
+    def _push_notes(self, name: str, strategy: str) -> list[Pushed]:
+        ref, fetched = f"refs/notes/{name}", f"refs/notes/fetched/{self.remote}/{name}"
+        for attempt in range(TRIES):
+            run_remote(
+                self.repository,
+                *("fetch", "--quiet", self.remote, f"+{ref}:{fetched}"),
+                environment=self.environment,
+                check=False,
+            )
+            if tip(self.repository, fetched):
+                merge = ("notes", f"--ref={name}", "merge", "--quiet", f"--strategy={strategy}", fetched)
+                self.repository.run(*merge, env=_people(self.repository), writes=True)
+            try:
+                return push_refs(self.repository, self.remote, [f"{ref}:{ref}"], self.environment)
+            except RacedError:
+                if attempt == TRIES - 1:
+                    raise
+                pause(attempt)
+        raise AssertionError("the last try returns or raises")
+
+
+def push_on_top(
+    pusher: Pusher, start: Start, branches: Sequence[str], attempts: Iterator[int], *, keep: bool = False
+) -> str | None:
+    """Push what was committed since ``start``; return None, or what others have pushed first.
+
+    In that case everything is taken back to it, so that the caller can do its work again there.  Raises RollstepError
+    where that cannot be, where the push is refused, and where others were first at the last of the ``attempts``; with
+    ``keep``, which is for commits that hold somebody's own edits, the first time that they were.
+    """
+    while True:
+        try:
+            pusher.push(branches)
+            return None
+        except RacedError:
+            attempt = next(attempts)
+            if attempt == TRIES - 1 or keep:
+                raise
+            pause(attempt)
+            theirs = pusher.fetch(branches, start.head)
+            if theirs:
+                start.back_to(pusher.repository, theirs)
+                return theirs
+
+
+def make_on_top(pusher: Pusher, read: Callable[[], None], make: Callable[[], T]) -> T:
+    """Let ``make`` commit, and push that; where others were first, ``read`` what they pushed and ``make`` it again."""
+    start = Start.of(pusher.repository, ())
+    theirs = pusher.fetch((), start.head)
+    if theirs:
+        start.back_to(pusher.repository, theirs)
+    attempts = iter(range(TRIES))
+    while True:
+        if theirs:
+            tell_of(theirs)
+            read()
+        start = Start.of(pusher.repository, ())
+        made = make()
+        theirs = push_on_top(pusher, start, (), attempts)
+        if theirs is None:
+            return made
+
+
+def tell_of(theirs: str) -> None:
+    """Say on stderr that what follows is done on top of ``theirs``."""
+    click.echo(f"the remote has gone on: now at {theirs[:9]}", err=True)
+
+
+def push_tag(repository: Repository, forge: ForgeSettings, tag: str) -> None:
+    """Push the tag of the full name ``tag``, and say so on stderr; raise RollstepError with what the remote refused."""
+    try:
+        push_refs(repository, forge.remote, [f"{tag}:{tag}"], _access(repository, forge))
+    except RacedError as error:
+        message = f"{forge.remote} has another tag of that name"
+        raise RollstepError(
+            [Finding(tag, 0, 0, "", message, f"look at it: git ls-remote {forge.remote} {tag}")]
+        ) from error
+    click.echo(f"pushed {tag} to {forge.remote}", err=True)
+
+
+def _access(repository: Repository, forge: ForgeSettings) -> Mapping[str, str]:
+    """Return git's variables for the way to the remote; raise RollstepError where there is no such remote."""
+    if not remote_url(repository, forge.remote):
+        hint = f"git remote add {forge.remote} URL, or name another one in rollstep.yaml: forge.remote"
+        raise RollstepError(f"there is no remote {forge.remote} to push to", hint=hint)
+    from renderer.git.forges.site import git_environment
+
+    return git_environment(repository, forge)
+
+
+def push_refs(
+    repository: Repository, remote: str, specs: Sequence[str], environment: Mapping[str, str], *options: str
+) -> list[Pushed]:
+    """Push ``specs`` as one and return what became of each; raise RollstepError with what the remote refused."""
+    done = run_remote(
+        repository,
+        *("push", "--porcelain", "--atomic", *options, remote, *specs),
+        environment=environment,
+        check=False,
+    )
+    rows = [_row(line) for line in done.stdout.decode(errors="replace").splitlines() if line.count("\t") >= 2]
+    if done.status:
+        refused = [row for row in rows if row.flag == "!" and "atomic push failed" not in row.summary]
+        said = " / ".join(line for line in done.stderr.splitlines() if line.startswith(("remote:", "fatal:")))
+        if refused:
+            kind = RacedError if all(_is_raced(row, said) for row in refused) else RollstepError
+            raise kind(_refusal(row, remote, said) for row in refused)
+        hint = "see that the remote can be reached, and that you may write there"
+        raise RollstepError(f"git push failed: {said or done.stderr or f'exit status {done.status}'}", hint=hint)
+    return rows
+
+
+def _is_raced(row: Pushed, said: str) -> bool:
+    """Tell whether the remote's branch has gone on since it was fetched (``git push``, git 2.39).
+
+    Where two pushes arrive at the same moment, the server finds that only when it locks the branch.
+    """
+    if "hook declined" in row.summary:
+        return False
+    late = ("failed to update ref", "cannot lock ref", "incorrect old value", "reference already exists")
+    return "[rejected]" in row.summary or any(words in f"{row.summary} {said}" for words in late)
+
+
+def _row(line: str) -> Pushed:
+    flag, names, summary = line.split("\t", 2)
+    return Pushed(flag, names.partition(":")[2], summary)
+
+
+def _refusal(row: Pushed, remote: str, said: str) -> Finding:
+    hint = f"what {remote} says is its own rule: push to a branch that it allows, or use a pull request"
+    if _is_raced(row, said):
+        hint = f"somebody else has pushed: git pull --rebase {remote}, and run the command again"
+    message = f"{remote} refused the push: {row.summary}" + (f": {said}" if said else "")
+    return Finding(row.ref.removeprefix("refs/heads/"), 0, 0, "", message, hint)
+
+
+def _people(repository: Repository) -> dict[str, str]:
+    """Return git's variables for a merge of notes by whoever made the newest commit."""
+    shown = repository.run("show", "-s", "--no-show-signature", "--format=%cn%x00%ce", "HEAD").stdout.decode()
+    person = Identity(*shown.rstrip("\n").split("\0"))
+    return environment_of(person, person)

@@ -1,0 +1,1 @@
+"""Renders the objects of a step into files."""

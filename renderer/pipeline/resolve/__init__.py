@@ -1,0 +1,1 @@
+"""Resolves an app and its status into the next step of its release."""

@@ -1,0 +1,45 @@
+"""What of a world a commit holds: the objects that are rendered and the status that is kept (pure)."""
+
+from __future__ import annotations
+
+from renderer.kubernetes.manifest import Body, ObjectKey
+from renderer.rollouts.controller.workload import workload_key
+from renderer.rollouts.model.rollout import RolloutStatus, World
+
+NOT_KEPT = (
+    "replicas",
+    "updatedReplicas",
+    "readyReplicas",
+    "availableReplicas",
+    "HPAReplicas",
+    "observedGeneration",
+    "workloadObservedGeneration",
+    "selector",
+    "conditions",
+)
+"""Status fields that a cluster counts, that have no meaning in git, or that follow from the others."""
+
+
+def rendered(world: World) -> dict[ObjectKey, Body]:
+    """Return the objects of ``world`` that are rendered: ReplicaSets and what the release edits or owns.
+
+    A workload that ``workloadRef`` names is not: without an owner that keeps them apart, the Deployment controller
+    would adopt the release's ReplicaSets, whose labels its selector matches, and scale them down.
+    """
+    bodies: dict[ObjectKey, Body] = {rs.key: rs.to_body() for rs in world.replica_sets}
+    workload = workload_key(world.rollout)
+    return bodies | {key: body for key, body in world.objects.items() if key != workload}
+
+
+def moved(before: World, after: World) -> bool:
+    """Tell whether a commit would hold anything: a rendered object or the status that is kept in git differs."""
+    return (
+        rendered(before) != rendered(after)
+        or kept_status(before.status) != kept_status(after.status)
+        or before.rollout.body != after.rollout.body
+    )
+
+
+def kept_status(status: RolloutStatus) -> Body:
+    """Return the fields of ``status`` that are kept in git: not what a cluster counts."""
+    return status.to_dict(without=NOT_KEPT)

@@ -1,0 +1,119 @@
+"""What ``render`` makes of an app: the world of its current step, or of another one, and its files (shell)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from renderer.errors import UsageError, each
+from renderer.pipeline.load.discover import AppRef
+from renderer.pipeline.load.workspace import Workspace, current_time, note_interrupted
+from renderer.pipeline.resolve.commit_content import moved
+from renderer.pipeline.resolve.moves import Move, at_step, react, steps_of
+from renderer.pipeline.resolve.release import Release, open_release, render_release
+from renderer.pipeline.write.prepared import RenderedApp, compared
+from renderer.rollouts.controller import settle
+from renderer.rollouts.model.rollout import World, format_time
+from renderer.verbs import progress
+from renderer.verbs.apps.shards import Shard, shared
+
+
+def rendered_worlds(
+    workspace: Workspace,
+    targets: Sequence[str],
+    step: int | None,
+    now: datetime | None,
+    shard: Shard | None = None,
+) -> list[tuple[Release, World]]:
+    """Return each named release with the world that is to be rendered; raise RollstepError with all findings."""
+    note_interrupted(workspace.root)
+    refs = progress.over(shared(workspace.some_apps(targets), shard), "reading app")
+    return each(refs, lambda ref: current_release(workspace, ref, now, step))
+
+
+def current_release(
+    workspace: Workspace, ref: AppRef, now: datetime | None = None, step: int | None = None
+) -> tuple[Release, World]:
+    """Load an app and return it with the world that its sources and its status give, at ``step`` where that is named.
+
+    What is rendered for a step does not depend on when that is done: the clock stands where the release last moved,
+    until a new pod template or new steps begin something new.
+    """
+    release = open_release(workspace, ref, now or current_time())
+    if release.state is not None:
+        then = replace(release.world, now=release.state.last_update_time)
+        settled = _move(then, step).after
+        if not _begins(release, settled):
+            return release, settled
+    return release, _move(release.world, step).after
+
+
+def _move(world: World, step: int | None) -> Move:
+    if step is None:
+        return react(world)
+    steps = steps_of(world)
+    if not steps:
+        raise UsageError(f"{world.rollout.name} has no steps: --step is for canaries with steps")
+    if step > len(steps):
+        place = world.rollout.name
+        raise UsageError(f"{place} has {len(steps)} steps: --step takes 0 to {len(steps)}")
+    if not world.status.stable_rs:
+        return react(world)
+    begun = settle(world, hold_step=world.status.current_step_index or 0)
+    return replace(at_step(begun.world, step), before=world)
+
+
+def _begins(release: Release, world: World) -> bool:
+    """Tell whether ``world``, which ``release`` has come to, is the first of a new release or of new steps."""
+    if release.state is None:
+        return True
+    before, after = release.state.status, world.status
+    return (before.current_pod_hash, before.current_step_hash) != (after.current_pod_hash, after.current_step_hash)
+
+
+def moment_of(release: Release, world: World) -> str | None:
+    """Return the only time that what is rendered depends on, empty for none; None where it depends on several."""
+    if not _begins(release, world):
+        return ""
+    if release.state is not None or world.rollout.restart_at is not None:
+        return None
+    return format_time(world.now)
+
+
+def prepare(release: Release, world: World) -> RenderedApp:
+    """Render ``world``, which ``release`` has come to, and compare it with the folder."""
+    rendered = render_release(release, world, keep_time=not moved(release.world, world))
+    begins, old = rendered.state.status.current_pod_hash, release.state
+    is_new = old is not None and old.status.current_pod_hash != begins
+    return compared(release.home, rendered.files, rendered.status_text, begins if is_new else "")
+
+
+def print_releases(
+    directory: str,
+    targets: tuple[str, ...],
+    step: int | None,
+    output: str,
+    now: datetime | None,
+    shard: Shard | None = None,
+) -> str:
+    """Return the manifests of the named apps as one stream of YAML documents or one JSON List."""
+    files: dict[str, str] = {}
+    for release, world in rendered_worlds(Workspace.open(directory), targets, step, now, shard):
+        rendered = render_release(release, world)
+        files.update((f"{release.title}/{name}", text) for name, text in rendered.files.items())
+    return stream(files, output)
+
+
+def stream(files: Mapping[str, str], output: str) -> str:
+    """Return rendered files, the kustomizations left out, as one YAML stream or as one JSON List."""
+    texts = [text for name, text in files.items() if not name.endswith("kustomization.yaml")]
+    if output == "yaml":
+        return "".join(f"---\n{text}" for text in texts)
+    import json
+
+    from renderer.kubernetes.yaml.reader import load_documents
+
+    items = [document.value for text in texts for document in load_documents(text, "")]
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items}, indent=2, ensure_ascii=False) + "\n"

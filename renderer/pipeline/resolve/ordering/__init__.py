@@ -1,0 +1,1 @@
+"""The order of changes that is safe however a commit is applied."""

@@ -1,0 +1,196 @@
+"""A step in phases (pure): the engine's own writes, cut where a sync tool that applies in any order could do harm.
+
+The controller scales up, waits for pods, shifts traffic, and scales down what is no longer needed.  A commit has no
+order in it and no waiting, so each holds writes of one phase: ``expand`` (pods are added), ``shift`` (selectors and
+weights) or ``contract`` (pods are taken away).  The engine runs with the pods that are available and stops by itself
+where it waits for more; a commit ends earlier where the controller's next pass belongs to another phase.  What is
+committed then is what a controller leaves that was stopped there, so the next run goes on from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from renderer.kubernetes.manifest import Body, ObjectKey
+from renderer.pipeline.resolve.commit_content import rendered
+from renderer.pipeline.resolve.ordering.safety import is_safe_shift, keeps_pods
+from renderer.rollouts.controller.defaults import max_traffic_weight
+from renderer.rollouts.controller.experiment import is_of_experiment
+from renderer.rollouts.controller.reconcile import reconcile
+from renderer.rollouts.controller.replica_counts import replica_counts_for_traffic_routed_canary
+from renderer.rollouts.controller.replica_math import get_current_set_weight
+from renderer.rollouts.controller.settle import MAX_PASSES
+from renderer.rollouts.model.rollout import CanaryStep, ReplicaSet, Rollout, RolloutStatus, World, Write
+
+EXPAND, SHIFT, CONTRACT = "expand", "shift", "contract"
+PHASES = (EXPAND, SHIFT, CONTRACT)
+SELECT, WEIGH = "select", "weigh"
+"""The two kinds of writes of the phase ``shift``: selectors, and all other objects of routers."""
+
+MANY = 1000
+"""A number of pods that makes every difference of weights one of pods."""
+_SELECTORS = frozenset({"Service", "DestinationRule"})
+
+
+class Round(Struct, frozen=True):
+    """The writes of one phase: the world after them, with ``phase`` and ``phase_left`` set."""
+
+    world: World
+    writes: tuple[Write, ...]
+
+
+def next_round(world: World, *, hold_step: int | None = None) -> Round:
+    """Return the first phase of what the engine does to ``world`` with the pods that are available in it.
+
+    ``hold_step`` is as in ``settle``.  ``phase_left`` of the world returned is the
+    phase that the engine would go on with, without any more pods becoming available; empty for none.
+    Raises what the engine raises.
+    """
+    base, writes = world, list[Write]()
+    for _ in range(MAX_PASSES):
+        done = reconcile(world, hold_step=hold_step)
+        if done.world == world:
+            return _ended(base, world, writes, "")
+        if not _fits(base, done.world):
+            if _kinds(base, world):
+                return _ended(base, world, writes, _first_phase(world, done.world))
+            part = _part(world, done.world)
+            return _ended(base, part, [*writes, *done.writes], _first_phase(part, done.world) or EXPAND)
+        world = done.world
+        writes.extend(done.writes)
+    raise AssertionError(f"the release of {world.rollout.name} does not come to rest")
+
+
+def early_contractions(rollout: Rollout) -> list[int]:
+    """Return the steps at which the controller would take pods away from the canary before it takes their traffic.
+
+    It lowers a weight only when the ReplicaSets have the size that the lower one asks for (``reconcileTrafficRouting``
+    of v1.9 asks ``AtDesiredReplicaCountsForCanary`` first), which no order of commits can make safe.
+    """
+    canary = rollout.canary
+    if canary is None or canary.traffic_routing is None:
+        return []
+    # What holds for a few pods must hold after a scale as well.
+    sizes = (replace(rollout, replicas=replicas) for replicas in (rollout.replicas, MANY))
+    return sorted({index for size in sizes for index in _early(size, canary.steps)})
+
+
+def _early(rollout: Rollout, steps: Sequence[CanaryStep]) -> Iterator[int]:
+    old = share = 0
+    for index in range(len(steps)):
+        status = RolloutStatus(current_step_index=index, current_pod_hash="canary", stable_rs="stable")
+        new, _ = replica_counts_for_traffic_routed_canary(rollout, status, None, None, None)
+        if new < min(old, share):
+            yield index
+        old, share = new, get_current_set_weight(rollout, status) * rollout.replicas // max_traffic_weight(rollout)
+
+
+def is_half_shifted(world: World) -> bool:
+    """Tell whether the last commit is the first half of a shift that is not safe in one."""
+    return world.in_phases and world.phase == world.phase_left == SHIFT
+
+
+def as_observed(world: World) -> World:
+    """Return the world with no more available pods than are asked for: those that are too many are about to go."""
+    return replace(world, replica_sets=tuple(_observed(rs) for rs in world.replica_sets))
+
+
+def _observed(rs: ReplicaSet) -> ReplicaSet:
+    if rs.available_replicas <= rs.replicas:
+        return rs
+    return replace(rs, available_replicas=rs.replicas, ready_replicas=min(rs.ready_replicas, rs.replicas))
+
+
+def _ended(base: World, world: World, writes: list[Write], left: str) -> Round:
+    return Round(replace(world, phase=_first_phase(base, world), phase_left=left), tuple(writes))
+
+
+def _first_phase(before: World, after: World) -> str:
+    """Return the first phase of what differs; a shift counts before all others, as the engine makes it first."""
+    phases = {_phase_of(kind) for kind in _kinds(before, after)}
+    return next((phase for phase in (SHIFT, EXPAND, CONTRACT) if phase in phases), "")
+
+
+def _phase_of(kind: str) -> str:
+    return SHIFT if kind in (SELECT, WEIGH) else kind
+
+
+def _fits(base: World, world: World) -> bool:
+    """Tell whether all that differs between two worlds may be applied in any order."""
+    kinds = _kinds(base, world)
+    if kinds <= {SELECT, WEIGH}:
+        return not kinds or is_safe_shift(base, world)
+    return len(kinds) == 1
+
+
+def phases_of(before: World, after: World) -> dict[ObjectKey, str]:
+    """Return the phase of each object that differs; empty for one that no pod and no request depends on."""
+    return {key: _phase_of(kind) for key, kind in _kinds_of(before, after).items()}
+
+
+def _kinds(base: World, world: World) -> set[str]:
+    return set(_kinds_of(base, world).values()) - {""}
+
+
+def _kinds_of(base: World, world: World) -> dict[ObjectKey, str]:
+    before, after = rendered(base), rendered(world)
+    return {key: _kind(key, before.get(key), after.get(key)) for key in _changed(before, after)}
+
+
+def _changed(before: dict[ObjectKey, Body], after: dict[ObjectKey, Body]) -> list[ObjectKey]:
+    return [key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
+
+
+def _kind(key: ObjectKey, before: Body | None, after: Body | None) -> str:
+    """Return which kind of write makes ``after`` of ``before``; empty where no pod and no request depends on it."""
+    if key.kind == "ReplicaSet":
+        old, new = (body["spec"]["replicas"] if body else 0 for body in (before, after))
+        return EXPAND if new > old else CONTRACT if new < old or after is None else ""
+    if before is None and after is not None and is_of_experiment(after):
+        return EXPAND
+    if after is None and before is not None and is_of_experiment(before):
+        return CONTRACT
+    return SELECT if key.kind in _SELECTORS else WEIGH
+
+
+def _part(world: World, done: World) -> World:
+    """Return the part of a pass that may be committed by itself: the first that is safe, in the engine's order."""
+    kinds = _kinds(world, done)
+    choices = [{SELECT, WEIGH}, {SELECT}, {WEIGH}, {EXPAND}, {CONTRACT}]
+    parts = [(choice, _only(world, done, choice)) for choice in choices if choice & kinds]
+    for choice, part in parts:
+        if choice == {CONTRACT} and keeps_pods(world, part):
+            return part
+        if choice <= {SELECT, WEIGH} and is_safe_shift(world, part):
+            return part
+        if choice == {EXPAND}:
+            return part
+    # A Rollout without pods has nothing that could be kept safe.
+    return parts[-1][1] if EXPAND in kinds or CONTRACT in kinds else parts[0][1]
+
+
+def _only(world: World, done: World, kinds: set[str]) -> World:
+    """Return ``world`` with those changes of ``done`` that are of ``kinds`` and those that nothing depends on.
+
+    The status stays as it was when the pass began, as it does where the controller is stopped in a pass; the weights
+    alone go with the objects that say them.
+    """
+    before, after = rendered(world), rendered(done)
+    keys = {key for key in _changed(before, after) if _kind(key, before.get(key), after.get(key)) in {"", *kinds}}
+    names = {key.name for key in keys if key.kind == "ReplicaSet"}
+    sets = {rs.name: rs for rs in world.replica_sets if rs.name not in names}
+    sets.update((rs.name, rs) for rs in done.replica_sets if rs.name in names)
+    objects = {key: body for key, body in world.objects.items() if key not in keys}
+    objects.update((key, done.objects[key]) for key in keys if key in done.objects)
+    status = world.status
+    if WEIGH in kinds:
+        status = replace(status, canary=replace(status.canary, weights=done.status.canary.weights))
+    ordered = tuple(sets[name] for name in _names(world, done) if name in sets)
+    return replace(world, rollout=done.rollout, status=status, replica_sets=ordered, objects=objects)
+
+
+def _names(world: World, done: World) -> list[str]:
+    return list(dict.fromkeys(rs.name for rs in (*world.replica_sets, *done.replica_sets)))

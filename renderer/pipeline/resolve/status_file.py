@@ -1,0 +1,250 @@
+"""``status.yaml``: the part of a release that has to be in git and is in no manifest.
+
+The document holds the Rollout's status under its own field names, the revision, when each step was reached, and when
+each ReplicaSet was made.  What a cluster counts (replicas, ready and available pods) is left out: in git it follows
+from the rendered manifests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from renderer.errors import Finding, RollstepError
+from renderer.kubernetes.manifest import ObjectKey, Source, field_path
+from renderer.kubernetes.structs import is_equal_but
+from renderer.kubernetes.yaml.shape import (
+    BOOLEAN,
+    COUNT,
+    POSITIVE,
+    TEXT,
+    TIME,
+    Fields,
+    Items,
+    Shape,
+    Value,
+    mismatches,
+    one_of,
+)
+from renderer.pipeline.resolve.autoscaling import is_autoscaled
+from renderer.pipeline.resolve.commit_content import kept_status
+from renderer.pipeline.resolve.ordering.phases import CONTRACT, PHASES, SHIFT
+from renderer.rollouts.model.rollout import RolloutStatus, World, format_time, parse_time
+
+STATUS_FILE = "status.yaml"
+HEADER = "# Written by rollstep: where this release stands. Change it with rollstep's commands.\n"
+
+_DESTINATION = Fields({"weight": COUNT, "serviceName": TEXT, "podTemplateHash": TEXT}, frozenset({"weight"}))
+_WEIGHTS = Fields(
+    {"canary": _DESTINATION, "stable": _DESTINATION, "additional": Items(_DESTINATION), "verified": BOOLEAN},
+    frozenset({"canary", "stable"}),
+)
+_RUN = Fields({"name": TEXT, "status": TEXT, "message": TEXT}, frozenset({"name", "status"}))
+STATUS_SHAPE = Fields(
+    {
+        "abort": BOOLEAN,
+        "pauseConditions": Items(Fields({"reason": TEXT, "startTime": TIME}, frozenset({"reason", "startTime"}))),
+        "controllerPause": BOOLEAN,
+        "abortedAt": TIME,
+        "currentPodHash": TEXT,
+        "currentStepHash": TEXT,
+        "currentStepIndex": COUNT,
+        "collisionCount": COUNT,
+        "canary": Fields(
+            {
+                "currentStepAnalysisRunStatus": _RUN,
+                "currentBackgroundAnalysisRunStatus": _RUN,
+                "currentExperiment": TEXT,
+                "weights": _WEIGHTS,
+                "stablePingPong": one_of("ping", "pong"),
+            }
+        ),
+        "blueGreen": Fields(
+            {
+                "previewSelector": TEXT,
+                "activeSelector": TEXT,
+                "scaleUpPreviewCheckPoint": BOOLEAN,
+                "prePromotionAnalysisRunStatus": _RUN,
+                "postPromotionAnalysisRunStatus": _RUN,
+            }
+        ),
+        "stableRS": TEXT,
+        "restartedAt": TIME,
+        "promoteFull": BOOLEAN,
+        "phase": one_of("Healthy", "Degraded", "Progressing", "Paused"),
+        "message": TEXT,
+    }
+)
+"""The fields of a Rollout's status that are kept in git."""
+_STEP = Fields({"revision": POSITIVE, "step": COUNT, "reachedAt": TIME}, frozenset({"revision", "step", "reachedAt"}))
+_REPLICA_SET = Fields({"createdAt": TIME, "replicas": COUNT, "availableReplicas": COUNT}, frozenset({"createdAt"}))
+OBJECT_KEY = Value("GROUP/KIND/NAMESPACE/NAME", lambda value: isinstance(value, str) and value.count("/") == 3)
+_FIELDS: Mapping[str, Shape] = {
+    "rollout": TEXT,
+    "revision": POSITIVE,
+    "lastUpdateTime": TIME,
+    "status": STATUS_SHAPE,
+    "steps": Items(_STEP),
+    "replicaSets": Items(_REPLICA_SET, named=True),
+    "phase": one_of(*PHASES),
+    "phaseLeft": one_of(*PHASES),
+    "waves": Fields({phase: Items(OBJECT_KEY) for phase in (SHIFT, CONTRACT)}),
+}
+STATE_SHAPE = Fields(_FIELDS, frozenset(_FIELDS) - {"phase", "phaseLeft", "waves"})
+
+
+class ReachedStep(Struct, frozen=True):
+    """A step (``currentStepIndex``) of a revision and when it was reached (UTC)."""
+
+    revision: int
+    step: int
+    reached_at: datetime
+
+
+class State(Struct, frozen=True, eq=False):
+    """What ``status.yaml`` says.
+
+    ``status`` is the Rollout's ``status`` in the Rollout's own field names, without what a cluster counts; ``created``
+    has the creation time of each ReplicaSet by name, ``available`` the pods that it had when its manifest was rendered,
+    where these were not as many as it says; ``replicas`` has the number that the release counts with where an
+    autoscaler owns it and the manifest has none; ``last_update_time`` is when the release last moved; ``source`` says
+    where its fields stand.  ``phase``, ``phase_left`` and ``waves`` are those of the world, where a step has phases.
+    """
+
+    rollout: str
+    revision: int
+    last_update_time: datetime
+    status: RolloutStatus = field(default_factory=RolloutStatus)
+    steps: tuple[ReachedStep, ...] = ()
+    created: Mapping[str, datetime] = field(default_factory=dict)
+    available: Mapping[str, int] = field(default_factory=dict)
+    replicas: Mapping[str, int] = field(default_factory=dict)
+    phase: str = ""
+    phase_left: str = ""
+    waves: Mapping[ObjectKey, str] = field(default_factory=dict)
+    source: Source = Source(STATUS_FILE)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare what it says, wherever that stands."""
+        return is_equal_but(("source",), self, other)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the document's content, keys in a fixed order."""
+        phase: dict[str, Any] = {"phase": self.phase} if self.phase else {}
+        if self.phase_left:
+            phase["phaseLeft"] = self.phase_left
+        if self.waves:
+            phase["waves"] = {name: _texts(self.waves, name) for name in PHASES if name in self.waves.values()}
+        return {
+            "rollout": self.rollout,
+            "revision": self.revision,
+            "lastUpdateTime": format_time(self.last_update_time),
+            "status": kept_status(self.status),
+            "steps": [
+                {"revision": step.revision, "step": step.step, "reachedAt": format_time(step.reached_at)}
+                for step in self.steps
+            ],
+            "replicaSets": {name: self._replica_set(name) for name in sorted(self.created)},
+            **phase,
+        }
+
+    def _replica_set(self, name: str) -> dict[str, Any]:
+        entry: dict[str, Any] = {"createdAt": format_time(self.created[name])}
+        counts = {"replicas": self.replicas, "availableReplicas": self.available}
+        return entry | {field: numbers[name] for field, numbers in counts.items() if name in numbers}
+
+
+def dump_state(state: State) -> str:
+    """Return the text of ``status.yaml``."""
+    from renderer.kubernetes.yaml.reader import dump
+
+    return HEADER + dump(state.to_dict())
+
+
+def load_state(text: str, file: str) -> State:
+    """Read the text of ``status.yaml``; ``file`` names it in findings.
+
+    Raises ``RollstepError`` with every key that is unknown, missing or of another type than it must have.
+    """
+    from renderer.kubernetes.yaml.reader import load_documents
+
+    try:
+        documents = load_documents(text, file)
+    except RollstepError as error:
+        raise RollstepError(replace(finding, hint=restore(file)) for finding in error.findings) from error
+    if len(documents) != 1 or not isinstance(documents[0].value, dict):
+        raise RollstepError([Finding(file, 1, 0, "", "expected one document that is a mapping", restore(file))])
+    value, source = documents[0].value, documents[0].source
+    findings = [damage(source, path, message) for path, message in mismatches(value, STATE_SHAPE)]
+    if findings:
+        raise RollstepError(sorted(findings))
+    return State(
+        rollout=value["rollout"],
+        revision=value["revision"],
+        last_update_time=parse_time(value["lastUpdateTime"]),
+        status=RolloutStatus.from_dict(value["status"]),
+        steps=tuple(
+            ReachedStep(step["revision"], step["step"], parse_time(step["reachedAt"])) for step in value["steps"]
+        ),
+        created={name: parse_time(entry["createdAt"]) for name, entry in value["replicaSets"].items()},
+        available=_numbers(value["replicaSets"], "availableReplicas"),
+        replicas=_numbers(value["replicaSets"], "replicas"),
+        phase=value.get("phase", ""),
+        phase_left=value.get("phaseLeft", ""),
+        waves={ObjectKey(*text.split("/")): name for name, texts in value.get("waves", {}).items() for text in texts},
+        source=source,
+    )
+
+
+def _texts(waves: Mapping[ObjectKey, str], phase: str) -> list[str]:
+    return sorted("/".join(key) for key, found in waves.items() if found == phase)
+
+
+def _numbers(replica_sets: Mapping[str, Mapping[str, Any]], field: str) -> dict[str, int]:
+    return {name: entry[field] for name, entry in replica_sets.items() if field in entry}
+
+
+def damage(source: Source, path: tuple[str | int, ...], message: str) -> Finding:
+    """Return the finding that something in ``status.yaml`` is not as rollstep writes it."""
+    return Finding(source.file, *source.position(path), field_path(path), message, restore(source.file))
+
+
+def restore(file: str) -> str:
+    """Return what to do about a file of ours that is damaged."""
+    return f"rollstep writes this file: restore it with `git checkout HEAD -- {file}`"
+
+
+def next_state(previous: State | None, world: World) -> State:
+    """Return the state after a release has moved to ``world`` at ``world.now``."""
+    revision = world.rollout.revision
+    index = world.status.current_step_index or 0
+    steps = tuple(step for step in previous.steps if step.revision == revision) if previous else ()
+    if not steps or steps[-1].step != index:
+        steps = (*steps, ReachedStep(revision, index, world.now))
+    return State(
+        rollout=world.rollout.name,
+        revision=revision,
+        last_update_time=world.now,
+        status=world.status,
+        steps=steps,
+        created={rs.name: rs.created for rs in world.replica_sets},
+        available={rs.name: rs.available_replicas for rs in world.replica_sets if rs.available_replicas != rs.replicas},
+        replicas=autoscaled_replicas(world),
+        phase=world.phase if world.in_phases else "",
+        phase_left=world.phase_left if world.in_phases else "",
+        waves=world.waves if world.order == "waves" else {},
+    )
+
+
+def reached(state: State) -> tuple[list[tuple[int, datetime]], datetime]:
+    """Return when each step of the current revision was reached, and when the release last moved."""
+    return [(step.step, step.reached_at) for step in state.steps], state.last_update_time
+
+
+def autoscaled_replicas(world: World) -> dict[str, int]:
+    """Return the numbers of pods that ``world`` counts with and that no manifest has."""
+    return {rs.name: rs.replicas for rs in world.replica_sets if is_autoscaled(world, rs)}

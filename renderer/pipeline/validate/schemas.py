@@ -1,0 +1,250 @@
+"""JSON schemas from disk, in the form that kubeconform reads offline: Kubernetes' own and those of custom resources.
+
+The package ``kubernetes-validate`` ships them with absolute references into one file of definitions, which kubeconform
+v0.7.0 does not find.  Here each kind becomes one file with the definitions in place of the references (but for the
+recursive ones, which point into the file's own ``$defs``), named ``<group>/<kind>-<version>.json``: with the whole
+group, so that a custom ``Deployment`` of ``apps.example.com`` is not taken for that of ``apps``.  Beside them are those
+of the traffic routers and of the user (``custom_resources``), made the same way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from renderer.errors import RollstepError
+from renderer.pipeline.validate.custom_resources import packaged, packaged_files, user_files, user_schemas
+
+FORMAT = "2"
+"""Changes when the files that ``convert`` makes change, so that an old cache is not read."""
+DROPPED = frozenset({"$id", "$schema", "default", "description", "format", "title"})
+"""Keywords that restrict nothing, as those that begin with ``x-`` (``format`` is an annotation in draft 2020-12)."""
+COMBINATIONS = ("allOf", "anyOf", "oneOf")
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+METADATA = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+
+Schema = dict[str, Any]
+
+
+def package_folder() -> Path:
+    """Return the folder of ``kubernetes-validate`` that holds a folder for each Kubernetes version.
+
+    Raises RollstepError where the package is not installed.
+    """
+    # The package itself is not imported: it would bring jsonschema and more with it.
+    spec = find_spec("kubernetes_validate")
+    folder = Path(next(iter(spec.submodule_search_locations or []), "")) if spec else Path()
+    folder = folder / "kubernetes-json-schema"
+    if not folder.is_dir():
+        raise RollstepError(
+            "the schemas of Kubernetes are not installed", hint="pip install kubernetes-validate, or --no-validate"
+        )
+    return folder
+
+
+def kubernetes_versions() -> list[str]:
+    """Return the Kubernetes versions that there are schemas of, oldest first, as ``1.34``."""
+    found = [re.fullmatch(r"v1\.(\d+)\.\d+-local-strict", folder.name) for folder in package_folder().iterdir()]
+    return [f"1.{minor}" for minor in sorted(int(match[1]) for match in found if match)]
+
+
+def strict_folder(kubernetes_version: str) -> Path:
+    """Return the package's strict schemas of ``kubernetes_version`` (``1.34``, ``v1.34`` or ``1.34.2``).
+
+    Raises RollstepError where it is no version or one without schemas.
+    """
+    match = re.fullmatch(r"v?(\d+\.\d+)(\.\d+)?", kubernetes_version)
+    known = kubernetes_versions()
+    if match is None or match[1] not in known:
+        raise RollstepError(
+            f"no schemas of Kubernetes version {kubernetes_version!r}; there are those of {known[0]} to {known[-1]}",
+            hint="set the Kubernetes version to one of these, or upgrade kubernetes-validate",
+        )
+    return next(package_folder().glob(f"v{match[1]}.*-local-strict"))
+
+
+def definitions_used(schema: Schema) -> Iterator[str]:
+    """Yield the names of the definitions that ``schema`` refers to itself."""
+    if "$ref" in schema:
+        yield _referred(schema["$ref"])
+    for child in _children(schema):
+        yield from definitions_used(child)
+
+
+def _referred(reference: str) -> str:
+    """Return the definition's name in ``/api/_definitions.json#/$defs/NAME`` or ``#/$defs/NAME``."""
+    return reference.rpartition("/$defs/")[2]
+
+
+def _children(schema: Schema) -> Iterator[Schema]:
+    """Yield the schemas within ``schema``.  A property may itself be named ``$ref``, so not every dict is a schema."""
+    yield from schema.get("properties", {}).values()
+    for keyword in COMBINATIONS:
+        yield from schema.get(keyword, ())
+    for keyword in ("items", "additionalProperties"):
+        if isinstance(schema.get(keyword), dict):
+            yield schema[keyword]
+
+
+class Definitions:
+    """The definitions of one Kubernetes version, to be put where a schema refers to them."""
+
+    def __init__(self, definitions: Mapping[str, Schema]) -> None:
+        """Take the value of ``$defs``."""
+        self._definitions = definitions
+        self._uses = {name: frozenset(definitions_used(schema)) for name, schema in definitions.items()}
+        self._recursive = {name for name in definitions if name in self._reach(name)}
+        self._inlined: dict[str, Schema] = {}
+
+    def _reach(self, name: str) -> set[str]:
+        """Return the definitions that ``name`` refers to, directly or through others."""
+        reached: set[str] = set()
+        ahead = set(self._uses[name])
+        while ahead:
+            reached |= ahead
+            ahead = {used for each in ahead for used in self._uses[each]} - reached
+        return reached
+
+    def standalone(self, schema: Schema) -> Schema:
+        """Return ``schema`` without references to other files and without what only documents."""
+        names = set(definitions_used(schema))
+        reached = names.union(*(self._reach(name) for name in names))
+        recursive = sorted(reached & self._recursive)
+        result = {"$schema": schema["$schema"], **self._inline(schema)}
+        if recursive:
+            result["$defs"] = {name: self._inline(self._definitions[name]) for name in recursive}
+        return result
+
+    def named(self, name: str) -> Schema:
+        """Return one of the definitions, which refers to nothing recursive."""
+        return self._definition(name)
+
+    def _definition(self, name: str) -> Schema:
+        if name in self._recursive:
+            return {"$ref": f"#/$defs/{name}"}
+        if name not in self._inlined:
+            self._inlined[name] = self._inline(self._definitions[name])
+        return self._inlined[name]
+
+    def _inline(self, schema: Schema) -> Schema:
+        result: Schema = {}
+        for keyword, value in schema.items():
+            if keyword == "$ref":
+                result.update(self._definition(_referred(value)))
+            elif keyword == "properties":
+                result[keyword] = {name: self._inline(child) for name, child in value.items()}
+            elif keyword in COMBINATIONS:
+                result[keyword] = [self._inline(child) for child in value]
+            elif keyword not in DROPPED and not keyword.startswith("x-"):
+                result[keyword] = self._inline(value) if isinstance(value, dict) else value
+        return result
+
+
+def convert(source: Path, own: Sequence[tuple[Path, bytes]] = ()) -> Iterator[tuple[str, Schema]]:
+    """Yield path and schema of each kind of object: ``source``, a strict folder of the package, and the custom ones.
+
+    A kind may come again: the last one counts, so that the user's ``own`` files replace any other.
+    """
+    definitions = Definitions(json.loads((source / "_definitions.json").read_bytes())["$defs"])
+    for path in sorted(source.glob("*-*.json")):
+        schema = json.loads(path.read_bytes())
+        kinds = schema.get("x-kubernetes-group-version-kind", [])
+        # An object has metadata and one kind; what else the API has (DeleteOptions, APIGroup) is never in a file.
+        if len(kinds) == 1 and "metadata" in schema["properties"]:
+            group, version, kind = (kinds[0][key] for key in ("group", "version", "kind"))
+            yield schema_path(f"{group}/{version}" if group else version, kind), definitions.standalone(schema)
+    metadata = definitions.named(METADATA)
+    for custom in (*packaged(metadata), *user_schemas(own, metadata)):
+        yield schema_path(custom.api_version, custom.kind), {"$schema": DRAFT, **custom.schema}
+
+
+def schema_path(api_version: str, kind: str) -> str:
+    """Return where the schema of a kind is, relative to the folder of its Kubernetes version.
+
+    It is what kubeconform makes of ``{{ .Group }}/{{ .ResourceKind }}-{{ .ResourceAPIVersion }}.json``, where a core
+    kind's group is its version (pkg/registry/registry.go, v0.7.0).
+    """
+    parts = api_version.split("/")
+    return f"{parts[0]}/{kind.lower()}-{parts[-1]}.json"
+
+
+def schema_folder(kubernetes_version: str, cache: Path | None = None, own: Sequence[Path] = ()) -> Path:
+    """Return a folder with the schemas of ``kubernetes_version`` for kubeconform, made where there is none yet.
+
+    ``own`` are files and folders with the user's schemas of custom resources.  The folder lies below ``cache``, by
+    default the user's cache folder.  Any number of processes may ask for it at once: each makes a folder of its own and
+    renames it, and the first one wins.  Raises RollstepError where there are no schemas of the version, no place to
+    write, or where the user's schemas are none.
+    """
+    source, files = strict_folder(kubernetes_version), user_files(own)
+    texts = [(source / "_definitions.json").read_bytes(), *packaged_files()]
+    texts += [part for path, text in files for part in (str(path).encode(), text)]
+    name = f"{source.name.removesuffix('-local-strict')}-{FORMAT}-{_digest(texts)}"
+    refusals = []
+    for root in [cache] if cache else cache_folders():
+        folder = root / "schemas" / name
+        if folder.is_dir():
+            return folder
+        try:
+            _make(folder, convert(source, files))
+        except OSError as error:
+            refusals.append(f"{folder}: {error.strerror or error}")
+            continue
+        return folder
+    raise RollstepError(
+        "the schemas of Kubernetes can be written nowhere: " + "; ".join(refusals),
+        hint="set XDG_CACHE_HOME to a folder that can be written",
+    )
+
+
+def _digest(texts: Iterable[bytes]) -> str:
+    """Return a name for the contents of several files, in their order."""
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(hashlib.sha256(text).digest())
+    return digest.hexdigest()[:12]
+
+
+def _make(folder: Path, schemas: Iterable[tuple[str, Schema]]) -> None:
+    """Write the schemas beside ``folder`` and rename them to it; OSError where that fails."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+    try:
+        for path, schema in schemas:
+            (temporary / path).parent.mkdir(exist_ok=True)
+            (temporary / path).write_text(json.dumps(schema, separators=(",", ":")), encoding="utf-8")
+        temporary.chmod(0o755)
+        temporary.rename(folder)
+    except OSError:
+        if not folder.is_dir():  # else another process was first
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def cache_folders() -> Iterator[Path]:
+    """Yield where to keep what can be made again, in the order to try: the user's cache folder, a temporary one."""
+    configured = os.environ.get("XDG_CACHE_HOME", "")
+    if os.path.isabs(configured):
+        yield Path(configured) / "rollstep"
+    else:
+        with suppress(RuntimeError):  # neither HOME nor an entry for the user: a container with a bare user id
+            yield Path.home() / ".cache" / "rollstep"
+    temporary = Path(tempfile.gettempdir()) / f"rollstep-{os.getuid()}"
+    try:
+        temporary.mkdir(mode=0o700, exist_ok=True)
+        status = temporary.lstat()
+    except OSError:
+        return
+    # Anybody may write to the folder of temporary files: schemas that somebody else put there are not ours to trust.
+    if status.st_uid == os.getuid() and not status.st_mode & 0o022 and not temporary.is_symlink():
+        yield temporary

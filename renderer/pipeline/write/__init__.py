@@ -1,0 +1,1 @@
+"""Writes files: all of them or none."""

@@ -1,0 +1,265 @@
+"""The folder of rendered files: what of it is ours, what would change, and the change itself.
+
+``MARKER`` lists the files that rollstep wrote into a folder with their SHA-256, a line each as ``sha256sum`` prints
+them (``cd rendered && sha256sum -c .rollstep``).  What it does not list is somebody else's: never changed, never
+deleted.  It is a dot file without a YAML suffix, so kubectl, kustomize, Argo CD and Flux pass it by.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from enum import Enum
+from pathlib import Path
+
+from msgspec import Struct
+
+from renderer.errors import Finding, RollstepError
+from renderer.pipeline.write.journal import digest, reporting
+from renderer.pipeline.write.spool import PlannedFile
+from renderer.pipeline.write.transaction import Transaction
+
+MARKER = ".rollstep"
+KUSTOMIZATION = "kustomization.yaml"
+
+_LINE = re.compile(r"([0-9a-f]{64})  ([^/\x00-\x1f]+)")
+
+
+class Mode(Enum):
+    """What a command does with what it has rendered."""
+
+    WRITE = "write"
+    CHECK = "check"
+    DIFF = "diff"
+
+
+class Changes(Struct, frozen=True):
+    """What brings a folder to its new content; file names are without the folder.
+
+    ``files`` is the whole new content, ``marker`` the old and the new text of the marker (None: no marker).  ``edited``
+    names files of ours whose text is neither what we wrote last nor what we write now: by hand, that is, and the change
+    overwrites or deletes them.
+    """
+
+    folder: Path
+    files: Mapping[str, str]
+    created: Mapping[str, str]
+    updated: Mapping[str, tuple[str, str]]
+    deleted: Mapping[str, str]
+    unchanged: tuple[str, ...]
+    edited: tuple[str, ...]
+    marker: tuple[str | None, str | None]
+
+    def __bool__(self) -> bool:
+        """Whether any file changes, the marker among them."""
+        return bool(self.created or self.updated or self.deleted) or self.marker[0] != self.marker[1]
+
+    def stage(self, transaction: Transaction | Planned) -> None:
+        """Add the change to ``transaction``, or to what is planned for one.
+
+        The order keeps the folder usable at each moment: ``kustomization.yaml`` never lists a file that is not there.
+        """
+        folder = str(self.folder)
+        for name in sorted(self.files, key=lambda name: (name == KUSTOMIZATION, name)):
+            transaction.write(f"{folder}/{name}", self.files[name])
+        for name in sorted(self.deleted):
+            transaction.delete(f"{folder}/{name}")
+        if self.marker[1] is None:
+            transaction.delete(f"{folder}/{MARKER}")
+        else:
+            transaction.write(f"{folder}/{MARKER}", self.marker[1])
+
+    def kept(self) -> Iterator[str]:
+        """Yield the paths of files that hold their new content already."""
+        for name in self.unchanged:
+            yield f"{self.folder}/{name}"
+        if self.marker[0] == self.marker[1]:
+            yield f"{self.folder}/{MARKER}"
+
+    def to_dict(self) -> dict[str, list[str]]:
+        """Return the file names by what happens to them, as JSON-ready data."""
+        return {
+            "created": sorted(self.created),
+            "updated": sorted(self.updated),
+            "deleted": sorted(self.deleted),
+            "unchanged": sorted(self.unchanged),
+            "edited": sorted(self.edited),
+        }
+
+
+class Planned:
+    """Files to write and to delete (None), in their order, for the transaction of another process."""
+
+    def __init__(self) -> None:
+        self.files: list[PlannedFile] = []
+
+    def write(self, path: str, text: str) -> None:
+        """Plan the file at ``path`` to hold ``text``."""
+        self.files.append((path, text))
+
+    def delete(self, path: str) -> None:
+        """Plan the file at ``path`` to be gone."""
+        self.files.append((path, None))
+
+
+def plan_write(folder: Path, files: Mapping[str, str]) -> Changes:
+    """Compare ``folder`` with ``files`` (text by file name), which are to be all that rollstep has there.
+
+    Changes nothing.  Raises RollstepError with every file that is in the way and not ours, and with every line of the
+    marker that cannot be read.
+    """
+    owned = read_marker(folder)
+    place, there = str(folder), _names(folder)
+    created: dict[str, str] = {}
+    updated: dict[str, tuple[str, str]] = {}
+    deleted: dict[str, str] = {}
+    unchanged, edited, findings = [], [], []
+    for name in sorted(files.keys() | owned.keys()):
+        path, new = f"{place}/{name}", files.get(name)
+        # A file system may take names for the same that differ in case.
+        is_there = name in there or (bool(there) and os.path.lexists(path))
+        if is_there and not os.path.isfile(path):
+            findings.append(Finding(path, 0, 0, "", "is not a plain file", "move it away"))
+            continue
+        old = _read(path) if is_there else None
+        if old is not None and new is not None and old == new.encode():
+            unchanged.append(name)
+            continue
+        text = None if old is None else old.decode(errors="replace")
+        if old is not None and name not in owned:
+            message = "is in the way of a file to be rendered, and rollstep did not write it"
+            findings.append(Finding(path, 0, 0, "", message, "rename it, or remove it"))
+        elif old is not None and digest(old) != owned[name]:
+            edited.append(name)
+        if text is None and new is not None:
+            created[name] = new
+        elif text is not None and new is not None:
+            updated[name] = (text, new)
+        elif text is not None:
+            deleted[name] = text
+    if findings:
+        raise RollstepError(findings)
+    before = _read(f"{place}/{MARKER}") if MARKER in there else None
+    marker = (
+        None if before is None else before.decode(errors="replace"),
+        marker_text(files) if files else None,
+    )
+    return Changes(folder, files, created, updated, deleted, tuple(unchanged), tuple(edited), marker)
+
+
+def marker_text(files: Mapping[str, str]) -> str:
+    """Return the text of the marker that lists ``files`` (text by name)."""
+    return "".join(f"{digest(files[name].encode())}  {name}\n" for name in sorted(files))
+
+
+def changes_between(folder: Path, before: Mapping[str, str], files: Mapping[str, str]) -> Changes:
+    """Return what brings ``folder`` from ``before`` to ``files``, both rendered: no disk is asked."""
+    return Changes(
+        folder,
+        files,
+        created={name: files[name] for name in sorted(files.keys() - before.keys())},
+        updated={
+            name: (before[name], files[name])
+            for name in sorted(files.keys() & before.keys())
+            if before[name] != files[name]
+        },
+        deleted={name: before[name] for name in sorted(before.keys() - files.keys())},
+        unchanged=tuple(sorted(name for name in files if before.get(name) == files[name])),
+        edited=(),
+        marker=(marker_text(before) or None, marker_text(files) or None),
+    )
+
+
+def apply(changes: Changes, root: Path) -> None:
+    """Do ``changes``, all or none; ``root`` is the repository's root, or the folder's parent where there is none.
+
+    Raises RollstepError.
+    """
+    transaction = Transaction(root)
+    changes.stage(transaction)
+    transaction.commit()
+
+
+def diff(changes: Changes, prefix: str = "") -> str:
+    """Return ``changes`` as a unified diff, files sorted by name; ``prefix`` is the folder as the diff names it.
+
+    The marker's digests tell a reader nothing new: it is shown only where nothing else changes.
+    """
+    pieces: dict[str, tuple[str | None, str | None]] = {}
+    pieces |= {name: (None, new) for name, new in changes.created.items()}
+    pieces |= dict(changes.updated)
+    pieces |= {name: (old, None) for name, old in changes.deleted.items()}
+    if not pieces and changes.marker[0] != changes.marker[1]:
+        pieces[MARKER] = changes.marker
+    prefix = prefix.rstrip("/") + "/" if prefix else ""
+    return "".join(line for name in sorted(pieces) for line in unified(prefix + name, *pieces[name]))
+
+
+def unified(path: str, old: str | None, new: str | None) -> Iterator[str]:
+    """Yield the lines of one file's diff as git has them; None where there is no file on that side."""
+    # difflib builds regular expressions when it is imported.
+    from difflib import unified_diff
+
+    before = f"a/{path}" if old is not None else "/dev/null"
+    after = f"b/{path}" if new is not None else "/dev/null"
+    for line in unified_diff(_lines(old), _lines(new), before, after):
+        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+
+
+def read_marker(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file that rollstep wrote into ``folder``, by name; empty where it wrote none.
+
+    Raises RollstepError with every line that is not as we write it: a damaged marker could name what is not ours.
+    """
+    content = _read(f"{folder}/{MARKER}")
+    if not content:
+        return {}
+    if b"\r\n" in content:
+        message = "has the line ends of Windows: git has converted what rollstep wrote (core.autocrlf)"
+        hint = "put `environments/** text eol=lf` into .gitattributes, commit it, and check the folder out again"
+        raise RollstepError([Finding(str(folder / MARKER), 1, 0, "", message, hint)])
+    owned, findings = {}, []
+    for number, line in enumerate(content.decode(errors="replace").removesuffix("\n").split("\n"), 1):
+        match = _LINE.fullmatch(line)
+        if match and match[2] not in (".", "..", MARKER):
+            owned[match[2]] = match[1]
+        else:
+            hint = "remove the conflict, or restore the file with git"
+            message = "is not a SHA-256, two spaces and a file name"
+            findings.append(Finding(str(folder / MARKER), number, 0, "", message, hint))
+    if findings:
+        raise RollstepError(findings)
+    return owned
+
+
+def edited_files(folder: Path) -> tuple[str, ...]:
+    """Return the files of ours in ``folder`` that are no longer as rollstep wrote them, or are gone, sorted."""
+    owned = read_marker(folder)
+    contents = {name: _read(folder / name) for name in sorted(owned)}
+    return tuple(name for name, content in contents.items() if content is None or digest(content) != owned[name])
+
+
+def _names(folder: Path) -> frozenset[str]:
+    """Return the names of all that is in a folder, none where there is no such folder."""
+    with reporting(str(folder)), suppress(FileNotFoundError, NotADirectoryError):
+        return frozenset(os.listdir(folder))
+    return frozenset()
+
+
+def _read(path: Path | str) -> bytes | None:
+    with reporting(str(path)):
+        try:
+            with open(path, "rb", buffering=0) as file:
+                return file.read()
+        except OSError:
+            # A link to nothing is there.
+            if os.path.lexists(path):
+                raise
+            return None
+
+
+def _lines(text: str | None) -> list[str]:
+    # str.splitlines also splits at U+2028 and its like, which are no line ends in a file.
+    return re.findall(r"[^\n]*\n|[^\n]+", text or "")

@@ -1,0 +1,339 @@
+"""All of a set of files changes, or none does; ``journal`` says how, also where the process is killed."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from renderer.errors import Finding, RollstepError
+from renderer.pipeline.write.journal import (
+    JOURNAL,
+    Entry,
+    Journal,
+    acquire,
+    digest,
+    keep,
+    pending,
+    reporting,
+    store,
+    unwritable,
+)
+from renderer.pipeline.write.spool import Kept, PlannedFile, Spool, Written
+
+if TYPE_CHECKING:
+    from renderer.pipeline.write.new_files import Ahead
+
+
+class Transaction:
+    """Changes to files below ``root``, collected first and then done as one.
+
+    ``commit`` does everything.  A caller with something of its own in between (a git commit) calls ``prepare``,
+    ``apply``, and then ``finish`` or ``rollback``.  Files change in the order in which they were planned.
+    """
+
+    def __init__(self, root: Path, ahead: Ahead | None = None) -> None:
+        """Take the folder that no change may leave: the repository's root, so that every run finds the journal.
+
+        ``ahead`` has the files that were written ahead for this transaction.
+        """
+        self.root = root.resolve()
+        self._ahead = ahead
+        self.memo: dict[str, Any] = {}
+        """JSON-ready notes for whoever recovers this transaction after a kill; saved by ``prepare``."""
+        # Text in place of Path wherever every file of a fleet comes by: that alone took a third of a run's time.
+        self._root = str(self.root)
+        self._planned: dict[str, Kept | Written | None] = {}
+        self._kept = Spool()
+        self._findings: list[Finding] = []
+        self._modes: dict[str, int] = {}
+        """The permissions of files that are there and change."""
+        self._folders: dict[str, str] = {self._root: self._root}
+        """Folders that were named, and what they are without links."""
+        self._journal: Journal | None = None
+        self._lock = -1
+
+    def write(self, path: Path | str, text: str) -> Transaction:
+        """Plan the file at ``path`` (relative to the root, or absolute) to hold ``text`` in UTF-8."""
+        return self._plan(path, self._kept.add(text.encode()))
+
+    def delete(self, path: Path | str) -> Transaction:
+        """Plan the file at ``path`` to be gone; one that is not there is no error."""
+        return self._plan(path, None)
+
+    def plan(self, files: Iterable[PlannedFile], folder: str = "") -> Transaction:
+        """Plan what another process has planned, in its order; paths are those below ``folder``, if that is given."""
+        for path, content in files:
+            place = f"{folder}/{path}" if folder else path
+            self._plan(place, self._kept.add(content.encode()) if isinstance(content, str) else content)
+        return self
+
+    def include(self, path: Path | str) -> Transaction:
+        """Plan the file at ``path`` to stay as it is now, there or not: a caller that commits has it among the rest."""
+        with reporting(str(path)):
+            content = _content(os.path.join(self._root, path))
+            return self._plan(path, None if content is None else self._kept.add(content))
+
+    @property
+    def contents(self) -> Mapping[str, bytes | None]:
+        """The planned content by path below the root, sorted; None for a file that goes.
+
+        Files that hold the planned content already are among them.
+        """
+        return {path: kept and self._read(kept) for path, kept in sorted(self._planned.items())}
+
+    @property
+    def paths(self) -> Mapping[str, bool]:
+        """Whether a file is to be there, by planned path below the root, sorted."""
+        return {path: kept is not None for path, kept in sorted(self._planned.items())}
+
+    def check(self) -> tuple[Entry, ...]:
+        """Return what would change, in the order planned, and touch nothing.
+
+        Raises RollstepError with every path that may not be written: outside the root, inside ``.git``, read-only, or
+        not a plain file.
+        """
+        findings = list(self._findings)
+        entries = []
+        folders: dict[str, tuple[bool, list[Finding]]] = {}
+        for path, new in self._planned.items():
+            folder, target = path.rpartition("/")[0], f"{self._root}/{path}"
+            if folder not in folders:
+                is_there = os.path.lexists(f"{self._root}/{folder}")
+                folders[folder] = is_there, list(_folder_refusals(self.root, folder, path))
+            is_there, of_folder = folders[folder]
+            status = None
+            if is_there:
+                with suppress(OSError):
+                    status = os.lstat(target)
+            refused = [*_refusals(target, path, status), *of_folder]
+            findings += refused
+            if refused:
+                continue
+            try:
+                old = _content(target, status) if is_there else None
+            except OSError as error:
+                raise unwritable(error, path) from error
+            before, after = old if old is None else digest(old), new if new is None else new.digest
+            if before != after:
+                entries.append(Entry(path, before, after, new.name if isinstance(new, Written) else ""))
+                if status is not None:
+                    self._modes[path] = stat.S_IMODE(status.st_mode)
+        if findings:
+            raise RollstepError(sorted(set(findings)))
+        return tuple(entries)
+
+    def commit(self) -> tuple[Entry, ...]:
+        """Change the files and return what changed; on any error nothing has.
+
+        Raises RollstepError.
+        """
+        self.prepare()
+        self.apply()
+        entries = self._owned().entries
+        try:
+            self._discard()
+        except BaseException:
+            # Without its index there is no way back, and all files are new.
+            if pending(self.root):
+                self.rollback()
+            self._release()
+            raise
+        return entries
+
+    def prepare(self) -> tuple[Entry, ...]:
+        """Write the journal and return what it is about to change; no planned file changes yet.
+
+        Raises RollstepError where a path is refused, the disk is full, another process changes files, or an interrupted
+        run has left its journal (see ``recover``).
+        """
+        entries = self.check()
+        journal = Journal(self.root, entries, tuple(_missing_folders(self.root, entries)), self.memo)
+        lock = acquire(self.root)
+        if lock < 0:
+            raise RollstepError([Finding(JOURNAL, 0, 0, "", "another rollstep is changing files here", "wait for it")])
+        if pending(self.root):
+            os.close(lock)
+            raise RollstepError([Finding(JOURNAL, 0, 0, "", "an interrupted run has to be recovered first")])
+        self._journal, self._lock = journal, lock
+        try:
+            with reporting(JOURNAL):
+                journal.clear()
+                if self._ahead is not None:
+                    self._ahead.hand_over()
+                for number, entry in enumerate(entries):
+                    self._stage(journal, number, entry)
+                journal.save()
+        except BaseException:
+            with suppress(RollstepError):
+                self._discard()
+            self._release()
+            raise
+        return entries
+
+    def apply(self) -> None:
+        """Rename the new files into place; on any error the old ones are put back before it is raised."""
+        try:
+            with reporting(JOURNAL):
+                self._owned().do()
+        except BaseException:
+            self.rollback()
+            raise
+
+    def finish(self) -> tuple[Entry, ...]:
+        """Let the old files go, and return what changed.
+
+        Raises RollstepError where the journal cannot be removed; the next run's recovery does it.
+        """
+        entries = self._owned().entries
+        try:
+            self._discard()
+        finally:
+            self._release()
+        return entries
+
+    def rollback(self) -> None:
+        """Put every old file back, whatever has become of it since.
+
+        Raises RollstepError where that fails; the journal stays then, and the next run's recovery tries again.
+        """
+        try:
+            self._owned().undo()
+            self._owned().remove()
+        except OSError as error:
+            message = f"could not be put back: {error.strerror or error}"
+            hint = f"the old files are in {JOURNAL}, and the next run tries again"
+            raise RollstepError([Finding(str(error.filename or JOURNAL), 0, 0, "", message, hint)]) from error
+        finally:
+            self._journal = None
+            self._release()
+
+    def _read(self, kept: Kept | Written) -> bytes:
+        if isinstance(kept, Kept):
+            return self._kept.read(kept)
+        return (self.root / JOURNAL / kept.name).read_bytes()
+
+    def _plan(self, path: Path | str, kept: Kept | Written | None) -> Transaction:
+        try:
+            relative = self._relative(os.path.join(self._root, path), follow=kept is not None)
+        except (ValueError, OSError, RuntimeError):
+            message = f"leads outside {self.root}, where rollstep writes nothing"
+            self._findings.append(Finding(str(path), 0, 0, "", message, "make it a file or folder of the repository"))
+            return self
+        before = self._planned.get(relative, kept)
+        if (before and before.digest) != (kept and kept.digest):
+            self._findings.append(Finding(relative, 0, 0, "", "two different contents are to be written to this file"))
+        self._planned[relative] = kept
+        return self
+
+    def _relative(self, target: str, *, follow: bool) -> str:
+        """Return the path below the root of the file that ``target`` names; raise ValueError where it is outside.
+
+        A link as the last part is followed when its file is written, but is removed itself when it goes.
+        """
+        parent, name = os.path.split(target)
+        if name in ("", ".", "..") or (follow and os.path.islink(target)):
+            return Path(target).resolve().relative_to(self.root).as_posix()
+        real = f"{self._real(parent)}/{name}"
+        if not real.startswith(f"{self._root}/"):
+            raise ValueError(real)
+        return real[len(self._root) + 1 :]
+
+    def _real(self, folder: str) -> str:
+        """Return a folder's path without links; raise RuntimeError where they never end."""
+        if folder not in self._folders:
+            above, name = os.path.split(folder)
+            is_plain = name not in ("", ".", "..") and not os.path.islink(folder)
+            self._folders[folder] = f"{self._real(above)}/{name}" if is_plain else str(Path(folder).resolve())
+        return self._folders[folder]
+
+    def _stage(self, journal: Journal, number: int, entry: Entry) -> None:
+        mode = None
+        if entry.old is not None:
+            mode = self._modes.get(entry.path)
+            if mode is None:
+                # Somebody has made it since it was looked at.
+                mode = stat.S_IMODE(os.stat(journal.target(entry)).st_mode)
+            keep(journal.target(entry), journal.old_file(number), mode)
+        kept = self._planned[entry.path]
+        if isinstance(kept, Kept):
+            store(journal.new_file(number), self._kept.read(kept), mode)
+        elif kept is not None and mode is not None:
+            os.chmod(journal.new_file(number), mode)
+
+    def _owned(self) -> Journal:
+        if self._journal is None:
+            raise ValueError("the transaction is not prepared")
+        return self._journal
+
+    def _discard(self) -> None:
+        with reporting(JOURNAL):
+            self._owned().remove()
+        self._journal = None
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+def _content(path: str, status: os.stat_result | None = None) -> bytes | None:
+    """Return what a file holds; None where there is none, not even a link to nothing.
+
+    ``status`` is that of a plain file, where it is known to be one: that spares the system some questions about it.
+    """
+    try:
+        if status is not None:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                content = os.read(descriptor, status.st_size + 1)
+                if len(content) == status.st_size:
+                    return content
+            finally:
+                os.close(descriptor)
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        if os.path.lexists(path):
+            raise
+        return None
+
+
+def _refusals(target: str, path: str, status: os.stat_result | None) -> Iterator[Finding]:
+    """Yield why ``path`` itself may not be written; ``status`` is what its file is now, None where there is none."""
+    parts = path.lower().split("/")
+    if ".git" in parts or parts[0] == JOURNAL:
+        yield Finding(path, 0, 0, "", "lies in a folder of git's or rollstep's own", "choose another folder")
+    if status is None:
+        return
+    if stat.S_ISDIR(status.st_mode):
+        yield Finding(path, 0, 0, "", "is a folder where a file is to be", "move it away")
+    elif not stat.S_ISREG(status.st_mode):
+        yield Finding(path, 0, 0, "", "is not a plain file", "move it away")
+    # os.access says yes to root, and a rename replaces a read-only file unasked: the mode is what the user meant.
+    elif not status.st_mode & 0o222 or not os.access(target, os.W_OK):
+        yield Finding(path, 0, 0, "", "is read-only", f"chmod u+w {path}")
+
+
+def _folder_refusals(root: Path, folder: str, path: str) -> Iterator[Finding]:
+    """Yield why nothing may be written to ``folder``, where ``path`` is the first file of it."""
+    parent = os.path.join(root, folder)
+    while not os.path.lexists(parent):
+        parent = os.path.dirname(parent)
+    if not os.path.isdir(parent):
+        yield Finding(os.path.relpath(parent, root), 0, 0, "", "is a file where a folder is to be", "move it away")
+    elif not os.access(parent, os.W_OK | os.X_OK):
+        yield Finding(path, 0, 0, "", "lies in a read-only folder", f"chmod u+wx {parent}")
+
+
+def _missing_folders(root: Path, entries: Sequence[Entry]) -> list[str]:
+    missing: set[str] = set()
+    for folder in {os.path.dirname(entry.path) for entry in entries if entry.new is not None}:
+        while folder and folder not in missing and not os.path.exists(f"{root}/{folder}"):
+            missing.add(folder)
+            folder = os.path.dirname(folder)
+    return sorted(missing)

@@ -1,0 +1,1 @@
+"""Argo Rollouts as pure functions."""

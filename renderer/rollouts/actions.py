@@ -1,0 +1,255 @@
+"""What ``kubectl argo rollouts`` does to a Rollout, on a world (``pkg/kubectl-argo-rollouts/cmd`` of v1.9.1).
+
+Every verb returns a new world in which the controller has not acted yet; ``settle`` does that.
+A refusal is a ``RollstepError`` in kubectl's own words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from renderer.errors import RollstepError
+from renderer.kubernetes.manifest import Body
+from renderer.kubernetes.merge_patch import merge
+from renderer.rollouts.controller.analysis import SUCCESSFUL
+from renderer.rollouts.controller.gates import is_running
+from renderer.rollouts.controller.replica_math import current_canary_step
+from renderer.rollouts.controller.templates import comparable
+from renderer.rollouts.controller.workload import resolve_workload, with_template
+from renderer.rollouts.model.rollout import (
+    HASH_LABEL,
+    AnalysisRunStatus,
+    ReplicaSet,
+    Rollout,
+    RolloutStatus,
+    World,
+    format_time,
+)
+
+CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
+
+
+def apply(world: World, body: Body) -> World:
+    """Replace the Rollout's manifest (``kubectl apply``).
+
+    The annotations that the controller owns stay; unknown fields are pruned and defaults filled in.
+    """
+    metadata = dict(body.get("metadata") or {})
+    before = world.rollout.annotations
+    owned = {name: before[name] for name in (REVISION,) if name in before}
+    if owned:
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), **owned}
+    return _with_body(world, {**body, "metadata": metadata})
+
+
+REVISION = "rollout.argoproj.io/revision"
+
+
+def _with_body(world: World, body: Body) -> World:
+    from renderer.rollouts.pod_template import default_rollout
+
+    before = world.rollout.body
+    metadata = dict(body.get("metadata") or {})
+    generation = (before.get("metadata") or {}).get("generation")
+    body = default_rollout({**body, "metadata": metadata})
+    if generation is not None:
+        changed = body.get("spec") != before.get("spec")
+        body = {**body, "metadata": {**body["metadata"], "generation": generation + int(changed)}}
+    return replace(world, rollout=Rollout.from_body(body))
+
+
+def _with_status(world: World, **changes: Any) -> World:
+    status: RolloutStatus = replace(world.status, **changes)
+    return replace(world, status=status)
+
+
+def patch(world: World, changes: Body) -> World:
+    """Apply a JSON merge patch to the Rollout."""
+    return _with_body(world, merge(world.rollout.body, changes))
+
+
+def patch_object(world: World, kind: str, name: str, changes: Body) -> World:
+    """Apply a JSON merge patch to another object; refuses where there is none of that kind and name."""
+    for key in sorted(world.objects):
+        if (key.kind, key.name) == (kind, name):
+            return world.with_object(key, merge(world.objects[key], changes))
+    raise RollstepError(f'{kind} "{name}" not found')
+
+
+def set_image(world: World, container: str, image: str) -> World:
+    """Set the image of the containers of that name, ``*`` for all; init and ephemeral containers count as well."""
+    world = resolve_workload(world)
+    template: Mapping[str, Any] = world.rollout.template
+    spec = dict(template.get("spec") or {})
+    found = False
+    for field in CONTAINER_LISTS:
+        if not spec.get(field):
+            continue
+        matches = [container in ("*", item.get("name")) for item in spec[field]]
+        found = found or any(matches)
+        spec[field] = [
+            {**item, "image": image} if match else item for item, match in zip(spec[field], matches, strict=True)
+        ]
+    if not found:
+        raise RollstepError(f'unable to find container named "{container}"')
+    return _with_template(world, {**template, "spec": spec})
+
+
+def _with_template(world: World, template: Body) -> World:
+    """Put a pod template into the Rollout, or into the workload that it refers to."""
+    if world.rollout.workload_ref is not None:
+        return resolve_workload(with_template(world, template))
+    body = world.rollout.body
+    return _with_body(world, {**body, "spec": {**body["spec"], "template": template}})
+
+
+def promote(world: World) -> World:
+    """End the current pause; where there is none, skip the current step of a canary.
+
+    An analysis of a blue-green release counts as successful then: whoever promotes has looked.  (In a cluster nothing
+    happens; the AnalysisRun has its result from elsewhere.)
+    """
+    if world.rollout.paused:
+        world = _unpause(world)
+    status = world.status
+    if world.rollout.blue_green is not None:
+        return _with_status(record_analysis(world, SUCCESSFUL), pause_conditions=())
+    run = status.canary.current_step_analysis_run_status
+    if status.pause_conditions and status.controller_pause and run is not None and run.status == "Inconclusive":
+        return _with_status(skip_step(world), pause_conditions=(), controller_pause=False)
+    if status.pause_conditions:
+        return _with_status(world, pause_conditions=())
+    _, index = current_canary_step(world.rollout, status)
+    return world if index is None else _with_status(world, pause_conditions=(), current_step_index=_next(world, index))
+
+
+def record_analysis(world: World, phase: str, message: str = "") -> World:
+    """Give the analyses that have no result that phase: ``Successful``, ``Failed``, ``Error`` or ``Inconclusive``."""
+
+    def told(run: AnalysisRunStatus | None) -> AnalysisRunStatus | None:
+        without = run is not None and (is_running(run) or run.status == "Inconclusive")
+        return AnalysisRunStatus(run.name, phase, message) if run is not None and without else run
+
+    canary, blue_green = world.status.canary, world.status.blue_green
+    step, background = canary.current_step_analysis_run_status, canary.current_background_analysis_run_status
+    pre, post = blue_green.pre_promotion_analysis_run_status, blue_green.post_promotion_analysis_run_status
+    canary = replace(
+        canary,
+        current_step_analysis_run_status=told(step),
+        current_background_analysis_run_status=told(background),
+    )
+    blue_green = replace(
+        blue_green, pre_promotion_analysis_run_status=told(pre), post_promotion_analysis_run_status=told(post)
+    )
+    return _with_status(world, canary=canary, blue_green=blue_green)
+
+
+def promote_full(world: World) -> World:
+    """Promote to the end at once: no pauses, no steps, no analysis."""
+    if world.rollout.paused:
+        world = _unpause(world)
+    if world.status.current_pod_hash != world.status.stable_rs:
+        return _with_status(world, promote_full=True)
+    return world
+
+
+def skip_step(world: World) -> World:
+    """Go to the next step although the current one is not complete."""
+    if world.rollout.canary is None:
+        raise RollstepError("Cannot skip steps of a bluegreen rollout. Run without a flags")
+    if not world.rollout.canary.steps:
+        raise RollstepError("Cannot skip steps of a rollout without steps")
+    _, index = current_canary_step(world.rollout, world.status)
+    return world if index is None else _with_status(world, current_step_index=_next(world, index))
+
+
+def _next(world: World, index: int) -> int:
+    assert world.rollout.canary is not None
+    return min(index + 1, max(index, len(world.rollout.canary.steps)))
+
+
+def abort(world: World) -> World:
+    """Abort: all traffic goes back to the stable ReplicaSet."""
+    return _with_status(world, abort=True)
+
+
+def retry(world: World) -> World:
+    """Start an aborted update again from its first step."""
+    return _with_status(world, abort=False)
+
+
+def pause(world: World) -> World:
+    """Set ``spec.paused``."""
+    return patch(world, {"spec": {"paused": True}})
+
+
+def resume(world: World) -> World:
+    """Clear ``spec.paused``."""
+    return _unpause(world)
+
+
+def _unpause(world: World) -> World:
+    return patch(world, {"spec": {"paused": False}})
+
+
+def restart(world: World) -> World:
+    """Ask for a restart of all pods, now."""
+    return patch(world, {"spec": {"restartAt": format_time(world.now)}})
+
+
+RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
+
+
+def restart_by_revision(world: World) -> World:
+    """Restart all pods by a new revision: note the time on the pod template, as ``kubectl rollout restart`` does.
+
+    ``restart`` is what a controller is needed for: it evicts pods one by one and changes no manifest.
+    """
+    world = resolve_workload(world)
+    metadata: Mapping[str, Any] = world.rollout.template.get("metadata") or {}
+    annotations = _first(metadata.get("annotations") or {}, RESTARTED_AT, format_time(world.now))
+    template = {**world.rollout.template, "metadata": _first(metadata, "annotations", annotations)}
+    return _with_template(world, template)
+
+
+def _first(mapping: Mapping[str, Any], key: str, value: Any) -> Mapping[str, Any]:
+    """Return ``mapping`` with a value; a key that is new stands first, where an edit of a manifest puts it as well."""
+    return {**mapping, key: value} if key in mapping else {key: value, **mapping}
+
+
+def scale(world: World, replicas: int) -> World:
+    """Set ``spec.replicas``."""
+    if replicas < 0:
+        raise RollstepError(f"The new replica count must not be negative, found {replicas}")
+    return patch(world, {"spec": {"replicas": replicas}})
+
+
+def revision_to_undo(world: World, to_revision: int = 0) -> ReplicaSet:
+    """Return the ReplicaSet of that revision, with 0 the one before the latest; refuses where there is none."""
+    if to_revision:
+        for rs in world.replica_sets:
+            if rs.revision == to_revision:
+                return rs
+        raise RollstepError(f"unable to find specified revision {to_revision} in history")
+    ordered = sorted(world.replica_sets, key=lambda rs: (rs.revision, rs.created), reverse=True)
+    if len(ordered) < 2:
+        raise RollstepError(f'no revision found for rollout "{world.rollout.name}"')
+    return ordered[1]
+
+
+def undo(world: World, to_revision: int = 0) -> World:
+    """Put the template of an earlier revision back into the Rollout; 0 is the one before the latest.
+
+    Refuses where there is no such revision, and where the Rollout has that template already.
+    """
+    world = resolve_workload(world)
+    rs = revision_to_undo(world, to_revision)
+    metadata = dict(rs.template.get("metadata") or {})
+    metadata["labels"] = {name: text for name, text in (metadata.get("labels") or {}).items() if name != HASH_LABEL}
+    template = {**rs.template, "metadata": metadata}
+    if comparable(template) == comparable(world.rollout.template):
+        raise RollstepError(f"skipped rollback (current template already matches revision {to_revision})")
+    return _with_template(world, template)

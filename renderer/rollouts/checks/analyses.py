@@ -1,0 +1,95 @@
+"""Whether the AnalysisTemplates of an analysis can be made one run of (pure).
+
+Argo Rollouts v1.9.1, ``utils/analysis/helpers.go`` and ``pkg/apis/rollouts/validation/validation_references.go``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from renderer.kubernetes.manifest import Manifest, field_path
+from renderer.rollouts.checks.references import Kind, Objects, analyses
+from renderer.rollouts.checks.report import Path, Report, part_of
+from renderer.rollouts.checks.routing import CANARY
+
+TEMPLATE: Kind = ("argoproj.io", "AnalysisTemplate")
+CLUSTER_TEMPLATE: Kind = ("argoproj.io", "ClusterAnalysisTemplate")
+BACKGROUND: Path = (*CANARY, "analysis")
+
+
+def check_analyses(report: Report, objects: Objects) -> None:
+    """Report analyses whose templates, all of them among ``objects``, cannot be run as the Rollout asks."""
+    for path in analyses(report):
+        templates = _templates(report, objects, path)
+        for message in _problems(report, path, templates) if templates else ():
+            field = field_path((*path, "templates"))
+            report.add("RS321", (*path, "templates"), message, field=field)
+
+
+def _templates(report: Report, objects: Objects, path: Path) -> list[Manifest]:
+    """Return the templates; none where one is not among the objects, or is made of others."""
+    found: list[Manifest] = []
+    for reference in report.items(*path, "templates"):
+        kind = CLUSTER_TEMPLATE if part_of(reference, ("clusterScope",)) else TEMPLATE
+        name = part_of(reference, ("templateName",))
+        named = objects.named(kind, name) if isinstance(name, str) else []
+        own = [
+            item for item in named if kind == CLUSTER_TEMPLATE or item.namespace in ("", None, report.rollout.namespace)
+        ]
+        if not own or part_of(own[0].body, ("spec", "templates")):
+            return []
+        found.append(own[0])
+    return found
+
+
+def _problems(report: Report, path: Path, templates: Sequence[Manifest]) -> Iterator[str]:
+    metrics = [(template, metric) for template in templates for metric in _items(template, "metrics")]
+    names = [metric.get("name") for _, metric in metrics]
+    for name in sorted({str(name) for name in names if names.count(name) > 1}):
+        yield f"two metrics have the same name {name}"
+    yield from _unresolved(report, path, templates)
+    if path == BACKGROUND:
+        return
+    for template in templates:
+        for argument in _items(template, "args"):
+            if argument.get("value") is not None and argument.get("valueFrom") is not None:
+                what = f"the argument {argument.get('name')}"
+                yield f"AnalysisTemplate {template.name}: {what} has both value and valueFrom"
+    for template, metric in metrics:
+        if _is_endless(metric):
+            what = f"the metric {metric.get('name')} has an interval and no count"
+            yield f"AnalysisTemplate {template.name}: {what}, so it would never end"
+
+
+def _unresolved(report: Report, path: Path, templates: Sequence[Manifest]) -> Iterator[str]:
+    given = {part_of(item, ("name",)) for item in report.items(*path, "args") if _has_value(item)}
+    values: dict[Any, Any] = {}
+    for template in templates:
+        for argument in _items(template, "args"):
+            name, value = argument.get("name"), argument.get("value")
+            before = part_of(values.get(name), ("value",))
+            if before is not None and value is not None and before != value:
+                yield f"the argument {name} has the value {before} in one template and {value} in another"
+            if before is None:
+                values[name] = argument
+    for name, argument in values.items():
+        if not _has_value(argument) and name not in given:
+            yield f"the argument {name} has no value: give it in args, or in the template"
+
+
+def _has_value(argument: object) -> bool:
+    return any(part_of(argument, (key,)) is not None for key in ("value", "valueFrom"))
+
+
+def _is_endless(metric: Mapping[str, Any]) -> bool:
+    count = metric.get("count")
+    text = "0" if count is None else str(count)
+    # What is no number counts as 0; an argument in braces is a number as far as can be told here.
+    number = text if text.isdigit() or "{{" in text else "0"
+    return bool(metric.get("interval")) and number.strip("0") == ""
+
+
+def _items(template: Manifest, key: str) -> list[Mapping[str, Any]]:
+    found = part_of(template.body, ("spec", key))
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []

@@ -1,0 +1,114 @@
+"""What the API server and the controller refuse in a pod template (pure).
+
+The rules are those of Kubernetes v1.34 (``pkg/apis/core/validation`` and ``ValidatePodTemplateSpecForReplicaSet`` in
+``pkg/apis/apps/validation``) that people run into; types and unknown fields are for the schemas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+from renderer.rollouts.checks.labels import check_labels, is_dns_label, is_qualified_name
+from renderer.rollouts.checks.pod_fields import check_fields
+from renderer.rollouts.checks.pod_unions import check_choices
+from renderer.rollouts.checks.report import Path, Report
+from renderer.rollouts.checks.scheduling import check_scheduling
+from renderer.rollouts.checks.values import is_port_name
+
+TEMPLATE: Path = ("spec", "template")
+POD: Path = (*TEMPLATE, "spec")
+PROTOCOLS = ("TCP", "UDP", "SCTP")
+
+
+def check_template(report: Report) -> None:
+    """Report what is wrong with the Rollout's pod template."""
+    check_labels(report, (*TEMPLATE, "metadata", "labels"), "spec.template.labels")
+    for key in report.mapping(*TEMPLATE, "metadata", "annotations"):
+        if not is_qualified_name(str(key).lower()):
+            report.add(
+                "RS202",
+                (*TEMPLATE, "metadata", "annotations", key),
+                f'"{key}" is no name',
+                field="spec.template.annotations",
+            )
+    if not report.items(*POD, "containers"):
+        report.add("RS210", (*POD, "containers"), "required: a pod has at least one container")
+    policy = report.at(*POD, "restartPolicy")
+    if policy not in (None, "", "Always"):
+        report.add("RS213", (*POD, "restartPolicy"), f"{policy} is not supported in a ReplicaSet, expected Always")
+    if report.at(*POD, "activeDeadlineSeconds") is not None:
+        report.add("RS213", (*POD, "activeDeadlineSeconds"), "is not supported in a ReplicaSet")
+    volumes = _names(report, (*POD, "volumes"), "volume")
+    containers: set[str] = set()
+    for key in ("initContainers", "containers"):
+        containers |= _names(report, (*POD, key), "container", containers)
+        for index, container in enumerate(report.items(*POD, key)):
+            if isinstance(container, dict):
+                _check_container(report, (*POD, key, index), volumes)
+    check_fields(report, POD)
+    check_choices(report, POD)
+    check_scheduling(report, POD)
+
+
+def _names(report: Report, path: Path, what: str, taken: Container[str] = ()) -> set[str]:
+    """Return the names of the items at ``path``; report those that are missing, wrong or there twice."""
+    names: set[str] = set()
+    for index, item in enumerate(report.items(*path)):
+        if not isinstance(item, dict):
+            continue
+        at, name = (*path, index, "name"), item.get("name")
+        if name is None or name == "":
+            report.add("RS210", at, f"required: every {what} has a name")
+        elif not isinstance(name, str):
+            continue
+        elif not is_dns_label(name):
+            report.add("RS211", at, f'"{name}" is no name: expected up to 63 lower case letters, digits and -')
+        elif name in names or name in taken:
+            report.add("RS212", at, f'there is another {what} "{name}"')
+        names.add(str(name))
+    return names
+
+
+def _check_container(report: Report, path: Path, volumes: set[str]) -> None:
+    if not report.text(*path, "image").strip():
+        report.add("RS210", (*path, "image"), "required: every container has an image")
+    _check_ports(report, (*path, "ports"))
+    _check_mounts(report, (*path, "volumeMounts"), volumes)
+
+
+def _check_ports(report: Report, path: Path) -> None:
+    names: set[str] = set()
+    for index in range(len(report.items(*path))):
+        at = (*path, index)
+        name, port = report.text(*at, "name"), report.integer(*at, "containerPort")
+        if name and not is_port_name(name):
+            report.add(
+                "RS211", (*at, "name"), f'"{name}" is no name: expected up to 15 lower case letters, digits and -'
+            )
+        elif name and name in names:
+            report.add("RS212", (*at, "name"), f'there is another port "{name}"')
+        names.add(name)
+        if report.at(*at, "containerPort") is None:
+            report.add("RS215", (*at, "containerPort"), "required: every port has its number")
+        elif port is not None and not 1 <= port <= 65535:
+            report.add("RS215", (*at, "containerPort"), f"{port} is not between 1 and 65535")
+        protocol = report.at(*at, "protocol")
+        if protocol not in (None, "", *PROTOCOLS):
+            report.add("RS214", (*at, "protocol"), f"{protocol} is none of {', '.join(PROTOCOLS)}")
+
+
+def _check_mounts(report: Report, path: Path, volumes: set[str]) -> None:
+    mount_paths: set[str] = set()
+    for index in range(len(report.items(*path))):
+        at = (*path, index)
+        name, mount_path = report.text(*at, "name"), report.text(*at, "mountPath")
+        if not name:
+            report.add("RS216", (*at, "name"), "required: the name of a volume")
+        elif name not in volumes:
+            there = f"it has {', '.join(sorted(volumes))}" if volumes else "it has none"
+            report.add("RS216", (*at, "name"), f'the pod has no volume "{name}"', there)
+        if not mount_path:
+            report.add("RS216", (*at, "mountPath"), "required: where the volume is mounted")
+        elif mount_path in mount_paths:
+            report.add("RS212", (*at, "mountPath"), f"{mount_path} is taken by another mount")
+        mount_paths.add(mount_path)

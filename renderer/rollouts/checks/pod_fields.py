@@ -1,0 +1,243 @@
+"""The fields of a pod template that are right or wrong by themselves, as a table (pure).
+
+Kubernetes v1.34, ``pkg/apis/core/validation/validation.go``, with the defaults of ``pkg/apis/core/v1`` applied before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import Struct
+
+from renderer.rollouts.checks.report import Path, Report
+from renderer.rollouts.checks.values import (
+    ADDRESS,
+    CONFIG_KEY,
+    DOWN,
+    ENV_NAME,
+    HEADER_NAME,
+    ID,
+    LABEL,
+    LOCAL,
+    MODE,
+    NO_WAY_UP,
+    SUBDOMAIN,
+    SYSCTL,
+    Judge,
+    at_least,
+    between,
+    field_path,
+    one_of,
+    port,
+    required,
+    resource,
+    subscript,
+)
+
+CONTAINERS = ("initContainers", "containers")
+PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+HOOKS = ("lifecycle.preStop", "lifecycle.postStart")
+
+
+class Rule(Struct, frozen=True):
+    """One field: ``path`` has a ``*`` for every item of a list, ``field`` is what Kubernetes calls it if not that.
+
+    A field is judged, as None, where it is missing from something that is there.
+    """
+
+    code: str
+    path: str
+    judge: Judge
+    field: str = ""
+
+
+def _rules_of_a_container() -> Iterator[Rule]:
+    yield Rule("RS214", "imagePullPolicy", one_of("Always", "IfNotPresent", "Never"))
+    yield Rule("RS214", "terminationMessagePolicy", one_of("File", "FallbackToLogsOnError"))
+    yield Rule("RS214", "securityContext.procMount", one_of("Default", "Unmasked", empty=False))
+    yield Rule("RS218", "securityContext.runAsUser", ID)
+    yield Rule("RS218", "securityContext.runAsGroup", ID)
+    yield Rule("RS215", "ports.*.hostPort", between(0, 65535))
+    yield Rule("RS210", "env.*.name", required)
+    yield Rule("RS211", "env.*.name", ENV_NAME)
+    yield Rule("RS219", "env.*.valueFrom.fieldRef.fieldPath", field_path(volume=False))
+    yield Rule("RS219", "env.*.valueFrom.fieldRef.fieldPath", subscript, "env.*.valueFrom.fieldRef")
+    yield Rule("RS219", "env.*.valueFrom.resourceFieldRef.resource", resource)
+    for kind in ("configMapKeyRef", "secretKeyRef"):
+        yield Rule("RS211", f"env.*.valueFrom.{kind}.name", lambda name: SUBDOMAIN(name or ""))
+        yield Rule("RS210", f"env.*.valueFrom.{kind}.key", required)
+        yield Rule("RS211", f"env.*.valueFrom.{kind}.key", CONFIG_KEY)
+    yield Rule("RS211", "envFrom.*.prefix", lambda prefix: ENV_NAME(prefix or None))
+    for kind in ("configMapRef", "secretRef"):
+        yield Rule("RS210", f"envFrom.*.{kind}.name", required)
+        yield Rule("RS211", f"envFrom.*.{kind}.name", SUBDOMAIN)
+    yield Rule("RS208", "volumeMounts.*.subPath", DOWN, "volumeMounts.subPath")
+    yield Rule("RS208", "volumeMounts.*.subPathExpr", DOWN, "volumeMounts.subPathExpr")
+    modes = one_of("None", "HostToContainer", "Bidirectional", empty=False)
+    yield Rule("RS214", "volumeMounts.*.mountPropagation", modes, "volumeMounts.mountPropagation")
+    for probe in PROBES:
+        yield from _rules_of_a_probe(probe)
+    for hook in HOOKS:
+        yield from _rules_of_a_handler(hook)
+
+
+def _rules_of_a_probe(probe: str) -> Iterator[Rule]:
+    yield from _rules_of_a_handler(probe)
+    for number in ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"):
+        yield Rule("RS218", f"{probe}.{number}", at_least(0))
+    if probe != "readinessProbe":
+        yield Rule("RS218", f"{probe}.successThreshold", lambda value: between(1, 1)(value or 1))
+        yield Rule("RS218", f"{probe}.terminationGracePeriodSeconds", at_least(1))
+    else:
+        yield Rule("RS218", f"{probe}.terminationGracePeriodSeconds", _only_of_the_other_probes)
+
+
+def _only_of_the_other_probes(value: Any) -> str:
+    return "" if value is None else "must not be set for readinessProbes"
+
+
+def _rules_of_a_handler(handler: str) -> Iterator[Rule]:
+    yield Rule("RS210", f"{handler}.exec.command", required)
+    yield Rule("RS215", f"{handler}.httpGet.port", port)
+    yield Rule("RS214", f"{handler}.httpGet.scheme", one_of("HTTP", "HTTPS"))
+    yield Rule("RS211", f"{handler}.httpGet.httpHeaders.*.name", HEADER_NAME, f"{handler}.httpGet.httpHeaders")
+    yield Rule("RS215", f"{handler}.tcpSocket.port", port)
+    yield Rule("RS215", f"{handler}.grpc.port", port)
+
+
+def _rules_of_a_pod() -> Iterator[Rule]:
+    yield Rule("RS214", "dnsPolicy", one_of("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"))
+    yield Rule("RS238", "dnsConfig.nameservers.*", ADDRESS)
+    yield Rule("RS238", "dnsConfig.searches.*", lambda name: SUBDOMAIN(name.rstrip(".") if name != "." else "a"))
+    yield Rule("RS210", "dnsConfig.options.*.name", required, "dnsConfig.options[*]")
+    yield Rule("RS238", "hostAliases.*.ip", lambda address: ADDRESS(address or ""))
+    yield Rule("RS238", "hostAliases.*.hostnames.*", SUBDOMAIN)
+    for name in ("serviceAccountName", "priorityClassName"):
+        yield Rule("RS211", name, lambda value: SUBDOMAIN(value or None))
+    for name in ("hostname", "subdomain"):
+        yield Rule("RS211", name, lambda value: LABEL(value or None))
+    for name in ("runAsUser", "runAsGroup", "fsGroup", "supplementalGroups.*"):
+        yield Rule("RS218", f"securityContext.{name}", ID)
+    yield Rule("RS210", "securityContext.sysctls.*.name", required)
+    yield Rule("RS211", "securityContext.sysctls.*.name", lambda name: SYSCTL(name or None))
+    yield Rule("RS210", "securityContext.seccompProfile.type", required)
+    profiles = one_of("Localhost", "RuntimeDefault", "Unconfined")
+    yield Rule("RS214", "securityContext.seccompProfile.type", profiles)
+    yield from _rules_of_a_volume()
+
+
+def _rules_of_a_volume() -> Iterator[Rule]:
+    yield Rule("RS210", "volumes.*.hostPath.path", required)
+    yield Rule("RS208", "volumes.*.hostPath.path", NO_WAY_UP)
+    kinds = ("DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice")
+    yield Rule("RS214", "volumes.*.hostPath.type", one_of(*kinds))
+    yield Rule("RS210", "volumes.*.persistentVolumeClaim.claimName", required)
+    yield Rule("RS210", "volumes.*.nfs.server", required)
+    yield Rule("RS210", "volumes.*.nfs.path", required)
+    yield Rule("RS210", "volumes.*.csi.driver", required)
+    yield Rule("RS210", "volumes.*.configMap.name", required)
+    yield Rule("RS210", "volumes.*.secret.secretName", required)
+    for source in ("configMap", "secret", "downwardAPI", "projected"):
+        yield Rule("RS218", f"volumes.*.{source}.defaultMode", MODE)
+    for items in ("configMap", "secret", "projected.sources.*.configMap", "projected.sources.*.secret"):
+        yield from _rules_of_keys(f"volumes.*.{items}.items.*")
+    for source in ("configMap", "secret"):
+        yield Rule("RS210", f"volumes.*.projected.sources.*.{source}.name", required)
+    token = "volumes.*.projected.sources.*.serviceAccountToken"
+    yield Rule("RS218", f"{token}.expirationSeconds", between(600, 2**32))
+    yield Rule("RS210", f"{token}.path", required, "volumes.*.projected.path")
+    yield Rule("RS208", f"{token}.path", LOCAL, "volumes.*.projected.path")
+    for downward in ("volumes.*.downwardAPI", "volumes.*.projected.sources.*.downwardAPI"):
+        yield from _rules_of_a_downward_file(downward)
+
+
+def _rules_of_keys(items: str) -> Iterator[Rule]:
+    yield Rule("RS210", f"{items}.key", required)
+    yield Rule("RS210", f"{items}.path", required)
+    yield Rule("RS208", f"{items}.path", LOCAL)
+    yield Rule("RS218", f"{items}.mode", MODE)
+
+
+def _rules_of_a_downward_file(downward: str) -> Iterator[Rule]:
+    file = f"{downward}.items.*"
+    yield Rule("RS210", f"{file}.path", required, f"{downward}.path")
+    yield Rule("RS208", f"{file}.path", LOCAL, f"{downward}.path")
+    yield Rule("RS218", f"{file}.mode", MODE, f"{downward}.mode")
+    yield Rule("RS219", f"{file}.fieldRef.fieldPath", field_path(volume=True), f"{downward}.fieldRef.fieldPath")
+    yield Rule("RS219", f"{file}.fieldRef.fieldPath", subscript, f"{downward}.fieldRef")
+    yield Rule(
+        "RS210", f"{file}.resourceFieldRef.containerName", required, f"{downward}.resourceFieldRef.containerName"
+    )
+    yield Rule("RS219", f"{file}.resourceFieldRef.resource", resource, f"{downward}.resourceFieldRef.resource")
+
+
+RULES = (
+    *_rules_of_a_pod(),
+    *(
+        Rule(rule.code, f"{kind}.*.{rule.path}", rule.judge, rule.field and f"{kind}.*.{rule.field}")
+        for kind in CONTAINERS
+        for rule in _rules_of_a_container()
+    ),
+)
+
+
+def check_fields(report: Report, pod: Path) -> None:
+    """Report the fields below ``pod`` that are wrong by themselves."""
+    found = sorted(_wrong(report.at(*pod), _TREE, ()), key=lambda wrong: wrong[0])
+    for number, path, message in found:
+        rule = RULES[number]
+        report.add(rule.code, (*pod, *path), message, field=_field(rule.field, pod, path))
+
+
+class _Fields:
+    """The rules of a field, by their numbers, and the fields below it; those of a list's items are below ``*``."""
+
+    def __init__(self) -> None:
+        self.rules: list[int] = []
+        self.below: dict[str, _Fields] = {}
+
+
+def _tree() -> _Fields:
+    tree = _Fields()
+    for number, rule in enumerate(RULES):
+        fields = tree
+        for part in rule.path.split("."):
+            fields = fields.below.setdefault(part, _Fields())
+        fields.rules.append(number)
+    return tree
+
+
+def _wrong(value: Any, fields: _Fields, path: Path) -> Iterator[tuple[int, Path, str]]:
+    """Yield the number of each rule that is broken at ``path`` or below it, with the place and the message."""
+    for number in fields.rules:
+        message = RULES[number].judge(value)
+        if message:
+            yield number, path, message
+    if not fields.below:
+        return
+    if isinstance(value, list):
+        items = fields.below.get("*")
+        if items is not None:
+            for index, item in enumerate(value):
+                yield from _wrong(item, items, (*path, index))
+    elif isinstance(value, dict):
+        for name, inner in fields.below.items():
+            part = value.get(name)
+            # A rule of the field itself also judges that it is missing.
+            if name != "*" and (part is not None or inner.rules):
+                yield from _wrong(part, inner, (*path, name))
+
+
+def _field(template: str, pod: Path, path: Path) -> str:
+    """Return the name that Kubernetes gives a field at ``path``, "" where that is its path."""
+    if not template:
+        return ""
+    indexes = [str(part) for part in path if isinstance(part, int)]
+    name = ".".join((*map(str, pod), template.replace("[*]", ".*")))
+    for index in indexes:
+        name = name.replace(".*", f"[{index}]", 1)
+    return name
+
+
+_TREE = _tree()

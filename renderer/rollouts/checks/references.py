@@ -1,0 +1,217 @@
+"""The Services, Ingresses and AnalysisTemplates that a Rollout names: that they are there and fit (pure)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from renderer.kubernetes.manifest import Manifest
+from renderer.rollouts.checks.report import Path, Report, part_of
+from renderer.rollouts.controller.routers.gateway_config import GROUP, plugin_section, route_refs
+from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION
+
+CANARY: Path = ("spec", "strategy", "canary")
+BLUE_GREEN: Path = ("spec", "strategy", "blueGreen")
+SERVICES: tuple[Path, ...] = (
+    (*CANARY, "stableService"),
+    (*CANARY, "canaryService"),
+    (*CANARY, "pingPong", "pingService"),
+    (*CANARY, "pingPong", "pongService"),
+    (*BLUE_GREEN, "activeService"),
+    (*BLUE_GREEN, "previewService"),
+)
+
+
+MOST_NAMES = 500
+"""Of more names than these none is offered in place of one that is not there: comparing them takes too long."""
+
+MADE_NAME = re.compile(r"-[0-9]+$")
+"""What a rule for headers has behind the name of its route where there are several."""
+
+Kind = tuple[str, str]
+"""API group and kind."""
+
+
+class Objects:
+    """Manifests by kind and name, for the checks of many Rollouts among them."""
+
+    def __init__(self, manifests: Iterable[Manifest]) -> None:
+        self._by_kind: dict[Kind, dict[str, list[Manifest]]] = {}
+        for manifest in manifests:
+            names = self._by_kind.setdefault((manifest.key.group, manifest.kind), {})
+            names.setdefault(manifest.name, []).append(manifest)
+
+    def named(self, kind: Kind, name: str) -> list[Manifest]:
+        """Return the objects of that kind and name, in any namespace."""
+        return self._by_kind.get(kind, {}).get(name, [])
+
+    def of_kind(self, kind: Kind) -> list[Manifest]:
+        """Return the objects of that kind, in any namespace."""
+        return [manifest for named in self._by_kind.get(kind, {}).values() for manifest in named]
+
+    def nearest(self, kind: Kind, name: str) -> str:
+        """Return the name of the kind that is most like ``name``; empty where none is."""
+        from difflib import get_close_matches
+
+        names = self._by_kind.get(kind, {})
+        near = get_close_matches(name, sorted(names), n=1) if len(names) <= MOST_NAMES else []
+        return near[0] if near else ""
+
+
+def check_references(report: Report, objects: Objects) -> None:
+    """Report what the Rollout names and is not among ``objects``, or does not fit."""
+    if report.mapping(*CANARY) and report.mapping(*BLUE_GREEN):
+        return
+    for path in SERVICES:
+        name = report.text(*path)
+        if name:
+            service = _find(report, objects, path, ("", "Service"), name, "RS301")
+            if service is not None:
+                _check_service(report, path, service)
+    for path, name in ingresses(report):
+        ingress = _find(report, objects, path, ("networking.k8s.io", "Ingress"), name, "RS302")
+        if ingress is not None:
+            _check_ingress(report, path, ingress)
+    _check_routes(report, objects)
+    for path in analyses(report):
+        for index, reference in enumerate(report.items(*path, "templates")):
+            name = part_of(reference, ("templateName",))
+            # A template of the whole cluster is hardly ever among an app's own manifests.
+            if isinstance(name, str) and not part_of(reference, ("clusterScope",)):
+                kind = ("argoproj.io", "AnalysisTemplate")
+                _find(report, objects, (*path, "templates", index), kind, name, "RS303")
+
+
+def check_experiment_services(report: Report, objects: Objects) -> None:
+    """Report Services of experiments that the user has as well: the experiment's would replace it, and take it away."""
+    for index in range(len(report.items(*CANARY, "steps"))):
+        path: Path = (*CANARY, "steps", index, "experiment", "templates")
+        for number in range(len(report.items(*path))):
+            name = report.text(*path, number, "service", "name")
+            own = [item for item in objects.named(("", "Service"), name) if name and _is_beside(report, item)]
+            if own:
+                message = f'Service "{name}" is among the manifests, and the experiment makes one of that name'
+                hint = "give the experiment's Service another name"
+                report.add("RS318", (*path, number, "service", "name"), message, hint)
+
+
+def _is_beside(report: Report, item: Manifest) -> bool:
+    return (item.namespace or report.rollout.namespace) == report.rollout.namespace
+
+
+def _check_routes(report: Report, objects: Objects) -> None:
+    """Report routes of the Gateway API that are not there."""
+    section = plugin_section(report.at(*CANARY, "trafficRouting", "plugins"))
+    namespace = section.get("namespace")
+    for ref in route_refs(section):
+        at = namespace if isinstance(namespace, str) else ""
+        route = _find(report, objects, ref.path, (GROUP, ref.kind), ref.name, "RS309", at)
+        if route is not None and ref.headers:
+            _check_rule_names(report, ref.path, route)
+
+
+def _check_rule_names(report: Report, path: Path, route: Manifest) -> None:
+    """Report rules that would be taken for those that a release makes, and taken away with them."""
+    canary = report.text(*CANARY, "canaryService")
+    managed = [part_of(item, ("name",)) for item in report.items(*CANARY, "trafficRouting", "managedRoutes")]
+    rules = part_of(route.body, ("spec", "rules"))
+    for index, rule in enumerate(rules if isinstance(rules, list) else ()):
+        name, refs = part_of(rule, ("name",)), part_of(rule, ("backendRefs",))
+        alone = isinstance(refs, list) and len(refs) == 1 and part_of(refs[0], ("name",)) == canary
+        if alone and isinstance(name, str) and any(base in managed for base in (name, MADE_NAME.sub("", name))):
+            message = f'{route.kind} "{route.name}" has a rule {name}, and a route of managedRoutes has that name'
+            hint = "give the rule another name: the release would take it away with its own"
+            place = _place(route, ("spec", "rules", index, "name"))
+            report.add("RS312", path, message, f"{hint} ({place})" if place else hint)
+
+
+def _find(
+    report: Report, objects: Objects, path: Path, kind: Kind, name: str, code: str, elsewhere: str = ""
+) -> Manifest | None:
+    """Return the object of that name; report by the rule ``code`` where it is not there.
+
+    It is to be in the Rollout's namespace, or in the one that the Rollout says: ``elsewhere``.
+    """
+    own = report.rollout.namespace
+    namespace = elsewhere or own
+    named = objects.named(kind, name)
+    for other in named:
+        if (other.namespace or own or namespace) == namespace:
+            return other
+    if named:
+        where = f"namespace {namespace}" if namespace else "none"
+        hint = f"it is in namespace {named[0].namespace}, the Rollout {'looks ' if elsewhere else ''}in {where}"
+    else:
+        near = objects.nearest(kind, name)
+        hint = f"did you mean {near}?" if near else f"add it to the manifests beside the Rollout {report.rollout.name}"
+    report.add(code, path, f'{kind[1]} "{name}" not found', hint, field=_field(path))
+    return None
+
+
+def _field(path: Path) -> str:
+    """Return the controller's name of a reference: that of the whole list where it is an item of one."""
+    from renderer.kubernetes.manifest import field_path
+
+    return field_path(path[:-1] if isinstance(path[-1], int) else path)
+
+
+def _check_service(report: Report, path: Path, service: Manifest) -> None:
+    labels = report.mapping("spec", "template", "metadata", "labels")
+    selector = part_of(service.body, ("spec", "selector"))
+    # Without labels the selector of the Rollout does not match either, and with a workloadRef they are elsewhere.
+    for key, value in sorted(selector.items()) if isinstance(selector, dict) and labels else ():
+        if key != HASH_LABEL and labels.get(key) != value:
+            have = f"{key}: {labels[key]}" if key in labels else f"no label {key}"
+            message = f'Service "{service.name}" selects pods with {key}: {value}, the template has {have}'
+            report.add("RS304", path, message, _place(service, ("spec", "selector", key)))
+    managed_by = service.metadata.get("annotations")
+    owner = managed_by.get(MANAGED_BY_ANNOTATION) if isinstance(managed_by, dict) else None
+    if owner and owner != report.rollout.name:
+        hint = f"take its annotation {MANAGED_BY_ANNOTATION} out, or give this Rollout a Service of its own"
+        report.add("RS305", path, f'Service "{service.name}" is managed by the Rollout {owner}', hint)
+
+
+def ingresses(report: Report) -> Iterator[tuple[Path, str]]:
+    """Yield the name of each Ingress that the Rollout routes through, and where it stands."""
+    routing = (*CANARY, "trafficRouting")
+    for router, one, several in (("nginx", "stableIngress", "stableIngresses"), ("alb", "ingress", "ingresses")):
+        for index, name in enumerate(report.items(*routing, router, several)):
+            if isinstance(name, str):
+                yield (*routing, router, several, index), name
+        name = report.text(*routing, router, one)
+        if name and report.at(*routing, router, several) is None:
+            yield (*routing, router, one), name
+
+
+def _check_ingress(report: Report, path: Path, ingress: Manifest) -> None:
+    service = report.text(*CANARY, "stableService")
+    if "alb" in path:
+        service = report.text(*CANARY, "trafficRouting", "alb", "rootService") or service
+    if service and service not in set(backends(ingress)):
+        message = f'Ingress "{ingress.name}" has no rule with the Service "{service}" as its backend'
+        report.add("RS306", path, message, _place(ingress, ("spec", "rules")), field=_field(path))
+
+
+def backends(ingress: Manifest) -> Iterator[str]:
+    """Yield the name of the Service of each rule's path."""
+    rules = part_of(ingress.body, ("spec", "rules"))
+    for rule in rules if isinstance(rules, list) else ():
+        paths = part_of(rule, ("http", "paths"))
+        for item in paths if isinstance(paths, list) else ():
+            name = part_of(item, ("backend", "service", "name"))
+            if isinstance(name, str):
+                yield name
+
+
+def analyses(report: Report) -> Iterator[Path]:
+    """Yield where each analysis of the Rollout stands."""
+    for index in range(len(report.items(*CANARY, "steps"))):
+        yield (*CANARY, "steps", index, "analysis")
+    yield (*CANARY, "analysis")
+    yield (*BLUE_GREEN, "prePromotionAnalysis")
+    yield (*BLUE_GREEN, "postPromotionAnalysis")
+
+
+def _place(manifest: Manifest, path: Path) -> str:
+    line, column = manifest.source.position(path)
+    return f"see {manifest.source.file}:{line}:{column}" if line else ""

@@ -1,0 +1,128 @@
+"""What else has to do with a Rollout's pods: autoscalers, budgets, other workloads and Secrets (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from renderer.kubernetes.encrypted import is_encrypted
+from renderer.kubernetes.manifest import Manifest
+from renderer.kubernetes.selectors import selects
+from renderer.pipeline.resolve.autoscaling import AUTOSCALER, BUDGET, scales_rollout
+from renderer.rollouts.checks.references import Kind, Objects, check_experiment_services
+from renderer.rollouts.checks.report import Path, Report, part_of
+
+ROLLOUT: Kind = ("argoproj.io", "Rollout")
+DEPLOYMENT: Kind = ("apps", "Deployment")
+SECRET: Kind = ("", "Secret")
+TARGET: Path = ("spec", "scaleTargetRef")
+OTHER_AUTOSCALERS: Mapping[Kind, Path] = {
+    ("keda.sh", "ScaledObject"): TARGET,
+    ("autoscaling.k8s.io", "VerticalPodAutoscaler"): ("spec", "targetRef"),
+}
+"""Autoscalers that look for the object that they name, and where they name it."""
+
+PLAIN_SECRETS = "plain-secrets"
+"""What the setting ``allow`` calls Secrets in plain text."""
+
+
+def check_scaling(report: Report, objects: Objects) -> None:
+    """Report autoscalers whose Rollout is not there, and what stands against rendering the ReplicaSets themselves."""
+    for autoscaler in _beside(report, objects, AUTOSCALER):
+        _check_target(report, objects, autoscaler)
+    if report.is_app:
+        _check_other_autoscalers(report, objects)
+        _check_one_of_each(report, objects)
+        _check_deployments(report, objects)
+        _check_secrets(report, objects)
+        check_experiment_services(report, objects)
+
+
+def _beside(report: Report, objects: Objects, kind: Kind) -> Iterator[Manifest]:
+    own = report.rollout.namespace
+    return (manifest for manifest in objects.of_kind(kind) if (manifest.namespace or own) == own)
+
+
+def _check_target(report: Report, objects: Objects, autoscaler: Manifest) -> None:
+    target = part_of(autoscaler.body, TARGET)
+    kind, name = part_of(target, ("kind",)), part_of(target, ("name",))
+    hint = f"let its scaleTargetRef be the Rollout {report.rollout.name} (argoproj.io/v1alpha1)"
+    if kind == "Deployment" and name and name == _workload_name(report):
+        message = f'scales the Deployment "{name}", whose pods are those of the Rollout {report.rollout.name}'
+        report.add_at("RS313", autoscaler, (*TARGET, "name"), message, hint)
+    known = name == report.rollout.name or (isinstance(name, str) and objects.named(ROLLOUT, name))
+    if kind == "Rollout" and not known:
+        report.add_at("RS313", autoscaler, (*TARGET, "name"), f'Rollout "{name}" not found', hint)
+
+
+def _workload_name(report: Report) -> str:
+    return report.text("spec", "workloadRef", "name") if report.text("spec", "workloadRef", "kind") else ""
+
+
+def _check_other_autoscalers(report: Report, objects: Objects) -> None:
+    """Report autoscalers that could only work were the Rollout in the cluster."""
+    for kind, path in OTHER_AUTOSCALERS.items():
+        for manifest in _beside(report, objects, kind):
+            target = part_of(manifest.body, path)
+            named = (part_of(target, ("kind",)), part_of(target, ("name",)))
+            if named == ("Rollout", report.rollout.name):
+                message = f"{manifest.kind} {manifest.name} scales the Rollout, which is not in the cluster"
+                hint = "use a HorizontalPodAutoscaler (with external metrics, where KEDA has them)"
+                if path != TARGET:
+                    hint = "set the requests in the pod template, and take it out"
+                report.add_at("RS314", manifest, path, message, hint)
+
+
+def _check_one_of_each(report: Report, objects: Objects) -> None:
+    """Report a second autoscaler of the Rollout, and a second budget of its pods."""
+    labels = _labels(report, objects)
+    autoscalers = [item for item in _beside(report, objects, AUTOSCALER) if scales_rollout(item.body, _name(report))]
+    budgets = [
+        item
+        for item in _beside(report, objects, BUDGET)
+        if labels and selects(part_of(item.body, ("spec", "selector")), labels)
+    ]
+    for found, what in ((autoscalers, "scales the Rollout"), (budgets, "has the pods of the Rollout")):
+        for other in found[1:]:
+            message = f"{other.kind} {other.name} {what} {_name(report)}, and so does {found[0].name}"
+            report.add_at("RS315", other, ("spec",), message, "make one of them")
+
+
+def _check_deployments(report: Report, objects: Objects) -> None:
+    """Report Deployments that would take the release's ReplicaSets, which no Rollout owns, for their own."""
+    labels, workload = _labels(report, objects), _workload_name(report)
+    for deployment in _beside(report, objects, DEPLOYMENT):
+        path: Path = ("spec", "selector")
+        if labels and deployment.name != workload and selects(part_of(deployment.body, path), labels):
+            message = (
+                f'the selector of the Deployment "{deployment.name}" matches the pods of the Rollout {_name(report)}'
+            )
+            hint = (
+                "it would adopt the release's ReplicaSets and scale them down: give its pods a label of their own and "
+                "name it in the selector, or take the Deployment out"
+            )
+            report.add_at("RS316", deployment, path, message, hint)
+
+
+def _check_secrets(report: Report, objects: Objects) -> None:
+    for secret in objects.of_kind(SECRET) if PLAIN_SECRETS not in report.allow else ():
+        fields = [field for field in ("data", "stringData") if part_of(secret.body, (field,))]
+        if fields and not is_encrypted(secret.body):
+            message = f"Secret {secret.name} has its {' and '.join(fields)} in plain text, and would be put into git"
+            hint = "encrypt it (SOPS, SealedSecret), let an operator make it, or allow plain-secrets in rollstep.yaml"
+            report.add_at("RS317", secret, (fields[0],), message, hint)
+
+
+def _name(report: Report) -> str:
+    return report.rollout.name
+
+
+def _labels(report: Report, objects: Objects) -> Mapping[str, Any]:
+    """Return the labels of the Rollout's pods, which are those of its workload where it refers to one."""
+    own = report.mapping("spec", "template", "metadata", "labels")
+    name = _workload_name(report)
+    for workload in objects.named(DEPLOYMENT, name) if name else ():
+        found = part_of(workload.body, ("spec", "template", "metadata", "labels"))
+        if isinstance(found, dict):
+            return found
+    return own

@@ -1,0 +1,226 @@
+"""The controller's validation of a Rollout's ``spec`` but for its pod template (pure)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from renderer.rollouts.checks.labels import DNS_SUBDOMAIN, check_selector
+from renderer.rollouts.checks.report import Path, Report
+from renderer.rollouts.checks.routing import CANARY, ROUTING, check_experiment_weights, check_route, check_routing
+from renderer.rollouts.checks.values import subscript
+from renderer.rollouts.model.spec import DEFAULT_MAX_SURGE, DEFAULT_MAX_UNAVAILABLE, STEP_KINDS, RolloutPause
+
+STRATEGY: Path = ("spec", "strategy")
+BLUE_GREEN: Path = (*STRATEGY, "blueGreen")
+
+NOT_NEGATIVE: tuple[Path, ...] = (
+    ("spec", "replicas"),
+    ("spec", "minReadySeconds"),
+    ("spec", "revisionHistoryLimit"),
+    ("spec", "progressDeadlineSeconds"),
+    (*CANARY, "abortScaleDownDelaySeconds"),
+    (*CANARY, "minPodsPerReplicaSet"),
+    (*CANARY, "scaleDownDelayRevisionLimit"),
+    (*CANARY, "scaleDownDelaySeconds"),
+    (*BLUE_GREEN, "abortScaleDownDelaySeconds"),
+    (*BLUE_GREEN, "autoPromotionSeconds"),
+    (*BLUE_GREEN, "previewReplicaCount"),
+    (*BLUE_GREEN, "scaleDownDelayRevisionLimit"),
+    (*BLUE_GREEN, "scaleDownDelaySeconds"),
+)
+_HASH_LENGTH = len("-6f8d7c9b5d")
+_METADATA = re.compile(r"metadata\.(name|namespace|uid|(labels|annotations)(\['.*'\])?)")
+_PERCENT = re.compile(r"[0-9]+%")
+
+
+def check_spec(report: Report) -> None:
+    """Report what is wrong with the Rollout's name and ``spec``."""
+    _check_name(report)
+    for path in NOT_NEGATIVE:
+        value = report.integer(*path)
+        if value is not None and value < 0:
+            report.add("RS205", path, f"{value} is negative, expected 0 or more")
+    if not report.at("spec", "workloadRef"):
+        check_selector(report)
+    elif report.at("spec", "template"):
+        report.add(
+            "RS207",
+            ("spec", "template"),
+            "template must be empty for workload reference rollout",
+            "take one of them out",
+        )
+    min_ready = report.integer("spec", "minReadySeconds") or 0
+    deadline = report.integer("spec", "progressDeadlineSeconds")
+    deadline = 600 if deadline is None else deadline
+    if 0 <= deadline <= min_ready:
+        message = f"{deadline} seconds are too short: must be greater than minReadySeconds, {min_ready}"
+        report.add("RS206", ("spec", "progressDeadlineSeconds"), message)
+    _check_strategy(report)
+
+
+def _check_name(report: Report) -> None:
+    name = report.rollout.name
+    if not DNS_SUBDOMAIN.fullmatch(name):
+        message = f'"{name}" is no name: expected lower case letters, digits, - and ., a letter or digit first and last'
+        report.add("RS201", ("metadata", "name"), message)
+    elif len(name) > 253 - _HASH_LENGTH:
+        message = f"has {len(name)} characters, the names of its ReplicaSets leave it {253 - _HASH_LENGTH}"
+        report.add("RS201", ("metadata", "name"), message)
+
+
+def _check_strategy(report: Report) -> None:
+    canary, blue_green = report.at(*CANARY), report.at(*BLUE_GREEN)
+    field = "spec.strategy.strategy"
+    if canary is None and blue_green is None:
+        report.add("RS220", STRATEGY, "has neither canary nor blueGreen, expected one of them", field=field)
+    elif canary is not None and blue_green is not None:
+        report.add("RS220", STRATEGY, "has both canary and blueGreen, expected one of them", field=field)
+    elif canary is not None:
+        _check_canary(report)
+    else:
+        _check_blue_green(report)
+
+
+def _check_blue_green(report: Report) -> None:
+    active = report.text(*BLUE_GREEN, "activeService")
+    if not active:
+        report.add("RS221", (*BLUE_GREEN, "activeService"), "required: the Service that users reach")
+    elif active == report.text(*BLUE_GREEN, "previewService"):
+        message = f'"{active}" is also the previewService: two different Services are required'
+        report.add("RS222", (*BLUE_GREEN, "activeService"), message, field="spec.strategy.activeService")
+    limit = report.integer(*BLUE_GREEN, "scaleDownDelayRevisionLimit")
+    history = report.integer("spec", "revisionHistoryLimit")
+    history = 10 if history is None else history
+    if limit is not None and history < limit:
+        message = f"{limit} is more than revisionHistoryLimit, {history}"
+        path = (*BLUE_GREEN, "scaleDownDelayRevisionLimit")
+        report.add("RS224", path, message, field="spec.strategy.scaleDownDelayRevisionLimit")
+    _check_share(report, (*BLUE_GREEN, "maxUnavailable"), most=100)
+    _check_anti_affinity(report, BLUE_GREEN)
+
+
+def _check_canary(report: Report) -> None:
+    _check_surge(report)
+    check_routing(report)
+    for index, step in enumerate(report.items(*CANARY, "steps")):
+        if isinstance(step, dict):
+            _check_step(report, index, step)
+    _check_threshold(report)
+    _check_anti_affinity(report, CANARY)
+
+
+def _check_surge(report: Report) -> None:
+    surge = _check_share(report, (*CANARY, "maxSurge"), DEFAULT_MAX_SURGE)
+    unavailable = _check_share(report, (*CANARY, "maxUnavailable"), DEFAULT_MAX_UNAVAILABLE, most=100)
+    if surge == 0 and unavailable == 0:
+        message = "maxSurge and maxUnavailable cannot both be zero: no pod could ever be replaced"
+        report.add("RS223", (*CANARY, "maxSurge"), message, field="spec.strategy.maxSurge")
+
+
+def _check_share(report: Report, path: Path, default: str = "0", most: int | None = None) -> int | None:
+    """Report a number or percentage that is none, negative or too large; return it, None where it is none."""
+    value = report.at(*path)
+    value = default if value is None else value
+    if isinstance(value, str) and _PERCENT.fullmatch(value):
+        percent = int(value[:-1])
+        if most is not None and percent > most:
+            report.add("RS402", path, f"{value} is more than {most}%")
+        return percent
+    if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]+", value):
+        value = int(value)
+    if isinstance(value, str):
+        report.add("RS402", path, f'"{value}" is neither a number nor a percentage such as 25%')
+        return 0  # what the controller takes it for
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    if value < 0:
+        report.add("RS205", path, f"{value} is negative, expected 0 or more")
+    return value
+
+
+def _check_step(report: Report, index: int, step: Mapping[str, Any]) -> None:
+    path: Path = (*CANARY, "steps", index)
+    field = f"spec.strategy.steps[{index}]"
+    kinds = [kind for kind in STEP_KINDS if step.get(kind) is not None]
+    if len(kinds) != 1:
+        found = " and ".join(kinds) or "none"
+        report.add("RS230", path, f"expected one of {', '.join(STEP_KINDS)}, found {found}", field=field)
+    weight, most = report.integer(*path, "setWeight"), report.integer(*ROUTING, "maxTrafficWeight")
+    most = 100 if most is None else most
+    if weight is not None and not 0 <= weight <= most:
+        message = f"{weight} is not between 0 and {most}"
+        report.add("RS231", (*path, "setWeight"), message, field=f"{field}.setWeight")
+    duration = report.at(*path, "pause", "duration")
+    if isinstance(duration, int | str) and RolloutPause(duration).duration_seconds < 0:
+        message = f"{json.dumps(duration)} is no duration above 0, such as 30, 10m or 1h"
+        report.add("RS232", (*path, "pause", "duration"), message, field=f"{field}.pause.duration")
+    if report.at(*path, "setCanaryScale") is not None:
+        _check_canary_scale(report, (*path, "setCanaryScale"))
+    for kind in ("setHeaderRoute", "setMirrorRoute"):
+        if report.at(*path, kind) is not None:
+            check_route(report, path, kind, field)
+    check_experiment_weights(report, path, field)
+    _check_arguments(report, path, field)
+
+
+def _check_arguments(report: Report, step: Path, field: str) -> None:
+    """Report arguments of a step's analyses that show what a Rollout's metadata do not have."""
+    analyses: list[Path] = [(*step, "analysis")]
+    analyses += [
+        (*step, "experiment", "analyses", i) for i in range(len(report.items(*step, "experiment", "analyses")))
+    ]
+    for analysis in analyses:
+        for index in range(len(report.items(*analysis, "args"))):
+            path = (*analysis, "args", index, "valueFrom", "fieldRef", "fieldPath")
+            shown = report.text(*path)
+            if shown.startswith("metadata") and (not _METADATA.fullmatch(shown) or subscript(shown)):
+                expected = "metadata.name, namespace, uid, labels, annotations"
+                message = f'"{shown}" is no metadata of a Rollout: expected {expected}'
+                report.add("RS240", path, message, field=f"{field}.analyses")
+
+
+def _check_canary_scale(report: Report, path: Path) -> None:
+    if report.at(*ROUTING) is None:
+        report.add("RS233", path, "setCanaryScale requires trafficRouting", field="spec.strategy.trafficRouting")
+    scale = report.mapping(*path)
+    given = [
+        key
+        for key in ("weight", "replicas", "matchTrafficWeight")
+        if scale.get(key) is not None and scale[key] is not False
+    ]
+    if len(given) != 1:
+        found = " and ".join(given) or "none"
+        report.add("RS403", path, f"expected one of weight, replicas, matchTrafficWeight, found {found}")
+    weight, replicas = report.integer(*path, "weight"), report.integer(*path, "replicas")
+    for key, value in (("weight", weight), ("replicas", replicas)):
+        if value is not None and value < 0:
+            report.add("RS205", (*path, key), f"{value} is negative, expected 0 or more")
+
+
+def _check_threshold(report: Report) -> None:
+    path = (*CANARY, "replicaProgressThreshold")
+    if report.at(*path) is None:
+        return
+    kind, value = report.at(*path, "type"), report.integer(*path, "value")
+    if kind not in ("Percent", "Pods"):
+        report.add("RS404", (*path, "type"), f"expected Percent or Pods, found {json.dumps(kind)}")
+    if value is not None and (value < 0 or (kind == "Percent" and value > 100)):
+        report.add("RS404", (*path, "value"), f"{value} is {'negative' if value < 0 else 'more than 100 percent'}")
+
+
+def _check_anti_affinity(report: Report, strategy: Path) -> None:
+    path, field = (*strategy, "antiAffinity"), "spec.strategy.antiAffinity"
+    if report.at(*path) is None:
+        return
+    rules = ("preferredDuringSchedulingIgnoredDuringExecution", "requiredDuringSchedulingIgnoredDuringExecution")
+    given = [rule for rule in rules if report.at(*path, rule) is not None]
+    if len(given) != 1:
+        report.add(
+            "RS226", path, f"expected one of {', '.join(rules)}, found {' and '.join(given) or 'none'}", field=field
+        )
+    weight = report.integer(*path, rules[0], "weight")
+    if report.at(*path, rules[0]) is not None and not 1 <= (weight or 0) <= 100:
+        report.add("RS226", (*path, rules[0], "weight"), f"{weight} is not between 1 and 100", field=f"{field}.weight")

@@ -1,0 +1,182 @@
+"""Analyses as far as git can know them (``rollout/analysis.go``): which run there would be, and what its result does.
+
+There is no AnalysisRun and nobody measures.  The Rollout's status has what the controller would keep of the run: its
+name and its phase, which is Running until somebody says otherwise.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from renderer.kubernetes.manifest import Body
+from renderer.rollouts.controller.context import AnalysisRuns, Context, hash_of
+from renderer.rollouts.controller.gates import is_running
+from renderer.rollouts.controller.replica_math import current_canary_step
+from renderer.rollouts.controller.revisions import is_saturated
+from renderer.rollouts.controller.rollback import is_rollback_within_window
+from renderer.rollouts.model.rollout import AnalysisRunStatus
+
+INCONCLUSIVE = "InconclusiveAnalysis"
+SUCCESSFUL = "Successful"
+TERMINATED = "Run Terminated"
+"""The message of a run that was cut off: its phase is Successful then."""
+
+
+def reconcile_analysis_runs(ctx: Context) -> None:
+    """Begin the runs that are due and do what the results of the others ask for: go on, pause or abort."""
+    if _skips_analysis(ctx):
+        runs = ctx.runs
+        ctx.keep_runs(AnalysisRuns(*(_terminated(run) for run in (runs.step, runs.background, runs.pre, runs.post))))
+    elif ctx.rollout.canary is not None:
+        ctx.keep_runs(AnalysisRuns(step=_step_run(ctx), background=_background_run(ctx)))
+    else:
+        pre, post = _pre_promotion_run(ctx), _post_promotion_run(ctx)
+        _act_on(ctx, pre, "Blue/green pre-promotion analysis")
+        _act_on(ctx, post, "Blue/green post-promotion analysis")
+        ctx.keep_runs(AnalysisRuns(pre=pre, post=post))
+
+
+def completed_pre_promotion_analysis(ctx: Context) -> bool:
+    """Tell whether the analysis before the switch, if there is one, was successful."""
+    assert ctx.rollout.blue_green is not None
+    return ctx.skip_pauses or ctx.rollout.blue_green.pre_promotion_analysis is None or succeeded(ctx.runs.pre)
+
+
+def holds_old_replica_sets(ctx: Context) -> bool:
+    """Tell whether old pods stay because the analysis after the switch has no result and no delay keeps them."""
+    blue_green = ctx.rollout.blue_green
+    assert blue_green is not None
+    if blue_green.post_promotion_analysis is None or blue_green.scale_down_delay_seconds is not None:
+        return False
+    return not _skips_post_promotion(ctx) and not succeeded(ctx.runs.post)
+
+
+def succeeded(run: AnalysisRunStatus | None) -> bool:
+    """Tell whether an analysis ended well.
+
+    One that was cut off did not, although its phase says so and the controller takes it for that: a retry soon after an
+    abort would skip the gate.
+    """
+    return run is not None and run.status == SUCCESSFUL and run.message != TERMINATED
+
+
+def _skips_analysis(ctx: Context) -> bool:
+    back = ctx.new_rs is not None and ctx.new_rs.has_scale_down_deadline
+    first = not ctx.status.stable_rs
+    return ctx.pause.is_aborted or ctx.status.promote_full or back or first or is_rollback_within_window(ctx)
+
+
+def _terminated(run: AnalysisRunStatus | None) -> AnalysisRunStatus | None:
+    return replace(run, status=SUCCESSFUL, message=TERMINATED) if run is not None and is_running(run) else run
+
+
+def _step_run(ctx: Context) -> AnalysisRunStatus | None:
+    step, index = current_canary_step(ctx.rollout, ctx.status)
+    run = ctx.runs.step
+    if ctx.status.pause_conditions or ctx.status.abort:
+        return run
+    if step is None or step.kind != "analysis" or not _has_templates(step.body[step.kind]):
+        return None
+    if run is not None and not _is_named(run, _name(ctx, str(index))):
+        # The run of the step before; this step's begins with the next pass.
+        return None
+    if _needs_new_run(ctx, run):
+        return _new_run(run, _name(ctx, str(index)))
+    _act_on(ctx, run, "Step-based analysis")
+    return run
+
+
+def _background_run(ctx: Context) -> AnalysisRunStatus | None:
+    canary, run = ctx.rollout.canary, ctx.runs.background
+    assert canary is not None
+    if not _has_templates(canary.analysis) or ctx.is_fully_promoted or not ctx.status.current_pod_hash:
+        return None
+    _, index = current_canary_step(ctx.rollout, ctx.status)
+    starting_step = (canary.analysis or {}).get("startingStep")
+    if starting_step is not None and index is not None and index < starting_step:
+        return None
+    if ctx.status.pause_condition(INCONCLUSIVE) is not None:
+        return run
+    if _needs_new_run(ctx, run):
+        return _new_run(run, _name(ctx))
+    _act_on(ctx, run, "Background analysis")
+    return run
+
+
+def _pre_promotion_run(ctx: Context) -> AnalysisRunStatus | None:
+    blue_green, run = ctx.rollout.blue_green, ctx.runs.pre
+    assert blue_green is not None
+    if not _has_templates(blue_green.pre_promotion_analysis):
+        return None
+    active = ctx.status.blue_green.active_selector
+    is_over = active in ("", hash_of(ctx.new_rs)) or ctx.status.stable_rs == hash_of(ctx.new_rs)
+    if is_over or (run is None and not _preview_is_complete(ctx)) or ctx.status.pause_condition(INCONCLUSIVE):
+        return run
+    return _new_run(run, _name(ctx, "pre")) if _needs_new_run(ctx, run) else run
+
+
+def _preview_is_complete(ctx: Context) -> bool:
+    assert ctx.rollout.blue_green is not None
+    assert ctx.new_rs is not None
+    count = ctx.rollout.blue_green.preview_replica_count
+    if count is None:
+        return is_saturated(ctx.rollout, ctx.new_rs)
+    return ctx.new_rs.replicas == count == ctx.new_rs.available_replicas
+
+
+def _post_promotion_run(ctx: Context) -> AnalysisRunStatus | None:
+    blue_green, run = ctx.rollout.blue_green, ctx.runs.post
+    assert blue_green is not None
+    if not _has_templates(blue_green.post_promotion_analysis):
+        return None
+    if _skips_post_promotion(ctx) or ctx.status.pause_condition(INCONCLUSIVE):
+        return run
+    return _new_run(run, _name(ctx, "post")) if _needs_new_run(ctx, run) else run
+
+
+def _skips_post_promotion(ctx: Context) -> bool:
+    current = hash_of(ctx.new_rs)
+    if ctx.status.stable_rs == current or ctx.status.blue_green.active_selector != current or ctx.new_rs is None:
+        return True
+    return ctx.runs.post is None and not is_saturated(ctx.rollout, ctx.new_rs)
+
+
+def _has_templates(analysis: Body | None) -> bool:
+    return bool(analysis and analysis.get("templates"))
+
+
+def _needs_new_run(ctx: Context, run: AnalysisRunStatus | None) -> bool:
+    """Tell whether a run begins: the first, one after a retry, or one after somebody resumed an inconclusive one."""
+    if run is None or run.message == TERMINATED:
+        return True
+    status = ctx.status
+    paused_by_step = any(status.pause_condition(reason) for reason in ("CanaryPauseStep", "BlueGreenPause"))
+    if status.controller_pause and not paused_by_step:
+        return run.status == "Inconclusive"
+    return status.aborted_at is not None
+
+
+def _name(ctx: Context, infix: str = "") -> str:
+    parts = (ctx.rollout.name, hash_of(ctx.new_rs), str(ctx.rollout.revision), infix)
+    return "-".join(part for part in parts if part)
+
+
+def _is_named(run: AnalysisRunStatus, name: str) -> bool:
+    return run.name == name or run.name.startswith(f"{name}.")
+
+
+def _new_run(before: AnalysisRunStatus | None, name: str) -> AnalysisRunStatus:
+    """Return a run that has just begun; names are counted, and the run before it has one."""
+    if before is not None and _is_named(before, name):
+        count = int(before.name.removeprefix(name).removeprefix(".") or 0)
+        name = f"{name}.{count + 1}"
+    return AnalysisRunStatus(name, "Running")
+
+
+def _act_on(ctx: Context, run: AnalysisRunStatus | None, subject: str) -> None:
+    if run is None:
+        return
+    if run.status == "Inconclusive":
+        ctx.pause.added.append(INCONCLUSIVE)
+    elif run.status in ("Error", "Failed"):
+        ctx.pause.abort(f"{subject} phase error/failed" + (f": {run.message}" if run.message else ""))

@@ -1,0 +1,75 @@
+"""One pass over a blue-green release (``rollout/bluegreen.go``)."""
+
+from __future__ import annotations
+
+from renderer.rollouts.controller.analysis import completed_pre_promotion_analysis, reconcile_analysis_runs
+from renderer.rollouts.controller.context import Context, hash_of
+from renderer.rollouts.controller.pause import completed_blue_green_pause, is_fast_tracked, reconcile_blue_green_pause
+from renderer.rollouts.controller.replica_sets import (
+    reconcile_ephemeral_metadata,
+    reconcile_new_replica_set,
+    reconcile_revision_history_limit,
+    remove_scale_down_deadlines,
+    scale,
+    sync_replica_set_revision,
+)
+from renderer.rollouts.controller.restart import reconcile_restart
+from renderer.rollouts.controller.revisions import is_saturated
+from renderer.rollouts.controller.scale_down import reconcile_other_replica_sets
+from renderer.rollouts.controller.services import BLUE_GREEN, ready_for_pause, selected_hash, service, switch_service
+from renderer.rollouts.controller.sync_status import pod_template_changed, sync_status_blue_green
+
+
+def reconcile_blue_green(ctx: Context) -> None:
+    """Make one pass over a blue-green release."""
+    blue_green = ctx.rollout.blue_green
+    assert blue_green is not None
+    if blue_green.preview_service:
+        service(ctx, blue_green.preview_service, *BLUE_GREEN, "previewService")
+    service(ctx, blue_green.active_service, *BLUE_GREEN, "activeService")
+    sync_replica_set_revision(ctx)
+    reconcile_preview_service(ctx)
+    if pod_template_changed(ctx):
+        sync_status_blue_green(ctx)
+        return
+    reconcile_restart(ctx)
+    reconcile_blue_green_replica_sets(ctx)
+    reconcile_blue_green_pause(ctx)
+    reconcile_active_service(ctx)
+    reconcile_analysis_runs(ctx)
+    reconcile_ephemeral_metadata(ctx)
+    sync_status_blue_green(ctx)
+
+
+def reconcile_blue_green_replica_sets(ctx: Context) -> None:
+    """Scale the stable, the new and the other ReplicaSets and delete the oldest."""
+    remove_scale_down_deadlines(ctx)
+    if ctx.stable_rs is not None:
+        scale(ctx, ctx.stable_rs, ctx.rollout.replicas)
+    reconcile_new_replica_set(ctx)
+    reconcile_other_replica_sets(ctx)
+    reconcile_revision_history_limit(ctx)
+
+
+def reconcile_preview_service(ctx: Context) -> None:
+    """Point the preview Service, if there is one, at the new ReplicaSet."""
+    assert ctx.rollout.blue_green is not None
+    name = ctx.rollout.blue_green.preview_service
+    if name and not ctx.halts_progress():
+        switch_service(ctx, name, hash_of(ctx.new_rs), *BLUE_GREEN, "previewService")
+
+
+def reconcile_active_service(ctx: Context) -> None:
+    """Point the active Service at the new ReplicaSet once that is complete and promoted; after an abort at the old."""
+    new_rs, blue_green = ctx.new_rs, ctx.rollout.blue_green
+    assert new_rs is not None
+    assert blue_green is not None
+    if ctx.halts_progress() or not ready_for_pause(ctx, new_rs) or not is_saturated(ctx.rollout, new_rs):
+        return
+    target = selected_hash(service(ctx, blue_green.active_service, *BLUE_GREEN, "activeService"))
+    promoted = completed_blue_green_pause(ctx) and completed_pre_promotion_analysis(ctx)
+    if is_fast_tracked(ctx, new_rs) or promoted:
+        target = new_rs.pod_template_hash
+    if ctx.status.abort:
+        target = ctx.status.stable_rs
+    switch_service(ctx, blue_green.active_service, target, *BLUE_GREEN, "activeService")

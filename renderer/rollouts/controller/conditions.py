@@ -1,0 +1,211 @@
+"""Conditions of the Rollout (``utils/conditions/conditions.go``, ``calculateRolloutConditions`` in ``sync.go``)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from renderer.rollouts.controller.context import Context
+from renderer.rollouts.controller.gates import open_gate
+from renderer.rollouts.controller.replica_math import current_canary_step, total_available
+from renderer.rollouts.controller.revisions import is_saturated
+from renderer.rollouts.controller.rollout_phase import calculate_rollout_phase
+from renderer.rollouts.model.rollout import Rollout, RolloutCondition, RolloutStatus
+
+PROGRESSING = "Progressing"
+PAUSED = "Paused"
+HEALTHY = "Healthy"
+COMPLETED = "Completed"
+AVAILABLE = "Available"
+ROLLOUT_ABORTED = "RolloutAborted"
+ROLLOUT_PAUSED = "RolloutPaused"
+TIMED_OUT = "ProgressDeadlineExceeded"
+PAUSED_MESSAGE = "Rollout is paused"
+
+
+def new_condition(now: datetime, condition_type: str, status: str, reason: str, message: str) -> RolloutCondition:
+    """Return a condition as of ``now``."""
+    return RolloutCondition(condition_type, status, reason, message, now, now)
+
+
+def is_completed(status: RolloutStatus) -> bool:
+    """Tell whether the current ReplicaSet is the stable one."""
+    return bool(status.stable_rs) and status.stable_rs == status.current_pod_hash
+
+
+def is_healthy(rollout: Rollout, previous: RolloutStatus, status: RolloutStatus) -> bool:
+    """Tell whether all replicas are updated, available and get the traffic, and no old pods are left."""
+    if rollout.blue_green is not None:
+        current = status.current_pod_hash
+        done = status.blue_green.active_selector == current
+        if rollout.blue_green.preview_service:
+            done = done and status.blue_green.preview_selector == current
+    else:
+        assert rollout.canary is not None
+        steps = len(rollout.canary.steps)
+        executed = not steps or status.current_step_index in (None, steps)
+        done = executed and is_completed(status) and status.replicas == rollout.replicas
+    return (
+        status.updated_replicas == rollout.replicas
+        and status.available_replicas == rollout.replicas
+        and previous.observed_generation == str(rollout.generation)
+        and done
+    )
+
+
+def is_progressing(rollout: Rollout, previous: RolloutStatus, status: RolloutStatus) -> bool:
+    """Tell whether anything has moved on since ``previous``."""
+    if rollout.blue_green is not None:
+        moved = (
+            previous.blue_green.active_selector != status.blue_green.active_selector
+            or previous.blue_green.preview_selector != status.blue_green.preview_selector
+        )
+    else:
+        indexes = (previous.current_step_index, status.current_step_index)
+        moved = (
+            previous.stable_rs != status.stable_rs
+            or (None not in indexes and indexes[0] != indexes[1])
+            or previous.current_step_hash != status.current_step_hash
+        )
+    return (
+        moved
+        or status.updated_replicas != previous.updated_replicas
+        or status.replicas - status.updated_replicas < previous.replicas - previous.updated_replicas
+        or status.ready_replicas > previous.ready_replicas
+        or status.available_replicas > previous.available_replicas
+    )
+
+
+def progress_deadline(rollout: Rollout, status: RolloutStatus) -> datetime | None:
+    """Return when the release counts as stuck unless it moves; None while that is not asked."""
+    condition = status.condition(PROGRESSING)
+    if condition is None or condition.reason in (ROLLOUT_ABORTED, ROLLOUT_PAUSED):
+        return None
+    return condition.last_update_time + timedelta(seconds=rollout.progress_deadline_seconds)
+
+
+def has_timed_out(rollout: Rollout, status: RolloutStatus, now: datetime) -> bool:
+    """Tell whether nothing has moved for ``progressDeadlineSeconds``."""
+    condition = status.condition(PROGRESSING)
+    if condition is not None and condition.reason == TIMED_OUT:
+        return True
+    deadline = progress_deadline(rollout, status)
+    return deadline is not None and deadline <= now
+
+
+def is_indefinite_step(rollout: Rollout, status: RolloutStatus) -> bool:
+    """Tell whether the release is where it may stay for long: a pause, an analysis, an experiment.
+
+    To the controller a plugin and the analyses of a blue-green release are none; here they wait for a person.
+    """
+    step, _ = current_canary_step(rollout, status)
+    if step is not None and step.kind in ("pause", "analysis", "experiment"):
+        return True
+    if open_gate(rollout, status):
+        return True
+    paused = status.condition(PAUSED)
+    return paused is not None and paused.status == "True"
+
+
+def check_paused_conditions(ctx: Context) -> None:
+    """Keep the Progressing and Paused conditions in step with the pause, before anything else is done."""
+    status, now = ctx.status, ctx.now
+    progressing = status.condition(PROGRESSING)
+    reason = progressing.reason if progressing else ""
+    aborted = reason == ROLLOUT_ABORTED
+    is_paused = bool(status.pause_conditions) or ctx.rollout.paused
+    updates: list[RolloutCondition] = []
+    if is_paused != (reason == ROLLOUT_PAUSED) and not aborted and not is_completed(status):
+        text = (ROLLOUT_PAUSED, PAUSED_MESSAGE) if is_paused else ("RolloutResumed", "Rollout is resumed")
+        updates.append(new_condition(now, PROGRESSING, "Unknown", *text))
+    if aborted and not status.abort:
+        updates.append(new_condition(now, PROGRESSING, "Unknown", "RolloutRetry", "Retrying Rollout after abort"))
+    paused = status.condition(PAUSED)
+    if is_paused != (paused is not None and paused.status == "True") and not aborted:
+        updates.append(new_condition(now, PAUSED, str(is_paused), ROLLOUT_PAUSED, PAUSED_MESSAGE))
+    if not updates:
+        return
+    new_status = status
+    for condition in updates:
+        new_status = new_status.with_condition(condition)
+    patch_conditions(ctx, new_status)
+
+
+def patch_conditions(ctx: Context, new_status: RolloutStatus) -> None:
+    """Write a status whose conditions changed; this pass goes on with what it read before."""
+    new_status = replace(new_status, observed_generation=str(ctx.rollout.generation))
+    phase, message = calculate_rollout_phase(ctx.rollout, new_status)
+    ctx.patch_status(ctx.status, replace(new_status, phase=phase, message=message))
+
+
+def calculate_conditions(ctx: Context, status: RolloutStatus) -> RolloutStatus:
+    """Return the new status with its conditions; may abort where the progress deadline has passed."""
+    status, became_unhealthy = _set_healthy(ctx, status)
+    if ctx.pause.is_aborted:
+        message = f"Rollout aborted update to revision {ctx.rollout.revision}"
+        if ctx.pause.abort_message:
+            message += f": {ctx.pause.abort_message}"
+        status = status.with_condition(new_condition(ctx.now, PROGRESSING, "False", ROLLOUT_ABORTED, message))
+    else:
+        status = _set_progressing(ctx, status, became_unhealthy)
+    status = _set_available(ctx, status)
+    done = "True" if is_completed(status) else "False"
+    return status.with_condition(new_condition(ctx.now, COMPLETED, done, "RolloutCompleted", "RolloutCompleted"))
+
+
+def _set_healthy(ctx: Context, status: RolloutStatus) -> tuple[RolloutStatus, bool]:
+    is_paused = bool(ctx.status.pause_conditions) or ctx.rollout.paused
+    if not is_paused and is_healthy(ctx.rollout, ctx.status, status):
+        condition = new_condition(ctx.now, HEALTHY, "True", "RolloutHealthy", "Rollout is healthy")
+        return status.with_condition(condition), False
+    if ctx.status.condition(HEALTHY) is None:
+        return status, False
+    condition = new_condition(ctx.now, HEALTHY, "False", "RolloutHealthy", "Rollout is not healthy")
+    changed = status.with_condition(condition)
+    return changed, changed is not status
+
+
+def _set_progressing(ctx: Context, status: RolloutStatus, became_unhealthy: bool) -> RolloutStatus:
+    name = ctx.new_rs.name if ctx.new_rs else ""
+    subject = f'ReplicaSet "{name}"' if name else f'Rollout "{ctx.rollout.name}"'
+    if is_healthy(ctx.rollout, ctx.status, status):
+        message = f'ReplicaSet "{name}" has successfully progressed.'
+        condition = new_condition(ctx.now, PROGRESSING, "True", "NewReplicaSetAvailable", message)
+        return status.with_condition(condition)
+    if is_progressing(ctx.rollout, ctx.status, status) or became_unhealthy:
+        reason, message = "ReplicaSetUpdated", f"{subject} is progressing."
+        if status.stable_rs == status.current_pod_hash and became_unhealthy:
+            reason, message = "ReplicaSetNotAvailable", "Rollout does not have minimum availability"
+        condition = new_condition(ctx.now, PROGRESSING, "True", reason, message)
+        current = ctx.status.condition(PROGRESSING)
+        if current is not None:
+            if current.status == "True":
+                condition = replace(condition, last_transition_time=current.last_transition_time)
+            # Removed first, because progress for the same reason has to move the update time.
+            status = status.without_condition(PROGRESSING)
+        return status.with_condition(condition)
+    if not _may_time_out(ctx) or not has_timed_out(ctx.rollout, status, ctx.now):
+        return status
+    message = f"{subject} has timed out progressing."
+    timed_out = status.with_condition(new_condition(ctx.now, PROGRESSING, "False", TIMED_OUT, message))
+    if ctx.rollout.progress_deadline_abort and (timed_out is not status or not ctx.pause.is_aborted):
+        ctx.pause.abort(message)
+    return timed_out
+
+
+def _may_time_out(ctx: Context) -> bool:
+    waits_for_scale_down = any(rs.has_scale_down_deadline for rs in ctx.other_rss)
+    return not is_indefinite_step(ctx.rollout, ctx.status) and not waits_for_scale_down
+
+
+def _set_available(ctx: Context, status: RolloutStatus) -> RolloutStatus:
+    if ctx.rollout.blue_green is not None:
+        selector = status.blue_green.active_selector
+        active = next((rs for rs in ctx.all_rss if selector and rs.pod_template_hash == selector), None)
+        available = active is not None and is_saturated(ctx.rollout, active)
+    else:
+        available = total_available(ctx.all_rss) >= ctx.rollout.replicas
+    text = "Rollout has minimum availability" if available else "Rollout does not have minimum availability"
+    condition = new_condition(ctx.now, AVAILABLE, "True" if available else "False", "AvailableReason", text)
+    return status.with_condition(condition)

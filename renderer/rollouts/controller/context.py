@@ -1,0 +1,236 @@
+"""The state of one pass: what the controller saw when it began, what it has decided, and what it has written.
+
+Two views are kept apart, as in the controller: ``new_rs``, ``stable_rs`` and the lists hold ReplicaSets as they were
+read from the cache when the pass began; ``world`` has every write applied at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from renderer.kubernetes.manifest import Body, ObjectKey
+from renderer.rollouts.controller.templates import rollout_hash
+from renderer.rollouts.model.rollout import (
+    HASH_LABEL,
+    AnalysisRunStatus,
+    ReplicaSet,
+    Rollout,
+    RolloutCondition,
+    RolloutStatus,
+    TrafficWeights,
+    WeightDestination,
+    World,
+    Write,
+)
+
+
+class ConflictError(Exception):
+    """The controller would update an object that it read before its last write; the API server refuses that.
+
+    The pass ends there and a new one begins, so it never leaves the engine.
+    """
+
+
+class HashDelayedError(Exception):
+    """A router must not select a ReplicaSet's pods before they are available; the controller's pass fails there."""
+
+
+class PropagationDelayError(Exception):
+    """The controller sleeps in the middle of a pass, to let a change reach the router; the rest is another pass."""
+
+
+class AnalysisRuns(Struct, frozen=True):
+    """The runs of the current release: of the step, in the background, before and after a blue-green switch."""
+
+    step: AnalysisRunStatus | None = None
+    background: AnalysisRunStatus | None = None
+    pre: AnalysisRunStatus | None = None
+    post: AnalysisRunStatus | None = None
+
+    @classmethod
+    def of(cls, status: RolloutStatus) -> AnalysisRuns:
+        """Return the runs that the status names."""
+        canary, blue_green = status.canary, status.blue_green
+        return cls(
+            canary.current_step_analysis_run_status,
+            canary.current_background_analysis_run_status,
+            blue_green.pre_promotion_analysis_run_status,
+            blue_green.post_promotion_analysis_run_status,
+        )
+
+
+class PauseContext:
+    """What the pass decides about pauses and abort (``rollout/pause.go``)."""
+
+    def __init__(self, status: RolloutStatus) -> None:
+        """Begin with nothing decided."""
+        self.status = status
+        self.added: list[str] = []
+        self.removed: set[str] = set()
+        self.cleared = False
+        self.add_abort = False
+        self.remove_abort = False
+        self.abort_message = ""
+
+    @property
+    def is_aborted(self) -> bool:
+        """Whether the release is aborted as far as this pass is concerned."""
+        return not self.remove_abort and (self.add_abort or self.status.abort)
+
+    def abort(self, message: str) -> None:
+        """Abort, for the reason given."""
+        self.add_abort = True
+        self.abort_message = message
+
+
+class Context:
+    """One pass of the controller."""
+
+    def __init__(self, world: World, *, hold_step: int | None = None, skip_pauses: bool = False) -> None:
+        """Read the caches: find the new, the stable and the other ReplicaSets."""
+        self.world = world
+        self.now = world.now
+        self.hold_step = hold_step
+        self.skip_pauses = skip_pauses
+        self.rollout: Rollout = world.rollout
+        self.status: RolloutStatus = world.status
+        self.writes: list[Write] = []
+        self.pause = PauseContext(world.status)
+        self.weights: TrafficWeights | None = world.status.canary.weights
+        self.runs = AnalysisRuns.of(world.status)
+        self.new_runs = AnalysisRuns()
+        self.current_experiment = ""
+        self.additional: tuple[WeightDestination, ...] = ()
+        self.restarted_at = world.status.restarted_at
+        self.all_rss: list[ReplicaSet] = sorted(world.replica_sets, key=lambda rs: (rs.created, rs.name))
+        self.new_rs: ReplicaSet | None = None
+        self.stable_rs: ReplicaSet | None = None
+        self.older_rss: list[ReplicaSet] = []
+        self.other_rss: list[ReplicaSet] = []
+
+    def set_new_rs(self, new_rs: ReplicaSet | None) -> None:
+        """Sort the ReplicaSets around the new one."""
+        self.new_rs = new_rs
+        self.older_rss = [rs for rs in self.all_rss if new_rs is None or rs.name != new_rs.name]
+        self.stable_rs = self._find_stable_rs()
+        names = {rs.name for rs in (self.new_rs, self.stable_rs) if rs is not None}
+        self.other_rss = [rs for rs in self.all_rss if rs.name not in names]
+
+    def _find_stable_rs(self) -> ReplicaSet | None:
+        stable = self.status.stable_rs
+        if not stable:
+            return None
+        if self.new_rs is not None and self.new_rs.pod_template_hash == stable:
+            return self.new_rs
+        return next((rs for rs in self.older_rss if rs.pod_template_hash == stable), None)
+
+    @property
+    def is_fully_promoted(self) -> bool:
+        """Whether the stable ReplicaSet is the current one, as last recorded."""
+        return self.status.stable_rs == self.status.current_pod_hash
+
+    def halts_progress(self) -> bool:
+        """Tell whether replicas must not change: a person paused, or an analysis was inconclusive."""
+        return self.rollout.paused or self.status.pause_condition("InconclusiveAnalysis") is not None
+
+    def is_held(self, step: int) -> bool:
+        """Tell whether the step of that index must not complete."""
+        return self.hold_step is not None and step >= self.hold_step
+
+    def pod_template_hash(self) -> str:
+        """Return the pod-template-hash of the Rollout's template."""
+        return rollout_hash(self.rollout, self.status.collision_count, self.world.profile)
+
+    def keep_runs(self, runs: AnalysisRuns) -> None:
+        """Let the new status have these runs; a pass that does not come so far forgets them."""
+        self.runs = self.new_runs = runs
+
+    # Writes. Each changes the world at once.
+
+    def create_replica_set(self, created: ReplicaSet) -> None:
+        """Create a ReplicaSet."""
+        self.world = self.world.with_replica_set(created)
+        body = created.to_body()
+        self.writes.append(Write("create", "ReplicaSet", created.name, object=body, after=body))
+
+    def update_replica_set(self, seen: ReplicaSet, changed: ReplicaSet) -> ReplicaSet:
+        """Replace a ReplicaSet read as ``seen``; raise ``ConflictError`` where it has been written since."""
+        if self.world.replica_set(seen.name) is not seen:
+            raise ConflictError(seen.name)
+        self.world = self.world.with_replica_set(changed)
+        write = Write("update", "ReplicaSet", seen.name, replicas=changed.replicas, after=changed.to_body())
+        self.writes.append(write)
+        return changed
+
+    def annotate_replica_set(self, name: str, annotation: str, value: str | None) -> None:
+        """Set or, with None, remove an annotation by a patch, which never conflicts."""
+        live = self.world.replica_set(name)
+        assert live is not None, name
+        annotations = {key: text for key, text in live.annotations.items() if key != annotation}
+        path = f"/metadata/annotations/{annotation}"
+        operation: dict[str, str] = {"op": "remove", "path": path}
+        if value is not None:
+            annotations[annotation] = value
+            operation = {"op": "add", "path": path, "value": value}
+        changed = replace(live, annotations=annotations)
+        self.world = self.world.with_replica_set(changed)
+        self.writes.append(Write("patch", "ReplicaSet", name, patch=[operation], after=changed.to_body()))
+
+    def delete_replica_set(self, name: str) -> None:
+        """Delete a ReplicaSet."""
+        kept = tuple(rs for rs in self.world.replica_sets if rs.name != name)
+        self.world = replace(self.world, replica_sets=kept)
+        self.writes.append(Write("delete", "ReplicaSet", name))
+
+    def create_object(self, key: ObjectKey, body: Body) -> None:
+        """Create an object that is not a ReplicaSet."""
+        self.world = self.world.with_object(key, body)
+        self.writes.append(Write("create", key.kind, key.name, object=body, after=body))
+
+    def patch_object(self, key: ObjectKey, patch: Body, after: Body) -> None:
+        """Patch an object that is not a ReplicaSet; ``after`` is what it becomes."""
+        self.world = self.world.with_object(key, after)
+        self.writes.append(Write("patch", key.kind, key.name, patch=patch, after=after))
+
+    def update_object(self, key: ObjectKey, after: Body) -> None:
+        """Replace an object that is not a ReplicaSet; an update that changes nothing is none."""
+        if self.world.objects.get(key) != after:
+            self.world = self.world.with_object(key, after)
+            self.writes.append(Write("update", key.kind, key.name, object=after, after=after))
+
+    def delete_object(self, key: ObjectKey) -> None:
+        """Delete an object that is not a ReplicaSet."""
+        objects = {other: body for other, body in self.world.objects.items() if other != key}
+        self.world = replace(self.world, objects=objects)
+        self.writes.append(Write("delete", key.kind, key.name))
+
+    def update_rollout(self, rollout: Rollout) -> None:
+        """Write the Rollout itself (its annotations)."""
+        self.rollout = rollout
+        self.world = replace(self.world, rollout=rollout)
+
+    def set_status_condition(self, condition: RolloutCondition) -> None:
+        """Set one condition in the status, for this pass as well."""
+        self.status = self.status.with_condition(condition)
+        self.world = replace(self.world, status=self.status)
+
+    def patch_status(self, before: RolloutStatus, after: RolloutStatus) -> None:
+        """Write the fields of the status in which ``after`` differs from ``before``, and no others."""
+        changed = {
+            name: value for name in after.__struct_fields__ if (value := getattr(after, name)) != getattr(before, name)
+        }
+        if changed:
+            self.world = replace(self.world, status=replace(self.world.status, **changed))
+
+
+def hash_of(rs: ReplicaSet | None) -> str:
+    """Return the pod-template-hash label of a ReplicaSet, empty for none."""
+    return rs.labels.get(HASH_LABEL, "") if rs is not None else ""
+
+
+def by_revision(replica_sets: Sequence[ReplicaSet]) -> list[ReplicaSet]:
+    """Return the ReplicaSets with the newest revision first; of two with one revision the one made last comes first."""
+    return sorted(replica_sets, key=lambda rs: (rs.revision, rs.created), reverse=True)

@@ -1,0 +1,75 @@
+"""What the spec says with the controller's defaults in it (``utils/defaults/defaults.go``, ``utils/weightutil``)."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from renderer.rollouts.model.rollout import AntiAffinity, PodTemplateMetadata, Rollout
+
+DEFAULT_SCALE_DOWN_DELAY_SECONDS = 30
+NO_REVISION_LIMIT = 2**31 - 1
+
+
+class AbortDelay(Struct, frozen=True):
+    """How long the canary or preview stays after an abort.
+
+    ``seconds`` is None where it stays for good (``abortScaleDownDelaySeconds: 0``); ``was_set`` tells a value in the
+    spec from the default.
+    """
+
+    seconds: int | None
+    was_set: bool
+
+
+def max_traffic_weight(rollout: Rollout) -> int:
+    """Return what weights are out of: ``maxTrafficWeight`` for the routers that know it, else 100."""
+    routing = rollout.canary.traffic_routing if rollout.canary else None
+    if routing is None or routing.max_traffic_weight is None:
+        return 100
+    return routing.max_traffic_weight
+
+
+def scale_down_delay_seconds(rollout: Rollout) -> int:
+    """Return how long an old ReplicaSet stays after its traffic has moved; 0 for a canary without a router."""
+    strategy = rollout.strategy
+    if rollout.canary is not None and rollout.canary.traffic_routing is None:
+        return 0
+    delay = strategy.scale_down_delay_seconds
+    return DEFAULT_SCALE_DOWN_DELAY_SECONDS if delay is None else delay
+
+
+def scale_down_delay_revision_limit(rollout: Rollout) -> int:
+    """Return how many old ReplicaSets may wait for their scale-down at once."""
+    limit = rollout.strategy.scale_down_delay_revision_limit
+    return NO_REVISION_LIMIT if limit is None else limit
+
+
+def abort_scale_down_delay(rollout: Rollout) -> AbortDelay:
+    """Return how long the canary or preview stays after an abort."""
+    if rollout.canary is not None and rollout.canary.traffic_routing is None:
+        return AbortDelay(0, was_set=False)
+    delay = rollout.strategy.abort_scale_down_delay_seconds
+    if delay is None:
+        return AbortDelay(DEFAULT_SCALE_DOWN_DELAY_SECONDS, was_set=False)
+    return AbortDelay(delay or None, was_set=True)
+
+
+def new_metadata(rollout: Rollout) -> PodTemplateMetadata | None:
+    """Return what pods carry while they are canary or preview."""
+    if rollout.canary is not None:
+        return rollout.canary.canary_metadata
+    assert rollout.blue_green is not None
+    return rollout.blue_green.preview_metadata
+
+
+def stable_metadata(rollout: Rollout) -> PodTemplateMetadata | None:
+    """Return what pods carry while they are stable or active."""
+    if rollout.canary is not None:
+        return rollout.canary.stable_metadata
+    assert rollout.blue_green is not None
+    return rollout.blue_green.active_metadata
+
+
+def anti_affinity(rollout: Rollout) -> AntiAffinity | None:
+    """Return the anti-affinity between the new and the stable pods."""
+    return rollout.strategy.anti_affinity

@@ -1,0 +1,165 @@
+"""The experiment of a canary step: its ReplicaSets, Services and weights (``rollout/experiment.go``, ``experiments``).
+
+There is no Experiment object in git.  What its controller makes of it is rendered while the step holds, and gone after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec.structs import replace
+
+from renderer.kubernetes.manifest import Body, ObjectKey
+from renderer.rollouts.controller.analysis import INCONCLUSIVE
+from renderer.rollouts.controller.context import Context
+from renderer.rollouts.controller.gates import EXPERIMENT_STEP
+from renderer.rollouts.controller.replica_math import current_canary_step
+from renderer.rollouts.model.rollout import HASH_LABEL, ReplicaSet, WeightDestination, World
+from renderer.rollouts.model.spec import RolloutPause
+
+NAME_ANNOTATION = "experiment.argoproj.io/name"
+TEMPLATE_ANNOTATION = "experiment.argoproj.io/template-name"
+
+
+def is_of_experiment(body: Body) -> bool:
+    """Tell whether an object belongs to an experiment."""
+    return NAME_ANNOTATION in _annotations(body)
+
+
+def reconcile_experiments(ctx: Context) -> None:
+    """Make what the current step's experiment needs, and take away what belongs to another or to none."""
+    if ctx.status.pause_condition(INCONCLUSIVE) is not None:
+        ctx.current_experiment = ctx.status.canary.current_experiment
+        return
+    step, index = current_canary_step(ctx.rollout, ctx.status)
+    stopped = ctx.pause.is_aborted or ctx.status.promote_full
+    wanted: dict[ObjectKey, Body] = {}
+    if not stopped and step is not None and step.kind == EXPERIMENT_STEP and ctx.stable_rs and ctx.new_rs:
+        name = f"{ctx.rollout.name}-{ctx.pod_template_hash()}-{ctx.rollout.revision}-{index}"
+        wanted = _objects(ctx, name, step.body[step.kind])
+        if ctx.status.canary.current_experiment != name:
+            ctx.world = replace(ctx.world, experiment_since=ctx.now)
+        ctx.current_experiment = name
+    for key in sorted(key for key, body in ctx.world.objects.items() if is_of_experiment(body) and key not in wanted):
+        ctx.delete_object(key)
+    for key, body in wanted.items():
+        if key not in ctx.world.objects:
+            ctx.create_object(key, body)
+
+
+def weight_destinations(ctx: Context) -> tuple[WeightDestination, ...]:
+    """Return the weights of the running experiment's templates, in their order."""
+    step, _ = current_canary_step(ctx.rollout, ctx.status)
+    name = ctx.status.canary.current_experiment
+    if not name or step is None or step.kind != EXPERIMENT_STEP:
+        return ()
+    objects = [body for body in ctx.world.objects.values() if _annotations(body).get(NAME_ANNOTATION) == name]
+    found = []
+    for template in _templates(step.body[step.kind]):
+        mine = [body for body in objects if _annotations(body).get(TEMPLATE_ANNOTATION) == template.get("name")]
+        if template.get("weight") is None or not mine:
+            continue
+        service = next((body["metadata"]["name"] for body in mine if body["kind"] == "Service"), "")
+        replica_set = next(body for body in mine if body["kind"] == "ReplicaSet")
+        # Only a Service brings the hash into the status of a template.
+        pod_template_hash = replica_set["metadata"]["labels"][HASH_LABEL] if service else ""
+        found.append(WeightDestination(int(template["weight"]), service, pod_template_hash))
+    return tuple(found)
+
+
+def experiment_end(world: World) -> datetime | None:
+    """Return when the current step's experiment ends by itself; None where it does not, or there is none.
+
+    An analysis that is required for completion has no result here, so that only a person ends such an experiment.
+    """
+    step, _ = current_canary_step(world.rollout, world.status)
+    if step is None or step.kind != EXPERIMENT_STEP or world.experiment_since is None or world.rollout.paused:
+        return None
+    body: Mapping[str, Any] = step.body[step.kind]
+    if not body.get("duration") or any(item.get("requiredForCompletion") for item in body.get("analyses") or ()):
+        return None
+    return world.experiment_since + timedelta(seconds=RolloutPause(body["duration"]).duration_seconds)
+
+
+def completed_experiment(ctx: Context) -> bool:
+    """Tell whether the experiment of the current step has run for its duration."""
+    end = experiment_end(ctx.world)
+    running = bool(ctx.status.canary.current_experiment)
+    return ctx.skip_pauses or (running and end is not None and ctx.now >= end)
+
+
+def _templates(experiment: Body) -> list[Body]:
+    return list(experiment.get("templates") or ())
+
+
+def _annotations(body: Body) -> Mapping[str, str]:
+    return (body.get("metadata") or {}).get("annotations") or {}
+
+
+def _objects(ctx: Context, name: str, experiment: Body) -> dict[ObjectKey, Body]:
+    made: dict[ObjectKey, Body] = {}
+    for template in _templates(experiment):
+        replica_set = _replica_set(ctx, name, template)
+        made[replica_set.key] = replica_set.to_body()
+        service = _service(replica_set, template)
+        if service is not None:
+            made[ObjectKey("", "Service", replica_set.namespace, service["metadata"]["name"])] = service
+    return made
+
+
+def _replica_set(ctx: Context, name: str, template: Body) -> ReplicaSet:
+    """Return the ReplicaSet of one template: the canary's or stable pods with labels and annotations of its own."""
+    from renderer.kubernetes.pod_defaults import default_pod_template
+    from renderer.rollouts.pod_template import pod_template_hash
+
+    origin = ctx.stable_rs if template.get("specRef") == "stable" else ctx.new_rs
+    assert origin is not None
+    own: Mapping[str, Any] = template.get("metadata") or {}
+    metadata = dict(origin.template.get("metadata") or {})
+    labels = {**(metadata.get("labels") or {}), **(own.get("labels") or {})}
+    metadata["labels"] = {key: value for key, value in labels.items() if key != HASH_LABEL}
+    if own.get("annotations"):
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), **own["annotations"]}
+    # The controller takes the template from the API server, with every default, and hashes it so.
+    pods = default_pod_template({**origin.template, "metadata": metadata})
+    hashed = pod_template_hash(pods, None, ctx.world.profile)
+    metadata["labels"] = {**metadata["labels"], HASH_LABEL: hashed}
+    selector = dict(template.get("selector") or origin.selector)
+    selector["matchLabels"] = {**(selector.get("matchLabels") or {}), **(own.get("labels") or {}), HASH_LABEL: hashed}
+    replicas = template.get("replicas")
+    return ReplicaSet(
+        name=f"{name}-{template.get('name')}",
+        namespace=ctx.rollout.namespace,
+        labels=metadata["labels"],
+        annotations={NAME_ANNOTATION: name, TEMPLATE_ANNOTATION: str(template.get("name"))},
+        replicas=1 if replicas is None else int(replicas),
+        min_ready_seconds=origin.min_ready_seconds,
+        selector=selector,
+        template={**pods, "metadata": metadata},
+    )
+
+
+def _service(replica_set: ReplicaSet, template: Body) -> dict[str, Any] | None:
+    """Return the Service in front of a template's pods; None where it needs none, has no pods or no port."""
+    ports = [
+        _port(port)
+        for container in (replica_set.template.get("spec") or {}).get("containers") or ()
+        for port in container.get("ports") or ()
+    ]
+    asked = template.get("weight") is not None or template.get("service") is not None
+    if not asked or not ports or not replica_set.replicas:
+        return None
+    metadata: dict[str, Any] = {"name": (template.get("service") or {}).get("name") or replica_set.name}
+    if replica_set.namespace:
+        metadata["namespace"] = replica_set.namespace
+    metadata["annotations"] = dict(replica_set.annotations)
+    spec = {"selector": dict(replica_set.labels), "ports": ports}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+
+
+def _port(port: Body) -> dict[str, Any]:
+    number = port["containerPort"]
+    result = {"protocol": port.get("protocol") or "TCP", "port": number, "targetPort": number}
+    return {"name": port["name"], **result} if port.get("name") else result

@@ -1,0 +1,69 @@
+"""What holds a release until a person has a word: an analysis that nobody runs, a plugin that nobody calls."""
+
+from __future__ import annotations
+
+from renderer.kubernetes.manifest import Body
+from renderer.rollouts.controller.replica_math import current_canary_step
+from renderer.rollouts.model.rollout import AnalysisRunStatus, CanaryStep, Rollout, RolloutStatus
+
+ANALYSIS_STEP, PLUGIN_STEP, EXPERIMENT_STEP = "analysis", "plugin", "experiment"
+BACKGROUND_ANALYSIS = "background analysis"
+PRE_PROMOTION_ANALYSIS, POST_PROMOTION_ANALYSIS = "prePromotionAnalysis", "postPromotionAnalysis"
+
+
+def is_gate(step: CanaryStep) -> bool:
+    """Tell whether a step ends by a person's word alone."""
+    return step.kind in (ANALYSIS_STEP, PLUGIN_STEP)
+
+
+def is_running(run: AnalysisRunStatus | None) -> bool:
+    """Tell whether an analysis has begun and has no result yet."""
+    return run is not None and run.status in ("", "Pending", "Running")
+
+
+def open_gate(rollout: Rollout, status: RolloutStatus) -> str:
+    """Return what the release waits for a word about, under the name of its field; empty where it does not wait.
+
+    That is the current step, one of the two analyses of a blue-green release, or, at the last step, the background
+    analysis: the controller goes on with the steps while that is measured, and so does the engine.
+    """
+    if status.abort or not status.stable_rs or status.stable_rs == status.current_pod_hash:
+        return ""
+    if rollout.blue_green is not None:
+        if is_running(status.blue_green.pre_promotion_analysis_run_status):
+            return PRE_PROMOTION_ANALYSIS
+        return POST_PROMOTION_ANALYSIS if is_running(status.blue_green.post_promotion_analysis_run_status) else ""
+    step, index = current_canary_step(rollout, status)
+    if step is None or index is None:
+        return ""
+    if is_gate(step) or step.kind == EXPERIMENT_STEP:
+        return step.kind
+    return BACKGROUND_ANALYSIS if background_holds(rollout, status, index) else ""
+
+
+def names_of(rollout: Rollout, status: RolloutStatus, gate: str) -> tuple[str, ...]:
+    """Return the names of the analysis templates, the experiment's templates or the plugin that a gate is about."""
+    body: Body | None
+    if rollout.blue_green is not None:
+        body = rollout.blue_green.body.get(gate)
+    elif gate == BACKGROUND_ANALYSIS:
+        body = rollout.canary.analysis if rollout.canary is not None else None
+    else:
+        step, _ = current_canary_step(rollout, status)
+        body = step.body.get(step.kind) if step is not None else None
+    if gate == PLUGIN_STEP:
+        return (str((body or {}).get("name", "")),)
+    name = "name" if gate == EXPERIMENT_STEP else "templateName"
+    return tuple(str(item.get(name, "")) for item in (body or {}).get("templates") or ())
+
+
+def background_holds(rollout: Rollout, status: RolloutStatus, index: int) -> bool:
+    """Tell whether the step of that index is the last, and has to wait for the result of the background analysis.
+
+    Who ends a pause by hand has had a look; that counts as the result.
+    """
+    assert rollout.canary is not None
+    steps = rollout.canary.steps
+    by_hand = steps[index].pause is not None and status.controller_pause and not status.pause_conditions
+    run = status.canary.current_background_analysis_run_status
+    return index + 1 == len(steps) and is_running(run) and not by_hand

@@ -1,0 +1,86 @@
+"""Which objects a release reads, edits and makes, apart from the ReplicaSets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from renderer.kubernetes.manifest import Body, ObjectKey
+from renderer.rollouts.controller.routers import NamedObject, router_for, supported_routers
+from renderer.rollouts.controller.workload import ON_SUCCESS, PROGRESSIVELY, workload_key
+from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION, Rollout
+
+
+def named_objects(rollout: Rollout) -> tuple[NamedObject, ...]:
+    """Return the user's objects that the Rollout names and that have to be there."""
+    services: list[tuple[str, str]] = []
+    if rollout.canary is not None:
+        services += [(rollout.canary.stable_service, "canary.stableService")]
+        services += [(rollout.canary.canary_service, "canary.canaryService")]
+        for field in ("pingService", "pongService"):
+            services += [(str((rollout.canary.ping_pong or {}).get(field) or ""), f"canary.pingPong.{field}")]
+    if rollout.blue_green is not None:
+        services += [(rollout.blue_green.active_service, "blueGreen.activeService")]
+        services += [(rollout.blue_green.preview_service, "blueGreen.previewService")]
+    found = [
+        NamedObject((ObjectKey("", "Service", rollout.namespace, name),), f"spec.strategy.{path}")
+        for name, path in services
+        if name
+    ]
+    for router in _routers(rollout):
+        found += router_for(router).named_objects(rollout)
+    workload = workload_key(rollout)
+    if workload is not None:
+        found.append(NamedObject((workload,), "spec.workloadRef"))
+    return tuple(found)
+
+
+def edited_by_engine(rollout: Rollout, objects: Mapping[ObjectKey, Body] | None = None) -> tuple[ObjectKey, ...]:
+    """Return the user's objects of which a release owns some fields; ``objects`` are those that it may select from."""
+    keys = [key for named in named_objects(rollout) for key in named.keys]
+    for router in _routers(rollout):
+        keys += router_for(router).selected_objects(rollout, objects or {})
+    return tuple(dict.fromkeys(keys))
+
+
+def created_by_engine(rollout: Rollout) -> tuple[ObjectKey, ...]:
+    """Return the objects that are there because of the release alone, such as a canary Ingress."""
+    return tuple(key for router in _routers(rollout) for key in router_for(router).created_objects(rollout))
+
+
+def carry_over(rollout: Rollout, wanted: Body, rendered: Body) -> Body:
+    """Return the user's object ``wanted`` with the fields that the release owns as they are in ``rendered``.
+
+    For a Service that is its selector's pod-template-hash and the annotation that marks it as managed, for a workload
+    that is scaled down its replicas.
+    """
+    if wanted.get("kind") == "Deployment":
+        return _carry_over_workload(rollout, wanted, rendered)
+    if wanted.get("kind") == "Service":
+        return _carry_over_service(wanted, rendered)
+    for router in _routers(rollout):
+        wanted = router_for(router).carry_over(rollout, wanted, rendered)
+    return wanted
+
+
+def _routers(rollout: Rollout) -> tuple[str, ...]:
+    routing = rollout.canary.traffic_routing if rollout.canary is not None else None
+    return tuple(name for name in routing.routers if name in supported_routers()) if routing is not None else ()
+
+
+def _carry_over_workload(rollout: Rollout, wanted: Body, rendered: Body) -> Body:
+    replicas = (rendered.get("spec") or {}).get("replicas")
+    if (rollout.workload_ref or {}).get("scaleDown") not in (ON_SUCCESS, PROGRESSIVELY) or replicas is None:
+        return wanted
+    return {**wanted, "spec": {**(wanted.get("spec") or {}), "replicas": replicas}}
+
+
+def _carry_over_service(wanted: Body, rendered: Body) -> Body:
+    spec = dict(wanted.get("spec") or {})
+    metadata = dict(wanted.get("metadata") or {})
+    pod_template_hash = ((rendered.get("spec") or {}).get("selector") or {}).get(HASH_LABEL)
+    manager = ((rendered.get("metadata") or {}).get("annotations") or {}).get(MANAGED_BY_ANNOTATION)
+    if pod_template_hash is not None:
+        spec["selector"] = {**(spec.get("selector") or {}), HASH_LABEL: pod_template_hash}
+    if manager is not None:
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), MANAGED_BY_ANNOTATION: manager}
+    return {**wanted, "metadata": metadata, "spec": spec}

@@ -1,0 +1,57 @@
+"""What promotes the new ReplicaSet (``shouldFullPromote`` in ``rollout/sync.go``, ``rollout/bluegreen.go``)."""
+
+from __future__ import annotations
+
+from renderer.rollouts.controller.analysis import completed_pre_promotion_analysis, succeeded
+from renderer.rollouts.controller.context import Context
+from renderer.rollouts.controller.pause import completed_blue_green_pause
+from renderer.rollouts.controller.replica_counts import replica_progress_threshold_met
+from renderer.rollouts.controller.replica_math import current_canary_step
+from renderer.rollouts.controller.rollback import is_rollback_within_window
+from renderer.rollouts.model.rollout import RolloutStatus
+
+
+def should_promote_canary(ctx: Context, steps: int) -> bool:
+    """Tell whether the new ReplicaSet becomes the stable one."""
+    canary, new_rs = ctx.rollout.canary, ctx.new_rs
+    assert canary is not None
+    if ctx.stable_rs is None:
+        return True
+    if ctx.pause.is_aborted or new_rs is None:
+        return False
+    wanted = ctx.rollout.replicas
+    if new_rs.available_replicas < wanted and not replica_progress_threshold_met(canary, new_rs, wanted):
+        return False
+    if ctx.status.promote_full or is_rollback_within_window(ctx):
+        return True
+    _, index = current_canary_step(ctx.rollout, ctx.status)
+    return steps == 0 or index == steps
+
+
+def should_promote_blue_green(ctx: Context, status: RolloutStatus) -> bool:
+    """Tell whether the new ReplicaSet becomes the stable one."""
+    active = status.blue_green.active_selector
+    if ctx.stable_rs is None or not active:
+        return True
+    if active != status.current_pod_hash:
+        return False
+    if ctx.status.promote_full or is_rollback_within_window(ctx):
+        return True
+    if ctx.pause.is_aborted:
+        return False
+    assert ctx.rollout.blue_green is not None
+    back = ctx.new_rs is not None and ctx.new_rs.has_scale_down_deadline
+    return ctx.rollout.blue_green.post_promotion_analysis is None or back or succeeded(ctx.runs.post)
+
+
+def calculate_scale_up_preview_check_point(ctx: Context) -> bool:
+    """Tell whether the preview had its ``previewReplicaCount`` and was promoted, so that it may grow to full size."""
+    assert ctx.rollout.blue_green is not None
+    count = ctx.rollout.blue_green.preview_replica_count
+    if count is None:
+        return False
+    if ctx.status.blue_green.scale_up_preview_check_point:
+        return True
+    if not completed_pre_promotion_analysis(ctx) or not completed_blue_green_pause(ctx):
+        return False
+    return count == (ctx.new_rs.available_replicas if ctx.new_rs else 0)

@@ -1,0 +1,242 @@
+"""The size of the canary, the stable and the preview ReplicaSet (``utils/replicaset/canary.go``, ``replicaset.go``).
+
+Arithmetic alone: weights are out of ``maxTrafficWeight``, replicas are whole pods.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from renderer.rollouts.controller.defaults import max_traffic_weight
+from renderer.rollouts.controller.replica_math import (
+    canary_replicas_or_weight,
+    max_surge,
+    max_unavailable,
+    total_available,
+    total_replicas,
+    traffic_weight_to_replicas,
+)
+from renderer.rollouts.model.rollout import CanaryStrategy, ReplicaSet, Rollout, RolloutStatus, TrafficWeights
+
+
+def check_min_pods(rollout: Rollout, count: int) -> int:
+    """Raise a count that is not zero to ``minPodsPerReplicaSet``, which holds with traffic routing alone."""
+    canary = rollout.canary
+    if count == 0 or canary is None or canary.min_pods_per_replica_set is None or canary.traffic_routing is None:
+        return count
+    return max(count, canary.min_pods_per_replica_set)
+
+
+def replica_counts_for_traffic_routed_canary(
+    rollout: Rollout,
+    status: RolloutStatus,
+    new_rs: ReplicaSet | None,
+    stable_rs: ReplicaSet | None,
+    weights: TrafficWeights | None,
+) -> tuple[int, int]:
+    """Return (canary, stable) replicas for a canary with a router.
+
+    ``weights`` is the traffic as it is now: with ``dynamicStableScale`` nobody shrinks below what still gets traffic.
+    """
+    max_weight = max_traffic_weight(rollout)
+    set_replicas, weight = canary_replicas_or_weight(rollout, status, new_rs, stable_rs)
+    if set_replicas is not None:
+        canary_count = set_replicas
+    else:
+        canary_count = check_min_pods(rollout, traffic_weight_to_replicas(rollout.replicas, weight, max_weight))
+    if rollout.canary is None or not rollout.canary.dynamic_stable_scale:
+        return canary_count, rollout.replicas
+    stable_count = traffic_weight_to_replicas(rollout.replicas, max_weight - weight, max_weight)
+    if weights is not None:
+        in_use = traffic_weight_to_replicas(rollout.replicas, weights.stable.weight, max_weight)
+        stable_count = max(stable_count, in_use)
+        if status.abort:
+            in_use = traffic_weight_to_replicas(rollout.replicas, weights.canary.weight, max_weight)
+            canary_count = max(canary_count, in_use)
+    return check_min_pods(rollout, canary_count), check_min_pods(rollout, stable_count)
+
+
+def replica_counts_for_basic_canary(
+    rollout: Rollout,
+    status: RolloutStatus,
+    new_rs: ReplicaSet | None,
+    stable_rs: ReplicaSet | None,
+    other_rss: Sequence[ReplicaSet],
+) -> tuple[int, int]:
+    """Return (canary, stable) replicas for a canary without a router: the next move within surge and availability.
+
+    The stable ReplicaSet grows first; older ReplicaSets shrink before either of the two does.
+    """
+    replicas = rollout.replicas
+    _, weight = canary_replicas_or_weight(rollout, status, new_rs, stable_rs)
+    surge = max_surge(rollout)
+    wanted_new, wanted_stable = approximate_weighted_counts(replicas, weight, max_traffic_weight(rollout), surge)
+    stable = stable_rs if stable_rs_exists(new_rs, stable_rs) else None
+    new_count = new_rs.replicas if new_rs else 0
+    stable_count = stable.replicas if stable else 0
+    if stable is None:
+        wanted_new, wanted_stable = replicas, 0
+
+    most_allowed = replicas + surge
+    room = most_allowed - total_replicas([*other_rss, new_rs, stable])
+    if stable and stable.replicas < wanted_stable and room > 0:
+        stable_count = min(stable.replicas + room, wanted_stable)
+        room -= stable_count - stable.replicas
+    if new_rs and new_rs.replicas < wanted_new and room > 0:
+        new_count = min(new_rs.replicas + room, wanted_new)
+    if total_replicas(other_rss) > 0:
+        return new_count, stable_count
+
+    least_available = replicas - max_unavailable(rollout)
+    # The side that shrinks is not asked for its availability, so that pods that never come up do not block it.
+    increasing = new_rs is None or wanted_new >= new_rs.replicas
+    removable = _replicas_for_scale_down(new_rs, not increasing) + _replicas_for_scale_down(stable_rs, increasing)
+    spare = removable - least_available
+    if spare <= 0:
+        return new_count, stable_count
+    limits = (most_allowed, least_available)
+    if not increasing:
+        new_count = _scale_down(new_rs, wanted_new, spare, new_count)
+        return _within_limits(new_rs, stable_rs, new_count, stable_count, limits)
+    if stable:
+        stable_count = _scale_down(stable, wanted_stable, spare, stable_count)
+        stable_count, new_count = _within_limits(stable, new_rs, stable_count, new_count, limits)
+    return new_count, stable_count
+
+
+def stable_rs_exists(new_rs: ReplicaSet | None, stable_rs: ReplicaSet | None) -> bool:
+    """Tell whether there is a stable ReplicaSet that is not the new one."""
+    return stable_rs is not None and (new_rs is None or new_rs.name != stable_rs.name)
+
+
+def approximate_weighted_counts(replicas: int, weight: int, max_weight: int, surge: int) -> tuple[int, int]:
+    """Return (canary, stable) counts whose ratio is nearest to ``weight``; they sum to replicas or, surging, one more.
+
+    A weight between nothing and all gives both at least one pod, unless there is a single replica and no surge.
+    """
+    if replicas == 0:
+        return 0, 0
+    share = replicas * weight / max_weight
+    high, low = math.ceil(share), math.floor(share)
+    zero_allowed = weight in (0, max_weight) or (replicas == 1 and surge == 0)
+    options: list[tuple[int, int]] = []
+    if high < replicas or zero_allowed:
+        options.append((high, replicas))
+    if not _tied(weight, max_weight, replicas) and (low != 0 or zero_allowed):
+        options.append((low, replicas))
+    if surge > 0:
+        options.append((high, replicas + 1))
+        if not _tied(weight, max_weight, replicas + 1) and (low != 0 or zero_allowed):
+            options.append((low, replicas + 1))
+    if not options:
+        return 0, replicas
+    canary, total = min(options, key=lambda option: abs(option[0] * max_weight / option[1] - weight))
+    return canary, total - canary
+
+
+def _tied(weight: int, max_weight: int, total: int) -> bool:
+    """Tell whether rounding up and down are equally far; then the larger canary is taken."""
+    return math.modf(total * (weight / max_weight))[0] == 0.5
+
+
+def _replicas_for_scale_down(rs: ReplicaSet | None, ignore_availability: bool) -> int:
+    if rs is None:
+        return 0
+    if rs.replicas < rs.available_replicas or ignore_availability:
+        return rs.replicas
+    return rs.available_replicas
+
+
+def _scale_down(rs: ReplicaSet | None, wanted: int, spare: int, count: int) -> int:
+    return max(wanted, rs.replicas - spare) if rs is not None and rs.replicas > wanted else count
+
+
+def _within_limits(
+    drained: ReplicaSet | None, kept: ReplicaSet | None, drained_count: int, kept_count: int, limits: tuple[int, int]
+) -> tuple[int, int]:
+    """Bring the two counts within (most allowed, least available): first the kept one, then the drained one."""
+    most_allowed, least_available = limits
+    if kept is None:
+        return drained_count, kept_count
+    available = min(drained.available_replicas, drained_count) if drained else 0
+    kept_count -= max(0, kept_count + drained_count - most_allowed)
+    available += min(kept.available_replicas, kept_count)
+    lost = max(0, kept.available_replicas - kept_count)
+    kept_count += min(lost, max(0, least_available - available))
+    drained_count -= max(0, kept_count + drained_count - most_allowed)
+    return drained_count, kept_count
+
+
+def replica_progress_threshold_met(canary: CanaryStrategy, rs: ReplicaSet | None, desired: int) -> bool:
+    """Tell whether enough pods of ``rs`` are available to go on; without a threshold that is all of them."""
+    threshold = canary.replica_progress_threshold
+    if threshold is None or rs is None or threshold.value < 0:
+        return rs is not None and desired == rs.replicas and desired == rs.available_replicas
+    if threshold.type != "Percent":
+        return rs.available_replicas >= threshold.value
+    if desired == 0:
+        return True
+    percent = rs.available_replicas / desired * 100
+    return percent >= threshold.value or abs(percent - threshold.value) <= 1e-10
+
+
+def at_desired_replica_counts(
+    rollout: Rollout,
+    status: RolloutStatus,
+    new_rs: ReplicaSet | None,
+    stable_rs: ReplicaSet | None,
+    other_rss: Sequence[ReplicaSet],
+    weights: TrafficWeights | None,
+) -> bool:
+    """Tell whether the ReplicaSets are as large as the current step asks for, and available."""
+    canary = rollout.canary
+    assert canary is not None
+    routed = canary.traffic_routing is not None
+    if routed:
+        new, stable = replica_counts_for_traffic_routed_canary(rollout, status, new_rs, stable_rs, weights)
+    else:
+        new, stable = replica_counts_for_basic_canary(rollout, status, new_rs, stable_rs, other_rss)
+    if not replica_progress_threshold_met(canary, new_rs, new):
+        return False
+    stable_created = stable_rs is not None and stable == stable_rs.replicas == stable_rs.actual_replicas
+    if not stable_created and not (routed and canary.dynamic_stable_scale):
+        return False
+    # Without a router every old pod gets traffic.
+    return routed or total_available(other_rss) == 0
+
+
+def new_rs_replicas(
+    rollout: Rollout,
+    status: RolloutStatus,
+    all_rss: Sequence[ReplicaSet],
+    new_rs: ReplicaSet,
+    stable_rs: ReplicaSet | None,
+    weights: TrafficWeights | None,
+) -> int:
+    """Return the replicas of the new ReplicaSet."""
+    if rollout.blue_green is not None:
+        return _preview_replicas(rollout, status, all_rss, new_rs)
+    assert rollout.canary is not None
+    if rollout.canary.traffic_routing is not None:
+        return replica_counts_for_traffic_routed_canary(rollout, status, new_rs, stable_rs, weights)[0]
+    names = {rs.name for rs in (new_rs, stable_rs) if rs is not None}
+    others = [rs for rs in all_rss if rs.name not in names]
+    return replica_counts_for_basic_canary(rollout, status, new_rs, stable_rs, others)[0]
+
+
+def _preview_replicas(
+    rollout: Rollout, status: RolloutStatus, all_rss: Sequence[ReplicaSet], new_rs: ReplicaSet
+) -> int:
+    assert rollout.blue_green is not None
+    preview = rollout.blue_green.preview_replica_count
+    active_hash = status.blue_green.active_selector
+    active = next((rs for rs in all_rss if active_hash and rs.pod_template_hash == active_hash), None)
+    if preview is None or active is None or active.name == new_rs.name or status.promote_full:
+        return rollout.replicas
+    if new_rs.pod_template_hash != status.current_pod_hash:
+        return preview
+    paused = rollout.paused or bool(status.pause_conditions)
+    if not paused and status.blue_green.scale_up_preview_check_point:
+        return rollout.replicas
+    return preview

@@ -1,0 +1,222 @@
+"""AWS load balancers: forward actions in the Ingress's annotations (``trafficrouting/alb``, ``utils/ingress``)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from renderer.kubernetes.go_json import go_json
+from renderer.kubernetes.manifest import Body, ObjectKey, field_path
+from renderer.kubernetes.merge_patch import merge_patch_between
+from renderer.rollouts.controller.context import Context
+from renderer.rollouts.controller.ping_pong import stable_and_canary_services
+from renderer.rollouts.controller.routers import NamedObject, Router, find, refuse, section, services, traffic_routing
+from renderer.rollouts.model.rollout import Rollout
+
+PATH = ("spec", "strategy", "canary", "trafficRouting", "alb")
+MANAGED = "rollouts.argoproj.io/managed-alb-annotations"
+DEFAULT_PREFIX = "alb.ingress.kubernetes.io"
+STICKINESS_LIMIT = 604800
+"""Seconds: a week, the longest that the load balancer takes."""
+
+
+class AlbRouter(Router):
+    """The router for ``trafficRouting.alb``."""
+
+    def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
+        """Return the Ingresses."""
+        several = section(rollout, "alb").get("ingresses")
+        if several is None:
+            name = str(section(rollout, "alb").get("ingress") or "")
+            return (NamedObject((_key(rollout, name),), field_path((*PATH, "ingress"))),)
+        return tuple(
+            NamedObject((_key(rollout, str(name)),), field_path((*PATH, "ingresses", index)))
+            for index, name in enumerate(several)
+        )
+
+    def carry_over(self, rollout: Rollout, wanted: Body, rendered: Body) -> Body:
+        """Return the Ingress with the actions and paths as they were."""
+        if wanted.get("kind") != "Ingress":
+            return wanted
+        old = _annotations(rendered)
+        if rollout.name not in _managed(old):
+            return wanted
+        owned = _managed(old)[rollout.name]
+        kept = {name: text for name, text in old.items() if name in (*owned, MANAGED)}
+        result = _with_annotations(wanted, {**_annotations(wanted), **kept})
+        for name in reversed(traffic_routing(rollout).managed_routes):
+            if _has_service(rendered, name) and not _has_service(result, name):
+                result = _with_path(result, name)
+        return _sorted(result, traffic_routing(rollout).managed_routes)
+
+    def remove_managed_routes(self, ctx: Context) -> None:
+        """Take the paths, actions and conditions for headers out of the Ingresses."""
+        names = traffic_routing(ctx.rollout).managed_routes
+        if not names:
+            return
+        keys = [key for name in names for key in _header_keys(ctx.rollout, name)]
+        for named in self.named_objects(ctx.rollout):
+            key, body = find(ctx, named)
+            annotations = {name: text for name, text in _annotations(body).items() if name not in keys}
+            after = _with_annotations(body, _manage(annotations, ctx.rollout.name, remove=keys))
+            for name in names:
+                after = _without_path(after, name)
+            if not _patch(ctx, key, body, after):
+                return
+
+    def set_header_route(self, ctx: Context, route: Body) -> None:
+        """Add, or without a match remove, the path for the headers with its action and conditions."""
+        rollout, name, match = ctx.rollout, str(route["name"]), route.get("match")
+        action, condition = _header_keys(rollout, name)
+        for named in self.named_objects(rollout):
+            key, body = find(ctx, named)
+            annotations = {key: text for key, text in _annotations(body).items() if key not in (action, condition)}
+            if match:
+                annotations[action] = forward_action(ctx, None)
+                annotations[condition] = _conditions(match)
+                annotations = _manage(annotations, rollout.name, add=(action, condition))
+            else:
+                annotations = _manage(annotations, rollout.name, remove=(action, condition))
+            after = _with_annotations(body, annotations)
+            if _has_service(body, name) and not match:
+                after = _without_path(after, name)
+            if not _has_service(body, name) and match:
+                after = _with_path(after, name)
+            if not _patch(ctx, key, body, _sorted(after, traffic_routing(rollout).managed_routes)):
+                return
+
+    def set_weight(self, ctx: Context, weight: int) -> None:
+        """Write the forward action into each Ingress; as the controller does, stop at the first that needs none."""
+        rollout = ctx.rollout
+        root = section(rollout, "alb").get("rootService") or services(rollout)[0]
+        for named in self.named_objects(rollout):
+            key, body = find(ctx, named)
+            if not _has_service(body, root):
+                raise refuse(named.field, f"ingress does not have service `{root}` in rules")
+            action = _action_key(rollout, "actions", root)
+            annotations = {**_annotations(body), action: forward_action(ctx, weight)}
+            after = _with_annotations(body, _manage(annotations, rollout.name, add=(action,)))
+            if not _patch(ctx, key, body, after):
+                return
+
+
+def _key(rollout: Rollout, name: str) -> ObjectKey:
+    return ObjectKey("networking.k8s.io", "Ingress", rollout.namespace, name)
+
+
+def _patch(ctx: Context, key: ObjectKey, body: Body, after: Body) -> bool:
+    patch = merge_patch_between(body, after)
+    if patch:
+        ctx.patch_object(key, patch, after)
+    return bool(patch)
+
+
+def _action_key(rollout: Rollout, kind: str, service: str) -> str:
+    return f"{section(rollout, 'alb').get('annotationPrefix') or DEFAULT_PREFIX}/{kind}.{service}"
+
+
+def _header_keys(rollout: Rollout, name: str) -> tuple[str, str]:
+    return _action_key(rollout, "actions", name), _action_key(rollout, "conditions", name)
+
+
+def forward_action(ctx: Context, weight: int | None) -> str:
+    """Return the action that splits traffic at ``weight`` of 100; with None all of it goes to the canary."""
+    stable, canary = stable_and_canary_services(ctx.rollout, ctx.status, prefer_ping_pong=True)
+    alb = section(ctx.rollout, "alb")
+    shares = [(canary, 100)]
+    if weight is not None:
+        shares = [(canary, weight), *((item.service_name, item.weight) for item in ctx.additional)]
+        shares.append((stable, 100 - sum(share for _, share in shares)))
+    port = str(alb.get("servicePort", 0))
+    config: dict[str, Any] = {"TargetGroups": [_target_group(name, port, share) for name, share in shares]}
+    stickiness = alb.get("stickinessConfig") or {}
+    if stickiness.get("enabled"):
+        seconds = stickiness.get("durationSeconds", 0)
+        if not 1 <= seconds <= STICKINESS_LIMIT:
+            field = field_path((*PATH, "stickinessConfig", "durationSeconds"))
+            raise refuse(field, "TargetGroupStickinessConfig's duration must be between 1 and 604800 seconds (7 days)!")
+        config["TargetGroupStickinessConfig"] = {"Enabled": True, "DurationSeconds": seconds}
+    return go_json({"Type": "forward", "ForwardConfig": config})
+
+
+def _target_group(name: str, port: str, weight: int) -> dict[str, Any]:
+    group = {"ServiceName": name, "ServicePort": port}
+    return {**{key: value for key, value in group.items() if value}, "Weight": weight}
+
+
+def _conditions(matches: Sequence[Body]) -> str:
+    values: dict[str, list[str]] = {}
+    for match in matches:
+        values.setdefault(match["headerName"], []).append((match.get("headerValue") or {}).get("exact") or "")
+    return go_json(
+        [
+            {"field": "http-header", "httpHeaderConfig": {"httpHeaderName": name, "values": found}}
+            for name, found in values.items()
+        ]
+    )
+
+
+def _managed(annotations: dict[str, str]) -> dict[str, list[str]]:
+    text = annotations.get(MANAGED)
+    managed: dict[str, list[str]] = json.loads(text) if text else {}
+    return managed
+
+
+def _manage(
+    annotations: dict[str, str], rollout_name: str, add: Sequence[str] = (), remove: Sequence[str] = ()
+) -> dict[str, str]:
+    managed = _managed(annotations)
+    keys = [key for key in managed.get(rollout_name, []) if key not in remove]
+    managed[rollout_name] = [*keys, *(key for key in add if key not in keys)]
+    return {**annotations, MANAGED: go_json(dict(sorted(managed.items())))}
+
+
+def _annotations(body: Body) -> dict[str, str]:
+    return dict((body.get("metadata") or {}).get("annotations") or {})
+
+
+def _with_annotations(body: Body, annotations: dict[str, str]) -> dict[str, Any]:
+    return {**body, "metadata": {**body["metadata"], "annotations": annotations}}
+
+
+def _backend(path: Body) -> str:
+    return str(((path.get("backend") or {}).get("service") or {}).get("name", ""))
+
+
+def _rules(body: Body) -> list[Body]:
+    return list((body.get("spec") or {}).get("rules") or [])
+
+
+def _has_service(body: Body, name: str) -> bool:
+    return any(_backend(path) == name for rule in _rules(body) for path in (rule.get("http") or {}).get("paths") or [])
+
+
+def _with_paths(body: Body, paths_of: Any) -> dict[str, Any]:
+    rules = []
+    for rule in _rules(body):
+        http = rule.get("http")
+        rules.append(rule if http is None else {**rule, "http": {**http, "paths": paths_of(list(http["paths"]))}})
+    return {**body, "spec": {**body["spec"], "rules": rules}} if rules else dict(body)
+
+
+def _with_path(body: Body, name: str) -> dict[str, Any]:
+    backend = {"service": {"name": name, "port": {"name": "use-annotation"}}}
+    path = {"backend": backend, "path": "/*", "pathType": "ImplementationSpecific"}
+    return _with_paths(body, lambda paths: [path, *paths])
+
+
+def _without_path(body: Body, name: str) -> dict[str, Any]:
+    def without(paths: list[Body]) -> list[Body]:
+        index = next((n for n, path in enumerate(paths) if _backend(path) == name), len(paths))
+        return paths[:index] + paths[index + 1 :]
+
+    return _with_paths(body, without)
+
+
+def _sorted(body: Body, names: Sequence[str]) -> dict[str, Any]:
+    order = {name: index for index, name in enumerate(names)}
+    return _with_paths(body, lambda paths: sorted(paths, key=lambda path: order.get(_backend(path), len(order))))
+
+
+ROUTER = AlbRouter()

@@ -1,0 +1,78 @@
+"""Ambassador: a canary Mapping with a weight beside each of the user's (``trafficrouting/ambassador``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from renderer.kubernetes.manifest import Body, ObjectKey, field_path
+from renderer.rollouts.controller.context import Context, PropagationDelayError
+from renderer.rollouts.controller.routers import NamedObject, Router, find, refuse, section, services
+from renderer.rollouts.model.rollout import Rollout
+
+PATH = ("spec", "strategy", "canary", "trafficRouting", "ambassador", "mappings")
+GROUPS = ("getambassador.io", "x.getambassador.io")
+NAME_LIMIT = 246
+
+
+class AmbassadorRouter(Router):
+    """The router for ``trafficRouting.ambassador``."""
+
+    def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
+        """Return the user's Mappings."""
+        names = section(rollout, "ambassador").get("mappings") or []
+        return tuple(
+            NamedObject(_keys(rollout, str(name)), field_path((*PATH, index))) for index, name in enumerate(names)
+        )
+
+    def created_objects(self, rollout: Rollout) -> tuple[ObjectKey, ...]:
+        """Return the canary Mappings."""
+        names = section(rollout, "ambassador").get("mappings") or []
+        return tuple(key for name in names for key in _keys(rollout, canary_mapping_name(str(name))))
+
+    def set_weight(self, ctx: Context, weight: int) -> None:
+        """Create, update or delete the canary Mapping of each Mapping.
+
+        One whose weight has come to 0 is deleted a while after, so that no request meets the old pods.
+        """
+        delayed = False
+        for named in self.named_objects(ctx.rollout):
+            key, base = find(ctx, named)
+            canary_key = key._replace(name=canary_mapping_name(key.name))
+            current = ctx.world.objects.get(canary_key)
+            if current is None:
+                if weight:
+                    ctx.create_object(canary_key, _canary_mapping(ctx.rollout, base, weight, named.field))
+                continue
+            if weight == 0 and current["spec"].get("weight") == 0:
+                ctx.delete_object(canary_key)
+                continue
+            delayed = delayed or weight == 0
+            ctx.update_object(canary_key, {**current, "spec": {**current["spec"], "weight": weight}})
+        if delayed:
+            raise PropagationDelayError
+
+
+def _keys(rollout: Rollout, name: str) -> tuple[ObjectKey, ...]:
+    return tuple(ObjectKey(group, "Mapping", rollout.namespace, name) for group in GROUPS)
+
+
+def canary_mapping_name(name: str) -> str:
+    """Return the name of the canary Mapping, cut to what Kubernetes allows."""
+    return f"{name[:NAME_LIMIT]}-canary"
+
+
+def _canary_mapping(rollout: Rollout, base: Body, weight: int, field: str) -> dict[str, Any]:
+    spec = dict(base.get("spec") or {})
+    if spec.get("weight"):
+        name = base["metadata"]["name"]
+        raise refuse(field, f'Ambassador mapping "{name}" can not define weight', "take spec.weight out of the Mapping")
+    stable, canary = services(rollout)
+    metadata: dict[str, Any] = {"name": canary_mapping_name(base["metadata"]["name"])}
+    if base["metadata"].get("namespace"):
+        metadata["namespace"] = base["metadata"]["namespace"]
+    spec["service"] = str(spec.get("service") or "").replace(stable, canary, 1)
+    spec["weight"] = weight
+    return {**base, "metadata": metadata, "spec": spec}
+
+
+ROUTER = AmbassadorRouter()

@@ -1,0 +1,136 @@
+"""APISIX: weights in the user's ApisixRoute, and a route of its own for headers (``trafficrouting/apisix``)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from renderer.kubernetes.manifest import Body, ObjectKey
+from renderer.rollouts.controller.context import Context
+from renderer.rollouts.controller.routers import NamedObject, Router, find, refuse, section, services, traffic_routing
+from renderer.rollouts.model.rollout import Rollout
+
+FIELD = "spec.strategy.canary.trafficRouting.apisix.route"
+GROUP = "apisix.apache.org"
+
+
+def route_key(rollout: Rollout, name: str) -> ObjectKey:
+    """Return the identity of an ApisixRoute beside the Rollout."""
+    return ObjectKey(GROUP, "ApisixRoute", rollout.namespace, name)
+
+
+class ApisixRouter(Router):
+    """The router for ``trafficRouting.apisix``."""
+
+    def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
+        """Return the user's ApisixRoute."""
+        name = str((section(rollout, "apisix").get("route") or {}).get("name") or "")
+        return (NamedObject((route_key(rollout, name),), f"{FIELD}.name"),)
+
+    def created_objects(self, rollout: Rollout) -> tuple[ObjectKey, ...]:
+        """Return the ApisixRoutes for headers."""
+        return tuple(route_key(rollout, name) for name in traffic_routing(rollout).managed_routes)
+
+    def carry_over(self, rollout: Rollout, wanted: Body, rendered: Body) -> Body:
+        """Return the ApisixRoute with the weights as they were."""
+        if wanted.get("kind") != "ApisixRoute":
+            return wanted
+        weights = {
+            (route.get("name"), backend.get("serviceName")): backend.get("weight")
+            for route in _routes(rendered)
+            for backend in route.get("backends") or []
+        }
+        routes = []
+        for route in _routes(wanted):
+            backends = [_carried(route, backend, weights) for backend in route.get("backends") or []]
+            routes.append({**route, "backends": backends} if backends else route)
+        return _with_routes(wanted, routes)
+
+    def remove_managed_routes(self, ctx: Context) -> None:
+        """Delete the ApisixRoutes for headers."""
+        for key in self.created_objects(ctx.rollout):
+            if key in ctx.world.objects:
+                ctx.delete_object(key)
+
+    def set_weight(self, ctx: Context, weight: int) -> None:
+        """Write both weights into every rule that the Rollout names."""
+        key, body = find(ctx, self.named_objects(ctx.rollout)[0])
+        stable, canary = services(ctx.rollout)
+        routes = _routes(body)
+        for index in _rule_indexes(ctx.rollout, routes):
+            backends = _weighted(routes[index].get("backends") or [], canary, weight)
+            routes[index] = {**routes[index], "backends": _weighted(backends, stable, 100 - weight)}
+        ctx.update_object(key, _with_routes(body, routes))
+
+    def set_header_route(self, ctx: Context, route: Body) -> None:
+        """Make, change or, without a match, delete the ApisixRoute that sends the headers to the canary."""
+        key = route_key(ctx.rollout, str(route["name"]))
+        current = ctx.world.objects.get(key)
+        if not route.get("match"):
+            if current is not None:
+                ctx.delete_object(key)
+            return
+        base = current if current is not None else find(ctx, self.named_objects(ctx.rollout)[0])[1]
+        stable, canary = services(ctx.rollout)
+        routes = _routes(base)
+        for index in _rule_indexes(ctx.rollout, routes):
+            rule = dict(routes[index])
+            backends = _weighted(rule.get("backends") or [], canary, 100)
+            rule["backends"] = [item for item in backends if item.get("serviceName") != stable]
+            if current is None:
+                rule["priority"] = int(rule.get("priority") or 0) + 1
+            rule["match"] = {**(rule.get("match") or {}), "exprs": _expressions(route["match"])}
+            routes[index] = rule
+        after = _with_routes(base, routes)
+        if current is not None:
+            ctx.update_object(key, after)
+            return
+        ctx.create_object(key, {**after, "metadata": {**base["metadata"], "name": key.name}})
+
+
+def _carried(route: Body, backend: Body, weights: dict[tuple[Any, Any], Any]) -> Body:
+    weight = weights.get((route.get("name"), backend.get("serviceName")))
+    return backend if weight is None else {**backend, "weight": weight}
+
+
+def _rule_indexes(rollout: Rollout, routes: Sequence[Body]) -> list[int]:
+    route = section(rollout, "apisix").get("route") or {}
+    indexes = []
+    for name in route.get("rules") or [route.get("name")]:
+        index = next((n for n, item in enumerate(routes) if item.get("name") == name), None)
+        if index is None:
+            raise refuse(f"{FIELD}.rules", f"Apisix http route rule {name} not found")
+        indexes.append(index)
+    return indexes
+
+
+def _weighted(backends: Sequence[Body], name: str, weight: int) -> list[Body]:
+    result = list(backends)
+    for index, backend in enumerate(result):
+        if backend.get("serviceName") == name:
+            result[index] = {**backend, "weight": weight}
+            return result
+    raise refuse(FIELD, f"apisix route {name} backend was not found", "name both Services in the route's backends")
+
+
+def _expressions(matches: Sequence[Body]) -> list[dict[str, Any]]:
+    expressions = []
+    for match in matches:
+        subject = {"scope": "Header", "name": match.get("headerName")}
+        value = match.get("headerValue") or {}
+        for kind, operator in (("exact", "Equal"), ("regex", "RegexMatch"), ("prefix", "RegexMatch")):
+            if value.get(kind):
+                text = f"^{value[kind]}.*" if kind == "prefix" else value[kind]
+                expressions.append({"subject": subject, "op": operator, "value": text})
+    return expressions
+
+
+def _routes(body: Body) -> list[Any]:
+    return list((body.get("spec") or {}).get("http") or [])
+
+
+def _with_routes(body: Body, routes: list[Any]) -> dict[str, Any]:
+    return {**body, "spec": {**(body.get("spec") or {}), "http": routes}}
+
+
+ROUTER = ApisixRouter()

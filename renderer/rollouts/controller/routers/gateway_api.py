@@ -1,0 +1,166 @@
+"""The Gateway API: weights and header rules in the user's routes, as ``argoproj-labs/gatewayAPI`` v0.15.0 has them.
+
+Where the plugin harms what is the user's, this does not: a rule with the canary as its only backend stays, a rule that
+has only one of the two Services keeps its weight, and a route's rule for headers keeps all that its source has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from renderer.kubernetes.manifest import Body, ObjectKey, field_path
+from renderer.rollouts.controller.context import Context
+from renderer.rollouts.controller.defaults import max_traffic_weight
+from renderer.rollouts.controller.routers import NamedObject, Router, find, refuse, section, services, traffic_routing
+from renderer.rollouts.controller.routers.gateway_config import (
+    GROUP,
+    KINDS,
+    PATH,
+    WITH_HEADERS,
+    in_progress_label,
+    plugin_section,
+    route_refs,
+    route_selectors,
+    selects,
+)
+from renderer.rollouts.controller.routers.gateway_rules import (
+    Backends,
+    ordered,
+    owner_of,
+    rules_of,
+    weighted,
+    weights_in,
+    with_header_rules,
+    with_rules,
+)
+from renderer.rollouts.model.rollout import Rollout
+
+
+class Route(NamedTuple):
+    """A route of the release as it is, the Rollout's ``field`` that leads to it, and whether it takes headers."""
+
+    key: ObjectKey
+    body: Body
+    field: str
+    headers: bool
+
+
+class GatewayApiRouter(Router):
+    """The router for ``trafficRouting.plugins["argoproj-labs/gatewayAPI"]``."""
+
+    def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
+        """Return the routes that the Rollout names."""
+        return tuple(
+            NamedObject(tuple(ObjectKey(GROUP, ref.kind, at, ref.name) for at in _namespaces(rollout)), field)
+            for ref, field in ((ref, field_path(ref.path)) for ref in route_refs(_section(rollout)))
+        )
+
+    def selected_objects(self, rollout: Rollout, objects: Mapping[ObjectKey, Body]) -> tuple[ObjectKey, ...]:
+        """Return the routes that the Rollout selects by their labels."""
+        return tuple(dict.fromkeys(key for key, _ in _selected(rollout, objects)))
+
+    def carry_over(self, rollout: Rollout, wanted: Body, rendered: Body) -> Body:
+        """Return a route with the weights, the rules for headers and the label as they were."""
+        if wanted.get("kind") not in KINDS.values():
+            return wanted
+        backends, managed = Backends(*services(rollout)), traffic_routing(rollout).managed_routes
+        last = rules_of(rendered)
+        rules = weighted(rules_of(wanted), backends, weights_in(last, backends))
+        if wanted["kind"] in WITH_HEADERS:
+            names = {rule.get("name") for rule in rules}
+            made = [rule for rule in last if owner_of(rule, managed, backends) and rule.get("name") not in names]
+            rules = ordered([*rules, *made], managed, backends) if made else rules
+        label = in_progress_label(_section(rollout))
+        carried = with_rules(wanted, rules)
+        return carried if label is None else _labelled(carried, label[0], _labels(rendered).get(label[0]))
+
+    def remove_managed_routes(self, ctx: Context) -> None:
+        """Take the rules for headers away."""
+        backends, managed = Backends(*services(ctx.rollout)), traffic_routing(ctx.rollout).managed_routes
+        for route in _with_headers(ctx):
+            kept = [rule for rule in rules_of(route.body) if not owner_of(rule, managed, backends)]
+            ctx.update_object(route.key, with_rules(route.body, kept))
+
+    def set_header_route(self, ctx: Context, route: Body) -> None:
+        """Add, or without a match remove, the rules for the headers."""
+        backends, managed = Backends(*services(ctx.rollout)), traffic_routing(ctx.rollout).managed_routes
+        for each in _with_headers(ctx):
+            rules = with_header_rules(rules_of(each.body), route, managed, backends, each.field)
+            ctx.update_object(each.key, with_rules(each.body, rules))
+
+    def set_weight(self, ctx: Context, weight: int) -> None:
+        """Write both weights into each rule that has both Services, and mark the route while the canary has traffic."""
+        stable, canary = services(ctx.rollout)
+        backends, managed = Backends(stable, canary), traffic_routing(ctx.rollout).managed_routes
+        label = in_progress_label(_section(ctx.rollout))
+        weights = {stable: max_traffic_weight(ctx.rollout) - weight, canary: weight}
+        routes = list(_routes(ctx))
+        if not routes:
+            raise refuse(field_path(PATH), "selects no route", "give a route of the app's manifests the labels")
+        for route in routes:
+            rules = rules_of(route.body)
+            if not any(backends.in_rule(rule) for rule in rules):
+                message = f"no rule of {route.key.kind} {route.key.name} has both {stable} and {canary} as backends"
+                raise refuse(route.field, message, "name both Services in the backendRefs of a rule")
+            after = with_rules(route.body, weighted(rules, backends, weights))
+            if label is not None:
+                marked = weight > 0 or any(owner_of(rule, managed, backends) for rule in rules)
+                after = _labelled(after, label[0], label[1] if marked else None)
+            ctx.update_object(route.key, after)
+
+
+ROUTER = GatewayApiRouter()
+
+
+def _section(rollout: Rollout) -> Body:
+    return plugin_section(section(rollout, "plugins"))
+
+
+def _namespaces(rollout: Rollout) -> tuple[str, ...]:
+    """Return where routes are; a Rollout whose namespace is left to whoever applies it has them beside it."""
+    wanted = str(_section(rollout).get("namespace") or rollout.namespace)
+    return (wanted,) if rollout.namespace or not wanted else (wanted, "")
+
+
+def _selected(rollout: Rollout, objects: Mapping[ObjectKey, Body]) -> Iterator[tuple[ObjectKey, str]]:
+    """Yield the routes that are selected and the field that does so."""
+    for each in route_selectors(_section(rollout)):
+        for key in sorted(objects):
+            is_there = (key.group, key.kind) == (GROUP, each.kind) and key.namespace in _namespaces(rollout)
+            if is_there and selects(each.selector, _labels(objects[key])):
+                yield key, field_path(each.path)
+
+
+def _routes(ctx: Context) -> Iterator[Route]:
+    """Yield the routes of the release: those that are named, and those that are selected, each once."""
+    seen = set()
+    refs = route_refs(_section(ctx.rollout))
+    for ref, named in zip(refs, ROUTER.named_objects(ctx.rollout), strict=True):
+        key, body = find(ctx, named)
+        seen.add(key)
+        yield Route(key, body, named.field, ref.headers and ref.kind in WITH_HEADERS)
+    for key, field in _selected(ctx.rollout, ctx.world.objects):
+        if key not in seen:
+            seen.add(key)
+            yield Route(key, ctx.world.objects[key], field, headers=False)
+
+
+def _with_headers(ctx: Context) -> list[Route]:
+    return [route for route in _routes(ctx) if route.headers]
+
+
+def _labels(body: Body) -> Body:
+    labels: Any = (body.get("metadata") or {}).get("labels")
+    return labels if isinstance(labels, dict) else {}
+
+
+def _labelled(body: Body, key: str, value: str | None) -> Body:
+    """Return the object with a label in its place or, with None, without it."""
+    if _labels(body).get(key) == value:
+        return body
+    metadata = {name: item for name, item in body["metadata"].items() if name != "labels"}
+    labels = {name: text for name, text in _labels(body).items() if name != key}
+    if value is not None:
+        labels = {**_labels(body), key: value}
+    return {**body, "metadata": {**body["metadata"], "labels": labels} if labels else metadata}

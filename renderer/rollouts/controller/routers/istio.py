@@ -1,0 +1,257 @@
+"""Istio: weights and routes in VirtualServices, pod selection in a DestinationRule (``trafficrouting/istio``)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from renderer.kubernetes.manifest import Body, ObjectKey, field_path
+from renderer.rollouts.controller.context import Context, HashDelayedError
+from renderer.rollouts.controller.ping_pong import stable_and_canary_services
+from renderer.rollouts.controller.routers import NamedObject, Router, find, section, traffic_routing
+from renderer.rollouts.controller.routers.istio_routes import (
+    Destinations,
+    canary_port,
+    header_route,
+    mirror_route,
+    ordered,
+    routes_to_weigh,
+    weighted,
+    without_route,
+)
+from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION, Rollout
+
+GROUP = "networking.istio.io"
+PATH = ("spec", "strategy", "canary", "trafficRouting", "istio")
+PROTOCOLS = (("http", "routes"), ("tls", "tlsRoutes"), ("tcp", "tcpRoutes"))
+
+
+class IstioRouter(Router):
+    """The router for ``trafficRouting.istio``."""
+
+    def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
+        """Return the VirtualServices and the DestinationRule."""
+        found = [
+            NamedObject((_virtual_service_key(rollout, str(item.get("name") or "")),), field)
+            for item, field in virtual_services(rollout)
+        ]
+        rule = section(rollout, "istio").get("destinationRule")
+        if rule is not None:
+            key = ObjectKey(GROUP, "DestinationRule", rollout.namespace, str(rule.get("name") or ""))
+            found.append(NamedObject((key,), field_path((*PATH, "destinationRule", "name"))))
+        return tuple(found)
+
+    def carry_over(self, rollout: Rollout, wanted: Body, rendered: Body) -> Body:
+        """Return a VirtualService with weights and managed routes, a DestinationRule with hashes, as they were."""
+        if wanted.get("kind") == "DestinationRule":
+            return _carry_over_rule(wanted, rendered)
+        return _carry_over_service(rollout, wanted, rendered) if wanted.get("kind") == "VirtualService" else wanted
+
+    def remove_managed_routes(self, ctx: Context) -> None:
+        """Take the routes for headers and mirrors out of the VirtualServices."""
+        managed = traffic_routing(ctx.rollout).managed_routes
+        for named, _ in self._services(ctx.rollout):
+            key, body = find(ctx, named)
+            http = _routes(body, "http")
+            kept = [route for route in http if route.get("name", "") not in managed]
+            if len(kept) == len(http):
+                # As in the controller, the other VirtualServices are left alone then.
+                return
+            ctx.update_object(key, _with_routes(body, "http", kept))
+
+    def set_header_route(self, ctx: Context, route: Body) -> None:
+        """Add, or without a match remove, the route for the headers."""
+        host, subset = self._canary(ctx)
+        for named, item in self._services(ctx.rollout):
+            key, body = find(ctx, named)
+            http = without_route(_routes(body, "http"), str(route["name"]))
+            if route.get("match"):
+                port = canary_port(http, item.get("routes") or ())
+                http.append(header_route(route, host, port, subset))
+            self._update_http(ctx, key, body, http)
+
+    def set_mirror_route(self, ctx: Context, route: Body) -> None:
+        """Add, or without a match remove, the route that mirrors requests."""
+        host, subset = self._canary(ctx)
+        for named, item in self._services(ctx.rollout):
+            key, body = find(ctx, named)
+            http = without_route(_routes(body, "http"), str(route["name"]))
+            if route.get("match"):
+                weighed = routes_to_weigh(http, item.get("routes") or (), "http", named.field)
+                shares = http[weighed[0]].get("route") or [] if weighed else []
+                http.insert(0, mirror_route(route, shares, host, subset))
+            self._update_http(ctx, key, body, http)
+
+    def update_hash(self, ctx: Context, canary_hash: str, stable_hash: str) -> None:
+        """Write the hashes into the DestinationRule's subsets; subsets of nobody go, as the controller has it."""
+        _delay_for_availability(ctx, canary_hash, stable_hash)
+        spec = section(ctx.rollout, "istio").get("destinationRule")
+        if spec is None:
+            return
+        key, body = find(ctx, self.named_objects(ctx.rollout)[-1])
+        hashes = {spec.get("canarySubsetName"): canary_hash, spec.get("stableSubsetName"): stable_hash}
+        hashes |= {item.service_name: item.pod_template_hash for item in ctx.additional}
+        old = (body.get("spec") or {}).get("subsets") or []
+        subsets = [_labelled(subset, hashes[subset.get("name")]) for subset in old if subset.get("name") in hashes]
+        names = [subset.get("name") for subset in subsets]
+        subsets += [
+            {"name": item.service_name, "labels": {HASH_LABEL: item.pod_template_hash}}
+            for item in ctx.additional
+            if item.service_name not in names
+        ]
+        metadata = body["metadata"]
+        annotations = {**(metadata.get("annotations") or {}), MANAGED_BY_ANNOTATION: ctx.rollout.name}
+        after = {**body, "metadata": {**metadata, "annotations": annotations}}
+        ctx.update_object(key, {**after, "spec": {**body["spec"], "subsets": subsets}})
+
+    def set_weight(self, ctx: Context, weight: int) -> None:
+        """Write the weights into every route of the VirtualServices that the Rollout names."""
+        names = self._destinations(ctx)
+        managed = traffic_routing(ctx.rollout).managed_routes
+        for named, item in self._services(ctx.rollout):
+            key, body = find(ctx, named)
+            after, changed = body, False
+            for protocol, field in PROTOCOLS:
+                routes = _routes(body, protocol)
+                wanted = list(item.get(field) or ())
+                if protocol == "http":
+                    mirrors = [r["name"] for r in routes if r.get("mirror") and r.get("name") in managed]
+                    wanted += mirrors
+                for index in routes_to_weigh(routes, wanted, protocol, named.field):
+                    shares = routes[index].get("route") or []
+                    new = weighted(shares, weight, names, named.field, ctx.additional)
+                    changed = changed or new != shares
+                    routes[index] = {**routes[index], "route": new}
+                if routes:
+                    after = _with_routes(after, protocol, routes)
+            if changed:
+                http = ordered(_routes(after, "http"), managed)
+                ctx.update_object(key, _with_routes(after, "http", http) if http else after)
+
+    def _services(self, rollout: Rollout) -> list[tuple[NamedObject, Body]]:
+        items = [item for item, _ in virtual_services(rollout)]
+        return list(zip(self.named_objects(rollout), items, strict=False))
+
+    def _update_http(self, ctx: Context, key: ObjectKey, body: Body, http: Sequence[Body]) -> None:
+        after = _with_routes(body, "http", ordered(http, traffic_routing(ctx.rollout).managed_routes))
+        ctx.update_object(key, after)
+
+    def _destinations(self, ctx: Context) -> Destinations:
+        stable, canary = stable_and_canary_services(ctx.rollout, ctx.status, prefer_ping_pong=False)
+        rule = section(ctx.rollout, "istio").get("destinationRule") or {}
+        return Destinations(
+            stable_service=stable,
+            canary_service=canary,
+            stable_subset=str(rule.get("stableSubsetName") or ""),
+            canary_subset=str(rule.get("canarySubsetName") or ""),
+            additional_subsets=tuple(rule.get("additionalSubsetNames") or ()),
+            has_rule=bool(rule),
+        )
+
+    def _canary(self, ctx: Context) -> tuple[str, str]:
+        """Return host and subset of the canary, for routes of our own."""
+        names = self._destinations(ctx)
+        if not names.has_rule:
+            return names.canary_service, ""
+        _, rule = find(ctx, self.named_objects(ctx.rollout)[-1])
+        return str((rule.get("spec") or {}).get("host") or names.canary_service), names.canary_subset
+
+
+def virtual_services(rollout: Rollout) -> list[tuple[Body, str]]:
+    """Return what the Rollout says of each VirtualService, with the field that names it."""
+    istio = section(rollout, "istio")
+    several = istio.get("virtualServices")
+    if several is not None:
+        return [(item, field_path((*PATH, "virtualServices", index, "name"))) for index, item in enumerate(several)]
+    return [(istio.get("virtualService") or {}, field_path((*PATH, "virtualService", "name")))]
+
+
+def _virtual_service_key(rollout: Rollout, name: str) -> ObjectKey:
+    short, _, rest = name.partition(".")
+    return ObjectKey(GROUP, "VirtualService", rest.partition(".")[0] or rollout.namespace, short)
+
+
+def _delay_for_availability(ctx: Context, canary_hash: str, stable_hash: str) -> None:
+    """Without Services nothing else keeps traffic from pods that are not there yet."""
+    canary = ctx.rollout.canary
+    assert canary is not None
+    if canary.canary_service or canary.stable_service:
+        return
+    for rs in ctx.all_rss:
+        if rs.replicas == 0 or not rs.pod_template_hash or rs.pod_template_hash not in (canary_hash, stable_hash):
+            continue
+        if rs.pod_template_hash == canary_hash and _only_stable_counts(ctx, stable_hash):
+            continue
+        if not 0 < rs.replicas <= rs.available_replicas:
+            raise HashDelayedError(rs.name)
+
+
+def _only_stable_counts(ctx: Context, stable_hash: str) -> bool:
+    if ctx.status.abort:
+        return True
+    stable = next((rs for rs in ctx.all_rss if rs.pod_template_hash == stable_hash), None)
+    weights, canary = ctx.status.canary.weights, ctx.rollout.canary
+    if stable is None or weights is None or canary is None or not canary.dynamic_stable_scale:
+        return False
+    moved = weights.canary.pod_template_hash != stable.pod_template_hash
+    return ctx.is_fully_promoted and moved and stable.available_replicas < ctx.rollout.replicas
+
+
+def _labelled(subset: Body, pod_template_hash: str) -> dict[str, Any]:
+    labels = {name: text for name, text in (subset.get("labels") or {}).items() if name != HASH_LABEL}
+    if pod_template_hash:
+        labels[HASH_LABEL] = pod_template_hash
+    return {**subset, "labels": labels}
+
+
+def _routes(body: Body, protocol: str) -> list[Any]:
+    return list((body.get("spec") or {}).get(protocol) or [])
+
+
+def _with_routes(body: Body, protocol: str, routes: Sequence[Body]) -> dict[str, Any]:
+    return {**body, "spec": {**(body.get("spec") or {}), protocol: list(routes)}}
+
+
+def _carry_over_rule(wanted: Body, rendered: Body) -> Body:
+    hashes = {
+        item.get("name"): (item.get("labels") or {}).get(HASH_LABEL)
+        for item in (rendered.get("spec") or {}).get("subsets") or []
+    }
+    subsets = [
+        _labelled(item, hashes[item["name"]] or "") if hashes.get(item.get("name")) else item
+        for item in (wanted.get("spec") or {}).get("subsets") or []
+    ]
+    manager = ((rendered.get("metadata") or {}).get("annotations") or {}).get(MANAGED_BY_ANNOTATION)
+    metadata = dict(wanted["metadata"])
+    if manager is not None:
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), MANAGED_BY_ANNOTATION: manager}
+    return {**wanted, "metadata": metadata, "spec": {**(wanted.get("spec") or {}), "subsets": subsets}}
+
+
+def _carry_over_service(rollout: Rollout, wanted: Body, rendered: Body) -> Body:
+    result: Body = wanted
+    for protocol, _ in PROTOCOLS:
+        old = _routes(rendered, protocol)
+        managed = traffic_routing(rollout).managed_routes if protocol == "http" else ()
+        own = [route for route in old if route.get("name") in managed]
+        rest = [route for route in old if route.get("name") not in managed]
+        new = [route for route in _routes(wanted, protocol) if route.get("name") not in managed]
+        if len(new) == len(rest):
+            new = [_carried(route, before) for route, before in zip(new, rest, strict=True)]
+        if own or new:
+            result = _with_routes(result, protocol, [*own, *new])
+    return result
+
+
+def _carried(route: Body, before: Body) -> Body:
+    destinations, old = route.get("route") or [], before.get("route") or []
+    if [item.get("destination") for item in destinations] != [item.get("destination") for item in old]:
+        return route
+    shares = [
+        {**item, "weight": was["weight"]} if "weight" in was else item
+        for item, was in zip(destinations, old, strict=True)
+    ]
+    return {**route, "route": shares}
+
+
+ROUTER = IstioRouter()

@@ -1,0 +1,186 @@
+"""Routes of an Istio VirtualService: which get weights, and which the controller adds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from renderer.errors import RollstepError
+from renderer.kubernetes.manifest import Body
+from renderer.rollouts.controller.routers import refuse
+from renderer.rollouts.model.rollout import WeightDestination
+
+
+class Destinations(Struct, frozen=True):
+    """By what a destination is known to be stable or canary: its Service, or its subset of the DestinationRule."""
+
+    stable_service: str
+    canary_service: str
+    stable_subset: str
+    canary_subset: str
+    additional_subsets: tuple[str, ...]
+    has_rule: bool
+
+
+def routes_to_weigh(routes: Sequence[Body], wanted: Sequence[Any], protocol: str, field: str) -> list[int]:
+    """Return the indexes of the routes that get weights.
+
+    ``wanted`` is what the Rollout names (names for HTTP, ports and hosts for TLS and TCP); without it that is the only
+    route, or for HTTP the first one without a name.
+    """
+    if not routes:
+        return []
+    if not wanted:
+        if protocol != "http" or len(routes) == 1:
+            return [0]
+        return [index for index, route in enumerate(routes) if not route.get("name")][:1]
+    indexes: list[int] = []
+    for item in wanted:
+        if protocol == "http":
+            found = [index for index, route in enumerate(routes) if route.get("name", "") == item][:1]
+            missing = f"HTTP Route '{item}' is not found in the defined Virtual Service."
+        else:
+            found = [index for index, route in enumerate(routes) if _matches(route, item, protocol)]
+            missing = f"No matching {protocol.upper()} routes found in the defined Virtual Service."
+        if not found:
+            raise refuse(field, missing)
+        indexes += found
+    return indexes
+
+
+def _matches(route: Body, wanted: Body, protocol: str) -> bool:
+    matches = route.get("match") or []
+    ports = {match.get("port", 0) for match in matches}
+    if len(ports) > 1 or next(iter(ports), 0) != wanted.get("port", 0):
+        return False
+    hosts = {host for match in matches for host in match.get("sniHosts") or []}
+    return protocol == "tcp" or hosts == set(wanted.get("sniHosts") or [])
+
+
+def weighted(
+    shares: Sequence[Body],
+    weight: int,
+    names: Destinations,
+    field: str,
+    additional: Sequence[WeightDestination] = (),
+) -> list[Body]:
+    """Return the destinations of a route with the canary at ``weight`` of 100; those of nobody are taken out.
+
+    ``additional`` are the Services of an experiment.
+    """
+    check_shares(shares, names, field)
+    others = {item.service_name: item.weight for item in additional}
+    rest = 100 - weight - sum(others.values())
+    rest -= sum(int(share.get("weight", 0)) for share in shares if _subset(share) in names.additional_subsets)
+    result = []
+    for share in shares:
+        host, subset, now = _host(share), _subset(share), int(share.get("weight", 0))
+        if not host:
+            result.append(share)
+        elif host == names.canary_service or (subset and subset == names.canary_subset):
+            result.append(_with_weight(share, now, weight))
+        elif host == names.stable_service or (subset and subset == names.stable_subset):
+            result.append(_with_weight(share, now, max(0, rest)))
+        elif host in others:
+            result.append(_with_weight(share, now, others.pop(host)))
+        elif now == 0 or subset in names.additional_subsets:
+            # One without a weight gets no traffic; the controller takes out those that get some.
+            result.append(share)
+    result += [{"weight": share, "destination": {"host": host}} for host, share in others.items()]
+    return result
+
+
+def _with_weight(share: Body, now: int, weight: int) -> Body:
+    return share if now == weight else {**share, "weight": weight}
+
+
+def check_shares(shares: Sequence[Body], names: Destinations, field: str) -> None:
+    """Raise RollstepError where the destinations of a route lack the stable or the canary one."""
+    subsets, hosts = {_subset(share) for share in shares}, {_host(share) for share in shares}
+    if names.has_rule:
+        for role, subset in (("Canary", names.canary_subset), ("Stable", names.stable_subset)):
+            if not subset or subset not in subsets:
+                raise refuse(field, f"{role} DestinationRule subset '{subset}' not found in route")
+        return
+    for role, service in (("Canary", names.canary_service), ("Stable", names.stable_service)):
+        if not service or service not in hosts:
+            raise refuse(field, f"{role} Service '{service}' not found in route")
+
+
+def _host(share: Body) -> str:
+    return str((share.get("destination") or {}).get("host") or "").partition(".")[0]
+
+
+def _subset(share: Body) -> str:
+    return str((share.get("destination") or {}).get("subset") or "")
+
+
+def without_route(routes: Sequence[Body], name: str) -> list[Any]:
+    """Return the routes without the one of that name."""
+    return [route for route in routes if route.get("name", "") != name]
+
+
+def ordered(routes: Sequence[Body], managed: Sequence[str]) -> list[Body]:
+    """Return the routes with the managed ones first, in the order of ``managedRoutes``."""
+    first = [route for name in managed for route in routes if route.get("name", "") == name]
+    return [*first, *(route for route in routes if route.get("name", "") not in managed)]
+
+
+def canary_port(routes: Sequence[Body], wanted: Sequence[str]) -> int:
+    """Return the port of the destinations that get weights; 0 where they name none."""
+    try:
+        indexes = routes_to_weigh(routes, wanted, "http", "")
+    except RollstepError:
+        return 0
+    shares = routes[indexes[0]].get("route") or [] if indexes else []
+    port = (shares[0].get("destination") or {}).get("port") if shares else None
+    return int(port.get("number", 0)) if isinstance(port, dict) else 0
+
+
+def header_route(route: Body, host: str, port: int, subset: str) -> dict[str, Any]:
+    """Return the route that sends requests with the headers to the canary."""
+    matches = []
+    for match in route.get("match") or []:
+        value = match.get("headerValue") or {}
+        kinds = {kind: value[kind] for kind in ("exact", "regex", "prefix") if value.get(kind)}
+        matches.append({"headers": {match.get("headerName"): kinds}})
+    destination: dict[str, Any] = {"host": host}
+    if port:
+        destination["port"] = {"number": port}
+    if subset:
+        destination["subset"] = subset
+    return {"name": route["name"], "match": matches, "route": [{"weight": 100, "destination": destination}]}
+
+
+def mirror_route(route: Body, shares: Sequence[Body], host: str, subset: str) -> dict[str, Any]:
+    """Return the route that sends matching requests where they went before, and a copy to the canary."""
+    matches = []
+    for match in route.get("match") or []:
+        fields = {"method": match.get("method"), "uri": match.get("path"), "headers": match.get("headers")}
+        matches.append({name: value for name, value in fields.items() if value})
+    mirror: dict[str, Any] = {"host": host}
+    if subset:
+        mirror["subset"] = subset
+    port = (shares[0].get("destination") or {}).get("port") if shares else None
+    if isinstance(port, dict):
+        mirror["port"] = {"number": port.get("number")}
+    kept = [_plain_share(share) for share in shares]
+    percentage = route.get("percentage")
+    return {
+        "name": route["name"],
+        "match": matches,
+        "route": kept,
+        "mirror": mirror,
+        "mirrorPercentage": {"value": 100 if percentage is None else percentage},
+    }
+
+
+def _plain_share(share: Body) -> dict[str, Any]:
+    """Return a destination with the fields that the controller knows; a weight of 0 is none to it."""
+    known = {name: share["destination"][name] for name in ("host", "subset", "port") if share["destination"].get(name)}
+    result: dict[str, Any] = {"destination": known}
+    if share.get("weight"):
+        result["weight"] = share["weight"]
+    return result

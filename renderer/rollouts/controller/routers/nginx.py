@@ -1,0 +1,130 @@
+"""The nginx ingress controller: a canary Ingress with a weight beside each stable one (``trafficrouting/nginx``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from renderer.kubernetes.manifest import Body, ObjectKey, field_path
+from renderer.kubernetes.merge_patch import merge_patch_between
+from renderer.rollouts.controller.context import Context
+from renderer.rollouts.controller.routers import NamedObject, Router, find, refuse, traffic_routing
+from renderer.rollouts.model.rollout import NginxTrafficRouting, Rollout
+
+SUFFIX = "-canary"
+NAME_LIMIT = 253
+CLASS_ANNOTATION = "kubernetes.io/ingress.class"
+PATH = ("spec", "strategy", "canary", "trafficRouting", "nginx")
+
+
+def canary_ingress_name(rollout_name: str, stable_ingress: str) -> str:
+    """Return the name of the canary Ingress, cut to what Kubernetes allows."""
+    return f"{rollout_name}-{stable_ingress}"[: NAME_LIMIT - len(SUFFIX)] + SUFFIX
+
+
+def ingress_key(rollout: Rollout, name: str) -> ObjectKey:
+    """Return the identity of an Ingress beside the Rollout."""
+    return ObjectKey("networking.k8s.io", "Ingress", rollout.namespace, name)
+
+
+def _spec(rollout: Rollout) -> NginxTrafficRouting:
+    routing = traffic_routing(rollout)
+    assert routing.nginx is not None
+    return routing.nginx
+
+
+class NginxRouter(Router):
+    """The router for ``trafficRouting.nginx``."""
+
+    def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
+        """Return the stable Ingresses."""
+        nginx = _spec(rollout)
+        if nginx.stable_ingresses is None:
+            key = ingress_key(rollout, nginx.stable_ingress)
+            return (NamedObject((key,), field_path((*PATH, "stableIngress"))),)
+        return tuple(
+            NamedObject((ingress_key(rollout, name),), field_path((*PATH, "stableIngresses", index)))
+            for index, name in enumerate(nginx.stable_ingresses)
+        )
+
+    def created_objects(self, rollout: Rollout) -> tuple[ObjectKey, ...]:
+        """Return the canary Ingresses."""
+        names = _spec(rollout).ingresses
+        return tuple(ingress_key(rollout, canary_ingress_name(rollout.name, name)) for name in names)
+
+    def set_weight(self, ctx: Context, weight: int) -> None:
+        """Create or patch the canary Ingress of each stable one."""
+        rollout = ctx.rollout
+        for named, made in zip(self.named_objects(rollout), self.created_objects(rollout), strict=True):
+            desired = canary_ingress(rollout, find(ctx, named)[1], made.name, weight)
+            current = ctx.world.objects.get(made)
+            if current is None:
+                ctx.create_object(made, desired)
+            else:
+                _patch(ctx, made, current, desired)
+
+
+ROUTER = NginxRouter()
+
+
+def _patch(ctx: Context, key: ObjectKey, current: Body, desired: Body) -> None:
+    metadata = dict(current.get("metadata") or {})
+    # Annotations that others added stay.
+    annotations = {**(metadata.get("annotations") or {}), **desired["metadata"]["annotations"]}
+    after_metadata = {name: value for name, value in metadata.items() if name != "labels"} | {
+        "annotations": annotations
+    }
+    after = {**current, "metadata": after_metadata, "spec": desired["spec"]}
+    patch = merge_patch_between(current, after)
+    if patch:
+        ctx.patch_object(key, patch, after)
+
+
+def canary_ingress(rollout: Rollout, stable: Body, name: str, weight: int) -> dict[str, Any]:
+    """Return the canary Ingress: the stable one's rules for the stable Service, with the canary Service as backend."""
+    nginx, routing = _spec(rollout), traffic_routing(rollout)
+    stable_spec = stable.get("spec") or {}
+    spec: dict[str, Any] = {
+        field: stable_spec[field] for field in ("tls", "ingressClassName") if stable_spec.get(field)
+    }
+    spec["rules"] = _canary_rules(rollout, stable)
+    prefix = nginx.annotation_prefix
+    annotations: dict[str, str] = {}
+    stable_annotations = (stable.get("metadata") or {}).get("annotations") or {}
+    if CLASS_ANNOTATION in stable_annotations:
+        annotations[CLASS_ANNOTATION] = stable_annotations[CLASS_ANNOTATION]
+    for key in sorted(nginx.additional_ingress_annotations):
+        full = key if key.startswith(prefix) else f"{prefix}/{key}"
+        annotations[full] = nginx.additional_ingress_annotations[key]
+    annotations.update(nginx.canary_ingress_annotations)
+    annotations[f"{prefix}/canary"] = "true"
+    annotations[f"{prefix}/canary-weight"] = str(weight)
+    if routing.max_traffic_weight is not None:
+        annotations[f"{prefix}/canary-weight-total"] = str(routing.max_traffic_weight)
+    metadata: dict[str, Any] = {"name": name, "annotations": annotations}
+    if rollout.namespace:
+        metadata["namespace"] = rollout.namespace
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata, "spec": spec}
+
+
+def _canary_rules(rollout: Rollout, stable: Body) -> list[Any]:
+    assert rollout.canary is not None
+    from_name, to_name = rollout.canary.stable_service, rollout.canary.canary_service
+    rules = []
+    for rule in (stable.get("spec") or {}).get("rules") or []:
+        http = rule.get("http") or {}
+        paths = [_redirected(path, from_name, to_name) for path in http.get("paths") or []]
+        if paths != (http.get("paths") or []):
+            rules.append({**rule, "http": {**http, "paths": paths}})
+    if not rules:
+        name = (stable.get("metadata") or {}).get("name")
+        message = f'ingress "{name}" has no rules using service {from_name} backend'
+        raise refuse(field_path((*PATH, "stableIngress")), message, "let a rule of the Ingress name the stable Service")
+    return rules
+
+
+def _redirected(path: Body, from_name: str, to_name: str) -> Body:
+    backend = path.get("backend") or {}
+    service = backend.get("service") or {}
+    if service.get("name") != from_name:
+        return path
+    return {**path, "backend": {**backend, "service": {**service, "name": to_name}}}

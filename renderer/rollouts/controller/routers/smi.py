@@ -1,0 +1,61 @@
+"""Service Mesh Interface: a TrafficSplit that the controller makes (``trafficrouting/smi``, API version v1alpha1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from renderer.kubernetes.manifest import Body, ObjectKey
+from renderer.kubernetes.merge_patch import merge_patch_between
+from renderer.rollouts.controller.context import Context
+from renderer.rollouts.controller.routers import NamedObject, Router, section, services
+from renderer.rollouts.model.rollout import Rollout, WeightDestination
+
+API_VERSION = "split.smi-spec.io/v1alpha1"
+
+
+def split_key(rollout: Rollout) -> ObjectKey:
+    """Return the identity of the TrafficSplit."""
+    name = section(rollout, "smi").get("trafficSplitName") or rollout.name
+    return ObjectKey("split.smi-spec.io", "TrafficSplit", rollout.namespace, name)
+
+
+class SmiRouter(Router):
+    """The router for ``trafficRouting.smi``."""
+
+    def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
+        """Return nothing: the TrafficSplit is the controller's own."""
+        return ()
+
+    def created_objects(self, rollout: Rollout) -> tuple[ObjectKey, ...]:
+        """Return the TrafficSplit."""
+        return (split_key(rollout),)
+
+    def set_weight(self, ctx: Context, weight: int) -> None:
+        """Create or patch the TrafficSplit."""
+        key = split_key(ctx.rollout)
+        desired = traffic_split(ctx.rollout, weight, ctx.additional)
+        current = ctx.world.objects.get(key)
+        if current is None:
+            ctx.create_object(key, desired)
+            return
+        after: Body = {**current, "spec": {**(current.get("spec") or {}), **desired["spec"]}}
+        patch = merge_patch_between(current, after)
+        if patch:
+            ctx.patch_object(key, patch, after)
+
+
+def traffic_split(rollout: Rollout, weight: int, additional: Sequence[WeightDestination] = ()) -> dict[str, Any]:
+    """Return the TrafficSplit at a weight of 100; its weights are quantities, so they are text."""
+    stable, canary = services(rollout)
+    metadata: dict[str, Any] = {"name": split_key(rollout).name}
+    if rollout.namespace:
+        metadata["namespace"] = rollout.namespace
+    shares = [(canary, weight), *((item.service_name, item.weight) for item in additional)]
+    shares.append((stable, 100 - sum(share for _, share in shares)))
+    backends = [{"service": name, "weight": str(share)} for name, share in shares]
+    spec = {"service": section(rollout, "smi").get("rootService") or stable, "backends": backends}
+    return {"apiVersion": API_VERSION, "kind": "TrafficSplit", "metadata": metadata, "spec": spec}
+
+
+ROUTER = SmiRouter()

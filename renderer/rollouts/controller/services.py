@@ -1,0 +1,118 @@
+"""Services whose selectors say which ReplicaSet gets the traffic (``rollout/service.go``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from renderer.errors import Finding, RollstepError
+from renderer.kubernetes.manifest import Body, ObjectKey, field_path
+from renderer.rollouts.controller.context import Context
+from renderer.rollouts.controller.ping_pong import is_ping_pong, stable_and_canary_services
+from renderer.rollouts.controller.replica_counts import new_rs_replicas
+from renderer.rollouts.controller.rollback import is_dynamically_rolling_back_to_stable
+from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION, ReplicaSet, Rollout, World
+
+
+def service(ctx: Context, name: str, *path: str | int) -> Body:
+    """Return a Service by name; ``path`` is the field that names it, for the finding where there is none."""
+    body = ctx.world.service(name)
+    if body is None:
+        message = f'Service "{name}" not found'
+        raise RollstepError([Finding("", 0, 0, field_path(path), message, "add the Service to the app's manifests")])
+    return body
+
+
+def selected_hash(body: Body | None) -> str:
+    """Return the pod-template-hash that a Service selects; empty for none."""
+    if body is None:
+        return ""
+    return str(((body.get("spec") or {}).get("selector") or {}).get(HASH_LABEL, ""))
+
+
+def destination_rule(rollout: Rollout) -> Body:
+    """Return what ``trafficRouting.istio`` says of its DestinationRule; nothing where there is none."""
+    routing = rollout.canary.traffic_routing if rollout.canary is not None else None
+    return ((routing.body.get("istio") or {}).get("destinationRule") or {}) if routing is not None else {}
+
+
+def subset_hashes(world: World) -> list[tuple[str, str]]:
+    """Return the subsets of the Rollout's DestinationRule, each with the pod-template-hash that it selects."""
+    name = str(destination_rule(world.rollout).get("name", ""))
+    rule = world.objects.get(ObjectKey("networking.istio.io", "DestinationRule", world.rollout.namespace, name))
+    subsets = ((rule or {}).get("spec") or {}).get("subsets") or []
+    return [(subset.get("name"), str((subset.get("labels") or {}).get(HASH_LABEL, ""))) for subset in subsets]
+
+
+def switch_service(ctx: Context, name: str, pod_template_hash: str, *path: str | int) -> None:
+    """Make a Service select the pods of that hash, and mark it as managed by the Rollout."""
+    body = service(ctx, name, *path)
+    metadata = dict(body.get("metadata") or {})
+    annotations = dict(metadata.get("annotations") or {})
+    managed = MANAGED_BY_ANNOTATION in annotations
+    spec = dict(body.get("spec") or {})
+    selector = dict(spec.get("selector") or {})
+    if selector.get(HASH_LABEL) == pod_template_hash and managed:
+        return
+    patch: dict[str, Any] = {}
+    if not managed:
+        annotations[MANAGED_BY_ANNOTATION] = ctx.rollout.name
+        metadata["annotations"] = annotations
+        patch["metadata"] = {"annotations": {MANAGED_BY_ANNOTATION: ctx.rollout.name}}
+    selector[HASH_LABEL] = pod_template_hash
+    spec["selector"] = selector
+    patch["spec"] = {"selector": {HASH_LABEL: pod_template_hash}}
+    key = ObjectKey("", "Service", ctx.rollout.namespace, name)
+    ctx.patch_object(key, patch, {**body, "metadata": metadata, "spec": spec})
+
+
+def ensure_service_targets(
+    ctx: Context, name: str, rs: ReplicaSet | None, *path: str | int, check_availability: bool = True
+) -> None:
+    """Point a Service at a ReplicaSet, unless that would leave it without pods.
+
+    A Service that is not managed yet waits for the whole ReplicaSet; one that is, for a single pod.
+    """
+    if rs is None or not name:
+        return
+    body = service(ctx, name, *path)
+    if selected_hash(body) == rs.pod_template_hash:
+        return
+    if check_availability:
+        managed = MANAGED_BY_ANNOTATION in ((body.get("metadata") or {}).get("annotations") or {})
+        fully_available = 0 < rs.replicas <= rs.available_replicas
+        if (not managed and not fully_available) or rs.available_replicas <= 0:
+            return
+    switch_service(ctx, name, rs.pod_template_hash, *path)
+
+
+CANARY = ("spec", "strategy", "canary")
+
+
+def reconcile_ping_and_pong_service(ctx: Context) -> None:
+    """Point the Service whose turn it is to be the canary at the new ReplicaSet; the stable one stays where it is."""
+    if is_ping_pong(ctx.rollout) and not ctx.is_fully_promoted:
+        _, name = stable_and_canary_services(ctx.rollout, ctx.status, prefer_ping_pong=True)
+        ensure_service_targets(ctx, name, ctx.new_rs, *CANARY, "pingPong", check_availability=False)
+
+
+def reconcile_stable_and_canary_service(ctx: Context) -> None:
+    """Point the stable and the canary Service at their ReplicaSets."""
+    canary = ctx.rollout.canary
+    assert canary is not None
+    ensure_service_targets(ctx, canary.stable_service, ctx.stable_rs, *CANARY, "stableService")
+    if ctx.pause.is_aborted and canary.traffic_routing is None:
+        ensure_service_targets(ctx, canary.canary_service, ctx.stable_rs, *CANARY, "canaryService")
+        return
+    if is_dynamically_rolling_back_to_stable(ctx):
+        # The stable ReplicaSet is still too small for all of the traffic.
+        return
+    ensure_service_targets(ctx, canary.canary_service, ctx.new_rs, *CANARY, "canaryService")
+
+
+BLUE_GREEN = ("spec", "strategy", "blueGreen")
+
+
+def ready_for_pause(ctx: Context, new_rs: ReplicaSet) -> bool:
+    """Tell whether the preview has all its pods, available."""
+    wanted = new_rs_replicas(ctx.rollout, ctx.status, ctx.all_rss, new_rs, ctx.stable_rs, None)
+    return new_rs.replicas == wanted == new_rs.available_replicas

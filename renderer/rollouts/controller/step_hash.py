@@ -1,0 +1,56 @@
+"""The hash by which the controller notices that the canary's steps changed (``ComputeStepHash``)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from renderer.kubernetes.go_json import go_json
+from renderer.rollouts.model.rollout import CanaryStep, Rollout
+from renderer.rollouts.model.spec import STEP_KINDS
+
+FNV_OFFSET, FNV_PRIME = 0x811C9DC5, 0x01000193
+SAFE_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+
+
+def compute_step_hash(rollout: Rollout) -> str:
+    """Return the FNV-32a hash of the steps' JSON in Kubernetes' safe letters; empty for blue-green.
+
+    For the steps that have no nested lists the bytes are those of Go's encoding/json.
+    """
+    if rollout.canary is None:
+        return ""
+    return _hash_of_steps(rollout.canary.steps)
+
+
+def _hash_of_steps(steps: tuple[CanaryStep, ...]) -> str:
+    # Every pass of the controller asks for the same steps again: not those that are equal, but the very same.
+    global _last
+    # Threads may ask for different steps, so what is told is never read back from what all of them see.
+    last = _last
+    if last[0] is not steps:
+        plain = [_plain(step.body) for step in steps] or None
+        last = _last = steps, _hash(go_json(plain))
+    return last[1]
+
+
+_last: tuple[tuple[CanaryStep, ...] | None, str] = (None, "")
+
+
+# Apps of a fleet often have the same steps.
+@lru_cache(maxsize=64)
+def _hash(text: str) -> str:
+    digest = FNV_OFFSET
+    for byte in text.encode():
+        digest = (digest ^ byte) * FNV_PRIME & 0xFFFFFFFF
+    return "".join(SAFE_ALPHABET[ord(character) % len(SAFE_ALPHABET)] for character in str(digest))
+
+
+FIELD_ORDER = {name: n for n, name in enumerate((*STEP_KINDS, "weight", "replicas", "matchTrafficWeight", "duration"))}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        keys = sorted(value, key=lambda key: (FIELD_ORDER.get(key, len(FIELD_ORDER)), key))
+        return {key: _plain(value[key]) for key in keys if value[key] is not None and value[key] is not False}
+    return [_plain(item) for item in value] if isinstance(value, list) else value

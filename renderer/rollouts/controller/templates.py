@@ -1,0 +1,187 @@
+"""Pod templates of ReplicaSets: which one is the Rollout's, and what is injected into them.
+
+Follows ``utils/replicaset/replicaset.go`` (finding, anti-affinity) and ``canary.go`` (ephemeral metadata).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from renderer.kubernetes.go_json import go_json
+from renderer.kubernetes.manifest import Body
+from renderer.rollouts.controller.defaults import anti_affinity
+from renderer.rollouts.model.rollout import (
+    EPHEMERAL_METADATA_ANNOTATION,
+    HASH_LABEL,
+    PodTemplateMetadata,
+    ReplicaSet,
+    Rollout,
+)
+
+PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+
+
+def rollout_hash(rollout: Rollout, collision_count: int | None, profile: str) -> str:
+    """Return the pod-template-hash of the Rollout's template."""
+    from renderer.rollouts.pod_template import pod_template_hash
+
+    key = (collision_count, profile)
+    if key not in rollout.hashes:
+        rollout.hashes[key] = pod_template_hash(rollout.template, collision_count, profile)
+    return rollout.hashes[key]
+
+
+def find_new_replica_set(
+    rollout: Rollout, pod_template_hash: str, replica_sets: Sequence[ReplicaSet]
+) -> ReplicaSet | None:
+    """Return the ReplicaSet whose template is the Rollout's: by its hash, else by comparing the templates.
+
+    Templates that differ only in what the API server fills in are the same; ``replica_sets`` are oldest first.
+    """
+    for rs in replica_sets:
+        if rs.pod_template_hash == pod_template_hash:
+            return rs
+    if not replica_sets:
+        return None
+    images, wanted = _images(rollout.template), None
+    for rs in replica_sets:
+        # Nearly every new template has another image, and nothing fills that in.
+        if _images(rs.template) != images:
+            continue
+        template = _without_injected_anti_affinity(sync_metadata(rs, None)[0].template, rollout)
+        wanted = comparable(rollout.template) if wanted is None else wanted
+        if comparable(template) == wanted:
+            return rs
+    return None
+
+
+def _images(template: Body) -> list[Any]:
+    containers = (template.get("spec") or {}).get("containers") or ()
+    return [container.get("image") for container in containers if isinstance(container, dict)]
+
+
+def comparable(template: Body) -> bytes:
+    """Return the template as bytes that are equal for templates which mean the same, whatever their hash label."""
+    from renderer.kubernetes.pod_defaults import default_pod_template
+    from renderer.rollouts.pod_template import canonical_json
+
+    metadata = template.get("metadata") or {}
+    labels = {name: value for name, value in (metadata.get("labels") or {}).items() if name != HASH_LABEL}
+    bare = default_pod_template({**template, "metadata": {**metadata, "labels": labels}})
+    spec = {name: value for name, value in bare["spec"].items() if name != "serviceAccount"}
+    result: bytes = canonical_json({**bare, "spec": spec})
+    return result
+
+
+def replica_set_affinity(rollout: Rollout, stable_rs: str, pod_template_hash: str) -> Body | None:
+    """Return the affinity of new pods: the Rollout's own and, in an update, away from the stable pods."""
+    affinity: Body | None = rollout.template.get("spec", {}).get("affinity")
+    wanted = anti_affinity(rollout)
+    if wanted is None or not stable_rs or stable_rs == pod_template_hash:
+        return affinity
+    term: dict[str, Any] = {
+        "labelSelector": {"matchExpressions": [{"key": HASH_LABEL, "operator": "In", "values": [stable_rs]}]},
+        "topologyKey": "kubernetes.io/hostname",
+    }
+    if rollout.namespace:
+        # Left out where git does not know the namespace: the pod's own is meant then, which is the same.
+        term["namespaces"] = [rollout.namespace]
+    name = REQUIRED if wanted.preferred_weight is None else PREFERRED
+    item = term if wanted.preferred_weight is None else {"weight": wanted.preferred_weight, "podAffinityTerm": term}
+    away = dict((affinity or {}).get("podAntiAffinity") or {})
+    away[name] = [*(away.get(name) or []), item]
+    return {**(affinity or {}), "podAntiAffinity": away}
+
+
+def with_affinity(template: Body, affinity: Body | None) -> Body:
+    """Return the template with that affinity, or without any."""
+    spec = {name: value for name, value in template["spec"].items() if name != "affinity"}
+    if affinity is not None:
+        spec["affinity"] = affinity
+    return {**template, "spec": spec}
+
+
+def _injected_term(affinity: Body | None, rollout: Rollout) -> tuple[str, int, Body] | None:
+    """Return (list, index, term) of the anti-affinity that the controller injected."""
+    wanted = anti_affinity(rollout)
+    if wanted is None or affinity is None:
+        return None
+    name = REQUIRED if wanted.preferred_weight is None else PREFERRED
+    for index, item in enumerate((affinity.get("podAntiAffinity") or {}).get(name) or []):
+        term = item.get("podAffinityTerm", item)
+        for requirement in (term.get("labelSelector") or {}).get("matchExpressions") or []:
+            if requirement.get("key") == HASH_LABEL:
+                return name, index, requirement
+    return None
+
+
+def anti_affinity_needs_update(template: Body, rollout: Rollout, stable_rs: str, pod_template_hash: str) -> bool:
+    """Tell whether the injected anti-affinity names another ReplicaSet than the stable one."""
+    found = _injected_term(template.get("spec", {}).get("affinity"), rollout)
+    return found is not None and stable_rs != pod_template_hash and found[2].get("values", [""])[0] != stable_rs
+
+
+def _without_injected_anti_affinity(template: Body, rollout: Rollout) -> Body:
+    affinity: Body | None = template.get("spec", {}).get("affinity")
+    found = _injected_term(affinity, rollout)
+    if found is None or affinity is None:
+        return template
+    name, index, _ = found
+    away = dict(affinity["podAntiAffinity"])
+    away[name] = [item for n, item in enumerate(away[name]) if n != index]
+    rest = {key: value for key, value in {**affinity, "podAntiAffinity": _full(away)}.items() if value}
+    return with_affinity(template, rest or None)
+
+
+def _full(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: item for key, item in value.items() if item}
+
+
+def sync_metadata(rs: ReplicaSet, wanted: PodTemplateMetadata | None) -> tuple[ReplicaSet, bool]:
+    """Return the ReplicaSet whose pods carry ``wanted`` and nothing injected before, and whether that changed it.
+
+    What was injected is remembered in an annotation, so that nothing of anybody else's is ever removed.
+    """
+    injected = _injected_metadata(rs)
+    if wanted is None and not injected:
+        return rs, False
+    metadata = rs.template.get("metadata") or {}
+    changed = dict(metadata)
+    for field in ("annotations", "labels"):
+        values = dict(metadata.get(field) or {})
+        desired: Mapping[str, str] = getattr(wanted, field) if wanted is not None else {}
+        values.update({name: value for name, value in desired.items() if values.get(name, "") != value})
+        for name in injected.get(field) or {}:
+            if name not in desired:
+                values.pop(name, None)
+        if values != (metadata.get(field) or {}):
+            changed[field] = values
+            if not values:
+                del changed[field]
+    if changed == metadata:
+        return rs, False
+    annotations = {name: value for name, value in rs.annotations.items() if name != EPHEMERAL_METADATA_ANNOTATION}
+    if wanted is not None:
+        annotations[EPHEMERAL_METADATA_ANNOTATION] = _metadata_json(wanted)
+    return replace(rs, annotations=annotations, template={**rs.template, "metadata": changed}), True
+
+
+def _injected_metadata(rs: ReplicaSet) -> Mapping[str, Any]:
+    text = rs.annotations.get(EPHEMERAL_METADATA_ANNOTATION)
+    if text is None:
+        return {}
+    try:
+        injected = json.loads(text)
+    except ValueError:
+        return {}
+    return injected if isinstance(injected, dict) else {}
+
+
+def _metadata_json(metadata: PodTemplateMetadata) -> str:
+    value = {key: dict(sorted(getattr(metadata, key).items())) for key in ("labels", "annotations")}
+    return go_json(_full(value))

@@ -1,0 +1,71 @@
+"""When time alone moves a release."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from renderer.rollouts.controller.conditions import TIMED_OUT, is_healthy, is_indefinite_step, progress_deadline
+from renderer.rollouts.controller.experiment import experiment_end
+from renderer.rollouts.controller.pause import BLUE_GREEN_PAUSE, CANARY_PAUSE_STEP
+from renderer.rollouts.controller.replica_math import current_canary_step
+from renderer.rollouts.model.rollout import World
+
+
+def next_wakeup(world: World) -> datetime | None:
+    """Return when time alone would next move something.
+
+    That is the end of a timed pause, of an experiment or of ``autoPromotionSeconds``, a scale-down deadline, a restart
+    that was asked for, or the progress deadline; None where only a person or the pods can.  Times that have passed
+    already are left out: what they move has been moved, or something else holds it.
+    """
+    times = [pause_end(world), experiment_end(world), _restart(world), _progress_deadline(world)]
+    if not world.rollout.paused or world.rollout.blue_green is not None:
+        times += [rs.scale_down_deadline for rs in world.replica_sets if rs.replicas > 0]
+    return min((time for time in times if time is not None and time > world.now), default=None)
+
+
+def is_timeless(world: World) -> bool:
+    """Tell whether the release is the same at any later time, and what is still to come of it, too.
+
+    Of what has a time in the status and the manifests all has passed, then, and no pause counts from one of these.
+    """
+    if world.rollout.paused or any(rs.created > world.now for rs in world.replica_sets):
+        return False
+    return next_wakeup(world) is None and pause_end(world) is None
+
+
+def pause_end(world: World) -> datetime | None:
+    """Return when the current pause ends by itself; None where it does not."""
+    rollout, status = world.rollout, world.status
+    if rollout.paused:
+        return None
+    if rollout.blue_green is not None:
+        blue_green = rollout.blue_green
+        pause = status.pause_condition(BLUE_GREEN_PAUSE)
+        if pause is None or not blue_green.auto_promotion_enabled or not blue_green.auto_promotion_seconds:
+            return None
+        return pause.start_time + timedelta(seconds=blue_green.auto_promotion_seconds)
+    step, _ = current_canary_step(rollout, status)
+    pause = status.pause_condition(CANARY_PAUSE_STEP)
+    if pause is None or step is None or step.pause is None or step.pause.duration is None:
+        return None
+    return pause.start_time + timedelta(seconds=step.pause.duration_seconds)
+
+
+def _restart(world: World) -> datetime | None:
+    restart_at = world.rollout.restart_at
+    return restart_at if restart_at != world.status.restarted_at else None
+
+
+def _progress_deadline(world: World) -> datetime | None:
+    rollout, status = world.rollout, world.status
+    condition = status.condition("Progressing")
+    paused = bool(status.pause_conditions) or rollout.paused
+    if condition is None or condition.reason == TIMED_OUT or paused or status.abort:
+        return None
+    if is_healthy(rollout, status, status) or is_indefinite_step(rollout, status):
+        return None
+    names = {status.stable_rs, status.current_pod_hash}
+    if any(rs.has_scale_down_deadline for rs in world.replica_sets if rs.pod_template_hash not in names):
+        return None
+    return progress_deadline(rollout, status)

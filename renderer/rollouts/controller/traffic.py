@@ -1,0 +1,132 @@
+"""Traffic weights: what the router is told (``rollout/trafficrouting.go``)."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from renderer.rollouts.controller.context import Context, hash_of
+from renderer.rollouts.controller.defaults import max_traffic_weight
+from renderer.rollouts.controller.experiment import weight_destinations
+from renderer.rollouts.controller.replica_counts import at_desired_replica_counts, replica_progress_threshold_met
+from renderer.rollouts.controller.replica_math import (
+    current_canary_step,
+    desired_canary_weight,
+    get_current_set_weight,
+    last_set_weight,
+    total_available,
+)
+from renderer.rollouts.controller.rollback import is_dynamically_rolling_back_to_stable, previous_canary_hash
+from renderer.rollouts.controller.routers import Router, router_for
+from renderer.rollouts.controller.services import CANARY, ensure_service_targets
+from renderer.rollouts.model.rollout import CanaryStrategy, TrafficWeights, WeightDestination
+
+
+def reconcile_traffic_routing(ctx: Context) -> None:
+    """Tell each router the weight that the current step, an abort or a promotion asks for."""
+    canary = ctx.rollout.canary
+    assert canary is not None
+    routing = canary.traffic_routing
+    if routing is None or not routing.routers:
+        ctx.weights = None
+        return
+    for name in routing.routers:
+        router = router_for(name)
+        canary_hash = previous_canary_hash(ctx) or hash_of(ctx.new_rs)
+        stable_hash = hash_of(ctx.stable_rs)
+        weight = _desired_weight(ctx, canary, router)
+        if not _stable_has_room(ctx, canary, max_traffic_weight(ctx.rollout) - weight):
+            return
+        recorded = ctx.status.canary.weights
+        weight_first = total_available([ctx.new_rs]) == 0 and recorded is not None and recorded.canary.weight > 0
+        _set_extra_routes(ctx, router)
+        if weight_first:
+            # The old canary's traffic goes away before its hash does.
+            router.set_weight(ctx, weight)
+        router.update_hash(ctx, canary_hash, stable_hash)
+        router.set_weight(ctx, weight)
+        stable_weight = max_traffic_weight(ctx.rollout) - weight - sum(item.weight for item in ctx.additional)
+        weights = TrafficWeights(
+            canary=WeightDestination(weight, canary.canary_service, canary_hash),
+            stable=WeightDestination(stable_weight, canary.stable_service, stable_hash),
+            additional=ctx.additional,
+        )
+        if recorded is None or replace(recorded, verified=None) != weights:
+            ctx.weights = weights
+
+
+def _set_extra_routes(ctx: Context, router: Router) -> None:
+    """Do what a step for headers or mirrors asks for; the first release has nothing to compare with."""
+    step, _ = current_canary_step(ctx.rollout, ctx.status)
+    if step is None or ctx.rollout.revision <= 1:
+        return
+    if step.kind == "setHeaderRoute":
+        router.set_header_route(ctx, step.body[step.kind])
+    if step.kind == "setMirrorRoute":
+        router.set_mirror_route(ctx, step.body[step.kind])
+
+
+def _desired_weight(ctx: Context, canary: CanaryStrategy, router: Router) -> int:
+    ctx.additional = ()
+    if is_dynamically_rolling_back_to_stable(ctx):
+        return _weight_on_the_way_back(ctx, canary)
+    if ctx.is_fully_promoted:
+        router.remove_managed_routes(ctx)
+        return 0
+    if ctx.pause.is_aborted:
+        weight = _weight_on_the_way_back(ctx, canary)
+        if weight == 0 or not canary.dynamic_stable_scale:
+            path = (*CANARY, "canaryService")
+            ensure_service_targets(ctx, canary.canary_service, ctx.stable_rs, *path, check_availability=False)
+        router.remove_managed_routes(ctx)
+        return weight
+    if ctx.new_rs is None or ctx.new_rs.available_replicas == 0:
+        ctx.additional = weight_destinations(ctx)
+        router.remove_managed_routes(ctx)
+        return 0
+    if ctx.status.promote_full:
+        router.remove_managed_routes(ctx)
+        if canary.dynamic_stable_scale and ctx.rollout.replicas:
+            return max_traffic_weight(ctx.rollout) * ctx.new_rs.available_replicas // ctx.rollout.replicas
+        weights = ctx.status.canary.weights
+        return weights.canary.weight if weights is not None else 0
+    return _weight_of_step(ctx, canary)
+
+
+def _weight_of_step(ctx: Context, canary: CanaryStrategy) -> int:
+    _, index = current_canary_step(ctx.rollout, ctx.status)
+    if index is None:
+        return 0
+    ctx.additional = weight_destinations(ctx)
+    if not at_desired_replica_counts(ctx.rollout, ctx.status, ctx.new_rs, ctx.stable_rs, ctx.other_rss, None):
+        # The canary is not ready for the new weight yet.
+        return last_set_weight(canary.steps[:index])
+    if index != len(canary.steps):
+        return get_current_set_weight(ctx.rollout, ctx.status)
+    return max_traffic_weight(ctx.rollout)
+
+
+def _stable_has_room(ctx: Context, canary: CanaryStrategy, weight: int) -> bool:
+    """Tell whether the stable ReplicaSet has the pods for its share of the traffic."""
+    if ctx.stable_rs is None:
+        return False
+    wanted = weight * ctx.rollout.replicas // max_traffic_weight(ctx.rollout)
+    return ctx.stable_rs.available_replicas >= wanted or replica_progress_threshold_met(canary, ctx.stable_rs, wanted)
+
+
+def _weight_on_the_way_back(ctx: Context, canary: CanaryStrategy) -> int:
+    """Return the canary's weight while traffic goes back to a stable ReplicaSet that may have to grow first."""
+    rollout, stable_rs, new_rs = ctx.rollout, ctx.stable_rs, ctx.new_rs
+    if not canary.dynamic_stable_scale or stable_rs is None or new_rs is None or rollout.replicas == 0:
+        return 0
+    most = max_traffic_weight(rollout)
+    desired = desired_canary_weight(rollout, ctx.status, new_rs, stable_rs)
+    stable_share = most * stable_rs.available_replicas // rollout.replicas
+    expected = max(0, most - stable_share)
+    weights = ctx.status.canary.weights
+    if weights is None:
+        return max(expected, desired)
+    if desired <= 0:
+        return min(expected, weights.canary.weight)
+    if stable_share < most - desired:
+        return weights.canary.weight
+    return min(desired, weights.canary.weight)

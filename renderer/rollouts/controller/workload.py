@@ -1,0 +1,115 @@
+"""``workloadRef``: a Rollout with the template of another workload (``templateref.go``, ``scale_utils.go``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from renderer.errors import Finding, RollstepError
+from renderer.kubernetes.manifest import Body, ObjectKey
+from renderer.kubernetes.pod_defaults import default_pod_template
+from renderer.rollouts.controller.context import Context
+from renderer.rollouts.model.rollout import Memo, ReplicaSet, Rollout, World
+
+FIELD = "spec.workloadRef"
+GENERATION_ANNOTATION = "rollout.argoproj.io/workload-generation"
+TEMPLATE_PATHS: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("apps", "Deployment"): ("spec", "template"),
+    ("apps", "ReplicaSet"): ("spec", "template"),
+    ("", "PodTemplate"): ("template",),
+}
+"""Where the pod template is in each kind of workload that may be referred to."""
+ON_SUCCESS, PROGRESSIVELY = "onsuccess", "progressively"
+
+
+def workload_key(rollout: Rollout) -> ObjectKey | None:
+    """Return the identity of the workload that the Rollout refers to; None where it has a template of its own."""
+    reference = rollout.workload_ref
+    if reference is None:
+        return None
+    group, _, version = str(reference.get("apiVersion", "")).rpartition("/")
+    kind, name = str(reference.get("kind", "")), str(reference.get("name", ""))
+    return ObjectKey(group if version else "", kind, rollout.namespace, name)
+
+
+def template_path(key: ObjectKey) -> tuple[str, ...]:
+    """Return where the workload's pod template is; raise ``RollstepError`` for a kind that has none."""
+    path = TEMPLATE_PATHS.get((key.group, key.kind))
+    if path is None:
+        message = f"workload of type {key.group}/{key.kind} is not supported"
+        raise RollstepError([Finding("", 0, 0, f"{FIELD}.kind", message, "refer to a Deployment")])
+    return path
+
+
+def workload(world: World) -> tuple[ObjectKey, Body] | None:
+    """Return the workload that the Rollout refers to; raise ``RollstepError`` where it is not there."""
+    key = workload_key(world.rollout)
+    if key is None:
+        return None
+    body = world.objects.get(key)
+    if body is None:
+        message = f'{key.kind} "{key.name}" not found'
+        raise RollstepError([Finding("", 0, 0, FIELD, message, f"add the {key.kind} to the app's manifests")])
+    return key, body
+
+
+def resolve_workload(world: World) -> World:
+    """Return the world whose Rollout has the template, and where it has none the selector, of its workload.
+
+    The controller reads the workload as the API server stores it: with every default of the pod API.
+    """
+    found = workload(world)
+    if found is None:
+        return world
+    key, body = found
+    template: Any = body
+    for part in template_path(key):
+        template = template.get(part) or {}
+    template = default_pod_template(template)
+    rollout = world.rollout
+    selector = rollout.selector or (body.get("spec") or {}).get("selector") or {}
+    if (template, selector) != (rollout.template, rollout.selector):
+        rollout = replace(rollout, template=template, selector=selector, hashes=Memo())
+    generation = (body.get("metadata") or {}).get("generation")
+    if generation is not None and rollout.annotations.get(GENERATION_ANNOTATION) != str(generation):
+        rollout = rollout.with_annotation(GENERATION_ANNOTATION, str(generation))
+    return world if rollout is world.rollout else replace(world, rollout=rollout)
+
+
+def with_template(world: World, template: Body) -> World:
+    """Return the world in which the workload has that pod template."""
+    found = workload(world)
+    assert found is not None
+    key, body = found
+    return world.with_object(key, _put(body, template_path(key), template))
+
+
+def _put(body: Body, path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    head, *rest = path
+    return {**body, head: _put(body.get(head) or {}, tuple(rest), value) if rest else value}
+
+
+def scale_workload_on_success(ctx: Context) -> None:
+    """Take the workload's pods away once the first release is healthy, where the Rollout says so."""
+    reference = ctx.rollout.workload_ref or {}
+    if reference.get("scaleDown") == ON_SUCCESS and ctx.rollout.revision == 1 and ctx.status.phase == "Healthy":
+        _scale(ctx, 0)
+
+
+def scale_workload_progressively(ctx: Context, rs: ReplicaSet, replicas: int) -> None:
+    """Take the workload's pods away as those of the first release become ready, where the Rollout says so."""
+    reference = ctx.rollout.workload_ref or {}
+    if reference.get("scaleDown") != PROGRESSIVELY or rs.revision != 1:
+        return
+    if ctx.status.phase == "Healthy":
+        _scale(ctx, 0)
+    elif ctx.status.ready_replicas > 0 or rs.replicas > replicas:
+        _scale(ctx, max(0, ctx.rollout.replicas - ctx.status.ready_replicas))
+
+
+def _scale(ctx: Context, replicas: int) -> None:
+    found = workload(ctx.world)
+    if found is not None and (found[1].get("spec") or {}).get("replicas", 1) != replicas:
+        ctx.update_object(found[0], _put(found[1], ("spec", "replicas"), replicas))

@@ -1,0 +1,47 @@
+"""Who is who in a release: the role of each ReplicaSet and the traffic that it gets (pure)."""
+
+from __future__ import annotations
+
+from renderer.rollouts.controller.defaults import max_traffic_weight
+from renderer.rollouts.model.rollout import CanaryStrategy, ReplicaSet, World
+
+
+def roles(world: World, replica_set: ReplicaSet) -> tuple[str, ...]:
+    """Return the marks of a ReplicaSet as ``kubectl argo rollouts get rollout`` shows them.
+
+    They are ``stable`` and ``canary``, for blue-green ``stable``, ``active`` and ``preview``
+    (Argo Rollouts v1.9 ``pkg/kubectl-argo-rollouts/info/replicaset_info.go``).
+    """
+    name, status = replica_set.pod_template_hash, world.status
+    if isinstance(world.rollout.strategy, CanaryStrategy):
+        if name == status.stable_rs:
+            return ("stable",)
+        return ("canary",) if name == status.current_pod_hash else ()
+    marks = ["stable"] if name == status.stable_rs else []
+    if name == status.blue_green.active_selector:
+        marks.append("active")
+    elif name == status.blue_green.preview_selector:
+        marks.append("preview")
+    return tuple(marks)
+
+
+def traffic_weight(world: World, replica_set: ReplicaSet) -> int:
+    """Return the share of the traffic that a ReplicaSet gets, out of ``maxTrafficWeight``.
+
+    With a router it is the weight that the router is given; without one, requests are spread over all pods, so it is
+    the ReplicaSet's share of the pods, rounded down; for blue-green the active ReplicaSet has all of it.
+    """
+    strategy, status, name = world.rollout.strategy, world.status, replica_set.pod_template_hash
+    if not isinstance(strategy, CanaryStrategy):
+        return 100 if name and name == status.blue_green.active_selector else 0
+    if strategy.traffic_routing is None:
+        pods = sum(other.replicas for other in world.replica_sets)
+        return replica_set.replicas * 100 // pods if pods else 0
+    weights = status.canary.weights
+    if weights is None:
+        return max_traffic_weight(world.rollout) if name and name == status.stable_rs else 0
+    given = 0
+    for destination in (weights.stable, weights.canary, *weights.additional):
+        if destination.pod_template_hash == name:
+            given += destination.weight
+    return given

@@ -1,0 +1,279 @@
+"""Reads a Rollout's manifest into typed values, and keeps what is wrong with it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from renderer.errors import Finding, RollstepError
+from renderer.kubernetes.manifest import Body, Source, field_path
+from renderer.rollouts.model.spec import (
+    DEFAULT_MAX_SURGE,
+    DEFAULT_MAX_UNAVAILABLE,
+    ROUTERS,
+    STEP_KINDS,
+    AntiAffinity,
+    BlueGreenStrategy,
+    CanaryStep,
+    CanaryStrategy,
+    IntOrString,
+    NginxTrafficRouting,
+    Path,
+    PodTemplateMetadata,
+    ReplicaProgressThreshold,
+    RolloutPause,
+    SetCanaryScale,
+    TrafficRouting,
+)
+from renderer.rollouts.model.status import parse_time
+
+
+class SpecReader:
+    """Reads typed values out of a manifest and keeps what is wrong, so that all of it is told at once."""
+
+    def __init__(self, body: Body, source: Source) -> None:
+        """Take the manifest and where it was read."""
+        self.body = body
+        self.source = source
+        self.findings: list[Finding] = []
+
+    def value(self, *path: str | int) -> Any:
+        """Return what is at ``path``, None where there is nothing."""
+        value: Any = self.body
+        for part in path:
+            if value is None:
+                return None
+            if isinstance(part, int):
+                value = value[part]
+            elif isinstance(value, dict):
+                value = value.get(part)
+            else:
+                return None
+        return value
+
+    def text(self, *path: str | int) -> str:
+        """Return a text, empty where there is none."""
+        value: str = self._typed(path, str, "text", "")
+        return value
+
+    def boolean(self, *path: str | int, default: bool = False) -> bool:
+        """Return a boolean."""
+        value: bool = self._typed(path, bool, "true or false", default)
+        return value
+
+    def integer(self, *path: str | int, default: int) -> int:
+        """Return an integer or its default."""
+        value = self.optional_integer(*path)
+        return default if value is None else value
+
+    def optional_integer(self, *path: str | int) -> int | None:
+        """Return an integer; None where it is not set."""
+        value = self.value(*path)
+        if value is None:
+            return None
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        self.wrong(path, "an integer", value)
+        return None
+
+    def mapping(self, *path: str | int) -> Body:
+        """Return a mapping, empty where there is none."""
+        value: Body = self._typed(path, dict, "a mapping", {})
+        return value
+
+    def optional_mapping(self, *path: str | int) -> Body | None:
+        """Return a mapping; None where it is not set."""
+        return None if self.value(*path) is None else self.mapping(*path)
+
+    def strings(self, *path: str | int) -> dict[str, str]:
+        """Return a mapping of texts."""
+        values: dict[str, str] = {}
+        for key, value in self.mapping(*path).items():
+            if isinstance(value, str):
+                values[key] = value
+            else:
+                self.wrong((*path, key), "text", value)
+        return values
+
+    def items(self, *path: str | int) -> list[Any]:
+        """Return a list, empty where there is none."""
+        value: list[Any] = self._typed(path, list, "a list", [])
+        return value
+
+    def int_or_string(self, *path: str | int, default: IntOrString | None = None) -> IntOrString | None:
+        """Return a number or a text such as ``25%``."""
+        value = self.value(*path)
+        if value is None:
+            return default
+        if isinstance(value, int | str) and not isinstance(value, bool):
+            return value
+        self.wrong(path, "a number or text", value)
+        return default
+
+    def time(self, *path: str | int) -> datetime | None:
+        """Return a time; None where it is not set."""
+        value = self.value(*path)
+        if value is None:
+            return None
+        try:
+            return parse_time(value)
+        except (TypeError, ValueError):
+            self.wrong(path, "a time such as 2026-01-31T12:00:00Z", value)
+            return None
+
+    def wrong(self, path: Path, expected: str, found: Any) -> None:
+        """Keep a finding: ``expected`` was wanted at ``path``."""
+        self.finding(path, f"expected {expected}, found {found!r}")
+
+    def finding(self, path: Path, message: str, hint: str = "") -> None:
+        """Keep a finding at ``path``."""
+        line, column = self.source.position(path)
+        self.findings.append(Finding(self.source.file, line, column, field_path(path), message, hint))
+
+    def raise_findings(self) -> None:
+        """Raise ``RollstepError`` with all findings, if there are any."""
+        if self.findings:
+            raise RollstepError(self.findings)
+
+    def _typed(self, path: Path, wanted: Any, expected: str, default: Any) -> Any:
+        value = self.value(*path)
+        if value is None:
+            return default
+        if isinstance(value, wanted):
+            return value
+        self.wrong(path, expected, value)
+        return default
+
+
+def read_strategy(reader: SpecReader) -> CanaryStrategy | BlueGreenStrategy:
+    """Return the strategy of the Rollout; a finding is kept where there is not exactly one."""
+    canary = reader.value("spec", "strategy", "canary")
+    blue_green = reader.value("spec", "strategy", "blueGreen")
+    if canary is not None and blue_green is not None:
+        reader.finding(("spec", "strategy"), "has both canary and blueGreen, expected one of them")
+    if canary is None and blue_green is None:
+        reader.finding(("spec", "strategy"), "has neither canary nor blueGreen, expected one of them")
+    return _read_blue_green(reader) if blue_green is not None else _read_canary(reader)
+
+
+def _read_canary(reader: SpecReader) -> CanaryStrategy:
+    path = ("spec", "strategy", "canary")
+    threshold = reader.optional_mapping(*path, "replicaProgressThreshold")
+    return CanaryStrategy(
+        body=reader.mapping(*path),
+        canary_service=reader.text(*path, "canaryService"),
+        stable_service=reader.text(*path, "stableService"),
+        steps=tuple(_read_step(reader, (*path, "steps", n)) for n in range(len(reader.items(*path, "steps")))),
+        traffic_routing=_read_traffic_routing(reader, (*path, "trafficRouting")),
+        max_surge=reader.int_or_string(*path, "maxSurge", default=DEFAULT_MAX_SURGE) or 0,
+        max_unavailable=reader.int_or_string(*path, "maxUnavailable", default=DEFAULT_MAX_UNAVAILABLE) or 0,
+        analysis=reader.optional_mapping(*path, "analysis"),
+        anti_affinity=_read_anti_affinity(reader, (*path, "antiAffinity")),
+        canary_metadata=_read_metadata(reader, (*path, "canaryMetadata")),
+        stable_metadata=_read_metadata(reader, (*path, "stableMetadata")),
+        scale_down_delay_seconds=reader.optional_integer(*path, "scaleDownDelaySeconds"),
+        scale_down_delay_revision_limit=reader.optional_integer(*path, "scaleDownDelayRevisionLimit"),
+        abort_scale_down_delay_seconds=reader.optional_integer(*path, "abortScaleDownDelaySeconds"),
+        dynamic_stable_scale=reader.boolean(*path, "dynamicStableScale"),
+        ping_pong=reader.optional_mapping(*path, "pingPong"),
+        min_pods_per_replica_set=reader.optional_integer(*path, "minPodsPerReplicaSet"),
+        replica_progress_threshold=None
+        if threshold is None
+        else ReplicaProgressThreshold(
+            reader.text(*path, "replicaProgressThreshold", "type"),
+            reader.integer(*path, "replicaProgressThreshold", "value", default=0),
+        ),
+    )
+
+
+def _read_blue_green(reader: SpecReader) -> BlueGreenStrategy:
+    path = ("spec", "strategy", "blueGreen")
+    return BlueGreenStrategy(
+        body=reader.mapping(*path),
+        active_service=reader.text(*path, "activeService"),
+        preview_service=reader.text(*path, "previewService"),
+        preview_replica_count=reader.optional_integer(*path, "previewReplicaCount"),
+        auto_promotion_enabled=reader.boolean(*path, "autoPromotionEnabled", default=True),
+        auto_promotion_seconds=reader.integer(*path, "autoPromotionSeconds", default=0),
+        max_unavailable=reader.int_or_string(*path, "maxUnavailable", default=DEFAULT_MAX_UNAVAILABLE) or 0,
+        scale_down_delay_seconds=reader.optional_integer(*path, "scaleDownDelaySeconds"),
+        scale_down_delay_revision_limit=reader.optional_integer(*path, "scaleDownDelayRevisionLimit"),
+        pre_promotion_analysis=reader.optional_mapping(*path, "prePromotionAnalysis"),
+        post_promotion_analysis=reader.optional_mapping(*path, "postPromotionAnalysis"),
+        anti_affinity=_read_anti_affinity(reader, (*path, "antiAffinity")),
+        preview_metadata=_read_metadata(reader, (*path, "previewMetadata")),
+        active_metadata=_read_metadata(reader, (*path, "activeMetadata")),
+        abort_scale_down_delay_seconds=reader.optional_integer(*path, "abortScaleDownDelaySeconds"),
+    )
+
+
+def _read_step(reader: SpecReader, path: Path) -> CanaryStep:
+    body = reader.mapping(*path)
+    kinds = [kind for kind in STEP_KINDS if body.get(kind) is not None]
+    if len(kinds) != 1:
+        found = " and ".join(kinds) if kinds else "nothing"
+        reader.finding(path, f"expected exactly one of {', '.join(STEP_KINDS)}; found {found}")
+    kind = kinds[0] if kinds else ""
+    scale = None
+    if kind == "setCanaryScale":
+        scale = SetCanaryScale(
+            reader.optional_integer(*path, kind, "weight"),
+            reader.optional_integer(*path, kind, "replicas"),
+            reader.boolean(*path, kind, "matchTrafficWeight"),
+        )
+    return CanaryStep(
+        kind=kind,
+        body=body,
+        set_weight=reader.optional_integer(*path, "setWeight"),
+        pause=RolloutPause(reader.int_or_string(*path, "pause", "duration")) if kind == "pause" else None,
+        set_canary_scale=scale,
+    )
+
+
+def _read_traffic_routing(reader: SpecReader, path: Path) -> TrafficRouting | None:
+    body = reader.optional_mapping(*path)
+    if body is None:
+        return None
+    nginx = None
+    if body.get("nginx") is not None:
+        at = (*path, "nginx")
+        several = reader.value(*at, "stableIngresses")
+        nginx = NginxTrafficRouting(
+            stable_ingress=reader.text(*at, "stableIngress"),
+            stable_ingresses=None
+            if several is None
+            else tuple(str(name) for name in reader.items(*at, "stableIngresses")),
+            annotation_prefix=reader.text(*at, "annotationPrefix") or NginxTrafficRouting().annotation_prefix,
+            additional_ingress_annotations=reader.strings(*at, "additionalIngressAnnotations"),
+            canary_ingress_annotations=reader.strings(*at, "canaryIngressAnnotations"),
+        )
+    return TrafficRouting(
+        # `plugins: {}` names no plugin, and is no router to the controller either; `nginx: {}` is one.
+        routers=tuple(name for name in ROUTERS if body.get(name) is not None and (body[name] or name != "plugins")),
+        body=body,
+        nginx=nginx,
+        managed_routes=tuple(
+            reader.text(*path, "managedRoutes", n, "name") for n in range(len(reader.items(*path, "managedRoutes")))
+        ),
+        max_traffic_weight=reader.optional_integer(*path, "maxTrafficWeight"),
+    )
+
+
+def _read_metadata(reader: SpecReader, path: Path) -> PodTemplateMetadata | None:
+    if reader.optional_mapping(*path) is None:
+        return None
+    return PodTemplateMetadata(reader.strings(*path, "labels"), reader.strings(*path, "annotations"))
+
+
+def _read_anti_affinity(reader: SpecReader, path: Path) -> AntiAffinity | None:
+    body = reader.optional_mapping(*path)
+    if body is None:
+        return None
+    preferred = "preferredDuringSchedulingIgnoredDuringExecution"
+    weight = None
+    if body.get(preferred) is not None:
+        weight = reader.integer(*path, preferred, "weight", default=0)
+    required = body.get("requiredDuringSchedulingIgnoredDuringExecution") is not None
+    return AntiAffinity(weight, required) if weight is not None or required else None

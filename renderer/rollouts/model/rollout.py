@@ -1,0 +1,354 @@
+"""The nouns of a release: the Rollout, its status, its ReplicaSets, and the world that they live in.
+
+All of them are frozen; a change makes a new one.  Field names are the snake_case of the Rollout's own
+(``pkg/apis/rollouts/v1alpha1/types.go`` of Argo Rollouts v1.9.1).  Times are datetimes in UTC, to the second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from renderer.kubernetes.manifest import Body, ObjectKey, Source
+from renderer.kubernetes.structs import is_equal_but
+from renderer.rollouts.model.reader import SpecReader, read_strategy
+from renderer.rollouts.model.spec import (
+    AntiAffinity,
+    BlueGreenStrategy,
+    CanaryStep,
+    CanaryStrategy,
+    NginxTrafficRouting,
+    PodTemplateMetadata,
+    ReplicaProgressThreshold,
+    RolloutPause,
+    SetCanaryScale,
+    TrafficRouting,
+)
+from renderer.rollouts.model.status import PauseCondition, RolloutCondition, RolloutStatus, format_time, parse_time
+from renderer.rollouts.model.strategy_status import (
+    AnalysisRunStatus,
+    BlueGreenStatus,
+    CanaryStatus,
+    TrafficWeights,
+    WeightDestination,
+)
+
+__all__ = [
+    "HASH_LABEL",
+    "AnalysisRunStatus",
+    "AntiAffinity",
+    "BlueGreenStatus",
+    "BlueGreenStrategy",
+    "CanaryStatus",
+    "CanaryStep",
+    "CanaryStrategy",
+    "NginxTrafficRouting",
+    "PauseCondition",
+    "PodTemplateMetadata",
+    "ReplicaProgressThreshold",
+    "ReplicaSet",
+    "Rollout",
+    "RolloutCondition",
+    "RolloutPause",
+    "RolloutStatus",
+    "SetCanaryScale",
+    "TrafficRouting",
+    "TrafficWeights",
+    "WeightDestination",
+    "World",
+    "Write",
+    "format_time",
+    "parse_time",
+]
+
+HASH_LABEL = "rollouts-pod-template-hash"
+"""The label that tells the pods of one ReplicaSet from those of another."""
+
+REVISION_ANNOTATION = "rollout.argoproj.io/revision"
+REVISION_HISTORY_ANNOTATION = "rollout.argoproj.io/revision-history"
+DESIRED_REPLICAS_ANNOTATION = "rollout.argoproj.io/desired-replicas"
+EPHEMERAL_METADATA_ANNOTATION = "rollout.argoproj.io/ephemeral-metadata"
+SCALE_DOWN_DEADLINE_ANNOTATION = "scale-down-deadline"
+MANAGED_BY_ANNOTATION = "argo-rollouts.argoproj.io/managed-by-rollouts"
+
+NO_SOURCE = Source("")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Memo(dict[tuple[int | None, str], str]):
+    """What was computed of a value already: it makes no difference between that value and another one."""
+
+    def __eq__(self, other: object) -> bool:
+        """Return True for any other one."""
+        return isinstance(other, Memo)
+
+    def __ne__(self, other: object) -> bool:
+        """Return False for any other one."""
+        return not isinstance(other, Memo)
+
+    __hash__ = None
+
+
+class Rollout(Struct, frozen=True):
+    """A Rollout's manifest (``body``) and the parts of it that the engine reads, with the controller's defaults."""
+
+    body: Body
+    name: str
+    namespace: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    generation: int
+    replicas: int
+    selector: Body
+    template: Body
+    min_ready_seconds: int
+    revision_history_limit: int
+    paused: bool
+    progress_deadline_seconds: int
+    progress_deadline_abort: bool
+    restart_at: datetime | None
+    rollback_window: int
+    workload_ref: Body | None
+    strategy: CanaryStrategy | BlueGreenStrategy
+    hashes: Memo = field(default_factory=Memo)
+    """Hashes of ``template`` that were computed already; a change of ``template`` has to begin with an empty one."""
+
+    @classmethod
+    def from_body(cls, body: Body, source: Source = NO_SOURCE) -> Rollout:
+        """Read a manifest whose unknown fields are pruned and whose CRD defaults are filled in.
+
+        ``source`` gives the findings their file and lines.  Raises ``RollstepError`` with every
+        field whose type is not what the CRD says, and where there is not exactly one strategy.
+        """
+        reader = SpecReader(body, source)
+        rollout = cls(
+            body=body,
+            name=reader.text("metadata", "name"),
+            namespace=reader.text("metadata", "namespace"),
+            labels=reader.strings("metadata", "labels"),
+            annotations=reader.strings("metadata", "annotations"),
+            generation=reader.integer("metadata", "generation", default=1),
+            replicas=reader.integer("spec", "replicas", default=1),
+            selector=reader.mapping("spec", "selector"),
+            template=reader.mapping("spec", "template"),
+            min_ready_seconds=reader.integer("spec", "minReadySeconds", default=0),
+            revision_history_limit=reader.integer("spec", "revisionHistoryLimit", default=10),
+            paused=reader.boolean("spec", "paused"),
+            progress_deadline_seconds=reader.integer("spec", "progressDeadlineSeconds", default=600),
+            progress_deadline_abort=reader.boolean("spec", "progressDeadlineAbort"),
+            restart_at=reader.time("spec", "restartAt"),
+            rollback_window=reader.integer("spec", "rollbackWindow", "revisions", default=0),
+            workload_ref=reader.optional_mapping("spec", "workloadRef"),
+            strategy=read_strategy(reader),
+        )
+        reader.raise_findings()
+        return rollout
+
+    @property
+    def canary(self) -> CanaryStrategy | None:
+        """The canary strategy; None for blue-green."""
+        return self.strategy if isinstance(self.strategy, CanaryStrategy) else None
+
+    @property
+    def blue_green(self) -> BlueGreenStrategy | None:
+        """The blue-green strategy; None for a canary."""
+        return self.strategy if isinstance(self.strategy, BlueGreenStrategy) else None
+
+    @property
+    def revision(self) -> int:
+        """The revision that the controller recorded in the Rollout's annotations; 0 before the first."""
+        return _revision(self.annotations)
+
+    def with_annotation(self, name: str, value: str) -> Rollout:
+        """Return the Rollout with one annotation set, in ``body`` too."""
+        annotations = {**self.annotations, name: value}
+        metadata = {**self.body["metadata"], "annotations": annotations}
+        return replace(self, body={**self.body, "metadata": metadata}, annotations=annotations)
+
+
+class ReplicaSet(Struct, frozen=True):
+    """A ReplicaSet: its manifest's parts, when it was made, and what its controller has brought about so far.
+
+    ``actual_replicas`` is the ReplicaSet's ``status.replicas``: pods that exist, available or not.
+    """
+
+    name: str
+    namespace: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    replicas: int
+    min_ready_seconds: int
+    selector: Body
+    template: Body
+    created: datetime = EPOCH
+    available_replicas: int = 0
+    ready_replicas: int = 0
+    actual_replicas: int = 0
+
+    @classmethod
+    def from_body(cls, body: Body, created: datetime = EPOCH, *, available: bool = True) -> ReplicaSet:
+        """Read an apps/v1 manifest; ``available`` says whether all its replicas are there."""
+        metadata: Mapping[str, Any] = body["metadata"]
+        spec: Mapping[str, Any] = body["spec"]
+        replicas = int(spec.get("replicas", 1))
+        there = replicas if available else 0
+        return cls(
+            name=metadata["name"],
+            namespace=metadata.get("namespace", ""),
+            labels=metadata.get("labels") or {},
+            annotations=metadata.get("annotations") or {},
+            replicas=replicas,
+            min_ready_seconds=int(spec.get("minReadySeconds", 0)),
+            selector=spec["selector"],
+            template=spec["template"],
+            created=created,
+            available_replicas=there,
+            ready_replicas=there,
+            actual_replicas=there,
+        )
+
+    def to_body(self) -> dict[str, Any]:
+        """Return the apps/v1 manifest; without ownerReferences, as git has no owner for it."""
+        metadata: dict[str, Any] = {"name": self.name}
+        if self.namespace:
+            metadata["namespace"] = self.namespace
+        if self.labels:
+            metadata["labels"] = dict(self.labels)
+        if self.annotations:
+            metadata["annotations"] = dict(self.annotations)
+        spec: dict[str, Any] = {"replicas": self.replicas, "selector": self.selector, "template": self.template}
+        if self.min_ready_seconds:
+            spec["minReadySeconds"] = self.min_ready_seconds
+        return {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": metadata, "spec": spec}
+
+    @property
+    def key(self) -> ObjectKey:
+        """The ReplicaSet's identity."""
+        return ObjectKey("apps", "ReplicaSet", self.namespace, self.name)
+
+    @property
+    def pod_template_hash(self) -> str:
+        """The value of the pod-template-hash label; empty where it has none."""
+        return self.labels.get(HASH_LABEL, "")
+
+    @property
+    def revision(self) -> int:
+        """The revision in its annotations; 0 where there is none."""
+        return _revision(self.annotations)
+
+    @property
+    def has_scale_down_deadline(self) -> bool:
+        """Whether it waits to be scaled down at a time that its annotation names."""
+        return bool(self.annotations.get(SCALE_DOWN_DEADLINE_ANNOTATION))
+
+    @property
+    def scale_down_deadline(self) -> datetime | None:
+        """When it is to be scaled down; None where no (readable) deadline is set."""
+        text = self.annotations.get(SCALE_DOWN_DEADLINE_ANNOTATION)
+        try:
+            return parse_time(text) if text else None
+        except ValueError:
+            return None
+
+    def caught_up(self) -> ReplicaSet:
+        """Return it after its controller has brought about all that its spec asks for."""
+        return replace(
+            self, available_replicas=self.replicas, ready_replicas=self.replicas, actual_replicas=self.replicas
+        )
+
+
+class World(Struct, frozen=True):
+    """All that a release depends on.
+
+    ``objects`` holds every object other than the Rollout and its ReplicaSets that the engine may read or write
+    (Services, Ingresses, …); ``profile`` is the controller version whose pod-template-hash is used;
+    ``plugin_gates`` are the names of the plugins whose steps wait for a person; ``experiment_since`` is when the
+    experiment of the current step began.  ``autoscaler`` is the HorizontalPodAutoscaler that owns the number of pods,
+    None where the manifests do; ``numbered`` names the ReplicaSets whose manifests have a number all the same.
+
+    ``order`` is how a step is cut into commits (``step``, ``phases`` or ``waves``); ``phase`` is what the last commit
+    did, last of all, (``expand``, ``shift``, ``contract``, or empty), and ``phase_left`` is the phase that comes next
+    where that needs no more pods, only a commit of its own.  ``waves`` has the phase of each object that a sync tool
+    must not apply with the first ones.
+    """
+
+    rollout: Rollout
+    status: RolloutStatus
+    replica_sets: tuple[ReplicaSet, ...]
+    objects: Mapping[ObjectKey, Body]
+    now: datetime
+    profile: str = "1.9"
+    plugin_gates: frozenset[str] = frozenset()
+    experiment_since: datetime | None = None
+    autoscaler: Body | None = None
+    numbered: frozenset[str] = frozenset()
+    order: str = "step"
+    phase: str = ""
+    phase_left: str = ""
+    waves: Mapping[ObjectKey, str] = field(default_factory=dict)
+
+    @property
+    def in_phases(self) -> bool:
+        """Whether a step is cut into phases: commits of their own, or the waves of one commit."""
+        return self.order != "step"
+
+    def replica_set(self, name: str) -> ReplicaSet | None:
+        """Return the ReplicaSet of that name."""
+        return next((rs for rs in self.replica_sets if rs.name == name), None)
+
+    def replica_set_by_hash(self, pod_template_hash: str) -> ReplicaSet | None:
+        """Return the ReplicaSet with that pod-template-hash label; None for an empty hash."""
+        if not pod_template_hash:
+            return None
+        return next((rs for rs in self.replica_sets if rs.pod_template_hash == pod_template_hash), None)
+
+    def with_replica_set(self, changed: ReplicaSet) -> World:
+        """Return the world with the ReplicaSet of that name replaced, or added."""
+        sets = tuple(changed if rs.name == changed.name else rs for rs in self.replica_sets)
+        if changed not in sets:
+            sets = (*sets, changed)
+        return replace(self, replica_sets=sets)
+
+    def with_object(self, key: ObjectKey, body: Body) -> World:
+        """Return the world with one object replaced, or added."""
+        return replace(self, objects={**self.objects, key: body})
+
+    def service(self, name: str) -> Body | None:
+        """Return the Service of that name in the Rollout's namespace."""
+        return self.objects.get(ObjectKey("", "Service", self.rollout.namespace, name))
+
+    def ingress(self, name: str) -> Body | None:
+        """Return the networking.k8s.io Ingress of that name in the Rollout's namespace."""
+        return self.objects.get(ObjectKey("networking.k8s.io", "Ingress", self.rollout.namespace, name))
+
+
+class Write(Struct, frozen=True, eq=False):
+    """One write of the controller.
+
+    ``verb`` is create, update, patch or delete.  A create has ``object``; a patch has ``patch`` (a merge patch, or a
+    list of JSON patch operations); a ReplicaSet's update has ``replicas``; ``after`` is the object as the write leaves
+    it (None for a delete).
+    """
+
+    verb: str
+    kind: str
+    name: str
+    object: Body | None = None
+    patch: Body | list[Any] | None = None
+    replicas: int | None = None
+    after: Body | None = None
+
+    def __eq__(self, other: Any) -> bool:
+        """Compare what is written, not what comes of it."""
+        return is_equal_but(("after",), self, other)
+
+
+def _revision(annotations: Mapping[str, str]) -> int:
+    try:
+        return int(annotations.get(REVISION_ANNOTATION, "0"))
+    except ValueError:
+        return 0

@@ -1,0 +1,213 @@
+"""The Rollout's ``status``: typed, and to and from JSON under the Rollout's own field names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from renderer.kubernetes.manifest import Body
+from renderer.rollouts.model.strategy_status import AnalysisRunStatus, BlueGreenStatus, CanaryStatus, TrafficWeights
+
+
+def format_time(time: datetime) -> str:
+    """Return a time as Kubernetes writes it: RFC 3339 in UTC, to the second."""
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+
+
+def parse_time(text: str) -> datetime:
+    """Read an RFC 3339 time; raise ValueError for anything else, and for a time without a zone."""
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError(f"{text} has no time zone")
+    return time.astimezone(UTC)
+
+
+class PauseCondition(Struct, frozen=True):
+    """Why the controller paused (``CanaryPauseStep``, ``BlueGreenPause``, ``InconclusiveAnalysis``) and since when."""
+
+    reason: str
+    start_time: datetime
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {"reason": self.reason, "startTime": format_time(self.start_time)}
+
+
+class RolloutCondition(Struct, frozen=True):
+    """A condition of the Rollout; ``status`` is True, False or Unknown, as text."""
+
+    type: str
+    status: str
+    reason: str
+    message: str
+    last_update_time: datetime
+    last_transition_time: datetime
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "type": self.type,
+            "status": self.status,
+            "reason": self.reason,
+            "message": self.message,
+            "lastUpdateTime": format_time(self.last_update_time),
+            "lastTransitionTime": format_time(self.last_transition_time),
+        }
+
+
+class RolloutStatus(Struct, frozen=True):
+    """The Rollout's status; the counts of pods are what the ReplicaSets had when it was last computed."""
+
+    abort: bool = False
+    pause_conditions: tuple[PauseCondition, ...] = ()
+    controller_pause: bool = False
+    aborted_at: datetime | None = None
+    current_pod_hash: str = ""
+    current_step_hash: str = ""
+    replicas: int = 0
+    updated_replicas: int = 0
+    ready_replicas: int = 0
+    available_replicas: int = 0
+    current_step_index: int | None = None
+    collision_count: int | None = None
+    observed_generation: str = ""
+    conditions: tuple[RolloutCondition, ...] = ()
+    canary: CanaryStatus = field(default_factory=CanaryStatus)
+    blue_green: BlueGreenStatus = field(default_factory=BlueGreenStatus)
+    hpa_replicas: int = 0
+    selector: str = ""
+    stable_rs: str = ""
+    restarted_at: datetime | None = None
+    promote_full: bool = False
+    phase: str = ""
+    message: str = ""
+
+    def condition(self, condition_type: str) -> RolloutCondition | None:
+        """Return the condition of that type."""
+        return next((condition for condition in self.conditions if condition.type == condition_type), None)
+
+    def pause_condition(self, reason: str) -> PauseCondition | None:
+        """Return the pause condition with that reason."""
+        return next((condition for condition in self.pause_conditions if condition.reason == reason), None)
+
+    def with_condition(self, condition: RolloutCondition) -> RolloutStatus:
+        """Return the status with the condition; the status itself where one with that status and reason is there.
+
+        A condition with the same status keeps its transition time.
+        """
+        current = self.condition(condition.type)
+        if current is not None and current.status == condition.status:
+            if current.reason == condition.reason:
+                return self
+            condition = replace(condition, last_transition_time=current.last_transition_time)
+        others = (other for other in self.conditions if other.type != condition.type)
+        return replace(self, conditions=(*others, condition))
+
+    def without_condition(self, condition_type: str) -> RolloutStatus:
+        """Return the status without the condition of that type."""
+        left = tuple(condition for condition in self.conditions if condition.type != condition_type)
+        return self if len(left) == len(self.conditions) else replace(self, conditions=left)
+
+    def to_dict(self, without: Collection[str] = ()) -> dict[str, Any]:
+        """Return the JSON form under the Rollout's field names; empty fields are left out, as Go's omitempty does.
+
+        So are those that ``without`` names as the Rollout does.
+        """
+        data: dict[str, Any] = {}
+        for name, shown in _JSON_NAMES.items():
+            if shown in without:
+                continue
+            value = _plain(getattr(self, name))
+            if value or (value == 0 and name in POINTERS and value is not False):
+                data[shown] = value
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Body) -> RolloutStatus:
+        """Read the JSON form; fields that are not known are left out.  Raises ValueError for a time it cannot read."""
+        read: dict[str, Any] = {}
+        for name, shown in _JSON_NAMES.items():
+            value = data.get(shown)
+            if value is not None:
+                read[name] = _READERS[name](value) if name in _READERS else value
+        return cls(**read)
+
+
+POINTERS = ("current_step_index", "collision_count")
+"""Fields that are pointers in Go: zero is a value and is written."""
+
+
+def json_name(name: str) -> str:
+    """Return the JSON name of a field of ``RolloutStatus``."""
+    if name == "stable_rs":
+        return "stableRS"
+    if name == "hpa_replicas":
+        return "HPAReplicas"
+    head, *rest = name.split("_")
+    return head + "".join(word.title() for word in rest)
+
+
+_JSON_NAMES = {name: json_name(name) for name in RolloutStatus.__struct_fields__}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return format_time(value)
+    if isinstance(value, tuple):
+        return [item.to_dict() for item in value]
+    if isinstance(value, CanaryStatus | BlueGreenStatus):
+        return value.to_dict()
+    return value
+
+
+def _read_pause_conditions(items: list[Mapping[str, str]]) -> tuple[PauseCondition, ...]:
+    return tuple(PauseCondition(item["reason"], parse_time(item["startTime"])) for item in items)
+
+
+def _read_conditions(items: list[Mapping[str, str]]) -> tuple[RolloutCondition, ...]:
+    return tuple(
+        RolloutCondition(
+            item["type"],
+            item["status"],
+            item.get("reason", ""),
+            item.get("message", ""),
+            parse_time(item["lastUpdateTime"]),
+            parse_time(item["lastTransitionTime"]),
+        )
+        for item in items
+    )
+
+
+def _read_canary(data: Body) -> CanaryStatus:
+    weights = data.get("weights")
+    return CanaryStatus(
+        TrafficWeights.from_dict(weights) if weights else None,
+        data.get("stablePingPong", ""),
+        AnalysisRunStatus.from_dict(data.get("currentStepAnalysisRunStatus")),
+        AnalysisRunStatus.from_dict(data.get("currentBackgroundAnalysisRunStatus")),
+        data.get("currentExperiment", ""),
+    )
+
+
+def _read_blue_green(data: Body) -> BlueGreenStatus:
+    return BlueGreenStatus(
+        data.get("previewSelector", ""),
+        data.get("activeSelector", ""),
+        bool(data.get("scaleUpPreviewCheckPoint")),
+        AnalysisRunStatus.from_dict(data.get("prePromotionAnalysisRunStatus")),
+        AnalysisRunStatus.from_dict(data.get("postPromotionAnalysisRunStatus")),
+    )
+
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "pause_conditions": _read_pause_conditions,
+    "conditions": _read_conditions,
+    "canary": _read_canary,
+    "blue_green": _read_blue_green,
+    "aborted_at": parse_time,
+    "restarted_at": parse_time,
+}

@@ -1,0 +1,29 @@
+"""The pod-template-hash, bit for bit: what the API server makes of a template, its bytes in Go, and their hash.
+
+``default_rollout`` or ``default_template`` comes first; ``canonical_json`` and ``pod_template_hash`` take its result.
+"""
+
+from __future__ import annotations
+
+from renderer.rollouts.pod_template.canonical import canonical_json, pod_template_hash
+from renderer.rollouts.pod_template.defaults import (
+    default_rollout,
+    default_template,
+    raise_errors,
+    stored_rollout,
+    unknown_fields,
+)
+from renderer.rollouts.pod_template.table import DEFAULT_PROFILE, PROFILES, Profile
+
+__all__ = [
+    "DEFAULT_PROFILE",
+    "PROFILES",
+    "Profile",
+    "canonical_json",
+    "default_rollout",
+    "default_template",
+    "pod_template_hash",
+    "raise_errors",
+    "stored_rollout",
+    "unknown_fields",
+]

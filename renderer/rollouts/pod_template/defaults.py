@@ -1,0 +1,116 @@
+"""A Rollout, or a pod template alone, as the API server stores it: pruned, with the defaults of the Rollout CRD."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from renderer.errors import Finding, RollstepError
+from renderer.kubernetes.manifest import Body, Source, field_path
+from renderer.rollouts.pod_template.schema import Outcome, Path, Schema, json_type
+from renderer.rollouts.pod_template.table import DEFAULT_PROFILE, rollout_schema
+
+NOWHERE = Source("")
+"""The source of what was read from no file."""
+TOP_LEVEL = ("apiVersion", "kind", "metadata", "spec", "status")
+"""Fields of a Rollout; others are dropped."""
+
+
+def default_rollout(
+    body: Body,
+    source: Source = NOWHERE,
+    crd_version: str = DEFAULT_PROFILE,
+) -> dict[str, Any]:
+    """Return a Rollout with its ``spec`` pruned and defaulted by the CRD of Argo Rollouts v1.9.1, or v1.8.4 for "1.8".
+
+    The CRD in a cluster need not be that of its controller: a controller v1.8 works with the CRD of v1.9, which is the
+    one that knows and fills in more.
+    ``metadata`` and ``status`` stay as they are.  Raises RollstepError with every value that the API server refuses or
+    the controller cannot read, in the API server's words, at its place in ``source``.
+    """
+    result, out = stored_rollout(body, crd_version)
+    raise_errors(out, source)
+    return result
+
+
+def stored_rollout(body: Body, crd_version: str = DEFAULT_PROFILE) -> tuple[dict[str, Any], Outcome]:
+    """Return a Rollout as ``default_rollout`` does, with what the API server drops and refuses of it."""
+    out = Outcome()
+    result = _pruned(body, crd_version, out)
+    _check_metadata(body.get("metadata"), out)
+    return result, out
+
+
+def default_template(
+    template: Any,
+    crd_version: str = DEFAULT_PROFILE,
+    source: Source = NOWHERE,
+    path: Path = (),
+) -> dict[str, Any]:
+    """Return a pod template as ``default_rollout`` leaves that of a Rollout; ``path`` is where it is in ``source``.
+
+    Raises RollstepError as ``default_rollout`` does.
+    """
+    out = Outcome()
+    result = _template(crd_version).apply(template, path, out)
+    raise_errors(out, source)
+    checked: dict[str, Any] = result
+    return checked
+
+
+def unknown_fields(body: Body, crd_version: str = DEFAULT_PROFILE) -> list[Path]:
+    """Return the path of every field of a Rollout that the API server drops, in the order of the document."""
+    out = Outcome()
+    _pruned(body, crd_version, out)
+    return out.unknown
+
+
+@cache
+def _spec(crd_version: str) -> Schema:
+    return Schema(rollout_schema(crd_version))
+
+
+@cache
+def _template(crd_version: str) -> Schema:
+    schema = _spec(crd_version).field("template")
+    assert schema is not None
+    return schema
+
+
+def _pruned(body: Body, crd_version: str, out: Outcome) -> dict[str, Any]:
+    out.unknown += [(key,) for key in body if key not in TOP_LEVEL]
+    result = {key: value for key, value in body.items() if key in TOP_LEVEL}
+    if result.get("spec") is None:
+        out.errors.append((("spec",), "Required value", ""))
+    else:
+        result["spec"] = _spec(crd_version).apply(result["spec"], ("spec",), out)
+    return result
+
+
+def _check_metadata(metadata: Any, out: Outcome) -> None:
+    """Check what decides on how the object is read; the names in it are for others to check."""
+    if not isinstance(metadata, dict):
+        if metadata is not None:
+            out.wrong_type(metadata, ("metadata",), "object")
+        return
+    for name in ("name", "namespace"):
+        if not isinstance(metadata.get(name, ""), str | None):
+            out.wrong_type(metadata[name], ("metadata", name), "string")
+    for name in ("labels", "annotations"):
+        values = metadata.get(name) or {}
+        if not isinstance(values, dict):
+            out.wrong_type(values, ("metadata", name), "object")
+            continue
+        for key, value in values.items():
+            # The API server reads a null as "".
+            if json_type(value) not in ("string", "null"):
+                out.wrong_type(value, ("metadata", name, key), "string")
+
+
+def raise_errors(out: Outcome, source: Source) -> None:
+    """Raise RollstepError with the errors of ``out``, each with its line; do nothing where there is none."""
+    if out.errors:
+        raise RollstepError(
+            Finding(source.file, *source.position(path), field_path(path), message, hint)
+            for path, message, hint in out.errors
+        )

@@ -1,0 +1,263 @@
+"""What Go's ``encoding/json`` makes of a pod template, with the types that the controller was built with.
+
+The tables are turned into one function a type, when a value of the type first comes by.  A function takes the value
+as JSON has it and returns the text that Go writes after it has read the value into its type: fields that the type
+does not have are gone, null is the type's zero value.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cache
+from json.encoder import encode_basestring
+from typing import Any
+
+from renderer.rollouts.pod_template.quantity import canonical_quantity
+from renderer.rollouts.pod_template.table import Row, go_types
+
+Encoder = Callable[[Any], str]
+
+ROOT = "core/v1.PodTemplateSpec"
+INT32, INT64 = 2**31, 2**63
+
+_SPECIAL = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
+_ESCAPES = {char: f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
+_NULLABLE = ("*", "[]", "map ", "bytes")
+_EMPTY = {"string": '""', "bytes": '""', "bool": "false", "int32": "0", "int64": "0"}
+
+
+class Mismatch(Exception):  # noqa: N818 - it becomes an error of the user's once its path is known
+    """A value that Go cannot read into the type of its field."""
+
+    def __init__(self, value: Any, expected: str) -> None:
+        """Take what was found and words for what belongs there."""
+        super().__init__()
+        self.value, self.expected = value, expected
+        self.path: list[str | int] = []
+        """Keys and indexes from the inside out."""
+
+
+@cache
+def encoder(profile: str, type_name: str = ROOT) -> Encoder:
+    """Return the function that writes values of a Go type; it raises ``Mismatch``."""
+    if type_name in _SCALARS:
+        return _SCALARS[type_name]
+    if type_name.startswith("*"):
+        return encoder(profile, type_name[1:])
+    if type_name.startswith("[]"):
+        item = type_name[2:]
+        return _list(lambda: encoder(profile, item), _zero(profile, item))
+    if type_name.startswith("map "):
+        item = type_name[4:]
+        return _map(lambda: encoder(profile, item), _zero(profile, item))
+    return _struct(profile, type_name)
+
+
+def _zero(profile: str, type_name: str) -> str:
+    """Return the text of a type's zero value, which stands for a null within a list or a map."""
+    if type_name.startswith(_NULLABLE):
+        return "null"
+    return _EMPTY[type_name] if type_name in _EMPTY else encoder(profile, type_name)(None)
+
+
+def _list(item: Callable[[], Encoder], zero: str) -> Encoder:
+    def write(value: Any) -> str:
+        if not isinstance(value, list):
+            raise Mismatch(value, "a list")
+        encode, texts = item(), []
+        try:
+            for element in value:
+                texts.append(zero if element is None else encode(element))
+        except Mismatch as mismatch:
+            mismatch.path.append(len(texts))
+            raise
+        return f"[{','.join(texts)}]"
+
+    return write
+
+
+def _map(item: Callable[[], Encoder], zero: str) -> Encoder:
+    def write(value: Any) -> str:
+        if not isinstance(value, dict):
+            raise Mismatch(value, "a map")
+        encode, texts, key = item(), [], ""
+        try:
+            for key in sorted(value):
+                element = value[key]
+                texts.append(f"{_string(key)}:{zero if element is None else encode(element)}")
+        except Mismatch as mismatch:
+            mismatch.path.append(key)
+            raise
+        return "{" + ",".join(texts) + "}"
+
+    return write
+
+
+Field = tuple[str, str, Encoder, str, str]
+"""JSON name, the name as Go writes it, the value's function, the text that is left out, the text of a missing value."""
+
+
+def _struct(profile: str, type_name: str) -> Encoder:
+    fields: list[Field] = []
+
+    def write(value: Any) -> str:
+        if value is None:
+            value = {}
+        elif not isinstance(value, dict):
+            raise Mismatch(value, "an object")
+        if not fields:
+            fields.extend(_field(profile, row) for row in _rows(profile, type_name))
+        texts, name = [], ""
+        try:
+            for name, prefix, encode, empty, missing in fields:
+                element = value.get(name)
+                if element is None:
+                    if missing:
+                        texts.append(prefix + missing)
+                else:
+                    text = encode(element)
+                    if text != empty:
+                        texts.append(prefix + text)
+        except Mismatch as mismatch:
+            mismatch.path.append(name)
+            raise
+        return "{" + ",".join(texts) + "}"
+
+    return write
+
+
+def _rows(profile: str, type_name: str) -> list[Row]:
+    """Return a struct's fields, those of embedded structs in their place."""
+    rows: list[Row] = []
+    for row in go_types(profile)[type_name]:
+        rows += _rows(profile, row[1]) if "inline" in row else [row]
+    return rows
+
+
+def _field(profile: str, row: Row) -> Field:
+    """Return how a field is written.
+
+    ``omitempty`` leaves out false, 0, "", nil pointers, and empty lists and maps, but no struct; ``omitzero`` asks a
+    struct whether it is zero.
+    """
+    name, type_name, *options = row
+    encode, missing, empty = encoder(profile, type_name), _zero(profile, type_name), ""
+    if "omitempty" in options and (type_name in _EMPTY or type_name.startswith(_NULLABLE)):
+        missing, empty = "", _empty(type_name)
+    if "omitzero" in options:
+        if type_name != "!meta/v1.Time":
+            raise ValueError(f"{name}: omitzero on {type_name} has another meaning than it has on a time")
+        missing, empty = "", "null"
+    return name, f'"{name}":', encode, empty, missing
+
+
+def _empty(type_name: str) -> str:
+    if type_name.startswith("[]"):
+        return "[]"
+    if type_name.startswith("map "):
+        return "{}"
+    return _EMPTY.get(type_name, "")
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise Mismatch(value, "a string")
+    text = encode_basestring(value)
+    # Go escapes for HTML too, and half of a surrogate pair is no character to it.
+    return _SPECIAL.sub(lambda match: _ESCAPES.get(match[0], "\ufffd"), text) if _SPECIAL.search(text) else text
+
+
+def _bool(value: Any) -> str:
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    raise Mismatch(value, "true or false")
+
+
+def _integer(limit: int) -> Encoder:
+    def write(value: Any) -> str:
+        # The API server writes a float such as 1.0 as 1.
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if type(value) is not int or not -limit <= value < limit:
+            raise Mismatch(value, f"a whole number from {-limit} to {limit - 1}")
+        return str(value)
+
+    return write
+
+
+_int32 = _integer(INT32)
+
+
+def _int_or_string(value: Any) -> str:
+    if isinstance(value, str):
+        return _string(value)
+    return "0" if value is None else _int32(value)
+
+
+def _quantity(value: Any) -> str:
+    if value is None:
+        return '"0"'
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        value = _number(value)
+    if not isinstance(value, str):
+        raise Mismatch(value, "a quantity such as 100m or 512Mi")
+    try:
+        return f'"{canonical_quantity(value)}"'
+    except ValueError:
+        raise Mismatch(value, "a quantity such as 100m or 512Mi") from None
+
+
+def _number(value: float) -> str:
+    """Return a number as Go writes it, which has another place for the exponent than Python where it is small."""
+    if isinstance(value, int) or (value.is_integer() and abs(value) < 1e21):
+        return str(int(value))
+    mantissa, _, exponent = repr(value).partition("e")
+    if not exponent:
+        return mantissa
+    if 1e-6 <= abs(value) < 1e-4:
+        return f"{value:.{len(mantissa.replace('.', '').lstrip('-')) - 1 - int(exponent)}f}"
+    return f"{mantissa}e{exponent[0]}{int(exponent[1:])}"
+
+
+def _time(value: Any) -> str:
+    if value is None:
+        return "null"
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise Mismatch(value, "a time such as 2026-01-31T12:00:00Z")
+    return f'"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"'
+
+
+def _bytes(value: Any) -> str:
+    try:
+        return f'"{base64.b64encode(base64.b64decode(value, validate=True)).decode()}"'
+    except (TypeError, ValueError, binascii.Error):
+        raise Mismatch(value, "bytes in base64") from None
+
+
+def _raw(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _SPECIAL.sub(lambda match: _ESCAPES.get(match[0], "\ufffd"), text)
+
+
+_SCALARS: dict[str, Encoder] = {
+    "string": _string,
+    "bool": _bool,
+    "int32": _int32,
+    "int64": _integer(INT64),
+    "bytes": _bytes,
+    "!api/resource.Quantity": _quantity,
+    "!util/intstr.IntOrString": _int_or_string,
+    "!meta/v1.Time": _time,
+    "!meta/v1.FieldsV1": _raw,
+}

@@ -1,0 +1,1 @@
+"""A simulated cluster that runs a scenario through the controller."""

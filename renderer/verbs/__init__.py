@@ -1,0 +1,1 @@
+"""The verbs, each from end to end, without the command line."""

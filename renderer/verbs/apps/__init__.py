@@ -1,0 +1,1 @@
+"""What verbs share that work on many apps: opening, policies, parallel processes."""

@@ -1,0 +1,118 @@
+"""The objects of the manifests that a user has, each with its own text (no files are read here)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from renderer.errors import Finding, RollstepError
+from renderer.kubernetes.manifest import Manifest, Source, field_path
+from renderer.kubernetes.objects import LoadedObject, read_objects
+from renderer.kubernetes.yaml.documents import drop, item_text, split
+from renderer.kubernetes.yaml.reader import FieldPath, dump, load_documents
+from renderer.pipeline.load.sources import SourceText
+
+SET_BY_THE_SERVER = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
+"""Fields of ``metadata`` that the API server alone sets."""
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+REVISION = "deployment.kubernetes.io/revision"
+
+
+class Item(Struct, frozen=True):
+    """One object of the input and its text, a document of its own.
+
+    ``is_whole`` tells that the text is a document of the user's file as it stands there.
+    """
+
+    manifest: Manifest
+    text: str
+    is_whole: bool = True
+
+    @property
+    def file(self) -> str:
+        """The file that it was read from, as the user named it."""
+        return self.manifest.source.file
+
+    def title(self) -> str:
+        """Return the object as messages name it: ``Service web``."""
+        return f"{self.manifest.kind} {self.manifest.name}"
+
+
+def read_items(texts: Sequence[SourceText]) -> tuple[list[Item], list[Finding]]:
+    """Return the objects of some texts, Lists taken apart, and a finding for all that cannot be read."""
+    items: list[Item] = []
+    findings: list[Finding] = []
+    for text in texts:
+        loaded, wrong = read_objects([text])
+        findings += wrong
+        if not wrong:
+            items += _items(text, loaded)
+    return items, findings
+
+
+def _items(text: SourceText, loaded: Sequence[LoadedObject]) -> Iterator[Item]:
+    pieces = split(text.text)
+    numbers: dict[int, int] = {}
+    for item in loaded:
+        number = numbers[item.index] = numbers.get(item.index, -1) + 1
+        piece = pieces[item.index] if item.index < len(pieces) else ""
+        # What is JSON is of no use to a person who edits the manifests from now on.
+        own = piece if _holds(piece, item.manifest.body) and not piece.startswith("{") else None
+        if own is not None:
+            yield Item(item.manifest, own)
+            continue
+        below = _list_item(piece, number)
+        own = below if below is not None and _holds(below, item.manifest.body) else dump(item.manifest.body)
+        yield Item(item.manifest, own, is_whole=False)
+
+
+def _list_item(piece: str, number: int) -> str | None:
+    try:
+        return item_text(piece, ("items", number))
+    except RollstepError:
+        return None
+
+
+def _holds(text: str, body: Any) -> bool:
+    try:
+        return [document.value for document in load_documents(text, "")] == [body]
+    except RollstepError:
+        return False
+
+
+def without_server_fields(item: Item) -> tuple[Item, list[str]]:
+    """Return the object without what a cluster has added to it (``kubectl get -o yaml``), and the names of that."""
+    body, metadata = item.manifest.body, item.manifest.metadata
+    annotations = metadata.get("annotations")
+    annotations = annotations if isinstance(annotations, dict) else {}
+    is_export = any(key in metadata for key in ("uid", "resourceVersion")) or LAST_APPLIED in annotations
+    if not is_export and body["kind"] != "Deployment":
+        return item, []
+    paths: list[FieldPath] = [("metadata", key) for key in SET_BY_THE_SERVER if key in metadata]
+    paths += [("metadata", "annotations", key) for key in (LAST_APPLIED, REVISION) if key in annotations]
+    if "status" in body:
+        paths.append(("status",))
+    spec = body.get("spec")
+    if body["kind"] == "Service" and isinstance(spec, dict) and spec.get("clusterIP") != "None":
+        paths += [("spec", key) for key in ("clusterIP", "clusterIPs") if key in spec]
+    return without(item, paths), [field_path(path) for path in paths]
+
+
+def without(item: Item, paths: Sequence[FieldPath]) -> Item:
+    """Return the object without the fields at ``paths``, all of which it has."""
+    if not paths:
+        return item
+    text = item.text
+    for path in paths:
+        text = drop(text, path)
+    return with_text(item, text)
+
+
+def with_text(item: Item, text: str) -> Item:
+    """Return the object that ``text`` is, made of ``item``: findings about it point to where that was read."""
+    (document,) = load_documents(text, "")
+    source = Source(item.file, {(): item.manifest.source.position(())})
+    return Item(Manifest(document.value, source), text, is_whole=False)

@@ -1,0 +1,351 @@
+"""``init`` around the pure scaffold: the manifests are read, the apps checked, and their files written (shell)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from renderer.errors import Finding, RollstepError, UsageError
+from renderer.kubernetes.sync_tools.follow import Followed, sync_objects
+from renderer.kubernetes.sync_tools.tools import ANY
+from renderer.pipeline.load.settings import SETTINGS_FILE, Settings, load_settings, parse_settings
+from renderer.pipeline.load.sources import KUSTOMIZATIONS, PLAIN, SourceText, manifest_files
+from renderer.pipeline.load.workspace import find_root, journal_root, recover_interrupted
+from renderer.pipeline.write.transaction import Transaction
+from renderer.verbs.init import Choices, Scaffold, ScaffoldApp, folder_name_is_safe, scaffold
+from renderer.verbs.init.documents import Item
+
+STREAM = "<stdin>"
+SYNC_FOLDER = "sync"
+"""Where what a sync tool is told lies, from the repository's root."""
+
+
+class InitRequest(Struct, frozen=True):
+    """What the command line asked for."""
+
+    directory: str
+    paths: tuple[str, ...]
+    environments: tuple[str, ...]
+    app: str
+    choices: Choices
+    dry_run: bool
+    sync: str = ""
+
+
+class InitFile(Struct, frozen=True):
+    """A file of the result: its path from the repository's root, whether it is new, and what it was made from."""
+
+    path: str
+    text: str
+    is_new: bool
+    origins: tuple[str, ...] = ()
+
+
+class InitResult(Struct, frozen=True):
+    """What was made, or with ``dry_run`` would be: apps as (environment, name, files), and the settings' file."""
+
+    root: Path
+    environments_path: str
+    apps: tuple[tuple[str, str, tuple[InitFile, ...]], ...]
+    settings: InitFile
+    notes: tuple[Finding, ...]
+    sync: tuple[InitFile, ...] = ()
+
+    @property
+    def files(self) -> tuple[InitFile, ...]:
+        """All files, the settings last."""
+        return (*(file for _, _, files in self.apps for file in files), *self.sync, self.settings)
+
+    @property
+    def in_git(self) -> bool:
+        """Whether the root is that of a git repository."""
+        return (self.root / ".git").exists()
+
+
+def initialize(request: InitRequest) -> InitResult:
+    """Scaffold the apps of the named manifests in every environment, all or nothing.
+
+    Raises UsageError for names that cannot be, and RollstepError with everything that is wrong with the manifests, with
+    what their apps would be, and with files that are in the way; nothing is written then.
+    """
+    _check_names(request)
+    cwd = Path(request.directory).resolve()
+    root = find_root(cwd)
+    if not request.dry_run:
+        recover_interrupted(root)
+    environments = tuple(dict.fromkeys(request.environments)) or ("prod",)
+    settings_file = _settings_file(root, environments, request.sync)
+    settings = load_settings(root) if not settings_file.is_new else parse_settings(settings_file.text, root)
+    base = root / settings.environments_path
+    texts, notes = read_inputs(cwd, request.paths, {base.resolve(), (root / SETTINGS_FILE).resolve()})
+    made = scaffold(texts, request.choices, request.app)
+    result = _result(root, settings, environments, made, settings_file, notes)
+    if request.sync:
+        result = replace(result, sync=sync_files(root, settings, environments, made, request.sync))
+    findings = _in_the_way(result)
+    for environment in environments:
+        for app in made.apps:
+            findings += check_app(root, settings, environment, app)
+    if findings:
+        raise RollstepError(sorted(set(findings)))
+    transaction = Transaction(journal_root(root))
+    for file in result.files:
+        if file.is_new:
+            transaction.write(root / file.path, file.text)
+    if request.dry_run:
+        transaction.check()
+    else:
+        transaction.commit()
+    return result
+
+
+def _check_names(request: InitRequest) -> None:
+    names = [("--env", name) for name in request.environments] + ([("--app", request.app)] if request.app else [])
+    message = "cannot be the name of a folder: it takes letters, digits and - . _ in between"
+    wrong = [Finding("", 0, 0, flag, f"{name!r} {message}") for flag, name in names if not folder_name_is_safe(name)]
+    if wrong:
+        raise UsageError(wrong)
+
+
+def read_inputs(cwd: Path, paths: Sequence[str], ours: set[Path]) -> tuple[list[SourceText], list[Finding]]:
+    """Return the text of every manifest that ``paths`` name, and notes about files of folders that are none.
+
+    A folder is read with all folders in it, but for what is hidden and for ``ours``, which rollstep has there itself.
+    Raises UsageError for a path that is not there, and RollstepError for what cannot be read.
+    """
+    from renderer.kubernetes.yaml.reader import read_stream, read_text
+
+    texts: dict[str, SourceText] = {}
+    notes: list[Finding] = []
+    findings: list[Finding] = []
+    missing = [path for path in paths if path != "-" and not (cwd / path).exists()]
+    if missing:
+        raise UsageError([Finding(path, 0, 0, "", "there is no such file or folder") for path in missing])
+    for path in paths:
+        try:
+            if path == "-":
+                texts[path] = SourceText(STREAM, None, read_stream(sys.stdin.buffer, STREAM))
+                continue
+            is_folder = (cwd / path).is_dir()
+            for file in _files(cwd / path, ours) if is_folder else [cwd / path]:
+                shown = os.path.relpath(file, cwd) if is_folder else path
+                text = SourceText(shown, file, read_text(file, shown))
+                if is_folder and not _has_objects(text):
+                    notes.append(Finding(shown, 0, 0, "", "is no Kubernetes manifest: left out"))
+                else:
+                    texts[str(file.resolve())] = text
+        except RollstepError as error:
+            findings += error.findings
+    if findings:
+        raise RollstepError(findings)
+    return list(texts.values()), notes
+
+
+def _files(folder: Path, ours: set[Path]) -> Iterator[Path]:
+    """Yield the manifests in a folder; raise RollstepError where they are what a tool makes manifests of."""
+    for name, command in (*((name, "kustomize build") for name in KUSTOMIZATIONS), ("Chart.yaml", "helm template")):
+        if (folder / name).exists():
+            message = f"is a folder of {command.split()[0]}'s, not one of manifests"
+            raise RollstepError(
+                [Finding(str(folder), 0, 0, "", message, f"use `{command} {folder} | rollstep init -`")]
+            )
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith(".") or entry.resolve() in ours:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            yield from _files(entry, ours)
+        elif entry.is_file() and entry.name.endswith(PLAIN):
+            yield entry
+
+
+def _has_objects(text: SourceText) -> bool:
+    """Tell whether a file is meant for Kubernetes; what is no YAML is, so that its faults are told."""
+    from renderer.kubernetes.yaml.reader import load_documents
+
+    try:
+        values = [document.value for document in load_documents(text.text, text.file)]
+    except RollstepError:
+        return "apiVersion" in text.text
+    return any(isinstance(value, dict) and {"apiVersion", "kind"} <= value.keys() for value in values)
+
+
+def _settings_file(root: Path, environments: Sequence[str], sync: str) -> InitFile:
+    path = root / SETTINGS_FILE
+    if path.exists():
+        return InitFile(SETTINGS_FILE, "", False)
+    from renderer.kubernetes.yaml.reader import dump
+
+    lines = [
+        "# Settings of rollstep. All of them are optional; `rollstep schema` prints every key with its description.",
+        "defaults:",
+        '  kubernetesVersion: "1.34"',
+        "environments:",
+    ]
+    for name in environments:
+        key = dump({name: 0}).partition(":")[0]
+        lines += [f"  {key}:", f"    sync: {sync}"] if sync else [f"  {key}: {{}}"]
+        lines += [f"    # namespace: {name}"]
+    return InitFile(SETTINGS_FILE, "\n".join(lines) + "\n", True)
+
+
+def _result(
+    root: Path,
+    settings: Settings,
+    environments: Sequence[str],
+    made: Scaffold,
+    settings_file: InitFile,
+    notes: Sequence[Finding],
+) -> InitResult:
+    apps = []
+    for environment in environments:
+        for app in made.apps:
+            files = []
+            for file in app.files:
+                path = f"{settings.environments_path}/{environment}/{app.name}/{file.name}"
+                is_new = not _is_file_with(root / path, file.text)
+                files.append(InitFile(path, file.text, is_new, file.origins))
+            apps.append((environment, app.name, tuple(files)))
+    return InitResult(root, settings.environments_path, tuple(apps), settings_file, (*notes, *made.notes))
+
+
+def sync_files(
+    root: Path, settings: Settings, environments: Sequence[str], made: Scaffold, tool: str
+) -> tuple[InitFile, ...]:
+    """Return the files below ``sync/`` by which ``tool`` follows the environments.
+
+    Raises RollstepError where the repository has no remote that a cluster could read, no branch is checked out, or the
+    settings name another tool.
+    """
+    from renderer.git.remote import parse_url, public_url
+    from renderer.git.repository import Repository
+    from renderer.kubernetes.yaml.reader import dump
+
+    remote = settings.forge.remote
+    repository = Repository.open(root)
+    url, branch = public_url(repository, remote), repository.head.branch
+    if not url or parse_url(url) is None:
+        message = f"--sync needs the address of the repository: there is no remote {remote} that a cluster could read"
+        raise RollstepError(message, hint=f"git remote add {remote} URL")
+    if branch is None:
+        raise RollstepError("--sync needs the branch to follow: HEAD is detached", hint="git switch BRANCH")
+    files = []
+    apps = tuple(app.name for app in made.apps)
+    for environment in environments:
+        own = settings.for_app(environment, apps[0] if apps else "")
+        if own.sync not in (ANY, tool):
+            message = f"says that {own.sync} applies what is rendered in {environment}, and --sync asks for {tool}"
+            raise RollstepError([Finding(SETTINGS_FILE, 0, 0, "sync", message, "mend the one or the other")])
+        rendered = own.commit.environment_branch
+        folder = "" if rendered else f"{settings.environments_path}/{environment}"
+        followed = Followed(environment, url, rendered or branch, folder, own.output, own.namespace)
+        for name, body in sync_objects(tool, followed, apps).items():
+            path, text = f"{SYNC_FOLDER}/{tool}/{name}", dump(body)
+            files.append(InitFile(path, text, not _is_file_with(root / path, text)))
+    return tuple(files)
+
+
+def _is_file_with(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_bytes() == text.encode()
+
+
+def _in_the_way(result: InitResult) -> list[Finding]:
+    message = "is there already, with another content"
+    hint = "move it away, or choose another --env or --app"
+    return [
+        Finding(file.path, 0, 0, "", message, hint)
+        for file in result.files
+        if file.is_new and os.path.lexists(result.root / file.path)
+    ]
+
+
+def check_app(root: Path, settings: Settings, environment: str, app: ScaffoldApp) -> list[Finding]:
+    """Return why an app could not be released with its manifests as they would be in ``environment``."""
+    from renderer.kubernetes.objects import duplicates, in_namespace, is_rollout
+    from renderer.pipeline.load.app import App
+    from renderer.pipeline.load.discover import AppRef
+    from renderer.pipeline.load.workspace import current_time
+    from renderer.pipeline.resolve.release import resolve_app
+    from renderer.rollouts.checks import check
+
+    ref = AppRef(environment, app.name, root / settings.environments_path / environment / app.name)
+    app_settings = settings.for_app(environment, app.name)
+    if app_settings.source.argv is not None:
+        message = f"says that the manifests of {environment}/{app.name} come from a command, so that no file is read"
+        return [Finding(SETTINGS_FILE, 0, 0, "source", message, "take source out, or leave the app to the command")]
+    try:
+        there = _other_items(ref.folder, {file.name for file in app.files}, app_settings.output, root)
+    except RollstepError as error:
+        return list(error.findings)
+    manifests = [in_namespace(item.manifest, app_settings.namespace) for item in (*app.items, *there)]
+    rollouts = [manifest for manifest in manifests if is_rollout(manifest)]
+    if len(rollouts) > 1:
+        message = f"there is a Rollout in {ref.folder.relative_to(root)} already: {rollouts[1].name}"
+        return [Finding(rollouts[1].source.file, 0, 0, "", message, "move it away, or choose another --env or --app")]
+    others = tuple(manifest for manifest in manifests if not is_rollout(manifest))
+    findings = duplicates(others, rollouts[0].namespace)
+    findings += check(rollouts[0], others, app_settings.controller_version, app_settings.allow)
+    try:
+        # Tells what the engine does not support as well, which no manifest that is added would change.
+        resolve_app(App(ref, app_settings, rollouts[0], others), root, None, (), current_time())
+    except RollstepError as error:
+        found = {(finding.line, finding.column) for finding in findings}
+        findings += [finding for finding in error.findings if (finding.line, finding.column) not in found]
+    return findings
+
+
+def _other_items(folder: Path, planned: set[str], output: str, root: Path) -> list[Item]:
+    """Return the objects that an app's folder has already, in files that are not to be written."""
+    from renderer.kubernetes.yaml.reader import read_text
+    from renderer.verbs.init.documents import read_items
+
+    texts = []
+    for path in manifest_files(folder, output, root):
+        if not (path.parent == folder and path.name in planned) and path.name.endswith(PLAIN):
+            shown = str(path.relative_to(root))
+            texts.append(SourceText(shown, path, read_text(path, shown)))
+    items, findings = read_items(texts)
+    if findings:
+        raise RollstepError(findings)
+    return items
+
+
+def tree(result: InitResult) -> list[str]:
+    """Return the lines of the tree of all that was made; what was there already is marked."""
+    nested: dict[str, Any] = {}
+    for file in result.files:
+        folder = nested
+        *parents, name = file.path.split("/")
+        for parent in parents:
+            folder = folder.setdefault(f"{parent}/", {})
+        folder[name if file.is_new else f"{name} (unchanged)"] = None
+    return [line for name in sorted(nested, key=_folders_first) for line in (name, *_branches(nested[name] or {}))]
+
+
+def _folders_first(name: str) -> tuple[bool, str]:
+    return not name.endswith("/"), name
+
+
+def _branches(folder: dict[str, Any], indent: str = "") -> Iterator[str]:
+    names = sorted(folder, key=_folders_first)
+    for name in names:
+        is_last = name == names[-1]
+        yield f"{indent}{'└── ' if is_last else '├── '}{name}"
+        yield from _branches(folder[name] or {}, indent + ("    " if is_last else "│   "))
+
+
+def next_commands(result: InitResult, cwd: Path) -> list[str]:
+    """Return the commands that bring what was made into git and to its first release."""
+    import shlex
+
+    folders = (result.environments_path, *([SYNC_FOLDER] if result.sync else []), SETTINGS_FILE)
+    paths = (os.path.relpath(result.root / path, cwd) for path in folders)
+    names = ", ".join(sorted({name for _, name, _ in result.apps}))
+    commit = shlex.join(["git", "commit", "-m", f"Release {names} with rollstep"])
+    first = [] if result.in_git else ["git init"]
+    return [*first, shlex.join(["git", "add", *paths]), commit, "rollstep plan", "rollstep advance"]

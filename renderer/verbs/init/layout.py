@@ -1,0 +1,61 @@
+"""The files of an app's folder: a user's own where they fit as they are, else one for each object (pure)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+
+from msgspec import Struct
+
+from renderer.pipeline.load.sources import KUSTOMIZATIONS, PLAIN, STATUS_FILE, SourceText
+from renderer.verbs.init.documents import Item
+
+RESERVED = {STATUS_FILE, "Chart.yaml", *KUSTOMIZATIONS}
+"""Names that rollstep or a tool beside it takes for something else than manifests."""
+
+_UNSAFE = re.compile(r"[^a-z0-9.-]+")
+
+
+class File(Struct, frozen=True):
+    """One file of an app's folder: its text, and the objects in it."""
+
+    name: str
+    text: str
+    items: tuple[Item, ...]
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The input files that it was made from, sorted."""
+        return tuple(sorted({item.file for item in self.items}))
+
+
+def lay_out(items: Sequence[Item], texts: Sequence[SourceText], objects: Mapping[str, int]) -> tuple[File, ...]:
+    """Return the files of an app that has ``items``, sorted by name.
+
+    A file of ``texts`` is taken whole where all its objects (``objects`` counts them) are this app's, unchanged.
+    """
+    files: dict[str, File] = {}
+    placed: set[int] = set()
+    for text in texts:
+        own = tuple(item for item in items if item.file == text.file and item.is_whole)
+        name = PurePath(text.file).name
+        fits = text.path is not None and name.endswith(PLAIN) and not name.startswith(".") and name not in RESERVED
+        if fits and own and len(own) == objects.get(text.file) and name not in files:
+            files[name] = File(name, text.text, own)
+            placed |= {id(item) for item in own}
+    for item in items:
+        if id(item) not in placed:
+            name = _free_name(item, files)
+            files[name] = File(name, item.text, (item,))
+    return tuple(files[name] for name in sorted(files))
+
+
+def _free_name(item: Item, files: Mapping[str, File]) -> str:
+    """Return ``service-web.yaml``, or that with a number where it is taken."""
+    stem = _UNSAFE.sub("-", f"{item.manifest.kind}-{item.manifest.name}".lower())
+    name, number = f"{stem}.yaml", 1
+    while name in files:
+        number += 1
+        name = f"{stem}-{number}.yaml"
+    return name

@@ -1,0 +1,134 @@
+"""What rules look at: manifests, in groups that are applied together (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct, field
+
+from renderer.errors import Finding, RollstepError
+from renderer.kubernetes.manifest import Manifest, ObjectKey, field_path
+from renderer.rollouts.checks.references import Kind, Objects
+from renderer.rollouts.checks.report import Path, Report
+from renderer.rollouts.model.rollout import Rollout
+from renderer.rollouts.pod_template import default_rollout
+
+ROLLOUT: Kind = ("argoproj.io", "Rollout")
+
+
+class Group(Struct, frozen=True, eq=False):
+    """Manifests that are applied together: those of an app, or all that lie in a folder or were given as files.
+
+    ``app`` and ``environment`` are empty where it is none of rollstep's apps.  ``complete`` is false where something
+    could not be read, which others may refer to; ``allow`` is the setting of that name.
+    """
+
+    manifests: tuple[Manifest, ...]
+    app: str = ""
+    environment: str = ""
+    controller_version: str = "1.9"
+    complete: bool = True
+    allow: tuple[str, ...] = ()
+    _near: dict[str, Objects] = field(default_factory=dict)
+
+    @property
+    def rollouts(self) -> tuple[Manifest, ...]:
+        """The Rollouts, in the order of the manifests."""
+        return tuple(manifest for manifest in self.manifests if kind_of(manifest) == ROLLOUT)
+
+    def near(self, rollout: Manifest) -> Objects:
+        """Return the objects around a Rollout, of those with the same identity the one that lies nearest.
+
+        Nearest is what shares most of the path, the same file before the same folder.  A folder that is linted as a
+        whole may hold one set of manifests for each environment.
+        """
+        # It depends on the Rollout's file alone, and a file may have many.
+        file = rollout.source.file
+        if file not in self._near:
+            self._near[file] = Objects(self._nearest(file))
+        return self._near[file]
+
+    def _nearest(self, file: str) -> list[Manifest]:
+        parts = file.split("/")
+        nearest: dict[ObjectKey, tuple[int, Manifest]] = {}
+        for manifest in self.manifests:
+            shared = _shared(parts, manifest.source.file.split("/"))
+            before = nearest.get(manifest.key)
+            if before is None or shared > before[0]:
+                nearest[manifest.key] = (shared, manifest)
+        return [manifest for _, manifest in nearest.values()]
+
+
+class Subject(Report):
+    """A Rollout in its group; its reading is that of ``Report``."""
+
+    def __init__(self, rollout: Manifest, group: Group) -> None:
+        super().__init__(rollout)
+        self.group = group
+
+    def named(self, kind: Kind, name: str) -> Manifest | None:
+        """Return the object of that kind and name in the Rollout's namespace; None where there is none."""
+        for manifest in self.group.near(self.rollout).named(kind, name):
+            if is_beside(manifest, self.rollout):
+                return manifest
+        return None
+
+    def finding(self, path: Path, message: str, hint: str = "") -> Finding:
+        """Return a finding at a field of the Rollout."""
+        return finding_at(self.rollout, path, message, hint)
+
+
+class Context(Struct, frozen=True):
+    """All that is linted together."""
+
+    groups: tuple[Group, ...]
+
+    def subjects(self) -> Iterator[Subject]:
+        """Yield every Rollout, in order."""
+        for group in self.groups:
+            for rollout in group.rollouts:
+                yield Subject(rollout, group)
+
+
+def kind_of(manifest: Manifest) -> Kind:
+    """Return an object's API group and kind."""
+    return manifest.key.group, manifest.kind
+
+
+def folder_of(manifest: Manifest) -> str:
+    """Return the folder of the file that an object was read from."""
+    return manifest.source.file.rpartition("/")[0]
+
+
+def is_beside(manifest: Manifest, rollout: Manifest) -> bool:
+    """Tell whether an object is in the Rollout's namespace; one that names none is."""
+    return not manifest.namespace or manifest.namespace == rollout.namespace
+
+
+def _shared(left: list[str], right: list[str]) -> int:
+    count = 0
+    for one, other in zip(left, right, strict=False):
+        if one != other:
+            break
+        count += 1
+    return count
+
+
+def finding_at(manifest: Manifest, path: Path, message: str, hint: str = "") -> Finding:
+    """Return a finding at a field of an object, or at the nearest parent of it that is there."""
+    line, column = manifest.source.position(path)
+    return Finding(manifest.source.file, line, column, field_path(path), message, hint)
+
+
+def typed(subject: Subject) -> Rollout | None:
+    """Return the Rollout as the engine reads it; None where its types are wrong, which other rules tell."""
+    version, source = subject.group.controller_version, subject.rollout.source
+    try:
+        return Rollout.from_body(default_rollout(subject.rollout.body, source, version), source)
+    except RollstepError:
+        return None
+
+
+def place_of(finding: Finding) -> tuple[str, int, int, str, str, str, str]:
+    """Return what findings are sorted by; a tuple, as comparing the findings themselves takes five times as long."""
+    return finding.file, finding.line, finding.column, finding.code, finding.field, finding.message, finding.hint

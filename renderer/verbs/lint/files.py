@@ -1,0 +1,274 @@
+"""``rollstep lint``: reads the manifests of apps, folders, files and streams, and holds them against the rules."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from renderer.errors import Finding, RollstepError, UsageError
+from renderer.kubernetes.encrypted import without_signature
+from renderer.kubernetes.manifest import Manifest, field_path
+from renderer.kubernetes.objects import in_namespace, read_objects
+from renderer.kubernetes.yaml.reader import read_stream, read_text
+from renderer.pipeline.load.discover import AppRef, find_apps
+from renderer.pipeline.load.settings import AppSettings, Settings
+from renderer.pipeline.load.sources import KUSTOMIZATIONS, PLAIN, SourceText, manifest_files, read_sources
+from renderer.pipeline.load.workspace import Workspace
+from renderer.pipeline.write.output_folder import MARKER
+from renderer.verbs import progress
+from renderer.verbs.lint import Context, Group, lint
+from renderer.verbs.lint.comments import Comment, apply_comments
+from renderer.verbs.lint.context import ROLLOUT, kind_of, place_of
+from renderer.verbs.lint.selection import Selection, unknown_prefixes
+from renderer.verbs.linted import Linted
+
+STREAM = "<stdin>"
+_API_VERSION = re.compile(r"^[ \t]*(- +)?[\"']?apiVersion[\"']?[ \t]*:|\{\s*\"apiVersion\"", re.MULTILINE)
+_CODES = (
+    ("RS001", r"cannot be read|byte 0x|NUL byte"),
+    ("RS101", r"is no Kubernetes object|missing: |expected text, found "),
+    ("RS004", r".*(levels deep|keys and values)|the document is too large|has no end"),
+    ("RS002", r"is not YAML|is not JSON"),
+    ("RS003", r"the key .* stands (twice|before <<)"),
+)
+"""What reading says, by the beginning of its message; everything else is RS005."""
+
+
+class _Reading(Struct):
+    """What was read so far."""
+
+    groups: list[Group] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    comments: list[Comment] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    schemas: dict[tuple[str, tuple[Path, ...]], Path] = field(default_factory=dict)
+    """Folders with the schemas of Kubernetes versions and of the user's, which take a while to find."""
+
+    def add(self, texts: Sequence[SourceText], ref: AppRef | None, settings: AppSettings, *, complete: bool) -> None:
+        """Read the manifests of a group; what cannot be read becomes findings."""
+        manifests: list[Manifest] = []
+        whole: dict[str, str] = {}
+        for text in texts:
+            loaded, findings = read_objects([text])
+            self.files.append(text.file)
+            self.findings += [_coded(finding) for finding in findings]
+            if not findings:
+                whole[text.file] = text.text
+            complete = complete and not findings
+            manifests += [in_namespace(item.manifest, settings.namespace) for item in loaded]
+            self._look_at(text)
+        self.findings += _without_rollouts(self._schema_findings(whole, settings), manifests)
+        names = ("", "") if ref is None else (ref.name, ref.environment)
+        self.groups.append(Group(tuple(manifests), *names, settings.controller_version, complete, settings.allow))
+
+    def _schema_findings(self, files: Mapping[str, str], settings: AppSettings) -> list[Finding]:
+        """Return what the schemas refuse; kinds that there is none of are not judged."""
+        if not files:
+            return []
+        # The built-in validator needs no program, names fields, and comes to the same verdicts as kubeconform.
+        from renderer.pipeline.validate.builtin import check
+        from renderer.pipeline.validate.schemas import schema_folder
+
+        key = settings.kubernetes_version, tuple(settings.schemas)
+        if key not in self.schemas:
+            self.schemas[key] = schema_folder(settings.kubernetes_version, own=settings.schemas)
+        own = {name: without_signature(text) for name, text in files.items()}
+        findings = (finding for document in check(own, self.schemas[key]) for finding in document.findings)
+        return [replace(finding, code="RS105") for finding in findings]
+
+    def _look_at(self, text: SourceText) -> None:
+        from renderer.verbs.lint.yaml_text import look_at_text
+
+        comments, findings = look_at_text(text.text, text.file)
+        self.comments += comments
+        self.findings += findings
+
+
+def lint_paths(directory: str, paths: Sequence[str], selection: Mapping[str, Sequence[str]]) -> Linted:
+    """Lint what ``paths`` name, relative to ``directory``: folders, files, and ``-`` for standard input.
+
+    An app of the repository is linted as a whole, with its settings, where a path is its folder, above it or in it.
+    What lies in a folder and is no app's is one group, and so are all files and the stream together.  ``selection`` may
+    have ``select`` and ``ignore``, which go before those of ``rollstep.yaml``.
+
+    Raises ``UsageError`` for a path that is not there, for a rule that does not exist, and for a ``rollstep.yaml``
+    that is wrong.
+    """
+    try:
+        workspace = Workspace.open(directory)
+        chosen = _selection(workspace.settings, selection)
+        apps = _apps(workspace)
+    except RollstepError as error:
+        raise UsageError(error.findings) from error
+    reading = _Reading()
+    selected: dict[Path, AppRef] = {}
+    files: list[str] = []
+    folders: list[Path] = []
+    for path in dict.fromkeys(paths):
+        place = workspace.cwd / path
+        if path != "-" and not place.exists():
+            raise UsageError([Finding(path, 0, 0, "", "there is no such file or folder")])
+        real = Path(os.path.realpath(place))
+        mine = {ref.folder: ref for ref in apps if path != "-" and _is_of(real, ref)}
+        selected.update(mine)
+        if path != "-" and place.is_dir():
+            if not any(real.is_relative_to(os.path.realpath(folder)) for folder in mine):
+                folders.append(place)
+        elif not mine:
+            files.append(path)
+    refs = sorted(selected.values(), key=lambda ref: (ref.environment, ref.name))
+    for ref in progress.over(refs, "reading app"):
+        _read_app(reading, workspace, ref)
+    for folder in folders:
+        _read_loose(reading, workspace, sorted(_manifests_in(folder, workspace, apps)))
+    _read_loose(reading, workspace, files)
+    with progress.stage("linting"):
+        found = {*lint(Context(tuple(reading.groups))), *reading.findings}
+    kept = apply_comments([one for one in found if chosen.has(one.code)], list(dict.fromkeys(reading.comments)), chosen)
+    return Linted(tuple(sorted(set(kept), key=place_of)), tuple(sorted(set(reading.files))))
+
+
+def _selection(settings: Settings, given: Mapping[str, Sequence[str]]) -> Selection:
+    """Return which rules count; raise UsageError for one that does not exist."""
+    configured: Mapping[str, Any] = settings.body.get("lint") or {}
+    values: dict[str, tuple[str, ...]] = {}
+    wrong: list[Finding] = []
+    for key in ("select", "ignore"):
+        prefixes = given.get(key) or configured.get(key)
+        if prefixes is None:
+            continue
+        values[key] = tuple(prefixes)
+        for prefix in unknown_prefixes(values[key]):
+            hint = "a code such as RS410, the beginning of codes such as RS4, or ALL"
+            if given.get(key):
+                wrong.append(Finding("", 0, 0, "", f"--{key}: there is no rule {prefix!r}", hint))
+            else:
+                path = ("lint", key, values[key].index(prefix))
+                line, column = settings.source.position(path)
+                message = f"there is no rule {prefix!r}"
+                wrong.append(Finding(settings.source.file, line, column, field_path(path), message, hint))
+    if wrong:
+        raise UsageError(wrong)
+    return Selection(**values)
+
+
+def _apps(workspace: Workspace) -> tuple[AppRef, ...]:
+    """Return all apps of the repository, none where it has none."""
+    try:
+        return find_apps(workspace.root, workspace.settings, [str(workspace.root)], workspace.cwd)
+    except UsageError:
+        return ()
+
+
+def _is_of(real: Path, ref: AppRef) -> bool:
+    folder = Path(os.path.realpath(ref.folder))
+    return folder.is_relative_to(real) or real.is_relative_to(folder)
+
+
+def _read_app(reading: _Reading, workspace: Workspace, ref: AppRef) -> None:
+    settings = workspace.settings.for_app(ref.environment, ref.name)
+    try:
+        texts: Sequence[SourceText] = read_sources(ref.folder, settings, workspace.root).texts
+        complete = True
+    except RollstepError as error:
+        reading.findings += [replace(_coded(one), code=_source_code(one)) for one in error.findings]
+        reading.files += [one.file for one in error.findings]
+        texts, complete = _plain_texts(workspace, ref, settings), False
+    reading.add(texts, ref, settings, complete=complete)
+
+
+def _plain_texts(workspace: Workspace, ref: AppRef, settings: AppSettings) -> list[SourceText]:
+    """Return what can be read of an app's files where not all can; nothing where a command makes its manifests."""
+    texts: list[SourceText] = []
+    for path in manifest_files(ref.folder, settings.output, workspace.root) if settings.source.argv is None else ():
+        inside = Path(os.path.realpath(path)).is_relative_to(os.path.realpath(workspace.root))
+        if inside and path.name.endswith(PLAIN) and path.name not in (*KUSTOMIZATIONS, "Chart.yaml") and path.is_file():
+            with suppress(RollstepError):
+                texts.append(_text(path, workspace))
+    return texts
+
+
+def _read_loose(reading: _Reading, workspace: Workspace, paths: Sequence[str] | Sequence[Path]) -> None:
+    """Read manifests that are no app's, as one group."""
+    texts: list[SourceText] = []
+    complete = True
+    for path in paths:
+        try:
+            texts.append(_text(path, workspace))
+        except RollstepError as error:
+            reading.findings += [_coded(one) for one in error.findings]
+            reading.files += [one.file for one in error.findings]
+            complete = False
+    if texts:
+        reading.add(texts, None, workspace.settings.for_app("", ""), complete=complete)
+
+
+def _text(path: str | Path, workspace: Workspace) -> SourceText:
+    if path == "-":
+        return SourceText(STREAM, None, read_stream(sys.stdin.buffer, STREAM))
+    place = workspace.cwd / path
+    # A pipe such as that of `<(helm template …)` is read under the name that it was given.
+    shown = workspace.shown(place.absolute()) if place.is_file() else str(path)
+    return SourceText(shown, place, read_text(place, shown))
+
+
+def _manifests_in(folder: Path, workspace: Workspace, apps: Sequence[AppRef]) -> Iterator[Path]:
+    """Yield the files in ``folder`` that hold Kubernetes objects.
+
+    Left out are apps, what rollstep has rendered, Helm charts, whose templates are not YAML yet, Kustomizations, what
+    is hidden, links out of the repository, and files that do not say apiVersion.
+    """
+    taken = {os.path.realpath(ref.folder) for ref in apps}
+    root = os.path.realpath(workspace.root)
+    for parent, folders, names in os.walk(folder):
+        if MARKER in names or "Chart.yaml" in names or os.path.realpath(parent) in taken:
+            folders.clear()
+            continue
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(parent, name)
+            if name.startswith(".") or not name.endswith(PLAIN) or name in KUSTOMIZATIONS or not path.is_file():
+                continue
+            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
+                continue
+            if _API_VERSION.search(path.read_bytes().decode(errors="replace")):
+                yield path
+
+
+def _without_rollouts(findings: Sequence[Finding], manifests: Sequence[Manifest]) -> Iterator[Finding]:
+    """Yield the findings that are about no Rollout, which is held against its own CRD with all else.
+
+    A finding is about the object that begins last before it.
+    """
+    starts: dict[str, list[tuple[tuple[int, int], bool]]] = {}
+    for manifest in manifests:
+        place = (manifest.source.position(()), kind_of(manifest) == ROLLOUT)
+        starts.setdefault(manifest.source.file, []).append(place)
+    for places in starts.values():
+        places.sort()
+    for finding in findings:
+        places = starts.get(finding.file, [])
+        index = bisect_right(places, ((finding.line, finding.column), True)) - 1
+        if index < 0 or not places[index][1]:
+            yield finding
+
+
+def _coded(finding: Finding) -> Finding:
+    """Return a finding of reading with the code of its rule."""
+    codes = (code for code, words in _CODES if re.match(words, finding.message))
+    return replace(finding, code=next(codes, "RS005"))
+
+
+def _source_code(finding: Finding) -> str:
+    """Return the code of what is wrong with an app's sources: a file that cannot be read, or one that is not made."""
+    code = _coded(finding).code
+    return code if code == "RS001" else "RS006"

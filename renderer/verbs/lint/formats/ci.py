@@ -1,0 +1,86 @@
+"""Findings for the pages of pipelines: GitHub's annotations, GitLab's code quality, JUnit's XML (pure)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from xml.etree import ElementTree
+
+from renderer.verbs.lint.formats.locations import column_of, file_of, fingerprints, line_of, message_of
+from renderer.verbs.lint.rules import RULES
+from renderer.verbs.linted import Linted
+
+GITHUB_LEVELS = {"error": "error", "warning": "warning", "note": "notice"}
+GITLAB_SEVERITIES = {"error": "major", "warning": "minor", "note": "info"}
+NO_FILE = "rollstep.yaml"
+"""Where GitLab shows what is about no file: the settings name the command that made it."""
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_SHOWN = re.compile("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def github(linted: Linted) -> str:
+    """Return a workflow command a finding, as the ``@actions/core`` package escapes them."""
+    lines = []
+    for finding in linted.findings:
+        rule = RULES[finding.code]
+        place = {"file": file_of(finding), "line": line_of(finding), "col": column_of(finding)}
+        given = {key: str(value) for key, value in place.items() if value}
+        given["title"] = f"{finding.code} {rule.title}"
+        message = f"{message_of(finding)} ({rule.link})"
+        lines.append(workflow_command(GITHUB_LEVELS[rule.severity], given, message))
+    return "".join(lines)
+
+
+def workflow_command(level: str, properties: Mapping[str, str], message: str) -> str:
+    """Return the line that makes an annotation of GitHub (``file``, ``line``, ``col``, ``title``)."""
+    given = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
+    return f"::{level} {given}::{_data(message)}\n"
+
+
+def _data(text: str) -> str:
+    return _NOT_SHOWN.sub("\ufffd", text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def gitlab(linted: Linted) -> str:
+    """Return a code quality report: a list in the part of Code Climate's format that GitLab reads."""
+    rows = [
+        {
+            "description": f"{finding.code}: {message_of(finding)}",
+            "check_name": finding.code,
+            "content": {"body": f"{RULES[finding.code].why} See {RULES[finding.code].link}."},
+            "fingerprint": fingerprint,
+            "severity": GITLAB_SEVERITIES[RULES[finding.code].severity],
+            "location": {"path": file_of(finding) or NO_FILE, "lines": {"begin": line_of(finding) or 1}},
+        }
+        for finding, fingerprint in fingerprints(linted.findings)
+    ]
+    return json.dumps(rows, indent=2, ensure_ascii=True) + "\n"
+
+
+def junit(linted: Linted) -> str:
+    """Return a test suite with a failed case a finding, and one that passes for each file without findings."""
+    clean = sorted(set(linted.files) - {finding.file for finding in linted.findings})
+    counts = {"tests": str(len(linted.findings) + len(clean)), "failures": str(len(linted.findings)), "errors": "0"}
+    root = ElementTree.Element("testsuites", counts)
+    suite = ElementTree.SubElement(root, "testsuite", {"name": "rollstep lint", **counts})
+    for finding in linted.findings:
+        rule = RULES[finding.code]
+        place = f"{finding.file}:{finding.line}:{finding.column}" if finding.line else finding.file
+        names = {"classname": _xml(finding.file), "name": _xml(f"{finding.code} {place} {finding.field}".rstrip())}
+        case = ElementTree.SubElement(suite, "testcase", names)
+        failure = ElementTree.SubElement(case, "failure", {"type": rule.severity, "message": _xml(finding.message)})
+        failure.text = _xml(f"{place}\n{message_of(finding)}\n{rule.title}: {rule.link}")
+    for file in clean:
+        ElementTree.SubElement(suite, "testcase", {"classname": _xml(file), "name": _xml(file)})
+    ElementTree.indent(root)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
+
+
+def _xml(text: str) -> str:
+    """Return ``text`` without characters that no XML document can hold."""
+    return _NOT_XML.sub("\ufffd", text)

@@ -1,0 +1,45 @@
+"""Settings of a Rollout that have no effect beside the others (pure).
+
+By ``rollout/`` and ``utils/`` of Argo Rollouts v1.9.1: ``CheckMinPodsPerReplicaSet``,
+``GetAbortScaleDownDelaySecondsOrDefault``, ``scaleDownOldReplicaSetsForCanary``,
+``CalculateReplicaCountsForTrafficRoutedCanary``, ``CompletedBlueGreenPause``, ``SetHeaderRoute`` of each router.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from renderer.errors import Finding
+from renderer.rollouts.checks.report import Path
+from renderer.rollouts.checks.routing import CANARY, ROUTING
+from renderer.rollouts.model.spec import ROUTERS
+from renderer.verbs.lint.context import Context, Subject
+
+BLUE_GREEN: Path = ("spec", "strategy", "blueGreen")
+WITH_A_ROUTER_ONLY = ("minPodsPerReplicaSet", "abortScaleDownDelaySeconds", "scaleDownDelayRevisionLimit")
+WITHOUT_MANAGED_ROUTES = frozenset({"nginx", "smi", "ambassador", "appMesh", "traefik"})
+
+
+def ignored_settings(context: Context) -> Iterator[Finding]:
+    """Find settings that nothing reads."""
+    for subject in context.subjects():
+        for path, why in _ignored(subject):
+            if subject.at(*path) is not None:
+                yield subject.finding(path, f"has no effect {why}", "take it out")
+
+
+def _ignored(subject: Subject) -> Iterator[tuple[Path, str]]:
+    if subject.at(*CANARY) is not None and subject.at(*ROUTING) is None:
+        for key in WITH_A_ROUTER_ONLY:
+            yield (*CANARY, key), "without trafficRouting"
+    if subject.at(*ROUTING) is not None:
+        yield (*CANARY, "maxSurge"), "with trafficRouting: the canary comes in addition to all stable pods"
+        if subject.at(*CANARY, "dynamicStableScale") is True:
+            yield (*CANARY, "scaleDownDelayRevisionLimit"), "with dynamicStableScale: nothing is scaled down later"
+        routers = [router for router in ROUTERS if subject.at(*ROUTING, router) is not None]
+        if routers and WITHOUT_MANAGED_ROUTES.issuperset(routers):
+            yield (*ROUTING, "managedRoutes"), f"with {' and '.join(routers)}, which has no such routes"
+    if subject.at(*BLUE_GREEN, "autoPromotionEnabled") is False and subject.integer(
+        *BLUE_GREEN, "autoPromotionSeconds"
+    ):
+        yield (*BLUE_GREEN, "autoPromotionSeconds"), "with autoPromotionEnabled: false"

@@ -1,0 +1,1 @@
+"""Policies that keep a release back: freezes, lag and approvals."""

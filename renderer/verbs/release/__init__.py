@@ -1,0 +1,1 @@
+"""The verbs that commit a step or propose one."""

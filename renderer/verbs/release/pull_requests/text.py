@@ -1,0 +1,82 @@
+"""What a pull request says: title and body from templates (shell)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from renderer.errors import Finding, RollstepError
+from renderer.pipeline.commit.message import cleaned
+from renderer.pipeline.render.templates import check_user_templates, fill, one_line
+from renderer.pipeline.write.output_folder import diff
+from renderer.rollouts.model.rollout import World
+from renderer.verbs.apps.outcome import Prepared
+from renderer.verbs.show.plan import peak_pods, plan_markdown, plan_world
+from renderer.verbs.show.tree import describe, tree_text
+
+TITLE, BODY = "pull-request-title.j2", "pull-request-body.j2"
+_MAX_TITLE = 200
+MAX_DIFF = 20_000
+"""Characters of a diff: the smallest of the forges' limits of a body is Bitbucket's 32,768."""
+
+
+def title_of(prepared: Prepared) -> str:
+    """Return the title of the pull request that has ``prepared``; raise RollstepError where a template fails."""
+    assert prepared.change is not None
+    templates = _templates(prepared)
+    title = one_line(fill(TITLE, templates, {"change": cleaned(prepared.change)}))
+    if not title:
+        raise RollstepError([Finding(TITLE, 0, 0, "", "makes an empty title")])
+    return title if len(title) <= _MAX_TITLE else title[: _MAX_TITLE - 1] + "…"
+
+
+def body_of(prepared: Prepared, start: World, stack: Sequence[str], position: int) -> str:
+    """Return the body: what the step does, what it costs, the plan from ``start`` on, the tree after it, the diff.
+
+    ``stack`` has the titles of all pull requests that go on top of each other, ``position`` counts from 1.
+    """
+    move, changes, release = prepared.move, prepared.changes, prepared.release
+    assert prepared.change is not None and move is not None and changes is not None
+    folder = f"{release.place}/{release.app.settings.output}"
+    shown = _shortened(diff(changes, folder))
+    tree = tree_text(describe(move.after), move.after.now, release.app.ref.environment)
+    variables = {
+        "change": cleaned(prepared.change),
+        "stack": [one_line(title) for title in stack],
+        "position": position,
+        "pods": {
+            "before": _pods(move.before),
+            "after": _pods(move.after),
+            "peak": peak_pods(move),
+        },
+        "plan": plan_markdown(plan_world(start)),
+        "tree": tree,
+        "diff": shown,
+        "fence": _fence(shown + tree),
+    }
+    text = fill(BODY, _templates(prepared), variables)
+    return re.sub(r"\n{3,}", "\n\n", text).strip()
+
+
+def _templates(prepared: Prepared) -> Path | None:
+    templates = prepared.release.app.settings.templates
+    check_user_templates(templates)
+    return templates
+
+
+def _pods(world: World) -> int:
+    return sum(rs.replicas for rs in world.replica_sets)
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= MAX_DIFF:
+        return text
+    kept = text[: text.rindex("\n", 0, MAX_DIFF) + 1]
+    return f"{kept}… and {text.count(chr(10)) - kept.count(chr(10))} more lines\n"
+
+
+def _fence(text: str) -> str:
+    """Return a fence for a block of code that nothing in ``text`` can end."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    return "`" * max(3, longest + 1)

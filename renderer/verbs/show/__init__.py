@@ -1,0 +1,1 @@
+"""The verbs that show releases: status, get, plan, history, diff."""

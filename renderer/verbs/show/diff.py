@@ -1,0 +1,45 @@
+"""``diff``: the rendered manifests of one step against those of another (shell)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from renderer.pipeline.load.discover import AppRef
+from renderer.pipeline.load.workspace import Workspace
+from renderer.pipeline.resolve.current_step import rendered_worlds
+from renderer.pipeline.resolve.moves import course
+from renderer.pipeline.resolve.release import Release, render_release
+from renderer.pipeline.write.output_folder import unified
+from renderer.rollouts.model.rollout import World
+
+
+def diff_steps(
+    directory: str, targets: tuple[str, ...], from_step: int | None, to_step: int | None, now: datetime | None
+) -> list[tuple[AppRef, dict[str, str]]]:
+    """Return for each app a unified diff of each file, by its path, of what is rendered at two steps.
+
+    The defaults are the current one and the next commit.
+
+    Raises RollstepError with the findings of all apps.
+    """
+    workspace = Workspace.open(directory)
+    before = rendered_worlds(workspace, targets, from_step, now)
+    if to_step is not None:
+        after = [world for _, world in rendered_worlds(workspace, targets, to_step, now)]
+    else:
+        after = [_next(world) for _, world in before]
+    return [(old[0].app.ref, _diff(*old, new)) for old, new in zip(before, after, strict=True)]
+
+
+def _next(world: World) -> World:
+    return next((move.after for move, _ in course(world)), world)
+
+
+def _diff(release: Release, before: World, after: World) -> dict[str, str]:
+    old, new = render_release(release, before).files, render_release(release, after).files
+    prefix = f"{release.place}/{release.app.settings.output}"
+    return {
+        f"{prefix}/{name}": "".join(unified(f"{prefix}/{name}", old.get(name), new.get(name)))
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    }

@@ -1,0 +1,56 @@
+"""Where a release stands, on one line (pure)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from renderer.pipeline.load.discover import AppRef
+from renderer.pipeline.resolve.describe import current, wait_text
+from renderer.pipeline.resolve.moves import Wait, is_between_phases, steps_of, wait
+from renderer.rollouts.controller.gates import open_gate
+from renderer.rollouts.controller.timing import pause_end
+from renderer.rollouts.info import traffic_weight
+from renderer.rollouts.model.rollout import World, format_time
+
+STATUS_COLUMNS = {
+    "ENV": "environment",
+    "APP": "app",
+    "STATUS": "phase",
+    "STEP": "step",
+    "WEIGHT": "weight",
+    "REVISION": "revision",
+    "MESSAGE": "message",
+}
+"""The header of each column and the key of its value."""
+
+
+def status_row(ref: AppRef, world: World, paused: Wait | None = None) -> dict[str, Any]:
+    """Return what ``status`` tells of a release, None where that is nothing; ``weight`` is the newest ReplicaSet's.
+
+    ``paused`` is a pause that is over by the status and goes on all the same, as its step was merged later.
+    """
+    row: dict[str, Any] = {"environment": ref.environment, "app": ref.name, "phase": "Unknown"}
+    row |= dict.fromkeys(("step", "weight", "revision", "message", "until"))
+    status = world.status
+    if not world.replica_sets:
+        row["message"] = "not rendered yet: rollstep advance makes the first commit"
+        return row
+    newest = current(world)
+    steps = steps_of(world)
+    reason = paused or wait(world)
+    row["phase"] = status.phase
+    if steps:
+        row["step"] = f"{status.current_step_index or 0}/{len(steps)}"
+    if newest is not None:
+        row["weight"] = traffic_weight(world, newest)
+    row["revision"] = world.rollout.revision
+    held = status.pause_conditions or world.rollout.paused or open_gate(world.rollout, status)
+    row["message"] = wait_text(reason, world) if held else status.message
+    end = pause_end(world)
+    if paused is None and end is not None and end <= world.now:
+        row["message"] = f"the pause is over since {format_time(end)}: `rollstep advance` goes on"
+    if world.in_phases and is_between_phases(world):
+        row["message"] = f"{world.phase or 'committed'}: the next phase follows when this is live"
+    if reason.until is not None:
+        row["until"] = format_time(reason.until)
+    return row

@@ -1,0 +1,237 @@
+"""A release as ``kubectl argo rollouts get rollout`` shows it, from a ``World`` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from renderer.errors import printable
+from renderer.kubernetes.printing import text_table
+from renderer.kubernetes.times import human_duration
+from renderer.pipeline.resolve.autoscaling import autoscaler_text, count_text, limits
+from renderer.pipeline.resolve.describe import gate_text
+from renderer.rollouts.controller import next_wakeup
+from renderer.rollouts.controller.defaults import max_traffic_weight
+from renderer.rollouts.controller.gates import open_gate
+from renderer.rollouts.controller.replica_math import get_current_set_weight
+from renderer.rollouts.info import roles, traffic_weight
+from renderer.rollouts.model.rollout import CanaryStrategy, ReplicaSet, World, format_time
+
+ICONS = {
+    "Progressing": "◌",
+    "Error": "⚠",
+    "InvalidSpec": "⚠",
+    "Paused": "॥",
+    "Healthy": "✔",
+    "Degraded": "✖",
+    "Unknown": "?",
+    "ScaledDown": "•",
+}
+
+
+class ReplicaSetInfo(Struct, frozen=True):
+    """One ReplicaSet in the tree: its revision, replicas, roles (stable, canary, active, preview) and images.
+
+    Where an autoscaler sets the number of pods, it stays within ``min_replicas`` and ``max_replicas``; else these are
+    None.
+    """
+
+    name: str
+    revision: int
+    status: str
+    replicas: int
+    available: int
+    roles: tuple[str, ...]
+    weight: int | None
+    scale_down_deadline: datetime | None
+    created: datetime
+    images: tuple[str, ...]
+    min_replicas: int | None = None
+    max_replicas: int | None = None
+
+
+class RolloutInfo(Struct, frozen=True):
+    """All that the tree tells; weights are out of ``max_traffic_weight``.
+
+    ``autoscaler`` tells what sets the numbers of pods, which are then those that the release counts with.
+    """
+
+    name: str
+    namespace: str
+    phase: str
+    message: str
+    strategy: str
+    step: str
+    set_weight: int | None
+    actual_weight: int | None
+    max_traffic_weight: int | None
+    paused_until: datetime | None
+    desired: int
+    current: int
+    updated: int
+    ready: int
+    available: int
+    replica_sets: tuple[ReplicaSetInfo, ...]
+    autoscaler: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the tree as JSON-ready data, keys in camelCase; times are RFC 3339 in UTC."""
+        data: dict[str, Any] = camel_keys(self)
+        return data
+
+
+def camel_keys(value: Any) -> Any:
+    """Return ``value`` ready for JSON: keys such as ``set_weight`` as ``setWeight``, what is not known as null."""
+    if isinstance(value, datetime):
+        return format_time(value)
+    if isinstance(value, Struct):
+        value = asdict(value)
+    if isinstance(value, dict):
+        return {_camel(key): camel_keys(item) for key, item in value.items()}
+    return [camel_keys(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(word.title() for word in rest)
+
+
+def by_revision(replica_sets: Sequence[ReplicaSet]) -> list[ReplicaSet]:
+    """Return ReplicaSets newest revision first."""
+    return sorted(replica_sets, key=lambda rs: (-rs.revision, rs.name))
+
+
+def describe(world: World) -> RolloutInfo:
+    """Return what the tree tells about ``world``.
+
+    Source: Argo Rollouts v1.9 ``pkg/kubectl-argo-rollouts/info``.
+    """
+    rollout, status, strategy = world.rollout, world.status, world.rollout.strategy
+    canary = strategy if isinstance(strategy, CanaryStrategy) else None
+    gate = "" if rollout.paused or status.pause_conditions else open_gate(rollout, status)
+    replica_sets = tuple(_replica_set_info(world, rs) for rs in by_revision(world.replica_sets))
+    newest = next(iter(replica_sets), None)
+    return RolloutInfo(
+        name=rollout.name,
+        namespace=rollout.namespace,
+        phase=status.phase,
+        message=gate_text(gate, world) if gate else status.message,
+        strategy="Canary" if canary else "BlueGreen",
+        step=f"{status.current_step_index or 0}/{len(canary.steps)}" if canary and canary.steps else "",
+        set_weight=get_current_set_weight(rollout, status) if canary else None,
+        actual_weight=newest.weight if canary and newest else None,
+        max_traffic_weight=max_traffic_weight(rollout) if canary else None,
+        paused_until=next_wakeup(world) if status.pause_conditions else None,
+        desired=rollout.replicas,
+        current=status.replicas,
+        updated=status.updated_replicas,
+        ready=status.ready_replicas,
+        available=status.available_replicas,
+        replica_sets=replica_sets,
+        autoscaler=autoscaler_text(world),
+    )
+
+
+def _replica_set_info(world: World, replica_set: ReplicaSet) -> ReplicaSetInfo:
+    template_spec = replica_set.template.get("spec") or {}
+    if replica_set.available_replicas < replica_set.replicas:
+        status = "Progressing"
+    else:
+        status = "Healthy" if replica_set.replicas else "ScaledDown"
+    low, high = limits(world, replica_set)
+    return ReplicaSetInfo(
+        name=replica_set.name,
+        revision=replica_set.revision,
+        status=status,
+        replicas=replica_set.replicas,
+        available=replica_set.available_replicas,
+        roles=roles(world, replica_set),
+        weight=traffic_weight(world, replica_set),
+        scale_down_deadline=replica_set.scale_down_deadline,
+        created=replica_set.created,
+        images=tuple(container.get("image", "") for container in template_spec.get("containers") or ()),
+        min_replicas=low,
+        max_replicas=high,
+    )
+
+
+def tree_text(info: RolloutInfo, now: datetime, environment: str = "") -> str:
+    """Return the tree as text; ``now`` is what ages and delays are counted from."""
+    header = "".join(f"{printable(line.rstrip())}\n" for line in _header(info, now, environment))
+    return f"{header}\n{text_table(list(_tree_rows(info, now)))}"
+
+
+def _header(info: RolloutInfo, now: datetime, environment: str) -> Iterator[str]:
+    def row(title: str, value: object) -> str:
+        return f"{title:<16} {value}"
+
+    yield row("Name:", info.name)
+    if environment:
+        yield row("Environment:", environment)
+    if info.namespace:
+        yield row("Namespace:", info.namespace)
+    yield row("Status:", f"{ICONS.get(info.phase, ' ')} {info.phase}")
+    if info.message:
+        yield row("Message:", info.message)
+    if info.paused_until:
+        left = human_duration((info.paused_until - now).total_seconds())
+        yield row("Paused until:", f"{format_time(info.paused_until)} ({left} left)")
+    yield row("Strategy:", info.strategy)
+    if info.strategy == "Canary":
+        if info.step:
+            yield row("  Step:", info.step)
+        out_of = "" if info.max_traffic_weight == 100 else f"/{info.max_traffic_weight}"
+        yield row("  SetWeight:", f"{info.set_weight}{out_of}")
+        yield row("  ActualWeight:", f"{info.actual_weight}{out_of}")
+    for number, image in enumerate(_images(info)):
+        yield row("Images:" if number == 0 else "", image)
+    if info.autoscaler:
+        yield row("Autoscaler:", info.autoscaler)
+    yield "Replicas:"
+    yield row("  Desired:", info.desired)
+    yield row("  Current:", info.current)
+    yield row("  Updated:", info.updated)
+    yield row("  Ready:", info.ready)
+    yield row("  Available:", info.available)
+
+
+def _images(info: RolloutInfo) -> list[str]:
+    marks: dict[str, set[str]] = {}
+    for replica_set in info.replica_sets:
+        if replica_set.replicas:
+            for image in replica_set.images:
+                marks.setdefault(image, set()).update(replica_set.roles)
+    return [f"{image} ({', '.join(sorted(marks[image]))})" if marks[image] else image for image in sorted(marks)]
+
+
+def _tree_rows(info: RolloutInfo, now: datetime) -> Iterator[tuple[str, ...]]:
+    yield ("NAME", "KIND", "STATUS", "REPLICAS", "WEIGHT", "AGE", "INFO")
+    yield (f"⟳ {info.name}", "Rollout", f"{ICONS.get(info.phase, ' ')} {info.phase}", "", "", "", "")
+    revisions = [(number, list(group)) for number, group in groupby(info.replica_sets, key=lambda rs: rs.revision)]
+    for position, (revision, replica_sets) in enumerate(revisions):
+        last = position == len(revisions) - 1
+        yield (f"{'└' if last else '├'}──# revision:{revision}", "", "", "", "", "", "")
+        for number, replica_set in enumerate(replica_sets):
+            branch = "└" if number == len(replica_sets) - 1 else "├"
+            yield _replica_set_row(replica_set, f"{' ' if last else '│'}  {branch}──", now)
+
+
+def _replica_set_row(replica_set: ReplicaSetInfo, prefix: str, now: datetime) -> tuple[str, ...]:
+    marks = list(replica_set.roles)
+    if replica_set.scale_down_deadline:
+        left = (replica_set.scale_down_deadline - now).total_seconds()
+        marks.append("delay:" + ("passed" if left < 0 else human_duration(left)))
+    return (
+        f"{prefix}⧉ {replica_set.name}",
+        "ReplicaSet",
+        f"{ICONS[replica_set.status]} {replica_set.status}",
+        count_text(replica_set.replicas, replica_set.min_replicas, replica_set.max_replicas),
+        str(replica_set.weight or 0),
+        human_duration((now - replica_set.created).total_seconds()),
+        ",".join(marks),
+    )
