@@ -24,7 +24,7 @@ help: ## list the targets
 setup: $(DEVELOPMENT) $(KUBECONFORM) $(ACTIONLINT) ## set up .venv and .tools, which the other targets do by themselves
 
 demo: $(RUNTIME) $(KUBECONFORM) ## release a canary and a blue-green app through a throw-away git repository
-	@$(PYTHON) -m renderer.demo $(ARGS)
+	@$(PYTHON) -m tests.demo $(ARGS)
 
 test: setup ## run all tests, and see that environments/ is what rollstep renders (ARGS="-k name" goes to pytest)
 	$(VENV)/bin/rollstep render --check
@@ -49,8 +49,8 @@ profile: $(DEVELOPMENT) ## show where a cold start and a fleet run spend their t
 e2e: setup ## run the tests on a real control plane with a real router; builds both at first
 	$(PYTHON) -m tests.e2e.run $(ARGS)
 
-ordering: setup ## try a thousand random releases, and the rest of tests/test_ordering.py to the end (minutes)
-	ROLLSTEP_ORDERING_EXAMPLES=1000 $(PYTEST) -q -n auto tests/test_ordering.py $(ARGS)
+ordering: setup ## try a thousand random releases, and the rest of tests/pipeline/resolve/ordering/test_ordering.py to the end (minutes)
+	ROLLSTEP_ORDERING_EXAMPLES=1000 $(PYTEST) -q -n auto tests/pipeline/resolve/ordering/test_ordering.py $(ARGS)
 
 fuzz: $(FUZZ)/.installed ## fuzz what reads input, for FUZZ_SECONDS in all (300; ARGS="yaml lint" names targets)
 	$(FUZZ)/bin/python -m tests.fuzz.run $(ARGS)
@@ -73,9 +73,9 @@ fields: ## print the tables of Go types and of CRDs again, after a change of ver
 
 golden: $(DEVELOPMENT) ## read the corpora with Kubernetes' own parser and the controller's own validation again (needs Go)
 	@command -v go >/dev/null || { echo "This needs Go: the values are those of the Go parser itself." >&2; exit 1; }
-	$(PYTHON) -m tests.yaml_corpus | go run -C tests/data/yaml/generate . | gzip -9 -n > tests/data/yaml/golden.jsonl.gz
-	$(PYTHON) -m tests.rollout_corpus | go run -C tests/data/validation/generate . | gzip -9 -n > tests/data/validation/golden.jsonl.gz
-	$(PYTHON) -m tests.controller_table > docs/rules/controller.md
+	$(PYTHON) -m tests.support.yaml_corpus | go run -C tests/data/yaml/generate . | gzip -9 -n > tests/data/yaml/golden.jsonl.gz
+	$(PYTHON) -m tests.support.rollout_corpus | go run -C tests/data/validation/generate . | gzip -9 -n > tests/data/validation/golden.jsonl.gz
+	$(PYTHON) -m tests.support.controller_table > docs/rules/controller.md
 
 clean: ## remove what builds and checks leave
 	rm -rf build dist .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache

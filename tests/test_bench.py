@@ -13,7 +13,7 @@ from tests.bench import peers
 from tests.bench.measure import FIGURES, ROWS, Figure, Row, exponent, table, turns
 from tests.bench.memory import peak_megabytes
 from tests.bench.run import PARTS
-from tests.commands import PROJECT
+from tests.support.commands import PROJECT
 
 HOLD = """
 import subprocess, sys, time

@@ -11,7 +11,7 @@ from pathlib import Path
 PROGRAM = """
 import sys
 from pathlib import Path
-from renderer.demo import Demo
+from tests.demo import Demo
 demo = Demo(Path(sys.argv[1]))
 demo.run("advance", "dev/web", "--no-validate")
 demo.run("get", "dev/web")

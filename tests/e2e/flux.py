@@ -8,7 +8,7 @@ from typing import Any
 from tests.e2e.build import BIN, FLUX_DEFINITIONS
 from tests.e2e.cluster import NAMESPACE, Cluster
 from tests.e2e.processes import Process, wait_for
-from tests.git_server import GitServer
+from tests.support.git_server import GitServer
 
 STORAGE = "127.0.0.1:9790"
 KUSTOMIZATION = f"/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/{NAMESPACE}/kustomizations/web"

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.commands import NOON, TWO, Checkout
 from tests.e2e.gitea.server import Gitea
 from tests.e2e.processes import wait_for
+from tests.support.commands import NOON, TWO, Checkout
 
 SETTINGS = """\
 defaults:

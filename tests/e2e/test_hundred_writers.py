@@ -7,8 +7,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from tests.commands import NOON, Checkout
-from tests.test_race import assert_whole, clone, subjects
+from tests.flows.test_race import assert_whole, clone, subjects
+from tests.support.commands import NOON, Checkout
 
 WRITERS = 100
 APPS = 20

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import NOON, ONE, TWO, Checkout
-from tests.kills import Sweep
+from tests.support.commands import NOON, ONE, TWO, Checkout
+from tests.support.kills import Sweep
 
 
 def repository(folder: Path) -> Checkout:

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.commands import NOON, TWO, Checkout
+from tests.support.commands import NOON, TWO, Checkout
 
 FILES = 100_000
 LATER = "2026-03-01T12:01:00Z"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import NOON, PROJECT, Checkout
+from tests.support.commands import NOON, PROJECT, Checkout
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import PROJECT, Checkout
-from tests.ten_steps import STEPS, ten_steps
+from tests.support.commands import PROJECT, Checkout
+from tests.support.ten_steps import STEPS, ten_steps
 
 OTHERS = ("3.11", "3.12", "3.13", "3.14", "3.15")
 

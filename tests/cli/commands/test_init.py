@@ -1,0 +1,353 @@
+"""``rollstep init`` as a process, in real folders and repositories."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DATA = Path(__file__).parents[2] / "data" / "init"
+SHOP = DATA / "shop.yaml"
+NOON, LATER = "2026-03-01T12:00:00Z", "2026-03-01T13:00:00Z"
+
+ROLLOUT = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata: {name: web}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: "registry.example.com/web:1"}]}
+  strategy:
+    canary: {steps: [{setWeight: 50}, {pause: {}}]}
+"""
+
+
+SETTINGS = """\
+# Settings of rollstep. All of them are optional; `rollstep schema` prints every key with its description.
+defaults:
+  kubernetesVersion: "1.34"
+environments:
+  prod: {}
+    # namespace: prod
+"""
+
+
+class Place:
+    """A folder that ``init`` runs in."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.root.mkdir(exist_ok=True)
+
+    def git(self, *arguments: str) -> str:
+        return subprocess.run(["git", *arguments], cwd=self.root, capture_output=True, text=True, check=True).stdout
+
+    def run(self, *arguments: str, code: int = 0, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "renderer", *arguments]
+        done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, input=stdin, check=False)
+        assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def write(self, path: str, text: str) -> Path:
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+        return target
+
+    def files(self) -> dict[str, bytes]:
+        return {
+            path.relative_to(self.root).as_posix(): path.read_bytes()
+            for path in sorted(self.root.rglob("*"))
+            if path.is_file() and ".git" not in path.relative_to(self.root).parts
+        }
+
+    def refused(self, *arguments: str, code: int = 1, stdin: str | None = None) -> str:
+        """Run ``init`` where it has to refuse, prove that nothing was written, and return what it said."""
+        before, folders = self.files(), sorted(self.root.rglob("*"))
+        done = self.run("init", *arguments, code=code, stdin=stdin)
+        assert self.files() == before
+        assert sorted(self.root.rglob("*")) == folders
+        assert done.stdout == ""
+        return done.stderr
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Place:
+    place = Place(tmp_path / "repository")
+    place.git("init", "--quiet", "--initial-branch=main")
+    return place
+
+
+def test_what_it_makes_is_told_and_goes_on_to_a_release(repository: Place) -> None:
+    done = repository.run("init", str(SHOP), "--env", "staging", "--env", "prod")
+    assert done.stdout == (
+        "environments/\n"
+        "├── prod/\n"
+        "│   └── web/\n"
+        "│       ├── configmap-web-settings.yaml\n"
+        "│       ├── ingress-web.yaml\n"
+        "│       ├── namespace-shop.yaml\n"
+        "│       ├── rollout-web.yaml\n"
+        "│       ├── service-web-canary.yaml\n"
+        "│       └── service-web.yaml\n"
+        "└── staging/\n"
+        "    └── web/\n"
+        "        ├── configmap-web-settings.yaml\n"
+        "        ├── ingress-web.yaml\n"
+        "        ├── namespace-shop.yaml\n"
+        "        ├── rollout-web.yaml\n"
+        "        ├── service-web-canary.yaml\n"
+        "        └── service-web.yaml\n"
+        "rollstep.yaml\n"
+    )
+    commands = [line.strip() for line in done.stderr.splitlines() if line.startswith("  ")]
+    assert commands == [
+        "git add environments rollstep.yaml",
+        "git commit -m 'Release web with rollstep'",
+        "rollstep plan",
+        "rollstep advance",
+    ]
+    for line in commands[:2]:
+        subprocess.run(shlex.split(line), cwd=repository.root, check=True, capture_output=True)
+    repository.run("plan")
+    repository.run("advance", "--now", NOON)
+    assert len(repository.git("log", "--format=%s").splitlines()) == 3
+    assert repository.git("status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize(
+    ("source", "arguments"),
+    [
+        ("shop.yaml", ()),
+        ("shop.yaml", ("--strategy", "blueGreen")),
+        ("helm-create.yaml", ()),
+        ("helm-create-ingress.yaml", ("--steps", "10,50")),
+    ],
+)
+def test_a_release_runs_to_its_end(repository: Place, source: str, arguments: tuple[str, ...]) -> None:
+    text = (DATA / source).read_text(encoding="utf-8")
+    made = json.loads(repository.run("init", "-", *arguments, "-o", "json", stdin=text).stdout)
+    target = f"prod/{made['apps'][0]['app']}"
+    repository.git("add", "--all")
+    repository.git("commit", "--quiet", "--message=Add")
+    repository.run("advance", "--now", NOON)
+    repository.run("set", "image", target, "web=registry.example.com/web:2", "--now", NOON)
+    for hour in range(13, 23):
+        now = f"2026-03-01T{hour}:00:00Z"
+        entry: dict[str, Any] = json.loads(repository.run("advance", target, "--now", now, "-o", "json").stdout)[0]
+        if entry["moved"]:
+            continue
+        if not entry["waits"]["reason"]:
+            break
+        repository.run("promote", target, "--now", now)
+    assert entry["phase"] == "Healthy"
+    assert entry["revision"] == 2
+    assert re.search(r"registry\.example\.com/web:2 \([a-z, ]*stable", repository.run("get", target).stdout)
+    repository.run("render", "--check")
+
+
+def test_a_rollout_goes_in_as_it_is(repository: Place) -> None:
+    text = f"# ours\n{ROLLOUT}"
+    repository.write("manifests/web.yaml", text)
+    repository.run("init", "manifests")
+    assert repository.files() == {
+        "manifests/web.yaml": text.encode(),
+        "environments/prod/web/web.yaml": text.encode(),
+        "rollstep.yaml": SETTINGS.encode(),
+    }
+
+
+def test_everything_in_a_folder_is_read_but_what_is_hidden_or_ours(repository: Place) -> None:
+    repository.write("web.yaml", ROLLOUT)
+    repository.write("deep/er/settings.json", '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}')
+    repository.write(".hidden/no.yaml", "a: [")
+    repository.write("compose.yaml", "services: {}\n")
+    repository.write("README.md", "words")
+    first = repository.run("init", ".", "--env", "dev")
+    assert "note: compose.yaml: is no Kubernetes manifest: left out" in first.stderr
+    assert sorted(path for path in repository.files() if path.startswith("environments")) == [
+        "environments/dev/web/configmap-a.yaml",
+        "environments/dev/web/web.yaml",
+    ]
+    # What it wrote itself is not read the second time.
+    repository.run("init", ".", "--env", "prod")
+    assert "environments/prod/web/web.yaml" in repository.files()
+
+
+def test_a_second_run_changes_nothing(repository: Place) -> None:
+    repository.run("init", str(SHOP))
+    before = repository.files()
+    done = repository.run("init", str(SHOP))
+    assert repository.files() == before
+    assert "rollout-web.yaml (unchanged)" in done.stdout
+    assert "0 files made" in done.stderr
+
+
+def test_another_environment_comes_beside_the_first(repository: Place) -> None:
+    repository.run("init", str(SHOP), "--env", "dev")
+    before = repository.files()
+    repository.run("init", str(SHOP), "--env", "prod")
+    after = repository.files()
+    assert {path: after[path] for path in before} == before
+    assert len(after) == 2 * len(before) - 1
+    repository.run("render", "--stdout")
+
+
+def test_every_file_in_the_way_is_told_and_none_is_written(repository: Place) -> None:
+    repository.write("environments/prod/web/service-web.yaml", "kind: Mine\n")
+    repository.write("environments/prod/web/ingress-web.yaml", "")
+    said = repository.refused(str(SHOP), "--env", "dev", "--env", "prod")
+    for name in ("service-web", "ingress-web"):
+        assert f"error: environments/prod/web/{name}.yaml: is there already, with another content" in said
+
+
+def test_an_app_that_is_there_is_not_mixed_with_another(repository: Place) -> None:
+    repository.write("environments/prod/web/mine.yaml", ROLLOUT.replace("name: web}", "name: mine}"))
+    said = repository.refused(str(SHOP))
+    assert "there is a Rollout in environments/prod/web already: mine" in said
+
+
+def test_objects_that_the_app_has_already_are_told(repository: Place) -> None:
+    service = "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {selector: {app: web}}\n"
+    repository.write("environments/prod/web/mine.yaml", service)
+    assert "Service web is there twice" in repository.refused(str(SHOP))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("canary: {steps", "canary: {stableService: nowhere, steps", 'Service "nowhere" not found'),
+        ("{pause: {}}", "{plugin: {name: example/step}}", "plugin steps are not supported"),
+        ("{setWeight: 50}", "{setWeight: 500}", "setWeight"),
+        ("selector: {matchLabels: {app: web}}", "selector: {matchLabels: {app: api}}", "the selector wants app: api"),
+        ("replicas: 2", "replicas: two", "must be of type integer"),
+        ("replicas: 2", "replicaz: 2", "did you mean replicas?"),
+        ("metadata: {name: web}", "metadata: {}", "metadata.name: missing"),
+        ("kind: Rollout", "kind: [Rollout", "is not YAML"),
+    ],
+)
+def test_a_release_that_cannot_be_is_refused_with_its_place(repository: Place, old: str, new: str, said: str) -> None:
+    assert ROLLOUT.count(old) == 1
+    repository.write("web.yaml", ROLLOUT.replace(old, new))
+    words = repository.refused("web.yaml", "--env", "dev", "--env", "prod")
+    assert words.startswith("error: web.yaml:")
+    assert said in words
+    assert words.count(said) == 1
+
+
+def test_all_reasons_of_all_apps_are_told_at_once(repository: Place) -> None:
+    api = ROLLOUT.replace("web", "api").replace("{setWeight: 50}", "{setWeight: 500}")
+    repository.write("api.yaml", api)
+    repository.write("web.yaml", ROLLOUT.replace("pause: {}", "plugin: {name: example/step}"))
+    words = repository.refused("web.yaml", "api.yaml")
+    assert "api.yaml:11:" in words
+    assert "plugin steps are not supported" in words
+
+
+def test_a_dry_run_writes_nothing(repository: Place) -> None:
+    done = repository.run("init", str(SHOP), "--dry-run")
+    assert repository.files() == {}
+    assert "rollout-web.yaml" in done.stdout
+    assert "7 files would be made" in done.stderr
+
+
+def test_json_has_the_files_the_notes_and_what_is_next(repository: Place) -> None:
+    done = repository.run("init", "-", "-o", "json", stdin=(DATA / "helm-create.yaml").read_text(encoding="utf-8"))
+    told = json.loads(done.stdout)
+    assert told["apps"] == [
+        {
+            "app": "shop-web",
+            "environment": "prod",
+            "files": [
+                {"path": f"environments/prod/shop-web/{name}.yaml", "new": True, "from": ["<stdin>"]}
+                for name in ("rollout-shop-web", "service-shop-web", "serviceaccount-shop-web")
+            ],
+        }
+    ]
+    assert told["settings"] == {"path": "rollstep.yaml", "new": True}
+    assert [note["file"] for note in told["notes"]] == ["<stdin>"] * 3
+    assert told["next"][-1] == "rollstep advance"
+    assert not told["dryRun"]
+
+
+def test_settings_that_are_there_stay_and_count(repository: Place) -> None:
+    text = "environmentsPath: deploy\ndefaults: {namespace: shop-web}\n"
+    repository.write("rollstep.yaml", text)
+    repository.write("web.yaml", ROLLOUT)
+    done = repository.run("init", "web.yaml")
+    assert repository.files()["rollstep.yaml"] == text.encode()
+    assert "deploy/prod/web/web.yaml" in repository.files()
+    assert "git add deploy rollstep.yaml" in done.stderr
+
+
+def test_an_app_whose_manifests_come_from_a_command_gets_no_files(repository: Place) -> None:
+    repository.write("rollstep.yaml", "environments: {prod: {apps: {web: {source: {exec: [cat, web.yaml]}}}}}\n")
+    repository.write("web.yaml", ROLLOUT)
+    assert "come from a command" in repository.refused("web.yaml")
+
+
+def test_settings_that_are_wrong_are_told(repository: Place) -> None:
+    repository.write("rollstep.yaml", "environment: {}\n")
+    assert "rollstep.yaml:1:1" in repository.refused(str(SHOP))
+
+
+def test_it_works_outside_git_and_says_so(tmp_path: Path) -> None:
+    place = Place(tmp_path / "plain")
+    done = place.run("init", str(SHOP))
+    assert "note: this is no git repository: releases need one" in done.stderr
+    assert "  git init\n" in done.stderr
+    assert "environments/prod/web/rollout-web.yaml" in place.files()
+
+
+def test_it_writes_to_the_root_of_the_repository(repository: Place) -> None:
+    repository.write("sub/web.yaml", ROLLOUT)
+    done = repository.run("-C", "sub", "init", "web.yaml")
+    assert "environments/prod/web/web.yaml" in repository.files()
+    assert "git add ../environments ../rollstep.yaml" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "Missing argument"),
+        (("nowhere.yaml", "nor/here"), "nor/here: there is no such file or folder"),
+        (("-", "--env", "../up"), "'../up' cannot be the name of a folder"),
+        (("-", "--env", ".hidden"), "cannot be the name of a folder"),
+        (("-", "--app", "a/b"), "'a/b' cannot be the name of a folder"),
+        (("-", "--steps", "20,forty"), "are no percentages"),
+        (("-", "--steps", "101"), "are no percentages"),
+        (("-", "--steps", "20", "--strategy", "blueGreen"), "blueGreen has none"),
+        (("-", "--strategy", "green"), "--strategy"),
+    ],
+)
+def test_a_command_line_that_makes_no_sense(repository: Place, arguments: tuple[str, ...], said: str) -> None:
+    assert said in repository.refused(*arguments, code=2, stdin=ROLLOUT)
+
+
+@pytest.mark.parametrize(("name", "tool"), [("kustomization.yaml", "kustomize build"), ("Chart.yaml", "helm template")])
+def test_what_a_tool_makes_manifests_of_is_left_to_the_tool(repository: Place, name: str, tool: str) -> None:
+    repository.write(f"base/{name}", "a: 1\n")
+    assert f"{tool} " in repository.refused("base")
+
+
+def test_a_folder_that_may_not_be_written_is_told(repository: Place) -> None:
+    repository.write("environments", "a file where a folder is to be")
+    assert "environments: is a file where a folder is to be" in repository.refused(str(SHOP))
+
+
+def test_what_it_makes_is_valid(repository: Place, assert_valid: Callable[..., None]) -> None:
+    for number, name in enumerate(("shop.yaml", "helm-create.yaml", "helm-create-ingress.yaml")):
+        repository.run("init", str(DATA / name), "--env", f"canary{number}")
+        repository.run("init", str(DATA / name), "--env", f"blue-green{number}", "--strategy", "blueGreen")
+    texts = {path: text.decode() for path, text in repository.files().items() if path.startswith("environments")}
+    assert_valid(texts, skipped={"Rollout"})

@@ -1,0 +1,242 @@
+"""A hostile repository: verbs that only read run no planted program, and no list of ours names a file elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from renderer.git.repository import Repository
+from renderer.git.signatures import signer
+from tests.support.commands import NOON, Checkout
+
+READING = [["render", "--check", "prod/web"], ["plan", "prod/web"], ["status", "prod/web"], ["lint", "environments"]]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    made = Checkout(tmp_path / "repo")
+    made.run("advance", "prod/web", "--now", NOON, "--no-validate")
+    return made
+
+
+def test_reading_runs_no_planted_fsmonitor(checkout: Checkout, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    program = tmp_path / "planted"
+    program.write_text(f"#!/bin/sh\ntouch {ran}\n", encoding="utf-8")
+    program.chmod(0o755)
+    checkout.git("config", "core.fsmonitor", str(program))
+    checkout.git("status")
+    assert ran.exists(), "git itself runs it"
+    ran.unlink()
+    for verb in READING:
+        checkout.process(*verb)
+        assert not ran.exists(), verb
+
+
+@pytest.mark.parametrize("up", ["../../../../victim", "../rollout.yaml"])
+def test_a_marker_that_names_a_file_elsewhere(checkout: Checkout, tmp_path: Path, up: str) -> None:
+    (tmp_path / "victim").write_text("mine\n", encoding="utf-8")
+    rendered = checkout.root / "environments/prod/web/rendered"
+    target = (rendered / up).resolve()
+    before = target.read_bytes() if target.exists() else b""
+    with (rendered / ".rollstep").open("a", encoding="utf-8") as marker:
+        marker.write(f"{hashlib.sha256(before).hexdigest()}  {up}\n")
+    checkout.commit()
+    done = checkout.run("render", "prod/web", "--no-validate", code=1)
+    assert ".rollstep:" in done.stderr
+    assert (target.read_bytes() if target.exists() else b"") == before
+    assert (tmp_path / "victim").read_text(encoding="utf-8") == "mine\n"
+
+
+PROGRAMS = (
+    "alias.log",
+    "core.alternateRefsCommand",
+    "core.askPass",
+    "core.editor",
+    "core.fsmonitor",
+    "core.pager",
+    "core.sshCommand",
+    "credential.helper",
+    "diff.external",
+    "diff.x.command",
+    "diff.x.textconv",
+    "filter.x.clean",
+    "filter.x.process",
+    "filter.x.smudge",
+    "gpg.openpgp.program",
+    "gpg.program",
+    "gpg.ssh.defaultKeyCommand",
+    "gpg.ssh.program",
+    "gpg.x509.program",
+    "merge.x.driver",
+    "pager.log",
+    "sequence.editor",
+    "uploadpack.packObjectsHook",
+)
+HOOKS = ("commit-msg", "post-checkout", "post-commit", "post-index-change", "pre-commit", "reference-transaction")
+
+
+def sign(checkout: Checkout) -> None:
+    """Give HEAD a signature, which is none."""
+    head, _, message = checkout.git("cat-file", "commit", "HEAD").partition("\n\n")
+    signature = "gpgsig -----BEGIN PGP SIGNATURE-----\n \n abc\n -----END PGP SIGNATURE-----"
+    (checkout.root / "signed").write_text(f"{head}\n{signature}\n\n{message}", encoding="utf-8")
+    sha = checkout.git("hash-object", "-t", "commit", "-w", "signed")
+    (checkout.root / "signed").unlink()
+    checkout.git("reset", "--quiet", sha.strip())
+
+
+@pytest.mark.parametrize("hooks", ["core.hooksPath", ".git/hooks"])
+def test_reading_runs_nothing_of_a_planted_configuration(checkout: Checkout, tmp_path: Path, hooks: str) -> None:
+    """Nor filters, textconv, pagers, programs for signatures, hooks; and verbs that read change no index."""
+    sign(checkout)
+    ran = tmp_path / "ran"
+
+    def plant(path: Path) -> str:
+        path.write_text(f"#!/bin/sh\necho {path.name} >> {ran}\ncat\n", encoding="utf-8")
+        path.chmod(0o755)
+        return str(path)
+
+    for key in PROGRAMS:
+        checkout.git("config", key, plant(tmp_path / f"program-{key}"))
+    folder = checkout.root / ".git/hooks"
+    if hooks == "core.hooksPath":
+        folder = tmp_path / "hooks"
+        checkout.git("config", "core.hooksPath", str(folder))
+    folder.mkdir(exist_ok=True)
+    for name in HOOKS:
+        plant(folder / name)
+    checkout.git("config", "log.showSignature", "true")
+    (checkout.root / ".git/info").mkdir(exist_ok=True)
+    (checkout.root / ".git/info/attributes").write_text("* filter=x diff=x merge=x\n", encoding="utf-8")
+    checkout.git("log", "-1")
+    checkout.git("update-index", "--refresh")
+    assert {"program-gpg.program", "program-core.fsmonitor"} <= set(ran.read_text().split()), "git runs them"
+    ran.unlink()
+    for verb in READING:
+        checkout.process(*verb)
+        assert not ran.exists(), (verb, ran.read_text(encoding="utf-8"))
+    for judging in (["verify", "HEAD"], ["replay", "HEAD~1.."], ["history", "prod/web"], ["get", "prod/web"]):
+        checkout.run(*judging)
+        assert not ran.exists(), (judging, ran.read_text(encoding="utf-8"))
+    assert signer(Repository.open(checkout.root), "commit", "HEAD") == ()
+    assert not ran.exists(), ran.read_text(encoding="utf-8")
+
+
+def test_the_users_own_program_judges_signatures(
+    checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign(checkout)
+    program = tmp_path / "mine"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\nexit 1\n", encoding="utf-8")
+    program.chmod(0o755)
+    (tmp_path / "config").write_text(f"[gpg]\nprogram = {program}\n", encoding="utf-8")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "config"))
+    assert signer(Repository.open(checkout.root), "commit", "HEAD") == ()
+    assert (tmp_path / "asked").exists()
+
+
+@pytest.mark.parametrize("how", ["include.path", "includeIf.gitdir:**.path", "config.worktree"])
+def test_reading_runs_nothing_of_what_a_configuration_includes(checkout: Checkout, tmp_path: Path, how: str) -> None:
+    ran = tmp_path / "ran"
+    program = tmp_path / "planted"
+    program.write_text(f"#!/bin/sh\ntouch {ran}\n", encoding="utf-8")
+    program.chmod(0o755)
+    planted = f'[core]\n\tfsmonitor = {program}\n\thooksPath = {tmp_path}\n[filter "x"]\n\tclean = {program}\n'
+    if how == "config.worktree":
+        checkout.git("config", "extensions.worktreeConfig", "true")
+        (checkout.root / ".git/config.worktree").write_text(planted, encoding="utf-8")
+    else:
+        (checkout.root / ".git/more").write_text(planted, encoding="utf-8")
+        checkout.git("config", how, str(checkout.root / ".git/more"))
+    (checkout.root / ".git/info").mkdir(exist_ok=True)
+    (checkout.root / ".git/info/attributes").write_text("* filter=x\n", encoding="utf-8")
+    checkout.git("status")
+    assert ran.exists(), "git itself runs it"
+    ran.unlink()
+    for verb in READING:
+        checkout.process(*verb)
+        assert not ran.exists(), verb
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a repository to somebody else")
+@pytest.mark.parametrize("verb", [["advance", "prod/web"], ["undo", "prod/web"], ["abort", "prod/web"]])
+def test_a_repository_of_somebody_else_is_gits_to_judge(checkout: Checkout, verb: list[str]) -> None:
+    checkout.edit("environments/prod/web/rollout.yaml", "1.0.0", "2.0.0")
+    before = files(checkout.root)
+    for path in (checkout.root, checkout.root / ".git"):
+        os.chown(path, 12345, 12345)
+    done = checkout.process(*verb, "--now", NOON, code=1)
+    assert "dubious ownership" in done.stderr
+    assert "safe.directory" in done.stderr
+    assert files(checkout.root) == before
+
+
+def files(root: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def test_objects_of_another_repository_are_read_and_never_written(checkout: Checkout, tmp_path: Path) -> None:
+    """``.git/objects/info/alternates`` may name any folder: git takes objects from it, and puts none there."""
+    other = Checkout(tmp_path / "other")
+    objects = other.root / ".git/objects"
+    before = sorted(objects.rglob("*"))
+    (checkout.root / ".git/objects/info/alternates").write_text(f"{objects}\n", encoding="utf-8")
+    checkout.edit("environments/prod/web/rollout.yaml", "1.0.0", "2.0.0")
+    checkout.commit("Release another image")
+    checkout.run("advance", "prod/web", "--now", NOON, "--no-validate")
+    assert sorted(objects.rglob("*")) == before
+    checkout.git("fsck", "--strict")
+
+
+@pytest.mark.parametrize(
+    ("path", "folders", "ahead"),
+    [
+        ("../outside", [], ""),
+        ("/../outside", [], ""),
+        (".git/hooks/post-commit", [], ""),
+        ("environments/.GIT/config", [], ""),
+        ("link/outside", [], ""),
+        (".rollstep-journal/lock", [], ""),
+        ("environments/new", ["../made"], ""),
+        ("environments/new", [], "../../outside"),
+        (7, [], ""),
+    ],
+)
+def test_a_journal_that_came_with_the_repository_leads_nowhere(
+    checkout: Checkout, path: str | int, folders: list[str], ahead: str
+) -> None:
+    outside = checkout.root.parent / "elsewhere"
+    outside.mkdir()
+    (checkout.root / "link").symlink_to(outside)
+    (checkout.root.parent / "outside").write_text("theirs\n", encoding="utf-8")
+    journal = checkout.root / ".rollstep-journal"
+    journal.mkdir()
+    (journal / "old-0").write_bytes(b"planted\n")
+    entry = {"path": path, "old": hashlib.sha256(b"planted\n").hexdigest(), "new": None} | (
+        {"ahead": ahead} if ahead else {}
+    )
+    index = {"memo": {}, "folders": folders, "entries": [entry]}
+    (journal / "journal.json").write_text(json.dumps(index), encoding="utf-8")
+    before = files(checkout.root.parent)
+    done = checkout.process("advance", "prod/web", "--now", NOON, code=1)
+    assert "the journal of an interrupted run cannot be read" in done.stderr
+    after = files(checkout.root.parent)
+    assert {name for name in after if after[name] != before.get(name)} <= {journal / "lock"}
+    assert before.keys() <= after.keys()
+    assert not (checkout.root.parent / "made").exists()
+
+
+@pytest.mark.parametrize("verb", [["advance", "prod/web"], ["render", "prod/web", "--no-validate"]])
+def test_a_journal_that_is_a_link_is_not_followed(checkout: Checkout, verb: list[str]) -> None:
+    outside = checkout.root.parent / "elsewhere"
+    outside.mkdir()
+    (outside / "theirs").write_text("theirs\n", encoding="utf-8")
+    (checkout.root / ".rollstep-journal").symlink_to(outside)
+    done = checkout.process(*verb, "--now", NOON, code=1)
+    assert ".rollstep-journal: is a link" in done.stderr
+    assert files(outside) == {outside / "theirs": b"theirs\n"}

@@ -1,0 +1,41 @@
+"""Killed at any change of a file, in rollstep or in its git: the next run ends as one run would have ended.
+
+``make e2e`` sweeps every point; here are some of them, from the first to the last.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import NOON, ONE, TWO, Checkout
+from tests.support.kill_points import available
+from tests.support.kills import Sweep
+
+pytestmark = pytest.mark.skipif(not available(), reason="killing at a system call needs Linux on x86-64 or arm64")
+
+SOME = 5
+
+
+@pytest.fixture
+def step(tmp_path: Path) -> Sweep:
+    """Return the sweep of a canary's first step."""
+    return step_of_a_canary(tmp_path)
+
+
+def step_of_a_canary(folder: Path) -> Sweep:
+    root = folder / "repository"
+    root.mkdir()
+    checkout = Checkout(root)
+    checkout.process("advance", "prod/web", "--now", NOON, "--no-validate")
+    checkout.edit("environments/prod/web/rollout.yaml", ONE, TWO)
+    checkout.commit("Release another image")
+    return Sweep.of(checkout, folder / "whole", "advance", "prod/web")
+
+
+def test_killed_at_some_changes_of_a_step(step: Sweep, tmp_path: Path) -> None:
+    assert step.points > 100
+    for number in range(SOME):
+        last = number == SOME - 1
+        assert step.check(1 + number * (step.points - 1) // (SOME - 1), tmp_path / "killed") or last

@@ -1,0 +1,302 @@
+"""Repositories and servers that are not the plain case: a step works there, or is refused with the reason."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import NOON, ONE, TWO, Checkout
+from tests.support.git_server import GitServer
+
+STEP = ("prod/web", "--no-validate", "--now", NOON)
+
+
+def git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), "-c", "protocol.file.allow=always", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def at(root: Path) -> Checkout:
+    made = Checkout.__new__(Checkout)
+    made.root = root
+    return made
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Checkout:
+    """Return a repository whose app web has its first release."""
+    root = tmp_path / "source"
+    root.mkdir()
+    checkout = Checkout(root)
+    # Settings that name an environment which a sparse checkout leaves out are refused.
+    (root / "rollstep.yaml").write_text("environments:\n  prod: {namespace: shop}\n", encoding="utf-8")
+    checkout.commit("Name prod alone")
+    checkout.run("advance", *STEP)
+    return checkout
+
+
+@pytest.fixture
+def remote(source: Checkout, tmp_path: Path) -> Path:
+    folder = tmp_path / "srv" / "shop.git"
+    folder.parent.mkdir()
+    git(tmp_path, "clone", "--quiet", "--bare", str(source.root), str(folder))
+    return folder
+
+
+def release(checkout: Checkout, *options: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    return checkout.run("set", "image", "prod/web", f"web={TWO}", *STEP[1:], *options, code=code)
+
+
+def assert_released(checkout: Checkout) -> None:
+    assert "step 1/6" in git(checkout.root, "log", "-1", "--format=%s")
+    assert git(checkout.root, "status", "--porcelain") == ""
+    checkout.run("render", "--check", "--no-validate", "prod/web")
+
+
+def test_a_shallow_clone(remote: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "--quiet", "--depth=1", remote.as_uri(), str(tmp_path / "shallow"))
+    checkout = at(tmp_path / "shallow")
+    release(checkout, "--push")
+    assert_released(checkout)
+    assert git(remote, "log", "-1", "--format=%s", "main") == git(checkout.root, "log", "-1", "--format=%s")
+
+
+def test_a_sparse_checkout_of_the_environment(remote: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "--quiet", "--sparse", str(remote), str(tmp_path / "sparse"))
+    checkout = at(tmp_path / "sparse")
+    git(checkout.root, "sparse-checkout", "set", "environments/prod", "templates")
+    release(checkout)
+    assert_released(checkout)
+    assert "environments/staging/web/rollout.yaml" in git(checkout.root, "ls-tree", "-r", "--name-only", "HEAD")
+
+
+def test_a_sparse_checkout_without_the_app(remote: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "--quiet", "--sparse", str(remote), str(tmp_path / "sparse"))
+    checkout = at(tmp_path / "sparse")
+    git(checkout.root, "sparse-checkout", "set", "environments/staging")
+    head = checkout.head
+    done = release(checkout, code=1)
+    assert "environments.prod: there is no environment of that name" in done.stderr
+    assert checkout.head == head
+
+
+def test_a_submodule(source: Checkout, tmp_path: Path) -> None:
+    outer = tmp_path / "outer"
+    git(tmp_path, "init", "--quiet", str(outer))
+    git(outer, "submodule", "--quiet", "add", str(source.root), "shop")
+    git(outer, "commit", "--quiet", "--message=A submodule")
+    checkout = at(outer / "shop")
+    git(checkout.root, "switch", "--quiet", "main")
+    release(checkout)
+    assert_released(checkout)
+    assert git(outer, "status", "--porcelain").strip() == "M shop"
+
+
+def test_a_linked_worktree(source: Checkout, tmp_path: Path) -> None:
+    git(source.root, "worktree", "add", "--quiet", "-b", "release", str(tmp_path / "linked"))
+    checkout = at(tmp_path / "linked")
+    release(checkout)
+    assert_released(checkout)
+    assert "step 1/6" not in git(source.root, "log", "-1", "--format=%s", "main")
+
+
+def test_a_bare_repository_is_refused(remote: Path) -> None:
+    done = release(at(remote), code=1)
+    assert "is in a bare git repository" in done.stderr
+
+
+def test_line_ends_of_windows_are_refused_and_the_way_out_works(remote: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "crlf"
+    git(tmp_path, "clone", "--quiet", "-c", "core.autocrlf=true", str(remote), str(folder))
+    assert b"\r\n" in (folder / "environments/prod/web/rollout.yaml").read_bytes()
+    checkout = at(folder)
+    done = release(checkout, code=1)
+    assert "has the line ends of Windows" in done.stderr
+    (folder / ".gitattributes").write_text("environments/** text eol=lf\n", encoding="utf-8")
+    checkout.commit("Keep the line ends of what is rendered")
+    shutil.rmtree(folder / "environments")
+    git(folder, "checkout", "--quiet", "--", "environments")
+    release(checkout)
+    assert_released(checkout)
+
+
+@pytest.mark.parametrize("operation", ["rebase", "merge", "cherry-pick"])
+def test_an_operation_in_progress(source: Checkout, operation: str) -> None:
+    git(source.root, "switch", "--quiet", "--create", "other", "HEAD~1")
+    (source.root / "notes.txt").write_text("theirs\n", encoding="utf-8")
+    source.commit("Their notes")
+    git(source.root, "switch", "--quiet", "main")
+    (source.root / "notes.txt").write_text("mine\n", encoding="utf-8")
+    source.commit("My notes")
+    with pytest.raises(subprocess.CalledProcessError):
+        git(source.root, operation, "other")
+    head = source.head
+    done = release(source, code=1)
+    assert f"{operation} is in progress" in done.stderr
+    assert "notes.txt: has an unresolved conflict" in done.stderr
+    assert source.head == head
+
+
+def test_files_that_lfs_would_keep(source: Checkout) -> None:
+    """Without git-lfs nothing filters; with a filter that stands for it, what is committed is what it makes."""
+    (source.root / ".gitattributes").write_text("*.bin filter=upper\n", encoding="utf-8")
+    git(source.root, "config", "filter.upper.clean", "tr a-z A-Z")
+    git(source.root, "config", "filter.upper.required", "true")
+    (source.root / "image.bin").write_text("pixels\n", encoding="utf-8")
+    source.commit("Keep a file as LFS does")
+    release(source)
+    assert_released(source)
+    assert git(source.root, "show", "HEAD:image.bin") == "PIXELS\n"
+
+
+LFS = "*.yaml filter=lfs diff=lfs merge=lfs -text\n"
+
+
+def test_files_in_lfs_where_git_lfs_is_missing(source: Checkout) -> None:
+    (source.root / ".gitattributes").write_text(LFS, encoding="utf-8")
+    source.commit("Keep manifests in LFS")
+    for key, value in {"clean": "no-such-git-lfs clean -- %f", "required": "true"}.items():
+        git(source.root, "config", f"filter.lfs.{key}", value)
+    head = source.head
+    done = release(source, code=1)
+    assert "no-such-git-lfs" in done.stderr
+    assert "install the program of that filter, or take the files out of it in .gitattributes" in done.stderr
+    assert source.head == head
+    assert ONE in (source.root / "environments/prod/web/rollout.yaml").read_text(encoding="utf-8")
+
+
+def test_a_pointer_of_lfs_is_told_for_what_it_is(source: Checkout) -> None:
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'4d' * 32}\nsize 12345\n"
+    (source.root / "environments/prod/web/rollout.yaml").write_text(pointer, encoding="utf-8")
+    source.commit("Check out without LFS")
+    before = source.snapshot()
+    done = release(source, code=1)
+    assert "rollout.yaml:1:1: is a pointer of git LFS, not the file itself (git lfs pull" in done.stderr
+    assert source.snapshot() == before
+
+
+def test_a_sparse_checkout_without_what_is_rendered(remote: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "--quiet", str(remote), str(tmp_path / "sparse"))
+    checkout = at(tmp_path / "sparse")
+    git(checkout.root, "sparse-checkout", "set", "--no-cone", "/*", "!environments/prod/web/rendered/")
+    before = checkout.snapshot()
+    done = release(checkout, code=1)
+    assert "git sparse-checkout add environments/prod/web/rendered" in done.stderr
+    assert checkout.snapshot() == before
+
+
+@pytest.mark.parametrize("hook", ["pre-receive", "update"])
+def test_a_branch_that_is_protected(remote: Path, tmp_path: Path, hook: str) -> None:
+    program = remote / "hooks" / hook
+    program.write_text("#!/bin/sh\necho 'Protected branch update failed' >&2\nexit 1\n", encoding="utf-8")
+    program.chmod(0o755)
+    before = git(remote, "rev-parse", "main")
+    git(tmp_path, "clone", "--quiet", str(remote), str(tmp_path / "clone"))
+    checkout = at(tmp_path / "clone")
+    done = release(checkout, "--push", code=1)
+    assert "Protected branch update failed" in done.stderr
+    assert "push to a branch that it allows, or use a pull request" in done.stderr
+    assert git(remote, "rev-parse", "main") == before
+    assert_released(checkout)
+
+
+def test_a_server_over_http(remote: Path, tmp_path: Path) -> None:
+    git(remote, "config", "http.receivepack", "true")
+    with closing(GitServer(remote.parent)) as server:
+        git(tmp_path, "clone", "--quiet", f"{server.url}/{remote.name}", str(tmp_path / "http"))
+        checkout = at(tmp_path / "http")
+        release(checkout, "--push")
+    assert "step 1/6" in git(remote, "log", "-1", "--format=%s", "main")
+
+
+@pytest.fixture
+def daemon(remote: Path) -> Iterator[str]:
+    """Serve the repository with ``git daemon`` and return its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = ["git", "daemon", "--reuseaddr", "--listen=127.0.0.1", f"--port={port}", "--export-all"]
+    command += ["--enable=receive-pack", f"--base-path={remote.parent}", str(remote.parent)]
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as served:
+        end = time.monotonic() + 30
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except OSError:
+                assert time.monotonic() < end, "git daemon does not answer"
+                time.sleep(0.05)
+        yield f"git://127.0.0.1:{port}/{remote.name}"
+        os.killpg(served.pid, 15)
+
+
+def test_gits_own_daemon(daemon: str, remote: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "--quiet", daemon, str(tmp_path / "clone"))
+    checkout = at(tmp_path / "clone")
+    release(checkout, "--push")
+    assert "step 1/6" in git(remote, "log", "-1", "--format=%s", "main")
+
+
+def test_the_network_goes_half_way(remote: Path, tmp_path: Path) -> None:
+    """The server dies while it takes the push: nothing has moved there, and the next push brings the commit."""
+    git(remote, "config", "http.receivepack", "true")
+    hook = remote / "hooks" / "pre-receive"
+    hook.write_text('#!/bin/sh\nkill -9 "$PPID"\n', encoding="utf-8")
+    hook.chmod(0o755)
+    before = git(remote, "rev-parse", "main")
+    with closing(GitServer(remote.parent)) as server:
+        git(tmp_path, "clone", "--quiet", f"{server.url}/{remote.name}", str(tmp_path / "http"))
+        checkout = at(tmp_path / "http")
+        done = release(checkout, "--push", code=1)
+        assert "git push failed" in done.stderr
+        assert git(remote, "rev-parse", "main") == before
+        assert_released(checkout)
+        hook.unlink()
+        checkout.run("advance", *STEP, "--push")
+    assert git(remote, "rev-parse", "main") == git(checkout.root, "rev-parse", "HEAD")
+
+
+def test_a_quota_of_the_server(remote: Path, tmp_path: Path) -> None:
+    git(remote, "config", "receive.maxInputSize", "10")
+    before = git(remote, "rev-parse", "main")
+    git(tmp_path, "clone", "--quiet", str(remote), str(tmp_path / "clone"))
+    checkout = at(tmp_path / "clone")
+    done = release(checkout, "--push", code=1)
+    assert "push" in done.stderr
+    assert "maximum allowed size" in done.stderr
+    assert git(remote, "rev-parse", "main") == before
+    assert_released(checkout)
+
+
+def test_a_repository_of_another_user_is_refused(source: Checkout) -> None:
+    variables = {**os.environ, "GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}
+    command = [sys.executable, "-m", "renderer", "set", "image", "prod/web", f"web={TWO}", *STEP[1:]]
+    head = source.head
+    done = subprocess.run(command, cwd=source.root, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done
+    assert "safe.directory" in done.stderr
+    assert source.head == head
+
+
+def test_a_work_tree_that_cannot_be_written(source: Checkout) -> None:
+    if os.geteuid() == 0:
+        # Root may write everywhere, but not where a file stands in a folder's place.
+        shutil.rmtree(source.root / "environments/prod/web/rendered")
+        (source.root / "environments/prod/web/rendered").write_text("", encoding="utf-8")
+    else:
+        (source.root / "environments/prod/web").chmod(0o555)
+    head = source.head
+    release(source, code=1)
+    assert source.head == head
+    assert ONE in (source.root / "environments/prod/web/rollout.yaml").read_text(encoding="utf-8")

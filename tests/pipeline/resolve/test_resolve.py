@@ -1,0 +1,85 @@
+"""What git keeps of a release is enough: the engine goes on from it as the controller goes on in a cluster."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from renderer.kubernetes.manifest import Manifest
+from renderer.kubernetes.yaml.reader import dump, load_documents
+from renderer.pipeline.resolve.commit_content import moved, rendered
+from renderer.pipeline.resolve.moves import react
+from renderer.pipeline.resolve.resolve import all_objects, resolve
+from renderer.pipeline.resolve.status_file import State, dump_state, load_state, next_state
+from renderer.rollouts.model.rollout import World
+from renderer.rollouts.simulator.frames import to_document
+from renderer.rollouts.simulator.scenario import read_scenario, simulate
+
+DATA = Path(__file__).parents[2] / "data" / "conformance"
+SCENARIOS = sorted(DATA.glob("scenarios/*/*.yaml"))
+
+spec = importlib.util.spec_from_file_location("conformance_compare", DATA / "compare.py")
+assert spec is not None
+assert spec.loader is not None
+RULES = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(RULES)
+
+
+class Git:
+    """Keeps a world as text, as a repository does, and reads it back."""
+
+    def __init__(self, manifests: tuple[Manifest, ...]) -> None:
+        self.manifests = tuple(manifest for manifest in manifests if manifest.kind != "Rollout")
+        self.state: State | None = None
+        self.files: list[str] = []
+
+    def __call__(self, world: World) -> World:
+        self.state = load_state(dump_state(next_state(self.state, world)), "status.yaml")
+        self.files = [dump(body) for body in rendered(world).values()]
+        found = [Manifest(document.value) for text in self.files for document in load_documents(text, "rendered")]
+        sources = [replace(manifest, body=self.source_of(manifest, world)) for manifest in self.manifests]
+        resolved = resolve(world.rollout, sources, self.state, found, world.now, world.profile)
+        assert all_objects(resolved, resolved.world) == [
+            *map(dict, (rendered(world)[key] for key in sorted(rendered(world))))
+        ]
+        passing = {
+            manifest.key._replace(namespace=world.rollout.namespace): manifest.body
+            for manifest in resolved.pass_through
+        }
+        return replace(resolved.world, objects={**passing, **resolved.world.objects})
+
+    @staticmethod
+    def source_of(manifest: Manifest, world: World) -> dict[str, object]:
+        """A simulated cluster has defaults and patches in its objects; the user's file would have them, too."""
+        key = manifest.key._replace(namespace=world.rollout.namespace)
+        body = json.loads(json.dumps(world.objects[key]))
+        if body["kind"] == "Service":
+            body["spec"].get("selector", {}).pop("rollouts-pod-template-hash", None)
+            body["metadata"].get("annotations", {}).pop("argo-rollouts.argoproj.io/managed-by-rollouts", None)
+            if not body["metadata"].get("annotations", True):
+                del body["metadata"]["annotations"]
+        return body  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_frames_are_the_controllers_with_git_between_all_actions(path: Path) -> None:
+    scenario = read_scenario(path.read_text(encoding="utf-8"), str(path))
+    produced = to_document(scenario, list(simulate(scenario, between=Git(scenario.manifests))))
+    golden = json.loads((DATA / "golden" / path.parent.name / f"{path.stem}.json").read_text(encoding="utf-8"))
+    assert list(RULES.differences(golden, produced)) == []
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_world_at_rest_stays_so(path: Path) -> None:
+    scenario = read_scenario(path.read_text(encoding="utf-8"), str(path))
+    git = Git(scenario.manifests)
+    held = False
+    for frame in simulate(scenario):
+        held = held or any("hold" in (action if isinstance(action, dict) else {}) for action in scenario.actions)
+        if not held and not frame.delayed:
+            world = git(frame.world)
+            assert not moved(world, react(world).after), frame.action

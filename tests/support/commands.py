@@ -1,0 +1,127 @@
+"""What the tests of verbs share: a repository with the example's sources, and the command in it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+NOON = "2026-03-01T12:00:00Z"
+ONE = "registry.example.com/shop/web:1.0.0"
+TWO = "registry.example.com/shop/web:2.0.0"
+
+
+class Checkout:
+    """A git repository that holds the sources of ``environments/``, nothing of them rendered."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        ignored = shutil.ignore_patterns("rendered", "status.yaml")
+        shutil.copytree(PROJECT / "environments", root / "environments", ignore=ignored)
+        shutil.copy(PROJECT / "rollstep.yaml", root)
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message=Add the apps")
+
+    def copy(self, root: Path) -> Self:
+        """Return a copy of the repository, history and all, at ``root``."""
+        shutil.copytree(self.root, root, symlinks=True)
+        copied = type(self).__new__(type(self))
+        copied.root = root
+        return copied
+
+    def git(self, *arguments: str) -> str:
+        done = subprocess.run(["git", *arguments], cwd=self.root, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    def run(self, *arguments: str, code: int = 0, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run ``rollstep ARGUMENTS`` within this process and expect its exit code: a process of its own is slow."""
+        from renderer.cli.main import main
+
+        out, err = io.StringIO(), io.StringIO()
+        command = ["-C", str(self.root), *arguments]
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            if stdin is not None:
+                patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8"))
+            with pytest.raises(SystemExit) as stop:
+                main(command)
+        done = subprocess.CompletedProcess(command, int(str(stop.value.code)), out.getvalue(), err.getvalue())
+        assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def process(self, *arguments: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Do as ``run`` does, in a process of its own that is started in the repository."""
+        command = [sys.executable, "-m", "renderer", *arguments]
+        variables = {**os.environ, **environment}
+        done = subprocess.run(command, cwd=self.root, env=variables, capture_output=True, text=True, check=False)
+        assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replace text in a file of the repository, where it has to be."""
+        file = self.root / path
+        text = file.read_text(encoding="utf-8")
+        assert old in text, f"{path} has no {old!r}"
+        file.write_text(text.replace(old, new), encoding="utf-8")
+
+    def commit(self, message: str = "Edit") -> None:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", f"--message={message}")
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        return json.loads(self.run(*arguments, "-o", "json", code=code).stdout)
+
+    def advance_all(self, *targets: str, now: str = NOON) -> None:
+        self.process("advance", *targets, "--now", now, "--no-validate")
+
+    @property
+    def head(self) -> str:
+        return self.git("rev-parse", "HEAD").strip()
+
+    @property
+    def subjects(self) -> list[str]:
+        """The subjects of all commits, newest first."""
+        return self.git("log", "--format=%s").splitlines()
+
+    def snapshot(self) -> tuple[str, str, dict[str, bytes]]:
+        """Return HEAD, what git status says, and every file: what has to be the same where nothing may be done."""
+        files = {
+            path.relative_to(self.root).as_posix(): path.read_bytes()
+            for path in sorted(self.root.rglob("*"))
+            if path.is_file() and ".git" not in path.relative_to(self.root).parts
+        }
+        return self.head, self.git("status", "--porcelain"), files
+
+    def objects(self, app: str, kinds: Sequence[str] = ()) -> dict[str, Any]:
+        """Return what is rendered of an app, by ``Kind/name``."""
+        from renderer.kubernetes.yaml.reader import load_documents
+
+        found = {}
+        for path in sorted((self.root / "environments" / app / "rendered").glob("*.yaml")):
+            for document in load_documents(path.read_text(encoding="utf-8"), path.name):
+                body = document.value
+                if body["kind"] != "Kustomization" and (not kinds or body["kind"] in kinds):
+                    found[f"{body['kind']}/{body['metadata']['name']}"] = body
+        return found
+
+    def replicas(self, app: str) -> dict[str, int]:
+        """Return the replicas of an app's ReplicaSets by image tag."""
+        return {
+            body["spec"]["template"]["spec"]["containers"][0]["image"].rpartition(":")[2]: body["spec"]["replicas"]
+            for body in self.objects(app, ["ReplicaSet"]).values()
+        }
+
+    def weight(self, app: str) -> str:
+        """Return the canary Ingress' weight."""
+        (ingress,) = [body for key, body in self.objects(app, ["Ingress"]).items() if key.endswith("-canary")]
+        return str(ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/canary-weight"])

@@ -1,0 +1,62 @@
+"""Worlds to try the core on: the example's apps after their first release, changed as a test needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from renderer.pipeline.load.app import App, load_app
+from renderer.pipeline.load.workspace import Workspace
+from renderer.pipeline.resolve.moves import react
+from renderer.pipeline.resolve.release import resolve_app
+from renderer.rollouts import actions
+from renderer.rollouts.model.rollout import World
+
+PROJECT = Path(__file__).resolve().parents[2]
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@cache
+def app_of(name: str) -> App:
+    """Return what the sources of an app of ``environments/`` say."""
+    workspace = Workspace.open(str(PROJECT))
+    (ref,) = workspace.apps([name])
+    return load_app(ref, workspace.settings, workspace.root)
+
+
+@cache
+def world_of(name: str) -> World:
+    """Return the world of an app of ``environments/`` when its first release is complete."""
+    return react(resolve_app(app_of(name), PROJECT, None, (), NOON).world).after
+
+
+def web(**strategy: Any) -> World:
+    """Return prod/web (canary, nginx), with fields of its strategy replaced; None takes one out."""
+    return _released(world_of("prod/web"), "canary", strategy)
+
+
+def api(**strategy: Any) -> World:
+    """Return prod/api (blue-green), with fields of its strategy replaced; None takes one out."""
+    return _released(world_of("prod/api"), "blueGreen", strategy)
+
+
+def _released(world: World, kind: str, changes: Mapping[str, Any]) -> World:
+    if not changes:
+        return world
+    return settled(actions.patch(world, {"spec": {"strategy": {kind: dict(changes)}}}))
+
+
+def settled(world: World) -> World:
+    """Return the world after the controller has brought a release to its end, its clock as before."""
+    after = react(actions.promote_full(react(world).after)).after
+    return replace(after, now=world.now)
+
+
+def with_image(world: World, image: str) -> World:
+    """Return the world with another image in all containers, nothing done about it yet."""
+    return actions.set_image(world, "*", image)

@@ -1,0 +1,408 @@
+"""Pull requests on each forge: against a server that holds every request to the forge's own description of its API."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.commands import NOON, TWO, Checkout
+from tests.support.forge_server import PREFIXES, TOKEN, ForgeServer
+
+VARIABLES = {
+    "github": "GITHUB_TOKEN",
+    "gitlab": "GITLAB_TOKEN",
+    "gitea": "GITEA_TOKEN",
+    "bitbucket": "BITBUCKET_TOKEN",
+}
+SETTINGS = """\
+defaults:
+  namespace: shop-${{environment}}
+  commit: {{author: {{name: rollstep, email: rollstep@example.com}}}}
+  pullRequest: {{labels: [release, canary], reviewers: [ann]}}
+environments:
+  dev: {{values: {{replicas: 2, tag: "1.0.0"}}}}
+forge: {{type: {forge}, url: '{url}'}}
+"""
+
+
+@cache
+def released() -> Path:
+    """Return a checkout with a release of prod/web under way: made once, and copied for each test."""
+    root = Path(tempfile.mkdtemp(prefix="rollstep-released-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    made = Checkout(root)
+    made.run("advance", "prod/web", "--now", NOON, "--no-validate")
+    made.run("set", "image", "prod/web", f"web={TWO}", "--now", NOON, "--no-validate")
+    return root
+
+
+class Shop(Checkout):
+    """A checkout whose remote is the server, with a release of prod/web under way."""
+
+    def __init__(self, root: Path, server: ForgeServer) -> None:
+        self.root = root
+        shutil.copytree(released(), root, dirs_exist_ok=True)
+        text = SETTINGS.format(forge=server.forge, url=server.url)
+        (root / "rollstep.yaml").write_text(text, encoding="utf-8")
+        self.commit("Name the forge")
+        self.git("remote", "add", "origin", server.remote)
+        self.git("push", "--quiet", str(server.folder / "shop/web.git"), "main")
+
+    def pr(self, *arguments: str, code: int = 0) -> Any:
+        done = self.run("pr", "prod/web", "--no-validate", "-o", "json", *arguments, code=code)
+        assert TOKEN not in done.stdout + done.stderr
+        return [entry["pullRequest"] for entry in json.loads(done.stdout)] if code == 0 else done.stderr
+
+
+@pytest.fixture(params=list(VARIABLES))
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForgeServer]:
+    yield from serve(request.param, tmp_path_factory)
+
+
+@pytest.fixture
+def github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForgeServer]:
+    yield from serve("github", tmp_path_factory)
+
+
+def serve(forge: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForgeServer]:
+    with pytest.MonkeyPatch.context() as patch, ForgeServer(forge, tmp_path_factory.mktemp("forge")) as made:
+        for name in (*VARIABLES.values(), "GH_TOKEN", "FORGEJO_TOKEN"):
+            patch.delenv(name, raising=False)
+        patch.setenv(VARIABLES[forge], TOKEN)
+        yield made
+        assert made.violations == []
+
+
+def test_the_life_of_a_stack(server: ForgeServer, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, server)
+    # One first; a second run makes no second one.
+    (first,) = shop.pr()
+    assert first["action"] == "opened"
+    (found,) = server.open_ones
+    assert (found["head"], found["base"], found["title"]) == (first["head"], "main", first["title"])
+    assert found["labels"] == ([] if server.forge == "bitbucket" else ["release", "canary"])
+    assert found["reviewers"] == ["ann"]
+    for part in ("**Pods:**", "| STEP |", "```diff", "canary-weight", "web-canary"):
+        assert part in found["body"]
+    writes = len([method for method, _, _ in server.requests if method != "GET"])
+    tips = server.git("for-each-ref")
+    (again,) = shop.pr()
+    assert (again["action"], again["number"], again["commit"]) == ("unchanged", first["number"], first["commit"])
+    assert len([method for method, _, _ in server.requests if method != "GET"]) == writes
+    assert server.git("for-each-ref") == tips
+    # A person's label and reviewer stay, and what a person wrote over is put right.
+    found["labels"].append("urgent")
+    found["title"] = "Something else"
+    (mended,) = shop.pr()
+    assert mended["action"] == "updated"
+    assert found["title"] == first["title"]
+    assert "urgent" in found["labels"]
+    assert found["reviewers"] == ["ann"] or found["reviewers"] == ["{ann}"]
+    # The rest on top of it.
+    rows = shop.pr("--stack")
+    assert rows[0]["action"] == "updated"  # Its body lists the stack now.
+    assert {row["action"] for row in rows[1:]} == {"opened"}
+    assert [row["base"] for row in rows] == ["main", *(row["head"] for row in rows[:-1])]
+    assert len(server.open_ones) == len(rows) > 2
+    for row in rows:
+        parent = server.git("rev-parse", f"{row['head']}^").strip()
+        assert parent == server.git("rev-parse", row["base"]).strip()
+    if server.forge == "github":
+        assert {row["action"] for row in shop.pr("--stack")} == {"unchanged"}
+    # Merging is the promotion.
+    shop.git("fetch", "--quiet", "origin")
+    shop.git("merge", "--quiet", "--no-ff", "--message=Merge", f"origin/{rows[0]['head']}")
+    shop.git("push", "--quiet", "origin", "main", f":{rows[0]['head']}")
+    server.pulls[rows[0]["number"]]["state"] = "merged"
+    later = shop.pr("--stack")
+    assert [row["number"] for row in later] == [row["number"] for row in rows[1:]]
+    assert [row["commit"] for row in later] == [row["commit"] for row in rows[1:]]
+    assert server.pulls[later[0]["number"]]["base"] == "main"
+    # An abort closes what is left.
+    shop.run("abort", "prod/web", "--no-validate", "--push")
+    assert server.open_ones == []
+    assert {number for number, _ in server.comments} == {row["number"] for row in rows[1:]}
+    assert "refs/heads/rollstep/" not in server.git("for-each-ref")
+
+
+@pytest.fixture(autouse=True)
+def git_has_the_token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let the git of the tests themselves log in; rollstep's own brings what it needs."""
+    folder = tmp_path_factory.mktemp("askpass")
+    script = folder / "askpass"
+    script.write_text(f"#!/bin/sh\necho {TOKEN}\n", encoding="utf-8")
+    script.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GIT_ASKPASS", str(script))
+        yield
+
+
+def test_a_dry_run_talks_to_nobody_and_writes_nothing(github: ForgeServer, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, github)
+    before, refs = shop.snapshot(), shop.git("for-each-ref")
+    objects = shop.git("count-objects", "-v")
+    github.requests.clear()
+    rows = shop.pr("--dry-run", "--stack")
+    assert {row["action"] for row in rows} == {"planned"}
+    assert all(row["body"] for row in rows)
+    assert github.requests == []
+    assert (shop.snapshot(), shop.git("for-each-ref")) == (before, refs)
+    assert shop.git("count-objects", "-v") == objects
+    assert "rollstep/" not in github.git("for-each-ref")
+
+
+def test_the_work_tree_and_the_index_stay_as_they_are(github: ForgeServer, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, github)
+    (shop.root / "staged").write_text("staged\n", encoding="utf-8")
+    shop.git("add", "staged")
+    before = shop.snapshot()
+    (row,) = shop.pr()
+    assert shop.snapshot() == before
+    assert "staged" not in github.git("ls-tree", "-r", "--name-only", row["head"])
+
+
+def test_the_branch_has_what_advance_would_commit(github: ForgeServer, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, github)
+    now = "2026-03-01T13:00:00Z"
+    (row,) = shop.pr("--now", now)
+    shop.run("promote", "prod/web", "--now", now, "--no-validate")
+    assert github.git("rev-parse", f"{row['head']}^{{tree}}") == shop.git("rev-parse", "HEAD^{tree}")
+    message = github.git("log", "-1", "--format=%B", row["head"])
+    assert message == shop.git("log", "-1", "--format=%B")
+
+
+def test_every_commit_of_a_stack_is_a_legal_step(github: ForgeServer, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, github)
+    rows = shop.pr("--stack")
+    shop.git("fetch", "--quiet", "origin")
+    shop.run("verify", f"main..origin/{rows[-1]['head']}")
+    shop.git("merge", "--quiet", "--no-ff", "--message=Merge", f"origin/{rows[0]['head']}")
+    shop.run("verify", "origin/main..main")
+
+
+def test_a_freeze_keeps_steps_from_being_proposed(github: ForgeServer, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, github)
+    shop.run("freeze", "add", "--until", "2100-01-01T00:00:00Z", "--reason", "Holidays")
+    if shop.git("status", "--porcelain"):
+        shop.commit("Freeze")
+    shop.git("push", "--quiet", "origin", "main")
+    done = shop.run("pr", "prod/web", "--no-validate")
+    assert "there is no step to propose now" in done.stderr
+    assert github.pulls == {}
+
+
+def test_what_is_not_pushed_is_not_proposed_along(github: ForgeServer, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, github)
+    (shop.root / "README.md").write_text("Read me\n", encoding="utf-8")
+    shop.commit("Say what this is")
+    refs = github.git("for-each-ref")
+    assert "a pull request would have other commits in it" in shop.pr(code=1)
+    assert github.git("for-each-ref") == refs
+    assert github.pulls == {}
+
+
+def test_other_peoples_pull_requests_are_left_alone(github: ForgeServer, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, github)
+    shop.git("push", "--quiet", "origin", "main:refs/heads/feature", "main:refs/heads/rollstep/prod/api/r2-step-1")
+    github._add("feature", "main", "A feature", "")
+    github._add("rollstep/prod/api/r2-step-1", "main", "Another app", "")
+    github.page_size = 1
+    shop.pr("--stack")
+    shop.pr("--close")
+    assert [pull["title"] for pull in github.open_ones] == ["A feature", "Another app"]
+    assert "rollstep/prod/api/r2-step-1" in github.git("for-each-ref")
+
+
+def test_the_token_is_seen_by_nobody(server: ForgeServer, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, server)
+    seen: set[str] = set()
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.is_set():
+            # A glob asks each path whether it exists, which raises for a process that ends meanwhile.
+            for process in filter(str.isdigit, os.listdir("/proc")):
+                with suppress(OSError):
+                    seen.add(Path("/proc", process, "cmdline").read_bytes().decode(errors="replace"))
+            time.sleep(0.005)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        environment = {**os.environ, VARIABLES[server.forge]: TOKEN, "GIT_ASKPASS": ""}
+        command = [sys.executable, "-m", "renderer", "pr", "prod/web", "--no-validate"]
+        done = subprocess.run(command, cwd=shop.root, env=environment, capture_output=True, text=True, check=False)
+    finally:
+        ended.set()
+        watcher.join()
+    assert done.returncode == 0, done.stderr
+    assert any("renderer" in words and "prod/web" in words for words in seen)
+    assert not [words for words in seen if TOKEN in words]
+    assert TOKEN not in done.stdout + done.stderr
+    for path in shop.root.rglob("*"):
+        assert not path.is_file() or TOKEN.encode() not in path.read_bytes()
+    assert not [path for _, path, _ in server.requests if TOKEN in path]
+    assert not [body for _, _, body in server.requests if TOKEN in json.dumps(body)]
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "said"),
+    [
+        (401, {}, "the token is not valid here"),
+        (403, {}, "the token may not do this"),
+        (404, {}, "the token may see the repository"),
+        (403, {"Retry-After": "3600"}, "rate limit"),
+        (429, {"Retry-After": "3600"}, "rate limit"),
+        (302, {"Location": "https://elsewhere.example.com/"}, "has moved to elsewhere.example.com"),
+    ],
+)
+def test_a_refusal_is_told_with_what_to_do(
+    github: ForgeServer, tmp_path: Path, status: int, headers: dict[str, str], said: str
+) -> None:
+    shop = Shop(tmp_path, github)
+    github.failures = [(status, headers)]
+    before = len(github.requests)
+    told = shop.pr(code=1)
+    assert said in told
+    assert len(github.requests) == before + 1
+    assert github.pulls == {}
+
+
+def test_a_forge_that_has_trouble_is_asked_again(
+    github: ForgeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = Shop(tmp_path, github)
+    waits: list[float] = []
+    monkeypatch.setattr("renderer.git.forges.http.time.sleep", waits.append)
+    github.failures = [(503, {}), (429, {"Retry-After": "2"})]
+    (row,) = shop.pr()
+    assert row["action"] == "opened"
+    assert waits == [0.5, 2.0]
+
+
+def test_a_write_that_may_have_been_done_is_not_done_again(github: ForgeServer, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, github)
+    shop.pr()
+    (first,) = github.open_ones
+    first["title"] = "Something else"
+    original = github.answer
+
+    def fail_once(method: str, path: str, query: dict[str, str], body: Any) -> tuple[int, Any]:
+        if method == "PATCH":
+            return 502, {"message": "Bad Gateway"}
+        return original(method, path, query, body)
+
+    github.answer = fail_once  # type: ignore[method-assign]  # this server has trouble with one method
+    before = github.count("PATCH")
+    assert "try again later" in shop.pr(code=1)
+    assert github.count("PATCH") == before + 1
+
+
+def test_without_a_token_nothing_is_pushed(
+    github: ForgeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = Shop(tmp_path, github)
+    monkeypatch.delenv("GITHUB_TOKEN")
+    refs = github.git("for-each-ref")
+    told = shop.pr(code=1)
+    assert "there is no token for GitHub" in told
+    assert "GITHUB_TOKEN or GH_TOKEN" in told
+    assert github.git("for-each-ref") == refs
+
+
+def test_an_abort_without_a_token_says_what_it_leaves(
+    github: ForgeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = Shop(tmp_path, github)
+    (row,) = shop.pr()
+    shop.git("fetch", "--quiet", "origin")
+    monkeypatch.delenv("GITHUB_TOKEN")
+    done = shop.run("abort", "prod/web", "--no-validate")
+    assert f"{row['head']} may have open pull requests: rollstep pr --close" in done.stderr
+    assert shop.subjects[0].startswith("web (prod): abort")
+
+
+def test_an_abort_that_is_not_pushed_closes_what_is_left(github: ForgeServer, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, github)
+    shop.pr()
+    main = github.git("rev-parse", "main")
+    shop.run("abort", "prod/web", "--no-validate")
+    assert github.open_ones == []
+    assert github.git("rev-parse", "main") == main
+    assert "refs/heads/rollstep/" not in github.git("for-each-ref")
+
+
+def test_a_dry_run_closes_nothing_and_talks_to_nobody(github: ForgeServer, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, github)
+    (row,) = shop.pr()
+    github.requests.clear()
+    (told,) = shop.pr("--close", "--dry-run")
+    assert (told["action"], told["head"]) == ("planned", row["head"])
+    assert github.requests == []
+    assert len(github.open_ones) == 1
+
+
+def test_who_has_reviewed_is_not_asked_again(github: ForgeServer, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, github)
+    shop.pr()
+    (found,) = github.open_ones
+    found["reviewers"].clear()
+    found["title"] = "Something else"
+    (row,) = shop.pr()
+    assert row["action"] == "updated"
+    assert github.count("POST", "/requested_reviewers") == 1
+
+
+def test_templates_of_ones_own(github: ForgeServer, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, github)
+    (shop.root / "templates").mkdir()
+    (shop.root / "templates" / "pull-request-title.j2").write_text("Ship {{ change.app }}!", encoding="utf-8")
+    body = "{{ pods.peak }} pods\n{% include 'builtin/pull-request-body.j2' %}"
+    (shop.root / "templates" / "pull-request-body.j2").write_text(body, encoding="utf-8")
+    shop.commit("Say it our way")
+    shop.git("push", "--quiet", "origin", "main")
+    (row,) = shop.pr()
+    assert row["title"] == "Ship web!"
+    assert re.match(r"\d+ pods\n", row["body"])
+    (shop.root / "templates" / "pull-request-body.j2").write_text("{{ nothing }}", encoding="utf-8")
+    shop.commit("Break it")
+    shop.git("push", "--quiet", "origin", "main")
+    assert "pull-request-body.j2:1: 'nothing' is undefined" in shop.pr(code=1)
+
+
+def test_commits_that_go_by_pull_request(github: ForgeServer, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, github)
+    text = (shop.root / "rollstep.yaml").read_text(encoding="utf-8")
+    (shop.root / "rollstep.yaml").write_text(
+        text.replace("environments:\n", "environments:\n  prod: {commit: {to: pull-request}}\n"), encoding="utf-8"
+    )
+    shop.commit("Review prod")
+    shop.git("push", "--quiet", "origin", "main")
+    before = shop.snapshot()
+    told = json.loads(shop.run("advance", "prod/web", "--no-validate", "-o", "json").stdout)
+    assert [entry["pullRequest"]["action"] for entry in told] == ["opened"]
+    text_told = shop.run("advance", "prod/web", "--no-validate").stdout
+    assert text_told.startswith("[unchanged #1] web (prod): ")
+    assert "go by pull request" in shop.run("advance", "prod/web", "--to", "3", "--no-validate", code=2).stderr
+    shop.run("abort", "prod/web", "--no-validate")
+    assert [pull["head"] for pull in github.open_ones] == ["rollstep/prod/web/abort"]
+    assert shop.snapshot() == before
+
+
+def test_every_forge_is_described() -> None:
+    assert set(PREFIXES) == set(VARIABLES)

@@ -1,0 +1,171 @@
+"""The plan of a release: its rows are the commits that come, and it says what starts, ends and peaks."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from renderer.pipeline.load.discover import AppRef
+from renderer.pipeline.resolve.moves import Move, advance, course, react
+from renderer.pipeline.resolve.verb_moves import acting
+from renderer.rollouts import actions
+from renderer.rollouts.controller import next_wakeup
+from renderer.rollouts.controller.timing import is_timeless
+from renderer.rollouts.model.rollout import World
+from renderer.rollouts.simulator.scenario import read_scenario, simulate
+from renderer.verbs.show.plan import (
+    after_update,
+    make_plan,
+    next_release,
+    peak_pods,
+    plan_markdown,
+    plan_text,
+    plan_world,
+)
+from renderer.verbs.show.status import status_row
+from tests.support.commands import NOON as AT
+from tests.support.commands import TWO, Checkout
+from tests.support.worlds import NOON, api, web, with_image
+
+
+def released(world: World) -> World:
+    return react(with_image(world, "example.com/x:2")).after
+
+
+def test_a_row_for_each_commit_to_come() -> None:
+    plan = make_plan(released(web()))
+    assert [(step.step, step.action, step.starts, step.ends, step.peak_pods) for step in plan.steps] == [
+        (3, "setWeight: 40", "promote", "after 10m", 7),
+        (5, "setWeight: 60", "after 10m", "after 10m", 8),
+        (6, "promoted", "after 10m", "after 30s", 10),
+        (6, "old ReplicaSets scaled down", "after 30s", "complete", 10),
+    ]
+    assert (plan.current_step, plan.total_steps, plan.peak_pods, plan.is_next) == (1, 6, 10, False)
+    assert plan.summary == "4 commits to come, at most 10 pods"
+
+
+@pytest.mark.parametrize("world", [web(), api(), web(steps=None, trafficRouting=None)], ids=["web", "api", "rolling"])
+def test_the_rows_are_the_commits_that_are_made(world: World) -> None:
+    begun = released(world)
+    plan = make_plan(begun)
+    moves = [move for move, _ in course(begun)]
+    assert len(plan.steps) == len(moves)
+    for row, move in zip(plan.steps, moves, strict=True):
+        pods = {rs.name: rs.replicas for rs in move.after.replica_sets if rs.replicas}
+        assert {rs.name: rs.replicas for rs in row.replica_sets if rs.replicas} == pods
+        assert row.peak_pods >= sum(pods.values())
+
+
+SCENARIOS = sorted((Path(__file__).parents[2] / "data/conformance/scenarios").glob("*/*.yaml"))
+
+
+@pytest.mark.parametrize("path", SCENARIOS[::6], ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_time_alone_changes_nothing_of_a_timeless_release(path: Path) -> None:
+    ref = AppRef("prod", "web", path)
+    frames = [frame.world for frame in simulate(read_scenario(path.read_text(encoding="utf-8"), str(path)))]
+    timeless = [world for world in frames if is_timeless(world)]
+    assert len(timeless) < len(frames) or not any(map(next_wakeup, frames))
+    for world in timeless:
+        later = replace(world, now=world.now + timedelta(days=400, seconds=7))
+        assert is_timeless(later)
+        assert status_row(ref, later) == status_row(ref, world)
+        assert plan_world(later) == plan_world(world)
+
+
+def test_what_was_made_after_now_has_still_to_come_into_order() -> None:
+    world = web()
+    assert is_timeless(world)
+    assert not is_timeless(replace(world, now=world.now - timedelta(days=1)))
+
+
+def test_without_a_release_the_plan_is_of_the_next_one() -> None:
+    world = web()
+    plan = plan_world(world)
+    assert plan.is_next
+    assert plan.steps[0].action == "setWeight: 20"
+    assert plan.summary.startswith("no release in progress; for the next one: 5 commits")
+    assert next_release(world).rollout.template != world.rollout.template
+    assert advance(next_release(world)) is not None
+
+
+def test_an_aborted_release_has_no_next_one() -> None:
+    aborted = acting(actions.abort)(released(web()))
+    assert aborted is not None
+    settled = advance(replace(aborted.after, now=NOON + timedelta(hours=1)))
+    assert settled is not None
+    plan = plan_world(settled.after)
+    assert (plan.steps, plan.summary) == ((), "nothing to come")
+
+
+def test_the_peak_is_that_of_any_moment() -> None:
+    world = web()
+    assert peak_pods(Move(world, world, ())) == 5
+    assert peak_pods(react(with_image(world, "example.com/x:2"))) == 6
+    rolling = react(with_image(web(steps=None, trafficRouting=None), "example.com/x:2"))
+    assert peak_pods(rolling) == 7
+
+
+def test_the_table() -> None:
+    plan = make_plan(released(web()))
+    rows = [line.split() for line in plan_text(plan).splitlines()]
+    assert rows[0] == ["STEP", "ACTION", "STABLE", "CANARY", "OLD", "WEIGHT", "PEAK", "PODS", "STARTS", "ENDS"]
+    assert [row[0] for row in rows[1:]] == ["3/6", "5/6", "6/6", "6/6"]
+    assert "60/40" in rows[1]
+    assert plan_markdown(plan).splitlines()[0].startswith("| STEP | ACTION |")
+    assert plan_text(make_plan(released(api()))).splitlines()[0].split()[3] == "PREVIEW"
+
+
+def test_an_update_of_manifests_comes_first() -> None:
+    world = released(web())
+    plan = after_update(make_plan(world), world)
+    assert (plan.steps[0].action, plan.steps[0].step, plan.steps[0].starts, plan.steps[0].ends) == (
+        "manifests updated",
+        1,
+        "now",
+        "promote",
+    )
+    assert [rs.replicas for rs in plan.steps[0].replica_sets] == [1, 5]
+    assert len(plan.steps) == 5
+    alone = after_update(plan_world(web()), web())
+    assert (len(alone.steps), alone.is_next, alone.steps[0].ends, alone.peak_pods) == (1, False, "complete", 5)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    checkout = Checkout(tmp_path / "repo")
+    checkout.advance_all("prod/web")
+    return checkout
+
+
+def test_other_manifests_that_have_changed_are_a_commit_to_come(checkout: Checkout) -> None:
+    assert checkout.json("plan", "prod/web")[0]["isNext"]
+    checkout.edit("environments/prod/web/configmap.yaml", "info", "debug")
+    checkout.commit()
+    (plan,) = checkout.json("plan", "prod/web", "--now", AT)
+    assert [step["action"] for step in plan["steps"]] == ["manifests updated"]
+    checkout.run("advance", "prod/web", "--now", AT, "--no-validate")
+    assert checkout.subjects[0].startswith("web (prod): manifests updated")
+    assert checkout.json("plan", "prod/web")[0]["isNext"]
+
+
+def test_in_a_pause_they_come_before_the_next_step(checkout: Checkout) -> None:
+    checkout.run("set", "image", "prod/web", f"web={TWO}", "--now", AT, "--no-validate")
+    checkout.edit("environments/prod/web/configmap.yaml", "info", "debug")
+    checkout.commit()
+    (plan,) = checkout.json("plan", "prod/web", "--now", AT)
+    assert [step["action"] for step in plan["steps"]][:2] == ["manifests updated", "setWeight: 40"]
+    checkout.run("promote", "prod/web", "--now", AT, "--no-validate")
+    (plan,) = checkout.json("plan", "prod/web", "--now", AT)
+    assert plan["steps"][0]["action"] == "setWeight: 60"
+
+
+def test_more_steps_than_there_are_are_refused(checkout: Checkout) -> None:
+    before = checkout.snapshot()
+    refused = checkout.run("advance", "prod/web", "--to", "9", code=2)
+    assert "web (prod) has 6 steps: --to takes 0 to 6" in refused.stderr
+    refused = checkout.run("advance", "prod/api", "--to", "1", code=2)
+    assert "api (prod) has no steps: --to is for canaries with steps" in refused.stderr
+    assert checkout.snapshot() == before
