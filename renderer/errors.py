@@ -6,7 +6,8 @@ Every layer reports what is wrong with the user's input as ``Finding`` values an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from msgspec import Struct
@@ -86,3 +87,26 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
+
+
+@contextmanager
+def reporting(path: str) -> Iterator[None]:
+    """Turn an OSError into a RollstepError that names its file, or ``path`` where it names none."""
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(error, path) from error
+
+
+def unwritable(error: OSError, path: str) -> RollstepError:
+    """Return ``error`` as one that names its file, or ``path`` where it names none."""
+    message = f"cannot be written: {error.strerror or error}"
+    return RollstepError([Finding(str(error.filename2 or error.filename or path), 0, 0, "", message)])
+
+
+def one_line(text: str) -> str:
+    """Return ``text`` on one line and without control characters, which could forge a line (a template filter)."""
+    # Not printable are also U+2028, the marks that turn the writing direction, and lone surrogates.
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(text.split())

@@ -18,7 +18,7 @@ def read_time(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     """Return the time in UTC, to the second; refuse a text that is none or has no zone."""
     if value is None:
         return None
-    from renderer.rollouts.model.status import parse_time
+    from renderer.kubernetes.times import parse_time
 
     try:
         return parse_time(value).replace(microsecond=0)

@@ -11,14 +11,13 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from renderer.errors import Finding, RollstepError
+from renderer.errors import Finding, RollstepError, one_line
 from renderer.git.index import Staged, staged
 from renderer.git.objects import store_commit
 from renderer.git.process import Output, Running
 from renderer.git.repository import MANY, Repository
 from renderer.git.trees import TreeFile, new_files, store_tree
 from renderer.pipeline.load.settings import CommitSettings
-from renderer.pipeline.render.templates import one_line
 
 HOOKS = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit")
 """What `git commit` runs; all but the last can refuse it."""

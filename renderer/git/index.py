@@ -12,10 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from renderer.errors import Finding, RollstepError
+from renderer.errors import Finding, RollstepError, reporting
 from renderer.git.process import Running
 from renderer.git.repository import MANY, Repository, literal
-from renderer.pipeline.write.journal import reporting
 
 NEXT, ALONE = "rollstep-index", "rollstep-index-alone"
 """In git's folder: the index that comes next, and that of a commit from which the user's staged changes are left out.

@@ -100,3 +100,10 @@ class Manifest(Struct, frozen=True):
         group, _, version = str(body.get("apiVersion", "")).rpartition("/")
         namespace, name = metadata.get("namespace") or "", metadata.get("name", "")
         return ObjectKey(group if version else "", str(body.get("kind", "")), str(namespace), str(name))
+
+
+def is_equal_but(names: tuple[str, ...], one: Struct, other: object) -> bool:
+    """Tell whether two values are of one type and equal in all fields but ``names``."""
+    return type(one) is type(other) and all(
+        getattr(one, name) == getattr(other, name) for name in one.__struct_fields__ if name not in names
+    )

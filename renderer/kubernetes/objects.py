@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.encrypted import document_text, is_sealed
-from renderer.kubernetes.manifest import Manifest, ObjectKey, Source, field_path
-from renderer.pipeline.load.sources import SourceText
+from renderer.kubernetes.manifest import Body, Manifest, ObjectKey, Source, field_path, mapping
+
+if TYPE_CHECKING:
+    pass
 
 ROLLOUT_GROUP = "argoproj.io"
 CLUSTER_SCOPED = frozenset(
@@ -205,3 +207,27 @@ def finding(manifest: Manifest, path: tuple[str | int, ...], message: str, hint:
     """Return a finding at a field of an object, or at the field's nearest parent that is there."""
     line, column = manifest.source.position(path)
     return Finding(manifest.source.file, line, column, field_path(path), message, hint)
+
+
+class SourceText(Struct, frozen=True):
+    """A stream of manifests: ``file`` is its name in findings, ``path`` where an edit of it can be written.
+
+    ``path`` is None where the text was made by a template or a command.
+    """
+
+    file: str
+    path: Path | None
+    text: str
+
+
+AUTOSCALER = ("autoscaling", "HorizontalPodAutoscaler")
+
+
+BUDGET = ("policy", "PodDisruptionBudget")
+
+
+def scales_rollout(body: Body, name: str) -> bool:
+    """Tell whether a HorizontalPodAutoscaler scales the Rollout of that name."""
+    target = mapping(body, "spec", "scaleTargetRef")
+    group = str(target.get("apiVersion") or "argoproj.io").partition("/")[0]
+    return (group, target.get("kind"), target.get("name")) == ("argoproj.io", "Rollout", name)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import re
+from collections.abc import Mapping, Sequence
 
 from renderer.errors import printable
 
@@ -25,3 +27,25 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
 def _escaped(cell: str) -> str:
     """Return a cell in which nothing ends it or is taken for HTML."""
     return printable(cell).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
+
+
+_NOT_SHOWN = re.compile("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def workflow_command(level: str, properties: Mapping[str, str], message: str) -> str:
+    """Return the line that makes an annotation of GitHub (``file``, ``line``, ``col``, ``title``)."""
+    given = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
+    return f"::{level} {given}::{_data(message)}\n"
+
+
+def _data(text: str) -> str:
+    return _NOT_SHOWN.sub("\ufffd", text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def as_json(entries: Sequence[dict[str, object]]) -> str:
+    """Return ``entries`` as JSON."""
+    return json.dumps(entries, indent=2, ensure_ascii=False) + "\n"

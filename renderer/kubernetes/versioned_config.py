@@ -15,7 +15,6 @@ from msgspec.structs import replace
 
 from renderer.kubernetes.encrypted import is_sealed
 from renderer.kubernetes.manifest import Body, Manifest, ObjectKey, mapping
-from renderer.rollouts.controller.workload import TEMPLATE_PATHS
 
 Reference = tuple[str, str]
 """Kind and name of what a pod template refers to."""
@@ -240,3 +239,11 @@ def mentions(value: Any, field: str = "") -> Iterator[Reference]:
 def _put(body: Body, path: tuple[str, ...], value: Any) -> dict[str, Any]:
     head, *rest = path
     return {**body, head: _put(mapping(body, head), tuple(rest), value) if rest else value}
+
+
+TEMPLATE_PATHS: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("apps", "Deployment"): ("spec", "template"),
+    ("apps", "ReplicaSet"): ("spec", "template"),
+    ("", "PodTemplate"): ("template",),
+}
+"""Where the pod template is in each kind of workload that may be referred to."""

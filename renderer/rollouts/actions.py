@@ -14,20 +14,16 @@ from msgspec.structs import replace
 from renderer.errors import RollstepError
 from renderer.kubernetes.manifest import Body
 from renderer.kubernetes.merge_patch import merge
+from renderer.kubernetes.times import format_time
 from renderer.rollouts.controller.analysis import SUCCESSFUL
 from renderer.rollouts.controller.gates import is_running
 from renderer.rollouts.controller.replica_math import current_canary_step
 from renderer.rollouts.controller.templates import comparable
 from renderer.rollouts.controller.workload import resolve_workload, with_template
-from renderer.rollouts.model.rollout import (
-    HASH_LABEL,
-    AnalysisRunStatus,
-    ReplicaSet,
-    Rollout,
-    RolloutStatus,
-    World,
-    format_time,
-)
+from renderer.rollouts.model.rollout import HASH_LABEL, ReplicaSet, Rollout
+from renderer.rollouts.model.status import RolloutStatus
+from renderer.rollouts.model.strategy_status import AnalysisRunStatus
+from renderer.rollouts.model.world import World
 
 CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
 

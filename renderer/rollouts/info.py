@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from renderer.rollouts.controller.defaults import max_traffic_weight
-from renderer.rollouts.model.rollout import CanaryStrategy, ReplicaSet, World
+from renderer.rollouts.model.rollout import ReplicaSet
+from renderer.rollouts.model.spec import CanaryStrategy
+from renderer.rollouts.model.world import World
 
 
 def roles(world: World, replica_set: ReplicaSet) -> tuple[str, ...]:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from renderer.kubernetes.objects import scales_rollout
 from renderer.kubernetes.yaml.reader import load_documents
 from renderer.pipeline.load.settings import parse_settings
-from renderer.pipeline.resolve.autoscaling import scales_rollout, share_down, share_up
+from renderer.pipeline.resolve.autoscaling import share_down, share_up
 from tests.support.worlds import web
 
 EXAMPLE = re.compile(r"^( *)```yaml\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)

@@ -18,10 +18,12 @@ from jinja2 import DictLoader, TemplateError
 
 from renderer.cli.main import main
 from renderer.errors import RollstepError
-from renderer.kubernetes.yaml.reader import decode, dump, load_documents, load_json_lines
+from renderer.kubernetes.yaml.reader import decode, load_documents, load_json_lines
+from renderer.kubernetes.yaml.yaml_dump import dump
 from renderer.pipeline.load.app import load_stream
+from renderer.pipeline.load.sandbox import sandbox
 from renderer.pipeline.load.settings import Settings, parse_settings
-from renderer.pipeline.render.templates import check_user_templates, fill, fill_text, sandbox
+from renderer.pipeline.render.templates import check_user_templates, fill, fill_text
 from renderer.pipeline.resolve.status_file import dump_state, load_state
 from renderer.rollouts.model.reader import SpecReader, read_strategy
 

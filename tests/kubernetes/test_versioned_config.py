@@ -24,13 +24,15 @@ from renderer.kubernetes.versioned_config import (
     rewritten,
     versioned,
 )
-from renderer.kubernetes.yaml.reader import dump, load_documents
+from renderer.kubernetes.yaml.reader import load_documents
+from renderer.kubernetes.yaml.yaml_dump import dump
 from renderer.pipeline.resolve.moves import Move, advance, react
 from renderer.pipeline.resolve.resolve import all_objects, resolve
 from renderer.pipeline.resolve.status_file import State, dump_state, load_state, next_state
 from renderer.pipeline.resolve.verb_moves import acting, promoting
 from renderer.rollouts import actions
-from renderer.rollouts.model.rollout import Rollout, World
+from renderer.rollouts.model.rollout import Rollout
+from renderer.rollouts.model.world import World
 from renderer.rollouts.pod_template import default_rollout
 from tests.support.commands import NOON, Checkout
 from tests.support.worlds import NOON as NOW

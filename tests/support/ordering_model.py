@@ -23,7 +23,8 @@ from renderer.pipeline.resolve.ordering.phases import EXPAND, PHASES
 from renderer.pipeline.resolve.resolve import resolve
 from renderer.pipeline.resolve.status_file import dump_state, load_state, next_state
 from renderer.rollouts.controller.replica_math import max_unavailable
-from renderer.rollouts.model.rollout import HASH_LABEL, Rollout, World
+from renderer.rollouts.model.rollout import HASH_LABEL, Rollout
+from renderer.rollouts.model.world import World
 from renderer.rollouts.pod_template import default_rollout
 from renderer.verbs.show.plan import peak_pods
 from tests.docs.test_router_matrix import MAIN, WEIGHTS

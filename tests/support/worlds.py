@@ -15,7 +15,7 @@ from renderer.pipeline.load.workspace import Workspace
 from renderer.pipeline.resolve.moves import react
 from renderer.pipeline.resolve.release import resolve_app
 from renderer.rollouts import actions
-from renderer.rollouts.model.rollout import World
+from renderer.rollouts.model.world import World
 
 PROJECT = Path(__file__).resolve().parents[2]
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

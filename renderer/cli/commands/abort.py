@@ -23,8 +23,9 @@ def command(directory: str, /, targets: tuple[str, ...], **choices: Any) -> None
     """
     from renderer.pipeline.resolve.verb_moves import acting
     from renderer.rollouts import actions
+    from renderer.verbs.apps.outcome import Request
     from renderer.verbs.release.pull_requests.propose import close_aborted
-    from renderer.verbs.release.session import Request, Session
+    from renderer.verbs.release.session import Session
 
     session = Session(Request(directory, targets, **choices))
     session.run(acting(actions.abort), "abort", session.refs)

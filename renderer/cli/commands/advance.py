@@ -57,7 +57,8 @@ def command(
     if every and targets:
         raise click.UsageError("use either --all or TARGETs")
     from renderer.pipeline.resolve.moves import advance
-    from renderer.verbs.release.session import Request, Session
+    from renderer.verbs.apps.outcome import Request
+    from renderer.verbs.release.session import Session
 
     if timeout is not None and wait_for is None:
         raise click.UsageError("--timeout goes with --wait")

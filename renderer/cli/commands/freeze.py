@@ -70,8 +70,8 @@ def show(directory: str, now: datetime | None, output: str) -> None:
     Example: rollstep freeze list
     """
     from renderer.kubernetes.printing import text_table
+    from renderer.kubernetes.times import format_time
     from renderer.pipeline.load.workspace import Workspace, current_time
-    from renderer.rollouts.model.rollout import format_time
     from renderer.verbs.policy.freezes import load_freezes, to_dict
 
     freezes = load_freezes(Workspace.open(directory).root)

@@ -40,7 +40,8 @@ def command(
         raise click.UsageError("use --gateway [NAMESPACE/]NAME first, and --finish later")
     from renderer.pipeline.resolve.http_routes import Gateway
     from renderer.pipeline.resolve.migration import MIGRATIONS
-    from renderer.verbs.release.session import Request, Session
+    from renderer.verbs.apps.outcome import Request
+    from renderer.verbs.release.session import Session
 
     beginning, finishing = MIGRATIONS[router]
     session = Session(Request(directory, targets, **choices))

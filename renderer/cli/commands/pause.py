@@ -20,7 +20,8 @@ def command(directory: str, /, targets: tuple[str, ...], **choices: Any) -> None
     """
     from renderer.pipeline.resolve.verb_moves import acting
     from renderer.rollouts import actions
-    from renderer.verbs.release.session import Request, Session
+    from renderer.verbs.apps.outcome import Request
+    from renderer.verbs.release.session import Session
 
     session = Session(Request(directory, targets, **choices))
     session.run(acting(actions.pause), "pause", session.refs)

@@ -30,8 +30,9 @@ def command(directory: str, /, targets: tuple[str, ...], stack: bool, close: boo
     """
     if stack and close:
         raise click.UsageError("use either --stack or --close")
+    from renderer.verbs.apps.outcome import Request
     from renderer.verbs.release.pull_requests.propose import close_proposals, propose_steps, report_results
-    from renderer.verbs.release.session import Request, Session
+    from renderer.verbs.release.session import Session
 
     session = Session(Request(directory, targets, **choices))
     if close:

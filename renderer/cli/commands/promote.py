@@ -26,7 +26,8 @@ def command(directory: str, /, targets: tuple[str, ...], full: bool, skip_curren
         raise click.UsageError("use either --full or --skip-current-step")
     from renderer.pipeline.resolve.verb_moves import acting, promoting
     from renderer.rollouts import actions
-    from renderer.verbs.release.session import Request, Session
+    from renderer.verbs.apps.outcome import Request
+    from renderer.verbs.release.session import Session
 
     session = Session(Request(directory, targets, **choices))
     if full:

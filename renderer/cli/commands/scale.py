@@ -22,7 +22,8 @@ def command(directory: str, /, targets: tuple[str, ...], replicas: int, **choice
     Example: rollstep scale prod/web --replicas 10
     """
     from renderer.pipeline.resolve.verb_moves import acting, scaling
-    from renderer.verbs.release.session import Request, Session
+    from renderer.verbs.apps.outcome import Request
+    from renderer.verbs.release.session import Session
 
     session = Session(Request(directory, targets, **choices))
     session.run(acting(scaling(replicas)), "scale", session.refs)

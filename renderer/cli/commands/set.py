@@ -34,7 +34,8 @@ def image(directory: str, /, arguments: tuple[str, ...], **choices: Any) -> None
     if not images or not all(container and name for container, name in images.items()):
         raise click.UsageError("name at least one image, as CONTAINER=IMAGE")
     from renderer.pipeline.resolve.verb_moves import acting, setting_images
-    from renderer.verbs.release.session import Request, Session
+    from renderer.verbs.apps.outcome import Request
+    from renderer.verbs.release.session import Session
 
     session = Session(Request(directory, targets, **choices))
     session.run(acting(setting_images(images)), "set image", session.refs)

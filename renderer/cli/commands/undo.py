@@ -22,7 +22,8 @@ def command(directory: str, /, targets: tuple[str, ...], to_revision: int, **cho
     """
     from renderer.pipeline.resolve.verb_moves import acting
     from renderer.rollouts import actions
-    from renderer.verbs.release.session import Request, Session
+    from renderer.verbs.apps.outcome import Request
+    from renderer.verbs.release.session import Session
 
     session = Session(Request(directory, targets, **choices))
     session.run(acting(partial(actions.undo, to_revision=to_revision)), "undo", session.refs)

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from renderer.kubernetes.manifest import Body, ObjectKey
-from renderer.pipeline.resolve.autoscaling import AUTOSCALER
+from renderer.kubernetes.objects import AUTOSCALER
 
 
 class Liveness(Struct, frozen=True):

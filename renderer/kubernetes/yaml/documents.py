@@ -12,8 +12,9 @@ from yaml.nodes import Node
 
 from renderer.errors import RollstepError
 from renderer.kubernetes.yaml.editor import REMOVED, Removed, edit
+from renderer.kubernetes.yaml.json import FieldPath
 from renderer.kubernetes.yaml.nodes import compose, value_node
-from renderer.kubernetes.yaml.reader import FieldPath, load_documents
+from renderer.kubernetes.yaml.reader import load_documents
 from renderer.kubernetes.yaml.yaml_dump import dump
 
 _MARKER = re.compile(r"(---|\.\.\.)(?=\s|$)")

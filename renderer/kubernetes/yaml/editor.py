@@ -12,17 +12,8 @@ from yaml.nodes import Node
 
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import field_path
-from renderer.kubernetes.yaml.json import load_json
-from renderer.kubernetes.yaml.nodes import (
-    FieldPath,
-    compose,
-    entry_index,
-    entry_value,
-    is_merge,
-    is_null,
-    nodes,
-    shared_nodes,
-)
+from renderer.kubernetes.yaml.json import FieldPath, load_json
+from renderer.kubernetes.yaml.nodes import compose, entry_index, entry_value, is_merge, is_null, nodes, shared_nodes
 from renderer.kubernetes.yaml.pieces import NotInPlaceError, Pieces
 from renderer.kubernetes.yaml.reader import BYTE_ORDER_MARK, Document, load_documents
 from renderer.kubernetes.yaml.roundtrip import quoted, rewritten

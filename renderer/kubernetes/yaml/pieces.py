@@ -8,15 +8,8 @@ from typing import Any, TypeAlias
 from yaml import MappingNode, ScalarNode, SequenceNode
 from yaml.nodes import CollectionNode, Node
 
-from renderer.kubernetes.yaml.nodes import (
-    FieldPath,
-    children,
-    entry_index,
-    entry_value,
-    is_merge,
-    is_null,
-    shared_nodes,
-)
+from renderer.kubernetes.yaml.json import FieldPath
+from renderer.kubernetes.yaml.nodes import children, entry_index, entry_value, is_merge, is_null, shared_nodes
 from renderer.kubernetes.yaml.style import Layout, requoted
 
 Piece: TypeAlias = tuple[int, int, str]

@@ -19,19 +19,16 @@ from yaml.nodes import Node
 
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Source, field_path
-from renderer.kubernetes.yaml.json import JsonPositions, load_json
+from renderer.kubernetes.yaml.json import MAX_DEPTH, FieldPath, JsonPositions, load_json, most_values
 from renderer.kubernetes.yaml.nodes import (
-    MAX_DEPTH,
     MERGE,
     PLAIN,
     QUOTED,
     TEMPLATE_HINT,
-    FieldPath,
     Positions,
     alias_within_itself,
     compose,
     is_merge,
-    most_values,
     node_key,
 )
 from renderer.kubernetes.yaml.scalars import Scalar, plain_key, plain_scalar, tagged_scalar

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct, field
 
-from renderer.rollouts.model.status import parse_time
+from renderer.kubernetes.times import parse_time
 
 Path: TypeAlias = tuple[str | int, ...]
 Wrong: TypeAlias = tuple[Path, str]

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from renderer.errors import Finding, RollstepError
-from renderer.pipeline.render.templates import check_user_templates, fill, fill_text, one_line
+from renderer.errors import Finding, RollstepError, one_line
+from renderer.pipeline.render.templates import check_user_templates, fill, fill_text
 from renderer.pipeline.resolve.step_change import PREFIX, StepChange
 
 _MAX_SUBJECT = 200

@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from renderer.errors import Finding, RollstepError
+from renderer.errors import Finding, RollstepError, one_line
 from renderer.git.commit import CommitResult, Identity, check_commit, identities, sign_off
 from renderer.git.repository import Repository
 from renderer.pipeline.commit.atomic import publish
 from renderer.pipeline.commit.message import compose_message
 from renderer.pipeline.commit.uncommitted import within
 from renderer.pipeline.load.discover import Home
+from renderer.pipeline.load.marker import MARKER
 from renderer.pipeline.load.settings import CommitSettings
 from renderer.pipeline.load.sources import STATUS_FILE
-from renderer.pipeline.render.templates import one_line
-from renderer.pipeline.write.output_folder import MARKER
 from renderer.pipeline.write.transaction import Transaction
 from renderer.verbs.apps.outcome import Part, Request
 from renderer.verbs.policy.freeze import BREAK_GLASS

@@ -12,12 +12,12 @@ from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError, each
 from renderer.kubernetes.manifest import Manifest, ObjectKey
-from renderer.kubernetes.objects import duplicates, finding, in_namespace, is_rollout, place, read_objects
+from renderer.kubernetes.objects import SourceText, duplicates, finding, in_namespace, is_rollout, place, read_objects
 from renderer.kubernetes.sync_tools.tools import unsafe_order
 from renderer.kubernetes.versioned_config import is_config, versioned
 from renderer.pipeline.load.discover import AppRef, find_apps
 from renderer.pipeline.load.settings import SETTINGS_FILE, AppSettings, Settings
-from renderer.pipeline.load.sources import SourceText, read_sources
+from renderer.pipeline.load.sources import read_sources
 from renderer.rollouts.checks import read
 from renderer.rollouts.model.rollout import Rollout
 from renderer.rollouts.pod_template import DEFAULT_PROFILE

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from renderer.errors import Finding, RollstepError
+from renderer.git.forges.site import ForgeSettings
 from renderer.kubernetes.manifest import Source
 
 SETTINGS_FILE = "rollstep.yaml"
@@ -52,14 +53,6 @@ class PullRequestSettings(Struct, frozen=True):
 
     labels: tuple[str, ...] = ()
     reviewers: tuple[str, ...] = ()
-
-
-class ForgeSettings(Struct, frozen=True):
-    """Where the repository is hosted; None is found from the URL of the remote."""
-
-    type: str | None = None
-    url: str | None = None
-    remote: str = "origin"
 
 
 class SourceSettings(Struct, frozen=True):

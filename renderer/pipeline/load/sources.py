@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
+from renderer.kubernetes.objects import SourceText
 from renderer.pipeline.load.settings import ALLOW_EXEC, AppSettings, SourceSettings
 
 if TYPE_CHECKING:
@@ -21,17 +22,6 @@ STATUS_FILE, MARKER = "status.yaml", ".rollstep"
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 _STDERR_LINES = 20
-
-
-class SourceText(Struct, frozen=True):
-    """A stream of manifests: ``file`` is its name in findings, ``path`` where an edit of it can be written.
-
-    ``path`` is None where the text was made by a template or a command.
-    """
-
-    file: str
-    path: Path | None
-    text: str
 
 
 class Sources(Struct, frozen=True):
@@ -284,7 +274,7 @@ class _Templates:
         # Jinja takes a twentieth of a second to import, and most apps have no templates.
         from jinja2 import FunctionLoader
 
-        from renderer.pipeline.render.templates import sandbox
+        from renderer.pipeline.load.sandbox import sandbox
 
         return sandbox(FunctionLoader(self._load))
 

@@ -12,10 +12,10 @@ import click
 
 from renderer.errors import Finding, RollstepError
 from renderer.git.commit import Identity, environment_of
+from renderer.git.forges.site import ForgeSettings
 from renderer.git.objects import is_ancestor, tip
 from renderer.git.remote import remote_url, run_remote
 from renderer.git.repository import Repository
-from renderer.pipeline.load.settings import ForgeSettings
 from renderer.pipeline.publish.environment_branches import METADATA_NOTES, SOURCE_NOTES
 from renderer.pipeline.publish.retry import TRIES, Start, pause
 

@@ -169,3 +169,6 @@ def _short_hash(parts: Sequence[str]) -> str:
     from hashlib import sha256
 
     return sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()[:8]
+
+
+KUSTOMIZATION = "kustomization.yaml"

@@ -12,7 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from renderer.errors import Finding, RollstepError
+from renderer.errors import Finding, RollstepError, one_line
+from renderer.pipeline.load.sandbox import _SYNTAX, sandbox, to_yaml
 
 if TYPE_CHECKING:
     from jinja2 import BaseLoader, Environment
@@ -36,15 +37,6 @@ NAMES = (
     "service.yaml.j2",
 )
 """Every template there is."""
-
-_SYNTAX: Mapping[str, Any] = {
-    "autoescape": False,
-    "trim_blocks": True,
-    "lstrip_blocks": True,
-    "keep_trailing_newline": True,
-    "newline_sequence": "\n",
-}
-"""How all templates are read."""
 
 
 def built_in_folder() -> Path:
@@ -194,37 +186,9 @@ def _inside(folder: Path) -> BaseLoader:
     return Inside(folder)
 
 
-def sandbox(loader: BaseLoader) -> ImmutableSandboxedEnvironment:
-    """Return the environment that every template of a user's runs in; it has the filter ``to_yaml``."""
-    # Jinja takes a twentieth of a second to import, and most verbs render nothing.
-    from jinja2 import StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    environment = ImmutableSandboxedEnvironment(loader=loader, undefined=StrictUndefined, **_SYNTAX)
-    environment.filters["to_yaml"] = to_yaml
-    return environment
-
-
-def to_yaml(value: Any, indent: int = 0) -> str:
-    """Return ``value`` as YAML, every line ``indent`` spaces in, without the last newline (a template filter)."""
-    from renderer.kubernetes.yaml.reader import dump
-
-    text = dump(value).removesuffix("\n")
-    # Not textwrap.indent and not splitlines: U+2028 and its like end no line of YAML.
-    return text if not indent else "\n".join(" " * indent + line if line else line for line in text.split("\n"))
-
-
 def first_keys(value: Mapping[str, Any], *keys: str) -> dict[str, Any]:
     """Return ``value`` with ``keys`` first, in that order, and the rest as it was (a template filter)."""
     return {key: value[key] for key in keys if key in value} | {k: v for k, v in value.items() if k not in keys}
-
-
-def one_line(text: str) -> str:
-    """Return ``text`` on one line and without control characters, which could forge a line (a template filter)."""
-    # Not printable are also U+2028, the marks that turn the writing direction, and lone surrogates.
-    if not text.isprintable():
-        text = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(text.split())
 
 
 def table(rows: list[list[Any]]) -> str:

@@ -14,12 +14,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Body, Manifest, ObjectKey, mapping
+from renderer.kubernetes.objects import AUTOSCALER, BUDGET, scales_rollout
 from renderer.kubernetes.selectors import selects
 from renderer.rollouts.controller.experiment import is_of_experiment
-from renderer.rollouts.model.rollout import HASH_LABEL, ReplicaSet, Rollout, World
+from renderer.rollouts.model.rollout import HASH_LABEL, ReplicaSet, Rollout
+from renderer.rollouts.model.world import World
 
-AUTOSCALER = ("autoscaling", "HorizontalPodAutoscaler")
-BUDGET = ("policy", "PodDisruptionBudget")
 AUTO, ROLLSTEP, BY_AUTOSCALER = "auto", "rollstep", "autoscaler"
 """The values of the setting ``replicas``."""
 
@@ -34,13 +34,6 @@ def share_down(whole: int, pods: int, replicas: int) -> int:
     """Return the share of ``whole`` that ``pods`` out of ``replicas`` have, rounded down; never more than ``whole``."""
     base = max(replicas, 1)
     return whole * min(pods, base) // base
-
-
-def scales_rollout(body: Body, name: str) -> bool:
-    """Tell whether a HorizontalPodAutoscaler scales the Rollout of that name."""
-    target = mapping(body, "spec", "scaleTargetRef")
-    group = str(target.get("apiVersion") or "argoproj.io").partition("/")[0]
-    return (group, target.get("kind"), target.get("name")) == ("argoproj.io", "Rollout", name)
 
 
 def autoscaler_of(rollout: Rollout, manifests: Iterable[Manifest]) -> Manifest | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from renderer.kubernetes.manifest import Body, ObjectKey
 from renderer.rollouts.controller.workload import workload_key
-from renderer.rollouts.model.rollout import RolloutStatus, World
+from renderer.rollouts.model.status import RolloutStatus
+from renderer.rollouts.model.world import World
 
 NOT_KEPT = (
     "replicas",

@@ -8,6 +8,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from renderer.errors import UsageError, each
+from renderer.kubernetes.times import format_time
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.workspace import Workspace, current_time, note_interrupted
 from renderer.pipeline.resolve.commit_content import moved
@@ -15,7 +16,7 @@ from renderer.pipeline.resolve.moves import Move, at_step, react, steps_of
 from renderer.pipeline.resolve.release import Release, open_release, render_release
 from renderer.pipeline.write.prepared import RenderedApp, compared
 from renderer.rollouts.controller import settle
-from renderer.rollouts.model.rollout import World, format_time
+from renderer.rollouts.model.world import World
 from renderer.verbs import progress
 from renderer.verbs.apps.shards import Shard, shared
 

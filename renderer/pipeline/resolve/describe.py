@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from renderer.kubernetes.manifest import Body
-from renderer.kubernetes.times import human_duration
+from renderer.kubernetes.times import format_time, human_duration
 from renderer.pipeline.resolve.autoscaling import count_text, limits
 from renderer.pipeline.resolve.moves import Move, Wait, is_between_phases, is_new_release, steps_of
 from renderer.pipeline.resolve.step_change import ObjectChange, ReplicaSetChange, StepChange
 from renderer.rollouts.controller import gates
 from renderer.rollouts.controller.defaults import max_traffic_weight
 from renderer.rollouts.info import roles, traffic_weight
-from renderer.rollouts.model.rollout import HASH_LABEL, CanaryStep, CanaryStrategy, ReplicaSet, World, format_time
+from renderer.rollouts.model.rollout import HASH_LABEL, ReplicaSet
+from renderer.rollouts.model.spec import CanaryStep, CanaryStrategy
+from renderer.rollouts.model.world import World
 
 
 def current(world: World) -> ReplicaSet | None:

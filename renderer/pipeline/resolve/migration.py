@@ -19,8 +19,8 @@ from renderer.pipeline.resolve.moves import Move, is_between_phases, react
 from renderer.rollouts.actions import patch
 from renderer.rollouts.controller.routers import router_for, section
 from renderer.rollouts.controller.routers.gateway_config import GROUP, PATH, PLUGIN, plugin_section, route_refs
-from renderer.rollouts.model.rollout import CanaryStrategy, World
-from renderer.rollouts.model.spec import TrafficRouting
+from renderer.rollouts.model.spec import CanaryStrategy, TrafficRouting
+from renderer.rollouts.model.world import World
 
 GATEWAY_API = "gateway-api"
 NGINX = "nginx"

@@ -33,7 +33,9 @@ from renderer.rollouts.controller.settle import Settled, catch_up
 from renderer.rollouts.controller.step_hash import compute_step_hash
 from renderer.rollouts.controller.templates import rollout_hash
 from renderer.rollouts.controller.workload import resolve_workload
-from renderer.rollouts.model.rollout import CanaryStep, CanaryStrategy, RolloutStatus, World, Write
+from renderer.rollouts.model.spec import CanaryStep, CanaryStrategy
+from renderer.rollouts.model.status import RolloutStatus
+from renderer.rollouts.model.world import World, Write
 
 MAX_MOVES = 1000
 """More commits than any release needs: a guard against a release that never ends."""

@@ -32,7 +32,8 @@ from renderer.pipeline.resolve.status_file import (
 )
 from renderer.rollouts.controller import check_supported
 from renderer.rollouts.controller.step_hash import compute_step_hash
-from renderer.rollouts.model.rollout import Rollout, World
+from renderer.rollouts.model.rollout import Rollout
+from renderer.rollouts.model.world import World
 from renderer.rollouts.pod_template import default_rollout
 from renderer.verbs import progress
 

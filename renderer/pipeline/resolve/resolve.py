@@ -22,14 +22,9 @@ from renderer.pipeline.resolve.ordering.waves import with_wave, without_wave
 from renderer.pipeline.resolve.status_file import State
 from renderer.rollouts.controller.experiment import is_of_experiment
 from renderer.rollouts.controller.managed_objects import carry_over, created_by_engine, edited_by_engine
-from renderer.rollouts.model.rollout import (
-    EPOCH,
-    REVISION_ANNOTATION,
-    ReplicaSet,
-    Rollout,
-    RolloutStatus,
-    World,
-)
+from renderer.rollouts.model.rollout import EPOCH, REVISION_ANNOTATION, ReplicaSet, Rollout
+from renderer.rollouts.model.status import RolloutStatus
+from renderer.rollouts.model.world import World
 
 
 class Resolved(Struct, frozen=True):

@@ -15,8 +15,8 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError
-from renderer.kubernetes.manifest import ObjectKey, Source, field_path
-from renderer.kubernetes.structs import is_equal_but
+from renderer.kubernetes.manifest import ObjectKey, Source, field_path, is_equal_but
+from renderer.kubernetes.times import format_time, parse_time
 from renderer.kubernetes.yaml.shape import (
     BOOLEAN,
     COUNT,
@@ -33,7 +33,8 @@ from renderer.kubernetes.yaml.shape import (
 from renderer.pipeline.resolve.autoscaling import is_autoscaled
 from renderer.pipeline.resolve.commit_content import kept_status
 from renderer.pipeline.resolve.ordering.phases import CONTRACT, PHASES, SHIFT
-from renderer.rollouts.model.rollout import RolloutStatus, World, format_time, parse_time
+from renderer.rollouts.model.status import RolloutStatus
+from renderer.rollouts.model.world import World
 
 STATUS_FILE = "status.yaml"
 HEADER = "# Written by rollstep: where this release stands. Change it with rollstep's commands.\n"
@@ -160,7 +161,7 @@ class State(Struct, frozen=True, eq=False):
 
 def dump_state(state: State) -> str:
     """Return the text of ``status.yaml``."""
-    from renderer.kubernetes.yaml.reader import dump
+    from renderer.kubernetes.yaml.yaml_dump import dump
 
     return HEADER + dump(state.to_dict())
 

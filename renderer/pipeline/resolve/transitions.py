@@ -11,7 +11,8 @@ from renderer.pipeline.resolve.commit_content import moved
 from renderer.pipeline.resolve.moves import Move, advance, begins_anew, react
 from renderer.pipeline.resolve.verb_moves import acting, promoting
 from renderer.rollouts import actions
-from renderer.rollouts.model.rollout import RolloutStatus, World
+from renderer.rollouts.model.status import RolloutStatus
+from renderer.rollouts.model.world import World
 
 EDITS = ("set image", "scale", "undo", "restart", "pause", "resume", "migrate")
 """Verbs that edit the Rollout: what comes of them follows from its manifest alone."""

@@ -15,7 +15,7 @@ from renderer.pipeline.resolve.commit_content import moved
 from renderer.pipeline.resolve.moves import Move, go_on, react
 from renderer.pipeline.resolve.ordering.phases import is_half_shifted
 from renderer.rollouts import actions
-from renderer.rollouts.model.rollout import World
+from renderer.rollouts.model.world import World
 
 Action = Callable[[World], World]
 

@@ -12,10 +12,10 @@ from msgspec import Struct
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.encrypted import without_signature
 from renderer.pipeline.load.discover import Home
+from renderer.pipeline.render.files import KUSTOMIZATION
 from renderer.pipeline.render.templates import is_overridden
 from renderer.pipeline.validate.kubeconform import Verdict, find_kubeconform, run_kubeconform
 from renderer.pipeline.validate.schemas import schema_folder, schema_path
-from renderer.pipeline.write.output_folder import KUSTOMIZATION
 from renderer.verbs.progress import stage
 
 NEVER_APPLIED = "kustomize.config.k8s.io/"

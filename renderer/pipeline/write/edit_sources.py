@@ -11,10 +11,12 @@ from renderer.kubernetes.manifest import Body, Manifest, field_path
 from renderer.kubernetes.versioned_config import CONTENT, Reference, base_name, names_of, references, rewritten
 from renderer.kubernetes.yaml.documents import without_documents
 from renderer.kubernetes.yaml.editor import REMOVED, edit
-from renderer.kubernetes.yaml.reader import FieldPath, dump, read_text
+from renderer.kubernetes.yaml.json import FieldPath
+from renderer.kubernetes.yaml.reader import read_text
+from renderer.kubernetes.yaml.yaml_dump import dump
 from renderer.pipeline.resolve.moves import Move
 from renderer.pipeline.resolve.release import Release
-from renderer.rollouts.model.rollout import World
+from renderer.rollouts.model.world import World
 
 
 def spec_changes(before: Body, after: Body) -> dict[FieldPath, Any]:

@@ -15,16 +15,16 @@ import fcntl
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, field
 
-from renderer.errors import Finding, RollstepError
-from renderer.verbs.cache import answers as remembered
+from renderer.errors import Finding, RollstepError, reporting
+from renderer.pipeline.load.marker import digest
 
-JOURNAL = remembered.JOURNAL
+JOURNAL = ".rollstep-journal"
 """The folder that exists while files change; relative to the transaction's root."""
 
 _INDEX = "journal.json"
@@ -39,14 +39,6 @@ _ONE_BY_ONE = 32
 """Files that the disk is asked for one by one; a release of one app changes fewer."""
 _AT_A_TIME = 4
 """Files that are removed at the same time, where they are more than that."""
-
-
-def digest(content: bytes) -> str:
-    """Return the SHA-256 of ``content`` in hexadecimal."""
-    # hashlib loads OpenSSL, which costs more than the rest of this module.
-    from hashlib import sha256
-
-    return sha256(content).hexdigest()
 
 
 class Entry(Struct, frozen=True):
@@ -373,21 +365,6 @@ def _sync_file_system(folder: Path) -> bool:
     finally:
         os.close(descriptor)
     return True
-
-
-@contextmanager
-def reporting(path: str) -> Iterator[None]:
-    """Turn an OSError into a RollstepError that names its file, or ``path`` where it names none."""
-    try:
-        yield
-    except OSError as error:
-        raise unwritable(error, path) from error
-
-
-def unwritable(error: OSError, path: str) -> RollstepError:
-    """Return ``error`` as one that names its file, or ``path`` where it names none."""
-    message = f"cannot be written: {error.strerror or error}"
-    return RollstepError([Finding(str(error.filename2 or error.filename or path), 0, 0, "", message)])
 
 
 def _load(root: Path) -> Journal:

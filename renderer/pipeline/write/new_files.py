@@ -16,7 +16,8 @@ from itertools import count
 from pathlib import Path
 from types import TracebackType
 
-from renderer.pipeline.write.journal import AHEAD, JOURNAL, clear_ahead, digest, store
+from renderer.pipeline.load.marker import digest
+from renderer.pipeline.write.journal import AHEAD, JOURNAL, clear_ahead, store
 from renderer.pipeline.write.spool import PlannedFile, Written
 
 TRIES = 100

@@ -16,15 +16,11 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from renderer.errors import Finding, RollstepError
-from renderer.pipeline.write.journal import digest, reporting
+from renderer.errors import Finding, RollstepError, reporting
+from renderer.pipeline.load.marker import MARKER, _read, digest, marker_text, read_marker
+from renderer.pipeline.render.files import KUSTOMIZATION
 from renderer.pipeline.write.spool import PlannedFile
 from renderer.pipeline.write.transaction import Transaction
-
-MARKER = ".rollstep"
-KUSTOMIZATION = "kustomization.yaml"
-
-_LINE = re.compile(r"([0-9a-f]{64})  ([^/\x00-\x1f]+)")
 
 
 class Mode(Enum):
@@ -149,11 +145,6 @@ def plan_write(folder: Path, files: Mapping[str, str]) -> Changes:
     return Changes(folder, files, created, updated, deleted, tuple(unchanged), tuple(edited), marker)
 
 
-def marker_text(files: Mapping[str, str]) -> str:
-    """Return the text of the marker that lists ``files`` (text by name)."""
-    return "".join(f"{digest(files[name].encode())}  {name}\n" for name in sorted(files))
-
-
 def changes_between(folder: Path, before: Mapping[str, str], files: Mapping[str, str]) -> Changes:
     """Return what brings ``folder`` from ``before`` to ``files``, both rendered: no disk is asked."""
     return Changes(
@@ -208,32 +199,6 @@ def unified(path: str, old: str | None, new: str | None) -> Iterator[str]:
         yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
 
 
-def read_marker(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file that rollstep wrote into ``folder``, by name; empty where it wrote none.
-
-    Raises RollstepError with every line that is not as we write it: a damaged marker could name what is not ours.
-    """
-    content = _read(f"{folder}/{MARKER}")
-    if not content:
-        return {}
-    if b"\r\n" in content:
-        message = "has the line ends of Windows: git has converted what rollstep wrote (core.autocrlf)"
-        hint = "put `environments/** text eol=lf` into .gitattributes, commit it, and check the folder out again"
-        raise RollstepError([Finding(str(folder / MARKER), 1, 0, "", message, hint)])
-    owned, findings = {}, []
-    for number, line in enumerate(content.decode(errors="replace").removesuffix("\n").split("\n"), 1):
-        match = _LINE.fullmatch(line)
-        if match and match[2] not in (".", "..", MARKER):
-            owned[match[2]] = match[1]
-        else:
-            hint = "remove the conflict, or restore the file with git"
-            message = "is not a SHA-256, two spaces and a file name"
-            findings.append(Finding(str(folder / MARKER), number, 0, "", message, hint))
-    if findings:
-        raise RollstepError(findings)
-    return owned
-
-
 def edited_files(folder: Path) -> tuple[str, ...]:
     """Return the files of ours in ``folder`` that are no longer as rollstep wrote them, or are gone, sorted."""
     owned = read_marker(folder)
@@ -246,18 +211,6 @@ def _names(folder: Path) -> frozenset[str]:
     with reporting(str(folder)), suppress(FileNotFoundError, NotADirectoryError):
         return frozenset(os.listdir(folder))
     return frozenset()
-
-
-def _read(path: Path | str) -> bytes | None:
-    with reporting(str(path)):
-        try:
-            with open(path, "rb", buffering=0) as file:
-                return file.read()
-        except OSError:
-            # A link to nothing is there.
-            if os.path.lexists(path):
-                raise
-            return None
 
 
 def _lines(text: str | None) -> list[str]:

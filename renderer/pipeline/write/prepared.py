@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -81,10 +81,3 @@ def plan_changes(home: Home, files: Mapping[str, str]) -> Changes:
 def compared(home: Home, files: Mapping[str, str], status_text: str, begins: str = "") -> RenderedApp:
     """Return an app that is rendered as ``files``; raise RollstepError where foreign files are in the way."""
     return RenderedApp(home, files, status_text, plan_changes(home, files), old_status(home.ref), begins)
-
-
-def as_json(entries: Sequence[dict[str, object]]) -> str:
-    """Return the report about apps as JSON."""
-    import json
-
-    return json.dumps(entries, indent=2, ensure_ascii=False) + "\n"

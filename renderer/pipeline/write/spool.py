@@ -5,7 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 from typing import IO, NamedTuple
 
-from renderer.pipeline.write.journal import digest
+from renderer.pipeline.load.marker import digest
 
 MOST_IN_MEMORY = 8_000_000
 """Bytes from which on a file holds them: a fleet has gigabytes."""

@@ -9,19 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from renderer.errors import Finding, RollstepError
-from renderer.pipeline.write.journal import (
-    JOURNAL,
-    Entry,
-    Journal,
-    acquire,
-    digest,
-    keep,
-    pending,
-    reporting,
-    store,
-    unwritable,
-)
+from renderer.errors import Finding, RollstepError, reporting, unwritable
+from renderer.pipeline.load.marker import digest
+from renderer.pipeline.write.journal import JOURNAL, Entry, Journal, acquire, keep, pending, store
 from renderer.pipeline.write.spool import Kept, PlannedFile, Spool, Written
 
 if TYPE_CHECKING:

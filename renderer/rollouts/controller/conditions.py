@@ -11,7 +11,8 @@ from renderer.rollouts.controller.gates import open_gate
 from renderer.rollouts.controller.replica_math import current_canary_step, total_available
 from renderer.rollouts.controller.revisions import is_saturated
 from renderer.rollouts.controller.rollout_phase import calculate_rollout_phase
-from renderer.rollouts.model.rollout import Rollout, RolloutCondition, RolloutStatus
+from renderer.rollouts.model.rollout import Rollout
+from renderer.rollouts.model.status import RolloutCondition, RolloutStatus
 
 PROGRESSING = "Progressing"
 PAUSED = "Paused"

@@ -13,18 +13,10 @@ from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Body, ObjectKey
 from renderer.rollouts.controller.templates import rollout_hash
-from renderer.rollouts.model.rollout import (
-    HASH_LABEL,
-    AnalysisRunStatus,
-    ReplicaSet,
-    Rollout,
-    RolloutCondition,
-    RolloutStatus,
-    TrafficWeights,
-    WeightDestination,
-    World,
-    Write,
-)
+from renderer.rollouts.model.rollout import HASH_LABEL, ReplicaSet, Rollout
+from renderer.rollouts.model.status import RolloutCondition, RolloutStatus
+from renderer.rollouts.model.strategy_status import AnalysisRunStatus, TrafficWeights, WeightDestination
+from renderer.rollouts.model.world import World, Write
 
 
 class ConflictError(Exception):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from renderer.rollouts.model.rollout import AntiAffinity, PodTemplateMetadata, Rollout
+from renderer.rollouts.model.rollout import Rollout
+from renderer.rollouts.model.spec import AntiAffinity, PodTemplateMetadata
 
 DEFAULT_SCALE_DOWN_DELAY_SECONDS = 30
 NO_REVISION_LIMIT = 2**31 - 1

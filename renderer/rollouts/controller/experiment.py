@@ -16,8 +16,10 @@ from renderer.rollouts.controller.analysis import INCONCLUSIVE
 from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.gates import EXPERIMENT_STEP
 from renderer.rollouts.controller.replica_math import current_canary_step
-from renderer.rollouts.model.rollout import HASH_LABEL, ReplicaSet, WeightDestination, World
+from renderer.rollouts.model.rollout import HASH_LABEL, ReplicaSet
 from renderer.rollouts.model.spec import RolloutPause
+from renderer.rollouts.model.strategy_status import WeightDestination
+from renderer.rollouts.model.world import World
 
 NAME_ANNOTATION = "experiment.argoproj.io/name"
 TEMPLATE_ANNOTATION = "experiment.argoproj.io/template-name"

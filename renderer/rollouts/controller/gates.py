@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from renderer.kubernetes.manifest import Body
 from renderer.rollouts.controller.replica_math import current_canary_step
-from renderer.rollouts.model.rollout import AnalysisRunStatus, CanaryStep, Rollout, RolloutStatus
+from renderer.rollouts.model.rollout import Rollout
+from renderer.rollouts.model.spec import CanaryStep
+from renderer.rollouts.model.status import RolloutStatus
+from renderer.rollouts.model.strategy_status import AnalysisRunStatus
 
 ANALYSIS_STEP, PLUGIN_STEP, EXPERIMENT_STEP = "analysis", "plugin", "experiment"
 BACKGROUND_ANALYSIS = "background analysis"

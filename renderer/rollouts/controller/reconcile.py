@@ -17,7 +17,7 @@ from renderer.rollouts.controller.supported import check_supported
 from renderer.rollouts.controller.sync_status import persist_status
 from renderer.rollouts.controller.templates import find_new_replica_set
 from renderer.rollouts.controller.workload import resolve_workload
-from renderer.rollouts.model.rollout import World, Write
+from renderer.rollouts.model.world import World, Write
 
 
 class Reconciliation(Struct, frozen=True):

@@ -17,7 +17,10 @@ from renderer.rollouts.controller.replica_math import (
     total_replicas,
     traffic_weight_to_replicas,
 )
-from renderer.rollouts.model.rollout import CanaryStrategy, ReplicaSet, Rollout, RolloutStatus, TrafficWeights
+from renderer.rollouts.model.rollout import ReplicaSet, Rollout
+from renderer.rollouts.model.spec import CanaryStrategy
+from renderer.rollouts.model.status import RolloutStatus
+from renderer.rollouts.model.strategy_status import TrafficWeights
 
 
 def check_min_pods(rollout: Rollout, count: int) -> int:

@@ -9,15 +9,9 @@ import math
 from collections.abc import Iterable, Sequence
 
 from renderer.rollouts.controller.defaults import abort_scale_down_delay, max_traffic_weight
-from renderer.rollouts.model.rollout import (
-    CanaryStep,
-    CanaryStrategy,
-    ReplicaSet,
-    Rollout,
-    RolloutStatus,
-    SetCanaryScale,
-)
-from renderer.rollouts.model.spec import IntOrString
+from renderer.rollouts.model.rollout import ReplicaSet, Rollout
+from renderer.rollouts.model.spec import CanaryStep, CanaryStrategy, IntOrString, SetCanaryScale
+from renderer.rollouts.model.status import RolloutStatus
 
 
 def total_replicas(replica_sets: Iterable[ReplicaSet | None]) -> int:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
+from renderer.kubernetes.times import format_time
 from renderer.rollouts.controller.conditions import new_condition
 from renderer.rollouts.controller.context import ConflictError, Context, hash_of
 from renderer.rollouts.controller.defaults import (
@@ -36,10 +37,9 @@ from renderer.rollouts.model.rollout import (
     HASH_LABEL,
     REVISION_ANNOTATION,
     SCALE_DOWN_DEADLINE_ANNOTATION,
-    PodTemplateMetadata,
     ReplicaSet,
-    format_time,
 )
+from renderer.rollouts.model.spec import PodTemplateMetadata
 
 
 def create_desired_replica_set(ctx: Context) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from renderer.rollouts.model.rollout import Rollout, RolloutStatus
+from renderer.rollouts.model.rollout import Rollout
+from renderer.rollouts.model.status import RolloutStatus
 
 DEGRADING_REASONS = ("RolloutAborted", "ProgressDeadlineExceeded")
 

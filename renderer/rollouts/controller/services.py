@@ -10,7 +10,8 @@ from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.ping_pong import is_ping_pong, stable_and_canary_services
 from renderer.rollouts.controller.replica_counts import new_rs_replicas
 from renderer.rollouts.controller.rollback import is_dynamically_rolling_back_to_stable
-from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION, ReplicaSet, Rollout, World
+from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION, ReplicaSet, Rollout
+from renderer.rollouts.model.world import World
 
 
 def service(ctx: Context, name: str, *path: str | int) -> Body:

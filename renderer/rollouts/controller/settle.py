@@ -6,7 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from renderer.rollouts.controller.reconcile import one_pass, refuse_unsupported
-from renderer.rollouts.model.rollout import World, Write
+from renderer.rollouts.model.world import World, Write
 
 MAX_PASSES = 5000
 """More passes than any release needs: basic canaries move a pod or two in a pass."""

@@ -6,8 +6,8 @@ from functools import lru_cache
 from typing import Any
 
 from renderer.kubernetes.go_json import go_json
-from renderer.rollouts.model.rollout import CanaryStep, Rollout
-from renderer.rollouts.model.spec import STEP_KINDS
+from renderer.rollouts.model.rollout import Rollout
+from renderer.rollouts.model.spec import STEP_KINDS, CanaryStep
 
 FNV_OFFSET, FNV_PRIME = 0x811C9DC5, 0x01000193
 SAFE_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"

@@ -8,8 +8,8 @@ from renderer.errors import Finding
 from renderer.kubernetes.manifest import Body, Source, field_path
 from renderer.rollouts.controller.routers import supported_routers
 from renderer.rollouts.controller.routers.gateway_config import PLUGIN, problems
-from renderer.rollouts.model.rollout import NO_SOURCE, BlueGreenStrategy, CanaryStrategy, Rollout
-from renderer.rollouts.model.spec import Path
+from renderer.rollouts.model.rollout import NO_SOURCE, Rollout
+from renderer.rollouts.model.spec import BlueGreenStrategy, CanaryStrategy, Path
 
 STEPS = ("setWeight", "pause", "setCanaryScale", "setHeaderRoute", "setMirrorRoute", "analysis", "experiment")
 WEIGHING_ROUTERS = ("alb", "smi", "istio")

@@ -29,7 +29,8 @@ from renderer.rollouts.controller.rollout_phase import calculate_rollout_phase
 from renderer.rollouts.controller.services import selected_hash
 from renderer.rollouts.controller.step_hash import compute_step_hash
 from renderer.rollouts.controller.workload import scale_workload_on_success
-from renderer.rollouts.model.rollout import BlueGreenStatus, CanaryStatus, RolloutStatus
+from renderer.rollouts.model.status import RolloutStatus
+from renderer.rollouts.model.strategy_status import BlueGreenStatus, CanaryStatus
 
 
 def pod_template_changed(ctx: Context) -> bool:

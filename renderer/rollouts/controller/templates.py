@@ -14,13 +14,8 @@ from msgspec.structs import replace
 from renderer.kubernetes.go_json import go_json
 from renderer.kubernetes.manifest import Body
 from renderer.rollouts.controller.defaults import anti_affinity
-from renderer.rollouts.model.rollout import (
-    EPHEMERAL_METADATA_ANNOTATION,
-    HASH_LABEL,
-    PodTemplateMetadata,
-    ReplicaSet,
-    Rollout,
-)
+from renderer.rollouts.model.rollout import EPHEMERAL_METADATA_ANNOTATION, HASH_LABEL, ReplicaSet, Rollout
+from renderer.rollouts.model.spec import PodTemplateMetadata
 
 PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"

@@ -8,7 +8,7 @@ from renderer.rollouts.controller.conditions import TIMED_OUT, is_healthy, is_in
 from renderer.rollouts.controller.experiment import experiment_end
 from renderer.rollouts.controller.pause import BLUE_GREEN_PAUSE, CANARY_PAUSE_STEP
 from renderer.rollouts.controller.replica_math import current_canary_step
-from renderer.rollouts.model.rollout import World
+from renderer.rollouts.model.world import World
 
 
 def next_wakeup(world: World) -> datetime | None:

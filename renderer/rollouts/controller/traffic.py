@@ -18,7 +18,8 @@ from renderer.rollouts.controller.replica_math import (
 from renderer.rollouts.controller.rollback import is_dynamically_rolling_back_to_stable, previous_canary_hash
 from renderer.rollouts.controller.routers import Router, router_for
 from renderer.rollouts.controller.services import CANARY, ensure_service_targets
-from renderer.rollouts.model.rollout import CanaryStrategy, TrafficWeights, WeightDestination
+from renderer.rollouts.model.spec import CanaryStrategy
+from renderer.rollouts.model.strategy_status import TrafficWeights, WeightDestination
 
 
 def reconcile_traffic_routing(ctx: Context) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -10,17 +9,13 @@ from msgspec.structs import replace
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Body, ObjectKey
 from renderer.kubernetes.pod_defaults import default_pod_template
+from renderer.kubernetes.versioned_config import TEMPLATE_PATHS
 from renderer.rollouts.controller.context import Context
-from renderer.rollouts.model.rollout import Memo, ReplicaSet, Rollout, World
+from renderer.rollouts.model.rollout import Memo, ReplicaSet, Rollout
+from renderer.rollouts.model.world import World
 
 FIELD = "spec.workloadRef"
 GENERATION_ANNOTATION = "rollout.argoproj.io/workload-generation"
-TEMPLATE_PATHS: Mapping[tuple[str, str], tuple[str, ...]] = {
-    ("apps", "Deployment"): ("spec", "template"),
-    ("apps", "ReplicaSet"): ("spec", "template"),
-    ("", "PodTemplate"): ("template",),
-}
-"""Where the pod template is in each kind of workload that may be referred to."""
 ON_SUCCESS, PROGRESSIVELY = "onsuccess", "progressively"
 
 

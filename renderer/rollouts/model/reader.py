@@ -7,6 +7,7 @@ from typing import Any
 
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Body, Source, field_path
+from renderer.kubernetes.times import parse_time
 from renderer.rollouts.model.spec import (
     DEFAULT_MAX_SURGE,
     DEFAULT_MAX_UNAVAILABLE,
@@ -25,7 +26,6 @@ from renderer.rollouts.model.spec import (
     SetCanaryScale,
     TrafficRouting,
 )
-from renderer.rollouts.model.status import parse_time
 
 
 class SpecReader:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any
 
 from msgspec import Struct, field
 
 from renderer.kubernetes.manifest import Body
+from renderer.kubernetes.times import parse_duration
 
 Path = tuple[str | int, ...]
 IntOrString = int | str
@@ -168,25 +166,3 @@ STEP_KINDS = (
     "setMirrorRoute",
     "plugin",
 )
-_UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
-_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
-
-
-# Each pass of the controller asks again, and apps of a fleet often wait for the same time.
-@lru_cache(maxsize=64)
-def parse_duration(text: str) -> int:
-    """Return the seconds of ``90``, ``1m30s`` or ``1.5h``, cut to whole; -1 for what Go's ParseDuration refuses."""
-    if re.fullmatch(r"[+-]?\d+", text):
-        return int(text)
-    sign = -1 if text.startswith("-") else 1
-    rest = text[1:] if text[:1] in ("+", "-") else text
-    if not rest or not re.fullmatch(f"(?:{_DURATION.pattern})+", rest):
-        return -1
-    nanoseconds = sum(int(_decimal(number) * _UNITS[unit]) for number, unit in _DURATION.findall(rest))
-    return sign * (nanoseconds // 10**9)
-
-
-def _decimal(number: str) -> Any:
-    from decimal import Decimal
-
-    return Decimal(number)

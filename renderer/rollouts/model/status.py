@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Body
+from renderer.kubernetes.times import format_time, parse_time
 from renderer.rollouts.model.strategy_status import AnalysisRunStatus, BlueGreenStatus, CanaryStatus, TrafficWeights
-
-
-def format_time(time: datetime) -> str:
-    """Return a time as Kubernetes writes it: RFC 3339 in UTC, to the second."""
-    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
-
-
-def parse_time(text: str) -> datetime:
-    """Read an RFC 3339 time; raise ValueError for anything else, and for a time without a zone."""
-    time = datetime.fromisoformat(text)
-    if time.tzinfo is None:
-        raise ValueError(f"{text} has no time zone")
-    return time.astimezone(UTC)
 
 
 class PauseCondition(Struct, frozen=True):

@@ -13,7 +13,9 @@ from typing import Any
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Body, Manifest, ObjectKey
 from renderer.rollouts.controller.workload import workload_key
-from renderer.rollouts.model.rollout import Rollout, RolloutStatus, World
+from renderer.rollouts.model.rollout import Rollout
+from renderer.rollouts.model.status import RolloutStatus
+from renderer.rollouts.model.world import World
 
 NAMESPACE = "NAMESPACE"
 """The namespace of the simulated cluster; recorded scenarios call it so as well."""

@@ -8,7 +8,7 @@ from typing import Any
 from renderer.kubernetes.manifest import Body
 from renderer.kubernetes.pod_defaults import default_pod_template, strip_pod_defaults
 from renderer.rollouts.controller.managed_objects import created_by_engine
-from renderer.rollouts.model.rollout import World, Write
+from renderer.rollouts.model.world import World, Write
 from renderer.rollouts.simulator.scenario import Frame, Scenario
 
 CONTROLLER = "rollstep (simulated, after argo-rollouts v1.9.1)"

@@ -19,7 +19,7 @@ from renderer.kubernetes.manifest import Manifest, field_path
 from renderer.kubernetes.pod_defaults import default_pod_template
 from renderer.rollouts import actions
 from renderer.rollouts.controller import Settled, next_wakeup, settle
-from renderer.rollouts.model.rollout import World, Write
+from renderer.rollouts.model.world import World, Write
 from renderer.rollouts.simulator.api_server import count_generations, default_object, world_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from renderer.kubernetes.printing import text_table
-from renderer.rollouts.model.rollout import ReplicaSet, World
+from renderer.rollouts.model.rollout import ReplicaSet
+from renderer.rollouts.model.world import World
 from renderer.rollouts.simulator.scenario import Frame
 
 HEADER = ("ACTION", "PHASE", "STEP", "REPLICASET", "REV", "ROLE", "PODS", "AVAILABLE", "WEIGHT")

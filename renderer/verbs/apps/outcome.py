@@ -14,7 +14,7 @@ from renderer.pipeline.resolve.release import Release, Rendered
 from renderer.pipeline.resolve.step_change import StepChange
 from renderer.pipeline.write.output_folder import Changes
 from renderer.pipeline.write.spool import PlannedFile
-from renderer.rollouts.model.rollout import World
+from renderer.rollouts.model.world import World
 
 Verb = Callable[[World], Move | None]
 """What a command does to a world: a move, or None where there is nothing to do now."""

@@ -19,13 +19,13 @@ from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.settings import SETTINGS_FILE
 from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.pipeline.load.workspace import Workspace
-from renderer.pipeline.render.files import file_names
+from renderer.pipeline.render.files import KUSTOMIZATION, file_names
 from renderer.pipeline.resolve.describe import step_change, wait_text
 from renderer.pipeline.resolve.moves import Move, Wait, is_between_phases, is_new_release, steps_of, wait
 from renderer.pipeline.resolve.release import Release, Rendered, open_release, render_release
 from renderer.pipeline.resolve.step_change import ObjectChange
 from renderer.pipeline.write.edit_sources import edited_sources
-from renderer.pipeline.write.output_folder import KUSTOMIZATION, Changes, Planned
+from renderer.pipeline.write.output_folder import Changes, Planned
 from renderer.pipeline.write.prepared import plan_changes
 from renderer.pipeline.write.spool import PlannedFile
 from renderer.verbs import progress

@@ -12,6 +12,7 @@ from time import time
 from zlib import crc32
 
 from renderer import __version__
+from renderer.pipeline.write.journal import JOURNAL
 
 Stamp = tuple[int, int, int, int]
 """Size, inode, and the times of the last change of content and of the last change of any kind, in nanoseconds."""
@@ -22,8 +23,6 @@ Group = tuple[str, str, bytes]
 Answer = tuple[int, str, str]
 """Exit code, what goes to stdout, what goes to stderr."""
 
-JOURNAL = ".rollstep-journal"
-"""The folder that exists while files change, below a repository's root."""
 MAX_ANSWERS = 256
 """Answers that are kept in one folder: when there are more, all of them go."""
 

@@ -15,7 +15,7 @@ from renderer.kubernetes.manifest import mapping
 from renderer.kubernetes.objects import finding
 from renderer.kubernetes.yaml.documents import put
 from renderer.kubernetes.yaml.editor import edit
-from renderer.kubernetes.yaml.reader import FieldPath
+from renderer.kubernetes.yaml.json import FieldPath
 from renderer.verbs.init.documents import Item, with_text, without
 from renderer.verbs.init.groups import Group, in_one_namespace, is_deployment, selects
 

@@ -9,10 +9,11 @@ from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Manifest, Source, field_path
-from renderer.kubernetes.objects import LoadedObject, read_objects
+from renderer.kubernetes.objects import LoadedObject, SourceText, read_objects
 from renderer.kubernetes.yaml.documents import drop, item_text, split
-from renderer.kubernetes.yaml.reader import FieldPath, dump, load_documents
-from renderer.pipeline.load.sources import SourceText
+from renderer.kubernetes.yaml.json import FieldPath
+from renderer.kubernetes.yaml.reader import load_documents
+from renderer.kubernetes.yaml.yaml_dump import dump
 
 SET_BY_THE_SERVER = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
 """Fields of ``metadata`` that the API server alone sets."""

@@ -12,10 +12,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError, UsageError
+from renderer.kubernetes.objects import SourceText
 from renderer.kubernetes.sync_tools.follow import Followed, sync_objects
 from renderer.kubernetes.sync_tools.tools import ANY
 from renderer.pipeline.load.settings import SETTINGS_FILE, Settings, load_settings, parse_settings
-from renderer.pipeline.load.sources import KUSTOMIZATIONS, PLAIN, SourceText, manifest_files
+from renderer.pipeline.load.sources import KUSTOMIZATIONS, PLAIN, manifest_files
 from renderer.pipeline.load.workspace import find_root, journal_root, recover_interrupted
 from renderer.pipeline.write.transaction import Transaction
 from renderer.verbs.init import Choices, Scaffold, ScaffoldApp, folder_name_is_safe, scaffold
@@ -179,7 +180,7 @@ def _settings_file(root: Path, environments: Sequence[str], sync: str) -> InitFi
     path = root / SETTINGS_FILE
     if path.exists():
         return InitFile(SETTINGS_FILE, "", False)
-    from renderer.kubernetes.yaml.reader import dump
+    from renderer.kubernetes.yaml.yaml_dump import dump
 
     lines = [
         "# Settings of rollstep. All of them are optional; `rollstep schema` prints every key with its description.",
@@ -224,7 +225,7 @@ def sync_files(
     """
     from renderer.git.remote import parse_url, public_url
     from renderer.git.repository import Repository
-    from renderer.kubernetes.yaml.reader import dump
+    from renderer.kubernetes.yaml.yaml_dump import dump
 
     remote = settings.forge.remote
     repository = Repository.open(root)

@@ -8,7 +8,8 @@ from pathlib import PurePath
 
 from msgspec import Struct
 
-from renderer.pipeline.load.sources import KUSTOMIZATIONS, PLAIN, STATUS_FILE, SourceText
+from renderer.kubernetes.objects import SourceText
+from renderer.pipeline.load.sources import KUSTOMIZATIONS, PLAIN, STATUS_FILE
 from renderer.verbs.init.documents import Item
 
 RESERVED = {STATUS_FILE, "Chart.yaml", *KUSTOMIZATIONS}

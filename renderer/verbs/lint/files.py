@@ -17,13 +17,13 @@ from msgspec.structs import replace
 from renderer.errors import Finding, RollstepError, UsageError
 from renderer.kubernetes.encrypted import without_signature
 from renderer.kubernetes.manifest import Manifest, field_path
-from renderer.kubernetes.objects import in_namespace, read_objects
+from renderer.kubernetes.objects import SourceText, in_namespace, read_objects
 from renderer.kubernetes.yaml.reader import read_stream, read_text
 from renderer.pipeline.load.discover import AppRef, find_apps
+from renderer.pipeline.load.marker import MARKER
 from renderer.pipeline.load.settings import AppSettings, Settings
-from renderer.pipeline.load.sources import KUSTOMIZATIONS, PLAIN, SourceText, manifest_files, read_sources
+from renderer.pipeline.load.sources import KUSTOMIZATIONS, PLAIN, manifest_files, read_sources
 from renderer.pipeline.load.workspace import Workspace
-from renderer.pipeline.write.output_folder import MARKER
 from renderer.verbs import progress
 from renderer.verbs.lint import Context, Group, lint
 from renderer.verbs.lint.comments import Comment, apply_comments

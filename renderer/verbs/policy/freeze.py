@@ -9,8 +9,8 @@ from datetime import datetime
 from msgspec import Struct
 
 from renderer.errors import Finding
-from renderer.kubernetes.structs import is_equal_but
-from renderer.rollouts.model.status import format_time
+from renderer.kubernetes.manifest import is_equal_but
+from renderer.kubernetes.times import format_time
 
 FREEZES_FILE = "freezes.yaml"
 BREAK_GLASS = "Rollstep-Break-Glass"

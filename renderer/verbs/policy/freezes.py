@@ -9,18 +9,17 @@ from typing import Any
 
 from msgspec import Struct
 
-from renderer.errors import Finding, RollstepError, UsageError
+from renderer.errors import Finding, RollstepError, UsageError, one_line
 from renderer.git.commit import CommitResult, identities, sign_off
 from renderer.kubernetes.manifest import field_path
+from renderer.kubernetes.times import format_time, parse_time
 from renderer.kubernetes.yaml.reader import load_documents, read_text
 from renderer.kubernetes.yaml.shape import TEXT, TIME, Fields, Items, mismatches
 from renderer.pipeline.commit.atomic import publish
 from renderer.pipeline.commit.recovery import open_to_write
 from renderer.pipeline.load.workspace import Workspace, current_time
 from renderer.pipeline.publish.push import Pusher, make_on_top
-from renderer.pipeline.render.templates import one_line
 from renderer.pipeline.write.transaction import Transaction
-from renderer.rollouts.model.rollout import format_time, parse_time
 from renderer.verbs.policy.freeze import FREEZES_FILE, Freeze, name_of
 
 HEADER = "# Written by rollstep freeze: while one of these holds, no release of its environments goes forward.\n"
@@ -77,7 +76,7 @@ def parse_freezes(text: str) -> tuple[Freeze, ...]:
 
 def dump_freezes(freezes: Sequence[Freeze]) -> str:
     """Return the text of the file."""
-    from renderer.kubernetes.yaml.reader import dump
+    from renderer.kubernetes.yaml.yaml_dump import dump
 
     return HEADER + dump({"freezes": [to_dict(freeze) for freeze in freezes]})
 

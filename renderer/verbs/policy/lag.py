@@ -14,7 +14,7 @@ from renderer.kubernetes.manifest import Body
 from renderer.kubernetes.times import human_duration
 from renderer.pipeline.resolve.describe import LAG
 from renderer.pipeline.resolve.moves import Wait
-from renderer.rollouts.model.rollout import World
+from renderer.rollouts.model.world import World
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 

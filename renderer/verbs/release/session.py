@@ -12,8 +12,9 @@ import click
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from renderer.errors import RollstepError, UsageError, each
+from renderer.errors import RollstepError, UsageError, each, one_line
 from renderer.git.commit import CommitResult
+from renderer.kubernetes.times import format_time
 from renderer.pipeline.commit.planned_commit import Publication
 from renderer.pipeline.commit.recovery import open_to_write
 from renderer.pipeline.commit.uncommitted import Uncommitted
@@ -28,10 +29,9 @@ from renderer.pipeline.publish.environment_branches import (
 )
 from renderer.pipeline.publish.push import Pusher, push_on_top, tell_of
 from renderer.pipeline.publish.retry import TRIES, Start, moved_meanwhile, refusal
-from renderer.pipeline.render.templates import one_line
 from renderer.pipeline.resolve.moves import Move, advance, steps_of
 from renderer.pipeline.resolve.release import open_release
-from renderer.rollouts.model.rollout import World, format_time
+from renderer.rollouts.model.world import World
 from renderer.verbs import progress
 from renderer.verbs.apps.enforce import Conditions
 from renderer.verbs.apps.outcome import Outcome, Part, Request, Verb

@@ -13,11 +13,12 @@ import click
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError, UsageError
+from renderer.kubernetes.objects import AUTOSCALER
 from renderer.kubernetes.sync_tools.liveness import Liveness, of_application, of_cluster, of_kustomization
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.last_render import read_rendered
 from renderer.pipeline.load.workspace import current_time
-from renderer.pipeline.resolve.autoscaling import AUTOSCALER, is_autoscaled
+from renderer.pipeline.resolve.autoscaling import is_autoscaled
 from renderer.pipeline.resolve.commit_content import rendered
 from renderer.pipeline.resolve.moves import advance
 from renderer.pipeline.resolve.release import Release, open_release

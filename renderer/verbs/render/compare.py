@@ -8,11 +8,12 @@ from itertools import chain
 import click
 
 from renderer.errors import each
+from renderer.kubernetes.printing import as_json
+from renderer.kubernetes.times import format_time
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.workspace import Workspace, current_time, note_interrupted
 from renderer.pipeline.write.output_folder import Mode
-from renderer.pipeline.write.prepared import RenderedApp, as_json, compared
-from renderer.rollouts.model.status import format_time
+from renderer.pipeline.write.prepared import RenderedApp, compared
 from renderer.verbs.apps.executors import check_executor
 from renderer.verbs.apps.parallel import in_batches
 from renderer.verbs.apps.shards import shared

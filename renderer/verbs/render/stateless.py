@@ -22,7 +22,7 @@ from renderer.pipeline.resolve.moves import react, steps_of
 from renderer.pipeline.resolve.release import Release, read_rollout, render_release, resolve_app
 from renderer.rollouts import actions
 from renderer.rollouts.controller import settle
-from renderer.rollouts.model.rollout import World
+from renderer.rollouts.model.world import World
 
 
 class StatelessRequest(Struct, frozen=True):

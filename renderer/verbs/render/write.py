@@ -8,12 +8,13 @@ import click
 from msgspec import Struct
 
 from renderer.errors import each
+from renderer.kubernetes.printing import as_json
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.pipeline.load.workspace import Workspace, current_time, note_interrupted, recover_interrupted
 from renderer.pipeline.write.new_files import Ahead, write_ahead
 from renderer.pipeline.write.output_folder import Planned
-from renderer.pipeline.write.prepared import RenderedApp, as_json
+from renderer.pipeline.write.prepared import RenderedApp
 from renderer.pipeline.write.spool import PlannedFile
 from renderer.pipeline.write.transaction import Transaction
 from renderer.verbs import progress

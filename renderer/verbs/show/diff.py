@@ -10,7 +10,7 @@ from renderer.pipeline.resolve.current_step import rendered_worlds
 from renderer.pipeline.resolve.moves import course
 from renderer.pipeline.resolve.release import Release, render_release
 from renderer.pipeline.write.output_folder import unified
-from renderer.rollouts.model.rollout import World
+from renderer.rollouts.model.world import World
 
 
 def diff_steps(

@@ -20,7 +20,9 @@ from renderer.rollouts.controller.defaults import max_traffic_weight
 from renderer.rollouts.controller.experiment import is_of_experiment
 from renderer.rollouts.controller.settle import catch_up
 from renderer.rollouts.info import roles, traffic_weight
-from renderer.rollouts.model.rollout import CanaryStrategy, ReplicaSet, Rollout, World
+from renderer.rollouts.model.rollout import ReplicaSet, Rollout
+from renderer.rollouts.model.spec import CanaryStrategy
+from renderer.rollouts.model.world import World
 from renderer.verbs.show.tree import by_revision, camel_keys
 
 

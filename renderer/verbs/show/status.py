@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from renderer.kubernetes.times import format_time
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.resolve.describe import current, wait_text
 from renderer.pipeline.resolve.moves import Wait, is_between_phases, steps_of, wait
 from renderer.rollouts.controller.gates import open_gate
 from renderer.rollouts.controller.timing import pause_end
 from renderer.rollouts.info import traffic_weight
-from renderer.rollouts.model.rollout import World, format_time
+from renderer.rollouts.model.world import World
 
 STATUS_COLUMNS = {
     "ENV": "environment",

@@ -12,7 +12,7 @@ from msgspec.structs import asdict
 
 from renderer.errors import printable
 from renderer.kubernetes.printing import text_table
-from renderer.kubernetes.times import human_duration
+from renderer.kubernetes.times import format_time, human_duration
 from renderer.pipeline.resolve.autoscaling import autoscaler_text, count_text, limits
 from renderer.pipeline.resolve.describe import gate_text
 from renderer.rollouts.controller import next_wakeup
@@ -20,7 +20,9 @@ from renderer.rollouts.controller.defaults import max_traffic_weight
 from renderer.rollouts.controller.gates import open_gate
 from renderer.rollouts.controller.replica_math import get_current_set_weight
 from renderer.rollouts.info import roles, traffic_weight
-from renderer.rollouts.model.rollout import CanaryStrategy, ReplicaSet, World, format_time
+from renderer.rollouts.model.rollout import ReplicaSet
+from renderer.rollouts.model.spec import CanaryStrategy
+from renderer.rollouts.model.world import World
 
 ICONS = {
     "Progressing": "◌",

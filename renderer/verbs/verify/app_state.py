@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from renderer.kubernetes.yaml.reader import decode
+from renderer.pipeline.load.marker import MARKER
 from renderer.pipeline.load.settings import Settings
 from renderer.pipeline.resolve.status_file import STATUS_FILE, State, load_state
-from renderer.pipeline.write.output_folder import MARKER
 from renderer.verbs.verify.object_cache import Objects
 
 

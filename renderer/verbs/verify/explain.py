@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from renderer.errors import Finding, RollstepError, printable
 from renderer.git.trees import TreeFile
+from renderer.pipeline.load.marker import MARKER
 from renderer.pipeline.resolve.describe import current
 from renderer.pipeline.resolve.release import Release
-from renderer.pipeline.write.output_folder import MARKER
 from renderer.rollouts.info import traffic_weight
-from renderer.rollouts.model.rollout import ReplicaSet, World
+from renderer.rollouts.model.rollout import ReplicaSet
+from renderer.rollouts.model.world import World
 from renderer.verbs.verify.app_state import AppState
 from renderer.verbs.verify.commits import Change
 from renderer.verbs.verify.expected import Made

@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError
+from renderer.kubernetes.times import format_time
 from renderer.pipeline.commit.message import releases
+from renderer.pipeline.load.marker import MARKER, marker_text
 from renderer.pipeline.resolve.describe import step_change
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.resolve.status_file import STATUS_FILE, State
 from renderer.pipeline.resolve.transitions import EDITS, Transition, goes_forward, status_goes_forward, transitions
-from renderer.pipeline.write.output_folder import MARKER, marker_text
-from renderer.rollouts.model.rollout import format_time
 from renderer.verbs.policy.approvals import Approvals
 from renderer.verbs.verify.app_state import AppState, Place, in_folder, read_state
 from renderer.verbs.verify.commits import Change

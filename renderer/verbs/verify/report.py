@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from renderer.errors import Finding, printable
-from renderer.rollouts.model.rollout import format_time
-from renderer.verbs.lint.formats.ci import workflow_command
+from renderer.kubernetes.printing import workflow_command
+from renderer.kubernetes.times import format_time
 from renderer.verbs.verify.verdict import CommitVerdict
 
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from renderer.kubernetes.yaml.documents import drop, item_text, put, split
-from renderer.kubernetes.yaml.reader import dump, load_documents
+from renderer.kubernetes.yaml.reader import load_documents
+from renderer.kubernetes.yaml.yaml_dump import dump
 
 TEXT = """\
 # what it is

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from renderer.errors import RollstepError
-from renderer.kubernetes.yaml.reader import MAX_FINDINGS, decode, dump, load_documents, load_json_lines, read_text
+from renderer.kubernetes.yaml.reader import MAX_FINDINGS, decode, load_documents, load_json_lines, read_text
+from renderer.kubernetes.yaml.yaml_dump import dump
 
 
 def load_one(text: str) -> object:

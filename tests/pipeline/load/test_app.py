@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from renderer.errors import Finding, RollstepError
-from renderer.kubernetes.objects import read_objects
-from renderer.pipeline.load.app import App, AppRef, load_app, load_files, load_stream
+from renderer.kubernetes.objects import SourceText, read_objects
+from renderer.pipeline.load.app import App, load_app, load_files, load_stream
+from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.settings import AppSettings, load_settings
-from renderer.pipeline.load.sources import SourceText
 
 ROLLOUT = """\
 apiVersion: argoproj.io/v1alpha1

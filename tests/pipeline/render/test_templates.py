@@ -6,17 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from renderer.errors import RollstepError
+from renderer.errors import RollstepError, one_line
 from renderer.kubernetes.yaml.reader import load_documents
-from renderer.pipeline.render.templates import (
-    NAMES,
-    built_in_folder,
-    check_user_templates,
-    fill,
-    first_keys,
-    one_line,
-    to_yaml,
-)
+from renderer.pipeline.load.sandbox import to_yaml
+from renderer.pipeline.render.templates import NAMES, built_in_folder, check_user_templates, fill, first_keys
 
 
 def user(tmp_path: Path, text: str, name: str = "object.yaml.j2") -> Path:

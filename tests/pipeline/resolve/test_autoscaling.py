@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Manifest, ObjectKey
-from renderer.kubernetes.yaml.reader import dump, load_documents
+from renderer.kubernetes.yaml.reader import load_documents
+from renderer.kubernetes.yaml.yaml_dump import dump
 from renderer.pipeline.resolve.autoscaling import most_pods, pods_between, scaled_objects, share_down, share_up
 from renderer.pipeline.resolve.commit_content import rendered
 from renderer.pipeline.resolve.moves import react
@@ -20,7 +21,8 @@ from renderer.pipeline.resolve.resolve import Resolved, all_objects, resolve
 from renderer.pipeline.resolve.status_file import dump_state, load_state, next_state
 from renderer.rollouts import actions
 from renderer.rollouts.controller import settle
-from renderer.rollouts.model.rollout import HASH_LABEL, World
+from renderer.rollouts.model.rollout import HASH_LABEL
+from renderer.rollouts.model.world import World
 from renderer.rollouts.simulator.frames import to_document
 from renderer.rollouts.simulator.scenario import read_scenario, simulate
 from renderer.verbs.show.plan import plan_text, plan_world

@@ -12,7 +12,7 @@ from renderer.pipeline.resolve.describe import is_promoted, move_text, step_chan
 from renderer.pipeline.resolve.moves import Move, Wait, advance, course, react, wait
 from renderer.pipeline.resolve.verb_moves import acting
 from renderer.rollouts import actions
-from renderer.rollouts.model.rollout import World
+from renderer.rollouts.model.world import World
 from tests.support.worlds import NOON, api, web, with_image
 
 ROLLING = {"steps": None, "trafficRouting": None}

@@ -17,7 +17,7 @@ from renderer.pipeline.resolve.resolve import resolve
 from renderer.pipeline.resolve.status_file import dump_state, load_state, next_state
 from renderer.pipeline.resolve.verb_moves import acting, promoting
 from renderer.rollouts import actions
-from renderer.rollouts.model.rollout import World
+from renderer.rollouts.model.world import World
 from renderer.verbs.show.plan import make_plan, plan_world
 from tests.support.worlds import api, app_of, web, with_image
 

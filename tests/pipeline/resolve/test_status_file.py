@@ -10,15 +10,8 @@ from msgspec.structs import replace
 from renderer.errors import RollstepError
 from renderer.pipeline.resolve.commit_content import NOT_KEPT
 from renderer.pipeline.resolve.status_file import STATUS_SHAPE, ReachedStep, State, dump_state, load_state, next_state
-from renderer.rollouts.model.rollout import (
-    BlueGreenStatus,
-    CanaryStatus,
-    PauseCondition,
-    RolloutStatus,
-    TrafficWeights,
-    WeightDestination,
-)
-from renderer.rollouts.model.status import json_name
+from renderer.rollouts.model.status import PauseCondition, RolloutStatus, json_name
+from renderer.rollouts.model.strategy_status import BlueGreenStatus, CanaryStatus, TrafficWeights, WeightDestination
 from tests.support.worlds import web
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

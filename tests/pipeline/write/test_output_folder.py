@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from renderer.errors import RollstepError
-from renderer.pipeline.write.journal import digest
-from renderer.pipeline.write.output_folder import MARKER, Changes, apply, diff, edited_files, plan_write, read_marker
+from renderer.pipeline.load.marker import MARKER, digest, read_marker
+from renderer.pipeline.write.output_folder import Changes, apply, diff, edited_files, plan_write
 from renderer.pipeline.write.transaction import Transaction
 
 FILES = {"kustomization.yaml": "resources: [a.yaml, b.yaml]\n", "a.yaml": "a: 1\n", "b.yaml": "b: 1\n"}

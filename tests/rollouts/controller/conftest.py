@@ -10,7 +10,7 @@ import pytest
 
 from renderer.kubernetes.manifest import Manifest
 from renderer.rollouts.controller import settle
-from renderer.rollouts.model.rollout import World
+from renderer.rollouts.model.world import World
 from renderer.rollouts.simulator.api_server import world_of
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from renderer.errors import RollstepError
 from renderer.rollouts import actions
 from renderer.rollouts.controller import settle
-from renderer.rollouts.model.rollout import World
+from renderer.rollouts.model.world import World
 
 MakeWorld = Callable[..., World]
 STEPS = [{"setWeight": 20}, {"pause": {}}, {"setWeight": 60}, {"pause": {}}]

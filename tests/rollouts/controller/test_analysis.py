@@ -11,7 +11,8 @@ from renderer.pipeline.resolve.moves import advance, course, wait
 from renderer.rollouts import actions
 from renderer.rollouts.controller import next_wakeup, settle
 from renderer.rollouts.controller.gates import open_gate
-from renderer.rollouts.model.rollout import HASH_LABEL, World
+from renderer.rollouts.model.rollout import HASH_LABEL
+from renderer.rollouts.model.world import World
 from tests.rollouts.controller.conftest import MakeWorld
 
 ANALYSIS: dict[str, Any] = {"templates": [{"templateName": "success-rate"}]}

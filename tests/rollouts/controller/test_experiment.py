@@ -14,7 +14,8 @@ from renderer.pipeline.resolve.moves import advance, course, wait
 from renderer.rollouts import actions
 from renderer.rollouts.controller import check_supported, next_wakeup, settle
 from renderer.rollouts.controller.gates import open_gate
-from renderer.rollouts.model.rollout import HASH_LABEL, World
+from renderer.rollouts.model.rollout import HASH_LABEL
+from renderer.rollouts.model.world import World
 from renderer.rollouts.pod_template import pod_template_hash
 from tests.rollouts.controller.conftest import NOW, MakeWorld
 

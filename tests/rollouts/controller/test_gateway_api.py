@@ -15,7 +15,8 @@ from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.managed_objects import carry_over, edited_by_engine
 from renderer.rollouts.controller.routers import router_for
 from renderer.rollouts.controller.routers.gateway_config import selects
-from renderer.rollouts.model.rollout import Rollout, World
+from renderer.rollouts.model.rollout import Rollout
+from renderer.rollouts.model.world import World
 
 MakeWorld = Callable[..., World]
 GROUP = "gateway.networking.k8s.io"

@@ -11,7 +11,7 @@ from renderer.kubernetes.manifest import ObjectKey
 from renderer.rollouts import actions
 from renderer.rollouts.controller import settle
 from renderer.rollouts.controller.routers.nginx import canary_ingress, canary_ingress_name
-from renderer.rollouts.model.rollout import World
+from renderer.rollouts.model.world import World
 
 MakeWorld = Callable[..., World]
 CANARY = "nginx.ingress.kubernetes.io/canary"

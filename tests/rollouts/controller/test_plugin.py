@@ -11,7 +11,7 @@ from renderer.errors import RollstepError
 from renderer.rollouts import actions
 from renderer.rollouts.controller import next_wakeup, settle
 from renderer.rollouts.controller.gates import open_gate
-from renderer.rollouts.model.rollout import World
+from renderer.rollouts.model.world import World
 from tests.rollouts.controller.conftest import MakeWorld
 
 GATES = frozenset({"example/smoke"})

@@ -11,14 +11,9 @@ from msgspec.structs import replace
 
 from renderer.rollouts.controller import replica_counts as counts_of
 from renderer.rollouts.controller import replica_math as r
-from renderer.rollouts.model.rollout import (
-    CanaryStatus,
-    ReplicaSet,
-    Rollout,
-    RolloutStatus,
-    TrafficWeights,
-    WeightDestination,
-)
+from renderer.rollouts.model.rollout import ReplicaSet, Rollout
+from renderer.rollouts.model.status import RolloutStatus
+from renderer.rollouts.model.strategy_status import CanaryStatus, TrafficWeights, WeightDestination
 
 
 def rollout(replicas: int = 10, **canary: Any) -> Rollout:

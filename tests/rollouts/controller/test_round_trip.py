@@ -21,7 +21,8 @@ from renderer.rollouts.controller.context import Context, PropagationDelayError
 from renderer.rollouts.controller.managed_objects import carry_over
 from renderer.rollouts.controller.routers import router_for
 from renderer.rollouts.controller.routers.gateway_config import PLUGIN
-from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION, World
+from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION
+from renderer.rollouts.model.world import World
 
 MakeWorld = Callable[..., World]
 EXAMPLES = 1000

@@ -15,7 +15,7 @@ from renderer.rollouts.controller import settle
 from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.routers import router_for
 from renderer.rollouts.controller.routers.istio_routes import Destinations, ordered, routes_to_weigh, weighted
-from renderer.rollouts.model.rollout import World
+from renderer.rollouts.model.world import World
 
 MakeWorld = Callable[..., World]
 

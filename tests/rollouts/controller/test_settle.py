@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from renderer.rollouts import actions
 from renderer.rollouts.controller import next_wakeup, settle
 from renderer.rollouts.controller.settle import catch_up
-from renderer.rollouts.model.rollout import HASH_LABEL, World
+from renderer.rollouts.model.rollout import HASH_LABEL
+from renderer.rollouts.model.world import World
 
 MakeWorld = Callable[..., World]
 IMAGE = "registry.example.com/web:2"

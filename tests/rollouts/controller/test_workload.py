@@ -14,7 +14,7 @@ from renderer.rollouts import actions
 from renderer.rollouts.controller import settle
 from renderer.rollouts.controller.managed_objects import carry_over, edited_by_engine
 from renderer.rollouts.controller.workload import resolve_workload
-from renderer.rollouts.model.rollout import World
+from renderer.rollouts.model.world import World
 from renderer.rollouts.simulator.api_server import world_of
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -11,20 +11,10 @@ from hypothesis import strategies as st
 
 from renderer.errors import RollstepError
 from renderer.kubernetes.manifest import Source
-from renderer.rollouts.model.rollout import (
-    BlueGreenStatus,
-    CanaryStatus,
-    PauseCondition,
-    ReplicaSet,
-    Rollout,
-    RolloutCondition,
-    RolloutStatus,
-    TrafficWeights,
-    WeightDestination,
-    format_time,
-    parse_time,
-)
-from renderer.rollouts.model.spec import parse_duration
+from renderer.kubernetes.times import format_time, parse_duration, parse_time
+from renderer.rollouts.model.rollout import ReplicaSet, Rollout
+from renderer.rollouts.model.status import PauseCondition, RolloutCondition, RolloutStatus
+from renderer.rollouts.model.strategy_status import BlueGreenStatus, CanaryStatus, TrafficWeights, WeightDestination
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 

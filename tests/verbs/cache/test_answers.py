@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.workspace import Workspace
+from renderer.pipeline.write import journal
 from renderer.verbs.cache import answers as remembered
 from tests.support.commands import Checkout
 
@@ -185,7 +186,7 @@ def test_an_app_that_the_settings_name_is_missed_whatever_was_asked_for(checkout
 
 def test_a_journal_is_told_of(checkout: Checkout) -> None:
     remember(checkout)
-    (checkout.root / remembered.JOURNAL).mkdir()
+    (checkout.root / journal.JOURNAL).mkdir()
     assert recalled(checkout) is None
 
 

@@ -14,7 +14,7 @@ from renderer.pipeline.resolve.verb_moves import acting
 from renderer.rollouts import actions
 from renderer.rollouts.controller import next_wakeup
 from renderer.rollouts.controller.timing import is_timeless
-from renderer.rollouts.model.rollout import World
+from renderer.rollouts.model.world import World
 from renderer.rollouts.simulator.scenario import read_scenario, simulate
 from renderer.verbs.show.plan import (
     after_update,

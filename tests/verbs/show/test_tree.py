@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from renderer.pipeline.resolve.moves import react
 from renderer.pipeline.resolve.verb_moves import acting, promoting
 from renderer.rollouts import actions
-from renderer.rollouts.model.rollout import World
+from renderer.rollouts.model.world import World
 from renderer.verbs.show.tree import by_revision, camel_keys, describe, tree_text
 from tests.support.worlds import NOON, api, web, with_image
 

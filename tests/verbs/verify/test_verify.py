@@ -135,7 +135,7 @@ def test_a_hand_edit_of_a_rendered_file_is_found_with_file_and_line(mid_release:
 
 
 def test_a_hand_edit_with_its_sum_is_found_as_well(mid_release: Copy) -> None:
-    from renderer.pipeline.write.journal import digest
+    from renderer.pipeline.load.marker import digest
 
     file = mid_release.root / CANARY
     old = digest(file.read_bytes())

@@ -8,7 +8,7 @@ from renderer.pipeline.load.app import App
 from renderer.pipeline.resolve.commit_content import rendered
 from renderer.pipeline.resolve.ordering.phases import early_contractions
 from renderer.pipeline.resolve.ordering.waves import SYNC_WAVE, has_wave
-from renderer.rollouts.model.rollout import World
+from renderer.rollouts.model.world import World
 
 
 def check_order(app: App, world: World) -> None:

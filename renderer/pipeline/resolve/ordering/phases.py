@@ -23,7 +23,10 @@ from renderer.rollouts.controller.reconcile import reconcile
 from renderer.rollouts.controller.replica_counts import replica_counts_for_traffic_routed_canary
 from renderer.rollouts.controller.replica_math import get_current_set_weight
 from renderer.rollouts.controller.settle import MAX_PASSES
-from renderer.rollouts.model.rollout import CanaryStep, ReplicaSet, Rollout, RolloutStatus, World, Write
+from renderer.rollouts.model.rollout import ReplicaSet, Rollout
+from renderer.rollouts.model.spec import CanaryStep
+from renderer.rollouts.model.status import RolloutStatus
+from renderer.rollouts.model.world import World, Write
 
 EXPAND, SHIFT, CONTRACT = "expand", "shift", "contract"
 PHASES = (EXPAND, SHIFT, CONTRACT)

@@ -9,7 +9,8 @@ from renderer.rollouts.controller.defaults import max_traffic_weight
 from renderer.rollouts.controller.ping_pong import stable_and_canary_services
 from renderer.rollouts.controller.replica_math import max_unavailable
 from renderer.rollouts.controller.services import destination_rule, selected_hash, subset_hashes
-from renderer.rollouts.model.rollout import Rollout, World
+from renderer.rollouts.model.rollout import Rollout
+from renderer.rollouts.model.world import World
 
 Weights = Mapping[str, int]
 """The weight of each destination by name, out of ``maxTrafficWeight``."""

@@ -15,7 +15,8 @@ from msgspec import Struct
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Body, ObjectKey
 from renderer.rollouts.controller.context import Context
-from renderer.rollouts.model.rollout import Rollout, TrafficRouting
+from renderer.rollouts.model.rollout import Rollout
+from renderer.rollouts.model.spec import TrafficRouting
 
 MODULES: Mapping[str, str] = {
     "istio": "renderer.rollouts.controller.routers.istio",

@@ -10,7 +10,7 @@ from msgspec import Struct
 from renderer.errors import RollstepError
 from renderer.kubernetes.manifest import Body
 from renderer.rollouts.controller.routers import refuse
-from renderer.rollouts.model.rollout import WeightDestination
+from renderer.rollouts.model.strategy_status import WeightDestination
 
 
 class Destinations(Struct, frozen=True):

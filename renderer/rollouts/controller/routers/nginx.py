@@ -8,7 +8,8 @@ from renderer.kubernetes.manifest import Body, ObjectKey, field_path
 from renderer.kubernetes.merge_patch import merge_patch_between
 from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.routers import NamedObject, Router, find, refuse, traffic_routing
-from renderer.rollouts.model.rollout import NginxTrafficRouting, Rollout
+from renderer.rollouts.model.rollout import Rollout
+from renderer.rollouts.model.spec import NginxTrafficRouting
 
 SUFFIX = "-canary"
 NAME_LIMIT = 253

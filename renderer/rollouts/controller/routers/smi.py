@@ -9,7 +9,8 @@ from renderer.kubernetes.manifest import Body, ObjectKey
 from renderer.kubernetes.merge_patch import merge_patch_between
 from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.routers import NamedObject, Router, section, services
-from renderer.rollouts.model.rollout import Rollout, WeightDestination
+from renderer.rollouts.model.rollout import Rollout
+from renderer.rollouts.model.strategy_status import WeightDestination
 
 API_VERSION = "split.smi-spec.io/v1alpha1"
 

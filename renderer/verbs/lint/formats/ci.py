@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from xml.etree import ElementTree
 
+from renderer.kubernetes.printing import workflow_command
 from renderer.verbs.lint.formats.locations import column_of, file_of, fingerprints, line_of, message_of
 from renderer.verbs.lint.rules import RULES
 from renderer.verbs.linted import Linted
@@ -16,7 +16,6 @@ GITLAB_SEVERITIES = {"error": "major", "warning": "minor", "note": "info"}
 NO_FILE = "rollstep.yaml"
 """Where GitLab shows what is about no file: the settings name the command that made it."""
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_NOT_SHOWN = re.compile("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def github(linted: Linted) -> str:
@@ -30,20 +29,6 @@ def github(linted: Linted) -> str:
         message = f"{message_of(finding)} ({rule.link})"
         lines.append(workflow_command(GITHUB_LEVELS[rule.severity], given, message))
     return "".join(lines)
-
-
-def workflow_command(level: str, properties: Mapping[str, str], message: str) -> str:
-    """Return the line that makes an annotation of GitHub (``file``, ``line``, ``col``, ``title``)."""
-    given = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
-    return f"::{level} {given}::{_data(message)}\n"
-
-
-def _data(text: str) -> str:
-    return _NOT_SHOWN.sub("\ufffd", text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def gitlab(linted: Linted) -> str:

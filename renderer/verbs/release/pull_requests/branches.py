@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from renderer.git.forges import Proposal, PullRequest
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.resolve.moves import steps_of
-from renderer.rollouts.model.rollout import World
+from renderer.rollouts.model.world import World
 from renderer.verbs.apps.outcome import Prepared
 
 PREFIX = "rollstep"

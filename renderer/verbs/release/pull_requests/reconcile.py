@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from renderer.errors import Finding, RollstepError, each
 from renderer.git.commit import check_commit
 from renderer.git.forges import Forge, Proposal, PullRequest, open_forge
-from renderer.git.forges.site import find_site, git_environment
+from renderer.git.forges.site import ForgeSettings, find_site, git_environment
 from renderer.git.objects import is_ancestor, store_blob, store_commit, tip, tree_files
 from renderer.git.remote import run_remote
 from renderer.git.repository import Repository, literal
@@ -23,7 +23,6 @@ from renderer.git.trees import REGULAR, TreeFile, store_tree
 from renderer.pipeline.commit.planned_commit import Publication
 from renderer.pipeline.commit.uncommitted import Uncommitted, within
 from renderer.pipeline.load.discover import AppRef
-from renderer.pipeline.load.settings import ForgeSettings
 from renderer.pipeline.publish.push import push_refs
 from renderer.pipeline.resolve.release import Release
 from renderer.verbs.apps.outcome import Request

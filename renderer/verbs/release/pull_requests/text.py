@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from renderer.errors import Finding, RollstepError
+from renderer.errors import Finding, RollstepError, one_line
 from renderer.pipeline.commit.message import cleaned
-from renderer.pipeline.render.templates import check_user_templates, fill, one_line
+from renderer.pipeline.render.templates import check_user_templates, fill
 from renderer.pipeline.write.output_folder import diff
-from renderer.rollouts.model.rollout import World
+from renderer.rollouts.model.world import World
 from renderer.verbs.apps.outcome import Prepared
 from renderer.verbs.show.plan import peak_pods, plan_markdown, plan_world
 from renderer.verbs.show.tree import describe, tree_text

@@ -21,7 +21,7 @@ from renderer.pipeline.resolve.ordering.phases import PHASES
 from renderer.pipeline.resolve.verb_moves import acting, promoting
 from renderer.rollouts import actions
 from renderer.rollouts.controller.settle import catch_up
-from renderer.rollouts.model.rollout import World
+from renderer.rollouts.model.world import World
 from renderer.verbs.show.plan import make_plan
 from tests.support.ordering_model import STEPS, App, Simulation, UnsafeError, blue_green, explore, pods, routed
 

@@ -10,7 +10,7 @@ from renderer.pipeline.resolve.commit_content import rendered
 from renderer.pipeline.resolve.ordering.waves import SYNC_WAVE, has_wave, with_wave, without_wave
 from renderer.pipeline.resolve.resolve import Resolved, all_objects, resolve
 from renderer.pipeline.resolve.status_file import dump_state, load_state, next_state
-from renderer.rollouts.model.rollout import World
+from renderer.rollouts.model.world import World
 from tests.pipeline.resolve.ordering.test_ordering import VERBS
 from tests.support.ordering_model import NOON, App, routed
 
