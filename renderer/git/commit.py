@@ -17,7 +17,6 @@ from renderer.git.objects import store_commit
 from renderer.git.process import Output, Running
 from renderer.git.repository import MANY, Repository
 from renderer.git.trees import TreeFile, new_files, store_tree
-from renderer.pipeline.load.settings import CommitSettings
 
 HOOKS = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit")
 """What `git commit` runs; all but the last can refuse it."""
@@ -233,13 +232,6 @@ def _asked_for(repository: Repository, role: str) -> Running:
     return repository.start("-c", "user.useConfigOnly=true", "var", f"GIT_{role}_IDENT", check=False)
 
 
-def identities(settings: CommitSettings) -> tuple[Identity | None, Identity | None]:
-    """Return the author and the committer that the settings name; None where git's configuration says them."""
-    people = (settings.author, settings.committer)
-    author, committer = (Identity(person.name, person.email) if person else None for person in people)
-    return author, committer
-
-
 def environment_of(author: Identity | None, committer: Identity | None) -> dict[str, str]:
     """Return git's variables for a commit by these people; None leaves it to git's configuration."""
     people = {"AUTHOR": author, "COMMITTER": committer}
@@ -249,17 +241,6 @@ def environment_of(author: Identity | None, committer: Identity | None) -> dict[
         if person is not None
         for field in ("name", "email")
     }
-
-
-def sign_off(repository: Repository, author: Identity | None) -> str:
-    """Return the line that signs a commit off in its author's name; None is who git's configuration says."""
-    if author is None:
-        # "Name <mail> time zone"; what git does not know, the commit itself is refused for.
-        ident = repository.run("var", "GIT_AUTHOR_IDENT", check=False).stdout.decode(errors="replace")
-        if ">" not in ident:
-            return ""
-        author = Identity.parse(ident.rpartition(">")[0] + ">")
-    return f"Signed-off-by: {author.name} <{author.email}>\n"
 
 
 @contextmanager

@@ -16,7 +16,6 @@ from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
 from renderer.git.process import Output, Running, stream
-from renderer.pipeline.resolve.step_change import PREFIX
 
 OPERATIONS = (
     ("rebase-merge", "a rebase", "git rebase --continue or --abort"),
@@ -248,17 +247,17 @@ class Repository:
         )
         return _commits(output.stdout)
 
-    def landings(self, paths: Sequence[Path | str]) -> Generator[tuple[datetime | None, tuple[str, ...]]]:
+    def landings(self, paths: Sequence[Path | str], trailer: str) -> Generator[tuple[datetime | None, tuple[str, ...]]]:
         """Yield what came to the branch of HEAD, newest first: when (UTC), and the paths that changed.
 
         Those of ``paths`` are among them; where these are many, others in the folder that has them all are, too.  The
-        time is None where neither a merge nor a commit with our trailers brought them.  The branch is read while this
+        time is None where neither a merge nor a commit with ``trailer`` brought them.  The branch is read while this
         is asked for more; close it to let git go.
         """
         names = [self.relative(path) for path in paths]
         # Git holds every path of a list against every file that it has.
         places = names if len(names) <= MANY else [os.path.commonpath(names) or "."]
-        ours = f"%(trailers:key={PREFIX}App,valueonly)"
+        ours = f"%(trailers:key={trailer},valueonly)"
         log = [
             *("-c", "log.showSignature=false", "-c", "log.showRoot=true", "-c", "log.follow=false"),
             *("log", "-z", "--first-parent", "-m", "--name-only", "--no-renames", "--no-color"),

@@ -23,8 +23,8 @@ from renderer.kubernetes.yaml.yaml_dump import dump
 from renderer.pipeline.load.app import load_stream
 from renderer.pipeline.load.sandbox import sandbox
 from renderer.pipeline.load.settings import Settings, parse_settings
+from renderer.pipeline.load.status_file import dump_state, load_state
 from renderer.pipeline.render.templates import check_user_templates, fill, fill_text
-from renderer.pipeline.resolve.status_file import dump_state, load_state
 from renderer.rollouts.model.reader import SpecReader, read_strategy
 
 CORPUS = Path(__file__).parent / "corpus"

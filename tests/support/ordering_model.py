@@ -17,14 +17,14 @@ from msgspec.structs import replace
 
 from renderer.errors import RollstepError
 from renderer.kubernetes.manifest import Body, Manifest, ObjectKey
+from renderer.pipeline.load.status_file import dump_state, load_state
 from renderer.pipeline.resolve.commit_content import rendered
 from renderer.pipeline.resolve.moves import Move, advance, react, wait
-from renderer.pipeline.resolve.ordering.phases import EXPAND, PHASES
+from renderer.pipeline.resolve.next_state import next_state
 from renderer.pipeline.resolve.resolve import resolve
-from renderer.pipeline.resolve.status_file import dump_state, load_state, next_state
 from renderer.rollouts.controller.replica_math import max_unavailable
 from renderer.rollouts.model.rollout import HASH_LABEL, Rollout
-from renderer.rollouts.model.world import World
+from renderer.rollouts.model.world import EXPAND, PHASES, World
 from renderer.rollouts.pod_template import default_rollout
 from renderer.verbs.show.plan import peak_pods
 from tests.docs.test_router_matrix import MAIN, WEIGHTS

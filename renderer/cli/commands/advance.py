@@ -56,8 +56,8 @@ def command(
     """
     if every and targets:
         raise click.UsageError("use either --all or TARGETs")
+    from renderer.pipeline.commit.part import Request
     from renderer.pipeline.resolve.moves import advance
-    from renderer.verbs.apps.outcome import Request
     from renderer.verbs.release.session import Session
 
     if timeout is not None and wait_for is None:

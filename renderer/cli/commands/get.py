@@ -25,7 +25,7 @@ def command(directory: str, /, targets: tuple[str, ...], now: datetime | None, o
     Example: rollstep get prod/web
     """
     from renderer.pipeline.load.workspace import Workspace, current_time
-    from renderer.pipeline.resolve.release import open_releases
+    from renderer.verbs.apps.open import open_releases
     from renderer.verbs.show.tree import describe, tree_text
 
     time = now or current_time()

@@ -21,7 +21,7 @@ def command(directory: str, /, targets: tuple[str, ...], output: str, revision: 
     Example: rollstep history prod/web
     """
     from renderer.pipeline.load.workspace import Workspace, current_time
-    from renderer.pipeline.resolve.release import open_releases
+    from renderer.verbs.apps.open import open_releases
     from renderer.verbs.cache.answers import about
     from renderer.verbs.cache.index import Memory, git_state
     from renderer.verbs.show.history import commits_of, commits_text, revisions_of, revisions_text

@@ -38,9 +38,9 @@ def command(
     """
     if finish == (gateway is not None):
         raise click.UsageError("use --gateway [NAMESPACE/]NAME first, and --finish later")
+    from renderer.pipeline.commit.part import Request
     from renderer.pipeline.resolve.http_routes import Gateway
     from renderer.pipeline.resolve.migration import MIGRATIONS
-    from renderer.verbs.apps.outcome import Request
     from renderer.verbs.release.session import Session
 
     beginning, finishing = MIGRATIONS[router]

@@ -30,7 +30,7 @@ def command(directory: str, /, targets: tuple[str, ...], stack: bool, close: boo
     """
     if stack and close:
         raise click.UsageError("use either --stack or --close")
-    from renderer.verbs.apps.outcome import Request
+    from renderer.pipeline.commit.part import Request
     from renderer.verbs.release.pull_requests.propose import close_proposals, propose_steps, report_results
     from renderer.verbs.release.session import Session
 

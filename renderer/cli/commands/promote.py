@@ -24,9 +24,9 @@ def command(directory: str, /, targets: tuple[str, ...], full: bool, skip_curren
     """
     if full and skip_current_step:
         raise click.UsageError("use either --full or --skip-current-step")
+    from renderer.pipeline.commit.part import Request
     from renderer.pipeline.resolve.verb_moves import acting, promoting
     from renderer.rollouts import actions
-    from renderer.verbs.apps.outcome import Request
     from renderer.verbs.release.session import Session
 
     session = Session(Request(directory, targets, **choices))

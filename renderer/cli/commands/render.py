@@ -105,12 +105,11 @@ def command(
     if is_parallel and stdout:
         raise click.UsageError("--jobs and --executor do not go with --stdout")
     if stdout:
-        from renderer.pipeline.resolve.current_step import print_releases
+        from renderer.verbs.render.print import print_releases
 
         click.echo(print_releases(directory, targets, step, output, now, shard), nl=False)
         return
-    from renderer.pipeline.write.output_folder import Mode
-    from renderer.verbs.render.request import RenderRequest
+    from renderer.verbs.render.request import Mode, RenderRequest
 
     mode = Mode.CHECK if check else Mode.DIFF if dry_run else Mode.WRITE
     request = RenderRequest(directory, targets, step, mode, validate, now, output, shard, jobs, executor, not no_cache)

@@ -21,9 +21,9 @@ def command(directory: str, /, targets: tuple[str, ...], **choices: Any) -> None
 
     Example: rollstep restart prod/web
     """
+    from renderer.pipeline.commit.part import Request
     from renderer.pipeline.resolve.verb_moves import acting
     from renderer.rollouts import actions
-    from renderer.verbs.apps.outcome import Request
     from renderer.verbs.release.session import Session
 
     session = Session(Request(directory, targets, **choices))

@@ -21,8 +21,8 @@ def command(directory: str, /, targets: tuple[str, ...], replicas: int, **choice
 
     Example: rollstep scale prod/web --replicas 10
     """
+    from renderer.pipeline.commit.part import Request
     from renderer.pipeline.resolve.verb_moves import acting, scaling
-    from renderer.verbs.apps.outcome import Request
     from renderer.verbs.release.session import Session
 
     session = Session(Request(directory, targets, **choices))

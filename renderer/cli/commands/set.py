@@ -33,8 +33,8 @@ def image(directory: str, /, arguments: tuple[str, ...], **choices: Any) -> None
     images = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
     if not images or not all(container and name for container, name in images.items()):
         raise click.UsageError("name at least one image, as CONTAINER=IMAGE")
+    from renderer.pipeline.commit.part import Request
     from renderer.pipeline.resolve.verb_moves import acting, setting_images
-    from renderer.verbs.apps.outcome import Request
     from renderer.verbs.release.session import Session
 
     session = Session(Request(directory, targets, **choices))

@@ -24,8 +24,8 @@ def command(directory: str, /, targets: tuple[str, ...], now: datetime | None, o
     """
     from renderer.kubernetes.printing import text_table
     from renderer.pipeline.load.workspace import Workspace, current_time
-    from renderer.pipeline.resolve.release import open_releases
     from renderer.verbs.apps.merge_time import pauses_of
+    from renderer.verbs.apps.open import open_releases
     from renderer.verbs.cache.answers import about
     from renderer.verbs.cache.index import Memory
     from renderer.verbs.show.status import STATUS_COLUMNS, status_row

@@ -20,9 +20,9 @@ def command(directory: str, /, targets: tuple[str, ...], to_revision: int, **cho
 
     Example: rollstep undo prod/web --to-revision 3
     """
+    from renderer.pipeline.commit.part import Request
     from renderer.pipeline.resolve.verb_moves import acting
     from renderer.rollouts import actions
-    from renderer.verbs.apps.outcome import Request
     from renderer.verbs.release.session import Session
 
     session = Session(Request(directory, targets, **choices))

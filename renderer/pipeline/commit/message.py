@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,8 +10,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError, one_line
+from renderer.pipeline.commit.trailers import trailers_of
 from renderer.pipeline.render.templates import check_user_templates, fill, fill_text
-from renderer.pipeline.resolve.step_change import PREFIX, StepChange
+from renderer.pipeline.resolve.step_change import StepChange
 
 _MAX_SUBJECT = 200
 _T = TypeVar("_T", bound=Struct)
@@ -41,20 +42,8 @@ def compose_message(
     if len(subject) > _MAX_SUBJECT:
         subject = subject[: _MAX_SUBJECT - 1] + "…"
     body = _body(fill("commit-body.j2", user_templates, variables))
-    trailers = "".join(f"{key}: {value}\n" for change in told for key, value in change.trailers)
+    trailers = "".join(f"{key}: {value}\n" for change in told for key, value in trailers_of(change))
     return "\n\n".join(part for part in (subject, body, trailers) if part)
-
-
-def releases(trailers: Iterable[tuple[str, str]]) -> tuple[dict[str, str], ...]:
-    """Return our trailers of a commit, one dict an app, by name without the prefix (``App``, ``Env``, ``Step`` …)."""
-    found: list[dict[str, str]] = []
-    for key, value in trailers:
-        name = key.removeprefix(PREFIX)
-        if key == f"{PREFIX}App":
-            found.append({})
-        if found and key.startswith(PREFIX):
-            found[-1].setdefault(name, value)
-    return tuple(found)
 
 
 def cleaned(value: _T) -> _T:

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError, one_line
-from renderer.git.commit import CommitResult, Identity, check_commit, identities, sign_off
+from renderer.git.commit import CommitResult, Identity, check_commit
 from renderer.git.repository import Repository
 from renderer.pipeline.commit.atomic import publish
 from renderer.pipeline.commit.message import compose_message
+from renderer.pipeline.commit.part import Part, Request
+from renderer.pipeline.commit.trailers import BREAK_GLASS
 from renderer.pipeline.commit.uncommitted import within
 from renderer.pipeline.load.discover import Home
 from renderer.pipeline.load.marker import MARKER
 from renderer.pipeline.load.settings import CommitSettings
 from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.pipeline.write.transaction import Transaction
-from renderer.verbs.apps.outcome import Part, Request
-from renderer.verbs.policy.freeze import BREAK_GLASS
 
 if TYPE_CHECKING:
     from renderer.pipeline.write.new_files import Ahead
@@ -154,3 +154,21 @@ def _message(repository: Repository, parts: Sequence[Part], request: Request) ->
     if settings.commit.signoff:
         message += sign_off(repository, identities(settings.commit)[0])
     return message
+
+
+def identities(settings: CommitSettings) -> tuple[Identity | None, Identity | None]:
+    """Return the author and the committer that the settings name; None where git's configuration says them."""
+    people = (settings.author, settings.committer)
+    author, committer = (Identity(person.name, person.email) if person else None for person in people)
+    return author, committer
+
+
+def sign_off(repository: Repository, author: Identity | None) -> str:
+    """Return the line that signs a commit off in its author's name; None is who git's configuration says."""
+    if author is None:
+        # "Name <mail> time zone"; what git does not know, the commit itself is refused for.
+        ident = repository.run("var", "GIT_AUTHOR_IDENT", check=False).stdout.decode(errors="replace")
+        if ">" not in ident:
+            return ""
+        author = Identity.parse(ident.rpartition(">")[0] + ">")
+    return f"Signed-off-by: {author.name} <{author.email}>\n"

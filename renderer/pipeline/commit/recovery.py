@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 import click
 
 from renderer.git.locks import wait_for_turn
 from renderer.git.repository import Repository
 from renderer.pipeline.commit.atomic import recover_repository
-from renderer.pipeline.load.workspace import Workspace
+from renderer.pipeline.load.workspace import Workspace, journal_root
 
 
 def open_to_write(directory: str, *, dry_run: bool) -> tuple[Workspace, Repository]:
@@ -32,3 +34,30 @@ def open_to_write(directory: str, *, dry_run: bool) -> tuple[Workspace, Reposito
 
 def _tell(line: str) -> None:
     click.echo(line, err=True)
+
+
+def recover_interrupted(root: Path) -> tuple[str, ...]:
+    """Put right what an interrupted run left in the repository that ``root`` is in, and return a line about it.
+
+    Raises RollstepError, and changes nothing, where a file has been edited since.
+    """
+    from renderer.pipeline.write.journal import pending, recover
+
+    top = journal_root(root)
+    if not pending(top):
+        return ()
+    if not (top / ".git").exists():
+        return recover(top)
+    from renderer.git.repository import Repository
+    from renderer.pipeline.commit.atomic import recover_repository
+
+    return recover_repository(Repository.open(top))
+
+
+def note_interrupted(root: Path) -> None:
+    """Say on stderr that files may be half written, where a run was interrupted or is at work."""
+    from renderer.pipeline.write.journal import JOURNAL, pending
+
+    if pending(journal_root(root)):
+        message = "a run was interrupted or is under way: the next verb that writes puts its files right"
+        print(f"note: {JOURNAL}: {message}", file=sys.stderr)

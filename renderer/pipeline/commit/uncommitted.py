@@ -8,7 +8,7 @@ from types import TracebackType
 
 from renderer.git.process import Running
 from renderer.git.repository import MANY, Repository
-from renderer.verbs.apps.outcome import Part
+from renderer.pipeline.commit.part import Part
 
 
 class Uncommitted:

@@ -15,7 +15,7 @@ from renderer.kubernetes.versioned_config import is_config, is_versioned, looks_
 from renderer.kubernetes.yaml.reader import decode, load_documents
 from renderer.kubernetes.yaml.shape import COUNT, TEXT, Fields, Items, Shape, Value, mismatches
 from renderer.pipeline.load.marker import MARKER, digest, read_marker
-from renderer.pipeline.resolve.status_file import STATUS_FILE, State
+from renderer.pipeline.load.status_file import STATUS_FILE, State
 from renderer.rollouts.controller.templates import sync_metadata
 from renderer.rollouts.model.rollout import HASH_LABEL, ReplicaSet
 from renderer.rollouts.pod_template import PROFILES, pod_template_hash

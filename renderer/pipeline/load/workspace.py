@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -89,30 +88,3 @@ def relative(root: Path) -> Iterator[None]:
 def current_time() -> datetime:
     """Return the time in UTC, to the second."""
     return datetime.now(UTC).replace(microsecond=0)
-
-
-def recover_interrupted(root: Path) -> tuple[str, ...]:
-    """Put right what an interrupted run left in the repository that ``root`` is in, and return a line about it.
-
-    Raises RollstepError, and changes nothing, where a file has been edited since.
-    """
-    from renderer.pipeline.write.journal import pending, recover
-
-    top = journal_root(root)
-    if not pending(top):
-        return ()
-    if not (top / ".git").exists():
-        return recover(top)
-    from renderer.git.repository import Repository
-    from renderer.pipeline.commit.atomic import recover_repository
-
-    return recover_repository(Repository.open(top))
-
-
-def note_interrupted(root: Path) -> None:
-    """Say on stderr that files may be half written, where a run was interrupted or is at work."""
-    from renderer.pipeline.write.journal import JOURNAL, pending
-
-    if pending(journal_root(root)):
-        message = "a run was interrupted or is under way: the next verb that writes puts its files right"
-        print(f"note: {JOURNAL}: {message}", file=sys.stderr)

@@ -33,17 +33,15 @@ from renderer.git.objects import (
 from renderer.git.remote import public_url
 from renderer.git.repository import Repository
 from renderer.git.trees import REGULAR, TreeFile, store_tree
+from renderer.pipeline.commit import trailers
 from renderer.pipeline.load.discover import AppRef
+from renderer.pipeline.load.status_file import STATUS_FILE
 from renderer.pipeline.load.workspace import Workspace
-from renderer.pipeline.resolve.status_file import STATUS_FILE
-from renderer.pipeline.resolve.step_change import PREFIX
 
 METADATA_FILE = "hydrator.metadata"
 """What Argo CD's source hydrator writes (argo-cd v3, ``util/hydrator/hydrator.go``) and GitOps Promoter reads."""
 METADATA_NOTES = "hydrator.metadata"
 SOURCE_NOTES = "rollstep"
-SOURCE_TRAILER = f"{PREFIX}Source"
-RENDERED_TRAILER = f"{PREFIX}Rendered"
 
 
 class EnvironmentBranch(Struct, frozen=True):
@@ -275,13 +273,13 @@ def _message(source: _Source, environment: str) -> str:
     """Return the rendered commit's message: the source's subject, its trailers about ``environment``, and its hash."""
     lines: list[str] = []
     group: list[str] = []
-    for line in [*source.message.rpartition("\n\n")[2].split("\n"), f"{PREFIX}App: "]:
-        if line.startswith(f"{PREFIX}App: "):
-            lines += group if f"{PREFIX}Env: {environment}" in group else []
+    for line in [*source.message.rpartition("\n\n")[2].split("\n"), f"{trailers.APP}: "]:
+        if line.startswith(f"{trailers.APP}: "):
+            lines += group if f"{trailers.PREFIX}Env: {environment}" in group else []
             group = []
-        if line.startswith(PREFIX):
+        if line.startswith(trailers.PREFIX):
             group.append(line)
-    return "\n".join([source.subject or "Render", "", *lines, f"{SOURCE_TRAILER}: {source.sha}", ""])
+    return "\n".join([source.subject or "Render", "", *lines, f"{trailers.SOURCE}: {source.sha}", ""])
 
 
 def _note(repository: Repository, commit: str, source: str, who: Mapping[str, str]) -> None:
@@ -292,8 +290,8 @@ def _note_source(repository: Repository, made: RenderedCommit, who: Mapping[str,
     """Add the rendered commit to the note of its source, which may have others for other branches."""
     old = repository.run("notes", f"--ref={SOURCE_NOTES}", "show", made.source, check=False)
     lines = set(old.stdout.decode(errors="replace").splitlines()) if old.status == 0 else set()
-    kept = {line for line in lines if line and not line.startswith(f"{RENDERED_TRAILER}: {made.branch} ")}
-    text = "\n".join(sorted({*kept, f"{RENDERED_TRAILER}: {made.branch} {made.sha}"})) + "\n"
+    kept = {line for line in lines if line and not line.startswith(f"{trailers.RENDERED}: {made.branch} ")}
+    text = "\n".join(sorted({*kept, f"{trailers.RENDERED}: {made.branch} {made.sha}"})) + "\n"
     add_note(repository, SOURCE_NOTES, made.source, text, who)
 
 

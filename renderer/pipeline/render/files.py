@@ -9,10 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Body, Manifest, ObjectKey
+from renderer.pipeline.load.status_file import State, dump_state
 from renderer.pipeline.render.templates import check_user_templates, fill, is_overridden
+from renderer.pipeline.resolve.next_state import autoscaled_replicas, next_state
+from renderer.pipeline.resolve.release import Release
+from renderer.pipeline.resolve.resolve import all_objects
+from renderer.rollouts.model.world import World
 
 KUSTOMIZATION = "kustomization.yaml"
 
@@ -172,3 +178,26 @@ def _short_hash(parts: Sequence[str]) -> str:
 
 
 KUSTOMIZATION = "kustomization.yaml"
+
+
+class Rendered(Struct, frozen=True):
+    """A release rendered again: its objects, the files of its output folder, and the text of its status."""
+
+    objects: Sequence[Body]
+    files: Mapping[str, str]
+    state: State
+    status_text: str
+
+
+def render_release(release: Release, world: World, *, keep_time: bool = False) -> Rendered:
+    """Render ``world``, which ``release`` has moved to; ``keep_time`` where nothing about the release has moved."""
+    objects = all_objects(release.resolved, world)
+    ref, settings = release.app.ref, release.app.settings
+    context = RenderContext(ref.name, ref.environment, release.place, settings.values)
+    as_written = {manifest.key: manifest.text for manifest in release.resolved.pass_through if manifest.text}
+    files = render(objects, user_templates=settings.templates, context=context, as_written=as_written)
+    if keep_time and release.state is not None:
+        state = replace(release.state, replicas=autoscaled_replicas(world))
+    else:
+        state = next_state(release.state, world)
+    return Rendered(objects, files, state, dump_state(state))

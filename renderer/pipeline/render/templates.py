@@ -151,8 +151,6 @@ def _own_environment() -> Environment:
     """Return the environment of our own templates: they need no sandbox, and do not change while a process runs."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    from renderer.pipeline.render.compiled_templates import CompiledTemplates
-
     class Own(Environment):
         def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
             # Jinja's own is a mapping over two others, which it makes one of each time a template is filled in.
@@ -162,7 +160,6 @@ def _own_environment() -> Environment:
         loader=FileSystemLoader(built_in_folder()),
         undefined=StrictUndefined,
         auto_reload=False,
-        bytecode_cache=CompiledTemplates(_SYNTAX),
         **_SYNTAX,
     )
     environment.filters.update(_FILTERS)

@@ -3,22 +3,9 @@
 from __future__ import annotations
 
 from renderer.kubernetes.manifest import Body, ObjectKey
+from renderer.pipeline.load.status_file import kept_status
 from renderer.rollouts.controller.workload import workload_key
-from renderer.rollouts.model.status import RolloutStatus
 from renderer.rollouts.model.world import World
-
-NOT_KEPT = (
-    "replicas",
-    "updatedReplicas",
-    "readyReplicas",
-    "availableReplicas",
-    "HPAReplicas",
-    "observedGeneration",
-    "workloadObservedGeneration",
-    "selector",
-    "conditions",
-)
-"""Status fields that a cluster counts, that have no meaning in git, or that follow from the others."""
 
 
 def rendered(world: World) -> dict[ObjectKey, Body]:
@@ -39,8 +26,3 @@ def moved(before: World, after: World) -> bool:
         or kept_status(before.status) != kept_status(after.status)
         or before.rollout.body != after.rollout.body
     )
-
-
-def kept_status(status: RolloutStatus) -> Body:
-    """Return the fields of ``status`` that are kept in git: not what a cluster counts."""
-    return status.to_dict(without=NOT_KEPT)

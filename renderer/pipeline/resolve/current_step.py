@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
 
-from renderer.errors import UsageError, each
+from renderer.errors import UsageError
 from renderer.kubernetes.times import format_time
 from renderer.pipeline.load.discover import AppRef
-from renderer.pipeline.load.workspace import Workspace, current_time, note_interrupted
-from renderer.pipeline.resolve.commit_content import moved
+from renderer.pipeline.load.workspace import Workspace, current_time
 from renderer.pipeline.resolve.moves import Move, at_step, react, steps_of
-from renderer.pipeline.resolve.release import Release, open_release, render_release
-from renderer.pipeline.write.prepared import RenderedApp, compared
+from renderer.pipeline.resolve.release import Release, open_release
 from renderer.rollouts.controller import settle
 from renderer.rollouts.model.world import World
-from renderer.verbs import progress
-from renderer.verbs.apps.shards import Shard, shared
-
-
-def rendered_worlds(
-    workspace: Workspace,
-    targets: Sequence[str],
-    step: int | None,
-    now: datetime | None,
-    shard: Shard | None = None,
-) -> list[tuple[Release, World]]:
-    """Return each named release with the world that is to be rendered; raise RollstepError with all findings."""
-    note_interrupted(workspace.root)
-    refs = progress.over(shared(workspace.some_apps(targets), shard), "reading app")
-    return each(refs, lambda ref: current_release(workspace, ref, now, step))
 
 
 def current_release(
@@ -81,40 +63,3 @@ def moment_of(release: Release, world: World) -> str | None:
     if release.state is not None or world.rollout.restart_at is not None:
         return None
     return format_time(world.now)
-
-
-def prepare(release: Release, world: World) -> RenderedApp:
-    """Render ``world``, which ``release`` has come to, and compare it with the folder."""
-    rendered = render_release(release, world, keep_time=not moved(release.world, world))
-    begins, old = rendered.state.status.current_pod_hash, release.state
-    is_new = old is not None and old.status.current_pod_hash != begins
-    return compared(release.home, rendered.files, rendered.status_text, begins if is_new else "")
-
-
-def print_releases(
-    directory: str,
-    targets: tuple[str, ...],
-    step: int | None,
-    output: str,
-    now: datetime | None,
-    shard: Shard | None = None,
-) -> str:
-    """Return the manifests of the named apps as one stream of YAML documents or one JSON List."""
-    files: dict[str, str] = {}
-    for release, world in rendered_worlds(Workspace.open(directory), targets, step, now, shard):
-        rendered = render_release(release, world)
-        files.update((f"{release.title}/{name}", text) for name, text in rendered.files.items())
-    return stream(files, output)
-
-
-def stream(files: Mapping[str, str], output: str) -> str:
-    """Return rendered files, the kustomizations left out, as one YAML stream or as one JSON List."""
-    texts = [text for name, text in files.items() if not name.endswith("kustomization.yaml")]
-    if output == "yaml":
-        return "".join(f"---\n{text}" for text in texts)
-    import json
-
-    from renderer.kubernetes.yaml.reader import load_documents
-
-    items = [document.value for text in texts for document in load_documents(text, "")]
-    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items}, indent=2, ensure_ascii=False) + "\n"

@@ -15,16 +15,7 @@ from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Body, ObjectKey
 from renderer.pipeline.resolve.commit_content import moved, rendered
-from renderer.pipeline.resolve.ordering.phases import (
-    CONTRACT,
-    EXPAND,
-    PHASES,
-    SHIFT,
-    Round,
-    as_observed,
-    is_half_shifted,
-    next_round,
-)
+from renderer.pipeline.resolve.ordering.phases import Round, as_observed, is_half_shifted, next_round
 from renderer.pipeline.resolve.ordering.waves import joined, waves_of
 from renderer.rollouts import actions
 from renderer.rollouts.controller import next_wakeup, settle
@@ -35,7 +26,7 @@ from renderer.rollouts.controller.templates import rollout_hash
 from renderer.rollouts.controller.workload import resolve_workload
 from renderer.rollouts.model.spec import CanaryStep, CanaryStrategy
 from renderer.rollouts.model.status import RolloutStatus
-from renderer.rollouts.model.world import World, Write
+from renderer.rollouts.model.world import CONTRACT, EXPAND, PHASES, SHIFT, World, Write
 
 MAX_MOVES = 1000
 """More commits than any release needs: a guard against a release that never ends."""

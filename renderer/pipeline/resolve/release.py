@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from renderer.errors import Finding, RollstepError, each
-from renderer.kubernetes.manifest import Body, Manifest, Source
+from renderer.errors import Finding, RollstepError
+from renderer.kubernetes.manifest import Manifest, Source
 from renderer.kubernetes.yaml.reader import read_text
 from renderer.pipeline.load.app import App, load_app
 from renderer.pipeline.load.discover import AppRef, Home
 from renderer.pipeline.load.last_render import read_rendered
-from renderer.pipeline.load.workspace import Workspace, note_interrupted, relative
-from renderer.pipeline.render.files import RenderContext, render
+from renderer.pipeline.load.status_file import (
+    STATUS_FILE,
+    State,
+    damage,
+    load_state,
+)
+from renderer.pipeline.load.workspace import Workspace, relative
 from renderer.pipeline.resolve.autoscaling import BY_AUTOSCALER, autoscaler_of
 from renderer.pipeline.resolve.moves import steps_of
 from renderer.pipeline.resolve.ordering.check import check_order
-from renderer.pipeline.resolve.resolve import Resolved, all_objects, resolve
-from renderer.pipeline.resolve.status_file import (
-    STATUS_FILE,
-    State,
-    autoscaled_replicas,
-    damage,
-    dump_state,
-    load_state,
-    next_state,
-)
+from renderer.pipeline.resolve.resolve import Resolved, resolve
 from renderer.rollouts.controller import check_supported
 from renderer.rollouts.controller.step_hash import compute_step_hash
 from renderer.rollouts.model.rollout import Rollout
 from renderer.rollouts.model.world import World
 from renderer.rollouts.pod_template import default_rollout
-from renderer.verbs import progress
 
 
 class Release(Struct, frozen=True):
@@ -87,12 +81,6 @@ def open_release(workspace: Workspace, ref: AppRef, now: datetime) -> Release:
     with relative(workspace.root):
         rendered = read_rendered(output, workspace.shown(output), state)
     return resolve_app(app, workspace.root, state, rendered, now)
-
-
-def open_releases(workspace: Workspace, targets: Sequence[str], now: datetime) -> list[Release]:
-    """Open every app that ``targets`` name; raise RollstepError with the findings of all of them."""
-    note_interrupted(workspace.root)
-    return each(progress.over(workspace.apps(targets), "reading app"), lambda ref: open_release(workspace, ref, now))
 
 
 def resolve_rollout(
@@ -167,26 +155,3 @@ def _check_status(world: World, state: State) -> None:
         findings.append(damage(state.source, ("status", "currentStepIndex"), message))
     if findings:
         raise RollstepError(findings)
-
-
-class Rendered(Struct, frozen=True):
-    """A release rendered again: its objects, the files of its output folder, and the text of its status."""
-
-    objects: Sequence[Body]
-    files: Mapping[str, str]
-    state: State
-    status_text: str
-
-
-def render_release(release: Release, world: World, *, keep_time: bool = False) -> Rendered:
-    """Render ``world``, which ``release`` has moved to; ``keep_time`` where nothing about the release has moved."""
-    objects = all_objects(release.resolved, world)
-    ref, settings = release.app.ref, release.app.settings
-    context = RenderContext(ref.name, ref.environment, release.place, settings.values)
-    as_written = {manifest.key: manifest.text for manifest in release.resolved.pass_through if manifest.text}
-    files = render(objects, user_templates=settings.templates, context=context, as_written=as_written)
-    if keep_time and release.state is not None:
-        state = replace(release.state, replicas=autoscaled_replicas(world))
-    else:
-        state = next_state(release.state, world)
-    return Rendered(objects, files, state, dump_state(state))

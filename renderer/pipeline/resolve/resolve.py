@@ -16,10 +16,10 @@ from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Body, Manifest, ObjectKey
 from renderer.kubernetes.versioned_config import is_versioned, kept
+from renderer.pipeline.load.status_file import State
 from renderer.pipeline.resolve.autoscaling import AUTO, ROLLSTEP, autoscaler_of, scaled_objects, with_replicas
 from renderer.pipeline.resolve.commit_content import rendered
 from renderer.pipeline.resolve.ordering.waves import with_wave, without_wave
-from renderer.pipeline.resolve.status_file import State
 from renderer.rollouts.controller.experiment import is_of_experiment
 from renderer.rollouts.controller.managed_objects import carry_over, created_by_engine, edited_by_engine
 from renderer.rollouts.model.rollout import EPOCH, REVISION_ANNOTATION, ReplicaSet, Rollout

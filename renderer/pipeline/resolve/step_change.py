@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-PREFIX = "Rollstep-"
-"""What the names of our trailers start with."""
-
 
 class ReplicaSetChange(Struct, frozen=True):
     """A ReplicaSet before and after the commit; None: it is not there, or its weight means nothing.
@@ -84,21 +81,6 @@ class StepChange(Struct, frozen=True):
     def object_rows(self) -> list[list[str]]:
         """The table of Services, Ingresses and what else changes, its header first."""
         return [["Kind", "Name", "Change"], *([row.kind, row.name, row.change] for row in self.objects)]
-
-    @property
-    def trailers(self) -> tuple[tuple[str, str], ...]:
-        """What tools read, as (key, value); what is not known is left out."""
-        values = {
-            "App": self.app,
-            "Env": self.environment,
-            "Verb": self.verb,
-            "Step": "" if self.step is None or self.steps is None else f"{self.step}/{self.steps}",
-            "Phase": self.phase,
-            "Revision": str(self.revision),
-            "Stable": self.stable,
-            "Canary": self.canary,
-        }
-        return tuple((PREFIX + key, value) for key, value in values.items() if value)
 
 
 def _arrow(before: int | str | None, after: int | str | None) -> str:

@@ -16,7 +16,6 @@ from renderer.pipeline.render.files import KUSTOMIZATION
 from renderer.pipeline.render.templates import is_overridden
 from renderer.pipeline.validate.kubeconform import Verdict, find_kubeconform, run_kubeconform
 from renderer.pipeline.validate.schemas import schema_folder, schema_path
-from renderer.verbs.progress import stage
 
 NEVER_APPLIED = "kustomize.config.k8s.io/"
 """The API group of ``kustomization.yaml``, which tells a tool what to apply and is no object itself."""
@@ -81,10 +80,9 @@ def validate(
     schema of is skipped, not refused; what SOPS adds to a document is no part of the object.  Nothing is fetched.
     Raises RollstepError where there are no schemas of the version, or where kubeconform does not run.
     """
-    with stage(f"validating {len(files):,} manifests"):
-        schemas = schema_folder(kubernetes_version, cache, own)
-        texts = {name: without_signature(text) for name, text in files.items()}
-        return _judge(texts, schemas, kubernetes_version, kubeconform, jobs)
+    schemas = schema_folder(kubernetes_version, cache, own)
+    texts = {name: without_signature(text) for name, text in files.items()}
+    return _judge(texts, schemas, kubernetes_version, kubeconform, jobs)
 
 
 def _judge(

@@ -11,24 +11,21 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError, reporting
+from renderer.pipeline.load.discover import Home
 from renderer.pipeline.load.marker import MARKER, _read, digest, marker_text, read_marker
+from renderer.pipeline.load.workspace import relative
 from renderer.pipeline.render.files import KUSTOMIZATION
 from renderer.pipeline.write.spool import PlannedFile
 from renderer.pipeline.write.transaction import Transaction
 
-
-class Mode(Enum):
-    """What a command does with what it has rendered."""
-
-    WRITE = "write"
-    CHECK = "check"
-    DIFF = "diff"
+if TYPE_CHECKING:
+    pass
 
 
 class Changes(Struct, frozen=True):
@@ -216,3 +213,9 @@ def _names(folder: Path) -> frozenset[str]:
 def _lines(text: str | None) -> list[str]:
     # str.splitlines also splits at U+2028 and its like, which are no line ends in a file.
     return re.findall(r"[^\n]*\n|[^\n]+", text or "")
+
+
+def plan_changes(home: Home, files: Mapping[str, str]) -> Changes:
+    """Compare rendered ``files`` with the output folder; raise RollstepError where foreign files are in the way."""
+    with relative(home.root):
+        return plan_write(home.output, files)

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from renderer.errors import Finding
+from renderer.errors import Finding, RollstepError
+from renderer.kubernetes.manifest import Body, Manifest, ObjectKey
+from renderer.kubernetes.yaml.reader import load_documents
 from renderer.pipeline.load.discover import AppRef, Home
 from renderer.pipeline.load.sources import STATUS_FILE
-from renderer.pipeline.load.workspace import relative
-from renderer.pipeline.write.output_folder import Changes, diff, plan_write, unified
+from renderer.pipeline.render.files import KUSTOMIZATION, Rendered, file_names, render_release
+from renderer.pipeline.resolve.commit_content import moved
+from renderer.pipeline.resolve.describe import step_change
+from renderer.pipeline.resolve.moves import Move, Wait
+from renderer.pipeline.resolve.release import Release
+from renderer.pipeline.resolve.step_change import ObjectChange, StepChange
+from renderer.pipeline.write.output_folder import Changes, diff, unified
+from renderer.rollouts.model.world import World
+
+if TYPE_CHECKING:
+    pass
+from renderer.pipeline.write.output_folder import plan_changes
 
 
 class RenderedApp(Struct, frozen=True):
@@ -72,12 +86,70 @@ def old_status(ref: AppRef) -> str | None:
     return status_file.read_text(encoding="utf-8") if status_file.is_file() else None
 
 
-def plan_changes(home: Home, files: Mapping[str, str]) -> Changes:
-    """Compare rendered ``files`` with the output folder; raise RollstepError where foreign files are in the way."""
-    with relative(home.root):
-        return plan_write(home.output, files)
-
-
 def compared(home: Home, files: Mapping[str, str], status_text: str, begins: str = "") -> RenderedApp:
     """Return an app that is rendered as ``files``; raise RollstepError where foreign files are in the way."""
     return RenderedApp(home, files, status_text, plan_changes(home, files), old_status(home.ref), begins)
+
+
+def prepare(release: Release, world: World) -> RenderedApp:
+    """Render ``world``, which ``release`` has come to, and compare it with the folder."""
+    rendered = render_release(release, world, keep_time=not moved(release.world, world))
+    begins, old = rendered.state.status.current_pod_hash, release.state
+    is_new = old is not None and old.status.current_pod_hash != begins
+    return compared(release.home, rendered.files, rendered.status_text, begins if is_new else "")
+
+
+class Prepared(Struct, frozen=True):
+    """An app's release, moved by a verb and rendered, or the reason why it is not moved."""
+
+    release: Release
+    move: Move | None
+    rendered: Rendered | None = None
+    changes: Changes | None = None
+    change: StepChange | None = None
+    reason: Wait | None = None
+
+    @property
+    def world(self) -> World:
+        """The world as it is after the verb."""
+        return self.move.after if self.move else self.release.world
+
+
+def prepared_of(
+    release: Release, move: Move, rendered: Rendered, changes: Changes, name: str, options: str = "",
+    reason: Wait | None = None,
+) -> Prepared:  # fmt: skip
+    """Return a release that a verb has moved, with what its commit says; the verb is told as in ``Command``."""
+    ref = release.app.ref
+    change = step_change(move, ref.name, ref.environment, name)
+    objects = (*change.objects, *other_changes(changes, rendered.objects, change.objects))
+    change = replace(change, verb=f"{name} {options}".rstrip(), objects=objects)
+    return Prepared(release, move, rendered, changes, change, reason)
+
+
+def other_changes(
+    changes: Changes, objects: Iterable[Body], told: Collection[ObjectChange]
+) -> tuple[ObjectChange, ...]:
+    """Return what ``changes`` do to objects that are no ReplicaSets and not among those that are ``told`` already.
+
+    ``objects`` are those that are rendered now.
+    """
+    keys = {name: key for key, name in file_names([Manifest(body).key for body in objects]).items()}
+    found = {keys[name]: "created" for name in changes.created if name in keys}
+    found |= {keys[name]: "changed" for name in changes.updated if name in keys}
+    gone = ((name, text) for name, text in changes.deleted.items() if name != KUSTOMIZATION)
+    found |= {key: "removed" for name, text in gone for key in _keys(text, name)}
+    known = {(change.kind, change.name) for change in told}
+    others = {(key.kind, key.name): word for key, word in found.items() if key.kind != "ReplicaSet"}
+    return tuple(ObjectChange(*pair, others[pair]) for pair in sorted(others.keys() - known))
+
+
+def _keys(text: str, name: str) -> Iterator[ObjectKey]:
+    try:
+        documents = load_documents(text, name)
+    except RollstepError:
+        # An old file that somebody has damaged: it is written anew.
+        return
+    for document in documents:
+        if isinstance(document.value, dict):
+            yield Manifest(document.value).key

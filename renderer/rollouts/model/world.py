@@ -98,3 +98,9 @@ class Write(Struct, frozen=True, eq=False):
     def __eq__(self, other: Any) -> bool:
         """Compare what is written, not what comes of it."""
         return is_equal_but(("after",), self, other)
+
+
+EXPAND, SHIFT, CONTRACT = "expand", "shift", "contract"
+
+
+PHASES = (EXPAND, SHIFT, CONTRACT)

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
+from renderer.pipeline.commit.part import Request
 from renderer.pipeline.load.discover import AppRef
+from renderer.pipeline.load.status_file import STATUS_FILE, reached
 from renderer.pipeline.load.workspace import Workspace
 from renderer.pipeline.resolve.describe import FROZEN, UNAPPROVED, lag_text
 from renderer.pipeline.resolve.moves import Move, Wait
 from renderer.pipeline.resolve.release import Release, open_release
-from renderer.pipeline.resolve.status_file import STATUS_FILE, reached
 from renderer.pipeline.resolve.transitions import goes_forward
-from renderer.verbs.apps.outcome import Prepared, Request
+from renderer.pipeline.write.prepared import Prepared
 from renderer.verbs.policy.freeze import Freeze, holding
 from renderer.verbs.policy.lag import NOWHERE, Lag, lagging, progress_of
 

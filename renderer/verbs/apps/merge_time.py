@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from renderer.pipeline.commit.trailers import APP
+from renderer.pipeline.load.status_file import STATUS_FILE
 from renderer.pipeline.resolve.moves import Wait, wait
 from renderer.pipeline.resolve.release import Release
-from renderer.pipeline.resolve.status_file import STATUS_FILE
 from renderer.rollouts.controller.timing import pause_end
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Landings:
         repository = self._repository()
         path = repository.relative(folder / STATUS_FILE)
         if self._walk is None:
-            self._walk = repository.landings([folder / STATUS_FILE for folder in self._folders])
+            self._walk = repository.landings([folder / STATUS_FILE for folder in self._folders], APP)
         while path not in self._found:
             landing = next(self._walk, None)
             if landing is None:

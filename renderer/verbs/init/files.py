@@ -15,9 +15,10 @@ from renderer.errors import Finding, RollstepError, UsageError
 from renderer.kubernetes.objects import SourceText
 from renderer.kubernetes.sync_tools.follow import Followed, sync_objects
 from renderer.kubernetes.sync_tools.tools import ANY
+from renderer.pipeline.commit.recovery import recover_interrupted
 from renderer.pipeline.load.settings import SETTINGS_FILE, Settings, load_settings, parse_settings
 from renderer.pipeline.load.sources import KUSTOMIZATIONS, PLAIN, manifest_files
-from renderer.pipeline.load.workspace import find_root, journal_root, recover_interrupted
+from renderer.pipeline.load.workspace import find_root, journal_root
 from renderer.pipeline.write.transaction import Transaction
 from renderer.verbs.init import Choices, Scaffold, ScaffoldApp, folder_name_is_safe, scaffold
 from renderer.verbs.init.documents import Item

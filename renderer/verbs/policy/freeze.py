@@ -13,8 +13,6 @@ from renderer.kubernetes.manifest import is_equal_but
 from renderer.kubernetes.times import format_time
 
 FREEZES_FILE = "freezes.yaml"
-BREAK_GLASS = "Rollstep-Break-Glass"
-"""The trailer that gives the reason why a commit goes forward although something stands against it."""
 
 
 class Freeze(Struct, frozen=True, eq=False):

@@ -10,12 +10,13 @@ from typing import Any
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError, UsageError, one_line
-from renderer.git.commit import CommitResult, identities, sign_off
+from renderer.git.commit import CommitResult
 from renderer.kubernetes.manifest import field_path
 from renderer.kubernetes.times import format_time, parse_time
 from renderer.kubernetes.yaml.reader import load_documents, read_text
 from renderer.kubernetes.yaml.shape import TEXT, TIME, Fields, Items, mismatches
 from renderer.pipeline.commit.atomic import publish
+from renderer.pipeline.commit.planned_commit import identities, sign_off
 from renderer.pipeline.commit.recovery import open_to_write
 from renderer.pipeline.load.workspace import Workspace, current_time
 from renderer.pipeline.publish.push import Pusher, make_on_top

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from renderer.errors import RollstepError, UsageError, each, one_line
 from renderer.git.commit import CommitResult
 from renderer.kubernetes.times import format_time
+from renderer.pipeline.commit.part import Part, Request
 from renderer.pipeline.commit.planned_commit import Publication
 from renderer.pipeline.commit.recovery import open_to_write
 from renderer.pipeline.commit.uncommitted import Uncommitted
@@ -34,8 +35,9 @@ from renderer.pipeline.resolve.release import open_release
 from renderer.rollouts.model.world import World
 from renderer.verbs import progress
 from renderer.verbs.apps.enforce import Conditions
-from renderer.verbs.apps.outcome import Outcome, Part, Request, Verb
+from renderer.verbs.apps.outcome import Outcome, Verb
 from renderer.verbs.apps.prepare import Command, prepare_apps, prepare_elsewhere
+from renderer.verbs.apps.validate import validate_apps
 from renderer.verbs.policy.freezes import load_freezes
 
 __all__ = ["Request", "Session"]
@@ -183,9 +185,7 @@ class Session:
         """Commit what the verb came to for each app, one by one or together; nothing unless all of it is valid."""
         moved = [outcome.part for outcome in outcomes if outcome.part is not None]
         if self.request.validate:
-            from renderer.pipeline.validate.manifests import check_files
-
-            check_files([(part.home, part.texts) for part in moved], note, self.request.jobs)
+            validate_apps([(part.home, part.texts) for part in moved], note, self.request.jobs)
         groups = [moved] if together and moved else [[part] for part in moved]
         dirty = uncommitted.of(moved)
         publications = each(groups, lambda group: Publication.of(self.repository, group, self.request, dirty, ahead))

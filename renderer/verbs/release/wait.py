@@ -17,12 +17,12 @@ from renderer.kubernetes.objects import AUTOSCALER
 from renderer.kubernetes.sync_tools.liveness import Liveness, of_application, of_cluster, of_kustomization
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.last_render import read_rendered
+from renderer.pipeline.load.status_file import STATUS_FILE
 from renderer.pipeline.load.workspace import current_time
 from renderer.pipeline.resolve.autoscaling import is_autoscaled
 from renderer.pipeline.resolve.commit_content import rendered
 from renderer.pipeline.resolve.moves import advance
 from renderer.pipeline.resolve.release import Release, open_release
-from renderer.pipeline.resolve.status_file import STATUS_FILE
 from renderer.pipeline.resolve.verb_moves import acting
 from renderer.rollouts import actions
 from renderer.verbs.release.session import Session

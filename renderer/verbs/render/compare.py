@@ -10,16 +10,16 @@ import click
 from renderer.errors import each
 from renderer.kubernetes.printing import as_json
 from renderer.kubernetes.times import format_time
+from renderer.pipeline.commit.recovery import note_interrupted
 from renderer.pipeline.load.discover import AppRef
-from renderer.pipeline.load.workspace import Workspace, current_time, note_interrupted
-from renderer.pipeline.write.output_folder import Mode
+from renderer.pipeline.load.workspace import Workspace, current_time
 from renderer.pipeline.write.prepared import RenderedApp, compared
 from renderer.verbs.apps.executors import check_executor
 from renderer.verbs.apps.parallel import in_batches
 from renderer.verbs.apps.shards import shared
 from renderer.verbs.cache.answers import CHECK
 from renderer.verbs.cache.renders import RenderCache
-from renderer.verbs.render.request import RenderRequest
+from renderer.verbs.render.request import Mode, RenderRequest
 
 
 def compare_releases(request: RenderRequest) -> int:
@@ -89,7 +89,8 @@ def looking(workspace: Workspace, request: RenderRequest) -> Callable[[AppRef], 
         if kept is not None:
             return compared(home, kept.files, kept.status_text(format_time(now)))
         # Loads the engine, which nobody needs for what is kept.
-        from renderer.pipeline.resolve.current_step import current_release, moment_of, prepare
+        from renderer.pipeline.resolve.current_step import current_release, moment_of
+        from renderer.pipeline.write.prepared import prepare
 
         release, world = current_release(workspace, ref, now, request.step)
         result, moment = prepare(release, world), moment_of(release, world)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from renderer.pipeline.write.output_folder import Mode
 from renderer.verbs.apps.shards import Shard
+
+if TYPE_CHECKING:
+    pass
 
 
 class RenderRequest(Struct, frozen=True):
@@ -31,3 +35,11 @@ class RenderRequest(Struct, frozen=True):
     def at(self, time: datetime) -> RenderRequest:
         """Return the request with ``time`` for its clock, where it has none of its own."""
         return replace(self, now=self.now or time)
+
+
+class Mode(Enum):
+    """What a command does with what it has rendered."""
+
+    WRITE = "write"
+    CHECK = "check"
+    DIFF = "diff"

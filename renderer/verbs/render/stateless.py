@@ -17,12 +17,13 @@ from renderer.kubernetes.yaml.reader import decode, load_documents, read_text
 from renderer.pipeline.load.app import load_files
 from renderer.pipeline.load.settings import AppSettings
 from renderer.pipeline.load.workspace import Workspace, current_time
-from renderer.pipeline.resolve.current_step import stream
+from renderer.pipeline.render.files import render_release
 from renderer.pipeline.resolve.moves import react, steps_of
-from renderer.pipeline.resolve.release import Release, read_rollout, render_release, resolve_app
+from renderer.pipeline.resolve.release import Release, read_rollout, resolve_app
 from renderer.rollouts import actions
 from renderer.rollouts.controller import settle
 from renderer.rollouts.model.world import World
+from renderer.verbs.render.print import stream
 
 
 class StatelessRequest(Struct, frozen=True):

@@ -9,9 +9,10 @@ from msgspec import Struct
 
 from renderer.errors import each
 from renderer.kubernetes.printing import as_json
+from renderer.pipeline.commit.recovery import note_interrupted, recover_interrupted
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.sources import STATUS_FILE
-from renderer.pipeline.load.workspace import Workspace, current_time, note_interrupted, recover_interrupted
+from renderer.pipeline.load.workspace import Workspace, current_time
 from renderer.pipeline.write.new_files import Ahead, write_ahead
 from renderer.pipeline.write.output_folder import Planned
 from renderer.pipeline.write.prepared import RenderedApp
@@ -21,6 +22,7 @@ from renderer.verbs import progress
 from renderer.verbs.apps.executors import check_executor
 from renderer.verbs.apps.parallel import in_batches
 from renderer.verbs.apps.shards import shared
+from renderer.verbs.apps.validate import validate_apps
 from renderer.verbs.render.compare import looking
 from renderer.verbs.render.request import RenderRequest
 
@@ -71,9 +73,7 @@ def render_apps(workspace: Workspace, refs: Iterable[AppRef], request: RenderReq
     stale = [result for result in results if not result.is_fresh]
     notes: list[str] = []
     if request.validate:
-        from renderer.pipeline.validate.manifests import check_files
-
-        check_files([(result.home, result.files) for result in stale], notes.append, request.jobs)
+        validate_apps([(result.home, result.files) for result in stale], notes.append, request.jobs)
     planned, root, unchanged = Planned(), f"{workspace.root}/", set[str]()
     for result in stale:
         result.changes.stage(planned)

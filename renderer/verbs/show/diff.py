@@ -6,11 +6,12 @@ from datetime import datetime
 
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.workspace import Workspace
-from renderer.pipeline.resolve.current_step import rendered_worlds
+from renderer.pipeline.render.files import render_release
 from renderer.pipeline.resolve.moves import course
-from renderer.pipeline.resolve.release import Release, render_release
+from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.write.output_folder import unified
 from renderer.rollouts.model.world import World
+from renderer.verbs.apps.open import rendered_worlds
 
 
 def diff_steps(

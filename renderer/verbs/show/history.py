@@ -9,7 +9,7 @@ from renderer.kubernetes.manifest import Manifest
 from renderer.kubernetes.printing import text_table
 from renderer.kubernetes.times import format_time
 from renderer.kubernetes.yaml.reader import decode, load_documents
-from renderer.pipeline.commit.message import releases
+from renderer.pipeline.commit.trailers import releases
 from renderer.pipeline.resolve.release import Release
 from renderer.rollouts.info import roles
 from renderer.rollouts.model.rollout import ReplicaSet

@@ -6,9 +6,11 @@ from datetime import datetime
 
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.workspace import Workspace, current_time
+from renderer.pipeline.render.files import render_release
 from renderer.pipeline.resolve.moves import advance
-from renderer.pipeline.resolve.release import Release, open_releases, render_release
-from renderer.pipeline.write.prepared import plan_changes
+from renderer.pipeline.resolve.release import Release
+from renderer.pipeline.write.output_folder import plan_changes
+from renderer.verbs.apps.open import open_releases
 from renderer.verbs.show.plan import Plan, after_update, plan_world
 
 

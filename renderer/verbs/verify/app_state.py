@@ -9,7 +9,7 @@ from msgspec import Struct
 from renderer.kubernetes.yaml.reader import decode
 from renderer.pipeline.load.marker import MARKER
 from renderer.pipeline.load.settings import Settings
-from renderer.pipeline.resolve.status_file import STATUS_FILE, State, load_state
+from renderer.pipeline.load.status_file import STATUS_FILE, State, load_state
 from renderer.verbs.verify.object_cache import Objects
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from renderer.errors import Finding
 from renderer.git.objects import is_ancestor, object_names
+from renderer.pipeline.commit.trailers import SOURCE
 from renderer.pipeline.publish.environment_branches import (
     METADATA_FILE,
-    SOURCE_TRAILER,
     EnvironmentBranch,
     rendered_files,
     source_of,
@@ -47,13 +47,13 @@ class RenderedBranches:
         """Return what is wrong with a commit: its files have to be those of its source, and that has to follow."""
         repository, sha = self.loader.repository, change.commit.sha
         source = source_of(repository, sha) or ""
-        told = dict(change.commit.trailers).get(SOURCE_TRAILER, "")
+        told = dict(change.commit.trailers).get(SOURCE, "")
         if told != source:
             message = f"says {told or 'nothing'}, and {METADATA_FILE} says {source or 'nothing'}"
-            return CommitVerdict(change.commit, findings=(Finding("", 0, 0, SOURCE_TRAILER, message, _HINT),))
+            return CommitVerdict(change.commit, findings=(Finding("", 0, 0, SOURCE, message, _HINT),))
         if not source or not all(object_names(repository, [f"{source}^{{commit}}"])):
             message = f"its source {source[:9]} is not in this repository"
-            return CommitVerdict(change.commit, findings=(Finding("", 0, 0, SOURCE_TRAILER, message, "push it first"),))
+            return CommitVerdict(change.commit, findings=(Finding("", 0, 0, SOURCE, message, "push it first"),))
         findings = list(self._strange_source(change, source))
         files = {
             path: file
@@ -76,10 +76,10 @@ class RenderedBranches:
         before = source_of(repository, change.parent) if change.parent else None
         if before is not None and not is_ancestor(repository, before, source):
             message = f"its source {source[:9]} does not follow {before[:9]}, the one before"
-            yield Finding("", 0, 0, SOURCE_TRAILER, message, "take a step back with git revert on the source branch")
+            yield Finding("", 0, 0, SOURCE, message, "take a step back with git revert on the source branch")
         if self._trusted is not None and not any(is_ancestor(repository, source, tip) for tip in self._trusted):
             message = f"its source {source[:9]} is on no guarded branch"
-            yield Finding("", 0, 0, SOURCE_TRAILER, message, "push the branch of the sources first, or with it")
+            yield Finding("", 0, 0, SOURCE, message, "push the branch of the sources first, or with it")
 
     def _entries(self, source: str) -> Iterator[EnvironmentBranch]:
         """Yield each environment that has a branch by the settings of ``source``, with its apps' output folders."""

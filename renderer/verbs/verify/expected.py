@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from renderer.pipeline.load.marker import MARKER, marker_text
-from renderer.pipeline.resolve.release import Release, render_release
+from renderer.pipeline.render.files import render_release
+from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.resolve.transitions import Transition
 from renderer.verbs.verify.app_state import AppState
 

@@ -9,11 +9,11 @@ from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.times import format_time
-from renderer.pipeline.commit.message import releases
+from renderer.pipeline.commit.trailers import releases, trailers_of
 from renderer.pipeline.load.marker import MARKER, marker_text
+from renderer.pipeline.load.status_file import STATUS_FILE, State
 from renderer.pipeline.resolve.describe import step_change
 from renderer.pipeline.resolve.release import Release
-from renderer.pipeline.resolve.status_file import STATUS_FILE, State
 from renderer.pipeline.resolve.transitions import EDITS, Transition, goes_forward, status_goes_forward, transitions
 from renderer.verbs.policy.approvals import Approvals
 from renderer.verbs.verify.app_state import AppState, Place, in_folder, read_state
@@ -229,7 +229,7 @@ def _disagreeing(transition: Transition, place: Place, told: Mapping[str, str]) 
         return
     name = _name(transition, told)
     change = step_change(transition.move, place.app, place.environment, name)
-    wanted = {key.partition("-")[2]: value for key, value in change.trailers} | {"Verb": name}
+    wanted = {key.partition("-")[2]: value for key, value in trailers_of(change)} | {"Verb": name}
     for key in ("Verb", "Step", "Revision", "Stable", "Canary"):
         if key in told and told[key] != wanted.get(key, ""):
             yield _disagrees(key, told[key], wanted.get(key, ""))

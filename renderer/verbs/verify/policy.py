@@ -12,12 +12,13 @@ from datetime import datetime
 from renderer.errors import Finding
 from renderer.git.objects import object_names
 from renderer.kubernetes.yaml.reader import decode
+from renderer.pipeline.commit.trailers import BREAK_GLASS
 from renderer.pipeline.load.settings import SETTINGS_FILE, AppSettings
+from renderer.pipeline.load.status_file import reached
 from renderer.pipeline.resolve.describe import lag_text
-from renderer.pipeline.resolve.status_file import reached
 from renderer.verbs.policy.approval import people
 from renderer.verbs.policy.approvals import Approvals
-from renderer.verbs.policy.freeze import BREAK_GLASS, FREEZES_FILE, Freeze, holding
+from renderer.verbs.policy.freeze import FREEZES_FILE, Freeze, holding
 from renderer.verbs.policy.freezes import parse_freezes
 from renderer.verbs.policy.lag import NOWHERE, Lag, Progress, lagging, progress_of
 from renderer.verbs.verify.app_state import Place, read_state

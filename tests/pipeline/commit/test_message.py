@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from renderer.errors import RollstepError
-from renderer.pipeline.commit.message import compose_message, releases
+from renderer.pipeline.commit.message import compose_message
+from renderer.pipeline.commit.trailers import releases, trailers_of
 from renderer.pipeline.resolve.step_change import ObjectChange, ReplicaSetChange, StepChange
 
 STEP = StepChange(
@@ -85,7 +86,7 @@ def test_several_apps_are_one_commit_with_the_trailers_of_each() -> None:
     subject = message.split("\n")[0]
     assert subject == "2 apps: web (prod) step 2/6, 20% to 7776f59c58; api (prod) abort, back to revision 6"
     assert "\n\napi (prod): abort, back to revision 6\n\n" in message
-    assert trailers(message) == [*STEP.trailers, *ABORT.trailers]
+    assert trailers(message) == [*trailers_of(STEP), *trailers_of(ABORT)]
     assert releases(trailers(message)) == (
         {
             "App": "web",
@@ -160,7 +161,7 @@ def test_a_users_templates_lay_out_subject_and_body_but_not_trailers(tmp_path: P
     assert message.startswith(
         "deploy(web): step 2/6, 20% to 7776f59c58\n\none\n\n --- two\nRollstep-App: forged\n\nRollstep-App: web\n"
     )
-    assert trailers(message) == list(STEP.trailers)
+    assert trailers(message) == list(trailers_of(STEP))
 
 
 def test_a_users_template_that_fails_or_says_nothing_is_told(tmp_path: Path) -> None:

@@ -14,11 +14,12 @@ from msgspec.structs import replace
 from renderer.kubernetes.manifest import Manifest, ObjectKey
 from renderer.kubernetes.yaml.reader import load_documents
 from renderer.kubernetes.yaml.yaml_dump import dump
+from renderer.pipeline.load.status_file import dump_state, load_state
 from renderer.pipeline.resolve.autoscaling import most_pods, pods_between, scaled_objects, share_down, share_up
 from renderer.pipeline.resolve.commit_content import rendered
 from renderer.pipeline.resolve.moves import react
+from renderer.pipeline.resolve.next_state import next_state
 from renderer.pipeline.resolve.resolve import Resolved, all_objects, resolve
-from renderer.pipeline.resolve.status_file import dump_state, load_state, next_state
 from renderer.rollouts import actions
 from renderer.rollouts.controller import settle
 from renderer.rollouts.model.rollout import HASH_LABEL

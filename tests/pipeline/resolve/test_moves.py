@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Manifest
+from renderer.pipeline.load.status_file import dump_state, load_state
 from renderer.pipeline.resolve.commit_content import moved, rendered
 from renderer.pipeline.resolve.moves import advance, at_step, course, react, steps_of, wait
+from renderer.pipeline.resolve.next_state import next_state
 from renderer.pipeline.resolve.resolve import resolve
-from renderer.pipeline.resolve.status_file import dump_state, load_state, next_state
 from renderer.pipeline.resolve.verb_moves import acting, promoting
 from renderer.rollouts import actions
 from renderer.rollouts.model.world import World

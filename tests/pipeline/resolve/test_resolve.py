@@ -12,10 +12,11 @@ from msgspec.structs import replace
 from renderer.kubernetes.manifest import Manifest
 from renderer.kubernetes.yaml.reader import load_documents
 from renderer.kubernetes.yaml.yaml_dump import dump
+from renderer.pipeline.load.status_file import State, dump_state, load_state
 from renderer.pipeline.resolve.commit_content import moved, rendered
 from renderer.pipeline.resolve.moves import react
+from renderer.pipeline.resolve.next_state import next_state
 from renderer.pipeline.resolve.resolve import all_objects, resolve
-from renderer.pipeline.resolve.status_file import State, dump_state, load_state, next_state
 from renderer.rollouts.model.world import World
 from renderer.rollouts.simulator.frames import to_document
 from renderer.rollouts.simulator.scenario import read_scenario, simulate

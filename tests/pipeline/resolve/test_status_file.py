@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from renderer.errors import RollstepError
-from renderer.pipeline.resolve.commit_content import NOT_KEPT
-from renderer.pipeline.resolve.status_file import STATUS_SHAPE, ReachedStep, State, dump_state, load_state, next_state
+from renderer.pipeline.load.status_file import NOT_KEPT, STATUS_SHAPE, ReachedStep, State, dump_state, load_state
+from renderer.pipeline.resolve.next_state import next_state
 from renderer.rollouts.model.status import PauseCondition, RolloutStatus, json_name
 from renderer.rollouts.model.strategy_status import BlueGreenStatus, CanaryStatus, TrafficWeights, WeightDestination
 from tests.support.worlds import web

@@ -26,10 +26,8 @@ from renderer.rollouts.controller.settle import MAX_PASSES
 from renderer.rollouts.model.rollout import ReplicaSet, Rollout
 from renderer.rollouts.model.spec import CanaryStep
 from renderer.rollouts.model.status import RolloutStatus
-from renderer.rollouts.model.world import World, Write
+from renderer.rollouts.model.world import CONTRACT, EXPAND, SHIFT, World, Write
 
-EXPAND, SHIFT, CONTRACT = "expand", "shift", "contract"
-PHASES = (EXPAND, SHIFT, CONTRACT)
 SELECT, WEIGH = "select", "weigh"
 """The two kinds of writes of the phase ``shift``: selectors, and all other objects of routers."""
 

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Body, ObjectKey
 from renderer.pipeline.resolve.commit_content import rendered
-from renderer.pipeline.resolve.ordering.phases import CONTRACT, EXPAND, PHASES, phases_of
-from renderer.rollouts.model.world import World
+from renderer.pipeline.resolve.ordering.phases import phases_of
+from renderer.rollouts.model.world import CONTRACT, EXPAND, PHASES, World
 
 SYNC_WAVE = "argocd.argoproj.io/sync-wave"
 """The annotation with an object's wave, a whole number; 0 without it (Argo CD 3, Sync Phases and Waves)."""

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from renderer.git.forges import Proposal, PullRequest
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.resolve.moves import steps_of
+from renderer.pipeline.write.prepared import Prepared
 from renderer.rollouts.model.world import World
-from renderer.verbs.apps.outcome import Prepared
 
 PREFIX = "rollstep"
 """What the names of all our branches start with."""

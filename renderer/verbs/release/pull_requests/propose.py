@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 import click
 
 from renderer.pipeline.load.discover import AppRef
+from renderer.pipeline.render.files import Rendered, render_release
 from renderer.pipeline.resolve.moves import proposals
-from renderer.pipeline.resolve.release import Rendered, open_release, render_release
-from renderer.pipeline.write.output_folder import changes_between
-from renderer.pipeline.write.prepared import plan_changes
+from renderer.pipeline.resolve.release import open_release
+from renderer.pipeline.write.output_folder import changes_between, plan_changes
+from renderer.pipeline.write.prepared import Prepared, prepared_of
 from renderer.verbs.apps.enforce import held
 from renderer.verbs.apps.merge_time import Landings
-from renderer.verbs.apps.outcome import Prepared
-from renderer.verbs.apps.prepare import Command, prepare, prepared_of
+from renderer.verbs.apps.prepare import Command, prepare
+from renderer.verbs.apps.validate import validate_apps
 from renderer.verbs.release.pull_requests.branches import Candidate, Result, app_prefix, step_branch
 from renderer.verbs.release.pull_requests.reconcile import PullRequests, close_left
 
@@ -78,7 +79,6 @@ def report_results(results: Sequence[Result], output: str) -> None:
 
 
 def _propose(session: Session, candidates: Sequence[Candidate]) -> list[Result]:
-    from renderer.pipeline.validate.manifests import check_files
     from renderer.verbs.release.session import note
 
     def check(steps: Sequence[Prepared]) -> None:
@@ -86,7 +86,7 @@ def _propose(session: Session, candidates: Sequence[Candidate]) -> list[Result]:
             rendered = [(step.release.home, step.rendered.files) for step in steps if step.rendered is not None]
             # Two steps have files of the same names, so each is a run of its own.
             for pair in rendered:
-                check_files([pair], note)
+                validate_apps([pair], note)
 
     requests = PullRequests(session.repository, session.workspace.settings.forge, session.request)
     results = requests.propose(candidates, session.now, check)

@@ -20,13 +20,12 @@ from renderer.git.objects import is_ancestor, store_blob, store_commit, tip, tre
 from renderer.git.remote import run_remote
 from renderer.git.repository import Repository, literal
 from renderer.git.trees import REGULAR, TreeFile, store_tree
+from renderer.pipeline.commit.part import Request, made_from, part_of
 from renderer.pipeline.commit.planned_commit import Publication
 from renderer.pipeline.commit.uncommitted import Uncommitted, within
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.publish.push import push_refs
 from renderer.pipeline.resolve.release import Release
-from renderer.verbs.apps.outcome import Request
-from renderer.verbs.apps.prepare import made_from, part_of
 from renderer.verbs.release.pull_requests.branches import (
     PREFIX,
     Candidate,

@@ -10,8 +10,8 @@ from renderer.errors import Finding, RollstepError, one_line
 from renderer.pipeline.commit.message import cleaned
 from renderer.pipeline.render.templates import check_user_templates, fill
 from renderer.pipeline.write.output_folder import diff
+from renderer.pipeline.write.prepared import Prepared
 from renderer.rollouts.model.world import World
-from renderer.verbs.apps.outcome import Prepared
 from renderer.verbs.show.plan import peak_pods, plan_markdown, plan_world
 from renderer.verbs.show.tree import describe, tree_text
 

@@ -17,11 +17,10 @@ from renderer.pipeline.resolve.commit_content import moved
 from renderer.pipeline.resolve.moves import Move, react
 from renderer.pipeline.resolve.ordering import phases, waves
 from renderer.pipeline.resolve.ordering import safety as destinations
-from renderer.pipeline.resolve.ordering.phases import PHASES
 from renderer.pipeline.resolve.verb_moves import acting, promoting
 from renderer.rollouts import actions
 from renderer.rollouts.controller.settle import catch_up
-from renderer.rollouts.model.world import World
+from renderer.rollouts.model.world import CONTRACT, EXPAND, PHASES, World
 from renderer.verbs.show.plan import make_plan
 from tests.support.ordering_model import STEPS, App, Simulation, UnsafeError, blue_green, explore, pods, routed
 
@@ -255,19 +254,19 @@ def shift_without_waiting_for_pods(patch: pytest.MonkeyPatch) -> None:
 
     def hasty(world: World, **more: Any) -> phases.Round:
         done = original(world, **more)
-        return original(catch_up(done.world), **more) if done.world.phase == phases.EXPAND else done
+        return original(catch_up(done.world), **more) if done.world.phase == EXPAND else done
 
     patch.setattr(release, "next_round", hasty)
 
 
 def contract_with_anything(patch: pytest.MonkeyPatch) -> None:
     original = phases._kind
-    patch.setattr(phases, "_kind", lambda *args: {phases.CONTRACT: ""}.get(original(*args), original(*args)))
+    patch.setattr(phases, "_kind", lambda *args: {CONTRACT: ""}.get(original(*args), original(*args)))
 
 
 def expand_with_anything(patch: pytest.MonkeyPatch) -> None:
     original = phases._kind
-    patch.setattr(phases, "_kind", lambda *args: {phases.EXPAND: ""}.get(original(*args), original(*args)))
+    patch.setattr(phases, "_kind", lambda *args: {EXPAND: ""}.get(original(*args), original(*args)))
 
 
 def any_mixture_of_a_shift(patch: pytest.MonkeyPatch) -> None:
@@ -300,7 +299,7 @@ def grow_at_once_what_was_to_shrink(patch: pytest.MonkeyPatch) -> None:
     original = waves.waves_of
 
     def eager(before: World, after: World, kept: Any) -> Any:
-        return original(before, after, {key: phase for key, phase in kept.items() if phase != phases.CONTRACT})
+        return original(before, after, {key: phase for key, phase in kept.items() if phase != CONTRACT})
 
     patch.setattr(release, "waves_of", eager)
 

@@ -15,7 +15,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError
-from renderer.kubernetes.manifest import ObjectKey, Source, field_path, is_equal_but
+from renderer.kubernetes.manifest import Body, ObjectKey, Source, field_path, is_equal_but
 from renderer.kubernetes.times import format_time, parse_time
 from renderer.kubernetes.yaml.shape import (
     BOOLEAN,
@@ -30,11 +30,8 @@ from renderer.kubernetes.yaml.shape import (
     mismatches,
     one_of,
 )
-from renderer.pipeline.resolve.autoscaling import is_autoscaled
-from renderer.pipeline.resolve.commit_content import kept_status
-from renderer.pipeline.resolve.ordering.phases import CONTRACT, PHASES, SHIFT
 from renderer.rollouts.model.status import RolloutStatus
-from renderer.rollouts.model.world import World
+from renderer.rollouts.model.world import CONTRACT, PHASES, SHIFT
 
 STATUS_FILE = "status.yaml"
 HEADER = "# Written by rollstep: where this release stands. Change it with rollstep's commands.\n"
@@ -219,33 +216,25 @@ def restore(file: str) -> str:
     return f"rollstep writes this file: restore it with `git checkout HEAD -- {file}`"
 
 
-def next_state(previous: State | None, world: World) -> State:
-    """Return the state after a release has moved to ``world`` at ``world.now``."""
-    revision = world.rollout.revision
-    index = world.status.current_step_index or 0
-    steps = tuple(step for step in previous.steps if step.revision == revision) if previous else ()
-    if not steps or steps[-1].step != index:
-        steps = (*steps, ReachedStep(revision, index, world.now))
-    return State(
-        rollout=world.rollout.name,
-        revision=revision,
-        last_update_time=world.now,
-        status=world.status,
-        steps=steps,
-        created={rs.name: rs.created for rs in world.replica_sets},
-        available={rs.name: rs.available_replicas for rs in world.replica_sets if rs.available_replicas != rs.replicas},
-        replicas=autoscaled_replicas(world),
-        phase=world.phase if world.in_phases else "",
-        phase_left=world.phase_left if world.in_phases else "",
-        waves=world.waves if world.order == "waves" else {},
-    )
-
-
 def reached(state: State) -> tuple[list[tuple[int, datetime]], datetime]:
     """Return when each step of the current revision was reached, and when the release last moved."""
     return [(step.step, step.reached_at) for step in state.steps], state.last_update_time
 
 
-def autoscaled_replicas(world: World) -> dict[str, int]:
-    """Return the numbers of pods that ``world`` counts with and that no manifest has."""
-    return {rs.name: rs.replicas for rs in world.replica_sets if is_autoscaled(world, rs)}
+def kept_status(status: RolloutStatus) -> Body:
+    """Return the fields of ``status`` that are kept in git: not what a cluster counts."""
+    return status.to_dict(without=NOT_KEPT)
+
+
+NOT_KEPT = (
+    "replicas",
+    "updatedReplicas",
+    "readyReplicas",
+    "availableReplicas",
+    "HPAReplicas",
+    "observedGeneration",
+    "workloadObservedGeneration",
+    "selector",
+    "conditions",
+)
+"""Status fields that a cluster counts, that have no meaning in git, or that follow from the others."""

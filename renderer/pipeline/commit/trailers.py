@@ -1,0 +1,45 @@
+"""The trailers of rollstep's commits: their names, how they are written, and how they are read back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from renderer.pipeline.resolve.step_change import StepChange
+
+PREFIX = "Rollstep-"
+"""What the name of every trailer starts with."""
+APP = f"{PREFIX}App"
+"""The first trailer of each app in a commit."""
+BREAK_GLASS = f"{PREFIX}Break-Glass"
+"""The reason why a commit passes a freeze, a lag or missing approvals."""
+SOURCE = f"{PREFIX}Source"
+"""On an environment branch: the source commit."""
+RENDERED = f"{PREFIX}Rendered"
+"""In the notes of a source commit: an environment branch and the commit there."""
+
+
+def trailers_of(change: StepChange) -> tuple[tuple[str, str], ...]:
+    """Return the trailers of one app's change, as (key, value); empty values are left out."""
+    values = {
+        "App": change.app,
+        "Env": change.environment,
+        "Verb": change.verb,
+        "Step": "" if change.step is None or change.steps is None else f"{change.step}/{change.steps}",
+        "Phase": change.phase,
+        "Revision": str(change.revision),
+        "Stable": change.stable,
+        "Canary": change.canary,
+    }
+    return tuple((PREFIX + key, value) for key, value in values.items() if value)
+
+
+def releases(trailers: Iterable[tuple[str, str]]) -> tuple[dict[str, str], ...]:
+    """Return a commit's trailers grouped by app, without the prefix: ``App``, ``Env``, ``Step`` and so on."""
+    found: list[dict[str, str]] = []
+    for key, value in trailers:
+        name = key.removeprefix(PREFIX)
+        if key == APP:
+            found.append({})
+        if found and key.startswith(PREFIX):
+            found[-1].setdefault(name, value)
+    return tuple(found)

@@ -1,0 +1,40 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from renderer.pipeline.load.workspace import Workspace
+from renderer.pipeline.render.files import render_release
+from renderer.verbs.apps.open import rendered_worlds
+from renderer.verbs.apps.shards import Shard
+
+
+def print_releases(
+    directory: str,
+    targets: tuple[str, ...],
+    step: int | None,
+    output: str,
+    now: datetime | None,
+    shard: Shard | None = None,
+) -> str:
+    """Return the manifests of the named apps as one stream of YAML documents or one JSON List."""
+    files: dict[str, str] = {}
+    for release, world in rendered_worlds(Workspace.open(directory), targets, step, now, shard):
+        rendered = render_release(release, world)
+        files.update((f"{release.title}/{name}", text) for name, text in rendered.files.items())
+    return stream(files, output)
+
+
+def stream(files: Mapping[str, str], output: str) -> str:
+    """Return rendered files, the kustomizations left out, as one YAML stream or as one JSON List."""
+    texts = [text for name, text in files.items() if not name.endswith("kustomization.yaml")]
+    if output == "yaml":
+        return "".join(f"---\n{text}" for text in texts)
+    import json
+
+    from renderer.kubernetes.yaml.reader import load_documents
+
+    items = [document.value for text in texts for document in load_documents(text, "")]
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items}, indent=2, ensure_ascii=False) + "\n"
