@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from msgspec import Struct
-
 from renderer.errors import Finding, RollstepError
+from renderer.git.forges.settings import ForgeSettings
 from renderer.git.remote import Address, parse_url, remote_url, without_password
 from renderer.git.repository import Repository
 
@@ -142,11 +141,3 @@ def _kind(address: Address) -> str | None:
 
 def _base(address: Address) -> str:
     return f"{address.scheme if address.scheme == 'http' else 'https'}://{address.host}"
-
-
-class ForgeSettings(Struct, frozen=True):
-    """Where the repository is hosted; None is found from the URL of the remote."""
-
-    type: str | None = None
-    url: str | None = None
-    remote: str = "origin"

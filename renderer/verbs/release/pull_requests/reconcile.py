@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from renderer.errors import Finding, RollstepError, each
 from renderer.git.commit import check_commit
 from renderer.git.forges import Forge, Proposal, PullRequest, open_forge
-from renderer.git.forges.site import ForgeSettings, find_site, git_environment
+from renderer.git.forges.settings import ForgeSettings
+from renderer.git.forges.site import find_site, git_environment
 from renderer.git.objects import is_ancestor, store_blob, store_commit, tip, tree_files
 from renderer.git.remote import run_remote
 from renderer.git.repository import Repository, literal
