@@ -162,7 +162,7 @@ LIMITED = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_CPU, (10, 10))
 sys.argv[0] = "rollstep"
-from renderer.__main__ import main
+from renderer.cli.main import main
 try:
     main()
 finally:
@@ -281,7 +281,7 @@ def deny(event, arguments):
         print("NETWORK", event, arguments, file=sys.stderr)
         raise SystemExit(99)
 sys.addaudithook(deny)
-from renderer.__main__ import main
+from renderer.cli.main import main
 main()
 """
 

@@ -22,13 +22,9 @@ def command(directory: str, /, targets: tuple[str, ...], output: str, revision: 
     """
     from renderer.pipeline.load.workspace import Workspace, current_time
     from renderer.verbs.apps.open import open_releases
-    from renderer.verbs.cache.answers import about
-    from renderer.verbs.cache.index import Memory, git_state
     from renderer.verbs.show.history import commits_of, commits_text, revisions_of, revisions_text
 
-    workspace = Workspace.open(directory)
-    memory, git = Memory.open(workspace, about("history", output), targets), git_state(workspace)
-    releases = open_releases(workspace, targets, current_time())
+    releases = open_releases(Workspace.open(directory), targets, current_time())
     list_entries = revisions_of if revision is None else lambda release: commits_of(release, revision)
     entries = [entry for release in releases for entry in list_entries(release)]
     if output == "json":
@@ -36,6 +32,3 @@ def command(directory: str, /, targets: tuple[str, ...], output: str, revision: 
     else:
         text = revisions_text(entries) if revision is None else commits_text(entries)
     click.echo(text, nl=False)
-    if revision is None and git is not None:
-        refs = [release.app.ref for release in releases]
-        memory.keep(refs, refs, (0, text, ""), [git])

@@ -32,14 +32,9 @@ def command(directory: str, /, targets: tuple[str, ...], now: datetime | None, o
     Example: rollstep plan prod/web --output markdown
     """
     from renderer.pipeline.load.workspace import Workspace
-    from renderer.verbs.cache.answers import about
-    from renderer.verbs.cache.index import Memory
-    from renderer.verbs.show.plan import plan_markdown, plan_text
-    from renderer.verbs.show.plan_release import plan_releases
+    from renderer.verbs.show.plan import plan_markdown, plan_releases, plan_text
 
-    workspace = Workspace.open(directory)
-    memory = Memory.open(workspace, about("plan", output), targets)
-    releases, plans = plan_releases(workspace, targets, now)
+    plans = plan_releases(Workspace.open(directory), targets, now)
     if output == "json":
         entries = [{"app": ref.name, "environment": ref.environment, **plan.to_dict()} for ref, plan in plans]
         text = json.dumps(entries, indent=2, ensure_ascii=False) + "\n"
@@ -48,5 +43,3 @@ def command(directory: str, /, targets: tuple[str, ...], now: datetime | None, o
         titled = ((f"{ref.name} ({ref.environment}): {plan.summary}", plan) for ref, plan in plans)
         text = "\n".join(start.format(title) + table(plan) for title, plan in titled)
     click.echo(text, nl=False)
-    if now is None:
-        memory.keep_answer(releases, (0, text, ""))

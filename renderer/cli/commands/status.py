@@ -26,13 +26,9 @@ def command(directory: str, /, targets: tuple[str, ...], now: datetime | None, o
     from renderer.pipeline.load.workspace import Workspace, current_time
     from renderer.verbs.apps.merge_time import pauses_of
     from renderer.verbs.apps.open import open_releases
-    from renderer.verbs.cache.answers import about
-    from renderer.verbs.cache.index import Memory
     from renderer.verbs.show.status import STATUS_COLUMNS, status_row
 
-    time, workspace = now or current_time(), Workspace.open(directory)
-    memory = Memory.open(workspace, about("status", output), targets)
-    releases = open_releases(workspace, targets, time)
+    releases = open_releases(Workspace.open(directory), targets, now or current_time())
     pauses = zip(releases, pauses_of(releases), strict=True)
     rows = [status_row(release.app.ref, release.world, paused) for release, paused in pauses]
     if output == "json":
@@ -41,7 +37,4 @@ def command(directory: str, /, targets: tuple[str, ...], now: datetime | None, o
         cells = [["" if row[key] is None else str(row[key]) for key in STATUS_COLUMNS.values()] for row in rows]
         text = text_table([list(STATUS_COLUMNS), *cells])
     click.echo(text, nl=False)
-    code = 1 if any(row["phase"] == "Degraded" for row in rows) else 0
-    if now is None:
-        memory.keep_answer(releases, (code, text, ""))
-    sys.exit(code)
+    sys.exit(1 if any(row["phase"] == "Degraded" for row in rows) else 0)

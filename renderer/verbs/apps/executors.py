@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from renderer.errors import Finding, RollstepError, UsageError
-from renderer.verbs.apps.collecting import collect_seldom
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -16,6 +16,8 @@ R = TypeVar("R")
 DASK = "dask://"
 PATIENCE = "20s"
 """How long a scheduler may take to answer."""
+GC_THRESHOLD = 200_000
+"""Manifests are many objects without cycles: looking for cycles takes a fifth of a run."""
 RETRIES = 3
 """How often a batch is given to another worker where one ends."""
 
@@ -56,7 +58,7 @@ def _begin() -> None:
     """Make a process ready for work."""
     from threading import Thread
 
-    collect_seldom()
+    gc.set_threshold(GC_THRESHOLD)
     Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from itertools import chain
 
 import click
@@ -17,7 +17,7 @@ from renderer.pipeline.write.prepared import RenderedApp, compared
 from renderer.verbs.apps.executors import check_executor
 from renderer.verbs.apps.parallel import in_batches
 from renderer.verbs.apps.shards import shared
-from renderer.verbs.cache.answers import CHECK
+from renderer.verbs.cache.checks import up_to_date
 from renderer.verbs.cache.renders import RenderCache
 from renderer.verbs.render.request import Mode, RenderRequest
 
@@ -44,22 +44,23 @@ def compare_releases(request: RenderRequest) -> int:
 
 
 def _check(workspace: Workspace, request: RenderRequest) -> int:
-    """Compare each app with its folder; those of which nothing has changed since they were found right are left out."""
-    from renderer.verbs.cache.index import Memory
+    """Compare each app with its folder, but for those that no change has touched since the last check."""
+    from renderer.verbs.cache.index import Index
 
     note_interrupted(workspace.root)
     refs = shared(workspace.some_apps(request.targets), request.shard)
-    remembers = request.step is None and request.now is None and request.shard is None and request.keeps
-    memory = Memory.open(workspace, CHECK, request.targets).with_fresh() if remembers else None
-    left = [ref for ref in refs if memory is None or not memory.is_fresh(ref)]
+    index = Index.open(workspace, request.targets) if request.is_plain_check else None
+    left = [ref for ref in refs if index is None or not index.is_unchanged(ref)]
     stale = list(chain(*in_batches(look_at, workspace, request.at(current_time()), left, "checking app")))
-    _tell_stale(stale)
-    answer = f"{len(refs)} {'app is' if len(refs) == 1 else 'apps are'} up to date"
+    for result in stale:
+        click.echo(result.diff(), nl=False)
+    for result in stale:
+        click.echo(f"error: {result.staleness().text()}", err=True)
     if not stale:
-        click.echo(answer, err=True)
-    if memory is not None:
+        click.echo(up_to_date(len(refs)), err=True)
+    if index is not None:
         wrong = {result.home.ref for result in stale}
-        memory.keep(refs, [ref for ref in left if ref not in wrong], (0, "", f"{answer}\n"))
+        index.save(refs, [ref for ref in left if ref not in wrong])
     return 1 if stale else 0
 
 
@@ -100,10 +101,3 @@ def looking(workspace: Workspace, request: RenderRequest) -> Callable[[AppRef], 
         return result
 
     return look
-
-
-def _tell_stale(stale: Sequence[RenderedApp]) -> None:
-    for result in stale:
-        click.echo(result.diff(), nl=False)
-    for result in stale:
-        click.echo(f"error: {result.staleness().text()}", err=True)

@@ -1,22 +1,26 @@
-"""What a ``render`` is asked for."""
+"""The options of ``render``."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from renderer.verbs.apps.shards import Shard
 
-if TYPE_CHECKING:
-    pass
+
+class Mode(Enum):
+    """What happens to rendered files."""
+
+    WRITE = "write"
+    CHECK = "check"
+    DIFF = "diff"
 
 
 class RenderRequest(Struct, frozen=True):
-    """What the command line asked for."""
+    """The options of one run."""
 
     directory: str
     targets: tuple[str, ...]
@@ -27,19 +31,17 @@ class RenderRequest(Struct, frozen=True):
     output: str = "yaml"
     shard: Shard | None = None
     jobs: int = 0
-    """How many processes do it; 0 for as many as pay."""
+    """The number of processes; 0 for as many as pay."""
     executor: str = ""
     keeps: bool = True
-    """Whether what was rendered is kept, and what is kept is used."""
+    """Whether the cache is read and written."""
+
+    @property
+    def is_plain_check(self) -> bool:
+        """Whether the last check of the same targets tells which apps are up to date still."""
+        is_of_now = self.step is None and self.now is None and self.shard is None
+        return self.mode is Mode.CHECK and self.output != "json" and is_of_now and self.keeps
 
     def at(self, time: datetime) -> RenderRequest:
         """Return the request with ``time`` for its clock, where it has none of its own."""
         return replace(self, now=self.now or time)
-
-
-class Mode(Enum):
-    """What a command does with what it has rendered."""
-
-    WRITE = "write"
-    CHECK = "check"
-    DIFF = "diff"

@@ -6,6 +6,7 @@ commits that ``advance`` makes.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
@@ -13,9 +14,14 @@ from msgspec.structs import replace
 
 from renderer.kubernetes.printing import markdown_table, text_table
 from renderer.kubernetes.times import human_duration
+from renderer.pipeline.load.discover import AppRef
+from renderer.pipeline.load.workspace import Workspace, current_time
+from renderer.pipeline.render.files import render_release
 from renderer.pipeline.resolve.autoscaling import count_text, limits, most_pods
 from renderer.pipeline.resolve.describe import move_text, phase_of
-from renderer.pipeline.resolve.moves import Move, Wait, course, steps_of
+from renderer.pipeline.resolve.moves import Move, Wait, advance, course, steps_of
+from renderer.pipeline.resolve.release import Release
+from renderer.pipeline.write.output_folder import plan_changes
 from renderer.rollouts.controller.defaults import max_traffic_weight
 from renderer.rollouts.controller.experiment import is_of_experiment
 from renderer.rollouts.controller.settle import catch_up
@@ -23,6 +29,7 @@ from renderer.rollouts.info import roles, traffic_weight
 from renderer.rollouts.model.rollout import ReplicaSet, Rollout
 from renderer.rollouts.model.spec import CanaryStrategy
 from renderer.rollouts.model.world import World
+from renderer.verbs.apps.open import open_releases
 from renderer.verbs.show.tree import by_revision, camel_keys
 
 
@@ -235,3 +242,20 @@ def _cells(plan: Plan) -> list[tuple[str, ...]]:
 
 def _pods(replica_sets: list[PlannedReplicaSet]) -> str:
     return ", ".join(f"{rs.pods} {rs.name.rpartition('-')[2]}" for rs in replica_sets) or "-"
+
+
+def plan_releases(workspace: Workspace, targets: tuple[str, ...], now: datetime | None) -> list[tuple[AppRef, Plan]]:
+    """Return the plan of each named app; raise RollstepError with the findings of all."""
+    releases = open_releases(workspace, targets, now or current_time())
+    return [(release.app.ref, _plan(release)) for release in releases]
+
+
+def _plan(release: Release) -> Plan:
+    """Return the plan of a release, with the commit before all others that other manifests of the app ask for."""
+    world = release.world
+    plan = plan_world(world)
+    # What moves takes them along.
+    if release.state is None or advance(world) is not None:
+        return plan
+    changes = plan_changes(release.home, render_release(release, world, keep_time=True).files)
+    return after_update(plan, world) if changes else plan

@@ -18,7 +18,8 @@ from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.workspace import Workspace
 from renderer.pipeline.resolve import current_step as current_release
 from renderer.verbs.cache import renders as render_cache
-from renderer.verbs.cache.renders import FOLDER, RenderCache
+from renderer.verbs.cache.renders import RenderCache
+from renderer.verbs.cache.store import FOLDER
 from tests.support.commands import NOON, ONE, TWO, Checkout
 
 LATER = "2026-05-06T07:08:09Z"
@@ -30,7 +31,7 @@ RELATIVE = "staging/web"
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the folder of what is kept, which is the test's own."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache/rollstep" / FOLDER
+    return tmp_path / "cache" / FOLDER
 
 
 @pytest.fixture
