@@ -1,4 +1,4 @@
-# Everything lands in .venv and .tools within the checkout; no root, and no Go, is needed.
+# All targets install into .venv and .tools of the checkout and need neither root nor Go, except where they say so.
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -21,67 +21,67 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-setup: $(DEVELOPMENT) $(KUBECONFORM) $(ACTIONLINT) ## set up .venv and .tools, which the other targets do by themselves
+setup: $(DEVELOPMENT) $(KUBECONFORM) $(ACTIONLINT) ## set up .venv and .tools (other targets do so as needed)
 
-demo: $(RUNTIME) $(KUBECONFORM) ## release a canary and a blue-green app through a throw-away git repository
+demo: $(RUNTIME) $(KUBECONFORM) ## release a canary and a blue-green app in a throw-away git repository
 	@$(PYTHON) -m tests.demo $(ARGS)
 
-test: setup ## run all tests, and see that environments/ is what rollstep renders (ARGS="-k name" goes to pytest)
+test: setup ## run all tests, and check that environments/ is rendered (ARGS="-k name" goes to pytest)
 	$(VENV)/bin/rollstep render --check
 	$(PYTEST) -q -n auto --dist loadfile $(ARGS)
 
-lint: $(DEVELOPMENT) ## run ruff (rules and format), mypy, and rollstep on environments/
+lint: $(DEVELOPMENT) ## run ruff (rules and format) and mypy, and lint environments/ with rollstep
 	$(VENV)/bin/ruff check --quiet .
 	$(VENV)/bin/ruff format --quiet --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/rollstep lint environments
 
-format: $(DEVELOPMENT) ## format the code, and mend what ruff can mend
+format: $(DEVELOPMENT) ## format the code, and fix what ruff can fix
 	$(VENV)/bin/ruff check --fix-only --quiet .
 	$(VENV)/bin/ruff format --quiet .
 
-bench: setup ## measure rollstep beside its peers, which are built at first (BENCH=full: large fleets; ARGS=cold_start)
+bench: setup ## measure rollstep beside its peers, built on first use (BENCH=full: large fleets; ARGS=cold_start)
 	$(PYTHON) -m tests.bench.run $(ARGS)
 
 profile: $(DEVELOPMENT) ## show where a cold start and a fleet run spend their time (ARGS="--apps 1000")
 	@env -u PYTHONDONTWRITEBYTECODE $(PYTHON) -m tests.bench.profile $(ARGS)
 
-e2e: setup ## run the tests on a real control plane with a real router; builds both at first
+e2e: setup ## run the tests on a real control plane with a real router, built on first use
 	$(PYTHON) -m tests.e2e.run $(ARGS)
 
-ordering: setup ## try a thousand random releases, and the rest of tests/pipeline/resolve/ordering/test_ordering.py to the end (minutes)
+ordering: setup ## run all tests of ordering, with a thousand random releases (takes minutes)
 	ROLLSTEP_ORDERING_EXAMPLES=1000 $(PYTEST) -q -n auto tests/pipeline/resolve/ordering/test_ordering.py $(ARGS)
 
-fuzz: $(FUZZ)/.installed ## fuzz what reads input, for FUZZ_SECONDS in all (300; ARGS="yaml lint" names targets)
+fuzz: $(FUZZ)/.installed ## fuzz everything that reads input, for FUZZ_SECONDS in all (300; ARGS="yaml lint" names targets)
 	$(FUZZ)/bin/python -m tests.fuzz.run $(ARGS)
 
-lock: $(LOCK)/.installed ## pin all dependencies again, with their hashes, and list what the wheel needs (docs/sbom.cdx.json)
+lock: $(LOCK)/.installed ## pin all dependencies with hashes again, and write the wheel's SBOM (docs/sbom.cdx.json)
 	$(LOCK)/bin/uv pip compile $(UV) --extra dev --output-file requirements-dev.txt pyproject.toml
 	$(LOCK)/bin/uv pip compile $(UV) --constraint requirements-dev.txt --output-file requirements.txt pyproject.toml
 	$(LOCK)/bin/uv pip compile $(UV) --constraint requirements-dev.txt --extra fuzz --output-file requirements-fuzz.txt pyproject.toml
 	$(LOCK)/bin/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --mc-type application \
 		--index-url pkg:pypi --output-reproducible --spec-version 1.6 --output-file docs/sbom.cdx.json 2>/dev/null
 
-audit: $(LOCK)/.installed ## ask PyPI's advisories about all that is pinned; what they do not know is a failure
+audit: $(LOCK)/.installed ## check all pinned dependencies against PyPI's advisories; fail if one cannot be checked
 	$(LOCK)/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.txt
 	$(LOCK)/bin/pip-audit --strict --disable-pip --require-hashes -r requirements-dev.txt
 
-fields: ## print the tables of Go types and of CRDs again, after a change of versions (needs Go)
-	@command -v go >/dev/null || { echo "This needs Go: the tables are printed from the Go types themselves." >&2; exit 1; }
+fields: ## regenerate the tables of Go types and CRDs after a version change (needs Go)
+	@command -v go >/dev/null || { echo "make fields needs Go: it generates the tables from the Go types." >&2; exit 1; }
 	cd renderer/rollouts/pod_template/generate && go generate
 	cd renderer/pipeline/validate/generate && go generate
 
-golden: $(DEVELOPMENT) ## read the corpora with Kubernetes' own parser and the controller's own validation again (needs Go)
-	@command -v go >/dev/null || { echo "This needs Go: the values are those of the Go parser itself." >&2; exit 1; }
+golden: $(DEVELOPMENT) ## regenerate the golden files with Kubernetes' parser and the controller's validation (needs Go)
+	@command -v go >/dev/null || { echo "make golden needs Go: the values come from the Go parser." >&2; exit 1; }
 	$(PYTHON) -m tests.support.yaml_corpus | go run -C tests/data/yaml/generate . | gzip -9 -n > tests/data/yaml/golden.jsonl.gz
 	$(PYTHON) -m tests.support.rollout_corpus | go run -C tests/data/validation/generate . | gzip -9 -n > tests/data/validation/golden.jsonl.gz
 	$(PYTHON) -m tests.support.controller_table > docs/rules/controller.md
 
-clean: ## remove what builds and checks leave
+clean: ## remove the files that builds and checks leave
 	rm -rf build dist .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find renderer tests -name __pycache__ -prune -exec rm -rf {} +
 
-distclean: clean ## remove .venv and .tools as well
+distclean: clean ## also remove .venv and .tools
 	rm -rf $(VENV) .tools
 
 $(PYTHON):
@@ -97,7 +97,7 @@ $(RUNTIME): requirements.txt | $(PYTHON)
 	$(PYTHON) -m pip install --quiet --require-hashes -r requirements.txt
 	@touch $@
 
-# The build backend is among the pinned ones, so nothing is installed that has no hash.
+# The build backend is pinned too, so everything that is installed has a hash.
 $(DEVELOPMENT): pyproject.toml requirements-dev.txt | $(PYTHON)
 	$(PYTHON) -m pip install --quiet --require-hashes -r requirements-dev.txt
 	$(PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .

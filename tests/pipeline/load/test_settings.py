@@ -159,7 +159,7 @@ environments:
         'rollstep.yaml:8:14: environments.prod.source.kustomize: expected text, found a mapping (write "${folder}")',
         (
             "rollstep.yaml:8:35: environments.prod.source.exec: expected at least one item, found none"
-            " (A program and its arguments; what it prints are the manifests)"
+            " (A program and its arguments; its output is the manifests)"
         ),
         "rollstep.yaml:10:7: environments.prod.apps.web: expected a mapping, found null (leave it out, or write {})",
         (
