@@ -152,7 +152,7 @@ def test_an_approval_is_pushed_and_pushed_again_after_a_failure(server: GitServe
     assert there(tmp_path, "tag") == tag
     # What is there is not pushed twice.
     one.run("approve", "--push")
-    assert f"{tag} is there already" in one.run("approve", code=1).stderr
+    assert f"{tag} exists already" in one.run("approve", code=1).stderr
 
 
 def test_an_approval_does_not_replace_another_of_the_same_name(server: GitServer, tmp_path: Path) -> None:

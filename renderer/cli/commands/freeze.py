@@ -52,7 +52,7 @@ def add(
 
     Example: rollstep freeze add --until 2027-01-04T08:00:00+01:00 --reason "End of the year" --env prod
     """
-    from renderer.verbs.policy.freezes import FreezeRequest, add_freeze
+    from renderer.verbs.freeze import FreezeRequest, add_freeze
 
     request = FreezeRequest(directory, now, dry_run, allow_detached, push)
     freeze, result = add_freeze(request, environments=environments, start=start, until=until, reason=reason, name=name)
@@ -108,7 +108,7 @@ def lift(
 
     Example: rollstep freeze lift end-of-the-year --reason "The fix has to go out"
     """
-    from renderer.verbs.policy.freezes import FreezeRequest, lift_freeze
+    from renderer.verbs.freeze import FreezeRequest, lift_freeze
 
     _, result = lift_freeze(FreezeRequest(directory, now, dry_run, allow_detached, push), name, reason)
     _tell(result)

@@ -42,7 +42,7 @@ def command(directory: str, revisions: tuple[str, ...], to_ref: str, output: str
                 "subject": result.commit.subject,
                 "tree": result.wanted,
                 "replayed": result.tree,
-                "replayedCommit": result.made or None,
+                "replayedCommit": result.new_commit or None,
                 "findings": [finding.to_dict() for finding in result.findings],
             }
             for result in results

@@ -15,7 +15,7 @@ from renderer.cli import options
 if TYPE_CHECKING:
     from renderer.git.repository import Repository
     from renderer.verbs.policy.approvals import Reviews
-    from renderer.verbs.verify import CommitVerdict
+    from renderer.verbs.verify.verdict import CommitVerdict
 
 
 @click.command("verify")
@@ -74,7 +74,8 @@ def command(
     if branches and not pre_receive:
         raise click.UsageError("--branch goes with --pre-receive")
     from renderer.git.repository import Repository
-    from renderer.verbs.verify import Approvals, verify_commits
+    from renderer.verbs.policy.approvals import Approvals
+    from renderer.verbs.verify import verify_commits
     from renderer.verbs.verify.report import FORMATS, summary
 
     repository = Repository.open(Path(directory), allow_bare=True)
@@ -124,31 +125,31 @@ def _tell(verdicts: list[CommitVerdict], last: str) -> None:
 def _receive(repository: Repository, branches: tuple[str, ...], output: str, now: datetime | None) -> int:
     """Judge a push; return the exit code, with which git takes or refuses all of it."""
     from renderer.pipeline.load.workspace import current_time
-    from renderer.verbs.policy.approvals import TAGS
-    from renderer.verbs.verify import Approvals, verify_commits
+    from renderer.verbs.policy.approvals import TAGS, Approvals
+    from renderer.verbs.verify import verify_commits
     from renderer.verbs.verify.pre_receive import (
-        guarded,
+        guarded_tips,
+        guarded_updates,
         lost_history,
-        new_commits,
+        new_revisions,
         pushed_tags,
         read_updates,
-        trusted_tips,
     )
     from renderer.verbs.verify.report import FORMATS, summary
 
     now = now or current_time()
     updates = read_updates(os.fsdecode(sys.stdin.buffer.read()).splitlines())
     approvals = Approvals(repository, pushed=pushed_tags(updates, TAGS))
-    tips = trusted_tips(repository, updates, branches)
+    tips = guarded_tips(repository, updates, branches)
     refused = False
-    for update in guarded(repository, updates, branches):
+    for update in guarded_updates(repository, updates, branches):
         lost = lost_history(repository, update)
         if lost is not None:
             click.echo(f"error: {lost.text()}", err=True)
             refused = True
         if not update.new:
             continue
-        commits = new_commits(repository, update, branches)
+        commits = new_revisions(repository, update, branches)
         verdicts = verify_commits(repository, commits, received=now, approvals=approvals, trusted=tips)
         click.echo(FORMATS[output](verdicts), nl=False)
         _tell(verdicts, f"{update.ref}: {summary(verdicts)}")

@@ -18,8 +18,8 @@ from renderer.pipeline.resolve.moves import Move, Wait
 from renderer.pipeline.resolve.release import Release, open_release
 from renderer.pipeline.resolve.transitions import goes_forward
 from renderer.pipeline.write.prepared import Prepared
-from renderer.verbs.policy.freeze import Freeze, holding
-from renderer.verbs.policy.lag import NOWHERE, Lag, lagging, progress_of
+from renderer.verbs.policy.freeze import Freeze, active_freeze
+from renderer.verbs.policy.lag import NO_RELEASE, Lag, lag_wait, progress_of
 
 if TYPE_CHECKING:
     from renderer.git.repository import Repository
@@ -59,7 +59,7 @@ def held(conditions: Conditions, prepared: Prepared, name: str) -> Prepared:
 
 def _holds(conditions: Conditions, release: Release, move: Move) -> Iterator[tuple[Wait, Sequence[Finding]]]:
     """Yield every kind of hold with what it has against a move; what costs most is last."""
-    freeze = holding(conditions.freezes, release.app.ref.environment, conditions.now)
+    freeze = active_freeze(conditions.freezes, release.app.ref.environment, conditions.now)
     if freeze is not None:
         yield Wait(FROZEN, freeze.until), [freeze.finding(release.title)]
     for lag in _lags(conditions, release):
@@ -86,15 +86,15 @@ def _behind(conditions: Conditions, lag: Lag, release: Release, move: Move) -> W
         message = f"{release.title} is to stay behind {lag.behind}, which has no app {ref.name}"
         raise RollstepError([Finding(release.place, 0, 0, "lag", message, "name an environment that has the app")])
     leader = open_release(conditions.workspace, leading, conditions.now)
-    leads = NOWHERE if leader.state is None else progress_of(leader.world, *reached(leader.state))
-    return lagging(lag, leads, progress_of(move.after), conditions.now)
+    leads = NO_RELEASE if leader.state is None else progress_of(leader.world, *reached(leader.state))
+    return lag_wait(lag, leads, progress_of(move.after), conditions.now)
 
 
 def _unapproved(conditions: Conditions, release: Release) -> Sequence[Finding]:
     """Return which approvals are missing of the step that stands: the next one is made on top of it."""
     if not release.app.settings.approvals:
         return ()
-    from renderer.verbs.verify import missing_approvals
+    from renderer.verbs.verify.approve import missing_approvals
 
     ref = release.app.ref
     return missing_approvals(conditions.repository(), ref.environment, ref.name, release.folder / STATUS_FILE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from renderer.errors import Finding
@@ -43,3 +44,10 @@ def _checked(group: Group) -> Iterator[Finding]:
         for finding in found:
             if group.complete or finding.code not in NOT_FOUND:
                 yield finding
+
+
+class Linted(Struct, frozen=True):
+    """The findings, sorted, and the name of every stream of manifests that was read."""
+
+    findings: tuple[Finding, ...]
+    files: tuple[str, ...]

@@ -25,11 +25,10 @@ from renderer.pipeline.load.settings import AppSettings, Settings
 from renderer.pipeline.load.sources import KUSTOMIZATIONS, PLAIN, manifest_files, read_sources
 from renderer.pipeline.load.workspace import Workspace
 from renderer.verbs import progress
-from renderer.verbs.lint import Context, Group, lint
+from renderer.verbs.lint import Context, Group, Linted, lint
 from renderer.verbs.lint.comments import Comment, apply_comments
 from renderer.verbs.lint.context import ROLLOUT, kind_of, place_of
 from renderer.verbs.lint.selection import Selection, unknown_prefixes
-from renderer.verbs.linted import Linted
 
 STREAM = "<stdin>"
 _API_VERSION = re.compile(r"^[ \t]*(- +)?[\"']?apiVersion[\"']?[ \t]*:|\{\s*\"apiVersion\"", re.MULTILINE)

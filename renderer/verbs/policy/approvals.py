@@ -1,34 +1,48 @@
-"""Who has approved a commit: its own signature, signed tags that name it, and reviews."""
+"""Approvals of a commit: its own signature, signed tags that name it, and reviews, counted by person."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
+from msgspec import Struct
+
+from renderer.errors import Finding
 from renderer.git.objects import object_names
 from renderer.git.repository import Repository
 from renderer.git.signatures import signer
-from renderer.verbs.policy.approval import Approval
+from renderer.pipeline.load.settings import AppSettings
 
 TAGS = "refs/tags/approvals/"
+FIELD = "approvals"
+"""The field of findings about missing approvals."""
+
+
+class Approval(Struct, frozen=True):
+    """One approval: every identity of the person who gave it, and how (``commit``, ``tag`` or ``review``).
+
+    Identities are mail addresses and key fingerprints, or a forge's login with an ``@`` before it.
+    """
+
+    identities: tuple[str, ...]
+    how: str
 
 
 class Reviews(Protocol):
-    """Where pull requests are reviewed: a forge, or a file that a pipeline has written."""
+    """The reviews of pull requests: of a forge, or from a file that a pipeline has written."""
 
     def approvers(self, sha: str) -> Sequence[str]:
-        """Return the logins of those who have approved commit ``sha`` in the pull request that brought it."""
+        """Return the logins of those who approved the pull request that brought commit ``sha``."""
 
 
 class ReviewList:
-    """Reviews that were listed before: logins by the full hash of a commit."""
+    """Reviews by the full hash of a commit, each a list of logins."""
 
     def __init__(self, logins: Mapping[str, Sequence[str]]) -> None:
-        """Take the lists."""
         self._logins = logins
 
     def approvers(self, sha: str) -> Sequence[str]:
-        """Return the logins that are listed for the commit."""
+        """Return the listed logins of a commit."""
         return self._logins.get(sha, ())
 
 
@@ -36,11 +50,11 @@ class Approvals:
     """The approvals of a repository's commits."""
 
     def __init__(self, repository: Repository, reviews: Reviews | None = None, pushed: Iterable[str] = ()) -> None:
-        """``pushed`` are tags' objects that a push brings along, which no ref names yet."""
+        """``pushed`` are the tag objects of a push in progress, which no ref names yet."""
         self._repository = repository
         self._reviews = reviews
         self._pushed = tuple(pushed)
-        self._by_content: dict[tuple[str, str], list[str]] | None = None
+        self._tags_by_trees: dict[tuple[str, str], list[str]] | None = None
 
     def of(self, sha: str) -> Iterator[Approval]:
         """Yield every approval of commit ``sha``: its own signature, then tags, then reviews."""
@@ -54,26 +68,70 @@ class Approvals:
         if self._reviews is not None:
             yield from (Approval((f"@{login.lstrip('@')}",), "review") for login in self._reviews.approvers(sha))
 
+    def missing(self, sha: str, settings: AppSettings, title: str) -> Finding | None:
+        """Return that commit ``sha`` has fewer approvals than ``settings`` require; None where it has enough.
+
+        ``title`` names in the message what needs them.
+        """
+        if not settings.approvals:
+            return None
+        found = distinct_people(self.of(sha), settings.approvers)
+        if len(found) >= settings.approvals:
+            return None
+        names = f": {', '.join(found)}" if found else ""
+        message = f"{title}: {sha[:9]} has {len(found)} of {settings.approvals} approvals{names}"
+        hint = f"another person runs `rollstep approve {sha[:9]}` and pushes the tag"
+        return Finding("", 0, 0, FIELD, message, hint)
+
     def _tags(self, sha: str) -> list[str]:
-        """Return the objects of the tags that name the commit, or one that makes the same of the same."""
-        if self._by_content is None:
-            self._by_content = {}
+        """Return the tag objects that name the commit, or another commit with the same trees."""
+        if self._tags_by_trees is None:
+            self._tags_by_trees = {}
             tags = self._approval_tags()
-            for tag, content in zip(tags, self._contents(tags), strict=True):
-                self._by_content.setdefault(content, []).append(tag)
-        (content,) = self._contents([sha])
-        return self._by_content.get(content, []) if content[0] else []
+            for tag, trees in zip(tags, self._trees(tags), strict=True):
+                self._tags_by_trees.setdefault(trees, []).append(tag)
+        (trees,) = self._trees([sha])
+        return self._tags_by_trees.get(trees, []) if trees[0] else []
 
     def _approval_tags(self) -> list[str]:
         args = ("for-each-ref", "--format=%(objecttype) %(objectname)", TAGS)
         rows = [line.split() for line in self._repository.run(*args).stdout.decode().splitlines()]
         return sorted({name for kind, name in rows if kind == "tag"} | set(self._pushed))
 
-    def _contents(self, names: Sequence[str]) -> list[tuple[str, str]]:
-        """Return the tree of each commit and that of its first parent.
+    def _trees(self, names: Sequence[str]) -> list[tuple[str, str]]:
+        """Return the tree of each commit and the tree of its first parent.
 
-        A squash or rebase of the same change on the same base is approved with it: what is applied is the same.
+        An approval covers a squash or rebase of the same change on the same base, since the applied manifests are the
+        same.
         """
-        places = [place for name in names for place in (f"{name}^{{tree}}", f"{name}^{{commit}}~1^{{tree}}")]
-        found = object_names(self._repository, places)
+        wanted = [place for name in names for place in (f"{name}^{{tree}}", f"{name}^{{commit}}~1^{{tree}}")]
+        found = object_names(self._repository, wanted)
         return list(zip(found[::2], found[1::2], strict=True))
+
+
+def distinct_people(approvals: Iterable[Approval], approvers: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return the people who approved, sorted, each once.
+
+    ``approvers`` maps a person's name to identities; where it has entries, only these people count.  Without it,
+    signatures with a common address or key belong to one person.  Nothing links logins to keys, so signatures and
+    reviews are not added: the longer list counts.
+    """
+    given = list(approvals)
+    if approvers:
+        known = {_folded(identity): name for name, identities in approvers.items() for identity in identities}
+        found = {known.get(_folded(identity), "") for approval in given for identity in approval.identities}
+        return tuple(sorted(found - {""}))
+    reviewers = sorted({_folded(name) for item in given if item.how == "review" for name in item.identities})
+    signers: list[set[str]] = []
+    for approval in given:
+        if approval.how != "review" and approval.identities:
+            own = {_folded(identity) for identity in approval.identities}
+            same = [signer for signer in signers if signer & own]
+            signers = [signer for signer in signers if not signer & own] + [own.union(*same)]
+    named = sorted(min(signer, key=lambda identity: ("@" not in identity, identity)) for signer in signers)
+    return tuple(named if len(named) >= len(reviewers) else reviewers)
+
+
+def _folded(identity: str) -> str:
+    """Return an identity for comparison: addresses, logins and hexadecimal fingerprints ignore case."""
+    return identity if identity.startswith("SHA256:") else identity.strip().lower()

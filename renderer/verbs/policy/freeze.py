@@ -1,4 +1,4 @@
-"""Times in which no release goes forward (pure)."""
+"""A freeze: a time in which no release goes forward."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ FREEZES_FILE = "freezes.yaml"
 
 
 class Freeze(Struct, frozen=True, eq=False):
-    """A time in which no release of some environments (of all, where none is named) goes forward.
+    """A time in which no release of ``environments`` goes forward; no environments mean all.
 
-    ``start`` is the first moment of it (UTC), ``until`` the first one after it; ``line`` is where it stands.
+    It lasts from ``start`` up to, and without, ``until`` (UTC).  ``line`` is its line in ``freezes.yaml``.
     """
 
     name: str
@@ -29,11 +29,11 @@ class Freeze(Struct, frozen=True, eq=False):
     line: int = 0
 
     def __eq__(self, other: object) -> bool:
-        """Compare what it says, wherever that stands."""
+        """Compare all fields but the line."""
         return is_equal_but(("line",), self, other)
 
-    def holds(self, environment: str, now: datetime) -> bool:
-        """Tell whether the freeze keeps a release of ``environment`` where it is at ``now``."""
+    def applies_to(self, environment: str, now: datetime) -> bool:
+        """Return whether the freeze holds for ``environment`` at ``now``."""
         return self.start <= now < self.until and (not self.environments or environment in self.environments)
 
     def state(self, now: datetime) -> str:
@@ -42,24 +42,24 @@ class Freeze(Struct, frozen=True, eq=False):
 
     @property
     def where(self) -> str:
-        """The environments in words."""
+        """The environments as text."""
         return ", ".join(self.environments) or "all environments"
 
     def finding(self, title: str) -> Finding:
-        """Return why the app ``title`` stays where it is."""
+        """Return the refusal of a step of the app that messages call ``title``."""
         message = f"{title} is frozen until {format_time(self.until)}: {self.reason}"
         hint = f"wait, `rollstep freeze lift {self.name}`, or go on with --break-glass REASON"
         return Finding(FREEZES_FILE, self.line, 0, "", message, hint)
 
 
-def holding(freezes: Iterable[Freeze], environment: str, now: datetime) -> Freeze | None:
-    """Return the freeze that keeps ``environment`` where it is the longest; None where it is free."""
-    found = [freeze for freeze in freezes if freeze.holds(environment, now)]
+def active_freeze(freezes: Iterable[Freeze], environment: str, now: datetime) -> Freeze | None:
+    """Return the freeze of ``environment`` at ``now`` that ends last; None without a freeze."""
+    found = [freeze for freeze in freezes if freeze.applies_to(environment, now)]
     return max(found, key=lambda freeze: (freeze.until, freeze.name), default=None)
 
 
-def name_of(reason: str, freezes: Sequence[Freeze]) -> str:
-    """Return a name for a freeze, made of its reason, that none of ``freezes`` has."""
+def new_name(reason: str, freezes: Sequence[Freeze]) -> str:
+    """Return a name for a new freeze: its reason in lower case, with a number where ``freezes`` has that name."""
     stem = "-".join(re.findall(r"[a-z0-9]+", reason.lower()))[:40].strip("-") or "freeze"
     taken = {freeze.name for freeze in freezes}
     names = [stem, *(f"{stem}-{number}" for number in range(2, len(taken) + 3))]

@@ -1,4 +1,4 @@
-"""How far a release has to stay behind that of another environment (pure)."""
+"""The lag: how far a release stays behind the release of the same app in another environment."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class Lag(Struct, frozen=True):
-    """A release may go to a step when that of the environment ``behind`` is ``steps`` further with the same images.
+    """The lag behind the environment ``behind``, the leader.
 
-    It has to be at that step, or a later one, for ``after`` seconds as well.  A release that is complete is further
-    than any step.
+    A release may go to a step when the leader is ``steps`` steps further with the same images, and reached the step,
+    or a later one, ``after`` seconds ago.  A complete release is further than any step.
     """
 
     behind: str
@@ -32,7 +32,7 @@ class Lag(Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> Lag:
-        """Read ``ENV=N`` (steps) or ``ENV=24h`` (a time); raise UsageError for another text."""
+        """Return the lag of ``ENV=N`` (steps) or ``ENV=24h`` (a duration); raise UsageError for another text."""
         behind, _, amount = text.partition("=")
         if behind and amount.isdecimal():
             return cls(behind, steps=int(amount))
@@ -42,7 +42,7 @@ class Lag(Struct, frozen=True):
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> Lag:
-        """Return the setting ``lag``."""
+        """Return the lag of the setting ``lag``, which has been checked."""
         return cls(body["behind"], int(body.get("steps", 0)), seconds_of(body.get("after", "0s")))
 
 
@@ -52,10 +52,11 @@ def seconds_of(duration: str) -> int:
 
 
 class Progress(Struct, frozen=True):
-    """How far a release is: the images of the version that it goes to, and the step (``currentStepIndex``) it is at.
+    """How far a release is.
 
-    ``reached`` are the steps of this version with the times at which they were reached, and ``moved_at`` is the time of
-    the last move; ``stable_images`` are those of the version that has been promoted.
+    ``images`` are those of its new version, ``stable_images`` those of the promoted one, ``step`` is its
+    ``currentStepIndex``.  ``reached`` lists the steps of the new version with the time of each; ``moved_at`` is the
+    time of the last move.
     """
 
     images: tuple[str, ...]
@@ -67,14 +68,14 @@ class Progress(Struct, frozen=True):
     moved_at: datetime | None = None
 
 
-NOWHERE = Progress((), (), 0, is_complete=False, is_aborted=False)
-"""How far an app is that has no release."""
+NO_RELEASE = Progress((), (), 0, is_complete=False, is_aborted=False)
+"""The progress of an app without a release."""
 
 
 def progress_of(
     world: World, reached: Sequence[tuple[int, datetime]] = (), moved_at: datetime | None = None
 ) -> Progress:
-    """Return how far the release in ``world`` is; ``reached`` and ``moved_at`` tell when it came there."""
+    """Return the progress of the release in ``world``; ``reached`` and ``moved_at`` are passed on."""
     status = world.status
     return Progress(
         images=_images(world, status.current_pod_hash),
@@ -87,25 +88,25 @@ def progress_of(
     )
 
 
-def lagging(lag: Lag, leader: Progress, follower: Progress, now: datetime) -> Wait | None:
-    """Say what a release that goes to where ``follower`` is has to wait for; None where it may go there at ``now``.
+def lag_wait(lag: Lag, leader: Progress, follower: Progress, now: datetime) -> Wait | None:
+    """Return the wait of a release before it may be as far as ``follower``; None where it may be at ``now``.
 
-    A wait with ``until`` ends by itself.
+    A wait with ``until`` ends at that time.
     """
     name, images = lag.behind, ", ".join(follower.images)
-    beyond = [when for step, when in leader.reached if step >= follower.step]
+    reached_at = [when for step, when in leader.reached if step >= follower.step]
     if follower.images == leader.images and not leader.is_complete:
-        asked = follower.step + lag.steps
+        required = follower.step + lag.steps
         if leader.is_aborted:
             return Wait(f"{LAG}{name} has aborted {images}", None)
-        if leader.step < asked:
-            return Wait(f"{LAG}{name} is at step {leader.step}, and has to be at {asked} or complete", None)
+        if leader.step < required:
+            return Wait(f"{LAG}{name} is at step {leader.step}, and has to be at {required} or complete", None)
     elif follower.images == leader.stable_images:
-        # What was promoted there is further than any step, also while the next version is under way.
-        beyond = beyond if leader.is_complete else []
+        # A promoted version is further than any step, also while the leader releases the next one.
+        reached_at = reached_at if leader.is_complete else []
     else:
         return Wait(f"{LAG}{name} has not released {images or 'anything'} yet", None)
-    since = min(beyond, default=leader.moved_at)
+    since = min(reached_at, default=leader.moved_at)
     if since is None or since + timedelta(seconds=lag.after) <= now:
         return None
     until = since + timedelta(seconds=lag.after)
@@ -113,7 +114,7 @@ def lagging(lag: Lag, leader: Progress, follower: Progress, now: datetime) -> Wa
 
 
 def _images(world: World, pod_template_hash: str) -> tuple[str, ...]:
-    """Return the images of the containers of a version; nothing where it has no ReplicaSet."""
+    """Return the images of a version's containers, sorted; none for a version without a ReplicaSet."""
     found = world.replica_set_by_hash(pod_template_hash)
     if found is None:
         return ()

@@ -1,23 +1,20 @@
-"""Every commit of a branch against what rollstep would have made of the commit before (shell)."""
+"""``rollstep verify``: check that every commit of a range is what a verb renders from its parent."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 
-from renderer.errors import Finding
 from renderer.git.repository import Repository
 from renderer.verbs import progress
 from renderer.verbs.policy.approvals import Approvals
-from renderer.verbs.verify.commits import walk
-from renderer.verbs.verify.environment_branch import RenderedBranches
-from renderer.verbs.verify.judge import Judge
+from renderer.verbs.verify.commits import list_changes
+from renderer.verbs.verify.environment_branch import EnvironmentBranchVerifier
 from renderer.verbs.verify.loading import Loader
-from renderer.verbs.verify.policy import APPROVALS
-from renderer.verbs.verify.verdict import CommitVerdict, Verdict
+from renderer.verbs.verify.verdict import CommitVerdict
+from renderer.verbs.verify.verifier import Verifier
 
-__all__ = ["Approvals", "CommitVerdict", "Verdict", "missing_approvals", "verify_commits"]
+__all__ = ["verify_commits"]
 
 
 def verify_commits(
@@ -28,32 +25,17 @@ def verify_commits(
     approvals: Approvals | None = None,
     trusted: Sequence[str] | None = None,
 ) -> list[CommitVerdict]:
-    """Return what was found about the commits that ``revisions`` (as ``git rev-list`` takes them) name, oldest first.
+    """Return the verdict on each commit that ``revisions`` (as ``git rev-list`` takes them) name, oldest first.
 
-    Reads git's objects alone; what needs a program is judged in part where that may not run.
-    ``received`` is when a server gets the commits: no release can have moved later.  ``approvals`` are those that are
-    known besides signatures and tags, ``trusted`` the commits that guarded branches are at, where there are such: what
-    an environment's branch is rendered from has to be in their history.
+    Reads git's objects only.  An app whose command may not run is checked in part.  ``received`` is the time of a push
+    on its server: no release can have moved later.  ``approvals`` defaults to signatures and tags.  ``trusted`` are the
+    tips of guarded branches: the source of an environment's branch has to be in their history.
 
-    Raises RollstepError where git does not know the revisions or the history is not whole.
+    Raises RollstepError for unknown revisions and for a shallow history.
     """
     with Loader(repository) as loader:
-        judge, rendered = Judge(loader, received, approvals), RenderedBranches(loader, trusted)
+        verifier, branches = Verifier(loader, received, approvals), EnvironmentBranchVerifier(loader, trusted)
         return [
-            rendered.judge(change) if rendered.is_rendered(change) else judge.judge(change)
-            for change in progress.over(walk(repository, revisions), "judging commit")
+            branches.verify(change) if branches.is_environment_branch(change) else verifier.verify(change)
+            for change in progress.over(list_changes(repository, revisions), "verifying commit")
         ]
-
-
-def missing_approvals(repository: Repository, environment: str, app: str, status_file: Path) -> tuple[Finding, ...]:
-    """Return which approvals are missing of the commit that made an app's status what it is in HEAD."""
-    commits = repository.log(status_file, max_count=1)
-    if not commits:
-        return ()
-    (verdict,) = verify_commits(repository, ["--no-walk", commits[0].sha])
-    return tuple(
-        finding
-        for one in verdict.apps
-        for finding in one.findings
-        if (one.environment, one.app) == (environment, app) and finding.field == APPROVALS
-    )

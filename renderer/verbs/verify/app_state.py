@@ -1,4 +1,4 @@
-"""What a commit has of an app: its status and its rendered files, read from git's objects."""
+"""An app's status and rendered files in a commit, read from git's objects."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from renderer.kubernetes.yaml.reader import decode
 from renderer.pipeline.load.marker import MARKER
 from renderer.pipeline.load.settings import Settings
 from renderer.pipeline.load.status_file import STATUS_FILE, State, load_state
-from renderer.verbs.verify.object_cache import Objects
+from renderer.verbs.verify.object_cache import ObjectCache
 
 
-class Place(Struct, frozen=True):
-    """Where an app lies in a commit: its environment and name, its folder and its output folder from the root."""
+class AppLocation(Struct, frozen=True):
+    """An app's environment and name, with its folder and output folder relative to the repository's root."""
 
     environment: str
     app: str
@@ -22,77 +22,73 @@ class Place(Struct, frozen=True):
     output: str
 
     @classmethod
-    def of(cls, settings: Settings, environment: str, app: str) -> Place:
-        """Return the place that ``settings`` give an app."""
+    def of(cls, settings: Settings, environment: str, app: str) -> AppLocation:
+        """Return the location of an app by ``settings``."""
         folder = f"{settings.environments_path}/{environment}/{app}"
         return cls(environment, app, folder, f"{folder}/{settings.for_app(environment, app).output}")
 
     @property
     def status_file(self) -> str:
-        """The path of the status."""
+        """The path of ``status.yaml``."""
         return f"{self.folder}/{STATUS_FILE}"
 
     @property
     def title(self) -> str:
-        """The app as messages name it."""
+        """The app in messages."""
         return f"{self.app} ({self.environment})"
 
 
 class AppState(Struct, frozen=True):
-    """An app's status and files in a commit; ``blobs`` are the object names by path, ``contents`` what they hold.
+    """An app's status and rendered files in a commit: ``blobs`` and ``contents`` by name.
 
-    ``blobs`` has the status under the empty name, so that two states are the same wherever their folders are.
+    The status has the empty name and the other names are relative to the output folder, so that states of different
+    locations can be compared.
     """
 
-    place: Place
+    location: AppLocation
     blobs: Mapping[str, str]
     contents: Mapping[str, bytes]
 
     @property
-    def status(self) -> bytes | None:
-        """The content of ``status.yaml``; None where there is none."""
-        return self.contents.get("")
-
-    @property
-    def is_there(self) -> bool:
-        """Whether rollstep has written anything."""
-        return self.status is not None or MARKER in self.contents
+    def exists(self) -> bool:
+        """Whether there is a status or a marker."""
+        return "" in self.contents or MARKER in self.contents
 
     @property
     def files(self) -> dict[str, bytes]:
-        """The content of the files of the output folder, by name."""
+        """The files of the output folder by name."""
         return {name: content for name, content in self.contents.items() if name}
 
     def state(self) -> State | None:
-        """Return the status; None where there is none.  Raises RollstepError where it is damaged."""
-        if self.status is None:
+        """Return the parsed status; None without ``status.yaml``.  Raises RollstepError for a damaged one."""
+        if "" not in self.contents:
             return None
-        return load_state(decode(self.status, self.place.status_file), self.place.status_file)
+        return load_state(decode(self.contents[""], self.location.status_file), self.location.status_file)
 
     def owned(self) -> set[str]:
-        """Return the names that the marker lists, as far as it can be read, with its own."""
+        """Return the marker's name and every name that it lists; lines that cannot be parsed are skipped."""
         lines = self.contents.get(MARKER, b"").decode(errors="replace").split("\n")
         return {line.split("  ", 1)[1] for line in lines if "  " in line} | {MARKER}
 
     def path(self, name: str) -> str:
-        """Return the path of a file of the output folder, or of the status (the empty name)."""
-        return f"{self.place.output}/{name}" if name else self.place.status_file
+        """Return the path of a name from the repository's root."""
+        return f"{self.location.output}/{name}" if name else self.location.status_file
 
 
-def read_state(objects: Objects, sha: str, place: Place) -> AppState:
-    """Return what commit ``sha`` has of the app at ``place``; no commit (an empty hash) has nothing."""
+def read_state(objects: ObjectCache, sha: str, location: AppLocation) -> AppState:
+    """Return the state of the app at ``location`` in commit or tree ``sha``; the state for an empty hash is empty."""
     if not sha:
-        return AppState(place, {}, {})
-    listed = objects.files(sha, place.status_file, place.output)
-    prefix = f"{place.output}/"
-    names = {path: "" if path == place.status_file else path.removeprefix(prefix) for path in listed}
+        return AppState(location, {}, {})
+    listed = objects.files(sha, location.status_file, location.output)
+    prefix = f"{location.output}/"
+    names = {path: "" if path == location.status_file else path.removeprefix(prefix) for path in listed}
     contents = objects.contents(entry.sha for entry in listed.values())
     blobs = {names[path]: entry.sha for path, entry in listed.items()}
-    return AppState(place, blobs, {name: contents[blob] for name, blob in blobs.items()})
+    return AppState(location, blobs, {name: contents[blob] for name, blob in blobs.items()})
 
 
-def in_folder(path: str, settings: Settings) -> tuple[str, str, str] | None:
-    """Return the environment, the app and the rest of a path in an app's folder; None for any other path."""
+def app_of_path(path: str, settings: Settings) -> tuple[str, str] | None:
+    """Return the environment and app whose folder ``path`` lies in; None for any other path."""
     prefix = f"{settings.environments_path}/"
     parts = path.removeprefix(prefix).split("/", 2) if path.startswith(prefix) else []
-    return (parts[0], parts[1], parts[2]) if len(parts) == 3 else None
+    return (parts[0], parts[1]) if len(parts) == 3 else None

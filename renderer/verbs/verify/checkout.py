@@ -1,4 +1,4 @@
-"""Files of a commit, laid out in a temporary folder for the loaders: no work tree and no index is touched."""
+"""Files of a commit in a temporary folder, for the loaders; neither the work tree nor the index is touched."""
 
 from __future__ import annotations
 
@@ -9,50 +9,50 @@ from tempfile import TemporaryDirectory
 
 from renderer.errors import Finding, RollstepError
 from renderer.git.trees import TreeFile
-from renderer.verbs.verify.object_cache import Objects
+from renderer.verbs.verify.object_cache import ObjectCache
 
 LINK, EXECUTABLE, SUBMODULE = "120000", "100755", "160000"
-_NOWHERE = ".rollstep-outside"
+_OUTSIDE = ".rollstep-outside"
+"""The dangling target of links out of the commit."""
 
 
-class Snapshot:
-    """A temporary folder that holds chosen files of one commit at a time; only what differs is written again."""
+class Checkout:
+    """A temporary folder with chosen files of one commit at a time; only files that differ are written again."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: ObjectCache) -> None:
         """Make the folder; ``close`` removes it."""
         self._objects = objects
         self._folder = TemporaryDirectory(prefix="rollstep-snapshot-")
         self.root = Path(os.path.realpath(self._folder.name))
-        self._held: dict[str, TreeFile] = {}
+        self._files: dict[str, TreeFile] = {}
 
     def close(self) -> None:
         """Remove the folder."""
         self._folder.cleanup()
 
-    def hold(self, files: Mapping[str, TreeFile]) -> Path:
-        """Make the folder hold ``files``, by path, and nothing else; return it.
+    def check_out(self, files: Mapping[str, TreeFile]) -> Path:
+        """Replace the folder's content by ``files`` (by path) and return the folder.
 
-        A link that leads out of the commit leads to nothing here.  Raises RollstepError for a path that no checkout
-        could have.
+        A link out of the commit becomes a dangling one.  Raises RollstepError for a path that git does not check out.
         """
         wanted = {path: file for path, file in files.items() if file.mode != SUBMODULE}
-        strange = [path for path in wanted if {".", "..", ".git", ""} & {part.lower() for part in path.split("/")}]
-        if strange:
-            raise RollstepError(Finding(path, 0, 0, "", "is a path that git checks out nowhere") for path in strange)
-        # All that goes goes first: where a link was, there may be a folder now.
-        for path in [path for path, entry in self._held.items() if wanted.get(path) != entry]:
+        invalid = [path for path in wanted if {".", "..", ".git", ""} & {part.lower() for part in path.split("/")}]
+        if invalid:
+            raise RollstepError(Finding(path, 0, 0, "", "is a path that git does not check out") for path in invalid)
+        # Remove before writing: a folder may take the place of a link.
+        for path in [path for path, entry in self._files.items() if wanted.get(path) != entry]:
             self._remove(path)
-        fresh = {path: entry for path, entry in wanted.items() if path not in self._held}
+        fresh = {path: entry for path, entry in wanted.items() if path not in self._files}
         contents = self._objects.contents(entry.sha for entry in fresh.values())
         for path, entry in fresh.items():
             self._write(path, entry.mode, contents[entry.sha])
-            self._held[path] = entry
+            self._files[path] = entry
         return self.root
 
     def _remove(self, path: str) -> None:
         target = self.root / path
         target.unlink()
-        del self._held[path]
+        del self._files[path]
         for parent in target.parents:
             if parent == self.root or any(parent.iterdir()):
                 break
@@ -64,7 +64,7 @@ class Snapshot:
         if mode == LINK:
             link = os.fsdecode(content)
             leads_out = os.path.isabs(link) or os.path.normpath(PurePosixPath(path).parent / link).startswith("..")
-            target.symlink_to(_NOWHERE if leads_out else link)
+            target.symlink_to(_OUTSIDE if leads_out else link)
             return
         target.write_bytes(content)
         if mode == EXECUTABLE:

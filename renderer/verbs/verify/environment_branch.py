@@ -1,4 +1,4 @@
-"""Commits on an environment's branch, which has nothing but what is rendered: held against the source they name."""
+"""Commits on an environment's branch, which has rendered files only: they have to match the source that they name."""
 
 from __future__ import annotations
 
@@ -16,76 +16,74 @@ from renderer.pipeline.publish.environment_branches import (
 from renderer.verbs.verify.commits import Change
 from renderer.verbs.verify.explain import different_paths, differing_files
 from renderer.verbs.verify.loading import Loader
-from renderer.verbs.verify.verdict import CommitVerdict, Verdict
+from renderer.verbs.verify.verdict import AppVerdict, CommitVerdict
 
-_HINT = "the branch is made from its source: undo the commit, and rollstep renders it"
+_HINT = "undo the commit: rollstep renders the branch from its source"
 
 
-class RenderedBranches:
-    """Judges commits of environments' branches."""
+class EnvironmentBranchVerifier:
+    """Verifies commits of environments' branches."""
 
     def __init__(self, loader: Loader, trusted: Sequence[str] | None = None) -> None:
-        """``trusted`` are commits that guarded branches are at, one of which has to have the source in its history.
-
-        None asks for nothing.
-        """
-        self.loader = loader
+        """``trusted`` are the tips of guarded branches: one has to have the source in its history; None: any source."""
+        self._loader = loader
         self._trusted = trusted
         self._known: dict[str, bool] = {}
 
-    def is_rendered(self, change: Change) -> bool:
-        """Tell whether a commit is on such a branch: its tree has the metadata at its root."""
+    def is_environment_branch(self, change: Change) -> bool:
+        """Return whether a commit is on such a branch: its tree has the metadata file at its root."""
         sha = change.commit.sha
         if METADATA_FILE not in change.files and change.parent in self._known:
             self._known[sha] = self._known[change.parent]
         else:
-            (name,) = object_names(self.loader.repository, [f"{sha}:{METADATA_FILE}"])
+            (name,) = object_names(self._loader.repository, [f"{sha}:{METADATA_FILE}"])
             self._known[sha] = bool(name)
         return self._known[sha]
 
-    def judge(self, change: Change) -> CommitVerdict:
-        """Return what is wrong with a commit: its files have to be those of its source, and that has to follow."""
-        repository, sha = self.loader.repository, change.commit.sha
+    def verify(self, change: Change) -> CommitVerdict:
+        """Return the verdict on a commit: its files have to be those rendered at its source."""
+        repository, sha = self._loader.repository, change.commit.sha
         source = source_of(repository, sha) or ""
-        told = dict(change.commit.trailers).get(SOURCE, "")
-        if told != source:
-            message = f"says {told or 'nothing'}, and {METADATA_FILE} says {source or 'nothing'}"
+        trailer = dict(change.commit.trailers).get(SOURCE, "")
+        if trailer != source:
+            message = f"is {trailer or 'missing'}, and {METADATA_FILE} has {source or 'no source'}"
             return CommitVerdict(change.commit, findings=(Finding("", 0, 0, SOURCE, message, _HINT),))
         if not source or not all(object_names(repository, [f"{source}^{{commit}}"])):
             message = f"its source {source[:9]} is not in this repository"
             return CommitVerdict(change.commit, findings=(Finding("", 0, 0, SOURCE, message, "push it first"),))
-        findings = list(self._strange_source(change, source))
+        findings = list(self._check_source(change, source))
         files = {
             path: file
-            for path, file in self.loader.objects.files(sha).items()
+            for path, file in self._loader.objects.files(sha).items()
             if path.rpartition("/")[2] != METADATA_FILE
         }
-        entries = list(self._entries(source))
-        wanted = [rendered_files(repository, entry, source) for entry in entries]
-        nearest = min(wanted, key=lambda rendered: len(different_paths(rendered, files)), default={})
-        findings += differing_files(self.loader.objects, nearest, files, _HINT)
+        branches = list(self._branches(source))
+        rendered = [rendered_files(repository, branch, source) for branch in branches]
+        nearest = min(rendered, key=lambda wanted: len(different_paths(wanted, files)), default={})
+        findings += differing_files(self._loader.objects, nearest, files, _HINT)
         environment = next(
-            (entry.environment for entry, one in zip(entries, wanted, strict=True) if one is nearest), ""
+            (branch.environment for branch, wanted in zip(branches, rendered, strict=True) if wanted is nearest), ""
         )
         apps = sorted({path.partition("/")[0] for path in change.files if path.rpartition("/")[2] != METADATA_FILE})
-        verdicts = tuple(Verdict(environment, app, "" if findings else "rendered") for app in apps)
+        verdicts = tuple(AppVerdict(environment, app, "" if findings else "rendered") for app in apps)
         return CommitVerdict(change.commit, verdicts, tuple(findings))
 
-    def _strange_source(self, change: Change, source: str) -> Iterator[Finding]:
-        repository = self.loader.repository
+    def _check_source(self, change: Change, source: str) -> Iterator[Finding]:
+        """Yield that the source is no descendant of the parent's source, or that no guarded branch has it."""
+        repository = self._loader.repository
         before = source_of(repository, change.parent) if change.parent else None
         if before is not None and not is_ancestor(repository, before, source):
-            message = f"its source {source[:9]} does not follow {before[:9]}, the one before"
+            message = f"its source {source[:9]} does not follow {before[:9]}, the source of the parent"
             yield Finding("", 0, 0, SOURCE, message, "take a step back with git revert on the source branch")
         if self._trusted is not None and not any(is_ancestor(repository, source, tip) for tip in self._trusted):
             message = f"its source {source[:9]} is on no guarded branch"
             yield Finding("", 0, 0, SOURCE, message, "push the branch of the sources first, or with it")
 
-    def _entries(self, source: str) -> Iterator[EnvironmentBranch]:
-        """Yield each environment that has a branch by the settings of ``source``, with its apps' output folders."""
-        settings = self.loader.settings(source)
+    def _branches(self, source: str) -> Iterator[EnvironmentBranch]:
+        """Yield each environment branch by the settings of ``source``, with the output folders of its apps."""
+        settings = self._loader.settings(source)
         found: dict[tuple[str, str], dict[str, str]] = {}
-        for environment, app in self.loader.apps(source, settings):
+        for environment, app in self._loader.apps(source, settings):
             own = settings.for_app(environment, app)
             if own.commit.environment_branch:
                 found.setdefault((environment, own.commit.environment_branch), {})[app] = own.output

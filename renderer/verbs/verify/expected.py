@@ -1,4 +1,4 @@
-"""What a verb makes of a release, as the files that a commit would hold."""
+"""The files that a commit would have if a verb had made it."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from renderer.pipeline.resolve.transitions import Transition
 from renderer.verbs.verify.app_state import AppState
 
 
-class Made(Struct, frozen=True):
-    """What a transition renders: the content of each file by name, the status under the empty name."""
+class Expected(Struct, frozen=True):
+    """A transition and its files: content by name, as in an ``AppState``."""
 
     transition: Transition
     files: Mapping[str, bytes]
 
-    def different(self, state: AppState, before: AppState) -> tuple[str, ...]:
-        """Return the names of files of ours that ``state`` has otherwise, sorted."""
-        ours = self.files.keys() | before.owned() | state.owned()
-        return tuple(name for name in sorted(ours) if self.files.get(name) != state.contents.get(name))
+    def differences(self, after: AppState, before: AppState) -> tuple[str, ...]:
+        """Return the names of rollstep's files in which ``after`` differs, sorted; ``before`` is the parent's state."""
+        owned = self.files.keys() | before.owned() | after.owned()
+        return tuple(name for name in sorted(owned) if self.files.get(name) != after.contents.get(name))
 
 
-def make(release: Release, transition: Transition) -> Made:
-    """Return what a transition of ``release`` renders; raises RollstepError where a template fails."""
+def render_expected(release: Release, transition: Transition) -> Expected:
+    """Return the files of a transition of ``release``; raises RollstepError for a template that fails."""
     rendered = render_release(release, transition.move.after, keep_time=transition.keep_time)
     files = {name: text.encode() for name, text in rendered.files.items()}
     files |= {MARKER: marker_text(rendered.files).encode(), "": rendered.status_text.encode()}
-    return Made(transition, files)
+    return Expected(transition, files)

@@ -1,4 +1,4 @@
-"""An app put together from two commits: its sources from one, what was rendered from the commit before."""
+"""Loading an app from two commits: its sources from one, its status and rendered files from the parent."""
 
 from __future__ import annotations
 
@@ -24,38 +24,35 @@ from renderer.pipeline.render.files import KUSTOMIZATION
 from renderer.pipeline.resolve.release import Release, read_rollout, resolve_app, resolve_rollout
 from renderer.rollouts.model.rollout import EPOCH
 from renderer.rollouts.model.world import World
-from renderer.verbs.verify.app_state import AppState, Place
-from renderer.verbs.verify.checkout import LINK, Snapshot
-from renderer.verbs.verify.object_cache import Objects
+from renderer.verbs.verify.app_state import AppLocation, AppState
+from renderer.verbs.verify.checkout import LINK, Checkout
+from renderer.verbs.verify.object_cache import ObjectCache
 
-_TAKES_IN = re.compile(rb"\{%[-+]?\s*(include|import|from|extends)\b")
+_INCLUDES = re.compile(rb"\{%[-+]?\s*(include|import|from|extends)\b")
 
 
 class Loader:
     """Loads apps from commits by way of temporary folders; a context manager, which removes them."""
 
     def __init__(self, repository: Repository) -> None:
-        """Take the repository that has the commits."""
         self.repository = repository
-        self.objects = Objects(repository)
-        self._sources, self._outputs = Snapshot(self.objects), Snapshot(self.objects)
+        self.objects = ObjectCache(repository)
+        self._sources, self._outputs = Checkout(self.objects), Checkout(self.objects)
         self._settings: dict[str, Settings] = {}
-        self._files: dict[str, str] = {"": ""}
+        self._settings_blobs: dict[str, str] = {"": ""}
 
     def __enter__(self) -> Loader:
-        """Return the loader itself."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Remove the temporary folders."""
         self._sources.close()
         self._outputs.close()
 
     def settings(self, sha: str) -> Settings:
-        """Return the settings of commit ``sha``; raise RollstepError with what is wrong with its ``rollstep.yaml``."""
-        if sha not in self._files:
-            (self._files[sha],) = object_names(self.repository, [f"{sha}:{SETTINGS_FILE}"])
-        blob = self._files[sha]
+        """Return the settings of commit ``sha``; raise RollstepError with everything wrong in its ``rollstep.yaml``."""
+        if sha not in self._settings_blobs:
+            (self._settings_blobs[sha],) = object_names(self.repository, [f"{sha}:{SETTINGS_FILE}"])
+        blob = self._settings_blobs[sha]
         if not blob:
             return Settings(self._sources.root)
         if blob not in self._settings:
@@ -71,58 +68,61 @@ class Loader:
         parts = (folder.removeprefix(prefix).split("/") for folder in listing.split("\0"))
         return [(found[0], found[1]) for found in parts if len(found) == 2]
 
-    def needs_exec(self, settings: Settings, place: Place) -> bool:
-        """Tell whether the app's manifests come from a command, and it may not run."""
-        has_command = settings.for_app(place.environment, place.app).source.argv is not None
+    def needs_exec(self, settings: Settings, location: AppLocation) -> bool:
+        """Return whether a command prints the app's manifests and commands may not run."""
+        has_command = settings.for_app(location.environment, location.app).source.argv is not None
         return has_command and not may_execute()
 
-    def app(self, sha: str, place: Place) -> App:
-        """Load the sources of an app in commit ``sha``; raise RollstepError with what is wrong with them."""
+    def app(self, sha: str, location: AppLocation) -> App:
+        """Load an app's sources in commit ``sha``; raise RollstepError with everything wrong with them."""
         settings = self.settings(sha)
-        own = settings.for_app(place.environment, place.app)
+        own = settings.for_app(location.environment, location.app)
         layouts = own.templates.relative_to(settings.root).as_posix() if own.templates else DEFAULT_TEMPLATES
-        files = self.objects.files(sha, place.folder, layouts)
-        whole = own.source.argv is not None or self._takes_in(place, files)
-        root = self._sources.hold(self.objects.files(sha) if whole else files)
-        ref = AppRef(place.environment, place.app, root / place.folder)
+        files = self.objects.files(sha, location.folder, layouts)
+        needs_all = own.source.argv is not None or self._refers_elsewhere(location, files)
+        root = self._sources.check_out(self.objects.files(sha) if needs_all else files)
+        ref = AppRef(location.environment, location.app, root / location.folder)
         with relative(root):
             return load_app(ref, settings, root)
 
-    def release(self, sha: str, place: Place, before: AppState, parent: str, state: State | None) -> Release:
-        """Return the release that has its sources in ``sha`` and its status and files as ``parent`` has them.
+    def release(self, sha: str, location: AppLocation, before: AppState, parent: str, state: State | None) -> Release:
+        """Return the release with its sources from ``sha``, and its status and rendered files from ``parent``.
 
-        ``state`` is the status of the commit ``sha``: the time at which it moved is the world's.  Raises RollstepError.
+        ``state`` is the status in ``sha``, whose time of the last move becomes the present.  Raises RollstepError for
+        an app that cannot be loaded or resolved.
         """
-        app = self.app(sha, place)
-        then = before.state()
+        app = self.app(sha, location)
+        old = before.state()
         rendered = []
         if parent:
-            root = self._outputs.hold(self.objects.files(parent, before.place.status_file, before.place.output))
+            root = self._outputs.check_out(
+                self.objects.files(parent, before.location.status_file, before.location.output)
+            )
             with relative(root):
-                rendered = read_rendered(root / before.place.output, before.place.output, then)
-        now = state.last_update_time if state is not None else then.last_update_time if then else EPOCH
-        return resolve_app(app, self._sources.root, then, rendered, now)
+                rendered = read_rendered(root / before.location.output, before.location.output, old)
+        now = state.last_update_time if state is not None else old.last_update_time if old else EPOCH
+        return resolve_app(app, self._sources.root, old, rendered, now)
 
     def world(self, sha: str, state: AppState) -> World:
-        """Return the world as commit ``sha`` itself tells it, with the ReplicaSets that are there, edited or not.
+        """Return the world of commit ``sha`` alone, with its ReplicaSets as they are, edited or not.
 
-        Raises RollstepError where nothing can be made of it.
+        Raises RollstepError for an app that cannot be loaded or resolved.
         """
-        app, status = self.app(sha, state.place), state.state()
+        app, status = self.app(sha, state.location), state.state()
         now = status.last_update_time if status is not None else EPOCH
-        return resolve_rollout(app, read_rollout(app), status, list(_manifests(state)), now).world
+        return resolve_rollout(app, read_rollout(app), status, list(_rendered_objects(state)), now).world
 
-    def _takes_in(self, place: Place, files: Mapping[str, TreeFile]) -> bool:
-        """Tell whether files elsewhere belong to the app: a link leads there, or a template takes one in."""
-        own = {path: file for path, file in files.items() if path.startswith(f"{place.folder}/")}
+    def _refers_elsewhere(self, location: AppLocation, files: Mapping[str, TreeFile]) -> bool:
+        """Return whether the app may need files outside of its folder: by a link, or by a template's include."""
+        own = {path: file for path, file in files.items() if path.startswith(f"{location.folder}/")}
         if any(file.mode == LINK for file in own.values()):
             return True
         templates = self.objects.contents(file.sha for path, file in own.items() if path.endswith(".j2"))
-        return any(_TAKES_IN.search(content) for content in templates.values())
+        return any(_INCLUDES.search(content) for content in templates.values())
 
 
-def _manifests(state: AppState) -> Iterator[Manifest]:
-    """Yield the objects in the files of ours, those left out that can't be read."""
+def _rendered_objects(state: AppState) -> Iterator[Manifest]:
+    """Yield the objects in rollstep's files, without those that cannot be read."""
     for name in sorted(state.owned() & state.files.keys()):
         if name.endswith(".yaml") and name != KUSTOMIZATION:
             path = state.path(name)

@@ -1,4 +1,4 @@
-"""What commits hold, asked of git once: an object's name is its content's, so an answer stays right."""
+"""A cache of git's trees and blobs; it never expires, since a hash names its content."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ from renderer.git.repository import Repository
 from renderer.git.trees import TreeFile
 
 _LISTINGS, _BYTES = 64, 32_000_000
-"""How many listings are kept, and how much content."""
+"""The most listings and the most bytes of content in the cache."""
 
 
-class Objects:
-    """The files of commits and their content; what follows one commit is mostly what was in it."""
+class ObjectCache:
+    """The files of commits and their content; consecutive commits share most of both."""
 
     def __init__(self, repository: Repository) -> None:
-        """Take the repository; nothing is read yet."""
         self._repository = repository
         self._listings: OrderedDict[tuple[str, ...], Mapping[str, TreeFile]] = OrderedDict()
         self._contents: OrderedDict[str, bytes] = OrderedDict()
         self._size = 0
 
     def files(self, sha: str, *paths: str) -> Mapping[str, TreeFile]:
-        """Return the files of a commit or tree, by its full hash, in and below ``paths`` (all, without any)."""
+        """Return the files of a commit or tree, by its full hash, in and below ``paths`` (all without any)."""
         key = (sha, *paths)
         if key not in self._listings:
             self._listings[key] = tree_files(self._repository, sha, *paths)
@@ -33,9 +32,9 @@ class Objects:
             self._listings.popitem(last=False)
         return self._listings[key]
 
-    def contents(self, names: Iterable[str]) -> dict[str, bytes]:
-        """Return the content of blobs by name; raises RollstepError where the repository has not got one."""
-        wanted = set(names)
+    def contents(self, hashes: Iterable[str]) -> dict[str, bytes]:
+        """Return the content of blobs by hash; raises RollstepError for a blob that the repository does not have."""
+        wanted = set(hashes)
         missing = sorted(wanted - self._contents.keys())
         if missing:
             read = read_blobs(self._repository, missing)

@@ -1,4 +1,4 @@
-"""What was found about commits, as text, JSON, or annotations of GitHub (pure)."""
+"""The report of ``verify`` as text, JSON or annotations of GitHub."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from renderer.verbs.verify.verdict import CommitVerdict
 
 
 def as_text(verdicts: Sequence[CommitVerdict]) -> str:
-    """Return a line a finding, after the commit's hash and subject."""
+    """Return one line for each commit with findings, followed by one line for each finding."""
     lines = []
     for verdict in verdicts:
         if verdict.all_findings:
             lines.append(f"{verdict.commit.sha[:9]} {printable(verdict.commit.subject)}\n")
-            # A path is what the pusher likes: no line of the report may be forged by it.
+            # The pusher chooses the paths: none of them may forge a line of the report.
             lines += [f"  {printable(finding.text())}\n" for finding in verdict.all_findings]
     return "".join(lines)
 
 
 def as_json(verdicts: Sequence[CommitVerdict]) -> str:
-    """Return every commit that changes an app or has findings, with what it does to each app."""
+    """Return a list of the commits that change an app or have findings, with the action on each app."""
     entries = [_entry(verdict) for verdict in verdicts if verdict.apps or verdict.findings]
     return json.dumps(entries, indent=2, ensure_ascii=False) + "\n"
 
@@ -41,7 +41,7 @@ def _entry(verdict: CommitVerdict) -> dict[str, Any]:
             {
                 "environment": app.environment,
                 "app": app.app,
-                "does": app.what or None,
+                "does": app.action or None,
                 "note": app.note or None,
                 "findings": [finding.to_dict() for finding in app.findings],
             }
@@ -51,7 +51,7 @@ def _entry(verdict: CommitVerdict) -> dict[str, Any]:
 
 
 def as_github(verdicts: Sequence[CommitVerdict]) -> str:
-    """Return a workflow command a finding: GitHub shows it at the line of the file."""
+    """Return one workflow command for each finding; GitHub shows it at the line of the file."""
     return "".join(
         workflow_command("error", _place(finding, verdict), _message(finding))
         for verdict in verdicts
@@ -61,13 +61,13 @@ def as_github(verdicts: Sequence[CommitVerdict]) -> str:
 
 def _place(finding: Finding, verdict: CommitVerdict) -> dict[str, str]:
     place = {"file": finding.file, "line": finding.line, "col": finding.column}
-    title = f"{verdict.commit.sha[:9]} is no step of a release"
+    title = f"{verdict.commit.sha[:9]} is not a step of a release"
     return {key: str(value) for key, value in place.items() if value} | {"title": title}
 
 
 def _message(finding: Finding) -> str:
-    words = ": ".join(part for part in (finding.field, finding.message) if part)
-    return words + (f" ({finding.hint})" if finding.hint else "")
+    message = ": ".join(part for part in (finding.field, finding.message) if part)
+    return message + (f" ({finding.hint})" if finding.hint else "")
 
 
 FORMATS: Mapping[str, Callable[[Sequence[CommitVerdict]], str]] = {
@@ -75,14 +75,18 @@ FORMATS: Mapping[str, Callable[[Sequence[CommitVerdict]], str]] = {
     "json": as_json,
     "github": as_github,
 }
-"""Each returns what to print."""
+"""The function of each value of ``--output``."""
 
 
 def summary(verdicts: Sequence[CommitVerdict]) -> str:
-    """Return the last line: how many commits, and how many findings in them."""
+    """Return the last line: the numbers of commits, of release steps and of findings."""
     findings = sum(len(verdict.all_findings) for verdict in verdicts)
-    commits = f"{len(verdicts)} commit{'' if len(verdicts) == 1 else 's'}"
     steps = sum(len(verdict.apps) for verdict in verdicts)
-    if not findings:
-        return f"{commits} verified, {steps} step{'' if steps == 1 else 's'} of releases among them: all is legal"
-    return f"{commits} verified: {findings} finding{'' if findings == 1 else 's'}"
+    commits = _count(len(verdicts), "commit")
+    if findings:
+        return f"{commits} verified: {_count(findings, 'finding')}"
+    return f"{commits} verified, {_count(steps, 'release step')}: all legal"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""Whether a commit puts an app back to where it stood before: what `git revert` does."""
+"""Reverts: commits that put an app back into a state that it had before."""
 
 from __future__ import annotations
 
@@ -10,59 +10,58 @@ from renderer.verbs.verify.commits import Change
 from renderer.verbs.verify.loading import Loader
 
 
-def comes_back(loader: Loader, change: Change, now: AppState, then: AppState) -> bool:
-    """Tell whether the app stands in this commit as it stood once before the parent, and may go back there.
+def is_revert(loader: Loader, change: Change, after: AppState, before: AppState) -> bool:
+    """Return whether the commit puts the app legally back into a state of its history.
 
-    One change of the app can be taken back, whatever it did; several at once where that sends no more traffic to the
-    new version than it gets now.
+    Reverting the last change is legal, whatever it was; reverting several at once only where it sends no more traffic
+    to the new version.
     """
-    if not then.is_there or not change.parent:
+    if not before.exists or not change.parent:
         return False
-    states = _states(loader, change.parent, then)
-    wanted, current = _names(loader, [change.commit.sha], now)[0], _names(loader, [change.parent], then)[0]
-    if wanted not in states:
+    history = _history(loader, change.parent, before)
+    restored, current = _names(loader, [change.commit.sha], after)[0], _names(loader, [change.parent], before)[0]
+    if restored not in history:
         return False
-    followed = {states[at + 1] for at, state in enumerate(states[:-1]) if state == current}
-    return wanted in followed or not leads_forward(loader, change, now, then)
+    previous = {history[index + 1] for index, state in enumerate(history[:-1]) if state == current}
+    return restored in previous or not moves_forward(loader, change, after, before)
 
 
-def began(loader: Loader, parent: str, then: AppState) -> bool:
-    """Tell whether the app stands in ``parent`` as its first release left it: taken back, nothing of it is there."""
-    state = then.state()
+def is_first_release(loader: Loader, parent: str, before: AppState) -> bool:
+    """Return whether the app in ``parent`` is in the state of its first commit; a revert of that leaves no state."""
+    state = before.state()
     is_first = state is not None and state.revision == 1
-    return is_first and _states(loader, parent, then)[-1:] == _names(loader, [parent], then)
+    return is_first and _history(loader, parent, before)[-1:] == _names(loader, [parent], before)
 
 
-def earlier_commit(loader: Loader, change: Change, now: AppState, then: AppState) -> str:
-    """Return the latest commit before ``change`` in which the app stood as it does now; empty where there is none."""
-    wanted = _names(loader, [change.commit.sha], now)[0]
-    commits = _commits(loader, change.parent, then)
-    return next((sha for sha, names in zip(commits, _names(loader, commits, then), strict=True) if names == wanted), "")
+def restored_commit(loader: Loader, change: Change, after: AppState, before: AppState) -> str:
+    """Return the latest commit before ``change`` with the app in the state ``after``; empty without one."""
+    restored = _names(loader, [change.commit.sha], after)[0]
+    commits = _commits(loader, change.parent, before)
+    names = _names(loader, commits, before)
+    return next((sha for sha, found in zip(commits, names, strict=True) if found == restored), "")
 
 
-def _states(loader: Loader, parent: str, then: AppState) -> list[tuple[str, str]]:
-    """Return what the app's status and output folder were, newest first, from ``parent`` back."""
-    return _names(loader, _commits(loader, parent, then), then)
+def moves_forward(loader: Loader, change: Change, after: AppState, before: AppState) -> bool:
+    """Return whether a commit takes the app's release forward; True also where a state cannot be loaded."""
+    try:
+        old = loader.release(change.commit.sha, after.location, before, change.parent, before.state()).world
+        new = loader.release(change.commit.sha, after.location, after, change.commit.sha, after.state()).world
+    except RollstepError:
+        return True
+    return goes_forward(old, new)
 
 
-def _commits(loader: Loader, parent: str, then: AppState) -> list[str]:
-    """Return the commits that change the app's status or output folder, newest first, from ``parent`` back."""
-    args = ("rev-list", "--first-parent", parent, "--", then.place.status_file, then.place.output)
+def _history(loader: Loader, parent: str, before: AppState) -> list[tuple[str, str]]:
+    """Return the object names of the app's status and output folder, newest first, from ``parent`` back."""
+    return _names(loader, _commits(loader, parent, before), before)
+
+
+def _commits(loader: Loader, parent: str, before: AppState) -> list[str]:
+    args = ("rev-list", "--first-parent", parent, "--", before.location.status_file, before.location.output)
     return loader.repository.run(*args).stdout.decode().split()
 
 
 def _names(loader: Loader, commits: list[str], state: AppState) -> list[tuple[str, str]]:
-    place = state.place
-    wanted = [f"{sha}:{path}" for sha in commits for path in (place.status_file, place.output)]
-    names = object_names(loader.repository, wanted)
+    paths = (state.location.status_file, state.location.output)
+    names = object_names(loader.repository, [f"{sha}:{path}" for sha in commits for path in paths])
     return list(zip(names[::2], names[1::2], strict=True))
-
-
-def leads_forward(loader: Loader, change: Change, now: AppState, then: AppState) -> bool:
-    """Tell whether a commit takes the app's release forward; also where nobody can tell."""
-    try:
-        before = loader.release(change.commit.sha, now.place, then, change.parent, then.state()).world
-        after = loader.release(change.commit.sha, now.place, now, change.commit.sha, now.state()).world
-    except RollstepError:
-        return True
-    return goes_forward(before, after)

@@ -1,4 +1,4 @@
-"""What was found about commits: for each app that one changes, what it does, or why that is no step."""
+"""The result of ``verify``: for each commit, the action on each app that it changes, and findings."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from renderer.errors import Finding
 from renderer.git.repository import Commit
 
 
-class Verdict(Struct, frozen=True):
-    """What a commit does to one app.
+class AppVerdict(Struct, frozen=True):
+    """The verdict on one app in one commit.
 
-    ``what`` is the verb, or ``revert``, ``merge``, ``import``, ``move``, ``removal``; empty where it is nothing legal.
-    ``findings`` are what is wrong with it, ``note`` is what could not be checked.
+    ``action`` is the verb, or ``revert``, ``merge``, ``import``, ``move`` or ``removal``; empty for an illegal change.
+    ``note`` names what was not checked, or the reason for breaking the glass.
     """
 
     environment: str
     app: str
-    what: str
+    action: str
     findings: tuple[Finding, ...] = ()
     note: str = ""
 
 
 class CommitVerdict(Struct, frozen=True):
-    """What a commit does to the apps that it changes; ``findings`` are about the commit itself."""
+    """The verdicts on the apps that a commit changes; ``findings`` are those of the commit itself."""
 
     commit: Commit
-    apps: tuple[Verdict, ...] = ()
+    apps: tuple[AppVerdict, ...] = ()
     findings: tuple[Finding, ...] = ()
 
     @property
     def all_findings(self) -> tuple[Finding, ...]:
-        """Everything that is wrong, the commit's own first."""
-        return (*self.findings, *(finding for verdict in self.apps for finding in verdict.findings))
+        """All findings, those of the commit itself first."""
+        return (*self.findings, *(finding for app in self.apps for finding in app.findings))

@@ -206,7 +206,7 @@ def test_the_routers_have_these_kinds():
 
 
 def test_data_name_their_sources_and_the_readme_has_them(project: Path):
-    folder = project / "renderer" / "kubeconform" / "data"
+    folder = project / "renderer/pipeline/validate/data"
     readme = (folder / "README.md").read_text(encoding="utf-8")
     program = "".join(path.read_text(encoding="utf-8") for path in (folder.parent / "generate").glob("*.go"))
     for path in sorted(folder.glob("*.json")):

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from renderer.errors import Finding
+from renderer.verbs.lint import Linted
 from renderer.verbs.lint.files import lint_paths
 from renderer.verbs.lint.formats import FORMATS
 from renderer.verbs.lint.formats.locations import fingerprints
 from renderer.verbs.lint.rules import RULES
-from renderer.verbs.linted import Linted
 
 HERE = Path(__file__).parent
 SEVERAL = ("RS105", "RS302", "RS410", "RS420", "RS423")

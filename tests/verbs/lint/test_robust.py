@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 
 from renderer.kubernetes.manifest import Manifest
 from renderer.kubernetes.yaml.reader import load_documents
-from renderer.verbs.lint import Context, Group, lint
+from renderer.verbs.lint import Context, Group, Linted, lint
 from renderer.verbs.lint.files import lint_paths
 from renderer.verbs.lint.formats import FORMATS
 from renderer.verbs.lint.rules import RULES
 from renderer.verbs.lint.yaml_text import look_at_text
-from renderer.verbs.linted import Linted
 
 CASES = Path(__file__).parent / "cases"
 BODIES = [

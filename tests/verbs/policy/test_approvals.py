@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from renderer.verbs.policy.approval import Approval, people
+from renderer.verbs.policy.approvals import Approval, distinct_people
 from tests.support.commands import NOON, TWO, Checkout
 
 ASK = "environments:\n  prod:\n    approvals: 2\n"
@@ -85,7 +85,7 @@ def test_a_step_needs_two_people_and_the_next_waits_for_them(team: Team) -> None
     team.release()
     assert "1 of 2 approvals: alice@example.com" in team.run("verify", "HEAD~1..", code=1).stdout
     told = team.run("promote", "prod/web", "--no-validate", "--now", LATER, code=1).stderr
-    assert "1 of 2 approvals: alice@example.com (somebody else runs `rollstep approve" in told
+    assert "1 of 2 approvals: alice@example.com (another person runs `rollstep approve" in told
     team.approve("alice")
     team.approve("eve")
     assert "1 of 2 approvals" in team.run("verify", "HEAD~1..", code=1).stdout, "one twice, and one unknown"
@@ -108,7 +108,7 @@ def test_two_tags_approve_a_commit_that_nobody_signed(team: Team) -> None:
     assert "alice@example.com" in team.run("approve", "--list").stdout
     tags = team.git("tag", "--list").split()
     assert tags == [f"approvals/{team.head[:12]}/alice-example-com", f"approvals/{team.head[:12]}/bob-example-com"]
-    assert "is there already" in team.run("approve", code=1).stderr
+    assert "exists already" in team.run("approve", code=1).stderr
 
 
 def test_advance_waits_for_approvals_and_goes_on_elsewhere(team: Team) -> None:
@@ -314,10 +314,10 @@ approvals = st.lists(
 
 @given(approvals)
 def test_the_order_of_approvals_does_not_count_and_none_counts_twice(given_: list[Approval]) -> None:
-    found = people(given_, {})
-    assert people([*given_, *given_], {}) == found
+    found = distinct_people(given_, {})
+    assert distinct_people([*given_, *given_], {}) == found
     shuffled = sorted(given_, key=lambda approval: (approval.how, approval.identities), reverse=True)
-    assert people(shuffled, {}) == found
+    assert distinct_people(shuffled, {}) == found
     assert len(found) <= max(
         len([item for item in given_ if item.how == "review"]), len([item for item in given_ if item.how != "review"])
     )
@@ -325,11 +325,11 @@ def test_the_order_of_approvals_does_not_count_and_none_counts_twice(given_: lis
 
 def test_people_are_told_apart_by_all_that_they_share() -> None:
     one, two = Approval(("SHA256:1", "a@x"), "commit"), Approval(("SHA256:2", "A@x"), "tag")
-    assert people([one, two], {}) == ("a@x",)
-    assert people([one, Approval(("SHA256:2", "b@x"), "tag")], {}) == ("a@x", "b@x")
+    assert distinct_people([one, two], {}) == ("a@x",)
+    assert distinct_people([one, Approval(("SHA256:2", "b@x"), "tag")], {}) == ("a@x", "b@x")
     bridge = Approval(("a@x", "b@x"), "tag")
-    assert people([one, Approval(("SHA256:2", "b@x"), "tag"), bridge], {}) == ("a@x",)
-    assert people([one, Approval(("@ann",), "review")], {}) == ("a@x",), "they may be one person"
-    assert people([one, Approval(("@ann",), "review")], {"Ann": ["a@x", "@ann"]}) == ("Ann",)
-    assert people([one, Approval(("@bo",), "review")], {"Ann": ["a@x"], "Bo": ["@bo"]}) == ("Ann", "Bo")
-    assert people([Approval(("sha256:1",), "tag")], {"Ann": ["SHA256:1"]}) == ()
+    assert distinct_people([one, Approval(("SHA256:2", "b@x"), "tag"), bridge], {}) == ("a@x",)
+    assert distinct_people([one, Approval(("@ann",), "review")], {}) == ("a@x",), "they may be one person"
+    assert distinct_people([one, Approval(("@ann",), "review")], {"Ann": ["a@x", "@ann"]}) == ("Ann",)
+    assert distinct_people([one, Approval(("@bo",), "review")], {"Ann": ["a@x"], "Bo": ["@bo"]}) == ("Ann", "Bo")
+    assert distinct_people([Approval(("sha256:1",), "tag")], {"Ann": ["SHA256:1"]}) == ()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from renderer.errors import RollstepError
-from renderer.verbs.policy.freeze import Freeze, holding, name_of
+from renderer.verbs.policy.freeze import Freeze, active_freeze, new_name
 from renderer.verbs.policy.freezes import dump_freezes, parse_freezes
 from tests.support.commands import NOON, TWO, Checkout
 
@@ -58,7 +58,7 @@ def test_what_is_written_is_read_as_it_was(written: tuple[Freeze, ...]) -> None:
 
 @given(freezes, times)
 def test_the_longest_freeze_that_holds_counts(all_freezes: tuple[Freeze, ...], now: datetime) -> None:
-    found = holding(all_freezes, "prod", now)
+    found = active_freeze(all_freezes, "prod", now)
     held = [
         freeze
         for freeze in all_freezes
@@ -73,7 +73,7 @@ def test_the_longest_freeze_that_holds_counts(all_freezes: tuple[Freeze, ...], n
 def test_no_two_freezes_have_one_name(reasons: list[str]) -> None:
     made: list[Freeze] = []
     for reason in reasons:
-        made.append(Freeze(name_of(reason, made), (), datetime(2026, 1, 1), datetime(2026, 1, 2), reason))
+        made.append(Freeze(new_name(reason, made), (), datetime(2026, 1, 1), datetime(2026, 1, 2), reason))
     assert len({freeze.name for freeze in made}) == len(reasons)
     assert all(freeze.name for freeze in made)
 
@@ -231,7 +231,7 @@ def test_lifting_is_a_commit_too(checkout: Checkout) -> None:
     [
         (("add", "--until", "2026-03-02", "--reason", "x"), 2, "is not a time such as"),
         (("add", "--until", "2026-03-02T00:00:00", "--reason", "x"), 2, "is not a time such as"),
-        (("add", "--until", "2026-02-02T00:00:00Z", "--reason", "x"), 2, "is over when the freeze begins"),
+        (("add", "--until", "2026-02-02T00:00:00Z", "--reason", "x"), 2, "has to be later than now and than --from"),
         (("add", "--until", "2026-04-02T00:00:00Z", "--reason", " "), 2, "needs a reason"),
         (("add", "--until", "2026-04-02T00:00:00Z", "--reason", "x", "--env", "prd"), 2, "no environment prd"),
         (("add", "--until", "2026-04-02T00:00:00Z", "--reason", "x", "--name", "the-big-sale"), 1, "already"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from renderer.errors import UsageError
-from renderer.verbs.policy.lag import NOWHERE, Lag, Progress, lagging
+from renderer.verbs.policy.lag import NO_RELEASE, Lag, Progress, lag_wait
 from tests.support.commands import NOON, ONE, TWO, Checkout
 
 EARLY = "2026-03-01T08:00:00Z"
@@ -39,29 +39,29 @@ def releases(draw: st.DrawFn) -> Progress:
 def test_what_may_be_done_may_be_done_later_too_and_with_less_lag(
     lag: Lag, leader: Progress, step: int, second: int, later: int
 ) -> None:
-    follower = replace(NOWHERE, images=NEW, step=step)
+    follower = replace(NO_RELEASE, images=NEW, step=step)
     now = START + timedelta(seconds=second)
-    if lagging(lag, leader, follower, now) is None:
-        assert lagging(lag, leader, follower, now + timedelta(seconds=later)) is None
-        assert lagging(replace(lag, after=lag.after // 2, steps=lag.steps // 2), leader, follower, now) is None
+    if lag_wait(lag, leader, follower, now) is None:
+        assert lag_wait(lag, leader, follower, now + timedelta(seconds=later)) is None
+        assert lag_wait(replace(lag, after=lag.after // 2, steps=lag.steps // 2), leader, follower, now) is None
         assert leader.is_complete or leader.stable_images == NEW or leader.step >= step + lag.steps
         assert not leader.is_aborted or leader.stable_images == NEW
 
 
 @given(lags, releases(), st.integers(0, 6), st.integers(0, 400))
 def test_a_wait_for_a_time_is_over_at_that_time(lag: Lag, leader: Progress, step: int, second: int) -> None:
-    follower = replace(NOWHERE, images=NEW, step=step)
-    reason = lagging(lag, leader, follower, START + timedelta(seconds=second))
+    follower = replace(NO_RELEASE, images=NEW, step=step)
+    reason = lag_wait(lag, leader, follower, START + timedelta(seconds=second))
     if reason is not None and reason.until is not None:
         assert reason.until > START + timedelta(seconds=second)
-        assert lagging(lag, leader, follower, reason.until) is None
-        assert lagging(lag, leader, follower, reason.until - timedelta(seconds=1)) is not None
+        assert lag_wait(lag, leader, follower, reason.until) is None
+        assert lag_wait(lag, leader, follower, reason.until - timedelta(seconds=1)) is not None
 
 
 @pytest.mark.parametrize(
     ("leader", "told"),
     [
-        (NOWHERE, "staging has not released web:2 yet"),
+        (NO_RELEASE, "staging has not released web:2 yet"),
         (Progress(OLD, OLD, 6, True, False), "staging has not released web:2 yet"),
         (Progress(NEW, OLD, 2, False, False), "staging is at step 2, and has to be at 3 or complete"),
         (Progress(NEW, OLD, 5, False, True), "staging has aborted web:2"),
@@ -71,7 +71,7 @@ def test_a_wait_for_a_time_is_over_at_that_time(lag: Lag, leader: Progress, step
     ],
 )
 def test_how_far_the_other_release_has_to_be(leader: Progress, told: str) -> None:
-    reason = lagging(Lag("staging", steps=2), leader, Progress(NEW, OLD, 1, False, False), START)
+    reason = lag_wait(Lag("staging", steps=2), leader, Progress(NEW, OLD, 1, False, False), START)
     assert (reason.reason if reason else "").endswith(told)
     assert bool(reason) == bool(told)
 

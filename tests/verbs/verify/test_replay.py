@@ -74,8 +74,8 @@ def test_the_trees_are_the_same_in_every_locale_time_zone_and_order_of_hashes(
 def test_a_new_branch_has_the_same_commits(copy: Copy) -> None:
     copy.run("replay", "--to", "again")
     assert copy.git("rev-parse", "again") == copy.git("rev-parse", "main")
-    assert "refs/heads/again is there already" in copy.run("replay", "--to", "again", code=1).stderr
-    assert "is no name of a ref" in copy.run("replay", "--to", "a..b", code=1).stderr
+    assert "refs/heads/again exists already" in copy.run("replay", "--to", "again", code=1).stderr
+    assert "is not a valid name of a ref" in copy.run("replay", "--to", "a..b", code=1).stderr
 
 
 def test_an_edit_by_hand_is_left_out_and_all_that_follows_stands_on_what_is_right(copy: Copy) -> None:

@@ -68,7 +68,7 @@ def mid_release(copy: Copy) -> Copy:
 def test_every_verb_makes_a_legal_commit(copy: Copy) -> None:
     verbs = [" ".join(step[:2]) if step[0] == "set" else step[0] for step in STEPS]
     assert copy.does() == [["advance", "advance"], *([verb] for verb in verbs)]
-    assert "12 commits verified, 12 steps" in copy.run("verify").stderr
+    assert "12 commits verified, 12 release steps: all legal" in copy.run("verify").stderr
     later: tuple[tuple[str, ...], ...] = (
         ("promote", "prod/web", "--skip-current-step"),
         ("pause", "prod/web"),
@@ -131,7 +131,7 @@ def test_a_hand_edit_of_a_rendered_file_is_found_with_file_and_line(mid_release:
     assert f"{CANARY}:{line}: was edited by hand: found " in told
     assert 'canary-weight: "90"`, expected `' in told
     annotation = mid_release.run("verify", "HEAD~1..", "-o", "github", code=1).stdout
-    assert annotation.startswith(f"::error file={CANARY},line={line},title={mid_release.head[:9]} is no step")
+    assert annotation.startswith(f"::error file={CANARY},line={line},title={mid_release.head[:9]} is not a step")
 
 
 def test_a_hand_edit_with_its_sum_is_found_as_well(mid_release: Copy) -> None:
@@ -161,14 +161,14 @@ def test_a_replica_set_that_gets_traffic_must_not_vanish_or_shrink(mid_release: 
     mid_release.git("reset", "--quiet", "--hard", "HEAD~1")
     (mid_release.root / file).unlink()
     mid_release.commit("Save more")
-    assert "web-cd4ff96b7 gets 80% of the traffic and is gone" in mid_release.refused()
+    assert "web-cd4ff96b7 gets 80% of the traffic and is missing" in mid_release.refused()
 
 
 def test_a_weight_does_not_jump(mid_release: Copy) -> None:
     mid_release.run("render", "prod/web", "--step", "4", "--no-validate")
     mid_release.commit("Faster")
     told = mid_release.refused()
-    assert "jumps from 20 to 60: next may be" in told
+    assert "jumps from 20 to 60, expected " in told
     assert "step 4 does not follow from the commit before" in told
 
 
@@ -185,9 +185,9 @@ def test_trailers_have_to_agree(mid_release: Copy) -> None:
     mid_release.run("promote", "prod/web", "--no-validate", "--now", "2026-03-01T10:00:00Z")
     message = mid_release.git("log", "-1", "--format=%B")
     changes = {
-        "Rollstep-Step: 3/6": ("Rollstep-Step: 5/6", "Rollstep-Step: the trailer says 5/6, and the commit does 3/6"),
-        "Rollstep-Verb: promote": ("Rollstep-Verb: abort", "the trailer says abort, and the commit does promote"),
-        "Rollstep-App: web": ("Rollstep-App: api", "api (prod), which does not change"),
+        "Rollstep-Step: 3/6": ("Rollstep-Step: 5/6", "Rollstep-Step: the trailer says 5/6, expected 3/6"),
+        "Rollstep-Verb: promote": ("Rollstep-Verb: abort", "the trailer says abort, expected promote"),
+        "Rollstep-App: web": ("Rollstep-App: api", "names api (prod), which the commit does not change"),
     }
     for old, (new, finding) in changes.items():
         mid_release.git("commit", "--quiet", "--amend", "--message", message.replace(old, new))
@@ -200,7 +200,7 @@ def test_a_pause_does_not_end_before_its_time(mid_release: Copy) -> None:
     environment = {"GIT_COMMITTER_DATE": "2026-03-01T10:05:00Z"}
     command = ["git", "commit", "--quiet", "--amend", "--no-edit"]
     subprocess.run(command, cwd=mid_release.root, check=True, env={**os.environ, **environment})
-    assert "2026-03-01T10:20:00Z is still to come at 2026-03-01T10:05:00Z" in mid_release.refused()
+    assert "2026-03-01T10:20:00Z is later than the commit, 2026-03-01T10:05:00Z" in mid_release.refused()
 
 
 def test_a_merge_takes_a_branch_of_steps_over(mid_release: Copy) -> None:
@@ -244,7 +244,7 @@ def test_apps_come_move_and_go(mid_release: Copy) -> None:
     assert mid_release.does("HEAD~1..") == [["move", "removal"]]
     mid_release.git("rm", "-r", "--quiet", "environments/prod/shop/status.yaml", "environments/prod/shop/rendered")
     mid_release.git("commit", "--quiet", "--message=Forget")
-    assert "are gone, and the app's own are still there" in mid_release.refused()
+    assert "are missing, and the app's own manifests are not" in mid_release.refused()
 
 
 def test_the_root_commit_may_bring_a_release_that_is_under_way(mid_release: Copy) -> None:
@@ -369,13 +369,13 @@ def test_a_command_is_run_only_where_that_is_allowed(copy: Copy) -> None:
     copy.run("advance", "prod/web", "--no-validate", "--now", AFTER, "--allow-exec")
     (copy.root / "ran-here").unlink()
     told = copy.run("verify", "HEAD~1..")
-    assert "web (prod): its manifests come from a command, which --allow-exec lets run" in told.stderr
+    assert "web (prod): a command prints its manifests and needs --allow-exec" in told.stderr
     told = copy.run("verify", "HEAD~1..", "--allow-exec")
     assert "note" not in told.stderr
     assert not (copy.root / "ran-here").exists()
     copy.edit(CANARY, "nginx", "apache")
     copy.commit("Hotfix")
-    assert f"{WEB}/rendered/.rollstep: does not list the rendered files with their sums" in copy.refused()
+    assert f"{WEB}/rendered/.rollstep: does not list the rendered files with their checksums" in copy.refused()
     assert f"{CANARY}:" in copy.run("verify", "HEAD~1..", "--allow-exec", code=1).stdout
 
 

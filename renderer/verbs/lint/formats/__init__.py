@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from renderer.verbs.lint import Linted
 from renderer.verbs.lint.formats.ci import github, gitlab, junit
 from renderer.verbs.lint.formats.sarif import sarif
 from renderer.verbs.lint.formats.text import as_json, as_text
-from renderer.verbs.linted import Linted
 
 Format = Callable[[Linted], str]
 

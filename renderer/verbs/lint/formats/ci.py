@@ -7,9 +7,9 @@ import re
 from xml.etree import ElementTree
 
 from renderer.kubernetes.printing import workflow_command
+from renderer.verbs.lint import Linted
 from renderer.verbs.lint.formats.locations import column_of, file_of, fingerprints, line_of, message_of
 from renderer.verbs.lint.rules import RULES
-from renderer.verbs.linted import Linted
 
 GITHUB_LEVELS = {"error": "error", "warning": "warning", "note": "notice"}
 GITLAB_SEVERITIES = {"error": "major", "warning": "minor", "note": "info"}

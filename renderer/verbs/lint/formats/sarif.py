@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 from renderer import __version__
 from renderer.errors import Finding
+from renderer.verbs.lint import Linted
 from renderer.verbs.lint.formats.locations import column_of, file_of, fingerprints, line_of, message_of
 from renderer.verbs.lint.rule import GROUPS, Rule
 from renderer.verbs.lint.rules import RULES
-from renderer.verbs.linted import Linted
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 

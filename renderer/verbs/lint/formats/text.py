@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 
+from renderer.verbs.lint import Linted
 from renderer.verbs.lint.rules import RULES
-from renderer.verbs.linted import Linted
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """What a terminal would obey instead of showing it, or what turns the direction of text."""

@@ -1,0 +1,258 @@
+"""Verification of one commit: for each app that it changes, the verb that makes the change, or findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from renderer.errors import Finding, RollstepError
+from renderer.kubernetes.times import format_time
+from renderer.pipeline.commit.trailers import releases, trailers_of
+from renderer.pipeline.load.marker import MARKER, marker_text
+from renderer.pipeline.load.status_file import STATUS_FILE, State
+from renderer.pipeline.resolve.describe import step_change
+from renderer.pipeline.resolve.release import Release
+from renderer.pipeline.resolve.transitions import EDITS, Transition, goes_forward, status_goes_forward, transitions
+from renderer.verbs.policy.approvals import Approvals
+from renderer.verbs.verify.app_state import AppLocation, AppState, app_of_path, read_state
+from renderer.verbs.verify.commits import Change
+from renderer.verbs.verify.expected import Expected, render_expected
+from renderer.verbs.verify.explain import explain
+from renderer.verbs.verify.loading import Loader
+from renderer.verbs.verify.policy import PolicyCheck
+from renderer.verbs.verify.reverts import is_first_release, is_revert, moves_forward
+from renderer.verbs.verify.verdict import AppVerdict, CommitVerdict
+
+SKEW = timedelta(minutes=5)
+"""How far the clock of a committer may be ahead."""
+
+
+class Verifier:
+    """Verifies commits of source branches, one app at a time."""
+
+    def __init__(self, loader: Loader, received: datetime | None = None, approvals: Approvals | None = None) -> None:
+        """``received`` is the time of a push on its server; ``approvals`` defaults to signatures and tags."""
+        self._loader = loader
+        self._received = received
+        self._policy = PolicyCheck(loader, received, approvals or Approvals(loader.repository))
+
+    def verify(self, change: Change) -> CommitVerdict:
+        """Return the verdict on a commit and on each app whose status or rendered files it changes."""
+        try:
+            findings = tuple(self._policy.check_policies(change))
+            locations = changed_apps(self._loader, change)
+        except RollstepError as error:
+            return CommitVerdict(change.commit, findings=error.findings)
+        verdicts = []
+        for location, old_location in locations:
+            try:
+                verdict = self._verify_app(change, location, old_location)
+            except RollstepError as error:
+                verdict = AppVerdict(location.environment, location.app, "", error.findings)
+            if verdict is not None:
+                verdicts.append(verdict)
+        findings = (*_unmatched_trailers(change, verdicts), *findings)
+        return CommitVerdict(change.commit, tuple(verdicts), findings)
+
+    def _verify_app(self, change: Change, location: AppLocation, old_location: AppLocation) -> AppVerdict | None:
+        loader, sha = self._loader, change.commit.sha
+        after = read_state(loader.objects, sha, location)
+        before = read_state(loader.objects, change.parent, old_location)
+        if after.blobs == before.blobs:
+            return None
+        if not after.exists:
+            return self._verify_removal(change, before)
+        state = after.state()
+        if state is None:
+            hint = f"git checkout {change.parent[:9] or 'COMMIT'} -- {location.status_file}"
+            message = "is missing beside the rendered files"
+            raise RollstepError([Finding(location.status_file, 0, 0, "", message, hint)])
+        late = list(_late_move(change, after, state, self._received))
+        if merged_parent(loader, change, after, before):
+            return self._without_verb(change, after, before, "merge", late)
+        if loader.needs_exec(loader.settings(sha), location):
+            return self._verify_in_part(change, after, before, state, late)
+        if change.commit.subject.startswith("Revert ") and is_revert(loader, change, after, before):
+            return self._without_verb(change, after, before, "revert", late)
+        return self._verify_verbs(change, after, before, state, late)
+
+    def _verify_verbs(
+        self, change: Change, after: AppState, before: AppState, state: State, late: list[Finding]
+    ) -> AppVerdict:
+        """Return the verdict by what the verbs render from the parent."""
+        location, trailers = after.location, app_trailers(change, after.location)
+        unloadable: tuple[Finding, ...] = ()
+        release: Release | None = None
+        expected: list[Expected] = []
+        try:
+            parent = change.parent if before.exists else ""
+            release = self._loader.release(change.commit.sha, location, before, parent, state)
+        except RollstepError as error:
+            unloadable = error.findings
+        else:
+            for transition in transitions(release.world, trailers.get("Verb", ""), state.status.current_step_index):
+                expected.append(render_expected(release, transition))
+                if not expected[-1].differences(after, before):
+                    findings = [*late, *_wrong_trailers(transition, location, trailers)]
+                    forward = goes_forward(transition.move.before, transition.move.after)
+                    return self._legal(change, location, _verb(transition, trailers), findings, forward)
+        action = self._action_without_verb(change, after, before)
+        if action:
+            return self._without_verb(change, after, before, action, late)
+        if unloadable:
+            raise RollstepError(unloadable)
+        assert release is not None
+        findings = [*late, *explain(self._loader, change, release, after, before, expected)]
+        return AppVerdict(location.environment, location.app, "", tuple(findings))
+
+    def _without_verb(
+        self, change: Change, after: AppState, before: AppState, action: str, findings: list[Finding]
+    ) -> AppVerdict:
+        """Return the verdict on a legal change that is no verb's."""
+        forward = action in ("merge", "revert") and moves_forward(self._loader, change, after, before)
+        return self._legal(change, after.location, action, findings, forward)
+
+    def _legal(
+        self, change: Change, location: AppLocation, action: str, findings: list[Finding], forward: bool
+    ) -> AppVerdict:
+        """Return the verdict on a legal change, with the findings of the policies where it goes ``forward``."""
+        against, note = self._policy.check_step(change, location, action) if forward else ((), "")
+        return AppVerdict(location.environment, location.app, action, (*findings, *against), note)
+
+    def _action_without_verb(self, change: Change, after: AppState, before: AppState) -> str:
+        """Return ``revert``, ``move`` (of the folder) or ``import`` (a root commit); empty for an illegal change."""
+        if is_revert(self._loader, change, after, before):
+            return "revert"
+        if before.exists:
+            return ""
+        gone = {item.before for path, item in change.files.items() if path.endswith(STATUS_FILE) and not item.after}
+        moved = after.blobs[""] in gone
+        if change.parents and not moved:
+            return ""
+        try:
+            release = self._loader.release(change.commit.sha, after.location, after, change.commit.sha, after.state())
+        except RollstepError:
+            return ""
+        renders = transitions(release.world, "render", None)
+        if any(not render_expected(release, one).differences(after, after) for one in renders):
+            return "move" if moved else "import"
+        return ""
+
+    def _verify_removal(self, change: Change, before: AppState) -> AppVerdict | None:
+        if not before.exists:
+            return None
+        location = before.location
+        args = ("ls-tree", "-z", change.commit.sha, "--", f"{location.folder}/")
+        left = self._loader.repository.run(*args).stdout
+        if left and not is_first_release(self._loader, change.parent, before):
+            message = "the status and the rendered files are missing, and the app's own manifests are not"
+            hint = f"git checkout {change.parent[:9]} -- {location.status_file} {location.output}"
+            findings = (Finding(location.folder, 0, 0, "", message, hint),)
+            return AppVerdict(location.environment, location.app, "", findings)
+        return AppVerdict(location.environment, location.app, "revert" if left else "removal")
+
+    def _verify_in_part(
+        self, change: Change, after: AppState, before: AppState, state: State, late: list[Finding]
+    ) -> AppVerdict:
+        """Return the verdict by checksums and trailers, for an app whose manifests a command prints."""
+        location = after.location
+        texts = {name: content for name, content in after.files.items() if name in after.owned() - {MARKER}}
+        wanted = marker_text({name: content.decode(errors="replace") for name, content in texts.items()}).encode()
+        findings = list(late)
+        if after.contents.get(MARKER) != wanted:
+            message = "does not list the rendered files with their checksums: one was edited by hand"
+            findings.append(Finding(after.path(MARKER), 0, 0, "", message, "rollstep render writes them again"))
+        trailers = app_trailers(change, location)
+        known = {"Revision": str(state.revision), "Stable": state.status.stable_rs}
+        wrong = {key: value for key, value in known.items() if trailers.get(key, value) != value}
+        findings += [_wrong_trailer(key, trailers[key], value) for key, value in wrong.items()]
+        note = "a command prints its manifests and needs --allow-exec: only checksums and trailers were verified"
+        old = before.state()
+        forward = old is None or status_goes_forward(old.status, state.status)
+        verdict = self._legal(change, location, trailers.get("Verb", "unknown"), findings, forward)
+        return replace(verdict, note="; ".join(filter(None, (verdict.note, note))))
+
+
+def changed_apps(loader: Loader, change: Change) -> list[tuple[AppLocation, AppLocation]]:
+    """Return the apps whose status or rendered files change, each with its location after and before the commit.
+
+    Raises RollstepError for an invalid ``rollstep.yaml`` in the commit or its parent.
+    """
+    if not any(path.count("/") > 1 for path in change.files):
+        return []
+    new, old = loader.settings(change.commit.sha), loader.settings(change.parent)
+    names = {found for path in change.files for settings in (new, old) if (found := app_of_path(path, settings))}
+    pairs = [(AppLocation.of(new, *name), AppLocation.of(old, *name)) for name in sorted(names)]
+    return [pair for pair in pairs if any(_is_output(path, pair) for path in change.files)]
+
+
+def merged_parent(loader: Loader, change: Change, after: AppState, before: AppState) -> str:
+    """Return the parent that a merge takes an app's whole state from; empty without one.
+
+    That parent's history has to continue from the first parent's state.
+    """
+    for parent in change.parents[1:]:
+        if read_state(loader.objects, parent, after.location).blobs != after.blobs:
+            continue
+        bases = loader.repository.run("merge-base", change.parent, parent, check=False).stdout.decode().split()
+        if bases and read_state(loader.objects, bases[0], before.location).blobs == before.blobs:
+            return parent
+    return ""
+
+
+def _is_output(path: str, locations: tuple[AppLocation, AppLocation]) -> bool:
+    return any(path == found.status_file or path.startswith(f"{found.output}/") for found in locations)
+
+
+def app_trailers(change: Change, location: AppLocation) -> dict[str, str]:
+    """Return the commit's trailers about an app, without their prefix; none where they do not name it."""
+    for trailers in releases(change.commit.trailers):
+        if (trailers.get("App"), trailers.get("Env")) == (location.app, location.environment):
+            return trailers
+    return {}
+
+
+def _verb(transition: Transition, trailers: Mapping[str, str]) -> str:
+    verb = trailers.get("Verb", "")
+    return verb if transition.verb == "edit" and verb in EDITS else transition.verb
+
+
+def _late_move(change: Change, after: AppState, state: State, received: datetime | None) -> Iterator[Finding]:
+    """Yield that a release moved later than its commit or push, which would end a pause early."""
+    latest = min(change.commit.date, received or change.commit.date)
+    if state.last_update_time > latest + SKEW:
+        line, column = state.source.position(("lastUpdateTime",))
+        message = f"{format_time(state.last_update_time)} is later than the commit, {format_time(latest)}"
+        hint = "the clock or --now was wrong: undo the commit"
+        yield Finding(after.location.status_file, line, column, "lastUpdateTime", message, hint)
+
+
+def _wrong_trailers(transition: Transition, location: AppLocation, trailers: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield the trailers that differ from those of the transition."""
+    if not trailers:
+        return
+    verb = _verb(transition, trailers)
+    change = step_change(transition.move, location.app, location.environment, verb)
+    wanted = {key.partition("-")[2]: value for key, value in trailers_of(change)} | {"Verb": verb}
+    for key in ("Verb", "Step", "Revision", "Stable", "Canary"):
+        if key in trailers and trailers[key] != wanted.get(key, ""):
+            yield _wrong_trailer(key, trailers[key], wanted.get(key, ""))
+
+
+def _wrong_trailer(key: str, found: str, wanted: str) -> Finding:
+    message = f"the trailer says {found}, expected {wanted or 'no value'}"
+    return Finding("", 0, 0, f"Rollstep-{key}", message, "undo the commit and let rollstep make it")
+
+
+def _unmatched_trailers(change: Change, verdicts: list[AppVerdict]) -> Iterator[Finding]:
+    """Yield the apps that the trailers name and the commit does not change, and the other way round."""
+    named = {(item.get("Env", ""), item.get("App", "")) for item in releases(change.commit.trailers)}
+    changed = {(verdict.environment, verdict.app) for verdict in verdicts}
+    if not named or change.is_merge:
+        return
+    for environment, app in sorted(named - changed):
+        yield Finding("", 0, 0, "Rollstep-App", f"names {app} ({environment}), which the commit does not change")
+    for environment, app in sorted(changed - named):
+        yield Finding("", 0, 0, "Rollstep-App", f"does not name {app} ({environment}), which the commit changes")
