@@ -9,12 +9,15 @@ from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError, UsageError, one_line
 from renderer.git.commit import CommitResult
+from renderer.git.repository import Repository
 from renderer.kubernetes.times import format_time
 from renderer.pipeline.commit.atomic import publish
 from renderer.pipeline.commit.planned_commit import identities, sign_off
 from renderer.pipeline.commit.recovery import open_to_write
+from renderer.pipeline.commit.trailers import FREEZE
 from renderer.pipeline.load.workspace import Workspace, current_time
 from renderer.pipeline.publish.push import Pusher, make_on_top
+from renderer.pipeline.write.new_files import NewFiles
 from renderer.pipeline.write.transaction import Transaction
 from renderer.verbs.policy.freeze import FREEZES_FILE, Freeze, new_name
 from renderer.verbs.policy.freezes import dump_freezes, load_freezes
@@ -35,6 +38,7 @@ class FreezeRequest(Struct, frozen=True):
 
 def add_freeze(
     request: FreezeRequest,
+    note: Callable[[str], object],
     *,
     environments: Sequence[str],
     start: datetime | None,
@@ -63,10 +67,10 @@ def add_freeze(
         subject = f"Freeze {freeze.where} until {format_time(until)}: {reason}"
         return freeze, editor.commit((*editor.freezes, freeze), subject, freeze.name)
 
-    return _FreezesEditor(request).run(add)
+    return _edit(request, note, add)
 
 
-def lift_freeze(request: FreezeRequest, name: str, reason: str) -> FreezeCommit:
+def lift_freeze(request: FreezeRequest, note: Callable[[str], object], name: str, reason: str) -> FreezeCommit:
     """Commit the removal of a freeze from the file; raise UsageError for an unknown name."""
 
     def lift(editor: _FreezesEditor) -> FreezeCommit:
@@ -81,7 +85,14 @@ def lift_freeze(request: FreezeRequest, name: str, reason: str) -> FreezeCommit:
         subject = f"Lift the freeze of {found.where}" + (f": {why}" if why else "")
         return found, editor.commit([freeze for freeze in editor.freezes if freeze.name != name], subject, name)
 
-    return _FreezesEditor(request).run(lift)
+    return _edit(request, note, lift)
+
+
+def _edit(
+    request: FreezeRequest, note: Callable[[str], object], edit: Callable[[_FreezesEditor], FreezeCommit]
+) -> FreezeCommit:
+    with open_to_write(request.directory, dry_run=request.dry_run, note=note) as opened:
+        return _FreezesEditor(request, opened).run(edit)
 
 
 class _FreezesEditor:
@@ -90,10 +101,10 @@ class _FreezesEditor:
     ``names_at_start`` are the freezes before a push merged those of others.
     """
 
-    def __init__(self, request: FreezeRequest) -> None:
+    def __init__(self, request: FreezeRequest, opened: tuple[Workspace, Repository]) -> None:
         self._request = request
         self.now = request.now or current_time()
-        self._workspace, self._repository = open_to_write(request.directory, dry_run=request.dry_run)
+        self._workspace, self._repository = opened
         self.freezes = load_freezes(self._workspace.root)
         self.names_at_start = {freeze.name for freeze in self.freezes}
         self._pusher = Pusher(self._repository, self._workspace.settings.forge) if request.push else None
@@ -118,20 +129,19 @@ class _FreezesEditor:
         if self._repository.dirty([FREEZES_FILE]):
             message, hint = "has uncommitted changes", "commit them, or undo them with git restore"
             raise RollstepError([Finding(FREEZES_FILE, 0, 0, "", message, hint)])
-        transaction = Transaction(self._repository.root)
-        transaction.write(FREEZES_FILE, dump_freezes(freezes))
         settings = self._workspace.settings.for_app("", "").commit
         author, committer = identities(settings)
-        trailers = f"Rollstep-Freeze: {name}\n"
+        trailers = f"{FREEZE}: {name}\n"
         if settings.signoff:
             trailers += sign_off(self._repository, author)
-        return publish(
-            self._repository,
-            transaction,
-            f"{subject}\n\n{trailers}",
-            author=author,
-            committer=committer,
-            when=self._request.now,
-            allow_detached=self._request.allow_detached,
-            dry_run=self._request.dry_run,
-        )
+        with NewFiles(self._repository.root, in_memory=self._request.dry_run) as new_files:
+            return publish(
+                self._repository,
+                Transaction(new_files).write(FREEZES_FILE, dump_freezes(freezes)),
+                f"{subject}\n\n{trailers}",
+                author=author,
+                committer=committer,
+                when=self._request.now,
+                allow_detached=self._request.allow_detached,
+                dry_run=self._request.dry_run,
+            )

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from renderer.cli import options
+from renderer.cli.session import open_session
 
 
 @click.command("advance")
@@ -56,26 +57,24 @@ def command(
     """
     if every and targets:
         raise click.UsageError("use either --all or TARGETs")
-    from renderer.pipeline.commit.part import Request
     from renderer.pipeline.resolve.moves import advance
-    from renderer.verbs.release.session import Session
 
     if timeout is not None and wait_for is None:
         raise click.UsageError("--timeout goes with --wait")
     if together and wait_for is not None:
         raise click.UsageError("use either --wait or --together")
-    session = Session(Request(directory, targets, lag=lag, **choices))
-    if wait_for is not None:
-        from renderer.verbs.release.wait import Waiting, advance_when_live, seconds_of
+    with open_session(directory, targets, lag=lag, **choices) as session:
+        if wait_for is not None:
+            from renderer.verbs.release.wait import Waiting, advance_when_live, seconds_of
 
-        waiting = Waiting.parse(wait_for, seconds_of(timeout) if timeout is not None else None)
-        if to_step is not None:
-            session.check_step(to_step)
-        waited = [advance_when_live(session, ref, waiting, to_step) for ref in session.refs]
-        sys.exit(0 if all(waited) else 1)
-    if to_step is None:
-        session.run(advance, "advance", session.refs, together=together)
-        return
-    session.check_step(to_step)
-    arrived = [session.run_to(ref, to_step) for ref in session.refs]
-    sys.exit(0 if all(arrived) else 1)
+            waiting = Waiting.parse(wait_for, seconds_of(timeout) if timeout is not None else None)
+            if to_step is not None:
+                session.check_step(to_step)
+            waited = [advance_when_live(session, ref, waiting, to_step) for ref in session.refs]
+            sys.exit(0 if all(waited) else 1)
+        if to_step is None:
+            session.run(advance, "advance", session.refs, together=together)
+            return
+        session.check_step(to_step)
+        arrived = [session.run_to(ref, to_step) for ref in session.refs]
+        sys.exit(0 if all(arrived) else 1)

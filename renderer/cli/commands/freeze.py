@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from renderer.cli import options
+from renderer.cli.reporter import REPORTER
 
 if TYPE_CHECKING:
     from renderer.git.commit import CommitResult
@@ -55,7 +56,9 @@ def add(
     from renderer.verbs.freeze import FreezeRequest, add_freeze
 
     request = FreezeRequest(directory, now, dry_run, allow_detached, push)
-    freeze, result = add_freeze(request, environments=environments, start=start, until=until, reason=reason, name=name)
+    freeze, result = add_freeze(
+        request, REPORTER.note, environments=environments, start=start, until=until, reason=reason, name=name
+    )
     _tell(result)
     click.echo(f"{freeze.name}: `rollstep freeze lift {freeze.name}` lifts it", err=True)
 
@@ -110,7 +113,7 @@ def lift(
     """
     from renderer.verbs.freeze import FreezeRequest, lift_freeze
 
-    _, result = lift_freeze(FreezeRequest(directory, now, dry_run, allow_detached, push), name, reason)
+    _, result = lift_freeze(FreezeRequest(directory, now, dry_run, allow_detached, push), REPORTER.note, name, reason)
     _tell(result)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from renderer.cli import options
+from renderer.cli.session import open_session
 
 
 @click.command("migrate")
@@ -38,19 +39,17 @@ def command(
     """
     if finish == (gateway is not None):
         raise click.UsageError("use --gateway [NAMESPACE/]NAME first, and --finish later")
-    from renderer.pipeline.commit.part import Request
     from renderer.pipeline.resolve.http_routes import Gateway
     from renderer.pipeline.resolve.migration import MIGRATIONS
-    from renderer.verbs.release.session import Session
 
     beginning, finishing = MIGRATIONS[router]
-    session = Session(Request(directory, targets, **choices))
-    if finish:
-        session.run(finishing, "migrate", session.refs)
-        return
-    namespace, _, name = (gateway or "").rpartition("/")
-    told: list[str] = []
-    verb = beginning(Gateway(name, namespace, listener), allow_differences=allow_differences, told=told)
-    session.run(verb, "migrate", session.refs, is_alone=False)
-    for line in dict.fromkeys(told):
-        click.echo(f"note: {line}", err=True)
+    with open_session(directory, targets, **choices) as session:
+        if finish:
+            session.run(finishing, "migrate", session.refs)
+            return
+        namespace, _, name = (gateway or "").rpartition("/")
+        told: list[str] = []
+        verb = beginning(Gateway(name, namespace, listener), allow_differences=allow_differences, told=told)
+        session.run(verb, "migrate", session.refs, is_alone=False)
+        for line in dict.fromkeys(told):
+            click.echo(f"note: {line}", err=True)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from renderer.cli import options
+from renderer.cli.session import open_session
 
 
 @click.command("pr")
@@ -30,13 +31,11 @@ def command(directory: str, /, targets: tuple[str, ...], stack: bool, close: boo
     """
     if stack and close:
         raise click.UsageError("use either --stack or --close")
-    from renderer.pipeline.commit.part import Request
     from renderer.verbs.release.pull_requests.propose import close_proposals, propose_steps, report_results
-    from renderer.verbs.release.session import Session
 
-    session = Session(Request(directory, targets, **choices))
-    if close:
-        results = close_proposals(session, session.refs)
-    else:
-        results = propose_steps(session, session.refs, stack=stack)
-    report_results(results, session.request.output)
+    with open_session(directory, targets, **choices) as session:
+        if close:
+            results = close_proposals(session, session.refs)
+        else:
+            results = propose_steps(session, session.refs, stack=stack)
+        report_results(results, session.request.output, session.reporter)

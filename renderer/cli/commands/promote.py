@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from renderer.cli import options
+from renderer.cli.session import open_session
 
 
 @click.command("promote")
@@ -24,15 +25,13 @@ def command(directory: str, /, targets: tuple[str, ...], full: bool, skip_curren
     """
     if full and skip_current_step:
         raise click.UsageError("use either --full or --skip-current-step")
-    from renderer.pipeline.commit.part import Request
     from renderer.pipeline.resolve.verb_moves import acting, promoting
     from renderer.rollouts import actions
-    from renderer.verbs.release.session import Session
 
-    session = Session(Request(directory, targets, **choices))
-    if full:
-        session.run(acting(actions.promote_full), "promote full", session.refs)
-    elif skip_current_step:
-        session.run(promoting(actions.skip_step), "promote", session.refs, options="--skip-current-step")
-    else:
-        session.run(promoting(actions.promote), "promote", session.refs)
+    with open_session(directory, targets, **choices) as session:
+        if full:
+            session.run(acting(actions.promote_full), "promote full", session.refs)
+        elif skip_current_step:
+            session.run(promoting(actions.skip_step), "promote", session.refs, options="--skip-current-step")
+        else:
+            session.run(promoting(actions.promote), "promote", session.refs)

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from renderer.cli import options
+from renderer.cli.reporter import REPORTER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def command(
     if mode is not Mode.WRITE:
         from renderer.verbs.render.compare import compare_releases
 
-        sys.exit(compare_releases(request))
+        sys.exit(compare_releases(request, REPORTER))
     from renderer.verbs.render.write import write_releases
 
-    sys.exit(write_releases(request))
+    sys.exit(write_releases(request, REPORTER))

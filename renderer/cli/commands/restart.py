@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from renderer.cli import options
+from renderer.cli.session import open_session
 
 
 @click.command("restart")
@@ -21,10 +22,8 @@ def command(directory: str, /, targets: tuple[str, ...], **choices: Any) -> None
 
     Example: rollstep restart prod/web
     """
-    from renderer.pipeline.commit.part import Request
     from renderer.pipeline.resolve.verb_moves import acting
     from renderer.rollouts import actions
-    from renderer.verbs.release.session import Session
 
-    session = Session(Request(directory, targets, **choices))
-    session.run(acting(actions.restart_by_revision), "restart", session.refs)
+    with open_session(directory, targets, **choices) as session:
+        session.run(acting(actions.restart_by_revision), "restart", session.refs)

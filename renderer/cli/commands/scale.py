@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from renderer.cli import options
+from renderer.cli.session import open_session
 
 
 @click.command("scale")
@@ -21,9 +22,7 @@ def command(directory: str, /, targets: tuple[str, ...], replicas: int, **choice
 
     Example: rollstep scale prod/web --replicas 10
     """
-    from renderer.pipeline.commit.part import Request
     from renderer.pipeline.resolve.verb_moves import acting, scaling
-    from renderer.verbs.release.session import Session
 
-    session = Session(Request(directory, targets, **choices))
-    session.run(acting(scaling(replicas)), "scale", session.refs)
+    with open_session(directory, targets, **choices) as session:
+        session.run(acting(scaling(replicas)), "scale", session.refs)

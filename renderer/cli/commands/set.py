@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from renderer.cli import options
+from renderer.cli.session import open_session
 
 
 @click.group("set")
@@ -33,9 +34,7 @@ def image(directory: str, /, arguments: tuple[str, ...], **choices: Any) -> None
     images = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
     if not images or not all(container and name for container, name in images.items()):
         raise click.UsageError("name at least one image, as CONTAINER=IMAGE")
-    from renderer.pipeline.commit.part import Request
     from renderer.pipeline.resolve.verb_moves import acting, setting_images
-    from renderer.verbs.release.session import Session
 
-    session = Session(Request(directory, targets, **choices))
-    session.run(acting(setting_images(images)), "set image", session.refs)
+    with open_session(directory, targets, **choices) as session:
+        session.run(acting(setting_images(images)), "set image", session.refs)

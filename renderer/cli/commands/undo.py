@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from renderer.cli import options
+from renderer.cli.session import open_session
 
 
 @click.command("undo")
@@ -20,10 +21,8 @@ def command(directory: str, /, targets: tuple[str, ...], to_revision: int, **cho
 
     Example: rollstep undo prod/web --to-revision 3
     """
-    from renderer.pipeline.commit.part import Request
     from renderer.pipeline.resolve.verb_moves import acting
     from renderer.rollouts import actions
-    from renderer.verbs.release.session import Session
 
-    session = Session(Request(directory, targets, **choices))
-    session.run(acting(partial(actions.undo, to_revision=to_revision)), "undo", session.refs)
+    with open_session(directory, targets, **choices) as session:
+        session.run(acting(partial(actions.undo, to_revision=to_revision)), "undo", session.refs)

@@ -1,4 +1,4 @@
-"""From what a verb came to for some apps to one commit: its files, its message, and what stands against it (shell)."""
+"""One commit for one or several apps: its files, its message, and the checks before it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -22,14 +21,12 @@ from renderer.pipeline.load.discover import Home
 from renderer.pipeline.load.marker import MARKER
 from renderer.pipeline.load.settings import CommitSettings
 from renderer.pipeline.load.sources import STATUS_FILE
+from renderer.pipeline.write.new_files import NewFiles
 from renderer.pipeline.write.transaction import Transaction
 
-if TYPE_CHECKING:
-    from renderer.pipeline.write.new_files import Ahead
 
-
-class Publication(Struct, frozen=True):
-    """One commit that is about to be made for one or several apps."""
+class PlannedCommit(Struct, frozen=True):
+    """One commit of one or several apps, before it is made."""
 
     repository: Repository
     parts: Sequence[Part]
@@ -44,14 +41,14 @@ class Publication(Struct, frozen=True):
         parts: Sequence[Part],
         request: Request,
         uncommitted: Sequence[str],
-        ahead: Ahead | None = None,
-    ) -> Publication:
+        new_files: NewFiles,
+    ) -> PlannedCommit:
         """Collect the files and the message of the commit; raise RollstepError where a file cannot be changed.
 
-        ``uncommitted`` is what ``Uncommitted`` has found of these apps, and maybe of others, sorted, and ``ahead``
-        has the files that were written ahead for this commit.
+        ``uncommitted`` are the uncommitted sources of these apps, and maybe of others, sorted.  The text of each file
+        goes to ``new_files``.
         """
-        transaction = Transaction(repository.root, ahead)
+        transaction = Transaction(new_files)
         for part in parts:
             _stage(repository, transaction, part, request.include_sources, uncommitted)
         return cls(repository, parts, request, transaction, _message(repository, parts, request))
@@ -67,7 +64,7 @@ class Publication(Struct, frozen=True):
         return identities(self.settings)
 
     def check(self) -> None:
-        """Raise RollstepError with what stands against the commit; write nothing."""
+        """Raise RollstepError with every reason against the commit; write nothing."""
         self.transaction.check()
         author, committer = self.identities
         written = [path for path, is_there in self.transaction.paths.items() if is_there]
@@ -81,7 +78,7 @@ class Publication(Struct, frozen=True):
         )
 
     def publish(self) -> CommitResult | None:
-        """Change the files and commit them, both or neither; None where HEAD has all of it already."""
+        """Change the files and commit them, both or neither; return None where HEAD has all of it already."""
         author, committer = self.identities
         return publish(
             self.repository,
@@ -108,16 +105,11 @@ def _stage(
         raise RollstepError(Finding(name, 0, 0, "", message, hint) for name in dirty)
     for name in dirty:
         transaction.include(name)
-    for path, text in part.edited.items():
-        if text is None:
-            transaction.delete(path)
-        else:
-            transaction.write(path, text)
-    transaction.plan(part.planned)
+    transaction.plan(part.planned, part.kept)
 
 
 def _own(repository: Repository, part: Part, uncommitted: Sequence[str]) -> list[str]:
-    """Return those of ``uncommitted`` that an app is made from; what rollstep writes is none."""
+    """Return those of ``uncommitted`` that an app is made from, without the files that rollstep writes."""
     sources = [repository.relative(path) for path in within(repository, part.made_from)]
     found = sorted({path for source in sources for path in _below(uncommitted, source)})
     return [path for path in found if not _is_made(repository.root / path, part.home)]
@@ -134,7 +126,7 @@ def _below(paths: Sequence[str], place: str) -> Sequence[str]:
 
 
 def _is_made(path: Path, home: Home) -> bool:
-    """Tell whether rollstep wrote a file itself, for this app or for another one."""
+    """Return whether rollstep wrote a file itself, for this app or for another one."""
     output = home.settings.output
     if path.name == STATUS_FILE:
         return path.parent == home.ref.folder or os.path.lexists(path.parent / output / MARKER)

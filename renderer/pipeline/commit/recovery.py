@@ -1,12 +1,11 @@
-"""A workspace and its repository, opened by a command that is going to commit (shell)."""
+"""Opens a repository to write in it, and recovers what an interrupted run left there."""
 
 from __future__ import annotations
 
 import os
-import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-
-import click
 
 from renderer.git.locks import wait_for_turn
 from renderer.git.repository import Repository
@@ -14,26 +13,24 @@ from renderer.pipeline.commit.atomic import recover_repository
 from renderer.pipeline.load.workspace import Workspace, journal_root
 
 
-def open_to_write(directory: str, *, dry_run: bool) -> tuple[Workspace, Repository]:
-    """Open the repository of ``directory``, and put right what an interrupted run left in it, which is told.
+@contextmanager
+def open_to_write(
+    directory: str, *, dry_run: bool, note: Callable[[str], object]
+) -> Iterator[tuple[Workspace, Repository]]:
+    """Open the repository of ``directory`` and keep other runs out of it to the end of the block.
 
-    Other runs are kept out of it until the command is over; a dry run keeps nobody out.  Raises RollstepError where
-    there is no repository, where another run does not end, and where what is left over was edited since.
+    What an interrupted run left is put right first; ``note`` gets a line about that, and one where another run is
+    waited for.  A dry run keeps nobody out.  Raises RollstepError where there is no repository, where another run does
+    not end, and where a file was edited since the interrupted run.
     """
     workspace = Workspace.open(directory)
     repository = Repository.open(workspace.root)
-    if not dry_run:
-        descriptor = wait_for_turn(repository, _tell)
-        context = click.get_current_context(silent=True)
-        if context is not None:
-            context.call_on_close(lambda: os.close(descriptor))
-    for line in recover_repository(repository):
-        _tell(line)
-    return workspace, repository
-
-
-def _tell(line: str) -> None:
-    click.echo(line, err=True)
+    with ExitStack() as ends:
+        if not dry_run:
+            ends.callback(os.close, wait_for_turn(repository, note))
+        for line in recover_repository(repository):
+            note(line)
+        yield workspace, repository
 
 
 def recover_interrupted(root: Path) -> tuple[str, ...]:
@@ -48,16 +45,4 @@ def recover_interrupted(root: Path) -> tuple[str, ...]:
         return ()
     if not (top / ".git").exists():
         return recover(top)
-    from renderer.git.repository import Repository
-    from renderer.pipeline.commit.atomic import recover_repository
-
     return recover_repository(Repository.open(top))
-
-
-def note_interrupted(root: Path) -> None:
-    """Say on stderr that files may be half written, where a run was interrupted or is at work."""
-    from renderer.pipeline.write.journal import JOURNAL, pending
-
-    if pending(journal_root(root)):
-        message = "a run was interrupted or is under way: the next verb that writes puts its files right"
-        print(f"note: {JOURNAL}: {message}", file=sys.stderr)

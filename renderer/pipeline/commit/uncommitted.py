@@ -1,21 +1,19 @@
-"""Which sources of apps are not committed: a step that is made of them could not be made again (shell)."""
+"""Finds the uncommitted sources of apps: nobody could make a step again that is made from them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import ExitStack
 from types import TracebackType
 
 from renderer.git.process import Running
 from renderer.git.repository import MANY, Repository
-from renderer.pipeline.commit.part import Part
 
 
 class Uncommitted:
-    """What git is asked about the sources of apps, as a context: it ends with that.
+    """The uncommitted sources of apps, as a context in which git runs.
 
-    Git looks at every file of a repository, which may take as long as to render an app: of one app it is asked as soon
-    as that has been read.  What is edited later is told as well, as long as git has not looked there yet.
+    `git status` may take as long as to render an app, so it starts as soon as one app has been read.
     """
 
     def __init__(self, repository: Repository) -> None:
@@ -25,18 +23,18 @@ class Uncommitted:
         self._ends = ExitStack()
 
     def ask(self, made_from: Iterable[str]) -> None:
-        """Let git look at the absolute paths that an app has been made from."""
+        """Start `git status` for the absolute paths that an app is made from."""
         places = self._places([made_from])
         if places:
             self._asked[places] = self._ends.enter_context(self._repository.status(places))
 
-    def of(self, parts: Sequence[Part]) -> tuple[str, ...]:
-        """Return what is not as in HEAD, sorted: of the files that the apps are made from, and maybe of others."""
-        places = self._places(part.made_from for part in parts)
+    def of(self, made_from: Iterable[Iterable[str]]) -> tuple[str, ...]:
+        """Return the files that are not as in HEAD, sorted: those that the apps are made from, and maybe others."""
+        places = self._places(made_from)
         asked = self._asked.get(places)
         if asked is not None:
             return self._repository.dirty_of(asked)
-        # Git holds every path of a list against every file that it has: of a fleet, it tells everything sooner.
+        # Git compares each listed path with each of its files: for a fleet, the whole status is faster.
         return self._repository.dirty(places if len(places) <= MANY else ()) if places else ()
 
     def __enter__(self) -> Uncommitted:

@@ -2,8 +2,8 @@
 
 POSIX renames one file atomically, never several.  So everything new is written and synced beside a copy of everything
 old in ``JOURNAL`` under the root; only then the new files are renamed into place.  After a kill the journal is still
-there, and ``recover`` restores the old files, or, where git has the new ones already, finishes.  New files may be
-there before the journal is begun (``new_files``).
+there, and ``recover`` restores the old files, or, where git has the new ones already, finishes.  New files are there
+before the journal has an index (``new_files``).
 
 The journal's folder ignores itself in git and is locked by the process that owns it, so a running transaction is never
 taken for an abandoned one.
@@ -14,6 +14,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -30,9 +31,7 @@ JOURNAL = ".rollstep-journal"
 _INDEX = "journal.json"
 _NEW_INDEX = "journal.tmp"
 _LOCK = "lock"
-AHEAD = "ahead-"
-"""What the names of folders begin with that have new files which were written before there was a journal."""
-_WRITTEN_AHEAD = re.compile(rf"{AHEAD}[0-9-]+/[0-9-]+")
+_NEW_FILE = re.compile(r"new-[0-9]+-[0-9]+")
 _AT_ONCE = 1000
 """Entries whose text is made in one go."""
 _ONE_BY_ONE = 32
@@ -44,18 +43,18 @@ _AT_A_TIME = 4
 class Entry(Struct, frozen=True):
     """One file that changes: its path below the root (with ``/``), and the digests of what it was and will be.
 
-    ``old`` is None where there was no file, ``new`` where there will be none.  ``ahead`` is the path of the new file
-    below the journal's folder, where it was written ahead.
+    ``old`` is None where there was no file, ``new`` where there will be none.  ``file`` is the name of the new file in
+    the journal's folder, empty where there is none.
     """
 
     path: str
     old: str | None
     new: str | None
-    ahead: str = ""
+    file: str = ""
 
     def to_dict(self) -> dict[str, str | None]:
         """Return the entry as it stands in the index."""
-        return {"path": self.path, "old": self.old, "new": self.new} | ({"ahead": self.ahead} if self.ahead else {})
+        return {"path": self.path, "old": self.old, "new": self.new, "file": self.file}
 
 
 class Journal(Struct, frozen=True):
@@ -82,7 +81,7 @@ class Journal(Struct, frozen=True):
 
     def new_file(self, number: int) -> str:
         """Return where the new content of entry ``number`` waits for its rename."""
-        return f"{self.root}/{JOURNAL}/{self.entries[number].ahead or f'new-{number}'}"
+        return f"{self.root}/{JOURNAL}/{self.entries[number].file}"
 
     def target(self, entry: Entry) -> str:
         """Return the file of ``entry``: text, since a fleet has too many of them for the comfort of a Path."""
@@ -100,10 +99,7 @@ class Journal(Struct, frozen=True):
         """Write the index, which makes the journal valid: the disk has every file that it names before."""
         with open(self.folder / _NEW_INDEX, "w", encoding="utf-8") as file:
             file.writelines(self._index())
-        ahead = [entry.ahead for entry in self.entries if entry.ahead]
-        # Other runs may come and go beside this one.
-        names = [name for name in os.listdir(self.folder) if name != _LOCK and not name.startswith(AHEAD)]
-        make_durable(self.folder, [*sorted(names), *ahead, *sorted({os.path.dirname(path) for path in ahead})])
+        make_durable(self.folder, [*sorted(self._own() & set(os.listdir(self.folder))), _NEW_INDEX])
         os.replace(self.folder / _NEW_INDEX, self.folder / _INDEX)
         make_durable(self.folder, ["."])
 
@@ -155,35 +151,19 @@ class Journal(Struct, frozen=True):
                 os.rmdir(f"{self.root}/{folder}")
         self._sync_folders()
 
-    def clear(self) -> None:
-        """Remove what a run has left that was killed before it wrote the index, and hide the folder from git.
-
-        The lock has to be ours.  What it kept are the very files that are in place: nobody may write into them.
-        """
-        names = set(os.listdir(self.folder)) - {_LOCK}
-        _unlink(self.folder, sorted(names - self._clear_ahead(names)))
-        store(self.folder / ".gitignore", b"*\n")
-
     def remove(self) -> None:
-        """Remove the journal: its index first, for without that nothing is left to recover; the lock last."""
+        """Remove the journal's index, without which nothing is left to recover, and then its old and new files."""
         try:
-            names = set(os.listdir(self.folder))
-            _unlink(self.folder, sorted(names & {_INDEX}))
-            folders = self._clear_ahead(names)
-            _unlink(self.folder, sorted(names - folders - {_INDEX, _LOCK}))
-            _unlink(self.folder, sorted(names & {_LOCK}))
-            os.rmdir(self.folder)
+            _unlink(self.folder, [_INDEX] if pending(self.root) else [])
+            _unlink(self.folder, sorted(self._own() & set(os.listdir(self.folder))))
         except OSError:
-            # What is left over holds no index, so it is no transaction, and the next one clears it away.
+            # What is left over holds no index, so it is no transaction, and the end of the run clears it away.
             if pending(self.root):
                 raise
 
-    def _clear_ahead(self, names: Iterable[str]) -> set[str]:
-        """Remove what was written ahead by runs that are over; return those of ``names`` that have to do with it."""
-        folders = {name for name in names if name.startswith(AHEAD)}
-        for name in sorted(folders):
-            clear_ahead(f"{self.folder}/{name}")
-        return folders
+    def _own(self) -> set[str]:
+        """Return the names of the files in the journal's folder that belong to this transaction."""
+        return {f"old-{number}" for number in range(len(self.entries))} | {e.file for e in self.entries if e.file}
 
     def _sync_folders(self) -> None:
         folders = sorted({os.path.dirname(entry.path) for entry in self.entries})
@@ -211,7 +191,6 @@ def recover(root: Path, is_committed: Callable[[Journal], bool] | None = None) -
     try:
         with reporting(JOURNAL):
             if not pending(root):
-                Journal(root).remove()
                 return ()
             journal = _load(root)
             _check_unedited(journal)
@@ -222,16 +201,16 @@ def recover(root: Path, is_committed: Callable[[Journal], bool] | None = None) -
                 journal.undo()
             journal.remove()
     finally:
-        os.close(lock)
+        release(root, lock)
     files = f"{len(journal.entries)} file{'' if len(journal.entries) == 1 else 's'}"
     done = "its commit was made and its files are complete" if forward else f"{files} put back as before it"
     return (f"an earlier run was interrupted: {done}",)
 
 
-def acquire(root: Path) -> int:
+def acquire(root: Path, patience: float = 0) -> int:
     """Make the journal's folder and return the descriptor that locks it, or -1 where another process holds it.
 
-    Closing the descriptor, also by the end of the process, lets it go.
+    Another process is waited for, ``patience`` seconds.  ``release``, or the end of the process, ends the lock.
     """
     folder = root / JOURNAL
     if os.path.islink(folder):
@@ -239,6 +218,7 @@ def acquire(root: Path) -> int:
         raise RollstepError(
             [Finding(JOURNAL, 0, 0, "", "is a link, and rollstep's folder while files change", "remove it")]
         )
+    end = time.monotonic() + patience
     with reporting(JOURNAL):
         while True:
             with suppress(FileExistsError):
@@ -254,7 +234,10 @@ def acquire(root: Path) -> int:
                     return lock
             except BlockingIOError:
                 os.close(lock)
-                return -1
+                if time.monotonic() >= end:
+                    return -1
+                time.sleep(0.05)
+                continue
             except FileNotFoundError:
                 pass
             except BaseException:
@@ -264,16 +247,27 @@ def acquire(root: Path) -> int:
             os.close(lock)
 
 
-def clear_ahead(folder: str) -> None:
-    """Remove a folder of files that were written ahead, unless its run is alive; what cannot be removed is left."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _unlink(folder, os.listdir(folder))
-            os.rmdir(folder)
-        finally:
-            os.close(descriptor)
+def clear(root: Path) -> None:
+    """Remove everything in the journal's folder but its lock, which has to be ours; there must be no index.
+
+    Old files are the very files that are in place (links): nobody may write into one that a killed run has left.
+    """
+    _unlink(root / JOURNAL, sorted(set(os.listdir(root / JOURNAL)) - {_LOCK}))
+
+
+def release(root: Path, lock: int) -> None:
+    """Remove the journal's folder, unless it has an index, and end the lock.
+
+    What cannot be removed, the next run removes.
+    """
+    try:
+        with suppress(OSError):
+            if not pending(root):
+                clear(root)
+                os.unlink(root / JOURNAL / _LOCK)
+                os.rmdir(root / JOURNAL)
+    finally:
+        os.close(lock)
 
 
 def store(path: Path | str, content: bytes, mode: int | None = None) -> None:
@@ -378,8 +372,8 @@ def _load(root: Path) -> Journal:
         for place in (*(entry.path for entry in entries), *folders):
             _check_place(root, place)
         for entry in entries:
-            if entry.ahead and not _WRITTEN_AHEAD.fullmatch(entry.ahead):
-                raise ValueError(f"{entry.ahead!r} was not written ahead")
+            if entry.file and not _NEW_FILE.fullmatch(entry.file):
+                raise ValueError(f"{entry.file!r} is not the name of a new file")
         return Journal(root, entries, folders, index["memo"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         message = f"the journal of an interrupted run cannot be read: {error}"

@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -21,11 +20,6 @@ from renderer.pipeline.load.discover import Home
 from renderer.pipeline.load.marker import MARKER, _read, digest, marker_text, read_marker
 from renderer.pipeline.load.workspace import relative
 from renderer.pipeline.render.files import KUSTOMIZATION
-from renderer.pipeline.write.spool import PlannedFile
-from renderer.pipeline.write.transaction import Transaction
-
-if TYPE_CHECKING:
-    pass
 
 
 class Changes(Struct, frozen=True):
@@ -49,20 +43,17 @@ class Changes(Struct, frozen=True):
         """Whether any file changes, the marker among them."""
         return bool(self.created or self.updated or self.deleted) or self.marker[0] != self.marker[1]
 
-    def stage(self, transaction: Transaction | Planned) -> None:
-        """Add the change to ``transaction``, or to what is planned for one.
+    def planned(self) -> Iterator[tuple[str, str | None]]:
+        """Yield every file of the folder with its text, and None for a file that goes.
 
-        The order keeps the folder usable at each moment: ``kustomization.yaml`` never lists a file that is not there.
+        The order keeps the folder usable at each moment: ``kustomization.yaml`` never lists a missing file.
         """
         folder = str(self.folder)
         for name in sorted(self.files, key=lambda name: (name == KUSTOMIZATION, name)):
-            transaction.write(f"{folder}/{name}", self.files[name])
+            yield f"{folder}/{name}", self.files[name]
         for name in sorted(self.deleted):
-            transaction.delete(f"{folder}/{name}")
-        if self.marker[1] is None:
-            transaction.delete(f"{folder}/{MARKER}")
-        else:
-            transaction.write(f"{folder}/{MARKER}", self.marker[1])
+            yield f"{folder}/{name}", None
+        yield f"{folder}/{MARKER}", self.marker[1]
 
     def kept(self) -> Iterator[str]:
         """Yield the paths of files that hold their new content already."""
@@ -80,21 +71,6 @@ class Changes(Struct, frozen=True):
             "unchanged": sorted(self.unchanged),
             "edited": sorted(self.edited),
         }
-
-
-class Planned:
-    """Files to write and to delete (None), in their order, for the transaction of another process."""
-
-    def __init__(self) -> None:
-        self.files: list[PlannedFile] = []
-
-    def write(self, path: str, text: str) -> None:
-        """Plan the file at ``path`` to hold ``text``."""
-        self.files.append((path, text))
-
-    def delete(self, path: str) -> None:
-        """Plan the file at ``path`` to be gone."""
-        self.files.append((path, None))
 
 
 def plan_write(folder: Path, files: Mapping[str, str]) -> Changes:
@@ -160,16 +136,6 @@ def changes_between(folder: Path, before: Mapping[str, str], files: Mapping[str,
     )
 
 
-def apply(changes: Changes, root: Path) -> None:
-    """Do ``changes``, all or none; ``root`` is the repository's root, or the folder's parent where there is none.
-
-    Raises RollstepError.
-    """
-    transaction = Transaction(root)
-    changes.stage(transaction)
-    transaction.commit()
-
-
 def diff(changes: Changes, prefix: str = "") -> str:
     """Return ``changes`` as a unified diff, files sorted by name; ``prefix`` is the folder as the diff names it.
 
@@ -194,13 +160,6 @@ def unified(path: str, old: str | None, new: str | None) -> Iterator[str]:
     after = f"b/{path}" if new is not None else "/dev/null"
     for line in unified_diff(_lines(old), _lines(new), before, after):
         yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
-
-
-def edited_files(folder: Path) -> tuple[str, ...]:
-    """Return the files of ours in ``folder`` that are no longer as rollstep wrote them, or are gone, sorted."""
-    owned = read_marker(folder)
-    contents = {name: _read(folder / name) for name in sorted(owned)}
-    return tuple(name for name, content in contents.items() if content is None or digest(content) != owned[name])
 
 
 def _names(folder: Path) -> frozenset[str]:

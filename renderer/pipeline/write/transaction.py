@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from renderer.errors import Finding, RollstepError, reporting, unwritable
 from renderer.pipeline.load.marker import digest
-from renderer.pipeline.write.journal import JOURNAL, Entry, Journal, acquire, keep, pending, store
-from renderer.pipeline.write.spool import Kept, PlannedFile, Spool, Written
-
-if TYPE_CHECKING:
-    from renderer.pipeline.write.new_files import Ahead
+from renderer.pipeline.write.journal import JOURNAL, Entry, Journal, keep, pending
+from renderer.pipeline.write.new_files import NewFile, NewFiles, PlannedFile
 
 
 class Transaction:
@@ -25,47 +22,50 @@ class Transaction:
     ``apply``, and then ``finish`` or ``rollback``.  Files change in the order in which they were planned.
     """
 
-    def __init__(self, root: Path, ahead: Ahead | None = None) -> None:
-        """Take the folder that no change may leave: the repository's root, so that every run finds the journal.
-
-        ``ahead`` has the files that were written ahead for this transaction.
-        """
-        self.root = root.resolve()
-        self._ahead = ahead
+    def __init__(self, new_files: NewFiles) -> None:
+        """Take where new files are written; a run may have several transactions there, one after another."""
+        self.root = new_files.root
+        self._new_files = new_files
         self.memo: dict[str, Any] = {}
         """JSON-ready notes for whoever recovers this transaction after a kill; saved by ``prepare``."""
         # Text in place of Path wherever every file of a fleet comes by: that alone took a third of a run's time.
         self._root = str(self.root)
-        self._planned: dict[str, Kept | Written | None] = {}
-        self._kept = Spool()
+        self._planned: dict[str, NewFile | None] = {}
         self._findings: list[Finding] = []
         self._modes: dict[str, int] = {}
         """The permissions of files that are there and change."""
         self._folders: dict[str, str] = {self._root: self._root}
         """Folders that were named, and what they are without links."""
         self._journal: Journal | None = None
-        self._lock = -1
 
     def write(self, path: Path | str, text: str) -> Transaction:
         """Plan the file at ``path`` (relative to the root, or absolute) to hold ``text`` in UTF-8."""
-        return self._plan(path, self._kept.add(text.encode()))
+        return self._plan(path, self._new_files.add(text.encode()))
 
     def delete(self, path: Path | str) -> Transaction:
         """Plan the file at ``path`` to be gone; one that is not there is no error."""
         return self._plan(path, None)
 
-    def plan(self, files: Iterable[PlannedFile], folder: str = "") -> Transaction:
-        """Plan what another process has planned, in its order; paths are those below ``folder``, if that is given."""
+    def plan(self, files: Iterable[PlannedFile], kept: Collection[str] = (), folder: str = "") -> Transaction:
+        """Plan ``files``, in their order; paths are those below ``folder``, if that is given.
+
+        Files at the paths ``kept`` hold their text already.
+        """
         for path, content in files:
             place = f"{folder}/{path}" if folder else path
-            self._plan(place, self._kept.add(content.encode()) if isinstance(content, str) else content)
+            if not isinstance(content, str):
+                self._plan(place, content)
+            elif path in kept:
+                self._plan(place, NewFile("", digest(content.encode())))
+            else:
+                self._plan(place, self._new_files.add(content.encode()))
         return self
 
     def include(self, path: Path | str) -> Transaction:
         """Plan the file at ``path`` to stay as it is now, there or not: a caller that commits has it among the rest."""
         with reporting(str(path)):
             content = _content(os.path.join(self._root, path))
-            return self._plan(path, None if content is None else self._kept.add(content))
+            return self._plan(path, None if content is None else NewFile("", digest(content)))
 
     @property
     def contents(self) -> Mapping[str, bytes | None]:
@@ -73,12 +73,13 @@ class Transaction:
 
         Files that hold the planned content already are among them.
         """
-        return {path: kept and self._read(kept) for path, kept in sorted(self._planned.items())}
+        planned = sorted(self._planned.items())
+        return {path: None if new is None else self._new_files.read(path, new) for path, new in planned}
 
     @property
     def paths(self) -> Mapping[str, bool]:
         """Whether a file is to be there, by planned path below the root, sorted."""
-        return {path: kept is not None for path, kept in sorted(self._planned.items())}
+        return {path: new is not None for path, new in sorted(self._planned.items())}
 
     def check(self) -> tuple[Entry, ...]:
         """Return what would change, in the order planned, and touch nothing.
@@ -109,7 +110,9 @@ class Transaction:
                 raise unwritable(error, path) from error
             before, after = old if old is None else digest(old), new if new is None else new.digest
             if before != after:
-                entries.append(Entry(path, before, after, new.name if isinstance(new, Written) else ""))
+                if new is not None and not new.name and not self._new_files.in_memory:
+                    findings.append(Finding(path, 0, 0, "", "was changed meanwhile", "run the command again"))
+                entries.append(Entry(path, before, after, new.name if new else ""))
                 if status is not None:
                     self._modes[path] = stat.S_IMODE(status.st_mode)
         if findings:
@@ -130,7 +133,6 @@ class Transaction:
             # Without its index there is no way back, and all files are new.
             if pending(self.root):
                 self.rollback()
-            self._release()
             raise
         return entries
 
@@ -142,25 +144,20 @@ class Transaction:
         """
         entries = self.check()
         journal = Journal(self.root, entries, tuple(_missing_folders(self.root, entries)), self.memo)
-        lock = acquire(self.root)
-        if lock < 0:
-            raise RollstepError([Finding(JOURNAL, 0, 0, "", "another rollstep is changing files here", "wait for it")])
-        if pending(self.root):
-            os.close(lock)
-            raise RollstepError([Finding(JOURNAL, 0, 0, "", "an interrupted run has to be recovered first")])
-        self._journal, self._lock = journal, lock
+        if not entries and not self.memo:
+            self._journal = journal
+            return entries
+        self._new_files.open()
+        self._journal = journal
         try:
             with reporting(JOURNAL):
-                journal.clear()
-                if self._ahead is not None:
-                    self._ahead.hand_over()
                 for number, entry in enumerate(entries):
-                    self._stage(journal, number, entry)
+                    self._keep_old(journal, number, entry)
                 journal.save()
         except BaseException:
             with suppress(RollstepError):
                 self._discard()
-            self._release()
+            self._journal = None
             raise
         return entries
 
@@ -179,10 +176,7 @@ class Transaction:
         Raises RollstepError where the journal cannot be removed; the next run's recovery does it.
         """
         entries = self._owned().entries
-        try:
-            self._discard()
-        finally:
-            self._release()
+        self._discard()
         return entries
 
     def rollback(self) -> None:
@@ -199,24 +193,18 @@ class Transaction:
             raise RollstepError([Finding(str(error.filename or JOURNAL), 0, 0, "", message, hint)]) from error
         finally:
             self._journal = None
-            self._release()
 
-    def _read(self, kept: Kept | Written) -> bytes:
-        if isinstance(kept, Kept):
-            return self._kept.read(kept)
-        return (self.root / JOURNAL / kept.name).read_bytes()
-
-    def _plan(self, path: Path | str, kept: Kept | Written | None) -> Transaction:
+    def _plan(self, path: Path | str, new: NewFile | None) -> Transaction:
         try:
-            relative = self._relative(os.path.join(self._root, path), follow=kept is not None)
+            relative = self._relative(os.path.join(self._root, path), follow=new is not None)
         except (ValueError, OSError, RuntimeError):
             message = f"leads outside {self.root}, where rollstep writes nothing"
             self._findings.append(Finding(str(path), 0, 0, "", message, "make it a file or folder of the repository"))
             return self
-        before = self._planned.get(relative, kept)
-        if (before and before.digest) != (kept and kept.digest):
+        before = self._planned.get(relative, new)
+        if (before and before.digest) != (new and new.digest):
             self._findings.append(Finding(relative, 0, 0, "", "two different contents are to be written to this file"))
-        self._planned[relative] = kept
+        self._planned[relative] = new
         return self
 
     def _relative(self, target: str, *, follow: bool) -> str:
@@ -240,18 +228,16 @@ class Transaction:
             self._folders[folder] = f"{self._real(above)}/{name}" if is_plain else str(Path(folder).resolve())
         return self._folders[folder]
 
-    def _stage(self, journal: Journal, number: int, entry: Entry) -> None:
-        mode = None
-        if entry.old is not None:
-            mode = self._modes.get(entry.path)
-            if mode is None:
-                # Somebody has made it since it was looked at.
-                mode = stat.S_IMODE(os.stat(journal.target(entry)).st_mode)
-            keep(journal.target(entry), journal.old_file(number), mode)
-        kept = self._planned[entry.path]
-        if isinstance(kept, Kept):
-            store(journal.new_file(number), self._kept.read(kept), mode)
-        elif kept is not None and mode is not None:
+    def _keep_old(self, journal: Journal, number: int, entry: Entry) -> None:
+        """Keep the old file of an entry, and give the new one its permissions."""
+        if entry.old is None:
+            return
+        mode = self._modes.get(entry.path)
+        if mode is None:
+            # Somebody has made it since it was looked at.
+            mode = stat.S_IMODE(os.stat(journal.target(entry)).st_mode)
+        keep(journal.target(entry), journal.old_file(number), mode)
+        if entry.new is not None:
             os.chmod(journal.new_file(number), mode)
 
     def _owned(self) -> Journal:
@@ -263,12 +249,6 @@ class Transaction:
         with reporting(JOURNAL):
             self._owned().remove()
         self._journal = None
-        self._release()
-
-    def _release(self) -> None:
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
 
 
 def _content(path: str, status: os.stat_result | None = None) -> bytes | None:

@@ -1,4 +1,4 @@
-"""What keeps a release from going forward: a freeze, another environment, approvals that are missing (shell)."""
+"""Policies, decided before an app is rendered: freezes, the lag behind another environment, approvals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from renderer.pipeline.resolve.describe import FROZEN, UNAPPROVED, lag_text
 from renderer.pipeline.resolve.moves import Move, Wait
 from renderer.pipeline.resolve.release import Release, open_release
 from renderer.pipeline.resolve.transitions import goes_forward
-from renderer.pipeline.write.prepared import Prepared
 from renderer.verbs.policy.freeze import Freeze, active_freeze
 from renderer.verbs.policy.lag import NO_RELEASE, Lag, lag_wait, progress_of
 
@@ -26,10 +25,10 @@ if TYPE_CHECKING:
 
 
 class Conditions(Struct, frozen=True):
-    """Under what a verb is done: at which time, under which freezes, and what was asked for.
+    """What a verb runs under: the time, the freezes and the options.
 
-    ``repository`` opens the repository, which most apps need not.  ``on_read`` is told the absolute paths that each app
-    is made from, once it has been read.
+    ``repository`` opens the repository, which most apps do not need.  ``on_read`` is called with the absolute paths
+    that an app is made from, once the app has been read.
     """
 
     workspace: Workspace
@@ -40,25 +39,25 @@ class Conditions(Struct, frozen=True):
     on_read: Callable[[Sequence[str]], None] | None = None
 
 
-def held(conditions: Conditions, prepared: Prepared, name: str) -> Prepared:
-    """Return ``prepared``, or that the app waits: for the end of a freeze, for another environment, or for approvals.
+def check_policies(conditions: Conditions, release: Release, move: Move | None, verb: str) -> Wait | None:
+    """Return why a release may not make ``move`` now: a freeze, another environment, or missing approvals.
 
-    Other verbs than ``advance`` are refused; a scheduled ``advance`` goes on with those apps that are free.
-    Raises RollstepError for those, and where the environment to stay behind has no such app.
+    None where the move may be made: it does not go forward, or ``--break-glass`` was given.  A verb other than
+    ``advance`` raises RollstepError instead; a scheduled ``advance`` goes on with the other apps.  Raises RollstepError
+    as well where the environment to stay behind has no such app.
     """
-    release, move = prepared.release, prepared.move
     if move is None or conditions.request.break_glass is not None or not goes_forward(move.before, move.after):
-        return prepared
-    for reason, findings in _holds(conditions, release, move):
-        if findings and name != "advance":
+        return None
+    for reason, findings in _refusals(conditions, release, move):
+        if findings and verb != "advance":
             raise RollstepError(findings)
         if findings:
-            return Prepared(release, None, reason=reason)
-    return prepared
+            return reason
+    return None
 
 
-def _holds(conditions: Conditions, release: Release, move: Move) -> Iterator[tuple[Wait, Sequence[Finding]]]:
-    """Yield every kind of hold with what it has against a move; what costs most is last."""
+def _refusals(conditions: Conditions, release: Release, move: Move) -> Iterator[tuple[Wait, Sequence[Finding]]]:
+    """Yield each policy's wait with its findings; approvals, which take longest to look up, come last."""
     freeze = active_freeze(conditions.freezes, release.app.ref.environment, conditions.now)
     if freeze is not None:
         yield Wait(FROZEN, freeze.until), [freeze.finding(release.title)]
@@ -76,7 +75,7 @@ def _lags(conditions: Conditions, release: Release) -> list[Lag]:
 
 
 def _behind(conditions: Conditions, lag: Lag, release: Release, move: Move) -> Wait | None:
-    """Return what the release waits for in the environment that it stays behind; None where it may go on."""
+    """Return what the release waits for in the environment it stays behind; None where it may go on."""
     ref = release.app.ref
     if lag.behind == ref.environment:
         return None
@@ -91,7 +90,7 @@ def _behind(conditions: Conditions, lag: Lag, release: Release, move: Move) -> W
 
 
 def _unapproved(conditions: Conditions, release: Release) -> Sequence[Finding]:
-    """Return which approvals are missing of the step that stands: the next one is made on top of it."""
+    """Return the missing approvals of the present step, on top of which the next one is made."""
     if not release.app.settings.approvals:
         return ()
     from renderer.verbs.verify.approve import missing_approvals

@@ -1,15 +1,17 @@
-"""TODO."""
+"""Opens the apps that a verb names."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 
 from renderer.errors import each
-from renderer.pipeline.commit.recovery import note_interrupted
-from renderer.pipeline.load.workspace import Workspace
+from renderer.pipeline.load.workspace import Workspace, journal_root
 from renderer.pipeline.resolve.current_step import current_release
 from renderer.pipeline.resolve.release import Release, open_release
+from renderer.pipeline.write.journal import JOURNAL, pending
 from renderer.rollouts.model.world import World
 from renderer.verbs import progress
 from renderer.verbs.apps.shards import Shard, shared
@@ -32,3 +34,10 @@ def rendered_worlds(
     note_interrupted(workspace.root)
     refs = progress.over(shared(workspace.some_apps(targets), shard), "reading app")
     return each(refs, lambda ref: current_release(workspace, ref, now, step))
+
+
+def note_interrupted(root: Path) -> None:
+    """Print a note where a run was interrupted or is at work: files may be half written."""
+    if pending(journal_root(root)):
+        message = "a run was interrupted or is under way: the next verb that writes puts its files right"
+        print(f"note: {JOURNAL}: {message}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What a verb is asked to do, and what it came to for one app."""
+"""The outcome of a verb for one app."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from renderer.pipeline.resolve.moves import Move, Wait
 from renderer.rollouts.model.world import World
 
 Verb = Callable[[World], Move | None]
-"""What a command does to a world: a move, or None where there is nothing to do now."""
+"""A command's effect on a world: a move, or None where there is nothing to do now."""
 
 
 class Outcome(Struct, frozen=True):
-    """What a verb came to for one app: its part in a commit, or the reason why it has none, and where it stands then.
+    """An app's part in a commit, or why it has none, and where its release stands then.
 
-    This is what is handed from one process to another, so it has no world and no manifests.
+    Processes hand it over to each other, so it has no world and no manifests.
     """
 
     home: Home

@@ -20,7 +20,7 @@ from renderer.verbs.cache.renders import RenderCache
 from renderer.verbs.render.request import RenderRequest
 
 if TYPE_CHECKING:
-    from renderer.pipeline.write.new_files import Ahead
+    from renderer.pipeline.write.new_files import NewFiles
 
 R = TypeVar("R")
 Work = Callable[[Workspace, Iterable[AppRef], RenderRequest], R]
@@ -52,14 +52,14 @@ def in_batches(
     request: RenderRequest,
     refs: Sequence[AppRef],
     doing: str,
-    ahead: Ahead | None = None,
+    new_files: NewFiles | None = None,
 ) -> Iterator[R]:
     """Yield what ``work`` makes of the apps, batch by batch in their order, whoever does it; ``doing`` is for people.
 
-    Where processes beside this one do it, ``work`` is given the folder of ``ahead`` as well, if that can be made.
+    Processes on this machine get the folder of ``new_files`` as well.
     Raises RollstepError with the findings of all apps; after the first one nothing is yielded any more.
     """
-    yield from _gathered(_batches(work, workspace, request, refs, doing, ahead))
+    yield from _gathered(_batches(work, workspace, request, refs, doing, new_files))
 
 
 def in_parts(work: Callable[[Sequence[AppRef]], R], refs: Sequence[AppRef], jobs: int, doing: str) -> Iterator[R]:
@@ -88,11 +88,11 @@ def _batches(
     request: RenderRequest,
     refs: Sequence[AppRef],
     doing: str,
-    ahead: Ahead | None,
+    new_files: NewFiles | None,
 ) -> Iterator[Batch[R]]:
     jobs = request.jobs or _jobs_that_pay(workspace, request, refs)
-    if ahead is not None and jobs > 1 and not request.executor:
-        work = partial(work, folder=ahead.open())
+    if new_files is not None and jobs > 1 and not request.executor:
+        work = partial(work, folder=new_files.open())
     if request.executor or jobs > 1:
         alone = replace(request, directory=os.path.abspath(request.directory), jobs=1, executor="")
         size = AT_ONCE_ELSEWHERE if request.executor else _size(len(refs), jobs)

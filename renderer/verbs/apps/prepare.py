@@ -1,4 +1,4 @@
-"""What a verb comes to for an app: load, resolve, move, render; nothing is written (shell)."""
+"""Runs one verb for one app, up to writing: load, resolve, check policies, render, compare."""
 
 from __future__ import annotations
 
@@ -15,14 +15,12 @@ from renderer.errors import RollstepError, UsageError, each
 from renderer.pipeline.commit.part import Request, made_from, part_of
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.workspace import Workspace
-from renderer.pipeline.render.files import render_release
 from renderer.pipeline.resolve.describe import wait_text
 from renderer.pipeline.resolve.moves import Move, is_between_phases, is_new_release, steps_of, wait
 from renderer.pipeline.resolve.release import open_release
-from renderer.pipeline.write.output_folder import plan_changes
-from renderer.pipeline.write.prepared import Prepared, prepared_of
+from renderer.pipeline.write.rendered_app import MovedApp, moved_app, render_app
 from renderer.verbs import progress
-from renderer.verbs.apps.enforce import Conditions, held
+from renderer.verbs.apps.enforce import Conditions, check_policies
 from renderer.verbs.apps.merge_time import Landings, still_paused
 from renderer.verbs.apps.outcome import Outcome, Verb
 from renderer.verbs.policy.freeze import Freeze
@@ -34,9 +32,9 @@ R = TypeVar("R")
 
 
 class Command(Struct, frozen=True):
-    """A verb with the name and the options by which a commit's trailers tell it, so that it can be done again.
+    """A verb with the name and the options that a commit's trailers have, so that it can be run again.
 
-    ``is_alone`` is a verb that tells nothing but its move, so that any process can do it.
+    ``is_alone`` is a verb whose only effect is its move, so that any process can run it.
     """
 
     verb: Verb
@@ -50,7 +48,7 @@ def prepare_elsewhere(
 ) -> list[Outcome]:
     """Do ``prepare_apps`` in another process, which has the same repository at the same place.
 
-    With a ``folder`` new files are written ahead to it.
+    With a ``folder``, new files are written there.
     """
     workspace = Workspace.open(request.directory)
 
@@ -64,55 +62,48 @@ def prepare_elsewhere(
 
 
 def prepare_apps(command: Command, conditions: Conditions, refs: Sequence[AppRef], folder: str = "") -> list[Outcome]:
-    """Return what ``command`` comes to for each of ``refs``; raise RollstepError with the findings of all of them."""
-    validate = conditions.request.validate
+    """Run ``command`` for each of ``refs``; raise RollstepError with the findings of all of them."""
     with closing(Landings(conditions.repository, [ref.folder for ref in refs])) as landings:
-        return each(
-            progress.over(refs, "rendering app"),
-            lambda ref: named(
-                ref, lambda: outcome_of(prepare(command, conditions, landings, ref, conditions.now), folder, validate)
-            ),
-        )
+
+        def outcome(ref: AppRef) -> Outcome:
+            moved = prepare(command, conditions, landings, ref, conditions.now)
+            return outcome_of(moved, folder, validate=conditions.request.validate)
+
+        return each(progress.over(refs, "rendering app"), lambda ref: named(ref, lambda: outcome(ref)))
 
 
-def prepare(command: Command, conditions: Conditions, landings: Landings, ref: AppRef, now: datetime) -> Prepared:
-    """Return what ``command`` comes to for one app at ``now``, rendered; nothing is written."""
-    return held(conditions, _prepare(command, conditions, landings, ref, now), command.name)
-
-
-def _prepare(command: Command, conditions: Conditions, landings: Landings, ref: AppRef, now: datetime) -> Prepared:
+def prepare(command: Command, conditions: Conditions, landings: Landings, ref: AppRef, now: datetime) -> MovedApp:
+    """Run ``command`` for one app at ``now`` and render the app; nothing is written."""
     release = open_release(conditions.workspace, ref, now)
     if conditions.on_read is not None:
         conditions.on_read(made_from(release))
-    reason, is_advance = None, command.name == "advance"
+    is_advance = command.name == "advance"
     move = command.verb(release.world)
     goes_on = is_advance and not (move and is_new_release(move.before, move.after))
-    paused = still_paused(landings, release) if goes_on else None
-    if paused is not None:
-        return Prepared(release, None, reason=paused)
+    reason = still_paused(landings, release) if goes_on else None
+    reason = reason or check_policies(conditions, release, move, command.name)
+    if reason is not None:
+        return MovedApp(release, None, reason=reason)
     if move is None:
         reason = wait(release.world)
         if not is_advance or release.state is None:
-            return Prepared(release, None, reason=reason)
+            return MovedApp(release, None, reason=reason)
+        # Other manifests of the app may have changed all the same.
         move = Move(release.world, release.world, ())
-    rendered = render_release(release, move.after, keep_time=reason is not None)
-    changes = plan_changes(release.home, rendered.files)
-    if reason is not None and not changes:
-        return Prepared(release, None, reason=reason)
-    return prepared_of(release, move, rendered, changes, command.name, command.options, reason)
+    rendered, app = render_app(release, move.after, keep_time=reason is not None)
+    if reason is not None and not app.changes:
+        return MovedApp(release, None, reason=reason)
+    return moved_app(release, move, rendered, app, command.name, command.options, reason)
 
 
-def outcome_of(prepared: Prepared, folder: str = "", validate: bool = True) -> Outcome:
-    """Return what is committed and told of an app; raise RollstepError where one of its sources cannot be edited.
-
-    The arguments are those of ``part_of``.
-    """
-    release, world = prepared.release, prepared.world
+def outcome_of(moved: MovedApp, folder: str = "", *, validate: bool = True) -> Outcome:
+    """Return what is committed and printed of an app; the arguments and errors are those of ``part_of``."""
+    world = moved.world
     return Outcome(
-        home=release.home,
-        part=None if prepared.move is None else part_of(prepared, folder, validate),
-        reason=prepared.reason,
-        waits=wait_text(prepared.reason or wait(world), world),
+        home=moved.release.home,
+        part=None if moved.move is None else part_of(moved, folder, validate=validate),
+        reason=moved.reason,
+        waits=wait_text(moved.reason or wait(world), world),
         phase=world.status.phase,
         revision=world.rollout.revision,
         current_step_index=world.status.current_step_index,
@@ -122,7 +113,7 @@ def outcome_of(prepared: Prepared, folder: str = "", validate: bool = True) -> O
 
 
 def named(ref: AppRef, make: Callable[[], R]) -> R:
-    """Return what ``make`` makes; findings that have no file get the app's name."""
+    """Return the result of ``make``; findings without a file get the app's name."""
     try:
         return make()
     except UsageError:

@@ -19,6 +19,7 @@ from renderer.pipeline.commit.recovery import recover_interrupted
 from renderer.pipeline.load.settings import SETTINGS_FILE, Settings, load_settings, parse_settings
 from renderer.pipeline.load.sources import KUSTOMIZATIONS, PLAIN, manifest_files
 from renderer.pipeline.load.workspace import find_root, journal_root
+from renderer.pipeline.write.new_files import NewFiles
 from renderer.pipeline.write.transaction import Transaction
 from renderer.verbs.init import Choices, Scaffold, ScaffoldApp, folder_name_is_safe, scaffold
 from renderer.verbs.init.documents import Item
@@ -96,14 +97,15 @@ def initialize(request: InitRequest) -> InitResult:
             findings += check_app(root, settings, environment, app)
     if findings:
         raise RollstepError(sorted(set(findings)))
-    transaction = Transaction(journal_root(root))
-    for file in result.files:
-        if file.is_new:
-            transaction.write(root / file.path, file.text)
-    if request.dry_run:
-        transaction.check()
-    else:
-        transaction.commit()
+    with NewFiles(journal_root(root), in_memory=request.dry_run) as new_files:
+        transaction = Transaction(new_files)
+        for file in result.files:
+            if file.is_new:
+                transaction.write(root / file.path, file.text)
+        if request.dry_run:
+            transaction.check()
+        else:
+            transaction.commit()
     return result
 
 

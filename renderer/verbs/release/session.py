@@ -1,22 +1,20 @@
-"""A verb over apps: load, resolve, move, render, validate, write, commit (shell)."""
+"""A verb over apps: load, resolve, check policies, render, validate, write, commit, publish."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING
 
-import click
-from msgspec import Struct, field
 from msgspec.structs import replace
 
 from renderer.errors import RollstepError, UsageError, each, one_line
-from renderer.git.commit import CommitResult
-from renderer.kubernetes.times import format_time
-from renderer.pipeline.commit.part import Part, Request
-from renderer.pipeline.commit.planned_commit import Publication
+from renderer.pipeline.commit.part import Request
+from renderer.pipeline.commit.planned_commit import PlannedCommit
 from renderer.pipeline.commit.recovery import open_to_write
 from renderer.pipeline.commit.uncommitted import Uncommitted
 from renderer.pipeline.load.discover import AppRef
@@ -32,6 +30,7 @@ from renderer.pipeline.publish.push import Pusher, push_on_top, tell_of
 from renderer.pipeline.publish.retry import TRIES, Start, moved_meanwhile, refusal
 from renderer.pipeline.resolve.moves import Move, advance, steps_of
 from renderer.pipeline.resolve.release import open_release
+from renderer.pipeline.write.new_files import NewFiles
 from renderer.rollouts.model.world import World
 from renderer.verbs import progress
 from renderer.verbs.apps.enforce import Conditions
@@ -39,38 +38,39 @@ from renderer.verbs.apps.outcome import Outcome, Verb
 from renderer.verbs.apps.prepare import Command, prepare_apps, prepare_elsewhere
 from renderer.verbs.apps.validate import validate_apps
 from renderer.verbs.policy.freezes import load_freezes
-
-__all__ = ["Request", "Session"]
-
+from renderer.verbs.release.run import Run
+from renderer.verbs.reporter import Reporter
 
 if TYPE_CHECKING:
-    from renderer.pipeline.write.new_files import Ahead
     from renderer.verbs.release.pull_requests.branches import Result
 
 
-class Run(Struct):
-    """What one run of a verb has made."""
-
-    outcomes: list[Outcome]
-    commits: list[tuple[Sequence[Part], CommitResult | None]] = field(default_factory=list)
-    rendered: list[RenderedCommit] = field(default_factory=list)
-    results: Sequence[Result] = ()
-
-    def report(self, request: Request) -> None:
-        """Tell it."""
-        report(self.outcomes, self.commits, request, self.rendered, self.results)
+Propose = Callable[["Session", Sequence[AppRef], Command], "Sequence[Result]"]
+"""Makes pull requests of a command."""
 
 
 class Session:
-    """One run of a verb: an opened repository, the workspace in it, and the apps that were named."""
+    """One run of a verb, as a context: an opened repository, the workspace in it, and the named apps.
 
-    def __init__(self, request: Request) -> None:
-        """Open the repository, and put right what an interrupted run left in it."""
+    ``propose`` makes pull requests of a command, for the apps whose commits go by pull request.
+    """
+
+    def __init__(self, request: Request, reporter: Reporter, propose: Propose) -> None:
+        """Open the repository and recover what an interrupted run left there."""
         self.request = request
+        self.reporter = reporter
+        self._propose = propose
         self.now = request.now or current_time()
         if request.break_glass is not None and not one_line(request.break_glass):
             raise UsageError("--break-glass needs a reason")
-        self.workspace, self.repository = open_to_write(request.directory, dry_run=request.dry_run)
+        with ExitStack() as ends:
+            opened = open_to_write(request.directory, dry_run=request.dry_run, note=reporter.note)
+            self.workspace, self.repository = ends.enter_context(opened)
+            self._open()
+            self._ends = ends.pop_all()
+
+    def _open(self) -> None:
+        request = self.request
         self._read()
         self.pusher = Pusher(self.repository, self.workspace.settings.forge) if request.push else None
         self.late: list[AppRef] = []
@@ -82,8 +82,14 @@ class Session:
                 start.back_to(self.repository, theirs)
                 self._begin_at(theirs, start)
 
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._ends.close()
+
     def _read(self) -> None:
-        """Read what the repository has now: its apps, its freezes, and where commits go."""
+        """Read the repository's apps, its freezes, and where commits go."""
         self.refs = self.workspace.some_apps(self.request.targets)
         self.freezes = load_freezes(self.workspace.root)
         self.branches = environment_branches(self.workspace, self.refs)
@@ -123,10 +129,10 @@ class Session:
                 theirs = self._push(start, attempts)
             except RollstepError:
                 # The commits stand here: the next push brings them along.
-                run.report(self.request)
+                run.report(self.request, self.reporter)
                 raise
             if theirs is None:
-                run.report(self.request)
+                run.report(self.request, self.reporter)
                 return run.outcomes
             self._begin_at(theirs, start)
 
@@ -147,59 +153,51 @@ class Session:
         if late and name != "advance":
             raise refusal(late, name)
         for ref in late:
-            click.echo(f"{ref.name} ({ref.environment}): somebody else has moved it meanwhile", err=True)
+            self.reporter.note(f"{ref.name} ({ref.environment}): somebody else has moved it meanwhile")
         return [ref for ref in refs if ref in self.refs and ref not in late]
 
     def _run_once(self, command: Command, refs: Sequence[AppRef], together: bool) -> Run:
         """Do ``command`` for ``refs`` in this repository alone."""
-        if not together or self.request.dry_run:
-            return self._run_with(None, command, refs, together)
-        # Only what goes into one commit can wait for it.
-        from renderer.pipeline.write.new_files import Ahead
-
-        with Ahead(self.repository.root) as ahead:
-            return self._run_with(ahead, command, refs, together)
-
-    def _run_with(self, ahead: Ahead | None, command: Command, refs: Sequence[AppRef], together: bool) -> Run:
         reviewed = [ref for ref in refs if self.is_reviewed(ref)]
         run = Run([])
         if reviewed:
-            from renderer.verbs.release.pull_requests.propose import propose_verb
-
-            run.results = propose_verb(self, reviewed, command)
+            run.results = self._propose(self, reviewed, command)
             refs = [ref for ref in refs if ref not in reviewed]
-        with Uncommitted(self.repository) as uncommitted:
-            outcomes = self.prepare(command, refs, uncommitted, ahead)
-            self._commit(run, outcomes, uncommitted, ahead, together)
+        with (
+            NewFiles(self.repository.root, in_memory=self.request.dry_run) as new_files,
+            Uncommitted(self.repository) as uncommitted,
+        ):
+            outcomes = self._prepare(command, refs, uncommitted, new_files if together else None)
+            self._commit(run, outcomes, uncommitted, new_files, together)
         try:
             run.rendered = self._update_branches()
         except RollstepError:
-            # The commits stand whatever becomes of what is made from them: the next run catches up.
-            run.report(self.request)
+            # The commits stand whatever becomes of the environment branches: the next run catches up.
+            run.report(self.request, self.reporter)
             raise
         return run
 
     def _commit(
-        self, run: Run, outcomes: list[Outcome], uncommitted: Uncommitted, ahead: Ahead | None, together: bool
+        self, run: Run, outcomes: list[Outcome], uncommitted: Uncommitted, new_files: NewFiles, together: bool
     ) -> None:
-        """Commit what the verb came to for each app, one by one or together; nothing unless all of it is valid."""
-        moved = [outcome.part for outcome in outcomes if outcome.part is not None]
+        """Commit the part of each app, one by one or together; nothing unless all parts are valid."""
+        parts = [outcome.part for outcome in outcomes if outcome.part is not None]
         if self.request.validate:
-            validate_apps([(part.home, part.texts) for part in moved], note, self.request.jobs)
-        groups = [moved] if together and moved else [[part] for part in moved]
-        dirty = uncommitted.of(moved)
-        publications = each(groups, lambda group: Publication.of(self.repository, group, self.request, dirty, ahead))
-        if len(publications) > 1:
-            each(publications, Publication.check)
+            texts = [(part.home, part.texts) for part in parts]
+            validate_apps(texts, self.reporter.note, self.request.jobs)
+        groups = [parts] if together and parts else [[part] for part in parts]
+        dirty = uncommitted.of([part.made_from for part in parts])
+        commits = each(groups, lambda group: PlannedCommit.of(self.repository, group, self.request, dirty, new_files))
+        if len(commits) > 1:
+            each(commits, PlannedCommit.check)
         check_branches(self.repository, self.branches, self.workspace.settings.forge.remote)
         try:
-            publishing = progress.over(publications, "making commit")
-            run.commits += ((publication.parts, publication.publish()) for publication in publishing)
+            run.commits += ((commit.parts, commit.publish()) for commit in progress.over(commits, "making commit"))
         except RollstepError:
-            # A hook may refuse the second commit: the first one stands, and is told.
+            # A hook may refuse the second commit: the first one stands, and is reported.
             done = {id(part) for group, _ in run.commits for part in group}
             run.outcomes = [outcome for outcome in outcomes if id(outcome.part) in done]
-            run.report(self.request)
+            run.report(self.request, self.reporter)
             raise
         run.outcomes = outcomes
 
@@ -215,7 +213,7 @@ class Session:
         """
         made = self._update_branches()
         for commit in made:
-            click.echo(f"[{commit.branch} {commit.sha[:9]}] {commit.subject}", err=True)
+            self.reporter.note(f"[{commit.branch} {commit.sha[:9]}] {commit.subject}")
         if made and self.pusher:
             self.pusher.push([entry.branch for entry in self.branches])
 
@@ -265,13 +263,12 @@ class Session:
         """Under what this run does its verb."""
         return Conditions(self.workspace, self.request, self.now, self.freezes, lambda: self.repository)
 
-    def prepare(
-        self, command: Command, refs: Sequence[AppRef], uncommitted: Uncommitted, ahead: Ahead | None
+    def _prepare(
+        self, command: Command, refs: Sequence[AppRef], uncommitted: Uncommitted, new_files: NewFiles | None
     ) -> list[Outcome]:
-        """Return what ``command`` comes to for each app, rendered; no file of the repository is written.
+        """Run ``command`` for each app, up to writing; raise RollstepError with the findings of all of them.
 
-        Where they are many, other processes do it, and write their new files to ``ahead``.  Raises RollstepError with
-        the findings of all of them.
+        Many apps are shared out to processes, which write their new files to ``new_files`` themselves.
         """
         if len(refs) > 1 and command.is_alone:
             # Loads what renders fleets, which a verb for one app need not have.
@@ -280,79 +277,9 @@ class Session:
             jobs = self.request.jobs or jobs_for(len(refs))
             if jobs > 1:
                 request = replace(self.request, directory=os.path.abspath(self.request.directory))
-                work = partial(
-                    prepare_elsewhere, command, request, self.now, self.freezes, ahead.open() if ahead else ""
-                )
+                folder = new_files.open() if new_files and not new_files.in_memory else ""
+                work = partial(prepare_elsewhere, command, request, self.now, self.freezes, folder)
                 return list(chain(*in_parts(work, refs, jobs, "rendering app")))
         # Of several, git is asked once.
         conditions = replace(self.conditions, on_read=uncommitted.ask) if len(refs) == 1 else self.conditions
         return prepare_apps(command, conditions, refs)
-
-
-def note(text: str) -> None:
-    """Tell on stderr what is worth knowing and no error."""
-    click.echo(text, err=True)
-
-
-def report(
-    outcomes: Sequence[Outcome],
-    commits: Sequence[tuple[Sequence[Part], CommitResult | None]],
-    request: Request,
-    rendered: Sequence[RenderedCommit] = (),
-    results: Sequence[Result] = (),
-) -> None:
-    """Tell what was done: the commits on stdout, why nothing was done on stderr; or all of it as JSON.
-
-    ``rendered`` are the commits on branches of environments, ``results`` the pull requests.
-    """
-    made = {id(part): result for group, result in commits for part in group}
-    if request.output == "json":
-        import json
-
-        entries = [_entry(outcome, made.get(id(outcome.part)), request, rendered) for outcome in outcomes]
-        entries += (result.to_dict() for result in results)
-        click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
-        return
-    for result_of_review in results:
-        click.echo(result_of_review.text())
-    told: set[str] = set()
-    for outcome in outcomes:
-        result = made.get(id(outcome.part))
-        if result is None:
-            click.echo(f"{outcome.home.title}: {outcome.waits}", err=True)
-        elif result.subject not in told:
-            told.add(result.subject)
-            click.echo(result.text())
-    for commit in rendered:
-        click.echo(f"[{commit.branch} {commit.sha[:9]}] {commit.subject}")
-
-
-def _entry(
-    outcome: Outcome, result: CommitResult | None, request: Request, rendered: Sequence[RenderedCommit]
-) -> dict[str, Any]:
-    ref = outcome.home.ref
-    entry: dict[str, Any] = {
-        "app": ref.name,
-        "environment": ref.environment,
-        "moved": result is not None,
-        "phase": outcome.phase,
-        "currentStepIndex": outcome.current_step_index,
-        "steps": outcome.steps,
-        "revision": outcome.revision,
-        "dryRun": request.dry_run,
-        "commit": None,
-        "subject": None,
-        "files": [],
-        "waits": None,
-        "environmentBranch": [
-            {"branch": commit.branch, "commit": commit.sha, "source": commit.source}
-            for commit in rendered
-            if commit.environment == ref.environment
-        ],
-    }
-    if result is not None:
-        entry |= {"commit": result.sha, "subject": result.subject, "files": list(result.paths)}
-    reason = outcome.reason
-    if reason is not None:
-        entry["waits"] = {"reason": reason.reason, "until": format_time(reason.until) if reason.until else None}
-    return entry

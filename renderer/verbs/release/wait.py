@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import click
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError, UsageError
@@ -99,14 +98,14 @@ def _wait(session: Session, ref: AppRef, waiting: Waiting) -> bool:
     limit = waiting.timeout if waiting.timeout is not None else release.world.rollout.progress_deadline_seconds
     if waiting.tool == "time" and waiting.timeout is None:
         limit = max(limit, float(waiting.which) + 1)
-    last = _until_live(probe, release.title, limit)
+    last = _until_live(probe, release.title, limit, session.reporter.note)
     if last.is_live:
         return True
     status = release.world.status
     message = f"the last commit is not live after {limit:g} s: {last.waits_for}"
     under_way = status.stable_rs != status.current_pod_hash and not status.abort
     if release.world.rollout.progress_deadline_abort and under_way and not session.request.dry_run:
-        click.echo(f"{release.title}: {message}: aborting, as spec.progressDeadlineAbort says", err=True)
+        session.reporter.note(f"{release.title}: {message}: aborting, as spec.progressDeadlineAbort says")
         session.now = session.request.now or current_time()
         session.run(acting(actions.abort), "abort", [ref])
         return False
@@ -114,18 +113,18 @@ def _wait(session: Session, ref: AppRef, waiting: Waiting) -> bool:
     raise RollstepError([Finding(release.place, 0, 0, "", message, hint)])
 
 
-def _until_live(probe: Callable[[], Liveness], title: str, limit: float) -> Liveness:
+def _until_live(probe: Callable[[], Liveness], title: str, limit: float, note: Callable[[str], object]) -> Liveness:
     """Ask again and again, tell what is waited for where that changes, and return the last answer."""
     begun, told = time.monotonic(), ""
     while True:
         found = probe()
         if found.is_live:
             if told:
-                click.echo(f"{title}: live", err=True)
+                note(f"{title}: live")
             return found
         if found.waits_for != told:
             told = found.waits_for
-            click.echo(f"{title}: waiting: {told}", err=True)
+            note(f"{title}: waiting: {told}")
         left = limit - (time.monotonic() - begun)
         if left <= 0:
             return found

@@ -1,49 +1,48 @@
-"""``render`` for apps: the current step's manifests as they are to be, compared with the folder (shell)."""
+"""`render --check` and `--dry-run`: compares the manifests of the current step with the folders."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import chain
 
-import click
-
 from renderer.errors import each
 from renderer.kubernetes.printing import as_json
 from renderer.kubernetes.times import format_time
-from renderer.pipeline.commit.recovery import note_interrupted
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.workspace import Workspace, current_time
-from renderer.pipeline.write.prepared import RenderedApp, compared
+from renderer.pipeline.write.rendered_app import RenderedApp, compare
 from renderer.verbs.apps.executors import check_executor
+from renderer.verbs.apps.open import note_interrupted
 from renderer.verbs.apps.parallel import in_batches
 from renderer.verbs.apps.shards import shared
 from renderer.verbs.cache.checks import up_to_date
 from renderer.verbs.cache.renders import RenderCache
 from renderer.verbs.render.request import Mode, RenderRequest
+from renderer.verbs.reporter import Reporter
 
 
-def compare_releases(request: RenderRequest) -> int:
-    """Render every app that is named and tell what would change; return the exit code: 1 where a check found that.
+def compare_releases(request: RenderRequest, reporter: Reporter) -> int:
+    """Render every named app and print what would change; return the exit code, 1 where a check found a change.
 
     Raises RollstepError with the findings of all apps.
     """
     check_executor(request.executor)
     workspace = Workspace.open(request.directory)
     if request.mode is Mode.CHECK and request.output != "json":
-        return _check(workspace, request)
+        return _check(workspace, request, reporter)
     note_interrupted(workspace.root)
     refs = shared(workspace.some_apps(request.targets), request.shard)
     results = list(chain(*in_batches(look_at, workspace, request.at(current_time()), refs, "rendering app")))
-    stale = [result for result in results if not result.is_fresh]
+    stale = [result for result in results if not result.is_up_to_date]
     if request.output == "json":
-        click.echo(as_json([result.entry(with_diff=True) for result in results]), nl=False)
+        reporter.out(as_json([result.to_dict(with_diff=True) for result in results]))
     else:
         for result in stale:
-            click.echo(result.diff(), nl=False)
+            reporter.out(result.diff())
     return 1 if stale and request.mode is Mode.CHECK else 0
 
 
-def _check(workspace: Workspace, request: RenderRequest) -> int:
+def _check(workspace: Workspace, request: RenderRequest, reporter: Reporter) -> int:
     """Compare each app with its folder, but for those that no change has touched since the last check."""
     from renderer.verbs.cache.index import Index
 
@@ -53,11 +52,11 @@ def _check(workspace: Workspace, request: RenderRequest) -> int:
     left = [ref for ref in refs if index is None or not index.is_unchanged(ref)]
     stale = list(chain(*in_batches(look_at, workspace, request.at(current_time()), left, "checking app")))
     for result in stale:
-        click.echo(result.diff(), nl=False)
+        reporter.out(result.diff())
     for result in stale:
-        click.echo(f"error: {result.staleness().text()}", err=True)
+        reporter.note(f"error: {result.staleness().text()}")
     if not stale:
-        click.echo(up_to_date(len(refs)), err=True)
+        reporter.note(up_to_date(len(refs)))
     if index is not None:
         wrong = {result.home.ref for result in stale}
         index.save(refs, [ref for ref in left if ref not in wrong])
@@ -65,21 +64,18 @@ def _check(workspace: Workspace, request: RenderRequest) -> int:
 
 
 def look_at(workspace: Workspace, refs: Iterable[AppRef], request: RenderRequest) -> list[RenderedApp]:
-    """Return the apps as they are rendered; for text those alone that differ from their folders.
-
-    What is right needs no report, and a fleet has thousands of it.
-    """
+    """Render apps and compare them with their folders; for text output only those that differ are returned."""
     look, is_json = looking(workspace, request), request.output == "json"
 
     def look_for_wrong(ref: AppRef) -> RenderedApp | None:
         result = look(ref)
-        return result if is_json or not result.is_fresh else None
+        return result if is_json or not result.is_up_to_date else None
 
     return [result for result in each(refs, look_for_wrong) if result is not None]
 
 
 def looking(workspace: Workspace, request: RenderRequest) -> Callable[[AppRef], RenderedApp]:
-    """Return what renders an app as ``request`` asks for it, or finds what was rendered of the same content before."""
+    """Return the function that renders an app, or finds it in the cache, and compares it with its folder."""
     now = request.now or current_time()
     kept_renders = RenderCache.open(request.step) if request.keeps else None
 
@@ -88,13 +84,15 @@ def looking(workspace: Workspace, request: RenderRequest) -> Callable[[AppRef], 
         key = kept_renders.key(home) if kept_renders else None
         kept = kept_renders.find(key) if kept_renders and key else None
         if kept is not None:
-            return compared(home, kept.files, kept.status_text(format_time(now)))
+            return compare(home, kept.files, kept.status_text(format_time(now)))
         # Loads the engine, which nobody needs for what is kept.
+        from renderer.pipeline.resolve.commit_content import moved
         from renderer.pipeline.resolve.current_step import current_release, moment_of
-        from renderer.pipeline.write.prepared import prepare
+        from renderer.pipeline.write.rendered_app import render_app
 
         release, world = current_release(workspace, ref, now, request.step)
-        result, moment = prepare(release, world), moment_of(release, world)
+        _, result = render_app(release, world, keep_time=not moved(release.world, world))
+        moment = moment_of(release, world)
         # What was read may have changed since the key was made: only what has the same key still was made from it.
         if kept_renders and key and moment is not None and kept_renders.key(home) == key:
             kept_renders.keep(key, result.files, result.status_text, moment)

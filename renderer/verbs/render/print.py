@@ -1,4 +1,4 @@
-"""TODO."""
+"""`render --stdout`: the manifests on stdout."""
 
 from __future__ import annotations
 

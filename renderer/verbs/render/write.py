@@ -1,99 +1,97 @@
-"""``render`` for apps, written: a batch of apps at a time, here or elsewhere, and all of them at once (shell)."""
+"""`render`: writes the manifests of the current step, a batch of apps at a time, all of them or none."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-import click
 from msgspec import Struct
 
 from renderer.errors import each
 from renderer.kubernetes.printing import as_json
-from renderer.pipeline.commit.recovery import note_interrupted, recover_interrupted
+from renderer.pipeline.commit.recovery import recover_interrupted
 from renderer.pipeline.load.discover import AppRef
-from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.pipeline.load.workspace import Workspace, current_time
-from renderer.pipeline.write.new_files import Ahead, write_ahead
-from renderer.pipeline.write.output_folder import Planned
-from renderer.pipeline.write.prepared import RenderedApp
-from renderer.pipeline.write.spool import PlannedFile
+from renderer.pipeline.write.new_files import NewFiles, PlannedFile, stored
+from renderer.pipeline.write.rendered_app import RenderedApp
 from renderer.pipeline.write.transaction import Transaction
 from renderer.verbs import progress
 from renderer.verbs.apps.executors import check_executor
+from renderer.verbs.apps.open import note_interrupted
 from renderer.verbs.apps.parallel import in_batches
 from renderer.verbs.apps.shards import shared
 from renderer.verbs.apps.validate import validate_apps
 from renderer.verbs.render.compare import looking
 from renderer.verbs.render.request import RenderRequest
+from renderer.verbs.reporter import Reporter
 
 
-class Made(Struct, frozen=True):
-    """What came of some apps: the files that are planned, by their path below the root, lines and entries to tell."""
+class WrittenApps(Struct, frozen=True):
+    """The files to write of some apps, and the report; paths are those below the root.
 
-    files: tuple[PlannedFile, ...] = ()
+    Processes hand it over to each other.
+    """
+
+    planned: tuple[PlannedFile, ...] = ()
+    kept: frozenset[str] = frozenset()
     lines: tuple[str, ...] = ()
     entries: tuple[dict[str, object], ...] = ()
 
 
-def write_releases(request: RenderRequest) -> int:
-    """Render every app that is named and write what changes, everything or nothing; return the exit code.
+def write_releases(request: RenderRequest, reporter: Reporter) -> int:
+    """Render every named app and write what changes, everything or nothing; return the exit code.
 
-    The same is written whoever renders.  Raises RollstepError with the findings of all apps; nothing is written then.
+    Raises RollstepError with the findings of all apps; nothing is written then.
     """
     check_executor(request.executor)
     workspace = Workspace.open(request.directory)
     for line in recover_interrupted(workspace.root):
-        click.echo(line, err=True)
+        reporter.note(line)
     note_interrupted(workspace.root)
     refs = shared(workspace.some_apps(request.targets), request.shard)
     request = request.at(current_time())
     lines: list[str] = []
     entries: list[dict[str, object]] = []
-    with Ahead(workspace.journal_root) as ahead:
-        transaction = Transaction(workspace.journal_root, ahead)
-        for made in in_batches(render_apps, workspace, request, refs, "rendering app", ahead):
-            transaction.plan(made.files, str(workspace.root))
-            lines += made.lines
-            entries += made.entries
+    with NewFiles(workspace.journal_root) as new_files:
+        transaction = Transaction(new_files)
+        for written in in_batches(render_apps, workspace, request, refs, "rendering app", new_files):
+            transaction.plan(written.planned, written.kept, str(workspace.root))
+            lines += written.lines
+            entries += written.entries
         with progress.stage("writing"):
             transaction.commit()
     if request.output == "json":
-        click.echo(as_json(entries), nl=False)
+        reporter.out(as_json(entries))
     for line in lines:
-        click.echo(line, err=True)
+        reporter.note(line)
     return 0
 
 
-def render_apps(workspace: Workspace, refs: Iterable[AppRef], request: RenderRequest, folder: str = "") -> Made:
+def render_apps(workspace: Workspace, refs: Iterable[AppRef], request: RenderRequest, folder: str = "") -> WrittenApps:
     """Render apps and return what is to be written; raise RollstepError with the findings of all of them.
 
-    With a ``folder`` new files are written ahead to it.
+    With a ``folder``, new files are written there.
     """
-    results = each(refs, looking(workspace, request))
-    stale = [result for result in results if not result.is_fresh]
+    apps = each(refs, looking(workspace, request))
+    stale = [app for app in apps if not app.is_up_to_date]
     notes: list[str] = []
     if request.validate:
-        validate_apps([(result.home, result.files) for result in stale], notes.append, request.jobs)
-    planned, root, unchanged = Planned(), f"{workspace.root}/", set[str]()
-    for result in stale:
-        result.changes.stage(planned)
-        status_file = f"{result.home.ref.folder}/{STATUS_FILE}"
-        planned.write(status_file, result.status_text)
-        unchanged.update(result.changes.kept())
-        if result.status_text == result.old_status:
-            unchanged.add(status_file)
-    files = write_ahead(folder, planned.files, unchanged) if folder else planned.files
-    return Made(
+        validate_apps([(app.home, app.files) for app in stale], notes.append, request.jobs)
+    planned: list[PlannedFile] = [file for app in stale for file in app.planned]
+    kept = {path for app in stale for path in app.kept}
+    root = f"{workspace.root}/"
+    files = stored(folder, planned, kept) if folder else planned
+    return WrittenApps(
         tuple((path.removeprefix(root), content) for path, content in files),
-        (*notes, *(line for result in stale for line in _told(result))),
-        tuple(result.entry() for result in results) if request.output == "json" else (),
+        frozenset(kept),
+        (*notes, *(line for app in stale for line in _lines(app))),
+        tuple(app.to_dict() for app in apps) if request.output == "json" else (),
     )
 
 
-def _told(result: RenderedApp) -> Iterator[str]:
-    home = result.home
-    for name in result.changes.edited:
+def _lines(app: RenderedApp) -> Iterator[str]:
+    home = app.home
+    for name in app.changes.edited:
         yield f"note: {home.shown}/{name} had been edited by hand and is written anew"
-    counts = {key: len(names) for key, names in result.changes.to_dict().items() if names and key != "edited"}
-    told = ", ".join(f"{number} {key}" for key, number in counts.items())
-    yield f"{home.title}: {home.shown}: {told}"
+    counts = {key: len(names) for key, names in app.changes.to_dict().items() if names and key != "edited"}
+    numbers = ", ".join(f"{number} {key}" for key, number in counts.items())
+    yield f"{home.title}: {home.shown}: {numbers}"

@@ -7,15 +7,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from renderer.errors import RollstepError
+from renderer.git.commit import CommitResult
 from renderer.git.locks import _git_is_alive
 from renderer.git.repository import Repository
-from renderer.pipeline.commit.atomic import publish, recover_repository
+from renderer.pipeline.commit import atomic
+from renderer.pipeline.commit.atomic import recover_repository
 from renderer.pipeline.write.journal import JOURNAL, pending
+from renderer.pipeline.write.new_files import NewFiles
 from renderer.pipeline.write.transaction import Transaction
+from tests.support.transactions import transaction
 
 MESSAGE = "web (prod): step 2/2\n\nRollstep-App: web\n"
 BEFORE = {"web/status.yaml": "step: 1\n", "web/rendered/a.yaml": "a: 1\n", "web/rendered/gone.yaml": "gone\n"}
@@ -26,12 +31,14 @@ import json, os, signal, sys
 from pathlib import Path
 from renderer.git.repository import Repository
 from renderer.pipeline.commit.atomic import publish
+from renderer.pipeline.write.new_files import NewFiles
 from renderer.pipeline.write.transaction import Transaction
 
 root, before, after = Path(sys.argv[1]), json.loads(sys.argv[2]), json.loads(sys.argv[3])
 name, at = sys.argv[4], int(sys.argv[5])
 repository = Repository.open(root)
-transaction = Transaction(root)
+new_files = NewFiles(root)
+transaction = Transaction(new_files)
 for path in sorted(before.keys() | after.keys()):
     transaction.write(path, after[path]) if path in after else transaction.delete(path)
 (root / ".git/pid").write_text(str(os.getpid()))
@@ -44,7 +51,8 @@ if name:
             os.kill(os.getpid(), signal.SIGKILL)
         return real(*args, **kwargs)
     setattr(os, name, call)
-publish(repository, transaction, "Step\\n\\nRollstep-App: web\\n")
+with new_files:
+    publish(repository, transaction, "Step\\n\\nRollstep-App: web\\n")
 """
 
 
@@ -82,14 +90,16 @@ def repository(tmp_path: Path) -> Repository:
     return make(tmp_path / "repository")
 
 
-def change(repository: Repository) -> Transaction:
-    transaction = Transaction(repository.root)
-    for path in sorted(BEFORE.keys() | AFTER.keys()):
-        if path in AFTER:
-            transaction.write(path, AFTER[path])
-        else:
-            transaction.delete(path)
-    return transaction
+CHANGE = {path: AFTER.get(path) for path in sorted(BEFORE.keys() | AFTER.keys())}
+
+
+def publish(repository: Repository, *included: str, **options: Any) -> CommitResult | None:
+    """Make the change of this module and commit it."""
+    with NewFiles(repository.root, in_memory=options.get("dry_run", False)) as new_files:
+        planned = Transaction(new_files).plan(CHANGE.items())
+        for path in included:
+            planned.include(path)
+        return atomic.publish(repository, planned, MESSAGE, **options)
 
 
 def ours(repository: Repository) -> dict[str, str]:
@@ -126,7 +136,7 @@ def _heed_interrupts() -> None:
 
 
 def test_files_and_commit_are_made_together(repository: Repository) -> None:
-    result = publish(repository, change(repository), MESSAGE)
+    result = publish(repository)
     assert result is not None
     assert result.paths == tuple(sorted(BEFORE.keys() | AFTER.keys()))
     assert_published(repository)
@@ -134,51 +144,51 @@ def test_files_and_commit_are_made_together(repository: Repository) -> None:
 
 
 def test_publishing_the_same_again_is_nothing(repository: Repository) -> None:
-    publish(repository, change(repository), MESSAGE)
-    assert publish(repository, change(repository), MESSAGE) is None
-    assert publish(repository, change(repository), MESSAGE, dry_run=True) is None
+    publish(repository)
+    assert publish(repository) is None
+    assert publish(repository, dry_run=True) is None
     assert_published(repository)
 
 
 def test_files_that_were_written_before_but_never_committed_are_in_the_commit(repository: Repository) -> None:
-    change(repository).commit()
-    assert publish(repository, change(repository), MESSAGE)
+    with transaction(repository.root, CHANGE) as planned:
+        planned.commit()
+    assert publish(repository)
     assert_published(repository)
 
 
 def test_a_file_that_is_included_goes_into_the_commit_as_it_is(repository: Repository) -> None:
     (repository.root / "web/image").write_bytes(b"\xff\r\n\0")
     (repository.root / "web/rendered/gone.yaml").unlink()
-    transaction = change(repository).include("web/image").include(repository.root / "web/rendered/gone.yaml")
-    assert publish(repository, transaction, MESSAGE)
+    assert publish(repository, "web/image", str(repository.root / "web/rendered/gone.yaml"))
     assert repository.show("HEAD", "web/image") == b"\xff\r\n\0"
     assert repository.show("HEAD", "web/rendered/gone.yaml") is None
     assert not repository.dirty(["web"])
 
 
 def test_a_dry_run_checks_and_writes_nothing(repository: Repository) -> None:
-    result = publish(repository, change(repository), MESSAGE, dry_run=True)
+    result = publish(repository, dry_run=True)
     assert result is not None
     assert (result.sha, result.subject) == ("", "web (prod): step 2/2")
     assert result.paths == tuple(sorted(BEFORE.keys() | AFTER.keys()))
     assert_unchanged(repository)
     git(repository.root, "switch", "-q", "--detach")
     with pytest.raises(RollstepError, match="HEAD is detached"):
-        publish(repository, change(repository), MESSAGE, dry_run=True)
+        publish(repository, dry_run=True)
 
 
 @pytest.mark.parametrize("name", ["pre-commit", "commit-msg"])
 def test_a_hook_that_refuses_leaves_neither_file_nor_commit(name: str, repository: Repository) -> None:
     hook(repository.root, name, "echo 'not on Friday' >&2; exit 1")
     with pytest.raises(RollstepError, match="not on Friday"):
-        publish(repository, change(repository), MESSAGE)
+        publish(repository)
     assert_unchanged(repository)
 
 
 def test_what_a_refusing_hook_has_done_to_our_files_is_undone(repository: Repository) -> None:
     hook(repository.root, "pre-commit", "echo '# formatted' >> web/status.yaml; rm web/rendered/a.yaml; exit 1")
     with pytest.raises(RollstepError, match="refused the commit"):
-        publish(repository, change(repository), MESSAGE)
+        publish(repository)
     assert_unchanged(repository)
 
 
@@ -190,7 +200,7 @@ def test_a_check_sees_the_files_in_place_and_can_refuse(repository: Repository) 
         raise RollstepError("does not validate")
 
     with pytest.raises(RollstepError, match="does not validate"):
-        publish(repository, change(repository), MESSAGE, check=check)
+        publish(repository, check=check)
     assert seen == [AFTER]
     assert_unchanged(repository)
 
@@ -198,19 +208,19 @@ def test_a_check_sees_the_files_in_place_and_can_refuse(repository: Repository) 
 def test_refusals_come_before_anything_is_written(repository: Repository) -> None:
     (repository.root / "web/status.yaml").chmod(0o444)
     with pytest.raises(RollstepError, match=r"web/status\.yaml: is read-only"):
-        publish(repository, change(repository), MESSAGE)
+        publish(repository)
     (repository.root / "web/status.yaml").chmod(0o644)
     hidden = repository.git_dir / "info/exclude"
     hidden.parent.mkdir(exist_ok=True)
     hidden.write_text("b.yaml\n")
     with pytest.raises(RollstepError, match=r"web/rendered/b\.yaml: is ignored by git"):
-        publish(repository, change(repository), MESSAGE)
+        publish(repository)
     assert_unchanged(repository)
 
 
 def test_a_transaction_of_another_folder_is_a_mistake(repository: Repository) -> None:
     with pytest.raises(ValueError, match="the repository is"):
-        publish(repository, Transaction(repository.root / "web"), MESSAGE)
+        atomic.publish(repository, Transaction(NewFiles(repository.root / "web")), MESSAGE)
 
 
 def test_an_interrupt_waits_for_git_to_tell_whether_there_is_a_commit(repository: Repository) -> None:
@@ -245,7 +255,7 @@ def test_killed_at_any_rename_or_removal_the_next_run_has_all_or_nothing(tmp_pat
         outcome = len(repository.log())
         if outcome == 1:
             assert_unchanged(repository)
-            publish(repository, change(repository), MESSAGE)
+            publish(repository)
         assert_published(repository)
         outcomes.add(outcome)
     assert outcomes == {1, 2}
@@ -315,11 +325,10 @@ def test_killed_between_branch_and_index_the_next_run_brings_the_index_along(rep
 
 
 def test_a_commit_of_somebody_else_meanwhile_is_not_taken_for_ours(repository: Repository) -> None:
-    transaction = change(repository)
-    transaction.memo = {"head": repository.head.sha, "paths": list(transaction.contents)}
-    transaction.prepare()
-    transaction.apply()
-    transaction._release()
+    with transaction(repository.root, CHANGE) as planned:
+        planned.memo = {"head": repository.head.sha, "paths": list(planned.contents)}
+        planned.prepare()
+        planned.apply()
     git(repository.root, "commit", "-q", "--only", "-m", "Theirs", "--", "elsewhere")
     assert recover_repository(repository) == ("an earlier run was interrupted: 4 files put back as before it",)
     assert ours(repository) == BEFORE

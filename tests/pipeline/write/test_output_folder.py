@@ -7,10 +7,15 @@ import pytest
 
 from renderer.errors import RollstepError
 from renderer.pipeline.load.marker import MARKER, digest, read_marker
-from renderer.pipeline.write.output_folder import Changes, apply, diff, edited_files, plan_write
-from renderer.pipeline.write.transaction import Transaction
+from renderer.pipeline.write.output_folder import Changes, diff, plan_write
+from tests.support.transactions import transaction
 
 FILES = {"kustomization.yaml": "resources: [a.yaml, b.yaml]\n", "a.yaml": "a: 1\n", "b.yaml": "b: 1\n"}
+
+
+def apply(changes: Changes, root: Path) -> None:
+    with transaction(root) as planned:
+        planned.plan(changes.planned(), set(changes.kept())).commit()
 
 
 def write(folder: Path, files: dict[str, str]) -> Changes:
@@ -99,19 +104,6 @@ def test_a_foreign_file_with_the_same_content_is_adopted(tmp_path: Path) -> None
     assert sorted(read_marker(folder)) == sorted(FILES)
 
 
-def test_an_edited_file_of_ours_is_found_and_overwritten(tmp_path: Path) -> None:
-    folder = tmp_path / "rendered"
-    write(folder, FILES)
-    assert edited_files(folder) == ()
-    (folder / "a.yaml").write_text("a: by hand\n")
-    (folder / "b.yaml").unlink()
-    assert edited_files(folder) == ("a.yaml", "b.yaml")
-    changes = write(folder, FILES)
-    assert changes.edited == ("a.yaml",)
-    assert changes.to_dict()["created"] == ["b.yaml"]
-    assert content(folder) == FILES
-
-
 def test_an_edited_file_that_goes_is_told_of_too(tmp_path: Path) -> None:
     folder = tmp_path / "rendered"
     write(folder, FILES)
@@ -147,9 +139,9 @@ def test_the_kustomization_never_lists_a_file_that_is_not_there(tmp_path: Path) 
     folder = tmp_path / "rendered"
     write(folder, FILES)
     changes = plan_write(folder, {"kustomization.yaml": "resources: [z.yaml]\n", "z.yaml": "z: 1\n"})
-    transaction = Transaction(tmp_path)
-    changes.stage(transaction)
-    order = [(entry.path.removeprefix("rendered/"), entry.new is None) for entry in transaction.check()]
+    with transaction(tmp_path) as planned:
+        entries = planned.plan(changes.planned(), set(changes.kept())).check()
+    order = [(entry.path.removeprefix("rendered/"), entry.new is None) for entry in entries]
     assert order == [
         ("z.yaml", False),
         ("kustomization.yaml", False),
@@ -163,11 +155,8 @@ def test_a_change_and_status_are_one_transaction(tmp_path: Path) -> None:
     folder = tmp_path / "rendered"
     changes = plan_write(folder, FILES)
     (tmp_path / "status.yaml").mkdir()
-    transaction = Transaction(tmp_path)
-    changes.stage(transaction)
-    transaction.write("status.yaml", "step: 1\n")
-    with pytest.raises(RollstepError, match="is a folder"):
-        transaction.commit()
+    with pytest.raises(RollstepError, match="is a folder"), transaction(tmp_path) as planned:
+        planned.plan(changes.planned()).write("status.yaml", "step: 1\n").commit()
     assert not folder.exists()
 
 

@@ -8,17 +8,18 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from renderer.errors import RollstepError
-from renderer.pipeline.write import journal
-from renderer.pipeline.write.journal import JOURNAL, Journal, acquire, pending, recover
-from renderer.pipeline.write.new_files import Ahead, write_ahead
+from renderer.pipeline.write import journal, new_files
+from renderer.pipeline.write.journal import JOURNAL, Entry, Journal, acquire, pending, recover
+from renderer.pipeline.write.new_files import NewFiles, stored
 from renderer.pipeline.write.transaction import Transaction
+from tests.support.transactions import transaction
 
 BEFORE = {"app/status.yaml": "step: 1\n", "app/rendered/a.yaml": "old a\n", "app/rendered/gone.yaml": "gone\n"}
 AFTER = {"app/status.yaml": "step: 2\n", "app/rendered/a.yaml": "new a\n", "app/rendered/sub/b.yaml": "new b\n"}
@@ -27,11 +28,11 @@ SYSTEM_CALLS = ("mkdir", "open", "write", "fchmod", "fsync", "link", "replace", 
 KILL_SWEEP = """
 import json, os, shutil, signal, sys
 from pathlib import Path
-from renderer.pipeline.write.new_files import Ahead, write_ahead
+from renderer.pipeline.write.new_files import NewFiles, stored
 from renderer.pipeline.write.journal import JOURNAL, recover
 from renderer.pipeline.write.transaction import Transaction
 
-root, before, after, calls, is_ahead = Path(sys.argv[1]), *map(json.loads, sys.argv[2:6])
+root, before, after, calls, elsewhere = Path(sys.argv[1]), *map(json.loads, sys.argv[2:6])
 
 def content():
     files = [path for path in sorted(root.rglob("*")) if path.is_file() and JOURNAL not in path.parts]
@@ -49,10 +50,10 @@ def work(point):
         return call
     for name in calls:
         setattr(os, name, wrap(getattr(os, name)))
-    with Ahead(root) as ahead:
-        transaction = Transaction(root, ahead)
+    with NewFiles(root) as new_files:
+        transaction = Transaction(new_files)
         planned = [(path, after.get(path)) for path in sorted(before.keys() | after.keys())]
-        transaction.plan(write_ahead(ahead.open(), planned, ()) if is_ahead else planned)
+        transaction.plan(stored(new_files.open(), planned, ()) if elsewhere else planned)
         transaction.commit()
 
 point, done = 0, False
@@ -85,26 +86,22 @@ def content(root: Path) -> dict[str, str]:
     return {path.relative_to(root).as_posix(): path.read_text() for path in files}
 
 
-def change(root: Path) -> Transaction:
-    transaction = Transaction(root)
-    for path in sorted(BEFORE.keys() | AFTER.keys()):
-        if path in AFTER:
-            transaction.write(path, AFTER[path])
-        else:
-            transaction.delete(path)
-    return transaction
+CHANGE = {path: AFTER.get(path) for path in sorted(BEFORE.keys() | AFTER.keys())}
 
 
-def change_ahead(root: Path) -> None:
-    """Make the same change of files that are written ahead."""
-    with Ahead(root) as ahead:
-        planned = [(path, AFTER.get(path)) for path in sorted(BEFORE.keys() | AFTER.keys())]
-        folder = ahead.open()
-        Transaction(root, ahead).plan(write_ahead(folder, planned, ()) if folder else planned).commit()
+def commit(root: Path, changes: Mapping[str, str | None] = CHANGE) -> tuple[Entry, ...]:
+    with transaction(root, changes) as planned:
+        return planned.commit()
+
+
+def commit_from_elsewhere(root: Path) -> None:
+    """Make the same change of files that another process has written."""
+    with NewFiles(root) as new_files:
+        Transaction(new_files).plan(stored(new_files.open(), CHANGE.items(), ())).commit()
 
 
 def test_commit_changes_every_file_and_leaves_no_journal(tmp_path: Path) -> None:
-    changed = change(fill(tmp_path)).commit()
+    changed = commit(fill(tmp_path))
     assert content(tmp_path) == AFTER
     assert not (tmp_path / JOURNAL).exists()
     assert sorted(entry.path for entry in changed) == sorted(BEFORE.keys() | AFTER.keys())
@@ -113,8 +110,7 @@ def test_commit_changes_every_file_and_leaves_no_journal(tmp_path: Path) -> None
 def test_files_that_hold_the_content_already_are_not_touched(tmp_path: Path) -> None:
     fill(tmp_path)
     before = (tmp_path / "app/status.yaml").stat()
-    transaction = Transaction(tmp_path).write("app/status.yaml", BEFORE["app/status.yaml"]).delete("app/never.yaml")
-    assert transaction.commit() == ()
+    assert commit(tmp_path, {"app/status.yaml": BEFORE["app/status.yaml"], "app/never.yaml": None}) == ()
     assert (tmp_path / "app/status.yaml").stat() == before
 
 
@@ -123,7 +119,7 @@ def test_modes_are_kept_and_new_files_follow_the_umask(tmp_path: Path) -> None:
     (tmp_path / "app/status.yaml").chmod(0o640)
     old = os.umask(0o027)
     try:
-        change(tmp_path).commit()
+        commit(tmp_path)
     finally:
         os.umask(old)
     assert stat.S_IMODE((tmp_path / "app/status.yaml").stat().st_mode) == 0o640
@@ -142,32 +138,34 @@ def test_old_files_are_kept_whether_or_not_the_file_system_has_links(
     root = fill(tmp_path / "repo")
     (root / "app/status.yaml").chmod(0o640)
     before = (root / "app/status.yaml").stat().st_ino
-    transaction = change(root)
-    transaction.prepare()
-    transaction.apply()
-    assert content(root) == AFTER
-    transaction.rollback()
+    with transaction(root, CHANGE) as planned:
+        planned.prepare()
+        planned.apply()
+        assert content(root) == AFTER
+        planned.rollback()
     assert content(root) == BEFORE
+    assert not (root / JOURNAL).exists()
     assert ((root / "app/status.yaml").stat().st_ino == before) is links
     assert stat.S_IMODE((root / "app/status.yaml").stat().st_mode) == 0o640
 
 
 def test_a_file_that_somebody_else_removes_meanwhile_is_gone_as_planned(tmp_path: Path) -> None:
     (tmp_path / "old.yaml").write_text("old\n")
-    transaction = Transaction(tmp_path).delete("old.yaml").write("new.yaml", "new\n")
-    transaction.prepare()
-    (tmp_path / "old.yaml").unlink()
-    transaction.apply()
-    transaction.finish()
+    with transaction(tmp_path, {"old.yaml": None, "new.yaml": "new\n"}) as planned:
+        planned.prepare()
+        (tmp_path / "old.yaml").unlink()
+        planned.apply()
+        planned.finish()
     assert content(tmp_path) == {"new.yaml": "new\n"}
 
 
 def test_the_same_file_under_two_paths_is_refused_where_contents_differ(tmp_path: Path) -> None:
     fill(tmp_path)
     (tmp_path / "link").symlink_to("app")
-    Transaction(tmp_path).write("app/status.yaml", "x").write("link/status.yaml", "x").check()
+    with transaction(tmp_path, {"app/status.yaml": "x", "link/status.yaml": "x"}) as planned:
+        planned.check()
     with pytest.raises(RollstepError, match="two different contents"):
-        Transaction(tmp_path).write("app/status.yaml", "x").write("link/status.yaml", "y").commit()
+        commit(tmp_path, {"app/status.yaml": "x", "link/status.yaml": "y"})
     assert content(tmp_path)["app/status.yaml"] == "step: 1\n"
 
 
@@ -236,11 +234,11 @@ def test_an_obstacle_is_refused_with_its_path_and_nothing_changes(
     expected = obstacle(root)
     before = sorted((path, path.lstat()) for path in tmp_path.rglob("*"))
     with pytest.raises(RollstepError, match=expected):
-        change(root).commit()
-    # Reading a folder moves no time stamp that matters here: size, mode and modification time all are as they were.
+        commit(root)
+    # Reading a folder moves no time stamp that matters here.  The root itself had the journal's folder for a moment.
     seen = sorted((path, path.lstat()) for path in tmp_path.rglob("*"))
-    assert [(path, s.st_mode, s.st_size, s.st_mtime_ns) for path, s in seen] == [
-        (path, s.st_mode, s.st_size, s.st_mtime_ns) for path, s in before
+    assert [(path, s.st_mode, s.st_size, path == root or s.st_mtime_ns) for path, s in seen] == [
+        (path, s.st_mode, s.st_size, path == root or s.st_mtime_ns) for path, s in before
     ]
 
 
@@ -248,22 +246,22 @@ def test_every_obstacle_is_told_at_once(tmp_path: Path) -> None:
     fill(tmp_path)
     read_only(tmp_path)
     outside(tmp_path)
-    with pytest.raises(RollstepError) as caught:
-        change(tmp_path).check()
+    with pytest.raises(RollstepError) as caught, transaction(tmp_path, CHANGE) as planned:
+        planned.check()
     assert len(caught.value.findings) == 2
 
 
 @pytest.mark.parametrize("path", [".git/hooks/pre-commit", "app/.GIT/config", f"{JOURNAL}/lock"])
 def test_what_belongs_to_git_or_to_the_journal_is_never_written(path: str, tmp_path: Path) -> None:
     with pytest.raises(RollstepError, match="folder of git's or rollstep's own"):
-        Transaction(tmp_path).write(path, "x").commit()
+        commit(tmp_path, {path: "x"})
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_link_within_the_root_is_followed_and_stays_a_link(tmp_path: Path) -> None:
     fill(tmp_path)
     (tmp_path / "link").symlink_to("app/status.yaml")
-    entries = Transaction(tmp_path).write("link", "step: 9\n").commit()
+    entries = commit(tmp_path, {"link": "step: 9\n"})
     assert [entry.path for entry in entries] == ["app/status.yaml"]
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "app/status.yaml").read_text() == "step: 9\n"
@@ -288,7 +286,7 @@ class Failing:
 
 
 @pytest.mark.parametrize("persistent", [False, True])
-@pytest.mark.parametrize("make", [lambda root: change(root).commit(), change_ahead])
+@pytest.mark.parametrize("make", [commit, commit_from_elsewhere])
 def test_wherever_a_system_call_fails_all_files_are_old_or_all_are_new(
     tmp_path: Path, persistent: bool, make: Callable[[Path], object]
 ) -> None:
@@ -313,7 +311,7 @@ def test_wherever_a_system_call_fails_all_files_are_old_or_all_are_new(
         assert content(root) == (BEFORE if failed else AFTER)
         assert failed or not pending(root)
         outcomes.append(failed)
-        change(root).commit()
+        commit(root)
         assert content(root) == AFTER
         assert not (root / JOURNAL).exists()
     assert outcomes.count(True) > 20
@@ -339,10 +337,7 @@ def test_many_files_go_to_the_disk_in_one_go_where_the_kernel_can(
 
     monkeypatch.setattr(journal, "_sync_file_system", sync_all)
     monkeypatch.setattr(os, "fsync", sync_one)
-    transaction = Transaction(tmp_path)
-    for number in range(100):
-        transaction.write(f"app-{number}/a.yaml", f"{number}\n")
-    transaction.commit()
+    commit(tmp_path, {f"app-{number}/a.yaml": f"{number}\n" for number in range(100)})
     assert [(tmp_path / f"app-{number}" / "a.yaml").read_text() for number in range(100)] == [
         f"{number}\n" for number in range(100)
     ]
@@ -357,11 +352,9 @@ def test_a_file_system_that_cannot_be_written_out_leaves_all_files_as_they_were(
         raise OSError(errno.EIO, os.strerror(errno.EIO), str(folder))
 
     monkeypatch.setattr(journal, "_sync_file_system", fail)
-    transaction = Transaction(fill(tmp_path))
-    for number in range(100):
-        transaction.write(f"app-{number}/a.yaml", f"{number}\n")
+    fill(tmp_path)
     with pytest.raises(RollstepError, match="Input/output error"):
-        transaction.commit()
+        commit(tmp_path, {f"app-{number}/a.yaml": f"{number}\n" for number in range(100)})
     assert content(tmp_path) == BEFORE
     assert not (tmp_path / JOURNAL).exists()
 
@@ -381,7 +374,7 @@ def test_an_interrupt_between_two_renames_puts_the_old_files_back(
 
     monkeypatch.setattr(os, "replace", replace)
     with pytest.raises(KeyboardInterrupt):
-        change(tmp_path).commit()
+        commit(tmp_path)
     assert content(tmp_path) == BEFORE
     assert not (tmp_path / JOURNAL).exists()
 
@@ -401,7 +394,7 @@ def test_an_interrupt_when_the_index_is_gone_leaves_the_new_files(
 
     monkeypatch.setattr(os, "unlink", unlink)
     with pytest.raises(KeyboardInterrupt):
-        change(tmp_path).commit()
+        commit(tmp_path)
     assert content(tmp_path) == AFTER
     monkeypatch.undo()
     assert recover(tmp_path) == ()
@@ -428,18 +421,14 @@ def test_many_files_are_removed_at_the_same_time(
         removed.append(os.path.basename(path))
         real(path)
 
-    before = Transaction(tmp_path)
-    after = Transaction(tmp_path)
-    for number in range(200):
-        before.write(f"app/{number}.yaml", "old\n")
-        after.write(f"app/{number}.yaml", "new\n")
-    before.commit()
+    names = [f"app/{number}.yaml" for number in range(200)]
+    commit(tmp_path, dict.fromkeys(names, "old\n"))
     monkeypatch.setattr(os, "unlink", unlink)
     if interrupted:
         with pytest.raises(KeyboardInterrupt):
-            after.commit()
+            commit(tmp_path, dict.fromkeys(names, "new\n"))
     else:
-        after.commit()
+        commit(tmp_path, dict.fromkeys(names, "new\n"))
     monkeypatch.undo()
     assert len(threads) > 1
     assert removed[0] == "journal.json"
@@ -450,9 +439,9 @@ def test_many_files_are_removed_at_the_same_time(
     assert not (tmp_path / JOURNAL).exists()
 
 
-@pytest.mark.parametrize("is_ahead", [False, True])
-def test_killed_at_any_point_the_next_run_has_all_old_or_all_new_files(is_ahead: bool, tmp_path: Path) -> None:
-    args = [str(fill(tmp_path / "root")), *map(json.dumps, (BEFORE, AFTER, SYSTEM_CALLS, is_ahead))]
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_killed_at_any_point_the_next_run_has_all_old_or_all_new_files(elsewhere: bool, tmp_path: Path) -> None:
+    args = [str(fill(tmp_path / "root")), *map(json.dumps, (BEFORE, AFTER, SYSTEM_CALLS, elsewhere))]
     sweep = subprocess.run([sys.executable, "-c", KILL_SWEEP, *args], capture_output=True, text=True, check=True)
     runs = [json.loads(line) for line in sweep.stdout.splitlines()]
     assert all(run["content"] in (BEFORE, AFTER) for run in runs)
@@ -471,11 +460,12 @@ def test_a_real_file_size_limit_changes_nothing(tmp_path: Path) -> None:
 import resource, sys
 from pathlib import Path
 from renderer.errors import RollstepError
+from renderer.pipeline.write.new_files import NewFiles
 from renderer.pipeline.write.transaction import Transaction
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
-transaction = Transaction(Path(sys.argv[1])).write("app/status.yaml", "small").write("app/rendered/a.yaml", "x" * 9000)
 try:
-    transaction.commit()
+    with NewFiles(Path(sys.argv[1])) as new_files:
+        Transaction(new_files).write("app/status.yaml", "small").write("app/rendered/a.yaml", "x" * 9000).commit()
 except RollstepError as error:
     sys.exit(str(error))
 """
@@ -488,11 +478,10 @@ except RollstepError as error:
 
 def interrupted(root: Path) -> Journal:
     """Leave what a kill after the first renames leaves."""
-    transaction = change(root)
-    transaction.prepare()
-    journal = transaction._owned()
-    os.replace(journal.new_file(0), root / journal.entries[0].path)
-    transaction._release()
+    with transaction(root, CHANGE) as planned:
+        planned.prepare()
+        journal = planned._owned()
+        os.replace(journal.new_file(0), root / journal.entries[0].path)
     return journal
 
 
@@ -502,7 +491,7 @@ def test_recovery_goes_back_or_forward_as_git_says(tmp_path: Path) -> None:
         interrupted(root)
         assert pending(root)
         with pytest.raises(RollstepError, match="has to be recovered first"):
-            change(root).commit()
+            commit(root)
         asked: list[Journal] = []
 
         def is_committed(journal: Journal, asked: list[Journal] = asked, committed: bool = committed) -> bool:
@@ -537,13 +526,15 @@ def test_a_journal_that_cannot_be_read_is_left_alone(tmp_path: Path) -> None:
     assert content(root) == before
 
 
-def test_a_running_transaction_is_neither_recovered_nor_joined(tmp_path: Path) -> None:
+def test_a_running_transaction_is_neither_recovered_nor_joined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(new_files, "PATIENCE", 0.1)
     root = fill(tmp_path)
     script = """
 import sys, time
 from pathlib import Path
+from renderer.pipeline.write.new_files import NewFiles
 from renderer.pipeline.write.transaction import Transaction
-transaction = Transaction(Path(sys.argv[1])).write("app/status.yaml", "step: 2\\n")
+transaction = Transaction(NewFiles(Path(sys.argv[1]))).write("app/status.yaml", "step: 2\\n")
 transaction.prepare()
 transaction.apply()
 print("ready", flush=True)
@@ -555,7 +546,7 @@ sys.stdin.read()
         assert owner.stdout.readline() == "ready\n"
         assert recover(root) == ()
         with pytest.raises(RollstepError, match="another rollstep is changing files"):
-            change(root).commit()
+            commit(root)
         assert content(root)["app/status.yaml"] == "step: 2\n"
         owner.send_signal(signal.SIGKILL)
     assert len(recover(root)) == 1
@@ -584,10 +575,12 @@ STAGE_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
 from renderer.pipeline.write.journal import Journal
+from renderer.pipeline.write.new_files import NewFiles
 from renderer.pipeline.write.transaction import Transaction
 
 Journal.save = lambda journal: os.kill(os.getpid(), signal.SIGKILL)
-Transaction(Path(sys.argv[1])).write("app/status.yaml", "step: 9\\n").write("app/rendered/a.yaml", "9\\n").commit()
+planned = Transaction(NewFiles(Path(sys.argv[1])))
+planned.write("app/status.yaml", "step: 9\\n").write("app/rendered/a.yaml", "9\\n").commit()
 """
 
 
@@ -598,6 +591,6 @@ def test_what_a_killed_run_has_kept_is_no_way_to_the_files_that_it_kept(tmp_path
     assert died.returncode == -signal.SIGKILL
     assert (root / JOURNAL / "old-0").exists()
     assert not pending(root)
-    Transaction(root).write("app/rendered/gone.yaml", "stays\n").write("app/rendered/a.yaml", "new a\n").commit()
+    commit(root, {"app/rendered/gone.yaml": "stays\n", "app/rendered/a.yaml": "new a\n"})
     assert content(root) == BEFORE | {"app/rendered/gone.yaml": "stays\n", "app/rendered/a.yaml": "new a\n"}
     assert not (root / JOURNAL).exists()

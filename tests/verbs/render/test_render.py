@@ -263,9 +263,10 @@ def test_a_run_that_was_killed_below_gits_root_is_put_right_by_any_verb(tmp_path
     whole.run("advance", "prod/web", "--no-validate", "--now", NOON)
     killed = """
 import os, sys
+from renderer.pipeline.write.new_files import NewFiles
 from renderer.pipeline.write.transaction import Transaction
 from renderer.pipeline.load.workspace import Workspace
-transaction = Transaction(Workspace.open(".").journal_root)
+transaction = Transaction(NewFiles(Workspace.open(".").journal_root))
 transaction.write(os.path.abspath("environments/prod/web/status.yaml"), "half written")
 transaction.prepare()
 transaction.apply()

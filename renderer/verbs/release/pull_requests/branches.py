@@ -13,13 +13,13 @@ from msgspec.structs import replace
 from renderer.git.forges import Proposal, PullRequest
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.resolve.moves import steps_of
-from renderer.pipeline.write.prepared import Prepared
+from renderer.pipeline.write.rendered_app import MovedApp
 from renderer.rollouts.model.world import World
 
 PREFIX = "rollstep"
 """What the names of all our branches start with."""
 
-Steps = Callable[[datetime], Sequence[Prepared]]
+Steps = Callable[[datetime], Sequence[MovedApp]]
 """Returns the steps of one app, each on top of the other, as they are at a time; none where there is nothing to do."""
 
 
@@ -39,7 +39,7 @@ class Candidate(Struct, frozen=True):
 class Step(Struct, frozen=True):
     """A commit on a branch of its own, and the pull request that it is to have."""
 
-    prepared: Prepared
+    moved: MovedApp
     proposal: Proposal
     sha: str
     parent: str
@@ -112,11 +112,9 @@ def is_step(head: str) -> bool:
     return re.fullmatch(r"r\d+(-step-\d+)?(--\d+)?", head.rpartition("/")[2]) is not None
 
 
-def result_of(
-    prepared: Prepared, proposal: Proposal, action: str, sha: str, current: PullRequest | None = None
-) -> Result:
-    """Return what became of the pull request of ``prepared``."""
-    made = _result(prepared.release.app.ref, proposal, action)
+def result_of(moved: MovedApp, proposal: Proposal, action: str, sha: str, current: PullRequest | None = None) -> Result:
+    """Return what became of the pull request of ``moved``."""
+    made = _result(moved.release.app.ref, proposal, action)
     return replace(made, commit=sha, number=current.number if current else None, url=current.url if current else "")
 
 

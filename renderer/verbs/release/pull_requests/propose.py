@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING
 
-import click
+from msgspec.structs import replace
 
 from renderer.pipeline.load.discover import AppRef
-from renderer.pipeline.render.files import Rendered, render_release
 from renderer.pipeline.resolve.moves import proposals
 from renderer.pipeline.resolve.release import open_release
-from renderer.pipeline.write.output_folder import changes_between, plan_changes
-from renderer.pipeline.write.prepared import Prepared, prepared_of
-from renderer.verbs.apps.enforce import held
+from renderer.pipeline.write.output_folder import changes_between
+from renderer.pipeline.write.rendered_app import MovedApp, moved_app, render_app
+from renderer.verbs.apps.enforce import check_policies
 from renderer.verbs.apps.merge_time import Landings
 from renderer.verbs.apps.prepare import Command, prepare
 from renderer.verbs.apps.validate import validate_apps
 from renderer.verbs.release.pull_requests.branches import Candidate, Result, app_prefix, step_branch
 from renderer.verbs.release.pull_requests.reconcile import PullRequests, close_left
-
-if TYPE_CHECKING:
-    from renderer.verbs.release.session import Session
+from renderer.verbs.release.session import Session
+from renderer.verbs.reporter import Reporter
 
 STEP_VERBS = ("advance", "promote")
 """Verbs that do the next step: merging its pull request is the promotion."""
@@ -46,10 +43,10 @@ def propose_verb(session: Session, refs: Sequence[AppRef], command: Command) -> 
         return propose_steps(session, refs, stack=False)
 
     def candidate(ref: AppRef) -> Candidate:
-        def steps(now: datetime) -> Sequence[Prepared]:
+        def steps(now: datetime) -> Sequence[MovedApp]:
             with closing(Landings(session.conditions.repository, [ref.folder])) as landings:
-                prepared = prepare(command, session.conditions, landings, ref, now)
-            return [prepared] if prepared.move is not None else []
+                moved = prepare(command, session.conditions, landings, ref, now)
+            return [moved] if moved.move is not None else []
 
         return Candidate(ref, steps, (lambda: set()) if name == "abort" else None, name.replace(" ", "-"))
 
@@ -66,39 +63,38 @@ def close_aborted(session: Session, refs: Sequence[AppRef]) -> None:
     """Close what an abort leaves open of apps whose commits go to the branch."""
     direct = [ref for ref in refs if not session.is_reviewed(ref)]
     if direct and not session.request.dry_run:
-        close_left(session.repository, session.workspace.settings.forge, session.request, direct)
+        close_left(session.repository, session.workspace.settings.forge, session.request, direct, session.reporter.note)
 
 
-def report_results(results: Sequence[Result], output: str) -> None:
-    """Tell what became of the pull requests, on stdout."""
+def report_results(results: Sequence[Result], output: str, reporter: Reporter) -> None:
+    """Print the result of each pull request on stdout."""
     if output == "json":
-        click.echo(json.dumps([result.to_dict() for result in results], indent=2, ensure_ascii=False))
+        reporter.out(json.dumps([result.to_dict() for result in results], indent=2, ensure_ascii=False) + "\n")
         return
     for result in results:
-        click.echo(result.text())
+        reporter.out(f"{result.text()}\n")
 
 
 def _propose(session: Session, candidates: Sequence[Candidate]) -> list[Result]:
-    from renderer.verbs.release.session import note
-
-    def check(steps: Sequence[Prepared]) -> None:
+    def check(steps: Sequence[MovedApp]) -> None:
         if session.request.validate:
-            rendered = [(step.release.home, step.rendered.files) for step in steps if step.rendered is not None]
             # Two steps have files of the same names, so each is a run of its own.
-            for pair in rendered:
-                validate_apps([pair], note)
+            for step in steps:
+                if step.app is not None:
+                    validate_apps([(step.app.home, step.app.files)], session.reporter.note)
 
     requests = PullRequests(session.repository, session.workspace.settings.forge, session.request)
     results = requests.propose(candidates, session.now, check)
-    told = {(result.app, result.environment) for result in results if result.action != "closed"}
+    known = {(result.app, result.environment) for result in results if result.action != "closed"}
     for candidate in candidates:
-        if (candidate.ref.name, candidate.ref.environment) not in told:
-            click.echo(f"{candidate.ref.name} ({candidate.ref.environment}): there is no step to propose now", err=True)
+        ref = candidate.ref
+        if (ref.name, ref.environment) not in known:
+            session.reporter.note(f"{ref.name} ({ref.environment}): there is no step to propose now")
     return results
 
 
 def _next_steps(session: Session, ref: AppRef, stack: bool) -> Candidate:
-    def steps(now: datetime) -> Sequence[Prepared]:
+    def steps(now: datetime) -> Sequence[MovedApp]:
         return list(islice(_coming(session, ref, now), None if stack else 1))
 
     def names() -> set[str]:
@@ -112,19 +108,15 @@ def _next_steps(session: Session, ref: AppRef, stack: bool) -> Candidate:
     return Candidate(ref, steps, names)
 
 
-def _coming(session: Session, ref: AppRef, now: datetime) -> Iterator[Prepared]:
-    """Yield the steps to come of an app, each compared with the one before it; none while something holds it."""
-    from msgspec.structs import replace
-
+def _coming(session: Session, ref: AppRef, now: datetime) -> Iterator[MovedApp]:
+    """Yield the steps to come of an app, each compared with the one before it, up to one that a policy refuses."""
     release = open_release(session.workspace, ref, now)
-    before: Rendered | None = None
+    before: Mapping[str, str] | None = None
     for verb, move in proposals(release.world):
-        rendered = render_release(release, move.after)
-        changes = plan_changes(release.home, rendered.files)
-        if before is not None:
-            changes = changes_between(release.output, before.files, rendered.files)
-        step = held(session.conditions, prepared_of(release, move, rendered, changes, verb), "advance")
-        if step.move is None:
+        if check_policies(session.conditions, release, move, "advance") is not None:
             return
-        yield step
-        release, before = replace(release, state=rendered.state), rendered
+        rendered, app = render_app(release, move.after, keep_time=False)
+        if before is not None:
+            app = replace(app, changes=changes_between(release.output, before, rendered.files))
+        yield moved_app(release, move, rendered, app, verb)
+        release, before = replace(release, state=rendered.state), rendered.files

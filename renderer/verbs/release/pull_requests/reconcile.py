@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-import click
 from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError, each
@@ -22,11 +21,12 @@ from renderer.git.remote import run_remote
 from renderer.git.repository import Repository, literal
 from renderer.git.trees import REGULAR, TreeFile, store_tree
 from renderer.pipeline.commit.part import Request, made_from, part_of
-from renderer.pipeline.commit.planned_commit import Publication
+from renderer.pipeline.commit.planned_commit import PlannedCommit
 from renderer.pipeline.commit.uncommitted import Uncommitted, within
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.publish.push import push_refs
 from renderer.pipeline.resolve.release import Release
+from renderer.pipeline.write.new_files import NewFiles
 from renderer.verbs.release.pull_requests.branches import (
     PREFIX,
     Candidate,
@@ -78,9 +78,9 @@ class PullRequests:
             self._check_base()
         made = each(candidates, lambda candidate: self._steps(candidate, now))
         steps = [step for group in made for step in group]
-        check([step.prepared for step in steps])
+        check([step.moved for step in steps])
         if self.request.dry_run:
-            return [result_of(step.prepared, step.proposal, "planned", step.sha) for step in steps]
+            return [result_of(step.moved, step.proposal, "planned", step.sha) for step in steps]
         self._push(steps)
         found = self.forge.find(f"{PREFIX}/")
         results = [self._propose(step, found) for step in steps]
@@ -129,7 +129,7 @@ class PullRequests:
             return steps
         shown = self.repository.run("show", "-s", "--no-show-signature", "--format=%ct %P", old).stdout.decode().split()
         time, parents = datetime.fromtimestamp(int(shown[0]), UTC), shown[1:]
-        if len(parents) != 1 or not self._same_sources(steps[0].prepared.release, parents[0], here):
+        if len(parents) != 1 or not self._same_sources(steps[0].moved.release, parents[0], here):
             return steps
         again = self._build(candidate, time, parents[0])
         return again if again and again[0].sha == old else steps
@@ -144,44 +144,44 @@ class PullRequests:
     def _build(self, candidate: Candidate, now: datetime, parent: str) -> list[Step]:
         coming = list(candidate.steps(now))
         base = self.base
-        titles = [title_of(prepared) for prepared in coming]
+        titles = [title_of(moved) for moved in coming]
         steps: list[Step] = []
         heads: list[str] = []
         before: dict[str, bytes | None] = {}
-        for position, prepared in enumerate(coming, 1):
+        for position, moved in enumerate(coming, 1):
             start = coming[0].release.world
             current = [step_branch(candidate.ref, start, ())] if start.status.stable_rs else []
-            world = prepared.world
+            world = moved.world
             head = app_prefix(candidate.ref) + candidate.slug if candidate.slug else ""
             head = head or step_branch(candidate.ref, world, [*current, *heads])
-            part = part_of(prepared)
+            part = part_of(moved)
             with Uncommitted(self.repository) as uncommitted:
-                dirty = uncommitted.of([part])
-            publication = Publication.of(self.repository, [part], replace(self.request, now=now), dirty)
-            contents = dict.fromkeys(before) | dict(publication.transaction.contents)
-            sha = "" if self.request.dry_run else self._commit(publication, contents, parent, now)
+                dirty = uncommitted.of([part.made_from])
+            # Another step may be in the work tree: no file there holds this one's text already.
+            part, new_files = replace(part, kept=frozenset()), NewFiles(self.repository.root, in_memory=True)
+            planned = PlannedCommit.of(self.repository, [part], replace(self.request, now=now), dirty, new_files)
+            contents = dict.fromkeys(before) | dict(planned.transaction.contents)
+            sha = "" if self.request.dry_run else self._commit(planned, contents, parent, now)
             proposal = Proposal(
                 head,
                 base,
                 titles[position - 1],
-                body_of(prepared, start, titles, position),
-                prepared.release.app.settings.pull_request.labels,
-                prepared.release.app.settings.pull_request.reviewers,
+                body_of(moved, start, titles, position),
+                moved.release.app.settings.pull_request.labels,
+                moved.release.app.settings.pull_request.reviewers,
             )
-            steps.append(Step(prepared, proposal, sha, parent))
+            steps.append(Step(moved, proposal, sha, parent))
             heads.append(head)
             base, parent, before = head, sha, contents
         return steps
 
-    def _commit(
-        self, publication: Publication, contents: Mapping[str, bytes | None], parent: str, now: datetime
-    ) -> str:
+    def _commit(self, planned: PlannedCommit, contents: Mapping[str, bytes | None], parent: str, now: datetime) -> str:
         """Return the commit of ``contents`` on ``parent``: the remote's where it has that already."""
-        author, committer = publication.identities
+        author, committer = planned.identities
         written = [path for path, content in contents.items() if content is not None]
-        publication.transaction.check()
+        planned.transaction.check()
         ready = check_commit(self.repository, written, author=author, committer=committer, when=now)
-        folder = publication.parts[0].home.place
+        folder = planned.parts[0].home.place
         modes = {path: file.mode for path, file in tree_files(self.repository, parent, folder).items()}
         there = self.repository.files(parent, folder)
         files: dict[str, TreeFile | None] = {}
@@ -191,7 +191,7 @@ class PullRequests:
             elif there.get(path) != content:
                 files[path] = TreeFile(modes.get(path, REGULAR), store_blob(self.repository, content, path))
         tree = store_tree(self.repository, parent, files)
-        message, environment = publication.message, ready.environment
+        message, environment = planned.message, ready.environment
         return store_commit(self.repository, tree, [parent], message, environment, signs=ready.signs)
 
     def _push(self, steps: Sequence[Step]) -> None:
@@ -217,7 +217,7 @@ class PullRequests:
             )
             self.forge.update(current, proposal)
             action = "unchanged" if same else "updated"
-        return result_of(step.prepared, proposal, action, step.sha, current)
+        return result_of(step.moved, proposal, action, step.sha, current)
 
     def _close_overtaken(
         self, candidates: Sequence[Candidate], steps: Sequence[Step], found: Sequence[PullRequest]
@@ -244,7 +244,13 @@ class PullRequests:
             push_refs(self.repository, self.remote, [f":refs/heads/{head}" for head in gone], self.environment, *leases)
 
 
-def close_left(repository: Repository, settings: ForgeSettings, request: Request, refs: Sequence[AppRef]) -> None:
+def close_left(
+    repository: Repository,
+    settings: ForgeSettings,
+    request: Request,
+    refs: Sequence[AppRef],
+    note: Callable[[str], object],
+) -> None:
     """Close what an abort leaves open; say so where it cannot be known whether there is something.
 
     Asks nobody where there is no forge, or no token for it and no sign of a pull request.
@@ -257,9 +263,7 @@ def close_left(repository: Repository, settings: ForgeSettings, request: Request
     if not requests.site.token:
         if left:
             names = " or ".join(requests.site.token_names)
-            click.echo(
-                f"note: {', '.join(left)} may have open pull requests: rollstep pr --close, with {names}", err=True
-            )
+            note(f"note: {', '.join(left)} may have open pull requests: rollstep pr --close, with {names}")
         return
     for result in requests.close(refs, "The release has been aborted."):
-        click.echo(result.text(), err=True)
+        note(result.text())

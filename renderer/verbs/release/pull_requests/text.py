@@ -10,7 +10,7 @@ from renderer.errors import Finding, RollstepError, one_line
 from renderer.pipeline.commit.message import cleaned
 from renderer.pipeline.render.templates import check_user_templates, fill
 from renderer.pipeline.write.output_folder import diff
-from renderer.pipeline.write.prepared import Prepared
+from renderer.pipeline.write.rendered_app import MovedApp
 from renderer.rollouts.model.world import World
 from renderer.verbs.show.plan import peak_pods, plan_markdown, plan_world
 from renderer.verbs.show.tree import describe, tree_text
@@ -21,28 +21,28 @@ MAX_DIFF = 20_000
 """Characters of a diff: the smallest of the forges' limits of a body is Bitbucket's 32,768."""
 
 
-def title_of(prepared: Prepared) -> str:
-    """Return the title of the pull request that has ``prepared``; raise RollstepError where a template fails."""
-    assert prepared.change is not None
-    templates = _templates(prepared)
-    title = one_line(fill(TITLE, templates, {"change": cleaned(prepared.change)}))
+def title_of(moved: MovedApp) -> str:
+    """Return the title of the pull request that has ``moved``; raise RollstepError where a template fails."""
+    assert moved.change is not None
+    templates = _templates(moved)
+    title = one_line(fill(TITLE, templates, {"change": cleaned(moved.change)}))
     if not title:
         raise RollstepError([Finding(TITLE, 0, 0, "", "makes an empty title")])
     return title if len(title) <= _MAX_TITLE else title[: _MAX_TITLE - 1] + "…"
 
 
-def body_of(prepared: Prepared, start: World, stack: Sequence[str], position: int) -> str:
+def body_of(moved: MovedApp, start: World, stack: Sequence[str], position: int) -> str:
     """Return the body: what the step does, what it costs, the plan from ``start`` on, the tree after it, the diff.
 
     ``stack`` has the titles of all pull requests that go on top of each other, ``position`` counts from 1.
     """
-    move, changes, release = prepared.move, prepared.changes, prepared.release
-    assert prepared.change is not None and move is not None and changes is not None
+    move, app, release = moved.move, moved.app, moved.release
+    assert moved.change is not None and move is not None and app is not None
     folder = f"{release.place}/{release.app.settings.output}"
-    shown = _shortened(diff(changes, folder))
+    shown = _shortened(diff(app.changes, folder))
     tree = tree_text(describe(move.after), move.after.now, release.app.ref.environment)
     variables = {
-        "change": cleaned(prepared.change),
+        "change": cleaned(moved.change),
         "stack": [one_line(title) for title in stack],
         "position": position,
         "pods": {
@@ -55,12 +55,12 @@ def body_of(prepared: Prepared, start: World, stack: Sequence[str], position: in
         "diff": shown,
         "fence": _fence(shown + tree),
     }
-    text = fill(BODY, _templates(prepared), variables)
+    text = fill(BODY, _templates(moved), variables)
     return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 
-def _templates(prepared: Prepared) -> Path | None:
-    templates = prepared.release.app.settings.templates
+def _templates(moved: MovedApp) -> Path | None:
+    templates = moved.release.app.settings.templates
     check_user_templates(templates)
     return templates
 

@@ -1,0 +1,23 @@
+"""Transactions for tests: a context that ends the run whose new files they have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from renderer.pipeline.write.new_files import NewFiles
+from renderer.pipeline.write.transaction import Transaction
+
+
+@contextmanager
+def transaction(root: Path, changes: Mapping[str, str | None] | None = None) -> Iterator[Transaction]:
+    """Yield a transaction in ``root`` with ``changes`` planned: text by path, None for a file that goes."""
+    with NewFiles(root) as new_files:
+        planned = Transaction(new_files)
+        for path, text in (changes or {}).items():
+            if text is None:
+                planned.delete(path)
+            else:
+                planned.write(path, text)
+        yield planned
