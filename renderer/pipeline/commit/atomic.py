@@ -103,10 +103,10 @@ def _is_committed(repository: Repository, journal: Journal) -> bool:
         return False
     files = {path: journal.root / path for path in paths}
     for number, entry in enumerate(journal.entries):
-        if (new := Path(journal.new_file(number))).exists():
-            files[entry.path] = new
-        elif entry.new is None:
+        if entry.new is None:
             del files[entry.path]
+        elif (new := Path(journal.new_file(number))).exists():
+            files[entry.path] = new
     blobs = repository.blobs("HEAD", paths if len(paths) <= MANY else ())
     committed = {path: blobs[path] for path in paths if path in blobs}
     return committed == repository.object_names({path: file for path, file in files.items() if file.exists()})
