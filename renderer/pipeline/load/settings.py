@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from renderer.errors import Finding, RollstepError
-from renderer.git.forges.site import ForgeSettings
+from renderer.git.forges.settings import ForgeSettings
 from renderer.kubernetes.manifest import Source
 
 SETTINGS_FILE = "rollstep.yaml"

@@ -12,7 +12,7 @@ import click
 
 from renderer.errors import Finding, RollstepError
 from renderer.git.commit import Identity, environment_of
-from renderer.git.forges.site import ForgeSettings
+from renderer.git.forges.settings import ForgeSettings
 from renderer.git.objects import is_ancestor, tip
 from renderer.git.remote import remote_url, run_remote
 from renderer.git.repository import Repository

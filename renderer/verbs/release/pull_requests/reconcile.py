@@ -14,8 +14,9 @@ from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError, each
 from renderer.git.commit import check_commit
-from renderer.git.forges import Forge, Proposal, PullRequest, open_forge
-from renderer.git.forges.site import ForgeSettings, find_site, git_environment
+from renderer.git.forges.forge import Forge, Proposal, PullRequest
+from renderer.git.forges.settings import ForgeSettings
+from renderer.git.forges.site import find_site, git_environment, open_forge
 from renderer.git.objects import is_ancestor, store_blob, store_commit, tip, tree_files
 from renderer.git.remote import run_remote
 from renderer.git.repository import Repository, literal
@@ -255,7 +256,7 @@ def close_left(repository: Repository, settings: ForgeSettings, request: Request
     left = [name for ref in refs for name in requests._branches(app_prefix(ref))]
     if not requests.site.token:
         if left:
-            names = " or ".join(requests.site.token_names)
+            names = " or ".join(requests.site.token_variables)
             click.echo(
                 f"note: {', '.join(left)} may have open pull requests: rollstep pr --close, with {names}", err=True
             )
