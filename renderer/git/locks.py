@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from renderer.errors import Finding, RollstepError
+from renderer.git.index import COMMIT_INDEX
 from renderer.git.repository import Repository
 
 PATIENCE = 120.0
@@ -75,7 +76,8 @@ def _locks(repository: Repository) -> Iterator[Path]:
     """Yield what is locked for a commit: the index, the next one, the branch and HEAD; and its housekeeping."""
     branch = repository.head.branch
     refs = [Path("HEAD.lock")] + ([Path("refs", "heads", f"{branch}.lock")] if branch else [])
-    candidates = [repository.git_dir / "index.lock", *sorted(repository.git_dir.glob("rollstep-index*.lock"))]
+    names = ("index.lock", "index.lock.lock", f"{COMMIT_INDEX}.lock")
+    candidates = [repository.git_dir / name for name in names]
     # After a commit git looks whether its objects need packing, which an old lock would put off for ever.
     candidates.append(repository.common_dir / "objects" / "maintenance.lock")
     candidates += [folder / ref for folder in (repository.git_dir, repository.common_dir) for ref in refs]

@@ -101,50 +101,6 @@ class Running:
             pass
 
 
-class Dialogue:
-    """A git that answers whenever it is asked, as a context: it ends with that."""
-
-    def __init__(
-        self,
-        arguments: Sequence[str],
-        folder: os.PathLike[str] | str,
-        variables: Mapping[str, str | None],
-        *,
-        writes: bool = False,
-    ) -> None:
-        """Start it; the arguments are those of ``Running``."""
-        self._name = arguments[0]
-        self._process = _start(arguments, folder, variables, subprocess.PIPE, writes=writes)
-
-    def ask(self, question: bytes) -> bytes:
-        """Return the line that git answers with, without its end; raise RollstepError where it has ended instead."""
-        assert self._process.stdin is not None and self._process.stdout is not None
-        try:
-            self._process.stdin.write(question)
-            self._process.stdin.flush()
-            line = self._process.stdout.readline()
-        except BrokenPipeError:
-            line = b""
-        if not line.endswith(b"\n"):
-            _, words = self._process.communicate()
-            told = plain(words.decode(errors="replace")) or f"exit status {self._process.returncode}"
-            raise RollstepError(f"git {self._name} failed: {told}")
-        return line[:-1]
-
-    def read(self, size: int) -> bytes:
-        """Return the next ``size`` bytes of an answer."""
-        assert self._process.stdout is not None
-        return self._process.stdout.read(size)
-
-    def __enter__(self) -> Dialogue:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._process.__exit__(kind, error, trace)
-
-
 def stream(
     arguments: Sequence[str], folder: os.PathLike[str] | str, variables: Mapping[str, str | None]
 ) -> Iterator[bytes]:

@@ -172,57 +172,6 @@ class Repository:
         commit = self._ask("rev-parse", "--quiet", "--verify", "HEAD^{commit}")
         return Head(commit or None, self._ask("symbolic-ref", "--quiet", "--short", "HEAD") or None)
 
-    def show(self, ref: str, path: Path | str) -> bytes | None:
-        """Return the content of ``path`` in ``ref``; None where the commit has no such file."""
-        return self.files(ref, path).get(self.relative(path))
-
-    def ls(self, ref: str, folder: Path | str = "") -> tuple[str, ...]:
-        """Return the paths of all files of ``ref`` in and below ``folder``, sorted; none before the first commit."""
-        return tuple(sorted(self.blobs(ref, [folder] if str(folder) else [])))
-
-    def files(self, ref: str, folder: Path | str = "") -> dict[str, bytes]:
-        """Return the content of all files of ``ref`` in and below ``folder`` (or of one file) by path, sorted."""
-        blobs = self.blobs(ref, [folder] if str(folder) else [])
-        wanted = "".join(f"{blobs[path]}\n" for path in sorted(blobs))
-        batch = self.run("cat-file", "--batch", stdin=wanted.encode()).stdout if blobs else b""
-        contents, start = {}, 0
-        for path in sorted(blobs):
-            # Each answer is "<hash> blob <size>\n<content>\n".
-            line_end = batch.index(b"\n", start)
-            size = int(batch[start:line_end].split()[2])
-            contents[path] = batch[line_end + 1 : line_end + 1 + size]
-            start = line_end + size + 2
-        return contents
-
-    def blobs(self, ref: str, paths: Sequence[Path | str] = ()) -> dict[str, str]:
-        """Return the object names of the files of ``ref`` in and below ``paths`` (all, where there are none), by path.
-
-        A symbolic link is a file whose content is its target.  Empty for HEAD before the first commit.
-        """
-        sha = self.head.sha if ref == "HEAD" else self.resolve(ref)
-        return self.blobs_of(sha, paths) if sha else {}
-
-    def blobs_of(self, sha: str, paths: Sequence[Path | str] = ()) -> dict[str, str]:
-        """Return what ``blobs`` does, of the commit with the full hash ``sha``."""
-        wanted = [path for path in map(self.relative, paths) if path != "."]
-        listing = self.run("ls-tree", "-r", "-z", "--full-tree", sha, "--", *wanted)
-        rows = [row.split(None, 2)[1:] for row in _split(listing.stdout)]
-        return {rest.split("\t", 1)[1]: rest.split("\t", 1)[0] for kind, rest in rows if kind == "blob"}
-
-    def object_names(self, files: Mapping[str, Path]) -> dict[str, str]:
-        """Return the names of the objects that ``files`` would be as their paths: with git's filters for those."""
-        here = [path for path, file in files.items() if file == self.root / path]
-        names = self.names_in_place(here)
-        for path in files.keys() - names.keys():
-            found = self.run("hash-object", f"--path={path}", "--", str(files[path]))
-            names[path] = found.stdout.decode().strip()
-        return names
-
-    def names_in_place(self, paths: Sequence[str]) -> dict[str, str]:
-        """Return the names of the objects that the files of the work tree at ``paths`` would be."""
-        listed = self.run("hash-object", "--stdin-paths", stdin=_lines(paths)).stdout.decode().split()
-        return dict(zip(paths, listed, strict=True))
-
     def log(self, *paths: Path | str, ref: str = "HEAD", max_count: int | None = None) -> tuple[Commit, ...]:
         """Return the commits up to ``ref``, newest first, that touch ``paths`` (all commits where there are none)."""
         sha = self.head.sha if ref == "HEAD" else self.resolve(ref)
@@ -332,13 +281,10 @@ class Repository:
 
     def hooks(self, *names: str) -> tuple[str, ...]:
         """Return which of the hooks ``names`` are installed and executable."""
-        # As a git that writes has them: the others run none.
-        return self.installed(self.run("rev-parse", "--git-path", "hooks", writes=True).stdout, *names)
-
-    def installed(self, folder: bytes, *names: str) -> tuple[str, ...]:
-        """Return which of the hooks ``names`` are executable in ``folder``, a line of ``git rev-parse --git-path``."""
-        place = os.fsdecode(folder).rstrip("\n")
-        return tuple(name for name in names if os.access(self.root / place / name, os.X_OK))
+        # A git that only reads has another hooks folder.
+        answer = self.run("rev-parse", "--git-path", "hooks", writes=True).stdout
+        folder = self.root / os.fsdecode(answer).rstrip("\n")
+        return tuple(name for name in names if os.access(folder / name, os.X_OK))
 
     def _ask(self, *args: str) -> str:
         """Return the line that git answers with, empty where it says no (status 1); other failures raise."""
@@ -387,7 +333,3 @@ def _landing(fields: Sequence[bytes]) -> tuple[datetime | None, tuple[str, ...]]
 
 def _split(listing: bytes) -> list[str]:
     return [os.fsdecode(entry) for entry in listing.split(b"\0") if entry]
-
-
-def _lines(paths: Sequence[str]) -> bytes:
-    return b"".join(os.fsencode(path) + b"\n" for path in paths)

@@ -12,6 +12,7 @@ import pytest
 
 from renderer.errors import RollstepError
 from renderer.git.locks import _git_is_alive
+from renderer.git.objects import read_file, read_files
 from renderer.git.repository import Repository
 from renderer.pipeline.commit.atomic import publish, recover_repository
 from renderer.pipeline.write.journal import JOURNAL, pending
@@ -108,7 +109,7 @@ def assert_unchanged(repository: Repository) -> None:
 def assert_published(repository: Repository) -> None:
     assert ours(repository) == AFTER
     assert len(repository.log()) == 2
-    assert {path: text.decode() for path, text in repository.files("HEAD", "web").items()} == AFTER
+    assert {path: text.decode() for path, text in read_files(repository, "HEAD", "web").items()} == AFTER
     assert git(repository.root, "status", "--porcelain") == "M  elsewhere\n?? untracked\n"
     assert not (repository.root / JOURNAL).exists()
 
@@ -151,8 +152,8 @@ def test_a_file_that_is_included_goes_into_the_commit_as_it_is(repository: Repos
     (repository.root / "web/rendered/gone.yaml").unlink()
     transaction = change(repository).include("web/image").include(repository.root / "web/rendered/gone.yaml")
     assert publish(repository, transaction, MESSAGE)
-    assert repository.show("HEAD", "web/image") == b"\xff\r\n\0"
-    assert repository.show("HEAD", "web/rendered/gone.yaml") is None
+    assert read_file(repository, "HEAD", "web/image") == b"\xff\r\n\0"
+    assert read_file(repository, "HEAD", "web/rendered/gone.yaml") is None
     assert not repository.dirty(["web"])
 
 
