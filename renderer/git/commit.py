@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,9 +12,19 @@ from datetime import datetime
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError, one_line
-from renderer.git.index import locked_index, stage, staged, without
+from renderer.git.index import another_git, locked_index, stage, staged, untracked, without
 from renderer.git.process import Output, Running
-from renderer.git.repository import Repository
+from renderer.git.repository import Head, Repository, split
+
+OPERATIONS = (
+    ("rebase-merge", "a rebase", "git rebase --continue or --abort"),
+    ("rebase-apply", "a rebase or git am", "git rebase --continue or --abort, or git am --abort"),
+    ("MERGE_HEAD", "a merge", "git commit or git merge --abort"),
+    ("CHERRY_PICK_HEAD", "a cherry-pick", "git cherry-pick --continue or --abort"),
+    ("REVERT_HEAD", "a revert", "git revert --continue or --abort"),
+    ("BISECT_LOG", "a bisect", "git bisect reset"),
+)
+"""The file of an operation in git's folder (git 2.39, ``wt-status.c``), its name, and the commands that end it."""
 
 REFUSING_HOOKS = ("pre-commit", "prepare-commit-msg", "commit-msg")
 """The hooks of `git commit` that can refuse a commit."""
@@ -77,12 +88,11 @@ def check_commit(
     with ExitStack() as ends:
         # These questions do not depend on each other, so the gits run at once.
         known = {role: ends.enter_context(_identity_of(repository, role)) for role in nameless}
-        head = repository.check_can_commit(allow_detached=allow_detached)
-        ignored = repository.ignored(paths)
-        if ignored:
+        head = check_can_commit(repository, allow_detached=allow_detached)
+        if names := ignored(repository, paths):
             hint = "take it out of .gitignore, or choose another folder"
             raise RollstepError(
-                Finding(path, 0, 0, "", "is ignored by git, so it cannot be committed", hint) for path in ignored
+                Finding(path, 0, 0, "", "is ignored by git, so it cannot be committed", hint) for path in names
             )
         unknown = [role for role, identity in known.items() if identity.output().status]
     if author is not None and unknown == ["COMMITTER"]:
@@ -95,6 +105,39 @@ def check_commit(
         date = f"{int(when.timestamp())} {when.strftime('%z') or '+0000'}"
         environment |= {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
     return CheckedCommit(head.sha, environment)
+
+
+def check_can_commit(repository: Repository, *, allow_detached: bool = False) -> Head:
+    """Return HEAD; raise RollstepError with everything in the repository that rules out a commit."""
+    with repository.start("ls-files", "-z", "--unmerged") as listing:
+        head = repository.head
+        unmerged = {entry.partition("\t")[2] for entry in split(listing.output().stdout)}
+    root, git_dir = repository.root, repository.git_dir
+    findings = [
+        Finding(str(root), 0, 0, "", f"{what} is in progress", f"finish it first: {how}")
+        for name, what, how in OPERATIONS
+        if (git_dir / name).exists()
+    ]
+    if not findings and not allow_detached and head.branch is None:
+        hint = "git switch BRANCH, or --allow-detached"
+        findings.append(Finding(str(root), 0, 0, "", "HEAD is detached: a commit would be on no branch", hint))
+    if (git_dir / "index.lock").exists():
+        findings.append(another_git(git_dir / "index.lock"))
+    for path in sorted(unmerged):
+        findings.append(Finding(path, 0, 0, "", "has an unresolved conflict", "resolve it and git add it"))
+    if findings:
+        raise RollstepError(findings)
+    return head
+
+
+def ignored(repository: Repository, paths: Sequence[str]) -> tuple[str, ...]:
+    """Return the ``paths`` that git's ignore rules leave out, sorted; tracked files are never ignored."""
+    # Without --no-index git searches its index for each path, and most often no path is ignored.
+    names = b"".join(os.fsencode(path) + b"\0" for path in paths)
+    found = repository.run("check-ignore", "--no-index", "-z", "--stdin", stdin=names, check=False)
+    if found.status > 1:
+        raise RollstepError(f"git check-ignore failed: {found.stderr}")
+    return tuple(sorted(untracked(repository, split(found.stdout))))
 
 
 def _identity_of(repository: Repository, role: str) -> Running:
@@ -181,7 +224,10 @@ def _refusal(repository: Repository, output: Output) -> Finding:
     if output.status < 0:
         name = signal.strsignal(-output.status) or f"signal {-output.status}"
         return Finding("", 0, 0, "", f"git was killed: {name}", hint)
-    hooks = repository.hooks(*REFUSING_HOOKS)
+    # A git that only reads has another hooks folder.
+    answer = repository.run("rev-parse", "--git-path", "hooks", writes=True).stdout
+    folder = repository.root / os.fsdecode(answer).rstrip("\n")
+    hooks = [name for name in REFUSING_HOOKS if os.access(folder / name, os.X_OK)]
     words = output.stderr or f"exit status {output.status}"
     if hooks and not words.startswith(("fatal:", "error:")):
         return Finding("", 0, 0, "", f"a hook ({', '.join(hooks)}) refused the commit: {words}", hint)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from renderer.errors import Finding, RollstepError, reporting
 from renderer.git.objects import remove_entries, set_entries, tree_files
-from renderer.git.repository import MANY, Repository
+from renderer.git.repository import MANY, Repository, literal, split
 
 COMMIT_INDEX = "rollstep-index"
 """The file in git's folder with the index of a commit; only the owner of the index's lock writes it."""
@@ -55,8 +55,7 @@ def locked_index(repository: Repository) -> Iterator[IndexLock]:
         try:
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
         except FileExistsError:
-            hint = "wait for it; if none is running, remove the file"
-            raise RollstepError([Finding(str(path), 0, 0, "", "another git is at work", hint)]) from None
+            raise RollstepError([another_git(path)]) from None
     try:
         with reporting(str(path)):
             if index.exists():
@@ -69,6 +68,12 @@ def locked_index(repository: Repository) -> Iterator[IndexLock]:
         if lock.is_held:
             remove_commit_index(repository)
             path.unlink(missing_ok=True)
+
+
+def another_git(lock: Path) -> Finding:
+    """Return the finding about the ``lock`` of another git."""
+    hint = "wait for it; if none is running, remove the file"
+    return Finding(str(lock), 0, 0, "", "another git is at work", hint)
 
 
 def stage(repository: Repository, paths: Sequence[str]) -> None:
@@ -85,12 +90,20 @@ def stage(repository: Repository, paths: Sequence[str]) -> None:
 def staged(repository: Repository, head: str | None) -> set[str]:
     """Return the paths whose index entry is not that of the commit ``head`` (None: before the first commit)."""
     differing = ("diff-index", "--cached", "--name-only", "--no-renames", "-z", head) if head else ("ls-files", "-z")
-    return {os.fsdecode(path) for path in repository.run(*differing).stdout.split(b"\0")[:-1]}
+    return set(split(repository.run(*differing).stdout))
+
+
+def untracked(repository: Repository, paths: Sequence[str]) -> tuple[str, ...]:
+    """Return the ``paths`` without an index entry."""
+    if not paths:
+        return ()
+    places = map(literal, paths) if len(paths) <= MANY else ()
+    tracked = set(split(repository.run("ls-files", "-z", "--cached", "--", *places).stdout))
+    return tuple(path for path in paths if path not in tracked)
 
 
 def unstage(repository: Repository, paths: Collection[str], head: str | None) -> None:
     """Set the index entries of ``paths`` to those of the commit ``head``."""
-    # Git compares every path of a list with every file.
     found = tree_files(repository, head, *(paths if len(paths) <= MANY else ())) if head else {}
     set_entries(repository, {path: found.get(path) for path in paths})
 

@@ -102,7 +102,7 @@ def test_submodules_and_folders_that_do_not_change_stay(root: Path, blobs: list[
 
 
 def test_a_missing_base_is_an_error(root: Path) -> None:
-    with pytest.raises(RollstepError, match="git read-tree failed: .* tree object 2{40}"):
+    with pytest.raises(RollstepError, match=r"git read-tree failed: .* tree object 2{40}"):
         store_tree(Repository.open(root), "2" * 40, {"a": None})
 
 

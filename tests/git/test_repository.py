@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from renderer.errors import RollstepError
+from renderer.git.commit import check_can_commit, ignored
+from renderer.git.index import untracked
 from renderer.git.objects import read_file, read_files
 from renderer.git.process import plain
 from renderer.git.repository import Head, Repository
@@ -96,7 +98,7 @@ def test_a_linked_worktree_is_a_repository_of_its_own(first: Repository, tmp_pat
     side = Repository.open(tmp_path / "side" / "environments")
     assert side.root == (tmp_path / "side").resolve()
     assert side.head.branch == "side"
-    side.check_can_commit()
+    check_can_commit(side)
 
 
 def test_head_is_unborn_on_a_branch_or_detached(first: Repository, tmp_path: Path) -> None:
@@ -105,7 +107,7 @@ def test_head_is_unborn_on_a_branch_or_detached(first: Repository, tmp_path: Pat
     assert unborn.head == Head(None, "trunk")
     assert unborn.log() == ()
     assert read_files(unborn, "HEAD") == {}
-    unborn.check_can_commit()
+    check_can_commit(unborn)
     sha = git(first.root, "rev-parse", "HEAD")
     assert first.head == Head(sha, "main")
     git(first.root, "switch", "-q", "--detach")
@@ -115,8 +117,8 @@ def test_head_is_unborn_on_a_branch_or_detached(first: Repository, tmp_path: Pat
 def test_a_detached_head_is_refused_unless_allowed(first: Repository) -> None:
     git(first.root, "switch", "-q", "--detach")
     with pytest.raises(RollstepError, match=r"HEAD is detached.*--allow-detached"):
-        first.check_can_commit()
-    first.check_can_commit(allow_detached=True)
+        check_can_commit(first)
+    check_can_commit(first, allow_detached=True)
 
 
 @pytest.mark.parametrize(
@@ -134,10 +136,10 @@ def test_an_operation_in_progress_is_named(command: list[str], named: str, first
     put(first.root, "README.md", "second\n")
     git(first.root, "commit", "-qam", "Second")
     conflict(first.root)
-    first.check_can_commit()
+    check_can_commit(first)
     git(first.root, *command, check=False)
     with pytest.raises(RollstepError, match=named):
-        first.check_can_commit(allow_detached=True)
+        check_can_commit(first, allow_detached=True)
 
 
 def test_conflicts_that_are_left_over_and_a_git_at_work_are_told(first: Repository) -> None:
@@ -146,7 +148,7 @@ def test_conflicts_that_are_left_over_and_a_git_at_work_are_told(first: Reposito
     (first.git_dir / "MERGE_HEAD").unlink()
     put(first.git_dir, "index.lock", "")
     with pytest.raises(RollstepError) as caught:
-        first.check_can_commit()
+        check_can_commit(first)
     messages = [finding.message for finding in caught.value.findings]
     assert messages == ["another git is at work", "has an unresolved conflict"]
 
@@ -225,10 +227,10 @@ def test_dirty_tells_staged_modified_deleted_and_untracked_files(first: Reposito
 def test_ignored_and_untracked(first: Repository) -> None:
     put(first.root, ".gitignore", "rendered/\n*.tmp\n")
     paths = ["environments/prod/web/rendered/a.yaml", "environments/prod/web/rendered/b.yaml", "x.tmp", "y"]
-    assert first.ignored(paths) == ("environments/prod/web/rendered/b.yaml", "x.tmp")
-    assert first.untracked(paths) == ("environments/prod/web/rendered/b.yaml", "x.tmp", "y")
-    assert first.ignored([]) == ()
-    assert first.untracked([]) == ()
+    assert ignored(first, paths) == ("environments/prod/web/rendered/b.yaml", "x.tmp")
+    assert untracked(first, paths) == ("environments/prod/web/rendered/b.yaml", "x.tmp", "y")
+    assert ignored(first, []) == ()
+    assert untracked(first, []) == ()
 
 
 def test_the_environment_of_another_repositorys_hook_does_not_lead_astray(
@@ -281,7 +283,7 @@ def test_a_repository_of_somebody_else_is_refused_in_gits_words(
         first.dirty,
         lambda: first.head,
         lambda: read_file(first, "HEAD", "README.md"),
-        first.check_can_commit,
+        lambda: check_can_commit(first),
     ):
         with pytest.raises(RollstepError, match="dubious ownership"):
             question()

@@ -14,7 +14,7 @@ from pathlib import Path
 from renderer.errors import Finding, RollstepError
 from renderer.git.commit import CommitResult, Identity, check_commit, commit_files
 from renderer.git.index import remove_commit_index, unstage
-from renderer.git.locks import clear_left_behind
+from renderer.git.locks import remove_stale_locks
 from renderer.git.objects import hash_files, tree_files
 from renderer.git.repository import MANY, Repository
 from renderer.pipeline.write.journal import Journal, recover
@@ -80,7 +80,7 @@ def recover_repository(repository: Repository) -> tuple[str, ...]:
     """
 
     def is_committed(journal: Journal) -> bool:
-        if locks := clear_left_behind(repository, journal.written):
+        if locks := remove_stale_locks(repository, journal.written):
             message = "git may still be at work for a run that was interrupted"
             hint = "wait for it; if none is running, remove the file"
             raise RollstepError(Finding(str(lock), 0, 0, "", message, hint) for lock in locks)

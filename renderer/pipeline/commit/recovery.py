@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from renderer.git.locks import wait_for_turn
+from renderer.git.locks import lock_repository
 from renderer.git.repository import Repository
 from renderer.pipeline.commit.atomic import recover_repository
 from renderer.pipeline.load.workspace import Workspace, journal_root
@@ -23,7 +23,7 @@ def open_to_write(directory: str, *, dry_run: bool) -> tuple[Workspace, Reposito
     workspace = Workspace.open(directory)
     repository = Repository.open(workspace.root)
     if not dry_run:
-        descriptor = wait_for_turn(repository, _tell)
+        descriptor = lock_repository(repository, _tell)
         context = click.get_current_context(silent=True)
         if context is not None:
             context.call_on_close(lambda: os.close(descriptor))
