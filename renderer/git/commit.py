@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
-from pathlib import Path
 
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError, one_line
-from renderer.git.index import Staged, staged
-from renderer.git.objects import store_commit
+from renderer.git.index import another_git, locked_index, stage, staged, untracked, without
 from renderer.git.process import Output, Running
-from renderer.git.repository import MANY, Repository
-from renderer.git.trees import TreeFile, new_files, store_tree
+from renderer.git.repository import Head, Repository, split
 
-HOOKS = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit")
-"""What `git commit` runs; all but the last can refuse it."""
+OPERATIONS = (
+    ("rebase-merge", "a rebase", "git rebase --continue or --abort"),
+    ("rebase-apply", "a rebase or git am", "git rebase --continue or --abort, or git am --abort"),
+    ("MERGE_HEAD", "a merge", "git commit or git merge --abort"),
+    ("CHERRY_PICK_HEAD", "a cherry-pick", "git cherry-pick --continue or --abort"),
+    ("REVERT_HEAD", "a revert", "git revert --continue or --abort"),
+    ("BISECT_LOG", "a bisect", "git bisect reset"),
+)
+"""The file of an operation in git's folder (git 2.39, ``wt-status.c``), its name, and the commands that end it."""
 
-_CONFIG = ("config", "--type=bool", "--get-regexp", r"^(commit\.gpgsign|maintenance\.auto)$")
+REFUSING_HOOKS = ("pre-commit", "prepare-commit-msg", "commit-msg")
+"""The hooks of `git commit` that can refuse a commit."""
 
 
 class Identity(Struct, frozen=True):
-    """Who writes or makes a commit."""
+    """The author or committer of a commit."""
 
     name: str
     email: str
 
     @classmethod
     def parse(cls, text: str) -> Identity:
-        """Return the identity that ``text`` spells as git does, ``Name <mail@example.com>``; raises RollstepError."""
+        """Return the identity in git's spelling ``Name <mail@example.com>``; raise RollstepError for other texts."""
         name, opened, rest = text.partition("<")
         email, closed, after = rest.partition(">")
         if not (name.strip() and opened and email.strip() and closed) or after.strip():
@@ -40,143 +46,27 @@ class Identity(Struct, frozen=True):
         return cls(one_line(name), one_line(email))
 
 
-class Ready(Struct, frozen=True):
-    """What a commit that can be made needs.
+class CheckedCommit(Struct, frozen=True):
+    """The results of ``check_commit``.
 
-    ``environment`` has git's variables for it, ``head`` is the commit that it comes after (None before the first one),
-    ``hooks`` are those that run; ``signs`` and ``maintains`` say what git's configuration asks for with it and after.
+    ``head`` is the parent of the new commit (None before the first commit), ``environment`` has git's variables for
+    the people and dates of the commit.
     """
 
-    environment: Mapping[str, str]
     head: str | None
-    hooks: tuple[str, ...]
-    signs: bool
-    maintains: bool
+    environment: Mapping[str, str]
 
 
 class CommitResult(Struct, frozen=True):
-    """A commit that was made: its full hash, its subject and its files.  A dry run's has no hash."""
+    """A new commit: its full hash, its subject and its files.  A dry run's has no hash."""
 
     sha: str
     subject: str
     paths: tuple[str, ...]
 
     def text(self) -> str:
-        """Return the commit on one line, as git tells it."""
+        """Return the commit on one line, in git's format."""
         return (f"[{self.sha[:9]}] " if self.sha else "[dry run] ") + self.subject
-
-
-def commit(
-    repository: Repository,
-    paths: Iterable[Path | str],
-    message: str,
-    *,
-    author: Identity | None = None,
-    committer: Identity | None = None,
-    when: datetime | None = None,
-    allow_detached: bool = False,
-) -> CommitResult | None:
-    """Commit ``paths`` as they are in the work tree (those that are not there: their deletion) and nothing else.
-
-    What is staged or modified elsewhere stays so.  ``author`` and ``committer`` None is who git's configuration says
-    (a committer that it does not know is the author); ``when`` None is git's own now.  Hooks run and signing is git's.
-    Returns None where the paths are as in HEAD.  Raises RollstepError where git or a hook refuses; then nothing is
-    committed or staged.
-    """
-    names = sorted({repository.relative(path) for path in paths})
-    ready = check_commit(
-        repository, names, author=author, committer=committer, when=when, allow_detached=allow_detached
-    )
-    return commit_checked(repository, names, message, ready)
-
-
-def commit_checked(repository: Repository, names: Sequence[str], message: str, ready: Ready) -> CommitResult | None:
-    """Do what ``commit`` does, of what ``check_commit`` has found ``ready``; ``names`` are as git has them."""
-    files = new_files(repository, names, ready.head)
-    if not files:
-        return None
-    with _uninterrupted(), staged(repository, tuple(files), ready.head) as made_from:
-        if ready.hooks:
-            sha = _commit_with_hooks(made_from.alone(), message, ready)
-        else:
-            sha = _move(repository, _made(repository, files, made_from, message, ready), message, ready)
-        with _maintained(repository) if ready.maintains and not ready.hooks else nullcontext():
-            made_from.take()
-    return CommitResult(sha, message.split("\n", 1)[0], tuple(files))
-
-
-def _made(
-    repository: Repository, files: Mapping[str, TreeFile | None], made_from: Staged, message: str, ready: Ready
-) -> str:
-    """Store a commit of HEAD with ``files`` in it and return it."""
-    if len(files) <= MANY:
-        # While git updates the index, the commit is made without one: git writes the trees of many sooner.
-        tree = store_tree(repository, ready.head, files)
-        made = _store(repository, tree, message, ready)
-        if made_from.has(tree):
-            return made
-    tree = made_from.alone().run("write-tree", writes=True).stdout.decode().strip()
-    return _store(repository, tree, message, ready)
-
-
-def _store(repository: Repository, tree: str, message: str, ready: Ready) -> str:
-    """Store a commit of ``tree`` on HEAD and return it; `git commit` would look at every file of the repository."""
-    parents = [ready.head] if ready.head else []
-    return store_commit(repository, tree, parents, stripped(message), ready.environment, signs=ready.signs)
-
-
-def _move(repository: Repository, sha: str, message: str, ready: Ready) -> str:
-    """Move the branch to the commit ``sha`` and return it; raise RollstepError where somebody else has moved it."""
-    reason = ("commit: " if ready.head else "commit (initial): ") + message.split("\n", 1)[0]
-    moved = repository.run(
-        *("update-ref", "-m", reason, "HEAD", sha, ready.head or "0" * len(sha)),
-        env=ready.environment,
-        check=False,
-        writes=True,
-    )
-    if moved.status and repository.head.sha != sha:
-        raise RollstepError([_refusal(repository, moved)])
-    return sha
-
-
-@contextmanager
-def _maintained(repository: Repository) -> Iterator[None]:
-    """Do what git does after a commit, while something else is done: where objects are many, they are packed."""
-    with repository.start("maintenance", "run", "--auto", "--quiet", check=False, writes=True) as running:
-        yield
-        running.output()
-
-
-def stripped(message: str) -> str:
-    """Return a message as ``git stripspace`` has it: no spaces at ends of lines, no empty lines but one at a time."""
-    lines = [line.rstrip(" \t\r") for line in message.split("\n")]
-    kept = [line for at, line in enumerate(lines) if line or (at and lines[at - 1])]
-    text = "\n".join(kept).strip("\n")
-    return f"{text}\n" if text else ""
-
-
-def _commit_with_hooks(repository: Repository, message: str, ready: Ready) -> str:
-    """Commit what is in the index, with the repository's hooks, and return the commit."""
-    from tempfile import NamedTemporaryFile
-
-    # What is in the index was made on top of that.
-    if repository.head.sha != ready.head:
-        raise RollstepError(
-            [Finding("HEAD", 0, 0, "", "somebody else has committed meanwhile", "run the command again")]
-        )
-    with NamedTemporaryFile(prefix="rollstep-message-") as file:
-        file.write(message.encode())
-        file.flush()
-        output = repository.run(
-            *("-c", "i18n.commitEncoding=UTF-8", "commit", "--quiet", "--cleanup=whitespace", f"--file={file.name}"),
-            env=ready.environment,
-            check=False,
-            writes=True,
-        )
-    sha = repository.head.sha
-    if output.status and sha == ready.head:
-        raise RollstepError([_refusal(repository, output)])
-    return sha or ""
 
 
 def check_commit(
@@ -187,53 +77,77 @@ def check_commit(
     committer: Identity | None = None,
     when: datetime | None = None,
     allow_detached: bool = False,
-) -> Ready:
-    """Return what a commit of ``paths`` needs; raise RollstepError where it cannot be made.
+) -> CheckedCommit:
+    """Check that git can commit ``paths``, and return what the commit needs.
 
-    That is where HEAD is detached, an operation is in progress, git knows no committer, or a path is ignored.
+    ``author`` and ``committer`` default to git's configuration (an unknown committer to the author), ``when`` to the
+    time of the commit.  Raises RollstepError if HEAD is detached, an operation is in progress, git knows no committer,
+    or a path is ignored.
     """
     nameless = [role for role, who in (("AUTHOR", author), ("COMMITTER", committer)) if who is None]
     with ExitStack() as ends:
-        # Git is asked all of it at once: none of these questions needs the answer to another one.
-        hooks = ends.enter_context(repository.start("rev-parse", "--git-path", "hooks", writes=True))
-        config = ends.enter_context(repository.start(*_CONFIG, check=False))
-        known = {role: ends.enter_context(_asked_for(repository, role)) for role in nameless}
-        head = repository.check_can_commit(allow_detached=allow_detached)
-        ignored = repository.ignored(paths)
-        if ignored:
+        # These questions do not depend on each other, so the gits run at once.
+        known = {role: ends.enter_context(_identity_of(repository, role)) for role in nameless}
+        head = check_can_commit(repository, allow_detached=allow_detached)
+        if names := ignored(repository, paths):
             hint = "take it out of .gitignore, or choose another folder"
             raise RollstepError(
-                Finding(path, 0, 0, "", "is ignored by git, so it cannot be committed", hint) for path in ignored
+                Finding(path, 0, 0, "", "is ignored by git, so it cannot be committed", hint) for path in names
             )
-        unknown = [role for role, ident in known.items() if ident.output().status]
-        if author is not None and unknown == ["COMMITTER"]:
-            committer, unknown = author, []
-        if unknown:
-            hint = "git config user.name NAME and git config user.email MAIL, or set the author in rollstep.yaml"
-            raise RollstepError("git does not know who commits", hint=hint)
-        settings = dict(line.split(" ", 1) for line in config.output().stdout.decode(errors="replace").splitlines())
-        installed = repository.installed(hooks.output().stdout, *HOOKS)
+        unknown = [role for role, identity in known.items() if identity.output().status]
+    if author is not None and unknown == ["COMMITTER"]:
+        committer, unknown = author, []
+    if unknown:
+        hint = "git config user.name NAME and git config user.email MAIL, or set the author in rollstep.yaml"
+        raise RollstepError("git does not know who commits", hint=hint)
     environment = environment_of(author, committer)
     if when is not None:
         date = f"{int(when.timestamp())} {when.strftime('%z') or '+0000'}"
         environment |= {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
-    return Ready(
-        environment,
-        head.sha,
-        installed,
-        signs=settings.get("commit.gpgsign") == "true",
-        maintains=settings.get("maintenance.auto") != "false",
-    )
+    return CheckedCommit(head.sha, environment)
 
 
-def _asked_for(repository: Repository, role: str) -> Running:
-    """Start the git that tells who is the author or the committer; it fails where it knows nobody."""
-    # Without useConfigOnly git makes up an address of the login and the host's name, which is nobody's.
+def check_can_commit(repository: Repository, *, allow_detached: bool = False) -> Head:
+    """Return HEAD; raise RollstepError with everything in the repository that rules out a commit."""
+    with repository.start("ls-files", "-z", "--unmerged") as listing:
+        head = repository.head
+        unmerged = {entry.partition("\t")[2] for entry in split(listing.output().stdout)}
+    root, git_dir = repository.root, repository.git_dir
+    findings = [
+        Finding(str(root), 0, 0, "", f"{what} is in progress", f"finish it first: {how}")
+        for name, what, how in OPERATIONS
+        if (git_dir / name).exists()
+    ]
+    if not findings and not allow_detached and head.branch is None:
+        hint = "git switch BRANCH, or --allow-detached"
+        findings.append(Finding(str(root), 0, 0, "", "HEAD is detached: a commit would be on no branch", hint))
+    if (git_dir / "index.lock").exists():
+        findings.append(another_git(git_dir / "index.lock"))
+    for path in sorted(unmerged):
+        findings.append(Finding(path, 0, 0, "", "has an unresolved conflict", "resolve it and git add it"))
+    if findings:
+        raise RollstepError(findings)
+    return head
+
+
+def ignored(repository: Repository, paths: Sequence[str]) -> tuple[str, ...]:
+    """Return the ``paths`` that git's ignore rules leave out, sorted; tracked files are never ignored."""
+    # Without --no-index git searches its index for each path, and most often no path is ignored.
+    names = b"".join(os.fsencode(path) + b"\0" for path in paths)
+    found = repository.run("check-ignore", "--no-index", "-z", "--stdin", stdin=names, check=False)
+    if found.status > 1:
+        raise RollstepError(f"git check-ignore failed: {found.stderr}")
+    return tuple(sorted(untracked(repository, split(found.stdout))))
+
+
+def _identity_of(repository: Repository, role: str) -> Running:
+    """Start the git that prints the author or the committer, and fails for an unknown one."""
+    # Without useConfigOnly git makes up an address from the login and the host's name.
     return repository.start("-c", "user.useConfigOnly=true", "var", f"GIT_{role}_IDENT", check=False)
 
 
 def environment_of(author: Identity | None, committer: Identity | None) -> dict[str, str]:
-    """Return git's variables for a commit by these people; None leaves it to git's configuration."""
+    """Return git's variables for a commit by these people; None leaves the person to git's configuration."""
     people = {"AUTHOR": author, "COMMITTER": committer}
     return {
         f"GIT_{role}_{field.upper()}": getattr(person, field)
@@ -243,15 +157,57 @@ def environment_of(author: Identity | None, committer: Identity | None) -> dict[
     }
 
 
+def commit_files(
+    repository: Repository, paths: Sequence[str], message: str, checked: CheckedCommit
+) -> CommitResult | None:
+    """Commit ``paths`` as they are in the work tree (a missing file: its deletion) and nothing else.
+
+    Paths are relative to the root.  Changes that are staged or edited elsewhere stay so.  Git runs hooks, which see
+    our files only, and signs.  Returns None if HEAD has these files already.  Raises RollstepError if git or a hook
+    refuses the commit; the index and the branch are unchanged then.
+    """
+    with _uninterrupted(), locked_index(repository) as lock:
+        stage(lock.repository, paths)
+        differing = staged(lock.repository, checked.head)
+        ours = sorted(differing.intersection(paths))
+        if not ours:
+            return None
+        others = differing.difference(paths)
+        index = without(lock.repository, others, checked.head) if others else lock.repository
+        sha = _commit_index(index, message, checked)
+        lock.replace_index()
+    return CommitResult(sha, message.split("\n", 1)[0], tuple(ours))
+
+
+def _commit_index(repository: Repository, message: str, checked: CheckedCommit) -> str:
+    """Commit the index of ``repository`` and return the hash of the commit."""
+    # The index is the tree of that commit with our files: on another one it would undo changes.
+    if repository.head.sha != checked.head:
+        raise RollstepError(
+            [Finding("HEAD", 0, 0, "", "somebody else has committed meanwhile", "run the command again")]
+        )
+    output = repository.run(
+        *("-c", "i18n.commitEncoding=UTF-8", "commit", "--quiet", "--cleanup=whitespace", "--file=-"),
+        stdin=message.encode(),
+        env=checked.environment,
+        check=False,
+        writes=True,
+    )
+    sha = repository.head.sha
+    if sha is None or sha == checked.head:
+        raise RollstepError([_refusal(repository, output)])
+    return sha
+
+
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Hold a Ctrl-C back to the end of the block.
+    """Delay a Ctrl-C to the end of the block.
 
-    The terminal sends it to git as well, which then ends by itself; without waiting for that, nobody knows whether the
-    commit is going to be there.
+    The terminal interrupts git as well, and only git's end says whether the commit exists.
     """
     received: list[int] = []
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler or not _in_main_thread():
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
     signal.signal(signal.SIGINT, lambda *caught: received.append(caught[0]))
@@ -263,18 +219,16 @@ def _uninterrupted() -> Iterator[None]:
             raise KeyboardInterrupt
 
 
-def _in_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()
-
-
 def _refusal(repository: Repository, output: Output) -> Finding:
+    hint = "nothing was committed"
     if output.status < 0:
         name = signal.strsignal(-output.status) or f"signal {-output.status}"
-        return Finding("", 0, 0, "", f"git was killed: {name}", "nothing was committed")
-    hooks = repository.hooks(*HOOKS[:-1])
+        return Finding("", 0, 0, "", f"git was killed: {name}", hint)
+    # A git that only reads has another hooks folder.
+    answer = repository.run("rev-parse", "--git-path", "hooks", writes=True).stdout
+    folder = repository.root / os.fsdecode(answer).rstrip("\n")
+    hooks = [name for name in REFUSING_HOOKS if os.access(folder / name, os.X_OK)]
     words = output.stderr or f"exit status {output.status}"
     if hooks and not words.startswith(("fatal:", "error:")):
-        return Finding(
-            "", 0, 0, "", f"a hook ({', '.join(hooks)}) refused the commit: {words}", "nothing was committed"
-        )
-    return Finding("", 0, 0, "", f"git refused the commit: {words}", "nothing was committed")
+        return Finding("", 0, 0, "", f"a hook ({', '.join(hooks)}) refused the commit: {words}", hint)
+    return Finding("", 0, 0, "", f"git refused the commit: {words}", hint)

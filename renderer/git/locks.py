@@ -1,8 +1,8 @@
-"""Who may write in a repository: one rollstep at a time, and the locks that a killed git left (shell).
+"""Locks of a repository: one rollstep at a time, and the lock files of a killed git.
 
-Git takes a lock by making a file, and nothing in that file says whose it is.  So a lock counts as left behind only
-where it is ours by owner and age (made by our user, since the interrupted run began to write) and no git of ours is
-alive in the repository.  Our own lock is the kernel's: it ends with whoever holds it.
+Rollstep's own lock is the kernel's, which ends with its process.  Git's lock is a file that names no owner, so
+rollstep removes one only if this user created it after the interrupted run began to write, and no git of this user is
+alive in the repository.
 """
 
 from __future__ import annotations
@@ -12,83 +12,81 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from renderer.errors import Finding, RollstepError
+from renderer.git.index import COMMIT_INDEX
 from renderer.git.repository import Repository
 
 PATIENCE = 120.0
-"""For how many seconds a run waits for another one in the same repository."""
+"""How many seconds a run waits for another run in the same repository."""
 
 
-def wait_for_turn(repository: Repository, tell: Callable[[str], object], patience: float = PATIENCE) -> int:
-    """Lock the repository, all its work trees, against other runs; return the descriptor whose closing lets it go.
+def lock_repository(repository: Repository, report: Callable[[str], object], patience: float = PATIENCE) -> int:
+    """Lock the repository with all its work trees; return the descriptor whose closing ends the lock.
 
-    Another run that holds it is waited for, which ``tell`` is told, for ``patience`` seconds.  Raises RollstepError
-    after that.
+    Passes one line to ``report`` if it has to wait for another run.  Raises RollstepError after ``patience`` seconds.
     """
     descriptor = os.open(repository.common_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    end, told = time.monotonic() + patience, False
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    end, reported = time.monotonic() + patience, False
+    try:
+        while True:
+            with suppress(BlockingIOError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return descriptor
             if time.monotonic() >= end:
-                os.close(descriptor)
                 message = f"another rollstep has been changing this repository for {patience:g} seconds"
-                finding = Finding(str(repository.root), 0, 0, "", message, "wait for it, and run the command again")
-                raise RollstepError([finding]) from None
-            if not told:
-                tell("waiting for another rollstep in this repository")
-            told = True
+                hint = "wait for it, and run the command again"
+                raise RollstepError([Finding(str(repository.root), 0, 0, "", message, hint)])
+            if not reported:
+                report("waiting for another rollstep in this repository")
+            reported = True
             time.sleep(0.05)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        else:
-            return descriptor
+    except BaseException:
+        os.close(descriptor)
+        raise
 
 
-def clear_left_behind(repository: Repository, since: float) -> tuple[Path, ...]:
-    """Remove the locks that a killed git left in ``repository`` and return those that stay.
+def remove_stale_locks(repository: Repository, since: float) -> tuple[Path, ...]:
+    """Remove the lock files of a killed git and return the other lock files.
 
-    ``since`` is when the interrupted run began to write, in seconds of the epoch: a lock that is older is somebody
-    else's, and so is every lock while a git of this user runs in the repository.
+    ``since`` is the time at which the interrupted run began to write, in seconds of the epoch: an older lock is
+    somebody else's.  While a git of this user runs in the repository, every lock stays.
     """
-    locks = tuple(_locks(repository))
+    locks = _lock_files(repository)
     if not locks or _git_is_alive(repository):
-        return locks
-    stay = []
+        return tuple(locks)
+    left = []
     for lock in locks:
         with suppress(FileNotFoundError):
             found = lock.lstat()
             if found.st_uid == os.geteuid() and found.st_mtime >= since:
                 lock.unlink()
             else:
-                stay.append(lock)
-    return tuple(stay)
+                left.append(lock)
+    return tuple(left)
 
 
-def _locks(repository: Repository) -> Iterator[Path]:
-    """Yield what is locked for a commit: the index, the next one, the branch and HEAD; and its housekeeping."""
+def _lock_files(repository: Repository) -> list[Path]:
+    """Return the existing lock files of a commit: of its indexes, of HEAD and the branch, and of the maintenance."""
     branch = repository.head.branch
-    refs = [Path("HEAD.lock")] + ([Path("refs", "heads", f"{branch}.lock")] if branch else [])
-    candidates = [repository.git_dir / "index.lock", *sorted(repository.git_dir.glob("rollstep-index*.lock"))]
-    # After a commit git looks whether its objects need packing, which an old lock would put off for ever.
-    candidates.append(repository.common_dir / "objects" / "maintenance.lock")
-    candidates += [folder / ref for folder in (repository.git_dir, repository.common_dir) for ref in refs]
-    yield from dict.fromkeys(path for path in candidates if os.path.lexists(path))
+    refs = ["HEAD.lock"] + ([f"refs/heads/{branch}.lock"] if branch else [])
+    own, common = repository.git_dir, repository.common_dir
+    candidates = [own / name for name in ("index.lock", "index.lock.lock", f"{COMMIT_INDEX}.lock", *refs)]
+    # With a stale maintenance lock git would never pack its objects again.
+    candidates += [common / name for name in ("objects/maintenance.lock", *refs)]
+    return [path for path in dict.fromkeys(candidates) if os.path.lexists(path)]
 
 
 def _git_is_alive(repository: Repository) -> bool:
-    """Tell whether a git that this user started runs in the repository; where that cannot be told, whether any does."""
+    """Return whether a git of this user runs in the repository; without /proc, whether any git runs."""
     if not os.path.isdir("/proc/self/cwd"):
         return _any_git_is_alive()
     places = (repository.root, repository.git_dir, repository.common_dir)
     for name in os.listdir("/proc"):
-        # A process that has ended meanwhile, or that is another user's, is none of ours.
+        # The process may have ended meanwhile, and another user's cannot be read.
         with suppress(OSError):
             if name.isdigit() and Path("/proc", name, "comm").read_bytes().startswith(b"git"):
                 folder = Path(os.readlink(f"/proc/{name}/cwd"))

@@ -1,4 +1,4 @@
-"""Starts git and takes what it leaves; several may run at once (shell)."""
+"""Processes of git: start one, and read its status and output."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from renderer.errors import RollstepError
 NO_GIT, NO_GIT_HINT = "git is not installed, or not in PATH", "install git 2.30 or newer"
 
 QUIET = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}")
-"""Options with which git starts no program that a repository's configuration plants: what only reads needs none."""
+"""Options with which git starts none of the programs that a repository's configuration names; reading needs none."""
 
 _SURVIVING = ("sh", "-c", 'trap "" XFSZ; exec git "$@"', "git")
-"""A git that gets an error where a limit of files' sizes would kill it.  To say so between fork and exec, in a copy of
-this process, would take several times as long as to start git."""
+"""Starts a git that gets an error from a limit of file sizes, which would kill it otherwise.  A ``preexec_fn`` would
+make Python fork a copy of this process, which takes much longer."""
 
 _KEEPS_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(1 << 30), "MALLOC_TOP_PAD_": str(1 << 24)}
-"""For glibc (mallopt(3)): it gives back what git takes to deflate an object, and asks for it again for the next one,
-which takes half of the time of a git that stores thousands."""
+"""Settings of glibc (mallopt(3)) that keep the memory in which git deflates objects; else glibc returns the memory to
+the system after each object."""
 
 _IN_ENGLISH = {"LANGUAGE": "C", "LC_ALL": "C"}
-"""Git's words are looked at, and told with rollstep's own."""
+"""The language of git's messages, which rollstep parses and prints."""
 
 _ROOM = 4096
-"""Bytes that a pipe takes at once on any system (``PIPE_BUF`` of Linux; POSIX asks for 512, macOS has 16,384)."""
+"""Bytes that fit into an empty pipe on any system."""
 
 _FILTER_FAILED = re.compile(r"external filter .* failed|(clean|smudge) filter .* failed")
-"""How git tells that a filter of ``.gitattributes``, such as that of LFS, did not work (git 2.39, ``convert.c``)."""
+"""Git's message about a failed filter of ``.gitattributes``, such as that of LFS (git 2.39, ``convert.c``)."""
 
 
 class Output(NamedTuple):
-    """What a git process left: its exit status, and what it wrote."""
+    """The exit status and output of a git process."""
 
     status: int
     stdout: bytes
@@ -43,7 +43,7 @@ class Output(NamedTuple):
 
 
 class Running:
-    """A git that has been started.  As a context it has ended when that is left, whatever happens there."""
+    """A started git.  As a context manager it waits for git's end, whatever the block raises."""
 
     def __init__(
         self,
@@ -55,9 +55,9 @@ class Running:
         check: bool = True,
         writes: bool = False,
     ) -> None:
-        """Start ``git ARGUMENTS`` in ``folder`` with ``variables`` beside those of this process (None: without it).
+        """Start ``git ARGUMENTS`` in ``folder`` with ``variables`` beside those of this process (None removes one).
 
-        The other arguments are those of ``run``.  Raises RollstepError without a git.
+        The other arguments are those of ``Repository.run``.  Raises RollstepError if git is not installed.
         """
         self._name, self._check = arguments[0], check
         source = subprocess.PIPE if stdin else subprocess.DEVNULL
@@ -65,11 +65,11 @@ class Running:
         self._output: Output | None = None
         self._rest: bytes | None = stdin or None
         if stdin and len(stdin) <= _ROOM:
-            # What fits into the pipe is given at once: git need not wait until somebody asks for its output.
-            self._give(stdin)
+            # Git gets what fits into the pipe at once, and need not wait for ``output``.
+            self._write(stdin)
 
     def output(self) -> Output:
-        """Wait for the end and return what git left; raise RollstepError where it failed and that is checked."""
+        """Wait for git's end and return its output; raise RollstepError if git failed and ``check`` is set."""
         if self._output is None:
             stdout, words = self._process.communicate(self._rest)
             self._output = Output(self._process.returncode, stdout, plain(words.decode(errors="replace")))
@@ -87,70 +87,26 @@ class Running:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # It is left to end by itself: a git that is killed leaves its locks behind.
+        # This waits: a killed git would leave its locks behind.
         self._process.__exit__(kind, error, trace)
 
-    def _give(self, content: bytes) -> None:
+    def _write(self, content: bytes) -> None:
         stdin, self._process.stdin, self._rest = self._process.stdin, None, None
         assert stdin is not None
         try:
             with stdin:
                 stdin.write(content)
         except BrokenPipeError:
-            # It has ended already, and its status tells why.
+            # Git has ended already, and its status is the error.
             pass
-
-
-class Dialogue:
-    """A git that answers whenever it is asked, as a context: it ends with that."""
-
-    def __init__(
-        self,
-        arguments: Sequence[str],
-        folder: os.PathLike[str] | str,
-        variables: Mapping[str, str | None],
-        *,
-        writes: bool = False,
-    ) -> None:
-        """Start it; the arguments are those of ``Running``."""
-        self._name = arguments[0]
-        self._process = _start(arguments, folder, variables, subprocess.PIPE, writes=writes)
-
-    def ask(self, question: bytes) -> bytes:
-        """Return the line that git answers with, without its end; raise RollstepError where it has ended instead."""
-        assert self._process.stdin is not None and self._process.stdout is not None
-        try:
-            self._process.stdin.write(question)
-            self._process.stdin.flush()
-            line = self._process.stdout.readline()
-        except BrokenPipeError:
-            line = b""
-        if not line.endswith(b"\n"):
-            _, words = self._process.communicate()
-            told = plain(words.decode(errors="replace")) or f"exit status {self._process.returncode}"
-            raise RollstepError(f"git {self._name} failed: {told}")
-        return line[:-1]
-
-    def read(self, size: int) -> bytes:
-        """Return the next ``size`` bytes of an answer."""
-        assert self._process.stdout is not None
-        return self._process.stdout.read(size)
-
-    def __enter__(self) -> Dialogue:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._process.__exit__(kind, error, trace)
 
 
 def stream(
     arguments: Sequence[str], folder: os.PathLike[str] | str, variables: Mapping[str, str | None]
 ) -> Iterator[bytes]:
-    """Yield what ``git ARGUMENTS``, which only reads, writes up to each NUL; it is ended with the generator.
+    """Yield the NUL-separated parts of the output of ``git ARGUMENTS``, which only reads.
 
-    Nothing where git fails.
+    Closing the generator kills git.  A git that fails yields nothing.
     """
     process = _start(arguments, folder, variables, subprocess.DEVNULL)
     assert process.stdout is not None
@@ -186,18 +142,18 @@ def _start(
 
 
 def command(arguments: Sequence[str], *, writes: bool = False) -> list[str]:
-    """Return the command line of a git that only reads, or of one that ``writes``."""
+    """Return the command line of a git that only reads, or that ``writes``."""
     return [*(_SURVIVING if writes else ("git", *QUIET)), *arguments]
 
 
 def environment(variables: Mapping[str, str | None]) -> dict[str, str]:
-    """Return all variables of a git: those of this process, what every git gets, and ``variables`` (None: not that)."""
+    """Return all variables of a git: those of this process, of every git, and ``variables`` (None removes one)."""
     wanted = {**os.environ, **_IN_ENGLISH, **_KEEPS_MEMORY, **variables}
     return {name: value for name, value in wanted.items() if value is not None}
 
 
 def plain(text: str, limit: int = 20) -> str:
-    """Return the last ``limit`` lines of a program's message, without the control characters that fake a terminal."""
+    """Return the last ``limit`` lines of a program's message without control characters, which could fake output."""
     lines = [line.rstrip() for line in text.replace("\r", "\n").replace("\t", "    ").split("\n")]
     shown = ["".join(character for character in line if character.isprintable()) for line in lines if line]
     return "\n".join(shown[-limit:])

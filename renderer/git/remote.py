@@ -1,4 +1,4 @@
-"""The repository that we push to: its address, without the passwords that may stand in it (shell)."""
+"""The remote: its URL, without the passwords in it, and gits that talk to it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ from renderer.git.process import Output, command, plain
 from renderer.git.repository import Repository
 
 _SCP = re.compile(r"(?:[^@/:]+@)?(?P<host>[^/:@]+):(?P<path>(?!//).+)")
-
-
 _USER = re.compile(r"(?<=:)//[^/@\s]+@")
 
 
 class Address(NamedTuple):
-    """What a remote's URL says: how it is reached, on which host (with a port of its own), and the path."""
+    """The parts of a remote's URL; ``host`` has the port, if the URL names one."""
 
     scheme: str
     host: str
@@ -27,18 +25,18 @@ class Address(NamedTuple):
 
 
 def remote_url(repository: Repository, remote: str) -> str:
-    """Return the URL that git pushes to, as git has it (with what ``insteadOf`` makes of it); empty without one."""
+    """Return the URL that git pushes to, after ``insteadOf``; empty for a missing remote."""
     found = repository.run("remote", "get-url", "--push", "--", remote, check=False)
     return "" if found.status else found.stdout.decode(errors="replace").strip()
 
 
 def public_url(repository: Repository, remote: str) -> str:
-    """Return the remote's URL without user and password; empty where there is no such remote."""
+    """Return the remote's URL without user and password; empty for a missing remote."""
     return without_password(remote_url(repository, remote))
 
 
 def without_password(url: str) -> str:
-    """Return ``url`` without the user and password that an http(s) URL may have; ``git@`` of ssh stays."""
+    """Return ``url`` without the user and password of an http(s) URL; ``git@`` of ssh stays."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https"):
         return url
@@ -46,10 +44,10 @@ def without_password(url: str) -> str:
 
 
 def parse_url(url: str) -> Address | None:
-    """Return what a remote's URL says, of a form that git takes; None for a path on this machine."""
+    """Return the parts of a remote's URL in any of git's forms; None for a path on this machine."""
     parts = urlsplit(url)
     if parts.scheme in ("http", "https", "ssh", "git", "git+ssh", "ssh+git") and parts.hostname:
-        # An ssh server's port says nothing of where the forge's API listens.
+        # The forge's API does not listen on the port of its ssh server.
         host = parts.netloc.rpartition("@")[2] if parts.scheme.startswith("http") else parts.hostname
         return Address(parts.scheme, host.lower(), _path(parts.path))
     if parts.scheme == "" or "://" not in url:
@@ -66,12 +64,12 @@ def _path(path: str) -> str:
 def run_remote(
     repository: Repository, *args: str, environment: Mapping[str, str] | None = None, check: bool = True
 ) -> Output:
-    """Run a ``git`` that talks to a remote, and return what it left, without passwords in its words.
+    """Run a ``git`` that talks to a remote, and return its status and output, with no passwords in the messages.
 
-    It asks nobody for a password where there is nobody, and gives up a transfer that stands still for a minute.
-    ``environment`` is added to its variables.  Raises RollstepError where it fails and ``check`` is set.
+    Without a terminal git asks nobody for a password, and after a minute it gives up a transfer that stands still.
+    ``environment`` is added to git's variables.  Raises RollstepError if git fails and ``check`` is set.
     """
-    # GitPython costs a twentieth of a second to import, which a transfer does not feel.
+    # GitPython takes long to import, and only a transfer uses it.
     from git import Git
 
     patience = {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}

@@ -1,6 +1,6 @@
-"""What a repository holds, and git in it; what git itself decides (filters, ignore rules, hooks) is left to it.
+"""A git repository: runs git in it, and reads HEAD, the log and the state of the work tree.
 
-Paths are those below the repository's root, with ``/``.
+Git alone decides about filters, ignore rules and hooks.  Paths are relative to the repository's root, with ``/``.
 """
 
 from __future__ import annotations
@@ -17,32 +17,22 @@ from msgspec import Struct
 from renderer.errors import Finding, RollstepError
 from renderer.git.process import Output, Running, stream
 
-OPERATIONS = (
-    ("rebase-merge", "a rebase", "git rebase --continue or --abort"),
-    ("rebase-apply", "a rebase or git am", "git rebase --continue or --abort, or git am --abort"),
-    ("MERGE_HEAD", "a merge", "git commit or git merge --abort"),
-    ("CHERRY_PICK_HEAD", "a cherry-pick", "git cherry-pick --continue or --abort"),
-    ("REVERT_HEAD", "a revert", "git revert --continue or --abort"),
-    ("BISECT_LOG", "a bisect", "git bisect reset"),
-)
-"""What git leaves in its folder while an operation is under way (git 2.39, ``wt-status.c``), its name, what ends it."""
-
 _WHERE = ("--is-bare-repository", "--absolute-git-dir", "--git-common-dir", "--show-toplevel")
 _OF_A_REPOSITORY = {"GIT_COMMON_DIR", "GIT_DIR", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_WORK_TREE"}
-"""Variables that name a repository, or a place in it (``git rev-parse --local-env-vars``)."""
+"""Environment variables that name a repository or a part of it (``git rev-parse --local-env-vars``)."""
 
 _LOG_FIELDS = ("%H", "%an", "%ae", "%cI", "%s", "%(trailers:only,unfold)")
 
 
 class Head(NamedTuple):
-    """Where HEAD is: ``sha`` is None before the first commit, ``branch`` where it is detached."""
+    """The commit and branch of HEAD: ``sha`` is None before the first commit, ``branch`` on a detached HEAD."""
 
     sha: str | None
     branch: str | None
 
 
 class Commit(Struct, frozen=True):
-    """A commit: ``date`` is the committer's, in UTC; ``trailers`` are (key, value) in the message's order."""
+    """A commit: ``date`` is the committer's, in UTC; ``trailers`` are (key, value) pairs in the message's order."""
 
     sha: str
     author_name: str
@@ -53,11 +43,11 @@ class Commit(Struct, frozen=True):
 
 
 MANY = 64
-"""Paths that git is asked for one by one, which costs it as much as that many times its files."""
+"""The most paths in a list for git, which compares each of them with each of the repository's files."""
 
 
 class Repository:
-    """A git repository; ``root`` is its work tree's folder, of a bare one the repository's own."""
+    """A git repository; ``root`` is the folder of its work tree, or of the bare repository itself."""
 
     def __init__(
         self,
@@ -68,7 +58,7 @@ class Repository:
         is_bare: bool = False,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """Take where the repository is, and what every git in it gets as environment; use ``open``."""
+        """``environment`` is added to the environment of every git; use ``open``."""
         self.root = root
         self.git_dir = git_dir
         self.common_dir = common_dir
@@ -77,15 +67,15 @@ class Repository:
 
     @classmethod
     def open(cls, start: Path, *, allow_bare: bool = False) -> Repository:
-        """Return the repository that ``start`` (a file or folder, which need not exist yet) lies in.
+        """Return the repository of ``start``, a file or folder that need not exist yet.
 
-        Raises RollstepError where there is none, where git does not trust it, or where it is bare and that is not
-        allowed: what only reads commits can do without a work tree.
+        A caller that only reads commits allows bare repositories.  Raises RollstepError if there is no repository, if
+        git does not trust it, and for a bare one that is not allowed.
         """
         folder = next(path for path in (start.absolute(), *start.absolute().parents) if path.is_dir())
-        # A hook of another repository may have started us: its variables would lead there.
+        # The variables of another repository's hook, which may have started rollstep, would lead to that repository.
         elsewhere = {name: None for name in os.environ if name in _OF_A_REPOSITORY}
-        # Whoever runs in a bare repository says so with GIT_DIR, which git asks for where `safe.bareRepository` is set.
+        # With `safe.bareRepository` git demands GIT_DIR for a bare repository; allow_bare is as explicit.
         trusting = ("-c", "safe.bareRepository=all") if allow_bare else ()
         with Running([*trusting, "rev-parse", *_WHERE], folder, elsewhere, check=False) as running:
             found = running.output()
@@ -103,17 +93,17 @@ class Repository:
         return cls(git_dir if is_bare else Path(lines[3]).resolve(), git_dir, common_dir, is_bare=is_bare)
 
     def within(self, environment: Mapping[str, str]) -> Repository:
-        """Return this repository with variables for every git that runs in it, such as another index."""
+        """Return this repository with more variables for every git in it, such as another index."""
         variables = {**self._environment, **environment}
         return Repository(self.root, self.git_dir, self.common_dir, is_bare=self.is_bare, environment=variables)
 
     @property
     def index(self) -> Path:
-        """The file of the index, which need not exist."""
+        """The path of the index, which need not exist."""
         return Path(self.variables().get("GIT_INDEX_FILE", self.git_dir / "index"))
 
     def relative(self, path: Path | str) -> str:
-        """Return ``path`` (absolute, or below the root) as git names it; raises RollstepError where it is outside."""
+        """Return ``path`` (absolute, or relative to the root) as git names it; raise RollstepError outside the root."""
         absolute = self.root / path
         try:
             return (absolute.parent.resolve() / absolute.name).relative_to(self.root).as_posix()
@@ -128,13 +118,12 @@ class Repository:
         check: bool = True,
         writes: bool = False,
     ) -> Output:
-        """Run ``git ARGS`` at the root and return what it left.
+        """Run ``git ARGS`` at the root and return its status and output.
 
-        ``writes`` is for a git that changes the repository: one that may not write more (a file is too large, a quota
-        is used up) gets an error then and takes its locks away, instead of a signal that kills it.  Only that one runs
-        hooks and a monitor of files, which the repository's configuration names.
+        A git that changes the repository needs ``writes``: it runs hooks and the file system monitor that the
+        repository configures, and on a limit of file sizes it gets an error and removes its locks instead of dying.
 
-        Raises RollstepError with git's own words where it fails and ``check`` is set, or where there is no git.
+        Raises RollstepError with git's message if git fails and ``check`` is set, and if git is not installed.
         """
         with self.start(*args, stdin=stdin, env=env, check=check, writes=writes) as running:
             return running.output()
@@ -147,15 +136,15 @@ class Repository:
         check: bool = True,
         writes: bool = False,
     ) -> Running:
-        """Start what ``run`` runs, so that it goes on while something else is done."""
+        """Start a git with the arguments of ``run``, without waiting for its end."""
         return Running(args, self.root, self.variables(env), stdin, check=check, writes=writes)
 
     def variables(self, env: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return what git gets in this repository beside the variables of this process; ``env`` goes before it."""
+        """Return the variables of a git in this repository beside those of this process; ``env`` wins."""
         return {**self._own_environment(), **self._environment, **(env or {})}
 
     def resolve(self, ref: str) -> str:
-        """Return the commit that ``ref`` names, as its full hash; raises RollstepError where it names none."""
+        """Return the full hash of the commit ``ref``; raise RollstepError for an unknown one."""
         sha = self._ask("rev-parse", "--quiet", "--verify", "--end-of-options", f"{ref}^{{commit}}")
         if not sha:
             hint = "see git branch --all, git tag, git log"
@@ -164,7 +153,7 @@ class Repository:
 
     @property
     def head(self) -> Head:
-        """Where HEAD is."""
+        """The commit and branch of HEAD."""
         both = self.run("rev-parse", "HEAD^{commit}", "--symbolic-full-name", "HEAD", check=False)
         lines = both.stdout.decode().split()
         if not both.status and len(lines) == 2:
@@ -172,59 +161,8 @@ class Repository:
         commit = self._ask("rev-parse", "--quiet", "--verify", "HEAD^{commit}")
         return Head(commit or None, self._ask("symbolic-ref", "--quiet", "--short", "HEAD") or None)
 
-    def show(self, ref: str, path: Path | str) -> bytes | None:
-        """Return the content of ``path`` in ``ref``; None where the commit has no such file."""
-        return self.files(ref, path).get(self.relative(path))
-
-    def ls(self, ref: str, folder: Path | str = "") -> tuple[str, ...]:
-        """Return the paths of all files of ``ref`` in and below ``folder``, sorted; none before the first commit."""
-        return tuple(sorted(self.blobs(ref, [folder] if str(folder) else [])))
-
-    def files(self, ref: str, folder: Path | str = "") -> dict[str, bytes]:
-        """Return the content of all files of ``ref`` in and below ``folder`` (or of one file) by path, sorted."""
-        blobs = self.blobs(ref, [folder] if str(folder) else [])
-        wanted = "".join(f"{blobs[path]}\n" for path in sorted(blobs))
-        batch = self.run("cat-file", "--batch", stdin=wanted.encode()).stdout if blobs else b""
-        contents, start = {}, 0
-        for path in sorted(blobs):
-            # Each answer is "<hash> blob <size>\n<content>\n".
-            line_end = batch.index(b"\n", start)
-            size = int(batch[start:line_end].split()[2])
-            contents[path] = batch[line_end + 1 : line_end + 1 + size]
-            start = line_end + size + 2
-        return contents
-
-    def blobs(self, ref: str, paths: Sequence[Path | str] = ()) -> dict[str, str]:
-        """Return the object names of the files of ``ref`` in and below ``paths`` (all, where there are none), by path.
-
-        A symbolic link is a file whose content is its target.  Empty for HEAD before the first commit.
-        """
-        sha = self.head.sha if ref == "HEAD" else self.resolve(ref)
-        return self.blobs_of(sha, paths) if sha else {}
-
-    def blobs_of(self, sha: str, paths: Sequence[Path | str] = ()) -> dict[str, str]:
-        """Return what ``blobs`` does, of the commit with the full hash ``sha``."""
-        wanted = [path for path in map(self.relative, paths) if path != "."]
-        listing = self.run("ls-tree", "-r", "-z", "--full-tree", sha, "--", *wanted)
-        rows = [row.split(None, 2)[1:] for row in _split(listing.stdout)]
-        return {rest.split("\t", 1)[1]: rest.split("\t", 1)[0] for kind, rest in rows if kind == "blob"}
-
-    def object_names(self, files: Mapping[str, Path]) -> dict[str, str]:
-        """Return the names of the objects that ``files`` would be as their paths: with git's filters for those."""
-        here = [path for path, file in files.items() if file == self.root / path]
-        names = self.names_in_place(here)
-        for path in files.keys() - names.keys():
-            found = self.run("hash-object", f"--path={path}", "--", str(files[path]))
-            names[path] = found.stdout.decode().strip()
-        return names
-
-    def names_in_place(self, paths: Sequence[str]) -> dict[str, str]:
-        """Return the names of the objects that the files of the work tree at ``paths`` would be."""
-        listed = self.run("hash-object", "--stdin-paths", stdin=_lines(paths)).stdout.decode().split()
-        return dict(zip(paths, listed, strict=True))
-
     def log(self, *paths: Path | str, ref: str = "HEAD", max_count: int | None = None) -> tuple[Commit, ...]:
-        """Return the commits up to ``ref``, newest first, that touch ``paths`` (all commits where there are none)."""
+        """Return the commits up to ``ref`` that touch ``paths``, newest first; without paths all commits."""
         sha = self.head.sha if ref == "HEAD" else self.resolve(ref)
         if sha is None:
             return ()
@@ -237,7 +175,7 @@ class Repository:
         return _commits(output.stdout)
 
     def commits(self, shas: Sequence[str]) -> tuple[Commit, ...]:
-        """Return the commits that the full hashes ``shas`` name, in that order."""
+        """Return the commits of the full hashes ``shas``, in that order."""
         if not shas:
             return ()
         output = self.run(
@@ -247,109 +185,61 @@ class Repository:
         )
         return _commits(output.stdout)
 
-    def landings(self, paths: Sequence[Path | str], trailer: str) -> Generator[tuple[datetime | None, tuple[str, ...]]]:
-        """Yield what came to the branch of HEAD, newest first: when (UTC), and the paths that changed.
+    def merge_times(
+        self, paths: Sequence[Path | str], trailer: str
+    ) -> Generator[tuple[datetime | None, tuple[str, ...]]]:
+        """Yield the commits on HEAD's branch, newest first: the time (UTC) and the changed paths of each.
 
-        Those of ``paths`` are among them; where these are many, others in the folder that has them all are, too.  The
-        time is None where neither a merge nor a commit with ``trailer`` brought them.  The branch is read while this
-        is asked for more; close it to let git go.
+        The time is None for a commit that is no merge and lacks the ``trailer``.  More than ``MANY`` paths also yield
+        other files of their common folder.  Git runs while the caller iterates; ``close`` ends it.
         """
         names = [self.relative(path) for path in paths]
-        # Git holds every path of a list against every file that it has.
         places = names if len(names) <= MANY else [os.path.commonpath(names) or "."]
-        ours = f"%(trailers:key={trailer},valueonly)"
+        values = f"%(trailers:key={trailer},valueonly)"
         log = [
             *("-c", "log.showSignature=false", "-c", "log.showRoot=true", "-c", "log.follow=false"),
             *("log", "-z", "--first-parent", "-m", "--name-only", "--no-renames", "--no-color"),
-            *(f"--format=%x00%ct %P%x00:{ours}", "HEAD", "--", *map(literal, places)),
+            *(f"--format=%x00%ct %P%x00:{values}", "HEAD", "--", *map(literal, places)),
         ]
         records = stream(log, self.root, self.variables())
-        # A record is an empty field, two of the format, and a name a field, the first of them on a line of its own.
+        # A record is an empty field, the two fields of the format, and a field for each name.
         fields: list[bytes] = []
         for field in chain(records, [b""]):
             if field:
                 fields.append(field)
                 continue
             if fields:
-                yield _landing(fields)
+                yield _merge_time(fields)
             fields = []
 
     def dirty(self, paths: Iterable[Path | str] = ()) -> tuple[str, ...]:
-        """Return the files in and below ``paths`` (everywhere, where there are none) that are not as in HEAD, sorted.
+        """Return the files in and below ``paths`` that differ from HEAD, sorted; without paths all such files.
 
-        Untracked files are among them, ignored ones are not.
+        This includes untracked files and leaves out ignored ones.
         """
         with self.status(paths) as running:
             return self.dirty_of(running)
 
     def status(self, paths: Iterable[Path | str] = ()) -> Running:
-        """Start the git that ``dirty`` asks."""
+        """Start the git whose output ``dirty_of`` reads."""
         args = ["status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--"]
         return self.start(*args, *(literal(self.relative(path)) for path in paths))
 
     @staticmethod
     def dirty_of(running: Running) -> tuple[str, ...]:
-        """Return what ``dirty`` does, of what ``status`` has started."""
-        return tuple(sorted({entry[3:] for entry in _split(running.output().stdout)}))
-
-    def untracked(self, paths: Sequence[str]) -> tuple[str, ...]:
-        """Return the files among ``paths`` that the index does not have."""
-        # Git holds every path of a list against every file that it has: of many, it tells all files sooner.
-        listed = map(literal, paths) if len(paths) <= MANY else ()
-        tracked = set(_split(self.run("ls-files", "-z", "--cached", "--", *listed).stdout)) if paths else set()
-        return tuple(path for path in paths if path not in tracked)
-
-    def ignored(self, paths: Sequence[str]) -> tuple[str, ...]:
-        """Return the files among ``paths`` that git's ignore rules leave out; tracked files never are."""
-        # Without --no-index git looks through its index for each path, and most often there is nothing to look for.
-        names = b"".join(os.fsencode(path) + b"\0" for path in paths)
-        found = self.run("check-ignore", "--no-index", "-z", "--stdin", stdin=names, check=False)
-        if found.status > 1:
-            raise RollstepError(f"git check-ignore failed: {found.stderr}")
-        return tuple(sorted(self.untracked(_split(found.stdout))))
-
-    def check_can_commit(self, *, allow_detached: bool = False) -> Head:
-        """Return where HEAD is; raise RollstepError with everything that stands against a commit there."""
-        with self.start("ls-files", "-z", "--unmerged") as listing:
-            head = self.head
-            unmerged = {entry.partition("\t")[2] for entry in _split(listing.output().stdout)}
-        findings = [
-            Finding(str(self.root), 0, 0, "", f"{what} is in progress", f"finish it first: {how}")
-            for name, what, how in OPERATIONS
-            if (self.git_dir / name).exists()
-        ]
-        if not findings and not allow_detached and head.branch is None:
-            hint = "git switch BRANCH, or --allow-detached"
-            findings.append(Finding(str(self.root), 0, 0, "", "HEAD is detached: a commit would be on no branch", hint))
-        if (self.git_dir / "index.lock").exists():
-            hint = "wait for it; if none is running, remove the file"
-            findings.append(Finding(str(self.git_dir / "index.lock"), 0, 0, "", "another git is at work", hint))
-        for path in sorted(unmerged):
-            findings.append(Finding(path, 0, 0, "", "has an unresolved conflict", "resolve it and git add it"))
-        if findings:
-            raise RollstepError(findings)
-        return head
-
-    def hooks(self, *names: str) -> tuple[str, ...]:
-        """Return which of the hooks ``names`` are installed and executable."""
-        # As a git that writes has them: the others run none.
-        return self.installed(self.run("rev-parse", "--git-path", "hooks", writes=True).stdout, *names)
-
-    def installed(self, folder: bytes, *names: str) -> tuple[str, ...]:
-        """Return which of the hooks ``names`` are executable in ``folder``, a line of ``git rev-parse --git-path``."""
-        place = os.fsdecode(folder).rstrip("\n")
-        return tuple(name for name in names if os.access(self.root / place / name, os.X_OK))
+        """Return the result of ``dirty`` from the git that ``status`` started."""
+        return tuple(sorted({entry[3:] for entry in split(running.output().stdout)}))
 
     def _ask(self, *args: str) -> str:
-        """Return the line that git answers with, empty where it says no (status 1); other failures raise."""
+        """Return git's line of output, empty for status 1; raise RollstepError for other failures."""
         answer = self.run(*args, check=False)
         if answer.status > 1:
             raise RollstepError(f"git {args[0]} failed: {answer.stderr}")
         return answer.stdout.decode().strip()
 
     def _own_environment(self) -> dict[str, str]:
-        """Return what keeps git from writing unasked, and in this repository where a hook of another has started us."""
-        # `git status` would write the index where it can: whoever only reads should leave no lock behind when killed.
+        """Return variables that keep git in this repository, even when a hook of another one has started rollstep."""
+        # `git status` would refresh the index, and leave its lock behind when killed.
         own: dict[str, str] = {"GIT_OPTIONAL_LOCKS": "0"}
         if {"GIT_DIR", "GIT_WORK_TREE"} & os.environ.keys():
             own |= {"GIT_DIR": str(self.git_dir)} | ({} if self.is_bare else {"GIT_WORK_TREE": str(self.root)})
@@ -360,7 +250,7 @@ class Repository:
 
 
 def literal(path: str) -> str:
-    """Return the pathspec that means ``path`` itself, whatever characters it has; ``.`` is the root."""
+    """Return the pathspec of ``path`` itself, whatever characters it has; ``.`` is the root."""
     return ":(top,literal)" if path == "." else f":(top,literal){path}"
 
 
@@ -377,17 +267,15 @@ def _commit(values: Sequence[str]) -> Commit:
     return Commit(sha, name, email, when, subject, tuple((key.strip(), value.strip()) for key, _, value in pairs))
 
 
-def _landing(fields: Sequence[bytes]) -> tuple[datetime | None, tuple[str, ...]]:
-    head, apps, *names = fields
+def _merge_time(fields: Sequence[bytes]) -> tuple[datetime | None, tuple[str, ...]]:
+    head, values, *names = fields
     when, *parents = head.split()
-    is_ours = len(parents) > 1 or apps.strip(b":\n")
+    counts = len(parents) > 1 or values.strip(b":\n")
+    # The first name follows a line break.
     paths = tuple(os.fsdecode(name.removeprefix(b"\n") if not number else name) for number, name in enumerate(names))
-    return datetime.fromtimestamp(int(when), UTC) if is_ours else None, paths
+    return datetime.fromtimestamp(int(when), UTC) if counts else None, paths
 
 
-def _split(listing: bytes) -> list[str]:
+def split(listing: bytes) -> list[str]:
+    """Return the paths of a listing that NUL bytes separate."""
     return [os.fsdecode(entry) for entry in listing.split(b"\0") if entry]
-
-
-def _lines(paths: Sequence[str]) -> bytes:
-    return b"".join(os.fsencode(path) + b"\n" for path in paths)

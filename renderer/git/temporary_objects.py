@@ -1,4 +1,4 @@
-"""Commits that are made again beside a repository, of objects that need not stay (shell)."""
+"""Objects in a temporary folder beside a repository's own."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _OBJECTS, _ALTERNATES = "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIE
 
 
 class Scratch:
-    """A place to make objects in; a context manager, which removes what is not to be kept.
+    """A folder for new objects, as a context manager that removes them.
 
-    ``repository`` sees the objects of the real one and those that are made here.
+    ``repository`` has the objects of the real repository and the new ones.
     """
 
     def __init__(self, repository: Repository, *, keep: bool) -> None:
-        """With ``keep`` the objects are made in the repository itself, where a ref can name them."""
+        """With ``keep`` the new objects go into the repository itself, where a ref can name them."""
         self.keeps = keep
         self._folder = TemporaryDirectory(prefix="rollstep-scratch-")
         self._root = Path(self._folder.name)
@@ -36,15 +36,13 @@ class Scratch:
         self.repository = repository.within(environment)
 
     def __enter__(self) -> Scratch:
-        """Return the scratch place itself."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Remove the objects that are not kept."""
         self._folder.cleanup()
 
     def blobs(self, contents: Mapping[str, bytes]) -> dict[str, str]:
-        """Make an object of each content, and return their names by the same keys."""
+        """Store a blob of each content, and return their names by the same keys."""
         paths = []
         for number, content in enumerate(contents.values()):
             path = self._root / f"blob-{number}"
@@ -55,9 +53,9 @@ class Scratch:
         return dict(zip(contents, names.stdout.decode().split(), strict=True))
 
     def commit(self, like: str, tree: str, parents: tuple[str, ...]) -> str:
-        """Return the commit that is ``like`` with another tree and other parents: all else is as it was.
+        """Store a copy of the commit ``like`` with another tree and parents, and return its hash.
 
-        A signature holds for what was signed only: it is left out where anything has changed.
+        A copy that differs has no signature, since the old one would not be valid.
         """
         raw = self.repository.run("cat-file", "commit", like).stdout
         head, _, message = raw.partition(b"\n\n")
@@ -66,15 +64,15 @@ class Scratch:
         if b"\n".join(new) != head:
             new = _unsigned(new)
         args = ("hash-object", "-t", "commit", "-w", "--stdin")
-        made = self.repository.run(*args, stdin=b"\n".join(new) + b"\n\n" + message, writes=True)
-        return made.stdout.decode().strip()
+        stored = self.repository.run(*args, stdin=b"\n".join(new) + b"\n\n" + message, writes=True)
+        return stored.stdout.decode().strip()
 
 
 def _unsigned(lines: list[bytes]) -> list[bytes]:
-    """Return a commit's header without its signature, whose further lines begin with a space."""
-    kept, inside = [], False
+    """Return a commit's header without its signature, whose continuation lines begin with a space."""
+    left, inside = [], False
     for line in lines:
         inside = line.startswith(b"gpgsig") or (inside and line.startswith(b" "))
         if not inside:
-            kept.append(line)
-    return kept
+            left.append(line)
+    return left

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from renderer.errors import RollstepError
-from renderer.git.locks import clear_left_behind, wait_for_turn
+from renderer.git.locks import lock_repository, remove_stale_locks
 from renderer.git.repository import Repository
 from tests.support.commands import NOON, PROJECT, Checkout
 
@@ -35,7 +35,7 @@ def held(checkout: Checkout) -> Iterator[int]:
 @pytest.mark.usefixtures("held")
 def test_who_waits_too_long_is_refused(checkout: Checkout) -> None:
     with pytest.raises(RollstepError, match=r"another rollstep has been changing this repository for 0\.2 seconds"):
-        wait_for_turn(Repository.open(checkout.root), print, 0.2)
+        lock_repository(Repository.open(checkout.root), print, 0.2)
 
 
 def test_the_second_run_goes_on_when_the_first_is_over(checkout: Checkout, held: int) -> None:
@@ -82,7 +82,7 @@ def test_a_dry_run_and_what_only_reads_do_not_wait(checkout: Checkout) -> None:
 def test_a_command_lets_it_go(checkout: Checkout) -> None:
     checkout.run("advance", "prod/web", "--no-validate", "--now", NOON)
     checkout.run("advance", "nothing/there", "--no-validate", code=2)
-    os.close(wait_for_turn(Repository.open(checkout.root), print, 0.0))
+    os.close(lock_repository(Repository.open(checkout.root), print, 0.0))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -92,7 +92,7 @@ def test_a_process_with_a_strange_name_keeps_no_lock(checkout: Checkout, tmp_pat
     lock.touch()
     with subprocess.Popen([sleep, "60"]) as process:
         try:
-            assert clear_left_behind(Repository.open(checkout.root), 0) == ()
+            assert remove_stale_locks(Repository.open(checkout.root), 0) == ()
         finally:
             process.kill()
     assert not lock.exists()

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from renderer.errors import RollstepError
+from renderer.git.commit import check_can_commit, ignored
+from renderer.git.index import untracked
+from renderer.git.objects import read_file, read_files
 from renderer.git.process import plain
 from renderer.git.repository import Head, Repository
-from renderer.git.trees import new_files
 
 
 def git(folder: Path, *args: str, check: bool = True) -> str:
@@ -96,7 +98,7 @@ def test_a_linked_worktree_is_a_repository_of_its_own(first: Repository, tmp_pat
     side = Repository.open(tmp_path / "side" / "environments")
     assert side.root == (tmp_path / "side").resolve()
     assert side.head.branch == "side"
-    side.check_can_commit()
+    check_can_commit(side)
 
 
 def test_head_is_unborn_on_a_branch_or_detached(first: Repository, tmp_path: Path) -> None:
@@ -104,9 +106,8 @@ def test_head_is_unborn_on_a_branch_or_detached(first: Repository, tmp_path: Pat
     unborn = Repository.open(tmp_path / "empty")
     assert unborn.head == Head(None, "trunk")
     assert unborn.log() == ()
-    assert unborn.ls("HEAD") == ()
-    assert unborn.files("HEAD") == {}
-    unborn.check_can_commit()
+    assert read_files(unborn, "HEAD") == {}
+    check_can_commit(unborn)
     sha = git(first.root, "rev-parse", "HEAD")
     assert first.head == Head(sha, "main")
     git(first.root, "switch", "-q", "--detach")
@@ -116,8 +117,8 @@ def test_head_is_unborn_on_a_branch_or_detached(first: Repository, tmp_path: Pat
 def test_a_detached_head_is_refused_unless_allowed(first: Repository) -> None:
     git(first.root, "switch", "-q", "--detach")
     with pytest.raises(RollstepError, match=r"HEAD is detached.*--allow-detached"):
-        first.check_can_commit()
-    first.check_can_commit(allow_detached=True)
+        check_can_commit(first)
+    check_can_commit(first, allow_detached=True)
 
 
 @pytest.mark.parametrize(
@@ -135,10 +136,10 @@ def test_an_operation_in_progress_is_named(command: list[str], named: str, first
     put(first.root, "README.md", "second\n")
     git(first.root, "commit", "-qam", "Second")
     conflict(first.root)
-    first.check_can_commit()
+    check_can_commit(first)
     git(first.root, *command, check=False)
     with pytest.raises(RollstepError, match=named):
-        first.check_can_commit(allow_detached=True)
+        check_can_commit(first, allow_detached=True)
 
 
 def test_conflicts_that_are_left_over_and_a_git_at_work_are_told(first: Repository) -> None:
@@ -147,7 +148,7 @@ def test_conflicts_that_are_left_over_and_a_git_at_work_are_told(first: Reposito
     (first.git_dir / "MERGE_HEAD").unlink()
     put(first.git_dir, "index.lock", "")
     with pytest.raises(RollstepError) as caught:
-        first.check_can_commit()
+        check_can_commit(first)
     messages = [finding.message for finding in caught.value.findings]
     assert messages == ["another git is at work", "has an unresolved conflict"]
 
@@ -160,11 +161,12 @@ def test_files_of_a_commit_are_read_byte_for_byte(first: Repository) -> None:
         (first.root / path).write_bytes(content)
     git(first.root, "add", ".")
     git(first.root, "commit", "-qm", "Odd")
-    assert first.files("HEAD", "odd") == contents
-    assert first.ls("HEAD", first.root / "odd") == tuple(sorted(contents))
-    assert first.show("main", "odd/*.yaml") == b"*.yaml\r\n\0\n"
-    assert first.show("HEAD~1", "odd/*.yaml") is None
-    assert first.ls("HEAD~1") == (
+    assert read_files(first, "HEAD", "odd") == contents
+    assert list(read_files(first, "HEAD", first.root / "odd")) == sorted(contents)
+    assert read_file(first, "main", "odd/*.yaml") == b"*.yaml\r\n\0\n"
+    assert read_file(first, "main", "odd/:(top)x") == b":(top)x\r\n\0\n"
+    assert read_file(first, "HEAD~1", "odd/*.yaml") is None
+    assert tuple(read_files(first, "HEAD~1")) == (
         "README.md",
         "environments/prod/web/rendered/a.yaml",
         "environments/prod/web/status.yaml",
@@ -174,14 +176,14 @@ def test_files_of_a_commit_are_read_byte_for_byte(first: Repository) -> None:
 @pytest.mark.parametrize("ref", ["nothing", "--output=x", "HEAD:README.md", "", "HEAD~9"])
 def test_a_ref_that_names_no_commit_is_told(ref: str, first: Repository) -> None:
     with pytest.raises(RollstepError, match="names no commit"):
-        first.show(ref, "README.md")
+        read_file(first, ref, "README.md")
 
 
 def test_a_path_outside_the_repository_is_refused(first: Repository, tmp_path: Path) -> None:
     with pytest.raises(RollstepError, match="is outside the repository"):
         first.relative(tmp_path / "elsewhere")
     with pytest.raises(RollstepError, match="is outside the repository"):
-        first.show("HEAD", "../elsewhere")
+        read_file(first, "HEAD", "../elsewhere")
 
 
 def test_the_log_has_dates_and_trailers_and_only_what_touches_the_path(first: Repository) -> None:
@@ -222,26 +224,13 @@ def test_dirty_tells_staged_modified_deleted_and_untracked_files(first: Reposito
     assert not first.dirty(["environments/prod/web/rendered", "*"])
 
 
-def test_changed_compares_the_work_tree_with_head_through_gits_filters(first: Repository) -> None:
-    git(first.root, "config", "core.autocrlf", "true")
-    put(first.root, "README.md", "read me\r\n")
-    put(first.root, "environments/prod/web/status.yaml", "step: 2\n")
-    git(first.root, "add", "environments")
-    put(first.root, "environments/prod/web/status.yaml", "step: 1\n")
-    (first.root / "environments/prod/web/rendered/a.yaml").unlink()
-    put(first.root, "new", "new\n")
-    paths = [*first.ls("HEAD"), "new", "never"]
-    assert tuple(new_files(first, paths, first.head.sha)) == ("environments/prod/web/rendered/a.yaml", "new")
-    assert new_files(first, [], first.head.sha) == {}
-
-
 def test_ignored_and_untracked(first: Repository) -> None:
     put(first.root, ".gitignore", "rendered/\n*.tmp\n")
     paths = ["environments/prod/web/rendered/a.yaml", "environments/prod/web/rendered/b.yaml", "x.tmp", "y"]
-    assert first.ignored(paths) == ("environments/prod/web/rendered/b.yaml", "x.tmp")
-    assert first.untracked(paths) == ("environments/prod/web/rendered/b.yaml", "x.tmp", "y")
-    assert first.ignored([]) == ()
-    assert first.untracked([]) == ()
+    assert ignored(first, paths) == ("environments/prod/web/rendered/b.yaml", "x.tmp")
+    assert untracked(first, paths) == ("environments/prod/web/rendered/b.yaml", "x.tmp", "y")
+    assert ignored(first, []) == ()
+    assert untracked(first, []) == ()
 
 
 def test_the_environment_of_another_repositorys_hook_does_not_lead_astray(
@@ -256,7 +245,7 @@ def test_the_environment_of_another_repositorys_hook_does_not_lead_astray(
     assert repository.root == first.root
     assert repository.head.branch == "main"
     assert not repository.dirty()
-    assert repository.ls("HEAD") == first.ls("HEAD")
+    assert read_files(repository, "HEAD") == read_files(first, "HEAD") != {}
 
 
 def test_gits_own_words_reach_the_user_without_control_characters(first: Repository) -> None:
@@ -293,8 +282,8 @@ def test_a_repository_of_somebody_else_is_refused_in_gits_words(
     for question in (
         first.dirty,
         lambda: first.head,
-        lambda: first.show("HEAD", "README.md"),
-        first.check_can_commit,
+        lambda: read_file(first, "HEAD", "README.md"),
+        lambda: check_can_commit(first),
     ):
         with pytest.raises(RollstepError, match="dubious ownership"):
             question()

@@ -96,11 +96,10 @@ def _reviews(repository: Repository, file: str) -> Reviews:
     from renderer.verbs.policy.approvals import ReviewList
 
     if file == "forge":
-        from renderer.git.forges.reviews import ForgeReviews
-        from renderer.git.forges.site import find_site
+        from renderer.git.forges.site import find_site, open_forge
         from renderer.pipeline.load.settings import load_settings
 
-        return ForgeReviews(find_site(repository, load_settings(repository.root).forge))
+        return open_forge(find_site(repository, load_settings(repository.root).forge))
 
     try:
         listed = load_json(read_stream(sys.stdin.buffer, "-") if file == "-" else read_text(Path(file)))

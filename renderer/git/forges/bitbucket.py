@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from renderer.git.forges import Proposal, PullRequest, missing, plain_body
-from renderer.git.forges.http import Client
+from renderer.git.forges.forge import ForgeType, Proposal, PullRequest, missing, plain_body
+from renderer.git.forges.http import Client, NotFoundError
 
 
 class Bitbucket:
@@ -14,7 +15,6 @@ class Bitbucket:
     has_labels = False
 
     def __init__(self, client: Client, path: str) -> None:
-        """Take the API and the repository."""
         self.client = client
         self.path = path
         self.requests = f"/repositories/{path}/pullrequests"
@@ -29,11 +29,11 @@ class Bitbucket:
         return _pull_request(self.client.send("POST", self.requests, _body(proposal, proposal.reviewers)))
 
     def update(self, current: PullRequest, proposal: Proposal) -> None:
-        """Bring ``current`` to ``proposal``; reviewers that a person gave it stay."""
+        """Bring ``current`` to ``proposal``; reviewers that a person added stay."""
         same = (current.title, current.body, current.base) == (proposal.title, proposal.body, proposal.base)
         if same and not proposal.reviewers:
             return
-        # A list of pull requests tells no reviewers, and what is sent replaces those that are there.
+        # A list of pull requests has no reviewers, and the new list of reviewers replaces the old one.
         known = self.client.get(f"{self.requests}/{current.number}").get("reviewers") or []
         present = [name for user in known for name in (user.get("uuid"), user.get("account_id")) if name]
         new = missing(proposal.reviewers, present)
@@ -42,9 +42,21 @@ class Bitbucket:
             self.client.send("PUT", f"{self.requests}/{current.number}", _body(proposal, (*uuids, *new)))
 
     def close(self, current: PullRequest, comment: str) -> None:
-        """Say ``comment`` in ``current`` and decline it."""
+        """Comment on ``current`` and decline it."""
         self.client.send("POST", f"{self.requests}/{current.number}/comments", {"content": {"raw": comment}})
         self.client.send("POST", f"{self.requests}/{current.number}/decline")
+
+    def approvers(self, sha: str) -> Sequence[str]:
+        """Return the account ids that approved the pull request of the commit ``sha``, sorted."""
+        found = set()
+        try:
+            pages = list(self.client.pages(f"/repositories/{self.path}/commit/{sha}/pullrequests"))
+        except NotFoundError:
+            return []
+        for item in (item for page in pages for item in page["values"]):
+            people = self.client.get(f"{self.requests}/{item['id']}").get("participants") or []
+            found |= {person["user"]["account_id"] for person in people if person["approved"]}
+        return sorted(found)
 
     def _is_ours(self, item: dict[str, Any], prefix: str) -> bool:
         repository = item["source"].get("repository") or {}
@@ -73,3 +85,18 @@ def _pull_request(item: dict[str, Any]) -> PullRequest:
         title=item["title"],
         body=plain_body(item.get("description") or (item.get("summary") or {}).get("raw")),
     )
+
+
+def _api(url: str) -> str:
+    return "https://api.bitbucket.org/2.0" if url.partition("://")[2] == "bitbucket.org" else f"{url}/2.0"
+
+
+BITBUCKET = ForgeType(
+    "Bitbucket",
+    "bitbucket.org",
+    ("BITBUCKET_TOKEN",),
+    _api,
+    headers=lambda token: {"Accept": "application/json", "Authorization": f"Bearer {token}"},
+    open=Bitbucket,
+    git_user="x-token-auth",
+)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from renderer.git.forges import Proposal, PullRequest, missing, plain_body
+from renderer.git.forges.forge import ForgeType, Proposal, PullRequest, missing, plain_body
 from renderer.git.forges.http import Client
+
+_INSIDERS = ("OWNER", "MEMBER", "COLLABORATOR")
+"""The associations whose approval counts on GitHub, where everybody may review a public repository."""
 
 
 class GitHub:
     """A repository on GitHub or GitHub Enterprise Server; ``path`` is ``owner/name``.
 
-    The attributes are what forges that have taken this API over call otherwise.
+    The class variables are the names that forges with a copy of this API change.
     """
 
     has_labels = True
@@ -21,7 +24,6 @@ class GitHub:
     team_name = "slug"
 
     def __init__(self, client: Client, path: str) -> None:
-        """Take the API and the repository."""
         self.client = client
         self.path = path
         self.repository = f"/repos/{path}"
@@ -34,15 +36,15 @@ class GitHub:
     def create(self, proposal: Proposal) -> PullRequest:
         """Open a pull request, with labels and reviewers."""
         body = {"title": proposal.title, "head": proposal.head, "base": proposal.base, "body": proposal.body}
-        made = self._pull_request(self.client.send("POST", f"{self.repository}/pulls", body))
-        self._label(made, proposal)
-        self._ask(made, proposal)
-        return made
+        created = self._pull_request(self.client.send("POST", f"{self.repository}/pulls", body))
+        self._label(created, proposal)
+        self._request_reviews(created, proposal)
+        return created
 
     def update(self, current: PullRequest, proposal: Proposal) -> None:
-        """Bring ``current`` to ``proposal``; labels that a person gave it stay.
+        """Bring ``current`` to ``proposal``; labels that a person added stay.
 
-        Reviewers are asked once: who has reviewed is no longer among those who are asked, and is not asked again.
+        ``create`` alone requests reviews: a review ends its request, and a new request would ask the person again.
         """
         wanted = {"title": proposal.title, "body": proposal.body, "base": proposal.base}
         changed = {key: value for key, value in wanted.items() if getattr(current, key) != value}
@@ -51,9 +53,28 @@ class GitHub:
         self._label(current, proposal)
 
     def close(self, current: PullRequest, comment: str) -> None:
-        """Say ``comment`` in ``current`` and close it without merging."""
+        """Comment on ``current`` and close it without merging."""
         self.client.send("POST", f"{self.repository}/issues/{current.number}/comments", {"body": comment})
         self.client.send("PATCH", f"{self.repository}/pulls/{current.number}", {"state": "closed"})
+
+    def approvers(self, sha: str) -> Sequence[str]:
+        """Return the logins that approved the pull request of the commit ``sha``, sorted."""
+        pulls = self.client.get(f"{self.repository}/commits/{sha}/pulls", per_page=100)
+        return sorted({login for pull in pulls for login in self._approvers(pull)})
+
+    def _approvers(self, pull: dict[str, Any]) -> Iterator[str]:
+        for login, review in self._last_reviews(pull, comment="COMMENTED").items():
+            approves = review["state"] == "APPROVED" and review["commit_id"] == pull["head"]["sha"]
+            if approves and review["author_association"] in _INSIDERS:
+                yield login
+
+    def _last_reviews(self, pull: dict[str, Any], *, comment: str) -> dict[str, dict[str, Any]]:
+        """Return the newest review of each login; the state ``comment`` takes no earlier review back."""
+        last: dict[str, dict[str, Any]] = {}
+        # The API lists reviews from the oldest to the newest.
+        for page in self.client.pages(f"{self.repository}/pulls/{pull['number']}/reviews", **self.page_size):
+            last.update((item["user"]["login"], item) for item in page if item["user"] and item["state"] != comment)
+        return last
 
     def _is_ours(self, item: dict[str, Any], prefix: str) -> bool:
         repository = item["head"].get("repo") or {}
@@ -67,18 +88,18 @@ class GitHub:
                 "POST", f"{self.repository}/issues/{current.number}/labels", {"labels": self._labels(labels)}
             )
 
-    def _ask(self, current: PullRequest, proposal: Proposal) -> None:
+    def _request_reviews(self, current: PullRequest, proposal: Proposal) -> None:
         reviewers = missing(proposal.reviewers, current.reviewers)
         if reviewers:
             body = {
                 "reviewers": [name for name in reviewers if "/" not in name],
                 "team_reviewers": [name.partition("/")[2] for name in reviewers if "/" in name],
             }
-            asked = {key: names for key, names in body.items() if names}
-            self.client.send("POST", f"{self.repository}/pulls/{current.number}/requested_reviewers", asked)
+            requested = {key: names for key, names in body.items() if names}
+            self.client.send("POST", f"{self.repository}/pulls/{current.number}/requested_reviewers", requested)
 
     def _labels(self, names: Sequence[str]) -> Sequence[str | int]:
-        """Return what the API takes for the labels of these names."""
+        """Return the API's values for the labels ``names``."""
         return names
 
     def _pull_request(self, item: dict[str, Any]) -> PullRequest:
@@ -95,3 +116,20 @@ class GitHub:
             labels=tuple(label["name"] for label in item.get("labels") or []),
             reviewers=(*users, *teams),
         )
+
+
+def _api(url: str) -> str:
+    return "https://api.github.com" if url.partition("://")[2] == "github.com" else f"{url}/api/v3"
+
+
+def _headers(token: str) -> Mapping[str, str]:
+    return {
+        "Accept": "application/vnd.github+json",
+        "Authorization": f"Bearer {token}",
+        "X-GitHub-Api-Version": "2022-11-28",
+    }
+
+
+GITHUB = ForgeType(
+    "GitHub", "github.com", ("GITHUB_TOKEN", "GH_TOKEN"), _api, _headers, GitHub, git_user="x-access-token"
+)

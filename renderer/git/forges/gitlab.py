@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
 from renderer.errors import Finding, RollstepError
-from renderer.git.forges import Proposal, PullRequest, missing, plain_body
+from renderer.git.forges.forge import ForgeType, Proposal, PullRequest, missing, plain_body
 from renderer.git.forges.http import Client
 
 
@@ -16,9 +17,9 @@ class GitLab:
     has_labels = True
 
     def __init__(self, client: Client, path: str) -> None:
-        """Take the API and the project."""
         self.client = client
-        self.requests = f"/projects/{quote(path, safe='')}/merge_requests"
+        self.project = f"/projects/{quote(path, safe='')}"
+        self.requests = f"{self.project}/merge_requests"
 
     def find(self, prefix: str) -> list[PullRequest]:
         """Return the open merge requests from branches of this project whose names start with ``prefix``."""
@@ -41,7 +42,7 @@ class GitLab:
         return _pull_request(self.client.send("POST", self.requests, body))
 
     def update(self, current: PullRequest, proposal: Proposal) -> None:
-        """Bring ``current`` to ``proposal``; labels and reviewers that a person gave it stay."""
+        """Bring ``current`` to ``proposal``; labels and reviewers that a person added stay."""
         body: dict[str, Any] = {}
         if current.title != proposal.title:
             body["title"] = proposal.title
@@ -53,15 +54,21 @@ class GitLab:
         if labels:
             body["add_labels"] = list(labels)
         if missing(proposal.reviewers, current.reviewers):
-            # The list replaces the one that is there.
+            # The new list replaces the old one.
             body["reviewer_ids"] = self._ids((*current.reviewers, *missing(proposal.reviewers, current.reviewers)))
         if body:
             self.client.send("PUT", f"{self.requests}/{current.number}", body)
 
     def close(self, current: PullRequest, comment: str) -> None:
-        """Say ``comment`` in ``current`` and close it without merging."""
+        """Comment on ``current`` and close it without merging."""
         self.client.send("POST", f"{self.requests}/{current.number}/notes", {"body": comment})
         self.client.send("PUT", f"{self.requests}/{current.number}", {"state_event": "close"})
+
+    def approvers(self, sha: str) -> Sequence[str]:
+        """Return the logins that approved the merge request of the commit ``sha``, sorted."""
+        requests = self.client.get(f"{self.project}/repository/commits/{sha}/merge_requests")
+        approvals = [self.client.get(f"{self.requests}/{request['iid']}/approvals") for request in requests]
+        return sorted({item["user"]["username"] for approval in approvals for item in approval["approved_by"]})
 
     def _ids(self, logins: tuple[str, ...]) -> list[int]:
         found, findings = [], []
@@ -92,3 +99,14 @@ def _pull_request(item: dict[str, Any]) -> PullRequest:
         labels=tuple(item.get("labels") or ()),
         reviewers=tuple(user["username"] for user in item.get("reviewers") or ()),
     )
+
+
+GITLAB = ForgeType(
+    "GitLab",
+    "gitlab.com",
+    ("GITLAB_TOKEN",),
+    api=lambda url: f"{url}/api/v4",
+    headers=lambda token: {"Accept": "application/json", "PRIVATE-TOKEN": token},
+    open=GitLab,
+    git_user="oauth2",
+)

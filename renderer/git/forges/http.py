@@ -1,4 +1,4 @@
-"""Requests to the API of a forge, over the standard library's HTTP: a dozen small ones a run need no library."""
+"""Requests to the API of a forge, with the HTTP of the standard library."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from renderer.git.process import plain
 TIMEOUT_SECONDS = 30
 TRIES = 4
 LONGEST_WAIT_SECONDS = 60
-"""How long a forge may ask us to wait for its rate limit; beyond that, a person has to know."""
+"""The longest wait for a rate limit; a longer one is an error, which a person sees."""
 
 _AGAIN = {429, 502, 503, 504}
 _HINTS = {
@@ -31,27 +31,27 @@ _HINTS = {
 
 
 class _NoRedirect(HTTPRedirectHandler):
-    """Follows no redirect: urllib would take the token along to wherever it leads."""
+    """Follows no redirect: urllib would send the token to its target."""
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
-        """Return nothing, so that the redirect is an error."""
+        """Return None, which makes the redirect an error."""
 
 
 class Answer(Struct, frozen=True):
-    """What a request got: its JSON, and the address of the next page where there is one."""
+    """The JSON of an answer, and the address of the next page, if any."""
 
     data: Any
     next_page: str | None
 
 
 class NotFoundError(RollstepError):
-    """The forge has nothing at that place, or not for this token."""
+    """The forge has nothing at that path, or nothing that this token may see."""
 
 
-# A dataclass, for it keeps the token out of what is shown of it.
+# A dataclass, whose repr leaves the token out.
 @dataclass(frozen=True)
 class Client:
-    """The API at ``base``; ``headers`` have the token, which is taken out of every word that comes back."""
+    """The API at ``base``; ``headers`` have the token, which every error message replaces with asterisks."""
 
     base: str
     headers: Mapping[str, str] = field(repr=False)
@@ -73,7 +73,7 @@ class Client:
                 raise self._error(f"names a next page somewhere else: {url}", "see whether forge.url is right")
 
     def send(self, method: str, path: str, body: Any = None) -> Any:
-        """Do a POST, PUT, PATCH or DELETE with ``body`` as JSON, and return the JSON of the answer."""
+        """Send a POST, PUT, PATCH or DELETE with ``body`` as JSON, and return the JSON of the answer."""
         return self._request(method, self._url(path, {}), body).data
 
     def _url(self, path: str, query: Mapping[str, str | int]) -> str:
@@ -87,7 +87,7 @@ class Client:
             except HTTPError as error:
                 with error:
                     wait = self._wait(error, attempt)
-                    # A refusal for the rate was not carried out; after a 5xx only a GET is sure to change nothing.
+                    # A rate limit refuses before it acts; after a 5xx only a GET is sure to have changed nothing.
                     if last or wait is None or (method != "GET" and error.code not in (403, 429)):
                         raise self._refusal(method, url, error) from None
             except (URLError, OSError) as error:
@@ -115,16 +115,16 @@ class Client:
 
     @staticmethod
     def _wait(error: HTTPError, attempt: int) -> float | None:
-        """Return how many seconds to wait before the next try; None where there is no use in one."""
-        asked = error.headers.get("Retry-After") or ""
+        """Return the seconds until the next try; None where another try is pointless."""
+        retry_after = error.headers.get("Retry-After") or ""
         spent = error.headers.get("X-RateLimit-Remaining", error.headers.get("RateLimit-Remaining")) == "0"
-        if error.code == 403 and not (asked or spent):
+        if error.code == 403 and not (retry_after or spent):
             return None
         if error.code != 403 and error.code not in _AGAIN:
             return None
         reset = error.headers.get("X-RateLimit-Reset", error.headers.get("RateLimit-Reset")) or ""
-        if asked.isdecimal():
-            wait = float(asked)
+        if retry_after.isdecimal():
+            wait = float(retry_after)
         elif spent and reset.isdecimal():
             wait = max(float(reset) - time.time(), 0) + 1
         else:
@@ -135,14 +135,14 @@ class Client:
         if 300 <= error.code < 400:
             place = urlsplit(error.headers.get("Location") or "").netloc or "somewhere else"
             return self._error(f"has moved to {place}", "set forge.url in rollstep.yaml, and the remote's URL")
-        said = _words(error.read())
+        message = _message(error.read())
         hint = _HINTS.get(error.code, "")
         if error.code == 429 or (error.code == 403 and error.headers.get("Retry-After")):
             hint = "its rate limit is used up: try again later"
         elif error.code >= 500:
             hint = "the forge has trouble of its own: try again later"
-        place = urlsplit(url).path
-        refusal = self._error(f"answered {method} {place} with {error.code}" + (f": {said}" if said else ""), hint)
+        answer = f"answered {method} {urlsplit(url).path} with {error.code}"
+        refusal = self._error(answer + (f": {message}" if message else ""), hint)
         return NotFoundError(refusal.findings) if error.code == 404 else refusal
 
     def _unreachable(self, error: OSError) -> RollstepError:
@@ -156,7 +156,7 @@ class Client:
 
 
 def _next(link: str, data: Any) -> str | None:
-    """Return the next page: of a Link header (RFC 8288), or as Bitbucket has it in the answer."""
+    """Return the next page, from a Link header (RFC 8288) or from Bitbucket's ``next`` in the answer."""
     for part in link.split(","):
         place, _, rest = part.partition(";")
         if 'rel="next"' in rest:
@@ -165,8 +165,8 @@ def _next(link: str, data: Any) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _words(content: bytes) -> str:
-    """Return what an error's body says, as each of the forges has it."""
+def _message(content: bytes) -> str:
+    """Return the message in an error's body, in any of the forges' formats."""
     text = content.decode(errors="replace")
     try:
         data = json.loads(text)
@@ -174,8 +174,8 @@ def _words(content: bytes) -> str:
         return ""
     if not isinstance(data, dict):
         return ""
-    said = [data.get("message"), data.get("error"), *(data.get("errors") or [])]
-    return "; ".join(_flat(item) for item in said if item)[:500]
+    messages = [data.get("message"), data.get("error"), *(data.get("errors") or [])]
+    return "; ".join(_flat(item) for item in messages if item)[:500]
 
 
 def _flat(item: Any) -> str:

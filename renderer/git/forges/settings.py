@@ -1,4 +1,4 @@
-"""The setting `forge`: where the repository is hosted."""
+"""The forge that ``rollstep.yaml`` names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class ForgeSettings(Struct, frozen=True):
-    """Where the repository is hosted; None is found from the URL of the remote."""
+    """Where the repository is hosted; a missing ``type`` or ``url`` follows from the URL of the remote."""
 
     type: str | None = None
     url: str | None = None

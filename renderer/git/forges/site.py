@@ -1,4 +1,4 @@
-"""Which forge a repository is on, where its API is, and the token for it (shell)."""
+"""The forge that hosts a repository, the address of its API, and its token."""
 
 from __future__ import annotations
 
@@ -8,85 +8,56 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from renderer.errors import Finding, RollstepError
+from renderer.git.forges.bitbucket import BITBUCKET
+from renderer.git.forges.forge import Forge, ForgeType
+from renderer.git.forges.gitea import FORGEJO, GITEA
+from renderer.git.forges.github import GITHUB
+from renderer.git.forges.gitlab import GITLAB
+from renderer.git.forges.http import Client
 from renderer.git.forges.settings import ForgeSettings
 from renderer.git.remote import Address, parse_url, remote_url, without_password
 from renderer.git.repository import Repository
 
-_HOSTS = {"github.com": "github", "gitlab.com": "gitlab", "bitbucket.org": "bitbucket", "codeberg.org": "forgejo"}
-_TITLES = {
-    "github": "GitHub",
-    "gitlab": "GitLab",
-    "gitea": "Gitea",
-    "forgejo": "Forgejo",
-    "bitbucket": "Bitbucket",
+FORGES: Mapping[str, ForgeType] = {
+    "github": GITHUB,
+    "gitlab": GITLAB,
+    "gitea": GITEA,
+    "forgejo": FORGEJO,
+    "bitbucket": BITBUCKET,
 }
-_TYPES = tuple(_TITLES)
-_TOKENS = {
-    "github": ("GITHUB_TOKEN", "GH_TOKEN"),
-    "gitlab": ("GITLAB_TOKEN",),
-    "gitea": ("GITEA_TOKEN",),
-    "forgejo": ("FORGEJO_TOKEN", "GITEA_TOKEN"),
-    "bitbucket": ("BITBUCKET_TOKEN",),
-}
-_USERS = {"github": "x-access-token", "gitlab": "oauth2", "bitbucket": "x-token-auth"}
-"""The user that goes with a token as password over HTTP, where the forge asks for one."""
+"""The forges by their name in ``forge.type`` of ``rollstep.yaml``."""
 
 
-# A dataclass, for it keeps the token out of what is shown of it.
+# A dataclass, whose repr leaves the token out.
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A repository on a forge: its kind, its own address, and the repository's path on it."""
+    """A repository on a forge: the type and URL of the forge, and the repository's path on it."""
 
-    type: str
+    type: ForgeType
     url: str
     path: str
     token: str = field(default="", repr=False)
 
     @property
-    def title(self) -> str:
-        """The forge's name in words."""
-        return _TITLES[self.type]
+    def token_variables(self) -> tuple[str, ...]:
+        """The environment variables that may have the token, the first one first."""
+        return self.type.token_variables
 
-    @property
-    def host(self) -> str:
-        """The host, with its port where it has one."""
-        return urlsplit(self.url).netloc
 
-    @property
-    def api(self) -> str:
-        """Where the API is."""
-        if self.type == "github":
-            return "https://api.github.com" if self.host == "github.com" else f"{self.url}/api/v3"
-        if self.type == "gitlab":
-            return f"{self.url}/api/v4"
-        if self.type == "bitbucket":
-            return "https://api.bitbucket.org/2.0" if self.host == "bitbucket.org" else f"{self.url}/2.0"
-        return f"{self.url}/api/v1"
-
-    @property
-    def token_names(self) -> tuple[str, ...]:
-        """The variables that may have the token, the first one first."""
-        return _TOKENS[self.type]
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """What every request to the API says."""
-        if self.type == "github":
-            return {
-                "Accept": "application/vnd.github+json",
-                "Authorization": f"Bearer {self.token}",
-                "X-GitHub-Api-Version": "2022-11-28",
-            }
-        if self.type == "gitlab":
-            return {"Accept": "application/json", "PRIVATE-TOKEN": self.token}
-        scheme = "Bearer" if self.type == "bitbucket" else "token"
-        return {"Accept": "application/json", "Authorization": f"{scheme} {self.token}"}
+def open_forge(site: Site) -> Forge:
+    """Return the forge at ``site``; raise RollstepError without a token in the environment."""
+    if not site.token:
+        host = urlsplit(site.url).netloc
+        hint = f"set {' or '.join(site.token_variables)}, with a token that may write pull requests and push"
+        raise RollstepError([Finding("", 0, 0, "", f"there is no token for {site.type.title} at {host}", hint)])
+    client = Client(site.type.api(site.url), site.type.headers(site.token), site.type.title, site.token)
+    return site.type.open(client, site.path)
 
 
 def find_site(repository: Repository, forge: ForgeSettings) -> Site:
-    """Return the forge that the settings name, or that the URL of the remote tells.
+    """Return the forge that the settings name, or that follows from the URL of the remote.
 
-    Raises RollstepError where neither does, or where there is no such remote.
+    Raises RollstepError for an unknown forge or a missing remote.
     """
     url = remote_url(repository, forge.remote)
     if not url:
@@ -96,35 +67,34 @@ def find_site(repository: Repository, forge: ForgeSettings) -> Site:
     if address is None:
         message = f"the remote {forge.remote} is no address on a forge: {without_password(url)}"
         raise RollstepError([Finding("", 0, 0, "", message, "git remote set-url it to the forge's")])
-    kind = forge.type or _kind(address)
-    if kind is None:
+    found = _type(address, forge)
+    if found is None:
         message = f"{address.host} does not tell which forge it is"
-        hint = f"name it in rollstep.yaml: forge: {{type: {'|'.join(_TYPES)}}}"
+        hint = f"name it in rollstep.yaml: forge: {{type: {'|'.join(FORGES)}}}"
         raise RollstepError([Finding("", 0, 0, "", message, hint)])
     base = (forge.url or _base(address)).rstrip("/")
-    token = next((value for name in _TOKENS[kind] if (value := os.environ.get(name, "").strip())), "")
-    # A forge below a path has it in the URL of the repository, too.
+    variable = _token_variable(found)
+    token = os.environ[variable].strip() if variable else ""
+    # A forge below a path has that path in the repository's HTTP URL, too.
     prefix = urlsplit(base).path.strip("/")
     path = address.path.removeprefix(f"{prefix}/") if prefix and address.scheme.startswith("http") else address.path
-    return Site(kind, base, path, token)
+    return Site(found, base, path, token)
 
 
 def git_environment(repository: Repository, forge: ForgeSettings) -> dict[str, str]:
-    """Return the variables that let git log in at the forge over HTTP with the token of the environment.
+    """Return the variables with which git logs in at the forge over HTTP with the token of the environment.
 
-    Git asks a helper that reads the variable: the token is in no argument and in no URL.  Whatever helper the user has
-    configured is asked first.  Empty for any other remote, and where there is no token.
+    A credential helper reads the token's variable, so the token is in no argument and no URL.  Git asks the user's own
+    helpers first.  Returns nothing for any other remote and without a token.
     """
     address = parse_url(remote_url(repository, forge.remote))
-    kind = forge.type or (address and _kind(address))
-    if address is None or kind is None or not address.scheme.startswith("http"):
+    found = _type(address, forge) if address else None
+    if address is None or found is None or not address.scheme.startswith("http"):
         return {}
-    base = forge.url or _base(address)
-    name = next((name for name in _TOKENS[kind] if os.environ.get(name, "").strip()), None)
-    if name is None or urlsplit(base).netloc.lower() != address.host:
+    variable = _token_variable(found)
+    if variable is None or urlsplit(forge.url or _base(address)).netloc.lower() != address.host:
         return {}
-    user = _USERS.get(kind, "rollstep")
-    helper = f'!f() {{ test "$1" = get && printf \'username={user}\\npassword=%s\\n\' "${name}"; }}; f'
+    helper = f'!f() {{ test "$1" = get && printf \'username={found.git_user}\\npassword=%s\\n\' "${variable}"; }}; f'
     count = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
     return {
         "GIT_CONFIG_COUNT": str(count + 1),
@@ -133,10 +103,18 @@ def git_environment(repository: Repository, forge: ForgeSettings) -> dict[str, s
     }
 
 
-def _kind(address: Address) -> str | None:
+def _type(address: Address, forge: ForgeSettings) -> ForgeType | None:
+    """Return the type of the settings, of a public host, or of a host with the type's name in it (git.gitea.local)."""
+    if forge.type is not None:
+        return FORGES[forge.type]
     host = address.host.partition(":")[0]
-    labels = host.split(".")
-    return _HOSTS.get(host) or next((kind for kind in _TYPES if kind in labels[:-1]), None)
+    labels = host.split(".")[:-1]
+    by_host = (found for found in FORGES.values() if found.host == host)
+    return next(by_host, None) or next((found for name, found in FORGES.items() if name in labels), None)
+
+
+def _token_variable(found: ForgeType) -> str | None:
+    return next((name for name in found.token_variables if os.environ.get(name, "").strip()), None)
 
 
 def _base(address: Address) -> str:

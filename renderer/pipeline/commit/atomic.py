@@ -12,11 +12,11 @@ from datetime import datetime
 from pathlib import Path
 
 from renderer.errors import Finding, RollstepError
-from renderer.git.commit import CommitResult, Identity, check_commit, commit_checked
-from renderer.git.index import clear, restage
-from renderer.git.locks import clear_left_behind
+from renderer.git.commit import CommitResult, Identity, check_commit, commit_files
+from renderer.git.index import remove_commit_index, unstage
+from renderer.git.locks import remove_stale_locks
+from renderer.git.objects import hash_files, tree_files
 from renderer.git.repository import MANY, Repository
-from renderer.git.trees import new_files
 from renderer.pipeline.write.journal import Journal, recover
 from renderer.pipeline.write.transaction import Transaction
 
@@ -45,21 +45,20 @@ def publish(
         raise ValueError(f"the transaction is for {transaction.root}, the repository is {repository.root}")
     planned = transaction.paths
     paths, written = tuple(planned), [path for path, is_there in planned.items() if is_there]
-    ready = check_commit(
+    checked = check_commit(
         repository, written, author=author, committer=committer, when=when, allow_detached=allow_detached
     )
     if dry_run:
-        changed = tuple(
-            sorted({*(entry.path for entry in transaction.check()), *new_files(repository, paths, ready.head)})
-        )
+        uncommitted = set(repository.dirty(paths if len(paths) <= MANY else ())).intersection(paths)
+        changed = tuple(sorted({*(entry.path for entry in transaction.check()), *uncommitted}))
         return CommitResult("", message.split("\n", 1)[0], changed) if changed else None
-    transaction.memo = {"head": ready.head, "paths": list(paths)}
+    transaction.memo = {"head": checked.head, "paths": list(paths)}
     entries = transaction.prepare()
     transaction.apply()
     try:
         if check is not None:
             check()
-        result = commit_checked(repository, paths, message, ready)
+        result = commit_files(repository, paths, message, checked)
     except BaseException:
         # An interrupt can come when git has moved the branch already: then the files belong to that commit.
         if _is_committed(repository, Journal(transaction.root, entries, memo=transaction.memo)):
@@ -81,15 +80,15 @@ def recover_repository(repository: Repository) -> tuple[str, ...]:
     """
 
     def is_committed(journal: Journal) -> bool:
-        if locks := clear_left_behind(repository, journal.written):
+        if locks := remove_stale_locks(repository, journal.written):
             message = "git may still be at work for a run that was interrupted"
             hint = "wait for it; if none is running, remove the file"
             raise RollstepError(Finding(str(lock), 0, 0, "", message, hint) for lock in locks)
-        clear(repository)
+        remove_commit_index(repository)
         committed = _is_committed(repository, journal)
         if committed:
             # Git moves the branch first and the index after.
-            restage(repository, journal.memo["paths"])
+            unstage(repository, journal.memo["paths"], repository.head.sha)
         return committed
 
     return recover(repository.root, is_committed)
@@ -107,6 +106,6 @@ def _is_committed(repository: Repository, journal: Journal) -> bool:
             del files[entry.path]
         elif (new := Path(journal.new_file(number))).exists():
             files[entry.path] = new
-    blobs = repository.blobs("HEAD", paths if len(paths) <= MANY else ())
-    committed = {path: blobs[path] for path in paths if path in blobs}
-    return committed == repository.object_names({path: file for path, file in files.items() if file.exists()})
+    found = tree_files(repository, head, *(paths if len(paths) <= MANY else ()))
+    committed = {path: found[path].sha for path in paths if path in found}
+    return committed == hash_files(repository, {path: file for path, file in files.items() if file.exists()})

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from renderer.git.locks import wait_for_turn
+from renderer.git.locks import lock_repository
 from renderer.git.repository import Repository
 from renderer.pipeline.commit.atomic import recover_repository
 from renderer.pipeline.load.workspace import Workspace, journal_root
@@ -27,7 +27,7 @@ def open_to_write(
     repository = Repository.open(workspace.root)
     with ExitStack() as ends:
         if not dry_run:
-            ends.callback(os.close, wait_for_turn(repository, note))
+            ends.callback(os.close, lock_repository(repository, note))
         for line in recover_repository(repository):
             note(line)
         yield workspace, repository

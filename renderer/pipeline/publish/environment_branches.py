@@ -21,18 +21,20 @@ from msgspec.structs import replace
 from renderer.errors import Finding, RollstepError
 from renderer.git.commit import Identity, environment_of
 from renderer.git.objects import (
+    REGULAR,
+    TreeFile,
     add_note,
     is_ancestor,
-    is_set,
     move_branch,
+    read_file,
     store_blob,
     store_commit,
+    store_tree,
     tip,
     tree_files,
 )
 from renderer.git.remote import public_url
 from renderer.git.repository import Repository
-from renderer.git.trees import REGULAR, TreeFile, store_tree
 from renderer.pipeline.commit import trailers
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.status_file import STATUS_FILE
@@ -191,8 +193,8 @@ def _update(repository: Repository, entry: EnvironmentBranch, head: str, remote:
         if tree is None:
             continue
         parents = [parent] if parent else []
-        message, signs = _message(source, entry.environment), is_set(repository, "commit.gpgSign")
-        parent = store_commit(repository, tree, parents, message, source.environment, signs=signs)
+        message = _message(source, entry.environment)
+        parent = store_commit(repository, tree, parents, message, source.environment)
         made.append(RenderedCommit(entry.branch, entry.environment, parent, sha, source.subject))
         sources.append(source)
     if parent is not None and parent != local:
@@ -313,7 +315,7 @@ def _start(repository: Repository, branch: str, remote: str) -> tuple[str | None
 def source_of(repository: Repository, commit: str) -> str | None:
     """Return the source commit that ``hydrator.metadata`` at the root of ``commit`` names; None where it names none."""
     try:
-        found = json.loads(repository.show(commit, METADATA_FILE) or b"")["drySha"]
+        found = json.loads(read_file(repository, commit, METADATA_FILE) or b"")["drySha"]
     except (ValueError, KeyError, TypeError):
         return None
     return found if isinstance(found, str) and found.isalnum() else None

@@ -14,7 +14,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
-from renderer.git.objects import tip
+from renderer.git.objects import tip, tree_files
 from renderer.git.repository import Repository
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.status_file import STATUS_FILE
@@ -57,7 +57,7 @@ def moved_meanwhile(
     ``folder`` is the one that has the environments.
     """
     files = {ref: repository.relative(folder / ref.environment / ref.name / STATUS_FILE) for ref in refs}
-    old, new = (repository.blobs(commit, list(files.values())) for commit in (before, now))
+    old, new = (tree_files(repository, commit, *files.values()) for commit in (before, now))
     return [ref for ref, path in files.items() if old.get(path) != new.get(path)]
 
 

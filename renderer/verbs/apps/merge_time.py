@@ -41,7 +41,7 @@ class Landings:
         repository = self._repository()
         path = repository.relative(folder / STATUS_FILE)
         if self._walk is None:
-            self._walk = repository.landings([folder / STATUS_FILE for folder in self._folders], APP)
+            self._walk = repository.merge_times([folder / STATUS_FILE for folder in self._folders], APP)
         while path not in self._found:
             landing = next(self._walk, None)
             if landing is None:

@@ -85,11 +85,13 @@ def _stable_rollout(request: StatelessRequest, workspace: Workspace, settings: A
         return found
     if not request.stable_ref:
         return None
+    from renderer.git.objects import read_file
     from renderer.git.repository import Repository
 
     repository = Repository.open(workspace.root)
     for name in request.files:
-        content = repository.show(request.stable_ref, Path(request.directory, name).resolve()) if name != "-" else None
+        path = Path(request.directory, name).resolve()
+        content = read_file(repository, request.stable_ref, path) if name != "-" else None
         if content is not None:
             shown = f"{request.stable_ref}:{name}"
             found = _rollout_in(decode(content, shown), shown, settings)

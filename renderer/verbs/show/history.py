@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from renderer.git.objects import read_files
 from renderer.git.repository import Commit, Repository
 from renderer.kubernetes.manifest import Manifest
 from renderer.kubernetes.printing import text_table
@@ -70,7 +71,7 @@ def _commits(repository: Repository, release: Release) -> list[tuple[Commit, int
 
 def _replica_set(repository: Repository, release: Release, commit: Commit, revision: int) -> ReplicaSet | None:
     """Return the revision's ReplicaSet as the commit that began it had it."""
-    for path, content in repository.files(commit.sha, release.output).items():
+    for path, content in read_files(repository, commit.sha, release.output).items():
         if not path.rpartition("/")[2].startswith("replicaset-"):
             continue
         for document in load_documents(decode(content, path), path):

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from renderer.errors import Finding, RollstepError
-from renderer.git.trees import TreeFile
+from renderer.git.objects import TreeFile
 from renderer.verbs.verify.object_cache import ObjectCache
 
 LINK, EXECUTABLE, SUBMODULE = "120000", "100755", "160000"

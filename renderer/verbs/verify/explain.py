@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from renderer.errors import Finding, RollstepError, printable
-from renderer.git.trees import TreeFile
+from renderer.git.objects import TreeFile
 from renderer.pipeline.load.marker import MARKER
 from renderer.pipeline.resolve.describe import current
 from renderer.pipeline.resolve.release import Release

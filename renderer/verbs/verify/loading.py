@@ -8,9 +8,8 @@ from contextlib import suppress
 from types import TracebackType
 
 from renderer.errors import RollstepError
-from renderer.git.objects import object_names
+from renderer.git.objects import TreeFile, object_names
 from renderer.git.repository import Repository
-from renderer.git.trees import TreeFile
 from renderer.kubernetes.manifest import Manifest
 from renderer.kubernetes.yaml.reader import decode, load_documents
 from renderer.pipeline.load.app import App, load_app

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
-from renderer.git.objects import read_blobs, tree_files
+from renderer.git.objects import TreeFile, read_blobs, tree_files
 from renderer.git.repository import Repository
-from renderer.git.trees import TreeFile
 
 _LISTINGS, _BYTES = 64, 32_000_000
 """The most listings and the most bytes of content in the cache."""

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
-from renderer.git.objects import has_ref
+from renderer.git.objects import REGULAR, TreeFile, has_ref, store_tree
 from renderer.git.repository import Commit, Repository
 from renderer.git.temporary_objects import Scratch
-from renderer.git.trees import REGULAR, TreeFile, store_tree
 from renderer.pipeline.resolve.transitions import transition
 from renderer.verbs.verify.app_state import AppLocation, AppState, read_state
 from renderer.verbs.verify.commits import Change, list_changes

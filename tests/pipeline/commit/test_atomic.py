@@ -14,6 +14,7 @@ import pytest
 from renderer.errors import RollstepError
 from renderer.git.commit import CommitResult
 from renderer.git.locks import _git_is_alive
+from renderer.git.objects import read_file, read_files
 from renderer.git.repository import Repository
 from renderer.pipeline.commit import atomic
 from renderer.pipeline.commit.atomic import recover_repository
@@ -118,7 +119,7 @@ def assert_unchanged(repository: Repository) -> None:
 def assert_published(repository: Repository) -> None:
     assert ours(repository) == AFTER
     assert len(repository.log()) == 2
-    assert {path: text.decode() for path, text in repository.files("HEAD", "web").items()} == AFTER
+    assert {path: text.decode() for path, text in read_files(repository, "HEAD", "web").items()} == AFTER
     assert git(repository.root, "status", "--porcelain") == "M  elsewhere\n?? untracked\n"
     assert not (repository.root / JOURNAL).exists()
 
@@ -161,8 +162,8 @@ def test_a_file_that_is_included_goes_into_the_commit_as_it_is(repository: Repos
     (repository.root / "web/image").write_bytes(b"\xff\r\n\0")
     (repository.root / "web/rendered/gone.yaml").unlink()
     assert publish(repository, "web/image", str(repository.root / "web/rendered/gone.yaml"))
-    assert repository.show("HEAD", "web/image") == b"\xff\r\n\0"
-    assert repository.show("HEAD", "web/rendered/gone.yaml") is None
+    assert read_file(repository, "HEAD", "web/image") == b"\xff\r\n\0"
+    assert read_file(repository, "HEAD", "web/rendered/gone.yaml") is None
     assert not repository.dirty(["web"])
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from renderer.git.forges import Proposal, PullRequest
+from renderer.git.forges.forge import Proposal, PullRequest
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.resolve.moves import steps_of
 from renderer.pipeline.write.rendered_app import MovedApp

@@ -13,13 +13,22 @@ from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError, each
 from renderer.git.commit import check_commit
-from renderer.git.forges import Forge, Proposal, PullRequest, open_forge
+from renderer.git.forges.forge import Forge, Proposal, PullRequest
 from renderer.git.forges.settings import ForgeSettings
-from renderer.git.forges.site import find_site, git_environment
-from renderer.git.objects import is_ancestor, store_blob, store_commit, tip, tree_files
+from renderer.git.forges.site import find_site, git_environment, open_forge
+from renderer.git.objects import (
+    REGULAR,
+    TreeFile,
+    is_ancestor,
+    read_files,
+    store_blob,
+    store_commit,
+    store_tree,
+    tip,
+    tree_files,
+)
 from renderer.git.remote import run_remote
 from renderer.git.repository import Repository, literal
-from renderer.git.trees import REGULAR, TreeFile, store_tree
 from renderer.pipeline.commit.part import Request, made_from, part_of
 from renderer.pipeline.commit.planned_commit import PlannedCommit
 from renderer.pipeline.commit.uncommitted import Uncommitted, within
@@ -180,10 +189,10 @@ class PullRequests:
         author, committer = planned.identities
         written = [path for path, content in contents.items() if content is not None]
         planned.transaction.check()
-        ready = check_commit(self.repository, written, author=author, committer=committer, when=now)
+        checked = check_commit(self.repository, written, author=author, committer=committer, when=now)
         folder = planned.parts[0].home.place
         modes = {path: file.mode for path, file in tree_files(self.repository, parent, folder).items()}
-        there = self.repository.files(parent, folder)
+        there = read_files(self.repository, parent, folder)
         files: dict[str, TreeFile | None] = {}
         for path, content in contents.items():
             if content is None:
@@ -191,8 +200,7 @@ class PullRequests:
             elif there.get(path) != content:
                 files[path] = TreeFile(modes.get(path, REGULAR), store_blob(self.repository, content, path))
         tree = store_tree(self.repository, parent, files)
-        message, environment = planned.message, ready.environment
-        return store_commit(self.repository, tree, [parent], message, environment, signs=ready.signs)
+        return store_commit(self.repository, tree, [parent], planned.message, checked.environment)
 
     def _push(self, steps: Sequence[Step]) -> None:
         there = self._branches(f"{PREFIX}/")
@@ -262,7 +270,7 @@ def close_left(
     left = [name for ref in refs for name in requests._branches(app_prefix(ref))]
     if not requests.site.token:
         if left:
-            names = " or ".join(requests.site.token_names)
+            names = " or ".join(requests.site.token_variables)
             note(f"note: {', '.join(left)} may have open pull requests: rollstep pr --close, with {names}")
         return
     for result in requests.close(refs, "The release has been aborted."):
