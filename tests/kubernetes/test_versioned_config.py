@@ -25,7 +25,7 @@ from renderer.kubernetes.versioned_config import (
     versioned,
 )
 from renderer.kubernetes.yaml.reader import load_documents
-from renderer.kubernetes.yaml.yaml_dump import dump
+from renderer.kubernetes.yaml.writer import dump
 from renderer.pipeline.load.status_file import State, dump_state, load_state
 from renderer.pipeline.resolve.moves import Move, advance, react
 from renderer.pipeline.resolve.next_state import next_state

@@ -15,7 +15,7 @@ from renderer.kubernetes.yaml.editor import REMOVED, Removed, edit
 from renderer.kubernetes.yaml.json import FieldPath
 from renderer.kubernetes.yaml.nodes import compose, value_node
 from renderer.kubernetes.yaml.reader import load_documents
-from renderer.kubernetes.yaml.yaml_dump import dump
+from renderer.kubernetes.yaml.writer import dump
 
 _MARKER = re.compile(r"(---|\.\.\.)(?=\s|$)")
 

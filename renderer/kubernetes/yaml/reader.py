@@ -33,9 +33,6 @@ from renderer.kubernetes.yaml.nodes import (
 )
 from renderer.kubernetes.yaml.scalars import Scalar, plain_key, plain_scalar, tagged_scalar
 from renderer.kubernetes.yaml.strict import node_findings, stream_findings
-from renderer.kubernetes.yaml.yaml_dump import dump
-
-__all__ = ["Document", "FieldPath", "decode", "dump", "load_documents", "load_json_lines", "read_text"]
 
 BYTE_ORDER_MARK = "\ufeff"
 

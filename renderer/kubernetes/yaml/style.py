@@ -13,8 +13,7 @@ from yaml import MappingNode, ScalarNode, SequenceNode
 from yaml.nodes import Node
 
 from renderer.kubernetes.yaml.nodes import nodes
-from renderer.kubernetes.yaml.writer import double_quoted, is_printable_line, scalar_text
-from renderer.kubernetes.yaml.yaml_dump import dump, flow_scalar
+from renderer.kubernetes.yaml.writer import double_quoted, dump, flow_scalar, is_printable_line, scalar_text
 
 _FIRST_OF_JSON = re.compile(r"\s*[{\[][ \t]*\r?\n([ \t]+)")
 

@@ -158,7 +158,7 @@ class State(Struct, frozen=True, eq=False):
 
 def dump_state(state: State) -> str:
     """Return the text of ``status.yaml``."""
-    from renderer.kubernetes.yaml.yaml_dump import dump
+    from renderer.kubernetes.yaml.writer import dump
 
     return HEADER + dump(state.to_dict())
 

@@ -13,7 +13,7 @@ from renderer.kubernetes.yaml.documents import without_documents
 from renderer.kubernetes.yaml.editor import REMOVED, edit
 from renderer.kubernetes.yaml.json import FieldPath
 from renderer.kubernetes.yaml.reader import read_text
-from renderer.kubernetes.yaml.yaml_dump import dump
+from renderer.kubernetes.yaml.writer import dump
 from renderer.pipeline.resolve.moves import Move
 from renderer.pipeline.resolve.release import Release
 from renderer.rollouts.model.world import World

@@ -13,7 +13,7 @@ from renderer.kubernetes.objects import LoadedObject, SourceText, read_objects
 from renderer.kubernetes.yaml.documents import drop, item_text, split
 from renderer.kubernetes.yaml.json import FieldPath
 from renderer.kubernetes.yaml.reader import load_documents
-from renderer.kubernetes.yaml.yaml_dump import dump
+from renderer.kubernetes.yaml.writer import dump
 
 SET_BY_THE_SERVER = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
 """Fields of ``metadata`` that the API server alone sets."""

@@ -181,7 +181,7 @@ def _settings_file(root: Path, environments: Sequence[str], sync: str) -> InitFi
     path = root / SETTINGS_FILE
     if path.exists():
         return InitFile(SETTINGS_FILE, "", False)
-    from renderer.kubernetes.yaml.yaml_dump import dump
+    from renderer.kubernetes.yaml.writer import dump
 
     lines = [
         "# Settings of rollstep. All of them are optional; `rollstep schema` prints every key with its description.",
@@ -226,7 +226,7 @@ def sync_files(
     """
     from renderer.git.remote import parse_url, public_url
     from renderer.git.repository import Repository
-    from renderer.kubernetes.yaml.yaml_dump import dump
+    from renderer.kubernetes.yaml.writer import dump
 
     remote = settings.forge.remote
     repository = Repository.open(root)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from renderer.kubernetes.yaml.documents import drop, item_text, put, split
 from renderer.kubernetes.yaml.reader import load_documents
-from renderer.kubernetes.yaml.yaml_dump import dump
+from renderer.kubernetes.yaml.writer import dump
 
 TEXT = """\
 # what it is

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from renderer.errors import RollstepError
 from renderer.kubernetes.yaml.editor import REMOVED, edit
 from renderer.kubernetes.yaml.reader import load_documents
-from renderer.kubernetes.yaml.yaml_dump import dump
+from renderer.kubernetes.yaml.writer import dump
 
 TEXT = """\
 # a release

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from renderer.errors import RollstepError
 from renderer.kubernetes.yaml.reader import MAX_FINDINGS, decode, load_documents, load_json_lines, read_text
-from renderer.kubernetes.yaml.yaml_dump import dump
+from renderer.kubernetes.yaml.writer import dump
 
 
 def load_one(text: str) -> object:
