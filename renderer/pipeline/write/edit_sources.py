@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from renderer.errors import Finding, RollstepError
-from renderer.kubernetes.manifest import Body, Manifest, field_path
+from renderer.kubernetes.manifest import Body, FieldPath, Manifest, field_path
 from renderer.kubernetes.versioned_config import CONTENT, Reference, base_name, names_of, references, rewritten
-from renderer.kubernetes.yaml.documents import without_documents
+from renderer.kubernetes.yaml.document_texts import without_documents
 from renderer.kubernetes.yaml.editor import REMOVED, edit
-from renderer.kubernetes.yaml.json import FieldPath
 from renderer.kubernetes.yaml.reader import read_text
 from renderer.kubernetes.yaml.writer import dump
 from renderer.pipeline.resolve.moves import Move
