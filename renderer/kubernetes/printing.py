@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from renderer.errors import printable
 
@@ -46,6 +47,6 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def as_json(entries: Sequence[dict[str, object]]) -> str:
-    """Return ``entries`` as JSON."""
-    return json.dumps(entries, indent=2, ensure_ascii=False) + "\n"
+def to_json(value: Any) -> str:
+    """Return ``value`` as indented JSON with a final newline."""
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"

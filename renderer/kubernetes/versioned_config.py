@@ -28,7 +28,6 @@ _LETTERS = str.maketrans("013ae", "ghkmt")
 _HASHED = re.compile(r"-[2456789bcdfghkmt]{10}$")
 _NAMES = re.compile(r"(?:config[mM]ap|[cC]onfigMap|secret|[sS]ecret)(?:Key)?(?:Ref)?")
 _NAMING = {"secretName": ("Secret",), "configMapName": ("ConfigMap",), "resourceNames": KINDS}
-_HTML = ("<", ">", "&", "\u2028", "\u2029")
 
 
 def content_hash(body: Body) -> str:
@@ -45,16 +44,10 @@ def content_hash(body: Body) -> str:
     more = "binaryData" if body["kind"] == "ConfigMap" else "stringData"
     if isinstance(body.get(more), dict):
         hashed[more] = body[more]
-    return sha256(_go_json(hashed).encode(errors="surrogatepass")).hexdigest()[:HASH_LENGTH].translate(_LETTERS)
+    # Loads json, which most commands do without.
+    from renderer.kubernetes.go_json import go_json
 
-
-def _go_json(value: Any) -> str:
-    import json
-
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
-    for character in _HTML:
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
+    return sha256(go_json(hashed, sort_keys=True).encode()).hexdigest()[:HASH_LENGTH].translate(_LETTERS)
 
 
 def looks_versioned(name: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -72,6 +71,8 @@ def command(
     result = initialize(InitRequest(directory, paths, environments, app, choices, dry_run, sync or ""))
     commands = next_commands(result, Path(directory).resolve())
     if output == "json":
+        from renderer.kubernetes.printing import to_json
+
         entry = {
             "dryRun": dry_run,
             "apps": [
@@ -87,7 +88,7 @@ def command(
             "notes": [note.to_dict() for note in result.notes],
             "next": commands,
         }
-        click.echo(json.dumps(entry, indent=2, ensure_ascii=False))
+        click.echo(to_json(entry), nl=False)
         return
     for note in result.notes:
         click.echo(f"note: {note.text()}", err=True)

@@ -307,11 +307,11 @@ def report(
     """
     made = {id(part): result for group, result in commits for part in group}
     if request.output == "json":
-        import json
+        from renderer.kubernetes.printing import to_json
 
         entries = [_entry(outcome, made.get(id(outcome.part)), request, rendered) for outcome in outcomes]
         entries += (result.to_dict() for result in results)
-        click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
+        click.echo(to_json(entries), nl=False)
         return
     for result_of_review in results:
         click.echo(result_of_review.text())

@@ -8,7 +8,7 @@ from itertools import chain
 import click
 
 from renderer.errors import each
-from renderer.kubernetes.printing import as_json
+from renderer.kubernetes.printing import to_json
 from renderer.kubernetes.times import format_time
 from renderer.pipeline.commit.recovery import note_interrupted
 from renderer.pipeline.load.discover import AppRef
@@ -36,7 +36,7 @@ def compare_releases(request: RenderRequest) -> int:
     results = list(chain(*in_batches(look_at, workspace, request.at(current_time()), refs, "rendering app")))
     stale = [result for result in results if not result.is_fresh]
     if request.output == "json":
-        click.echo(as_json([result.entry(with_diff=True) for result in results]), nl=False)
+        click.echo(to_json([result.entry(with_diff=True) for result in results]), nl=False)
     else:
         for result in stale:
             click.echo(result.diff(), nl=False)

@@ -32,9 +32,8 @@ def stream(files: Mapping[str, str], output: str) -> str:
     texts = [text for name, text in files.items() if not name.endswith("kustomization.yaml")]
     if output == "yaml":
         return "".join(f"---\n{text}" for text in texts)
-    import json
-
+    from renderer.kubernetes.printing import to_json
     from renderer.kubernetes.yaml.reader import load_documents
 
     items = [document.value for text in texts for document in load_documents(text, "")]
-    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items}, indent=2, ensure_ascii=False) + "\n"
+    return to_json({"apiVersion": "v1", "kind": "List", "items": items})

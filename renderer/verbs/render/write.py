@@ -8,7 +8,7 @@ import click
 from msgspec import Struct
 
 from renderer.errors import each
-from renderer.kubernetes.printing import as_json
+from renderer.kubernetes.printing import to_json
 from renderer.pipeline.commit.recovery import note_interrupted, recover_interrupted
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.sources import STATUS_FILE
@@ -58,7 +58,7 @@ def write_releases(request: RenderRequest) -> int:
         with progress.stage("writing"):
             transaction.commit()
     if request.output == "json":
-        click.echo(as_json(entries), nl=False)
+        click.echo(to_json(entries), nl=False)
     for line in lines:
         click.echo(line, err=True)
     return 0

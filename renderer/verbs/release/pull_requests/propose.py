@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from renderer.kubernetes.printing import to_json
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.render.files import Rendered, render_release
 from renderer.pipeline.resolve.moves import proposals
@@ -72,7 +72,7 @@ def close_aborted(session: Session, refs: Sequence[AppRef]) -> None:
 def report_results(results: Sequence[Result], output: str) -> None:
     """Tell what became of the pull requests, on stdout."""
     if output == "json":
-        click.echo(json.dumps([result.to_dict() for result in results], indent=2, ensure_ascii=False))
+        click.echo(to_json([result.to_dict() for result in results]), nl=False)
         return
     for result in results:
         click.echo(result.text())
