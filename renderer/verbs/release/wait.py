@@ -15,6 +15,7 @@ from msgspec import Struct
 from renderer.errors import Finding, RollstepError, UsageError
 from renderer.kubernetes.objects import AUTOSCALER
 from renderer.kubernetes.sync_tools.liveness import Liveness, of_application, of_cluster, of_kustomization
+from renderer.kubernetes.times import parse_duration
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.last_render import read_rendered
 from renderer.pipeline.load.status_file import STATUS_FILE
@@ -59,10 +60,10 @@ class Waiting(Struct, frozen=True):
 
 def seconds_of(text: str) -> float:
     """Return the seconds of a duration such as ``90``, ``90s``, ``5m`` or ``1h``; raise UsageError for another text."""
-    number, unit = (text[:-1], text[-1]) if text[-1:].isalpha() else (text, "s")
-    if not number.isdigit() or unit not in ("s", "m", "h"):
+    seconds = parse_duration(text)
+    if seconds < 0:
         raise UsageError(f"{text!r} is not a duration such as 90s, 5m or 1h")
-    return float(int(number) * {"s": 1, "m": 60, "h": 3600}[unit])
+    return float(seconds)
 
 
 def advance_when_live(session: Session, ref: AppRef, waiting: Waiting, to_step: int | None = None) -> bool:

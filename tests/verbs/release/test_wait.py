@@ -327,5 +327,5 @@ def test_a_kustomization_that_does_not_wait_cannot_tell() -> None:
 
 
 def test_durations() -> None:
-    assert [seconds_of(text) for text in ("90", "90s", "5m", "1h")] == [90, 90, 300, 3600]
+    assert [seconds_of(text) for text in ("90", "90s", "5m", "1h", "1h30m")] == [90, 90, 300, 3600, 5400]
     assert Waiting.parse("time", None).which == "30.0"
