@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from renderer.cli import options
+from renderer.kubernetes.sync_tools.tools import SYNC_TOOLS
 
 
 def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
@@ -34,7 +35,11 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> t
     help="For Deployments.",
 )
 @click.option("--steps", callback=_weights, metavar="WEIGHTS", help="The canary's weights; 20,40,60 by default.")
-@click.option("--sync", type=click.Choice(["argocd", "flux"]), help="Write what lets this tool follow the apps.")
+@click.option(
+    "--sync",
+    type=click.Choice([name for name, tool in SYNC_TOOLS.items() if tool.objects]),
+    help="Write what lets this tool follow the apps.",
+)
 @options.dry_run
 @options.output
 @click.pass_obj

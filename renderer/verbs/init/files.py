@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError, UsageError
 from renderer.kubernetes.objects import SourceText
-from renderer.kubernetes.sync_tools.follow import Followed, sync_objects
-from renderer.kubernetes.sync_tools.tools import ANY
+from renderer.kubernetes.sync_tools.git_source import GitSource
+from renderer.kubernetes.sync_tools.tools import ANY, SYNC_TOOLS
 from renderer.pipeline.commit.recovery import recover_interrupted
 from renderer.pipeline.load.settings import SETTINGS_FILE, Settings, load_settings, parse_settings
 from renderer.pipeline.load.sources import KUSTOMIZATIONS, PLAIN, manifest_files
@@ -236,6 +236,8 @@ def sync_files(
         raise RollstepError(message, hint=f"git remote add {remote} URL")
     if branch is None:
         raise RollstepError("--sync needs the branch to follow: HEAD is detached", hint="git switch BRANCH")
+    objects = SYNC_TOOLS[tool].objects
+    assert objects is not None  # --sync takes such tools only
     files = []
     apps = tuple(app.name for app in made.apps)
     for environment in environments:
@@ -245,8 +247,8 @@ def sync_files(
             raise RollstepError([Finding(SETTINGS_FILE, 0, 0, "sync", message, "mend the one or the other")])
         rendered = own.commit.environment_branch
         folder = "" if rendered else f"{settings.environments_path}/{environment}"
-        followed = Followed(environment, url, rendered or branch, folder, own.output, own.namespace)
-        for name, body in sync_objects(tool, followed, apps).items():
+        source = GitSource(environment, url, rendered or branch, folder, own.output, own.namespace)
+        for name, body in objects(source, apps).items():
             path, text = f"{SYNC_FOLDER}/{tool}/{name}", dump(body)
             files.append(InitFile(path, text, not _is_file_with(root / path, text)))
     return tuple(files)

@@ -9,15 +9,13 @@ from pathlib import Path
 import pytest
 
 from renderer.errors import RollstepError
-from renderer.kubernetes.sync_tools.tools import SAFE_WITH, SYNC_TOOLS, unsafe_order
+from renderer.kubernetes.sync_tools.argocd import SYNC_WAVE
+from renderer.kubernetes.sync_tools.tools import ORDERS, SYNC_TOOLS, unsafe_order
 from renderer.pipeline.load.app import load_app
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.settings import parse_settings
 from renderer.pipeline.load.settings_schema import schema_text
-from renderer.pipeline.resolve.ordering.waves import SYNC_WAVE
 from tests.support.commands import NOON, TWO, Checkout
-
-ORDERS = ("step", "phases", "waves")
 
 
 @pytest.fixture
@@ -46,16 +44,16 @@ def test_the_table_in_the_documentation_is_true(project: Path, checkout: Checkou
     assert told.keys() == {(tool, order) for tool in SYNC_TOOLS for order in ORDERS}
     for (tool, order), cell in told.items():
         settings = parse_settings(f"defaults:\n  order: {order}\n  sync: {tool}\n", checkout.root)
-        refusal = pytest.raises(RollstepError, match="kept by Argo CD alone") if cell == "refused" else nullcontext()
+        refusal = pytest.raises(RollstepError, match="safe with Argo CD alone") if cell == "refused" else nullcontext()
         with refusal:
             load_app(AppRef("prod", "web", checkout.root / "environments/prod/web"), settings, checkout.root)
-        assert (tool in SAFE_WITH[order]) == cell.startswith("safe"), (tool, order)
+        assert (order in SYNC_TOOLS[tool].safe_orders) == cell.startswith("safe"), (tool, order)
         assert cell.startswith(("safe", "not safe")) or cell == "refused"
 
 
 def test_the_schema_knows_the_same_tools() -> None:
     assert f'"enum": {list(SYNC_TOOLS)!s}'.replace("'", '"') in schema_text()
-    assert f'"enum": {list(SAFE_WITH)!s}'.replace("'", '"') in schema_text()
+    assert f'"enum": {list(ORDERS)!s}'.replace("'", '"') in schema_text()
 
 
 @pytest.mark.parametrize(
@@ -107,7 +105,7 @@ def test_every_verb_refuses_what_is_not_safe_and_writes_nothing(checkout: Checko
         done = checkout.run(*target, code=1)
         told = done.stdout + done.stderr
         assert "rollstep.yaml:3:3: defaults.order" in told
-        assert "order: waves is kept by Argo CD alone, and sync says kubectl" in told
+        assert "order: waves is safe with Argo CD alone, and sync says kubectl" in told
     assert checkout.git("status", "--porcelain") == ""
 
 

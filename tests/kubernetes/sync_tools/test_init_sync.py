@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from renderer.kubernetes.sync_tools.follow import Followed, object_name, ssh_url
+from renderer.kubernetes.sync_tools.flux import ssh_url
+from renderer.kubernetes.sync_tools.git_source import GitSource, object_name
 from renderer.kubernetes.yaml.reader import load_documents
 from renderer.pipeline.load.settings import load_settings
 from renderer.pipeline.validate.manifests import validate
@@ -139,6 +140,6 @@ def test_a_password_in_the_remotes_url_is_not_written(repository: Path) -> None:
 def test_names_are_what_kubernetes_takes() -> None:
     assert object_name("My_App.v2-prod") == "my-app-v2-prod"
     assert len(object_name("a" * 80)) == 63
-    assert Followed("prod", "https://git.example.com/Shop/Web.git", "main", "", "rendered", "").name == "web-prod"
+    assert GitSource("prod", "https://git.example.com/Shop/Web.git", "main", "", "rendered", "").name == "web-prod"
     assert ssh_url("https://git.example.com/a.git") == "https://git.example.com/a.git"
     assert ssh_url("ssh://git@git.example.com:22/a.git") == "ssh://git@git.example.com:22/a.git"
