@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from msgspec import Struct, field
 
+from renderer.errors import Finding
+
 Body = Mapping[str, Any]
 """An object as JSON has it: dicts, lists, strings, numbers, booleans and None.
 
@@ -112,3 +114,15 @@ def is_equal_but(names: tuple[str, ...], one: Struct, other: object) -> bool:
     return type(one) is type(other) and all(
         getattr(one, name) == getattr(other, name) for name in one.__struct_fields__ if name not in names
     )
+
+
+def place(manifest: Manifest) -> str:
+    """Return the position of an object as ``file:line``."""
+    line, _ = manifest.source.position(())
+    return f"{manifest.source.file}:{line}" if line else manifest.source.file
+
+
+def finding(manifest: Manifest, path: FieldPath, message: str, hint: str = "") -> Finding:
+    """Return a finding at a field of an object, or at the nearest existing parent of the field."""
+    line, column = manifest.source.position(path)
+    return Finding(manifest.source.file, line, column, field_path(path), message, hint)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from renderer.kubernetes.yaml.reader import Document
 
 FieldPath = tuple[str | int, ...]
-STDIN = "<stdin>"
 VERSIONS = click.Choice(["1.8", "1.9"])
 TEMPLATES: Mapping[tuple[str, str], FieldPath] = {
     ("argoproj.io", "Rollout"): ("spec", "template"),
@@ -167,6 +166,7 @@ def _read(directory: str, file: str) -> tuple[list[Document], bool]:
     from pathlib import Path
 
     from renderer.errors import Finding, UsageError
+    from renderer.kubernetes.read_objects import STDIN
     from renderer.kubernetes.yaml.reader import load_documents, load_json_lines, read_stream, read_text
 
     if file == "-":

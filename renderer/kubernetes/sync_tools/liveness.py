@@ -7,8 +7,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from renderer.kubernetes.kinds import AUTOSCALER
 from renderer.kubernetes.manifest import Body, ObjectKey
-from renderer.kubernetes.objects import AUTOSCALER
 
 
 class Liveness(Struct, frozen=True):

@@ -239,7 +239,7 @@ class _Constructor:
     def _too_large(self, node: Node, path: FieldPath) -> Finding:
         loop = alias_within_itself(self.root)
         if loop is not None:
-            return self._finding(loop, (), "has no end: it holds an alias that stands within itself")
+            return self._finding(loop, (), "has no end: it contains an alias of itself")
         if self.nodes > self.limit:
             message = f"the document is too large: its aliases expand to more than {self.limit} values"
         else:

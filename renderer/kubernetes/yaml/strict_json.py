@@ -55,7 +55,7 @@ def load_json(text: str, scalar: Callable[[str], Scalar] = plain_scalar) -> Any:
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
-            raise ValueError(f"half a character: {error.reason}") from error
+            raise ValueError(f"a lone surrogate: {error.reason}") from error
     return value
 
 

@@ -11,8 +11,9 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError, each
-from renderer.kubernetes.manifest import Manifest, ObjectKey
-from renderer.kubernetes.objects import SourceText, duplicates, finding, in_namespace, is_rollout, place, read_objects
+from renderer.kubernetes.kinds import in_namespace, is_rollout
+from renderer.kubernetes.manifest import Manifest, ObjectKey, finding, place
+from renderer.kubernetes.read_objects import STDIN, SourceText, duplicates, read_objects
 from renderer.kubernetes.sync_tools.tools import unsafe_order
 from renderer.kubernetes.versioned_config import is_config, versioned
 from renderer.pipeline.load.discover import AppRef, find_apps
@@ -24,7 +25,6 @@ from renderer.rollouts.pod_template import DEFAULT_PROFILE
 
 __all__ = ["App", "AppRef", "find_apps", "load_app", "load_files", "load_stream"]
 
-STREAM = "<stdin>"
 
 _NAMED = 3
 
@@ -89,7 +89,7 @@ def _read(directory: str, name: str) -> SourceText:
     from renderer.kubernetes.yaml.reader import read_stream, read_text
 
     if name == "-":
-        return SourceText(STREAM, None, read_stream(sys.stdin.buffer, STREAM))
+        return SourceText(STDIN, None, read_stream(sys.stdin.buffer, STDIN))
     path = Path(directory, name)
     return SourceText(name, path, read_text(path, name))
 

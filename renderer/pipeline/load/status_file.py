@@ -30,10 +30,10 @@ from renderer.kubernetes.yaml.shape import (
     mismatches,
     one_of,
 )
+from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.rollouts.model.status import RolloutStatus
 from renderer.rollouts.model.world import CONTRACT, PHASES, SHIFT
 
-STATUS_FILE = "status.yaml"
 HEADER = "# Written by rollstep: where this release stands. Change it with rollstep's commands.\n"
 
 _DESTINATION = Fields({"weight": COUNT, "serviceName": TEXT, "podTemplateHash": TEXT}, frozenset({"weight"}))

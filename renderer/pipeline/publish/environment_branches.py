@@ -36,7 +36,7 @@ from renderer.git.trees import REGULAR, TreeFile, store_tree
 from renderer.kubernetes.printing import to_json
 from renderer.pipeline.commit import trailers
 from renderer.pipeline.load.discover import AppRef
-from renderer.pipeline.load.status_file import STATUS_FILE
+from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.pipeline.load.workspace import Workspace
 
 METADATA_FILE = "hydrator.metadata"

@@ -19,8 +19,8 @@ from msgspec import Struct
 from renderer.errors import Finding, RollstepError, reporting
 from renderer.pipeline.load.discover import Home
 from renderer.pipeline.load.marker import MARKER, _read, digest, marker_text, read_marker
+from renderer.pipeline.load.sources import KUSTOMIZATION
 from renderer.pipeline.load.workspace import relative
-from renderer.pipeline.render.files import KUSTOMIZATION
 from renderer.pipeline.write.spool import PlannedFile
 from renderer.pipeline.write.transaction import Transaction
 

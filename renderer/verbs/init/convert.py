@@ -11,8 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from renderer.errors import Finding
-from renderer.kubernetes.manifest import FieldPath, mapping
-from renderer.kubernetes.objects import finding
+from renderer.kubernetes.manifest import FieldPath, finding, mapping
 from renderer.kubernetes.yaml.editor import edit, put_block
 from renderer.verbs.init.documents import Item, with_text, without
 from renderer.verbs.init.groups import Group, in_one_namespace, is_deployment, selects

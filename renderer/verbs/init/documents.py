@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import FieldPath, Manifest, Source, field_path
-from renderer.kubernetes.objects import LoadedObject, SourceText, read_objects
+from renderer.kubernetes.read_objects import LoadedObject, SourceText, read_objects
 from renderer.kubernetes.yaml.document_texts import item_text, split
 from renderer.kubernetes.yaml.editor import drop
 from renderer.kubernetes.yaml.reader import load_documents

@@ -12,7 +12,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError, UsageError
-from renderer.kubernetes.objects import SourceText
+from renderer.kubernetes import KUBERNETES_VERSION
+from renderer.kubernetes.read_objects import STDIN, SourceText
 from renderer.kubernetes.sync_tools.git_source import GitSource
 from renderer.kubernetes.sync_tools.tools import ANY, SYNC_TOOLS
 from renderer.pipeline.commit.recovery import recover_interrupted
@@ -23,7 +24,6 @@ from renderer.pipeline.write.transaction import Transaction
 from renderer.verbs.init import Choices, Scaffold, ScaffoldApp, folder_name_is_safe, scaffold
 from renderer.verbs.init.documents import Item
 
-STREAM = "<stdin>"
 SYNC_FOLDER = "sync"
 """Where what a sync tool is told lies, from the repository's root."""
 
@@ -132,7 +132,7 @@ def read_inputs(cwd: Path, paths: Sequence[str], ours: set[Path]) -> tuple[list[
     for path in paths:
         try:
             if path == "-":
-                texts[path] = SourceText(STREAM, None, read_stream(sys.stdin.buffer, STREAM))
+                texts[path] = SourceText(STDIN, None, read_stream(sys.stdin.buffer, STDIN))
                 continue
             is_folder = (cwd / path).is_dir()
             for file in _files(cwd / path, ours) if is_folder else [cwd / path]:
@@ -186,7 +186,7 @@ def _settings_file(root: Path, environments: Sequence[str], sync: str) -> InitFi
     lines = [
         "# Settings of rollstep. All of them are optional; `rollstep schema` prints every key with its description.",
         "defaults:",
-        '  kubernetesVersion: "1.34"',
+        f'  kubernetesVersion: "{KUBERNETES_VERSION}"',
         "environments:",
     ]
     for name in environments:
@@ -270,7 +270,8 @@ def _in_the_way(result: InitResult) -> list[Finding]:
 
 def check_app(root: Path, settings: Settings, environment: str, app: ScaffoldApp) -> list[Finding]:
     """Return why an app could not be released with its manifests as they would be in ``environment``."""
-    from renderer.kubernetes.objects import duplicates, in_namespace, is_rollout
+    from renderer.kubernetes.kinds import in_namespace, is_rollout
+    from renderer.kubernetes.read_objects import duplicates
     from renderer.pipeline.load.app import App
     from renderer.pipeline.load.discover import AppRef
     from renderer.pipeline.load.workspace import current_time

@@ -13,13 +13,13 @@ import click
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError, UsageError
-from renderer.kubernetes.objects import AUTOSCALER
+from renderer.kubernetes.kinds import AUTOSCALER
 from renderer.kubernetes.sync_tools.liveness import Liveness, of_cluster
 from renderer.kubernetes.sync_tools.tools import SYNC_TOOLS
 from renderer.kubernetes.times import parse_duration
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.last_render import read_rendered
-from renderer.pipeline.load.status_file import STATUS_FILE
+from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.pipeline.load.workspace import current_time
 from renderer.pipeline.resolve.autoscaling import is_autoscaled
 from renderer.pipeline.resolve.commit_content import rendered

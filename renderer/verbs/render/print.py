@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from renderer.pipeline.load.sources import KUSTOMIZATION
 from renderer.pipeline.load.workspace import Workspace
 from renderer.pipeline.render.files import render_release
 from renderer.verbs.apps.open import rendered_worlds
@@ -29,7 +30,7 @@ def print_releases(
 
 def stream(files: Mapping[str, str], output: str) -> str:
     """Return rendered files, the kustomizations left out, as one YAML stream or as one JSON List."""
-    texts = [text for name, text in files.items() if not name.endswith("kustomization.yaml")]
+    texts = [text for name, text in files.items() if not name.endswith(KUSTOMIZATION)]
     if output == "yaml":
         return "".join(f"---\n{text}" for text in texts)
     from renderer.kubernetes.printing import to_json

@@ -10,8 +10,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from renderer.errors import UsageError
+from renderer.kubernetes.kinds import in_namespace, is_rollout
 from renderer.kubernetes.manifest import Manifest
-from renderer.kubernetes.objects import in_namespace, is_rollout
 from renderer.kubernetes.versioned_config import names_of, with_names
 from renderer.kubernetes.yaml.reader import decode, load_documents, read_text
 from renderer.pipeline.load.app import load_files

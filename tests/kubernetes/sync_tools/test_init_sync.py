@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from renderer.kubernetes import KUBERNETES_VERSION
 from renderer.kubernetes.sync_tools.flux import ssh_url
 from renderer.kubernetes.sync_tools.git_source import GitSource, object_name
 from renderer.kubernetes.yaml.reader import load_documents
@@ -42,7 +43,7 @@ def objects(root: Path, tool: str, kubeconform: str) -> dict[str, Any]:
     """Return what was written for ``tool`` by kind and name, all of it valid by the tool's own definitions."""
     paths = sorted((root / "sync" / tool).iterdir())
     files = {path.name: path.read_text(encoding="utf-8") for path in paths}
-    validation = validate(files, "1.34", kubeconform=kubeconform, own=(DATA / "sync",))
+    validation = validate(files, KUBERNETES_VERSION, kubeconform=kubeconform, own=(DATA / "sync",))
     assert [finding.text() for finding in (*validation.findings, *validation.skipped)] == []
     values = [document.value for name, text in files.items() for document in load_documents(text, name)]
     return {f"{value['kind']}/{value['metadata']['name']}": value for value in values}
