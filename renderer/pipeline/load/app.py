@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from renderer.errors import Finding, RollstepError, each
+from renderer.errors import Finding, RollstepError, map_all
 from renderer.kubernetes.kinds import in_namespace, is_rollout
 from renderer.kubernetes.manifest import Manifest, ObjectKey, finding, place
 from renderer.kubernetes.read_objects import STDIN, SourceText, duplicates, read_objects
@@ -79,7 +79,7 @@ def load_files(directory: str, names: Sequence[str], settings: AppSettings) -> A
 
     Raises ``RollstepError`` as ``load_app`` does.
     """
-    texts = each(names, lambda name: _read(directory, name))
+    texts = map_all(names, lambda name: _read(directory, name))
     ref = AppRef(settings.environment, settings.app, Path())
     app = _load(texts, ref, settings, ", ".join(text.file for text in texts))
     return replace(app, files=tuple(text.path for text in texts if text.path is not None))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from renderer.errors import RollstepError, UsageError, each
+from renderer.errors import RollstepError, UsageError, map_all
 from renderer.pipeline.commit.part import Request, made_from, part_of
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.workspace import Workspace
@@ -67,7 +67,7 @@ def prepare_apps(command: Command, conditions: Conditions, refs: Sequence[AppRef
     """Return what ``command`` comes to for each of ``refs``; raise RollstepError with the findings of all of them."""
     validate = conditions.request.validate
     with closing(Landings(conditions.repository, [ref.folder for ref in refs])) as landings:
-        return each(
+        return map_all(
             progress.over(refs, "rendering app"),
             lambda ref: named(
                 ref, lambda: outcome_of(prepare(command, conditions, landings, ref, conditions.now), folder, validate)

@@ -12,7 +12,7 @@ import click
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from renderer.errors import RollstepError, UsageError, each, one_line
+from renderer.errors import RollstepError, UsageError, map_all, one_line
 from renderer.git.commit import CommitResult
 from renderer.kubernetes.times import format_time
 from renderer.pipeline.commit.part import Part, Request
@@ -188,9 +188,9 @@ class Session:
             validate_apps([(part.home, part.texts) for part in moved], note, self.request.jobs)
         groups = [moved] if together and moved else [[part] for part in moved]
         dirty = uncommitted.of(moved)
-        publications = each(groups, lambda group: Publication.of(self.repository, group, self.request, dirty, ahead))
+        publications = map_all(groups, lambda group: Publication.of(self.repository, group, self.request, dirty, ahead))
         if len(publications) > 1:
-            each(publications, Publication.check)
+            map_all(publications, Publication.check)
         check_branches(self.repository, self.branches, self.workspace.settings.forge.remote)
         try:
             publishing = progress.over(publications, "making commit")
@@ -221,7 +221,7 @@ class Session:
 
     def check_step(self, to_step: int) -> None:
         """Raise UsageError where one of the apps has not so many steps; nothing is done for any of them then."""
-        for release in each(self.refs, lambda ref: open_release(self.workspace, ref, self.now)):
+        for release in map_all(self.refs, lambda ref: open_release(self.workspace, ref, self.now)):
             steps = len(steps_of(release.world))
             if not steps:
                 raise UsageError(f"{release.title} has no steps: --to is for canaries with steps")

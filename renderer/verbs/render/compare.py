@@ -7,7 +7,7 @@ from itertools import chain
 
 import click
 
-from renderer.errors import each
+from renderer.errors import map_all
 from renderer.kubernetes.printing import to_json
 from renderer.kubernetes.times import format_time
 from renderer.pipeline.commit.recovery import note_interrupted
@@ -74,7 +74,7 @@ def look_at(workspace: Workspace, refs: Iterable[AppRef], request: RenderRequest
         result = look(ref)
         return result if is_json or not result.is_fresh else None
 
-    return [result for result in each(refs, look_for_wrong) if result is not None]
+    return [result for result in map_all(refs, look_for_wrong) if result is not None]
 
 
 def looking(workspace: Workspace, request: RenderRequest) -> Callable[[AppRef], RenderedApp]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import click
 from msgspec import Struct
 
-from renderer.errors import each
+from renderer.errors import map_all
 from renderer.kubernetes.printing import to_json
 from renderer.pipeline.commit.recovery import note_interrupted, recover_interrupted
 from renderer.pipeline.load.discover import AppRef
@@ -69,7 +69,7 @@ def render_apps(workspace: Workspace, refs: Iterable[AppRef], request: RenderReq
 
     With a ``folder`` new files are written ahead to it.
     """
-    results = each(refs, looking(workspace, request))
+    results = map_all(refs, looking(workspace, request))
     stale = [result for result in results if not result.is_fresh]
     notes: list[str] = []
     if request.validate:

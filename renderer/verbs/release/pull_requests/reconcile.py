@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import click
 from msgspec.structs import replace
 
-from renderer.errors import Finding, RollstepError, each
+from renderer.errors import Finding, RollstepError, map_all
 from renderer.git.commit import check_commit
 from renderer.git.forges import Forge, Proposal, PullRequest, open_forge
 from renderer.git.forges.site import ForgeSettings, find_site, git_environment
@@ -75,7 +75,7 @@ class PullRequests:
             _ = self.forge
             self._fetch(self.base, f"{PREFIX}/*")
             self._check_base()
-        made = each(candidates, lambda candidate: self._steps(candidate, now))
+        made = map_all(candidates, lambda candidate: self._steps(candidate, now))
         steps = [step for group in made for step in group]
         check([step.prepared for step in steps])
         if self.request.dry_run:
