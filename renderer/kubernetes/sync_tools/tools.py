@@ -14,14 +14,13 @@ from renderer.kubernetes.sync_tools.git_source import GitSource
 from renderer.kubernetes.sync_tools.liveness import Liveness
 
 ANY = "any"
-ORDERS = ("step", "phases", "waves")
-"""The values of the setting ``order``; ``step`` promises nothing and is never refused."""
 
 
 class SyncTool(Struct, frozen=True):
     """A row of the table.
 
-    ``safe_orders`` are the orders whose promise holds with the tool.  ``resource`` is kubectl's name for the tool's
+    ``safe_orders`` are the values of ``order`` whose promise holds with the tool; ``step`` promises nothing and is never
+    refused.  ``resource`` is kubectl's name for the tool's
     object of an app, by default in ``namespace``, and ``liveness`` judges that object by the git revisions that
     count.  ``objects`` returns the tool's objects for an environment and its apps, by file name.
     """

@@ -1,4 +1,7 @@
-"""Pieces of a YAML text that a change of one field replaces, so that all else keeps its bytes."""
+"""Pieces of a YAML text that a change of one field replaces, so that all else keeps its bytes.
+
+The module is long because block style, flow style, JSON and comments each need a rule for every kind of change.
+"""
 
 from __future__ import annotations
 

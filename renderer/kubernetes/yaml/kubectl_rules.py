@@ -87,7 +87,7 @@ def _directives(text: str, file: str) -> Iterator[Finding]:
         for event in parse(text, Loader=CLoader):
             if isinstance(event, DocumentStartEvent) and (event.version or event.tags):
                 assert event.start_mark is not None  # the parser gives every event one
-                message = "kubectl refuses a file with a directive: it splits it from its document at ---"
+                message = "kubectl refuses a file with a directive: its split at --- cuts the directive off"
                 yield _finding(text, file, event.start_mark.index, message, "remove the line")
     except YAMLError:
         return  # the composer reports it

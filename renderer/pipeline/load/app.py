@@ -15,7 +15,7 @@ from renderer.kubernetes.kinds import in_namespace, is_rollout
 from renderer.kubernetes.manifest import Manifest, ObjectKey, finding, place
 from renderer.kubernetes.read_objects import STDIN, SourceText, duplicates, read_objects
 from renderer.kubernetes.sync_tools.tools import unsafe_order
-from renderer.kubernetes.versioned_config import is_config, versioned
+from renderer.kubernetes.versioned_config import is_config, with_versioned_config
 from renderer.pipeline.load.discover import AppRef, find_apps
 from renderer.pipeline.load.settings import SETTINGS_FILE, AppSettings, Settings
 from renderer.pipeline.load.sources import read_sources
@@ -118,7 +118,7 @@ def _load(texts: Sequence[SourceText], ref: AppRef, settings: AppSettings, shown
     if not ref.name:
         ref = replace(ref, name=rollout.manifest.name)
     places = {item.manifest.key: (item.path, item.index) for item in loaded if item.path is not None}
-    manifest, others = versioned(rollout.manifest, others, settings.versioned_config)
+    manifest, others = with_versioned_config(rollout.manifest, others, settings.versioned_config)
     # The engine reads by the CRD that a cluster has whatever its controller is.
     known = (rollout.manifest, typed) if typed is not None and settings.controller_version == DEFAULT_PROFILE else None
     return App(ref, settings, manifest, others, rollout.path, rollout.index, places=places, read=known)

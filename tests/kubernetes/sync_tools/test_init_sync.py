@@ -1,4 +1,4 @@
-"""``init --sync``: what Argo CD and Flux are told, held to their own definitions."""
+"""``init --sync``: the objects of Argo CD and Flux are valid by the tools' own definitions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def init(root: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProc
 
 
 def objects(root: Path, tool: str, kubeconform: str) -> dict[str, Any]:
-    """Return what was written for ``tool`` by kind and name, all of it valid by the tool's own definitions."""
+    """Return the objects written for ``tool`` by kind and name, checked against the tool's own definitions."""
     paths = sorted((root / "sync" / tool).iterdir())
     files = {path.name: path.read_text(encoding="utf-8") for path in paths}
     validation = validate(files, KUBERNETES_VERSION, kubeconform=kubeconform, own=(DATA / "sync",))

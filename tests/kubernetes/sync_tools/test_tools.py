@@ -1,4 +1,4 @@
-"""``sync`` and ``order``: which of them go together, and that the documentation says the same."""
+"""``sync`` and ``order``: their safe combinations, in the code as in the documentation."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import pytest
 
 from renderer.errors import RollstepError
 from renderer.kubernetes.sync_tools.argocd import SYNC_WAVE
-from renderer.kubernetes.sync_tools.tools import ORDERS, SYNC_TOOLS, unsafe_order
+from renderer.kubernetes.sync_tools.tools import SYNC_TOOLS, unsafe_order
 from renderer.pipeline.load.app import load_app
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.settings import parse_settings
 from renderer.pipeline.load.settings_schema import schema_text
 from tests.support.commands import NOON, TWO, Checkout
+
+ORDERS = ("step", "phases", "waves")
 
 
 @pytest.fixture
@@ -25,7 +27,7 @@ def checkout(tmp_path: Path) -> Checkout:
 
 
 def table(project: Path) -> dict[tuple[str, str], str]:
-    """Return what the documentation's table says, by tool and order."""
+    """Return the cells of the documentation's table, by tool and order."""
     text = (project / "docs" / "ordering.md").read_text(encoding="utf-8")
     text = text.partition("## With which tool")[2].partition("\n## ")[0]
     head, _, *rows = re.findall(r"^\| (.*) \|$|^\|(---.*)\|$", text, re.MULTILINE)

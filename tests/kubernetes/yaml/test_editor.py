@@ -1,4 +1,4 @@
-"""An edit changes what it is to change and no other byte."""
+"""An edit changes its field and no other byte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Kubernetes reads is what we read, and what we write reads back as the same value everywhere."""
+"""rollstep reads as Kubernetes reads, and every reader takes its output for the same value."""
 
 from __future__ import annotations
 
@@ -518,7 +518,7 @@ values = st.recursive(
 
 
 def as_json(value: object) -> object:
-    """Whole floats are integers in JSON, with as many digits as tell them from other floats."""
+    """Return ``value`` with whole floats as integers, with the shortest digits that identify them."""
     if isinstance(value, dict):
         return {key: as_json(item) for key, item in value.items()}
     if isinstance(value, list):
