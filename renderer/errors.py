@@ -1,7 +1,7 @@
-"""Findings and the one exception that carries them to the user.
+"""Findings, and the exception that carries them to the user.
 
-Every layer reports what is wrong with the user's input as ``Finding`` values and raises
-``RollstepError`` with all of them at once.  ``renderer.cli.main`` alone turns them into text and exit codes.
+Every layer raises ``RollstepError`` with all its findings at once; only ``renderer.cli.main`` turns them into text and
+exit codes.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ R = TypeVar("R")
 
 
 class Finding(Struct, frozen=True, order=True):
-    """One thing wrong, where it is, and what to do about it.
+    """One fault of the user's input, its position, and the remedy (``hint``).
 
-    ``field`` is a path as ``kubectl`` prints it (``spec.strategy.canary.steps[1].setWeight``); ``line`` and ``column``
-    count from 1 and are 0 where they are not known.  ``message`` says what was found and what was expected, ``hint``
-    what to do; ``code`` is the rule that it breaks (``RS231``), empty where it is none of the linter's.
+    ``field`` is a path as ``kubectl`` prints it (``spec.strategy.canary.steps[1].setWeight``).  ``line`` and ``column``
+    count from 1; 0 is unknown.  ``code`` is the linter's rule (``RS231``), empty for other findings.
     """
 
     file: str
@@ -43,17 +42,17 @@ class Finding(Struct, frozen=True, order=True):
         return ": ".join(parts) + (f" ({self.hint})" if self.hint else "")
 
     def to_dict(self) -> dict[str, str | int]:
-        """Return the finding as JSON-ready data; what is not known is left out."""
+        """Return the finding as JSON-ready data without empty fields."""
         return {key: value for key in self.__struct_fields__ if (value := getattr(self, key))}
 
 
 class RollstepError(Exception):
-    """The user's input or repository does not allow what was asked; exit code 1."""
+    """The user's input or repository does not allow the request; exit code 1."""
 
     exit_code = 1
 
     def __init__(self, findings: Iterable[Finding] | str, *, hint: str = "") -> None:
-        """Take all findings, or one message that belongs to no file."""
+        """Take findings, or one message without a file."""
         if isinstance(findings, str):
             findings = [Finding("", 0, 0, "", findings, hint)]
         self.findings: tuple[Finding, ...] = tuple(findings)
@@ -61,29 +60,32 @@ class RollstepError(Exception):
 
 
 class UsageError(RollstepError):
-    """The command line does not make sense (a flag, a path or a name that does not exist); exit code 2."""
+    """The command line is invalid (a flag, a path or a name that does not exist); exit code 2."""
 
     exit_code = 2
 
 
-def each(items: Iterable[T], make: Callable[[T], R]) -> list[R]:
-    """Return what ``make`` makes of every item; raise RollstepError with the findings of all of them."""
-    made: list[R] = []
+def map_all(items: Iterable[T], function: Callable[[T], R]) -> list[R]:
+    """Return ``function`` of each item, in order.
+
+    Raises RollstepError with the findings of all items, or the first UsageError.
+    """
+    results: list[R] = []
     findings: dict[Finding, None] = {}
     for item in items:
         try:
-            made.append(make(item))
+            results.append(function(item))
         except UsageError:
             raise
         except RollstepError as error:
             findings.update(dict.fromkeys(error.findings))
     if findings:
         raise RollstepError(findings)
-    return made
+    return results
 
 
 def printable(text: str) -> str:
-    """Return ``text`` with a replacement for each character that would do something else than be shown."""
+    """Return ``text`` with U+FFFD for each character that is not printable."""
     if text.isprintable():
         return text
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
@@ -91,7 +93,7 @@ def printable(text: str) -> str:
 
 @contextmanager
 def reporting(path: str) -> Iterator[None]:
-    """Turn an OSError into a RollstepError that names its file, or ``path`` where it names none."""
+    """Turn an OSError into the RollstepError of ``unwritable``."""
     try:
         yield
     except OSError as error:
@@ -99,14 +101,14 @@ def reporting(path: str) -> Iterator[None]:
 
 
 def unwritable(error: OSError, path: str) -> RollstepError:
-    """Return ``error`` as one that names its file, or ``path`` where it names none."""
+    """Return the RollstepError of a failed write, at the file of ``error``, else at ``path``."""
     message = f"cannot be written: {error.strerror or error}"
     return RollstepError([Finding(str(error.filename2 or error.filename or path), 0, 0, "", message)])
 
 
 def one_line(text: str) -> str:
-    """Return ``text`` on one line and without control characters, which could forge a line (a template filter)."""
-    # Not printable are also U+2028, the marks that turn the writing direction, and lone surrogates.
+    """Return ``text`` on one line without control characters, which could forge a line; also a template filter."""
+    # U+2028, marks of the writing direction and lone surrogates are not printable either.
     if not text.isprintable():
         text = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(text.split())

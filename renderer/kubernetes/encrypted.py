@@ -1,7 +1,7 @@
-"""Secrets that are encrypted where they stand, and pass through as they were written (pure).
+"""Encrypted Secrets, which are rendered with their bytes unchanged.
 
-SOPS signs all values of a document (``sops.mac``), and a SealedSecret is bound to its name and namespace by its scope:
-what is laid out anew, renamed, or moved into a namespace could not be decrypted any more.
+SOPS signs all values of a document (``sops.mac``), and a SealedSecret is bound to its name and namespace by its scope.
+A document with another layout, name or namespace could not be decrypted.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from collections.abc import Mapping
 from renderer.kubernetes.manifest import Body
 
 _SEPARATOR = re.compile(r"^(?:---(?=\s|$)|\.\.\.\s*$)[^\n]*\n?", re.MULTILINE)
-"""A line that ends a YAML document; none can stand within one, not even in a block of text."""
+"""A line that ends a YAML document; a document cannot contain it, not even in a literal block."""
 
 _SOPS = re.compile(r"^sops:[^\n]*\n?(?:[ \t][^\n]*(?:\n|\Z)|\n)*", re.MULTILINE)
 
 
 def is_encrypted(body: Body) -> bool:
-    """Tell whether a document is one that SOPS has encrypted."""
+    """Return whether SOPS has encrypted a document."""
     return isinstance(body.get("sops"), Mapping)
 
 
 def is_sealed(body: Body) -> bool:
-    """Tell whether an object has to stay as it was written: encrypted by SOPS, or a SealedSecret."""
+    """Return whether an object must keep its bytes: encrypted by SOPS, or a SealedSecret."""
     group = str(body.get("apiVersion", "")).partition("/")[0]
     return is_encrypted(body) or (group, body.get("kind")) == ("bitnami.com", "SealedSecret")
 
 
 def document_text(text: str, line: int) -> str:
-    """Return the text of the document that has ``line`` (from 1) of a stream; all of it where there is no other."""
+    """Return the document of a stream at ``line`` (from 1); the whole text if it is the only document."""
     pieces, begin = [], 0
     for separator in _SEPARATOR.finditer(text):
         pieces.append((begin, separator.start()))
@@ -42,5 +42,5 @@ def document_text(text: str, line: int) -> str:
 
 
 def without_signature(text: str) -> str:
-    """Return ``text`` with what SOPS adds to a document as blank lines: what remains is what will be applied."""
+    """Return ``text`` with blank lines in place of SOPS' own field, which is never applied."""
     return _SOPS.sub(lambda match: "\n" * match[0].count("\n"), text) if "sops:" in text else text

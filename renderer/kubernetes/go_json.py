@@ -1,4 +1,4 @@
-"""JSON as Go's ``encoding/json`` (1.22 and newer) prints it, for texts that are compared byte for byte."""
+"""JSON as Go's ``encoding/json`` (1.22 and newer) prints it, for texts that are hashed or compared byte for byte."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import json
 import re
 from typing import Any
 
-# Go escapes for HTML too, and half of a surrogate pair is no character to it.
+# Go escapes for HTML, and replaces lone surrogates.
 _SPECIAL = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 _ESCAPES = {char: f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
 
 def go_json(value: Any, *, sort_keys: bool = False) -> str:
-    """Return compact JSON with Go's escapes, in the order of the keys of ``value`` or sorted."""
+    """Return compact JSON with Go's escapes, with the keys sorted or in their own order."""
     return escape(json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=sort_keys))
 
 

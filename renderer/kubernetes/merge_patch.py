@@ -8,7 +8,7 @@ from renderer.kubernetes.manifest import Body
 
 
 def merge(target: Any, patch: Any) -> Any:
-    """Return ``target`` with the merge patch applied: null removes, mappings merge, all else replaces."""
+    """Return ``target`` with the merge patch applied: null removes, mappings merge, other values replace."""
     if not isinstance(patch, dict):
         return patch
     result = dict(target) if isinstance(target, dict) else {}
@@ -21,7 +21,7 @@ def merge(target: Any, patch: Any) -> Any:
 
 
 def merge_patch_between(before: Body, after: Body) -> dict[str, Any]:
-    """Return the merge patch that makes ``after`` of ``before``; empty where they are equal."""
+    """Return the merge patch from ``before`` to ``after``; empty if they are equal."""
     patch: dict[str, Any] = {key: None for key in sorted(before) if key not in after}
     for key in sorted(after):
         old, new = before.get(key), after[key]

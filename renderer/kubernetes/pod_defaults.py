@@ -1,7 +1,7 @@
-"""What the API server fills into a pod template (Kubernetes v1.34 ``pkg/apis/core/v1/defaults.go``), pure.
+"""The API server's defaults of a pod template (Kubernetes v1.34 ``pkg/apis/core/v1/defaults.go``).
 
-Two templates that are equal with these defaults are the same to the controller, so that none starts a release when a
-person writes out a default.  Fields that are set stay, whatever their value.
+The controller takes two templates that are equal with these defaults for the same, so spelling out a default starts no
+release.  Fields that are set keep their value.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ def default_pod_template(template: Body) -> dict[str, Any]:
 
 
 def strip_pod_defaults(spec: Body) -> dict[str, Any]:
-    """Return a pod's spec without the fields that only repeat a default of the API server.
+    """Return a pod's spec without the fields that equal a default of the API server.
 
-    Ports keep their protocol, which the Rollout's CRD fills in itself.
+    Ports keep their protocol, a default of the Rollout's CRD.
     """
     result = _without(spec, POD)
     for name in CONTAINER_LISTS:
@@ -105,7 +105,7 @@ def _container(container: Body, *, host_network: bool) -> dict[str, Any]:
 
 
 def _pull_policy(image: str) -> str:
-    """Return Always for the tag ``latest`` or none, as the API server does."""
+    """Return Always for the tag ``latest`` and for no tag, as the API server does."""
     name, _, digest = image.partition("@")
     last = name.rpartition("/")[2]
     tag = last.partition(":")[2]

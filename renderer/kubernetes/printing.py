@@ -1,16 +1,17 @@
-"""Tables for people: aligned text as kubectl prints it, and Markdown (pure)."""
+"""Output formats: tables as kubectl prints them, Markdown tables, JSON, and GitHub's annotations."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from renderer.errors import printable
 
 
 def text_table(rows: Sequence[Sequence[str]]) -> str:
-    """Return ``rows``, the first of which is the header, in columns two spaces apart."""
+    """Return ``rows``, header first, in columns two spaces apart."""
     rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
@@ -18,14 +19,14 @@ def text_table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
-    """Return ``rows``, the first of which is the header, as a Markdown table."""
+    """Return ``rows``, header first, as a Markdown table."""
     escaped = [[_escaped(cell) for cell in row] for row in rows]
     rule = ["-" * max(3, len(cell)) for cell in escaped[0]]
     return "".join(f"| {' | '.join(row)} |\n" for row in [escaped[0], rule, *escaped[1:]])
 
 
 def _escaped(cell: str) -> str:
-    """Return a cell in which nothing ends it or is taken for HTML."""
+    """Return a cell without characters that end it or begin HTML."""
     return printable(cell).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
 
 
@@ -33,7 +34,7 @@ _NOT_SHOWN = re.compile("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066
 
 
 def workflow_command(level: str, properties: Mapping[str, str], message: str) -> str:
-    """Return the line that makes an annotation of GitHub (``file``, ``line``, ``col``, ``title``)."""
+    """Return the line that adds an annotation on GitHub; properties are ``file``, ``line``, ``col``, ``title``."""
     given = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
     return f"::{level} {given}::{_data(message)}\n"
 
@@ -46,6 +47,6 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def as_json(entries: Sequence[dict[str, object]]) -> str:
-    """Return ``entries`` as JSON."""
-    return json.dumps(entries, indent=2, ensure_ascii=False) + "\n"
+def to_json(value: Any) -> str:
+    """Return ``value`` as indented JSON with a final newline."""
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"

@@ -1,4 +1,4 @@
-"""Label selectors, as Kubernetes reads them (``apimachinery/pkg/apis/meta/v1`` of v1.34), pure."""
+"""Label selectors, as Kubernetes reads them (``apimachinery/pkg/apis/meta/v1`` of v1.34)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 
 def selects(selector: Any, labels: Mapping[str, Any]) -> bool:
-    """Tell whether a LabelSelector matches ``labels``: an empty one does, one that is none or is not there does not.
+    """Return whether a LabelSelector matches ``labels``.
 
-    What the API server would refuse (an unknown operator, a list in place of a mapping) matches nothing.
+    An empty selector matches everything; a missing or malformed one, which the API server refuses, matches nothing.
     """
     if not isinstance(selector, dict):
         return False
@@ -22,7 +22,7 @@ def selects(selector: Any, labels: Mapping[str, Any]) -> bool:
 
 
 def matches(expression: Mapping[str, Any], labels: Mapping[str, Any]) -> bool:
-    """Tell whether one of a selector's ``matchExpressions`` matches ``labels``."""
+    """Return whether one of a selector's ``matchExpressions`` matches ``labels``."""
     key, values = str(expression.get("key")), expression.get("values") or ()
     match expression.get("operator"):
         case "In":

@@ -1,11 +1,10 @@
-"""Durations as kubectl prints them."""
+"""Times and durations, in the formats of Kubernetes, kubectl and Go."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
 
 
 def human_duration(seconds: float) -> str:
@@ -42,39 +41,48 @@ def _two(large: int, large_unit: str, small: int, small_unit: str) -> str:
 
 
 def format_time(time: datetime) -> str:
-    """Return a time as Kubernetes writes it: RFC 3339 in UTC, to the second."""
+    """Return a time in Kubernetes' format: RFC 3339 in UTC, whole seconds."""
     return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def parse_time(text: str) -> datetime:
-    """Read an RFC 3339 time; raise ValueError for anything else, and for a time without a zone."""
+    """Return an RFC 3339 time in UTC; raise ValueError for anything else, and for a time without a zone."""
     time = datetime.fromisoformat(text)
     if time.tzinfo is None:
         raise ValueError(f"{text} has no time zone")
     return time.astimezone(UTC)
 
 
-_UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+_UNITS = {
+    "ns": 1,
+    "us": 10**3,
+    "µs": 10**3,
+    "μs": 10**3,
+    "ms": 10**6,
+    "s": 10**9,
+    "m": 60 * 10**9,
+    "h": 3600 * 10**9,
+    "d": 24 * 3600 * 10**9,
+}
+_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h|d)")
+_DURATION = re.compile(f"(?:{_PART.pattern})+")
 
 
-_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
-
-
-# Each pass of the controller asks again, and apps of a fleet often wait for the same time.
+# Each pass of the controller parses again, and apps of a fleet often wait for the same time.
 @lru_cache(maxsize=64)
-def parse_duration(text: str) -> int:
-    """Return the seconds of ``90``, ``1m30s`` or ``1.5h``, cut to whole; -1 for what Go's ParseDuration refuses."""
+def parse_duration(text: str, *, days: bool = False) -> int:
+    """Return the whole seconds of ``90``, ``1m30s`` or ``1.5h``; -1 for an invalid text.
+
+    An integer is seconds, as in a pause step of Argo Rollouts; everything else follows Go's ``time.ParseDuration``.
+    ``days`` allows the unit ``d``, which Go does not have.
+    """
     if re.fullmatch(r"[+-]?\d+", text):
         return int(text)
-    sign = -1 if text.startswith("-") else 1
     rest = text[1:] if text[:1] in ("+", "-") else text
-    if not rest or not re.fullmatch(f"(?:{_DURATION.pattern})+", rest):
+    if not _DURATION.fullmatch(rest) or ("d" in rest and not days):
         return -1
-    nanoseconds = sum(int(_decimal(number) * _UNITS[unit]) for number, unit in _DURATION.findall(rest))
-    return sign * (nanoseconds // 10**9)
-
-
-def _decimal(number: str) -> Any:
+    # Slow to import, and for texts with units only.
     from decimal import Decimal
 
-    return Decimal(number)
+    nanoseconds = sum(int(Decimal(number) * _UNITS[unit]) for number, unit in _PART.findall(rest))
+    return (-1 if text.startswith("-") else 1) * (nanoseconds // 10**9)

@@ -1,7 +1,7 @@
-"""ConfigMaps and Secrets whose names tell their content, as kustomize's generators make them (pure).
+"""ConfigMaps and Secrets with a hash of their content in the name, as kustomize's generators name them.
 
-Where a pod template names ``web-6ct58987ht`` in place of ``web``, another content is another template: a new revision,
-which is released step by step, and which a rollback takes back with all else.
+A pod template that refers to ``web-6ct58987ht`` instead of ``web`` changes with the content.  So new content is a new
+revision, which is released step by step, and a rollback returns to the old content.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from renderer.kubernetes.encrypted import is_sealed
 from renderer.kubernetes.manifest import Body, Manifest, ObjectKey, mapping
 
 Reference = tuple[str, str]
-"""Kind and name of what a pod template refers to."""
+"""Kind and name of an object that a pod template refers to."""
 
 KINDS = ("ConfigMap", "Secret")
 CONTENT = ("data", "binaryData", "stringData", "type")
@@ -28,14 +28,13 @@ _LETTERS = str.maketrans("013ae", "ghkmt")
 _HASHED = re.compile(r"-[2456789bcdfghkmt]{10}$")
 _NAMES = re.compile(r"(?:config[mM]ap|[cC]onfigMap|secret|[sS]ecret)(?:Key)?(?:Ref)?")
 _NAMING = {"secretName": ("Secret",), "configMapName": ("ConfigMap",), "resourceNames": KINDS}
-_HTML = ("<", ">", "&", "\u2028", "\u2029")
 
 
 def content_hash(body: Body) -> str:
     """Return kustomize's hash of a ConfigMap's or Secret's content.
 
-    Source: ``sigs.k8s.io/kustomize/api`` v0.20.1, ``hasher``.  The name is part of what is hashed and always empty
-    there, as its path is looked up as one key; null counts as nothing.
+    Source: ``sigs.k8s.io/kustomize/api`` v0.20.1, ``hasher``.  The hashed name is always empty there, since its path is
+    looked up as one key; null counts as missing.
     """
     hashed: dict[str, Any] = {"kind": body["kind"], "name": "", "data": body.get("data", "")}
     if hashed["data"] is None:
@@ -45,31 +44,25 @@ def content_hash(body: Body) -> str:
     more = "binaryData" if body["kind"] == "ConfigMap" else "stringData"
     if isinstance(body.get(more), dict):
         hashed[more] = body[more]
-    return sha256(_go_json(hashed).encode(errors="surrogatepass")).hexdigest()[:HASH_LENGTH].translate(_LETTERS)
+    # Loads json, which most commands do without.
+    from renderer.kubernetes.go_json import go_json
 
-
-def _go_json(value: Any) -> str:
-    import json
-
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
-    for character in _HTML:
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
+    return sha256(go_json(hashed, sort_keys=True).encode()).hexdigest()[:HASH_LENGTH].translate(_LETTERS)
 
 
 def looks_versioned(name: str) -> bool:
-    """Tell whether a name ends as that of a versioned object does."""
+    """Return whether a name ends with a hash."""
     return _HASHED.search(name) is not None
 
 
 def is_versioned(body: Body) -> bool:
-    """Tell whether an object is a ConfigMap or Secret whose name ends with the hash of its content."""
+    """Return whether an object is a ConfigMap or Secret whose name ends with the hash of its content."""
     name = str((body.get("metadata") or {}).get("name"))
     return is_config(body) and looks_versioned(name) and name.endswith(f"-{content_hash(body)}")
 
 
 def is_config(body: Body) -> bool:
-    """Tell whether an object is a ConfigMap or Secret."""
+    """Return whether an object is a ConfigMap or Secret."""
     return body.get("apiVersion") == "v1" and body.get("kind") in KINDS
 
 
@@ -78,14 +71,13 @@ def base_name(name: str) -> str:
     return name[: -HASH_LENGTH - 1]
 
 
-def versioned(
+def with_versioned_config(
     rollout: Manifest, manifests: tuple[Manifest, ...], setting: bool | tuple[str, ...]
 ) -> tuple[Manifest, tuple[Manifest, ...]]:
     """Return an app's Rollout and other manifests with versioned configuration; ``setting`` is ``versionedConfig``.
 
-    Each ConfigMap and Secret that the pod template refers to is there twice: under its own name for what still refers
-    to that, and with its hash; each is rendered while something names it (``kept``).  What is encrypted keeps its
-    name alone.
+    Each ConfigMap and Secret that the pod template refers to appears under its own name and under that with its hash.
+    Each of the two is rendered while an object names it (``still_named``).  A sealed object keeps its own name only.
     """
     if not setting:
         return rollout, manifests
@@ -107,22 +99,22 @@ def versioned(
             made += [replace(manifest, while_named=True), replace(manifest, body=body, while_named=True)]
     if workload is None:
         return with_names(rollout, names), tuple(made)
-    renamed = replace(workload, body=_put(workload.body, path, rewritten(mapping(workload.body, *path), names)))
+    renamed = replace(workload, body=_put(workload.body, path, with_references(mapping(workload.body, *path), names)))
     return rollout, tuple(renamed if manifest is workload else manifest for manifest in made)
 
 
-def names_of(manifests: Iterable[Manifest]) -> dict[Reference, str]:
-    """Return the name with its hash of each ConfigMap and Secret that is versioned, by kind and its own name."""
+def versioned_names(manifests: Iterable[Manifest]) -> dict[Reference, str]:
+    """Return the versioned name of each versioned ConfigMap and Secret, by kind and own name."""
     found = (manifest for manifest in manifests if manifest.while_named and is_versioned(manifest.body))
     return {(manifest.kind, base_name(manifest.name)): manifest.name for manifest in found}
 
 
 def with_names(rollout: Manifest, names: Mapping[Reference, str]) -> Manifest:
-    """Return the Rollout whose pod template refers to ``names`` in place of the objects' own ones."""
+    """Return the Rollout with ``names`` (by kind and own name) in its pod template."""
     template = mapping(rollout.body, "spec", "template")
     if not names or not template:
         return rollout
-    return replace(rollout, body=_put(rollout.body, ("spec", "template"), rewritten(template, names)))
+    return replace(rollout, body=_put(rollout.body, ("spec", "template"), with_references(template, names)))
 
 
 def _is_workload(rollout: Manifest, manifest: Manifest) -> bool:
@@ -148,8 +140,8 @@ def references(template: Body) -> frozenset[Reference]:
     return frozenset(found)
 
 
-def rewritten(template: Body, names: Mapping[Reference, str]) -> Body:
-    """Return a pod template that refers to other names: ``names`` by kind and old name; all else stays."""
+def with_references(template: Body, names: Mapping[Reference, str]) -> Body:
+    """Return a pod template with ``names`` (by kind and old name) in place of old references."""
     return _renamed(template, lambda kind, name: names.get((kind, name), name))
 
 
@@ -200,16 +192,16 @@ def _variable(item: Any, rename: Callable[[str, str], str]) -> Any:
 
 
 def _in(value: Any, field: str, key: str, kind: str, rename: Callable[[str, str], str]) -> Any:
-    """Return ``value`` with the name at ``field.key`` renamed, where there is one."""
+    """Return ``value`` with the name at ``field.key``, if any, renamed."""
     reference = mapping(value, field)
     name = reference.get(key)
     return {**value, field: {**reference, key: rename(kind, name)}} if isinstance(name, str) and name else value
 
 
-def kept(bodies: Mapping[ObjectKey, Body], offered: Mapping[ObjectKey, Body]) -> dict[ObjectKey, Body]:
-    """Return which of the ConfigMaps and Secrets that are ``offered`` something among ``bodies`` names.
+def still_named(bodies: Mapping[ObjectKey, Body], offered: Mapping[ObjectKey, Body]) -> dict[ObjectKey, Body]:
+    """Return the ConfigMaps and Secrets of ``offered`` that an object among ``bodies`` names.
 
-    Everything counts that could be such a name, in any object, so that nothing is taken away that is in use.
+    Every field of any object that could be such a name counts, so that no object in use is removed.
     """
     if not offered:
         return {}
@@ -218,7 +210,7 @@ def kept(bodies: Mapping[ObjectKey, Body], offered: Mapping[ObjectKey, Body]) ->
 
 
 def mentions(value: Any, field: str = "") -> Iterator[Reference]:
-    """Yield every ConfigMap and Secret that an object could mean by a field such as ``secretName`` or ``secretRef``."""
+    """Yield every ConfigMap and Secret that a field such as ``secretName`` or ``secretRef`` may name."""
     if isinstance(value, list):
         for item in value:
             yield from mentions(item, field)
@@ -246,4 +238,4 @@ TEMPLATE_PATHS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("apps", "ReplicaSet"): ("spec", "template"),
     ("", "PodTemplate"): ("template",),
 }
-"""Where the pod template is in each kind of workload that may be referred to."""
+"""Paths of the pod templates of kinds that ``workloadRef`` may name."""

@@ -10,13 +10,12 @@ from typing import Any
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError, UsageError
-from renderer.kubernetes.manifest import Source
-from renderer.kubernetes.yaml.json import FieldPath
+from renderer.kubernetes.manifest import FieldPath, Source
+from renderer.kubernetes.read_objects import STDIN
 from renderer.kubernetes.yaml.reader import Document, load_documents, load_json_lines, read_stream, read_text
 from renderer.rollouts.pod_template import canonical_json, default_template
 from renderer.rollouts.pod_template.fnv import safe_hash
 
-STDIN = "<stdin>"
 TEMPLATE_PATHS: Mapping[tuple[str, str], FieldPath] = {
     ("argoproj.io", "Rollout"): ("spec", "template"),
     ("apps", "Deployment"): ("spec", "template"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from renderer.kubernetes.objects import scales_rollout
+from renderer.kubernetes.kinds import scales_rollout
 from renderer.kubernetes.yaml.reader import load_documents
 from renderer.pipeline.load.settings import parse_settings
 from renderer.pipeline.resolve.autoscaling import share_down, share_up

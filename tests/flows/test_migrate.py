@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from renderer.kubernetes.yaml.documents import without_documents
+from renderer.kubernetes.yaml.document_texts import without_documents
 from renderer.kubernetes.yaml.reader import load_documents
 from renderer.pipeline.resolve.http_routes import Gateway, converted, leads_to
 from tests.support.commands import NOON, TWO, Checkout

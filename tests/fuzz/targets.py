@@ -19,7 +19,7 @@ from jinja2 import DictLoader, TemplateError
 from renderer.cli.main import main
 from renderer.errors import RollstepError
 from renderer.kubernetes.yaml.reader import decode, load_documents, load_json_lines
-from renderer.kubernetes.yaml.yaml_dump import dump
+from renderer.kubernetes.yaml.writer import dump
 from renderer.pipeline.load.app import load_stream
 from renderer.pipeline.load.sandbox import sandbox
 from renderer.pipeline.load.settings import Settings, parse_settings

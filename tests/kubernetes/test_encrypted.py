@@ -1,4 +1,4 @@
-"""What is encrypted where it stands is rendered byte for byte, and judged without what its tool adds to it."""
+"""Encrypted documents are rendered byte for byte, and checked without the fields of their tool."""
 
 from __future__ import annotations
 

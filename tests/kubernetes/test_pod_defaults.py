@@ -1,4 +1,4 @@
-"""What the API server fills into pod templates, and takes out again."""
+"""The API server's defaults are added to pod templates and removed from them."""
 
 from __future__ import annotations
 

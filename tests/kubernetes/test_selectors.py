@@ -1,4 +1,4 @@
-"""Label selectors: what the API server makes of them."""
+"""Label selectors match as in the API server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Durations, against what ``HumanDuration`` of apimachinery v0.34 prints."""
+"""Durations: kubectl's by ``HumanDuration`` of apimachinery v0.34, Go's by ``time.ParseDuration``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from renderer.kubernetes.times import human_duration
+from renderer.kubernetes.times import human_duration, parse_duration
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
@@ -53,3 +53,22 @@ def test_what_is_shown_is_not_more_and_not_much_less(seconds: int) -> None:
         else:
             shown, digits = shown + int(digits) * units[character], ""
     assert 0 <= seconds - shown <= seconds / 8
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "with_days"),
+    [
+        ("90", 90, 90),
+        ("1m30s", 90, 90),
+        ("1.5h", 5400, 5400),
+        ("-5s", -5, -5),
+        ("2d", -1, 2 * DAY),
+        ("1d12h", -1, 36 * HOUR),
+        ("2w", -1, -1),
+        ("d", -1, -1),
+        ("", -1, -1),
+    ],
+)
+def test_only_where_it_is_asked_for_a_duration_has_days(text: str, seconds: int, with_days: int) -> None:
+    assert parse_duration(text) == seconds
+    assert parse_duration(text, days=True) == with_days

@@ -1,4 +1,4 @@
-"""Configuration by its content: kustomize's hashes, what is rewritten, and what is kept as long as it is named."""
+"""Versioned configuration: kustomize's hashes, rewritten references, and objects that stay while they are named."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from renderer.kubernetes.versioned_config import (
     is_versioned,
     looks_versioned,
     mentions,
-    names_of,
     references,
-    rewritten,
-    versioned,
+    versioned_names,
+    with_references,
+    with_versioned_config,
 )
 from renderer.kubernetes.yaml.reader import load_documents
-from renderer.kubernetes.yaml.yaml_dump import dump
+from renderer.kubernetes.yaml.writer import dump
 from renderer.pipeline.load.status_file import State, dump_state, load_state
 from renderer.pipeline.resolve.moves import Move, advance, react
 from renderer.pipeline.resolve.next_state import next_state
@@ -108,11 +108,11 @@ def test_references_are_where_kustomize_looks_for_them() -> None:
 
 
 def test_every_reference_is_rewritten_and_nothing_else() -> None:
-    changed = rewritten(TEMPLATE, {reference: f"{reference[1]}-x" for reference in NAMED})
+    changed = with_references(TEMPLATE, {reference: f"{reference[1]}-x" for reference in NAMED})
     assert references(changed) == {(kind, f"{name}-x") for kind, name in NAMED}
-    assert rewritten(changed, {(kind, f"{name}-x"): name for kind, name in NAMED}) == TEMPLATE
+    assert with_references(changed, {(kind, f"{name}-x"): name for kind, name in NAMED}) == TEMPLATE
     assert json.dumps(changed).replace("-x", "") == json.dumps(TEMPLATE)
-    one = rewritten(TEMPLATE, {("Secret", "env"): "env-x"})
+    one = with_references(TEMPLATE, {("Secret", "env"): "env-x"})
     assert references(one) == NAMED - {("Secret", "env")} | {("Secret", "env-x")}
 
 
@@ -143,7 +143,7 @@ def test_whatever_could_name_configuration_counts_as_naming_it() -> None:
 )
 def test_a_template_of_any_shape_is_left_as_it_is(spec: Any) -> None:
     template = {"spec": spec}
-    assert rewritten(template, {}) == template
+    assert with_references(template, {}) == template
     assert all(isinstance(name, str) for _, name in mentions(template))
 
 
@@ -165,7 +165,7 @@ spec:
 
 
 class Repository:
-    """An app whose sources change between commits, kept as text and objects between them."""
+    """An app whose sources change between commits; text and objects pass from one to the next."""
 
     def __init__(self) -> None:
         self.image, self.level, self.password = 0, 0, 0
@@ -179,7 +179,7 @@ class Repository:
         config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"level": str(self.level)}}
         secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"p": str(self.password)}}
         rollout = Manifest(read(ROLLOUT.replace("IMAGE", str(self.image))))
-        return versioned(rollout, (Manifest(config), Manifest(secret)), self.setting)
+        return with_versioned_config(rollout, (Manifest(config), Manifest(secret)), self.setting)
 
     def commit(self, verb: Callable[[World], Move | None]) -> list[Body]:
         source, manifests = self.sources()
@@ -253,9 +253,9 @@ def test_a_list_chooses_and_what_is_encrypted_keeps_its_name() -> None:
         }
     )
     other = Manifest({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "other"}, "data": {}})
-    assert versioned(rollout, (sops, other), True) == (rollout, (sops, other))
+    assert with_versioned_config(rollout, (sops, other), True) == (rollout, (sops, other))
     elsewhere = Manifest({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web", "namespace": "other"}})
-    assert versioned(rollout, (elsewhere,), True) == (rollout, (elsewhere,))
+    assert with_versioned_config(rollout, (elsewhere,), True) == (rollout, (elsewhere,))
 
 
 def test_the_template_of_a_workload_is_rewritten() -> None:
@@ -265,11 +265,11 @@ def test_the_template_of_a_workload_is_rewritten() -> None:
     deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}}
     deployment["spec"] = {"template": template}
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web"}, "data": {"a": "1"}}
-    source, manifests = versioned(Manifest(rollout), (Manifest(deployment), Manifest(config)), True)
+    source, manifests = with_versioned_config(Manifest(rollout), (Manifest(deployment), Manifest(config)), True)
     assert source.body == rollout
     name = f"web-{content_hash(config)}"
     assert ("ConfigMap", name) in references(manifests[0].body["spec"]["template"])
-    assert names_of(manifests) == {("ConfigMap", "web"): name}
+    assert versioned_names(manifests) == {("ConfigMap", "web"): name}
 
 
 def test_a_workload_and_its_configuration_are_released_together(tmp_path: Path) -> None:

@@ -38,7 +38,9 @@ def command(directory: str, commit: str, listing: bool, push: bool, output: str)
             for approval in approvals_of(repository, commit)
         ]
         if output == "json":
-            click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
+            from renderer.kubernetes.printing import to_json
+
+            click.echo(to_json(entries), nl=False)
         else:
             for entry in entries:
                 click.echo(f"{entry['how']}: {', '.join(entry['identities'])}")

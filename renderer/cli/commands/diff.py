@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from datetime import datetime
 
@@ -39,6 +38,8 @@ def command(
 
     diffs = diff_steps(directory, targets, from_step, to_step, now)
     if output == "json":
+        from renderer.kubernetes.printing import to_json
+
         entries = [
             {
                 "app": ref.name,
@@ -47,7 +48,7 @@ def command(
             }
             for ref, files in diffs
         ]
-        click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
+        click.echo(to_json(entries), nl=False)
     else:
         click.echo("".join(text for _, files in diffs for text in files.values()), nl=False)
     sys.exit(1 if exit_code and any(files for _, files in diffs) else 0)

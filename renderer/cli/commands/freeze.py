@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -80,8 +79,10 @@ def show(directory: str, now: datetime | None, output: str) -> None:
     freezes = load_freezes(Workspace.open(directory).root)
     now = now or current_time()
     if output == "json":
+        from renderer.kubernetes.printing import to_json
+
         entries = [{**to_dict(freeze), "state": freeze.state(now)} for freeze in freezes]
-        click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
+        click.echo(to_json(entries), nl=False)
         return
     rows = [["NAME", "ENVIRONMENTS", "FROM", "UNTIL", "STATE", "REASON"]]
     for freeze in freezes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 
 import click
@@ -32,7 +31,9 @@ def command(directory: str, /, targets: tuple[str, ...], now: datetime | None, o
     releases = open_releases(Workspace.open(directory), targets, time)
     infos = [(release.app.ref, describe(release.world)) for release in releases]
     if output == "json":
+        from renderer.kubernetes.printing import to_json
+
         entries = [{"app": ref.name, "environment": ref.environment, **info.to_dict()} for ref, info in infos]
-        click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
+        click.echo(to_json(entries), nl=False)
         return
     click.echo("\n".join(tree_text(info, time, ref.environment) for ref, info in infos), nl=False)

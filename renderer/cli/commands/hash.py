@@ -65,11 +65,11 @@ def command(
         note=lambda message: click.echo(message, err=True),
     )
     if output == "json":
-        import json
+        from renderer.kubernetes.printing import to_json
 
         keys = ("name", "kind", "hash", "canonical") if canonical else ("name", "kind", "hash")
         rows = [{key: getattr(one, key) for key in keys} for one in hashes]
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        click.echo(to_json(rows), nl=False)
         return
     for one in hashes:
         click.echo(f"{one.name}\t{one.canonical if canonical else one.hash}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from renderer.cli import options
@@ -28,7 +26,9 @@ def command(directory: str, /, targets: tuple[str, ...], output: str, revision: 
     list_entries = revisions_of if revision is None else lambda release: commits_of(release, revision)
     entries = [entry for release in releases for entry in list_entries(release)]
     if output == "json":
-        text = json.dumps(entries, indent=2, ensure_ascii=False) + "\n"
+        from renderer.kubernetes.printing import to_json
+
+        text = to_json(entries)
     else:
         text = revisions_text(entries) if revision is None else commits_text(entries)
     click.echo(text, nl=False)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from renderer.cli import options
+from renderer.kubernetes.sync_tools.tools import SYNC_TOOLS
 
 
 def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
@@ -35,7 +35,11 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> t
     help="For Deployments.",
 )
 @click.option("--steps", callback=_weights, metavar="WEIGHTS", help="The canary's weights; 20,40,60 by default.")
-@click.option("--sync", type=click.Choice(["argocd", "flux"]), help="Write what lets this tool follow the apps.")
+@click.option(
+    "--sync",
+    type=click.Choice([name for name, tool in SYNC_TOOLS.items() if tool.objects]),
+    help="Write what lets this tool follow the apps.",
+)
 @options.dry_run
 @options.output
 @click.pass_obj
@@ -72,6 +76,8 @@ def command(
     result = initialize(InitRequest(directory, paths, environments, app, choices, dry_run, sync or ""))
     commands = next_commands(result, Path(directory).resolve())
     if output == "json":
+        from renderer.kubernetes.printing import to_json
+
         entry = {
             "dryRun": dry_run,
             "apps": [
@@ -87,7 +93,7 @@ def command(
             "notes": [note.to_dict() for note in result.notes],
             "next": commands,
         }
-        click.echo(json.dumps(entry, indent=2, ensure_ascii=False))
+        click.echo(to_json(entry), nl=False)
         return
     for note in result.notes:
         click.echo(f"note: {note.text()}", err=True)

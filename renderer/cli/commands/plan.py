@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 
 import click
@@ -36,8 +35,10 @@ def command(directory: str, /, targets: tuple[str, ...], now: datetime | None, o
 
     plans = plan_releases(Workspace.open(directory), targets, now)
     if output == "json":
+        from renderer.kubernetes.printing import to_json
+
         entries = [{"app": ref.name, "environment": ref.environment, **plan.to_dict()} for ref, plan in plans]
-        text = json.dumps(entries, indent=2, ensure_ascii=False) + "\n"
+        text = to_json(entries)
     else:
         start, table = ("### {}\n\n", plan_markdown) if output == "markdown" else ("{}\n", plan_text)
         titled = ((f"{ref.name} ({ref.environment}): {plan.summary}", plan) for ref, plan in plans)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -36,6 +35,8 @@ def command(directory: str, revisions: tuple[str, ...], to_ref: str, output: str
     repository = Repository.open(Path(directory), allow_bare=True)
     results = replay(repository, revisions or ("HEAD",), to_ref=to_ref)
     if output == "json":
+        from renderer.kubernetes.printing import to_json
+
         entries = [
             {
                 "commit": result.commit.sha,
@@ -47,7 +48,7 @@ def command(directory: str, revisions: tuple[str, ...], to_ref: str, output: str
             }
             for result in results
         ]
-        click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
+        click.echo(to_json(entries), nl=False)
     else:
         for result in results:
             if not result.is_same:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from datetime import datetime
 
@@ -32,7 +31,9 @@ def command(directory: str, /, targets: tuple[str, ...], now: datetime | None, o
     pauses = zip(releases, pauses_of(releases), strict=True)
     rows = [status_row(release.app.ref, release.world, paused) for release, paused in pauses]
     if output == "json":
-        text = json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
+        from renderer.kubernetes.printing import to_json
+
+        text = to_json(rows)
     else:
         cells = [["" if row[key] is None else str(row[key]) for key in STATUS_COLUMNS.values()] for row in rows]
         text = text_table([list(STATUS_COLUMNS), *cells])

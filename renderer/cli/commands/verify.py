@@ -91,8 +91,8 @@ def command(
 def _reviews(repository: Repository, file: str) -> Reviews:
     """Return the reviews that the forge knows, or that a file (``-``: standard input) lists; refuse what is none."""
     from renderer.errors import RollstepError
-    from renderer.kubernetes.yaml.json import load_json
     from renderer.kubernetes.yaml.reader import read_stream, read_text
+    from renderer.kubernetes.yaml.strict_json import load_json
     from renderer.verbs.policy.approvals import ReviewList
 
     if file == "forge":

@@ -1,1 +1,1 @@
-"""Argo CD and Flux: which order of commits is safe with each, and whether a commit is live."""
+"""Argo CD, Flux and kubectl: the safe orders of commits, the objects they need, and whether a commit is live."""

@@ -1,27 +1,56 @@
-"""Which order of commits is safe with which sync tool (pure)."""
+"""The table of sync tools: the safe orders of commits, and what each tool reads and reports."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from msgspec import Struct
 
 from renderer.errors import Finding
-from renderer.kubernetes.manifest import Source, mapping
+from renderer.kubernetes.manifest import Body, Source, mapping
+from renderer.kubernetes.sync_tools import argocd, flux
+from renderer.kubernetes.sync_tools.git_source import GitSource
+from renderer.kubernetes.sync_tools.liveness import Liveness
 
-ANY, ARGOCD = "any", "argocd"
-SYNC_TOOLS = (ANY, ARGOCD, "flux", "kubectl")
-"""The values of the setting ``sync``; ``any`` where it is not known."""
-SAFE_WITH: Mapping[str, tuple[str, ...]] = {
-    "step": (),
-    "phases": SYNC_TOOLS,
-    "waves": (ARGOCD,),
+ANY = "any"
+
+
+class SyncTool(Struct, frozen=True):
+    """A row of the table.
+
+    ``safe_orders`` are the values of ``order`` whose promise holds with the tool; ``step`` promises nothing and is
+    never refused.  ``resource`` is kubectl's name for the tool's object of an app, by default in ``namespace``, and
+    ``liveness`` judges that object by the git revisions that count.  ``objects`` returns the tool's objects for an
+    environment and its apps, by file name.
+    """
+
+    name: str
+    safe_orders: tuple[str, ...] = ("phases",)
+    resource: str = ""
+    namespace: str = ""
+    liveness: Callable[[Body, Iterable[str]], Liveness] | None = None
+    objects: Callable[[GitSource, tuple[str, ...]], Mapping[str, dict[str, Any]]] | None = None
+
+
+SYNC_TOOLS: Mapping[str, SyncTool] = {
+    tool.name: tool
+    for tool in (
+        SyncTool(ANY),
+        SyncTool(
+            "argocd", ("phases", "waves"), argocd.RESOURCE, argocd.NAMESPACE, argocd.of_application, argocd.objects
+        ),
+        SyncTool("flux", ("phases",), flux.RESOURCE, flux.NAMESPACE, flux.of_kustomization, flux.objects),
+        SyncTool("kubectl"),
+    )
 }
-"""The tools with which each ``order`` keeps its promise.  ``step`` promises nothing, and is refused with none."""
+"""The values of the setting ``sync``; ``any`` is an unknown tool."""
 
 
 def unsafe_order(body: Mapping[str, object], source: Source, environment: str, app: str) -> list[Finding]:
-    """Return the finding that the ``order`` of an app is not safe with what applies it, at the place that sets it.
+    """Return a finding, at the place that sets it, for an app's ``order`` that is not safe with its sync tool.
 
-    ``body`` is what ``rollstep.yaml`` says, ``source`` where.
+    ``body`` is the content of ``rollstep.yaml``, ``source`` its positions.
     """
     levels: list[tuple[str, ...]] = [
         ("environments", environment, "apps", app),
@@ -34,9 +63,9 @@ def unsafe_order(body: Mapping[str, object], source: Source, environment: str, a
     )
     order = str(mapping(body, *order_at)["order"]) if order_at else "step"
     sync = str(mapping(body, *sync_at)["sync"]) if sync_at else ANY
-    if order_at is None or order == "step" or sync in SAFE_WITH[order]:
+    if order_at is None or order == "step" or order in SYNC_TOOLS[sync].safe_orders:
         return []
     path = (*order_at, "order")
-    message = f"order: {order} is kept by Argo CD alone, and sync says {sync}"
+    message = f"order: {order} is safe with Argo CD alone, and sync says {sync}"
     hint = "choose `order: phases`, which is safe with any tool" + (", or set `sync: argocd`" if sync == ANY else "")
     return [Finding(source.file, *source.position(path), ".".join(path), message, hint)]

@@ -1,1 +1,1 @@
-"""YAML and JSON: reading as Kubernetes reads it, printing, and editing a file in place."""
+"""YAML and JSON: read as Kubernetes reads them, print, and edit files in place."""

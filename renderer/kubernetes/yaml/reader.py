@@ -1,4 +1,4 @@
-"""The one module that knows YAML: reading as Kubernetes does, writing canonically."""
+"""YAML and JSON streams, read as Kubernetes reads them."""
 
 from __future__ import annotations
 
@@ -18,39 +18,35 @@ from yaml import MappingNode, ScalarNode, SequenceNode
 from yaml.nodes import Node
 
 from renderer.errors import Finding, RollstepError
-from renderer.kubernetes.manifest import Source, field_path
-from renderer.kubernetes.yaml.json import MAX_DEPTH, FieldPath, JsonPositions, load_json, most_values
-from renderer.kubernetes.yaml.nodes import (
+from renderer.kubernetes.manifest import FieldPath, Source, field_path
+from renderer.kubernetes.yaml.composer import TEMPLATE_HINT, compose
+from renderer.kubernetes.yaml.kubectl_rules import node_findings, stream_findings
+from renderer.kubernetes.yaml.node_tree import (
     MERGE,
     PLAIN,
     QUOTED,
-    TEMPLATE_HINT,
-    Positions,
+    NodePositions,
     alias_within_itself,
-    compose,
     is_merge,
     node_key,
 )
 from renderer.kubernetes.yaml.scalars import Scalar, plain_key, plain_scalar, tagged_scalar
-from renderer.kubernetes.yaml.strict import node_findings, stream_findings
-from renderer.kubernetes.yaml.yaml_dump import dump
-
-__all__ = ["Document", "FieldPath", "decode", "dump", "load_documents", "load_json_lines", "read_text"]
+from renderer.kubernetes.yaml.strict_json import MAX_DEPTH, JsonPositions, load_json, value_limit
 
 BYTE_ORDER_MARK = "\ufeff"
 
 MAX_FINDINGS = 1000
-"""What is told of one text at most: where so much is wrong, the rest says nothing new."""
+"""Findings of one text that are reported at most."""
 
 MAX_BYTES = 16_000_000
-"""Bytes of one file, or of a stream: the definitions of large operators have some megabytes."""
+"""Bytes of one file, or of a stream; the custom resource definitions of large operators have some megabytes."""
 
 _SHOWN_LEVELS = 8
 _LIKE_JSON = re.compile(r"\s*[{\[]")
 
 
 class Document(Struct, frozen=True):
-    """One document of a stream: its value as JSON has it, and where its fields stand."""
+    """One document of a stream: its value as JSON has it, and the positions of its fields."""
 
     value: Any
     source: Source
@@ -59,8 +55,8 @@ class Document(Struct, frozen=True):
 def read_text(path: Path, shown: str | None = None, *, keep_mark: bool = False) -> str:
     """Return the text of a file in UTF-8; ``shown`` is the path as findings name it.
 
-    A byte order mark is dropped but for ``keep_mark``, for a text that is to be written back.
-    Raises RollstepError where the file cannot be read, is not UTF-8, or holds a NUL byte.
+    ``keep_mark`` keeps a byte order mark, for a text that is to be written back.  Raises RollstepError if the file
+    cannot be read, is not UTF-8, or has a NUL byte.
     """
     shown = shown or str(path)
     try:
@@ -68,7 +64,7 @@ def read_text(path: Path, shown: str | None = None, *, keep_mark: bool = False) 
             status = os.fstat(file.fileno())
             if status.st_size > MAX_BYTES:
                 raise _too_long(shown, f"{status.st_size:,}")
-            # A limit is room that is asked for at once, which costs more than a small file.
+            # A read with a limit allocates the limit at once.
             content = file.readall() if stat.S_ISREG(status.st_mode) else _read_bytes(io.BufferedReader(file), shown)
     except OSError as error:
         raise RollstepError([Finding(shown, 0, 0, "", f"cannot be read: {error.strerror}")]) from error
@@ -82,7 +78,7 @@ def read_stream(stream: IO[bytes], shown: str) -> str:
 
 
 def _read_bytes(stream: IO[bytes], shown: str) -> bytes:
-    # A pipe does not tell how much is in it.
+    # A pipe has no size.
     content = stream.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise _too_long(shown, f"more than {MAX_BYTES:,}")
@@ -111,33 +107,33 @@ def decode(content: bytes, shown: str) -> str:
 def load_documents(text: str, file: str, scalar: Callable[[str], Scalar] = plain_scalar) -> list[Document]:
     """Return the documents of a YAML stream, empty ones left out; ``file`` is its name in findings.
 
-    Values are those that Kubernetes reads; ``scalar`` says what a plain one means.  Raises RollstepError with what is
-    not YAML, duplicate keys, unknown tags, and documents that are too deep or too large.
+    Values are those that Kubernetes reads; ``scalar`` converts each plain scalar.  Raises RollstepError with
+    everything that is not YAML, duplicate keys, unknown tags, and documents that are too deep or too large.
     """
     text = text.removeprefix(BYTE_ORDER_MARK)
     if _LIKE_JSON.match(text):
-        # JSON has more than YAML: characters in pairs of escapes, keys of any length.  What else is wrong, YAML tells.
+        # JSON has surrogate pairs and keys of any length, which YAML does not have.  YAML reports all other errors.
         try:
             return [Document(load_json(text, scalar), Source(file, JsonPositions(text)))]
         except ValueError:
             pass
     if not text.endswith("\n"):
-        text += "\n"  # as kubectl does, which shows in a block that ends the file
+        text += "\n"  # as kubectl does: it counts in a block that ends the file
     documents = []
     findings = list(islice(stream_findings(text, file), MAX_FINDINGS))
     for node in _composed(text, file, findings):
         findings += islice(node_findings(node, text, file), MAX_FINDINGS)
-        constructor = _Constructor(node, file, scalar, most_values(text), findings)
+        constructor = _Constructor(node, file, scalar, value_limit(text), findings)
         value = constructor.value(node, (), 0)
         if value is not None:
-            documents.append(Document(value, Source(file, Positions(node))))
+            documents.append(Document(value, Source(file, NodePositions(node))))
     if findings:
         raise RollstepError(findings)
     return documents
 
 
 def _composed(text: str, file: str, findings: list[Finding]) -> Iterator[Node]:
-    """Yield the documents' nodes; what is no YAML is raised together with what was found before."""
+    """Yield the documents' nodes; raise earlier findings together with those of the parser."""
     try:
         yield from compose(text, file)
     except RollstepError as error:
@@ -145,7 +141,7 @@ def _composed(text: str, file: str, findings: list[Finding]) -> Iterator[Node]:
 
 
 def load_json_lines(text: str, file: str) -> list[Document]:
-    """Return a document for every line of JSON that is not blank; raise RollstepError with all that are none."""
+    """Return a document for every line that is not blank; raise RollstepError with every line that is not JSON."""
     documents, findings = [], []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
@@ -164,21 +160,21 @@ def load_json_lines(text: str, file: str) -> list[Document]:
 
 
 class _Constructor:
-    """Makes plain values of one document's nodes, and collects what is wrong with them."""
+    """Converts one document's nodes into plain values and collects findings."""
 
     def __init__(
-        self, root: Node, file: str, scalar: Callable[[str], Scalar], most_nodes: int, findings: list[Finding]
+        self, root: Node, file: str, scalar: Callable[[str], Scalar], limit: int, findings: list[Finding]
     ) -> None:
         self.root = root
         self.file = file
         self.scalar = scalar
-        self.most_nodes = most_nodes
+        self.limit = limit
         self.findings = findings
         self.nodes = 0
 
     def value(self, node: Node, path: FieldPath, depth: int) -> Any:
         self.nodes += 1
-        if depth > MAX_DEPTH or self.nodes > self.most_nodes:
+        if depth > MAX_DEPTH or self.nodes > self.limit:
             raise RollstepError([self._too_large(node, path)])
         if isinstance(node, ScalarNode):
             return self._scalar(node, path)
@@ -219,7 +215,7 @@ class _Constructor:
         return result
 
     def _merge(self, node: Node, path: FieldPath, depth: int, aliased: bool) -> dict[str, Any]:
-        """Return what ``<<`` merges: a mapping or a list of them, which an alias may not stand for."""
+        """Return what ``<<`` merges: a mapping, or a list of mappings that is not an alias."""
         merged: dict[str, Any] = {}
         for part in node.value if isinstance(node, SequenceNode) and not aliased else [node]:
             if not isinstance(part, MappingNode):
@@ -243,9 +239,9 @@ class _Constructor:
     def _too_large(self, node: Node, path: FieldPath) -> Finding:
         loop = alias_within_itself(self.root)
         if loop is not None:
-            return self._finding(loop, (), "has no end: it holds an alias that stands within itself")
-        if self.nodes > self.most_nodes:
-            message = f"the document is too large: its aliases expand to more than {self.most_nodes} values"
+            return self._finding(loop, (), "has no end: it contains an alias of itself")
+        if self.nodes > self.limit:
+            message = f"the document is too large: its aliases expand to more than {self.limit} values"
         else:
             message = f"the aliases make it more than {MAX_DEPTH} levels deep"
         return self._finding(node, path[:_SHOWN_LEVELS], message)

@@ -1,4 +1,4 @@
-"""A user's YAML file written anew with its comments and quotes, for changes that cannot be made in place."""
+"""ruamel.yaml's round trip, which keeps comments and quotes, for changes that cannot be made in place."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Callable
 from io import StringIO
 from typing import Any
 
-from renderer.kubernetes.yaml.style import Layout
+from renderer.kubernetes.yaml.layout import Layout
 from renderer.kubernetes.yaml.writer import is_plain
 
 
 def quoted(value: Any) -> Any:
-    """Return plain data with those texts marked for quotes that some reader would take for something else."""
+    """Return plain data with quotes for every text that some reader would take for something else."""
     from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
     if isinstance(value, dict):
@@ -21,9 +21,9 @@ def quoted(value: Any) -> Any:
     return DoubleQuotedScalarString(value) if isinstance(value, str) and not is_plain(value) else value
 
 
-def rewritten(text: str, document_index: int, change: Callable[[Any], None], layout: Layout) -> str | None:
-    """Return ``text`` with ``change`` made to one of its documents that are not empty; None where that fails."""
-    # A round-trip parser takes longer to import than all that rollstep does without it.
+def round_trip(text: str, document_index: int, change: Callable[[Any], None], layout: Layout) -> str | None:
+    """Return ``text`` with ``change`` made to one of its documents that are not empty; None if that fails."""
+    # ruamel.yaml is slow to import, and edits rarely need it.
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 

@@ -1,7 +1,7 @@
-"""What a YAML scalar means to Kubernetes.
+"""The values of YAML scalars as Kubernetes reads them.
 
-Kubernetes reads YAML with sigs.k8s.io/yaml v1.6 (``yaml.go``), that is go.yaml.in/yaml v2.4 (``resolve.go``), and hands
-it on as JSON.
+Kubernetes reads YAML with sigs.k8s.io/yaml v1.6 (``yaml.go``), which parses with go.yaml.in/yaml v2.4 (``resolve.go``)
+and converts the result to JSON.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from calendar import isleap
 Scalar = str | int | float | bool | None
 
 CORE = "tag:yaml.org,2002:"
-"""What the tags ``!!str``, ``!!int`` and the like begin with when they are written out."""
+"""The prefix of the tags ``!!str``, ``!!int`` and the like in their full form."""
 
 _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True),
@@ -41,7 +41,7 @@ _TIMESTAMP = re.compile(
 
 
 def plain_scalar(text: str) -> Scalar:
-    """Return what an untagged plain scalar means; raise ValueError for infinity and NaN, which JSON does not have."""
+    """Return the value of an untagged plain scalar; raise ValueError for infinity and NaN, which JSON does not have."""
     if not text:
         return None
     if text[0] not in _HINT:
@@ -51,45 +51,45 @@ def plain_scalar(text: str) -> Scalar:
 
 
 def tagged_scalar(tag: str, text: str) -> Scalar:
-    """Return what a scalar with an explicit tag means; raise ValueError where Kubernetes would refuse it.
+    """Return the value of a scalar with an explicit tag; raise ValueError if Kubernetes would refuse it.
 
-    A tag that Kubernetes does not know makes text of any scalar.
+    A scalar with a tag that Kubernetes does not know is text.
     """
     value = _tagged(tag, text)
     return _json_number(value) if type(value) is float else value
 
 
 def plain_key(text: str) -> str:
-    """Return the text that an untagged plain key becomes; raise ValueError where it can be none."""
+    """Return the text of an untagged plain key; raise ValueError for a value that cannot be a key."""
     return text if text and text[0] not in _HINT else _key_text(_resolved(text))
 
 
 def tagged_key(tag: str, text: str) -> str:
-    """Return the text that a key with an explicit tag becomes; raise ValueError where it can be none."""
+    """Return the text of a key with an explicit tag; raise ValueError for a value that cannot be a key."""
     return _key_text(_tagged(tag, text))
 
 
 def is_known_tag(tag: str) -> bool:
-    """Tell whether Kubernetes reads a scalar by its explicit tag: any other makes text of it."""
+    """Return whether Kubernetes reads a scalar by this explicit tag; with any other tag a scalar is text."""
     return tag == "!" or tag.removeprefix(CORE) in (*_OF_TYPE, "str", "timestamp", "binary")
 
 
 def is_null_word(text: str) -> bool:
-    """Tell whether an untagged plain scalar means null."""
+    """Return whether an untagged plain scalar means null."""
     return text in _WORDS and _WORDS[text] is None
 
 
 def _resolved(text: str) -> Scalar:
-    """Return the value that Go has of an untagged scalar, which tells 1 from 1.0 and has infinity."""
+    """Return Go's value of an untagged scalar, which may be infinite and distinguishes 1 from 1.0."""
     if text in _WORDS:
         return _WORDS[text]
     if text[0] in _LETTERS:
         return text
     if text.isdecimal() and text[0] != "0" and len(text) < 19 and text.isascii():
-        return int(text)  # nearly all numbers are such
+        return int(text)  # the common case
     if text in _NOT_FINITE:
         return _NOT_FINITE[text]
-    # go-yaml drops every underscore before it looks for a number, but only those between digits after a point.
+    # go-yaml drops every underscore of a number, but of one that begins with a point only those between digits.
     plain = _BETWEEN_DIGITS.sub("", text) if text[0] == "." else text.replace("_", "")
     match = _INT.fullmatch(plain)
     if match:
@@ -97,7 +97,7 @@ def _resolved(text: str) -> Scalar:
         for digits, base in ((hexadecimal, 16), (binary, 2), (octal, 8), (decimal, 10)):
             if digits is not None and len(digits) < _TOO_MANY_DIGITS:
                 value = int(sign + digits, base)
-                # Only what has no sign may need all 64 bits.
+                # Only a number without a sign may need all 64 bits.
                 if -(2**63) <= value < (2**63 if sign else 2**64):
                     return value
     if _FLOAT.fullmatch(plain):
@@ -132,7 +132,7 @@ def _tagged(tag: str, text: str) -> Scalar:
 
 
 def _is_timestamp(text: str) -> bool:
-    """Tell whether Go's ``time.Parse`` reads ``text`` in one of go-yaml's layouts."""
+    """Return whether Go's ``time.Parse`` reads ``text`` in one of go-yaml's layouts."""
     match = _TIMESTAMP.fullmatch(text)
     if match is None:
         return False
@@ -153,10 +153,9 @@ def _is_timestamp(text: str) -> bool:
 
 
 def _json_number(value: float) -> int | float:
-    """Return ``value`` as Go's JSON hands it on: a whole number below 1e21 is written without a point: an integer.
+    """Return ``value`` as Go's JSON converts it: a whole number below 1e21 becomes an integer.
 
-    Go writes as many digits as tell the number from other floats, and zeros after them.  Raises ValueError for infinity
-    and NaN.
+    Go writes the shortest digits that identify the float, then zeros.  Raises ValueError for infinity and NaN.
     """
     if not math.isfinite(value):
         word = ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
@@ -165,14 +164,14 @@ def _json_number(value: float) -> int | float:
         return value
     if abs(value) < 2**53:
         return int(value)
-    # Takes milliseconds to import, for numbers that hardly anybody has.
+    # Slow to import, and for rare numbers only.
     from decimal import Decimal
 
     return int(Decimal(repr(value)))
 
 
 def _key_text(value: Scalar) -> str:
-    """Return the text that sigs.k8s.io/yaml makes of a key (``convertToJSONableObject``)."""
+    """Return a key's text as sigs.k8s.io/yaml converts it (``convertToJSONableObject``)."""
     if isinstance(value, str):
         return value
     if value is None:
@@ -187,7 +186,7 @@ def _key_text(value: Scalar) -> str:
 
 
 def _float32_text(value: float) -> str:
-    """Return what Go's ``strconv.FormatFloat(value, 'g', -1, 32)`` writes, with YAML's words for infinity."""
+    """Return the text of Go's ``strconv.FormatFloat(value, 'g', -1, 32)``, with YAML's words for infinity."""
     try:
         (single,) = struct.unpack("f", struct.pack("f", value))
     except OverflowError:

@@ -10,11 +10,12 @@ from pathlib import Path
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from renderer.errors import Finding, RollstepError, each
-from renderer.kubernetes.manifest import Manifest, ObjectKey
-from renderer.kubernetes.objects import SourceText, duplicates, finding, in_namespace, is_rollout, place, read_objects
+from renderer.errors import Finding, RollstepError, map_all
+from renderer.kubernetes.kinds import in_namespace, is_rollout
+from renderer.kubernetes.manifest import Manifest, ObjectKey, finding, place
+from renderer.kubernetes.read_objects import STDIN, SourceText, duplicates, read_objects
 from renderer.kubernetes.sync_tools.tools import unsafe_order
-from renderer.kubernetes.versioned_config import is_config, versioned
+from renderer.kubernetes.versioned_config import is_config, with_versioned_config
 from renderer.pipeline.load.discover import AppRef, find_apps
 from renderer.pipeline.load.settings import SETTINGS_FILE, AppSettings, Settings
 from renderer.pipeline.load.sources import read_sources
@@ -24,7 +25,6 @@ from renderer.rollouts.pod_template import DEFAULT_PROFILE
 
 __all__ = ["App", "AppRef", "find_apps", "load_app", "load_files", "load_stream"]
 
-STREAM = "<stdin>"
 
 _NAMED = 3
 
@@ -79,7 +79,7 @@ def load_files(directory: str, names: Sequence[str], settings: AppSettings) -> A
 
     Raises ``RollstepError`` as ``load_app`` does.
     """
-    texts = each(names, lambda name: _read(directory, name))
+    texts = map_all(names, lambda name: _read(directory, name))
     ref = AppRef(settings.environment, settings.app, Path())
     app = _load(texts, ref, settings, ", ".join(text.file for text in texts))
     return replace(app, files=tuple(text.path for text in texts if text.path is not None))
@@ -89,7 +89,7 @@ def _read(directory: str, name: str) -> SourceText:
     from renderer.kubernetes.yaml.reader import read_stream, read_text
 
     if name == "-":
-        return SourceText(STREAM, None, read_stream(sys.stdin.buffer, STREAM))
+        return SourceText(STDIN, None, read_stream(sys.stdin.buffer, STDIN))
     path = Path(directory, name)
     return SourceText(name, path, read_text(path, name))
 
@@ -118,7 +118,7 @@ def _load(texts: Sequence[SourceText], ref: AppRef, settings: AppSettings, shown
     if not ref.name:
         ref = replace(ref, name=rollout.manifest.name)
     places = {item.manifest.key: (item.path, item.index) for item in loaded if item.path is not None}
-    manifest, others = versioned(rollout.manifest, others, settings.versioned_config)
+    manifest, others = with_versioned_config(rollout.manifest, others, settings.versioned_config)
     # The engine reads by the CRD that a cluster has whatever its controller is.
     known = (rollout.manifest, typed) if typed is not None and settings.controller_version == DEFAULT_PROFILE else None
     return App(ref, settings, manifest, others, rollout.path, rollout.index, places=places, read=known)

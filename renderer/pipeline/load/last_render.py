@@ -15,7 +15,8 @@ from renderer.kubernetes.versioned_config import is_config, is_versioned, looks_
 from renderer.kubernetes.yaml.reader import decode, load_documents
 from renderer.kubernetes.yaml.shape import COUNT, TEXT, Fields, Items, Shape, Value, mismatches
 from renderer.pipeline.load.marker import MARKER, digest, read_marker
-from renderer.pipeline.load.status_file import STATUS_FILE, State
+from renderer.pipeline.load.sources import KUSTOMIZATION, STATUS_FILE
+from renderer.pipeline.load.status_file import State
 from renderer.rollouts.controller.templates import sync_metadata
 from renderer.rollouts.model.rollout import HASH_LABEL, ReplicaSet
 from renderer.rollouts.pod_template import PROFILES, pod_template_hash
@@ -54,7 +55,7 @@ def read_rendered(output: Path, shown: str, state: State | None) -> list[Manifes
         raise RollstepError([Finding(f"{shown}/{MARKER}", 0, 0, "", message, hint)])
     manifests: list[Manifest] = []
     findings: list[Finding] = []
-    for name in sorted(owned.keys() - {"kustomization.yaml"}):
+    for name in sorted(owned.keys() - {KUSTOMIZATION}):
         path = f"{output}/{name}"
         if not os.path.isfile(path):
             if name.startswith("replicaset-") or _is_config_file(name):

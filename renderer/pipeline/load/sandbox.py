@@ -200,7 +200,7 @@ def sandbox(loader: BaseLoader) -> ImmutableSandboxedEnvironment:
 
 def to_yaml(value: Any, indent: int = 0) -> str:
     """Return ``value`` as YAML, every line ``indent`` spaces in, without the last newline (a template filter)."""
-    from renderer.kubernetes.yaml.yaml_dump import dump
+    from renderer.kubernetes.yaml.writer import dump
 
     text = dump(value).removesuffix("\n")
     # Not textwrap.indent and not splitlines: U+2028 and its like end no line of YAML.

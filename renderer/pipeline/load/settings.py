@@ -12,6 +12,7 @@ from msgspec import Struct, field
 
 from renderer.errors import Finding, RollstepError
 from renderer.git.forges.settings import ForgeSettings
+from renderer.kubernetes import KUBERNETES_VERSION
 from renderer.kubernetes.manifest import Source
 
 SETTINGS_FILE = "rollstep.yaml"
@@ -80,7 +81,7 @@ class AppSettings(Struct, frozen=True):
     namespace: str = ""
     output: str = "rendered"
     templates: Path | None = None
-    kubernetes_version: str = "1.34"
+    kubernetes_version: str = KUBERNETES_VERSION
     controller_version: str = "1.9"
     allow: tuple[str, ...] = ()
     schemas: tuple[Path, ...] = ()

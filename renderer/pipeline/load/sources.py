@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
-from renderer.kubernetes.objects import SourceText
+from renderer.kubernetes.read_objects import SourceText
+from renderer.pipeline.load.marker import MARKER
 from renderer.pipeline.load.settings import ALLOW_EXEC, AppSettings, SourceSettings
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 PLAIN = (".yaml", ".yml", ".json")
 TEMPLATE = (".yaml.j2", ".yml.j2")
-STATUS_FILE, MARKER = "status.yaml", ".rollstep"
-KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+STATUS_FILE, KUSTOMIZATION = "status.yaml", "kustomization.yaml"
+KUSTOMIZATIONS = (KUSTOMIZATION, "kustomization.yml", "Kustomization")
 
 _STDERR_LINES = 20
 

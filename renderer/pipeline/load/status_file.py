@@ -30,10 +30,10 @@ from renderer.kubernetes.yaml.shape import (
     mismatches,
     one_of,
 )
+from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.rollouts.model.status import RolloutStatus
 from renderer.rollouts.model.world import CONTRACT, PHASES, SHIFT
 
-STATUS_FILE = "status.yaml"
 HEADER = "# Written by rollstep: where this release stands. Change it with rollstep's commands.\n"
 
 _DESTINATION = Fields({"weight": COUNT, "serviceName": TEXT, "podTemplateHash": TEXT}, frozenset({"weight"}))
@@ -158,7 +158,7 @@ class State(Struct, frozen=True, eq=False):
 
 def dump_state(state: State) -> str:
     """Return the text of ``status.yaml``."""
-    from renderer.kubernetes.yaml.yaml_dump import dump
+    from renderer.kubernetes.yaml.writer import dump
 
     return HEADER + dump(state.to_dict())
 

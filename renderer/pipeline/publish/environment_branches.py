@@ -35,9 +35,10 @@ from renderer.git.objects import (
 )
 from renderer.git.remote import public_url
 from renderer.git.repository import Repository
+from renderer.kubernetes.printing import to_json
 from renderer.pipeline.commit import trailers
 from renderer.pipeline.load.discover import AppRef
-from renderer.pipeline.load.status_file import STATUS_FILE
+from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.pipeline.load.workspace import Workspace
 
 METADATA_FILE = "hydrator.metadata"
@@ -267,7 +268,7 @@ def _commit_metadata(source: _Source, url: str) -> dict[str, Any]:
 
 def _metadata(repository: Repository, values: Mapping[str, Any]) -> TreeFile:
     known = {key: value for key, value in values.items() if value}
-    text = json.dumps(known, indent=2, ensure_ascii=False) + "\n"
+    text = to_json(known)
     return TreeFile(REGULAR, store_blob(repository, text.encode()))
 
 

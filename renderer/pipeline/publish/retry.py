@@ -17,7 +17,7 @@ from renderer.errors import Finding, RollstepError
 from renderer.git.objects import tip, tree_files
 from renderer.git.repository import Repository
 from renderer.pipeline.load.discover import AppRef
-from renderer.pipeline.load.status_file import STATUS_FILE
+from renderer.pipeline.load.sources import STATUS_FILE
 
 TRIES = 60
 """How often a push is tried where others are always quicker; with the pauses between them that is about a minute."""

@@ -13,14 +13,13 @@ from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Body, Manifest, ObjectKey
+from renderer.pipeline.load.sources import KUSTOMIZATION
 from renderer.pipeline.load.status_file import State, dump_state
 from renderer.pipeline.render.templates import check_user_templates, fill, is_overridden
 from renderer.pipeline.resolve.next_state import autoscaled_replicas, next_state
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.resolve.resolve import all_objects
 from renderer.rollouts.model.world import World
-
-KUSTOMIZATION = "kustomization.yaml"
 
 LAYOUTS: Mapping[tuple[str, str], str] = {
     ("apps", "ReplicaSet"): "replicaset.yaml.j2",
@@ -175,9 +174,6 @@ def _short_hash(parts: Sequence[str]) -> str:
     from hashlib import sha256
 
     return sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()[:8]
-
-
-KUSTOMIZATION = "kustomization.yaml"
 
 
 class Rendered(Struct, frozen=True):

@@ -13,8 +13,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from renderer.kubernetes.kinds import AUTOSCALER, BUDGET, scales_rollout
 from renderer.kubernetes.manifest import Body, Manifest, ObjectKey, mapping
-from renderer.kubernetes.objects import AUTOSCALER, BUDGET, scales_rollout
 from renderer.kubernetes.selectors import selects
 from renderer.rollouts.controller.experiment import is_of_experiment
 from renderer.rollouts.model.rollout import HASH_LABEL, ReplicaSet, Rollout

@@ -14,12 +14,8 @@ from renderer.kubernetes.yaml.reader import read_text
 from renderer.pipeline.load.app import App, load_app
 from renderer.pipeline.load.discover import AppRef, Home
 from renderer.pipeline.load.last_render import read_rendered
-from renderer.pipeline.load.status_file import (
-    STATUS_FILE,
-    State,
-    damage,
-    load_state,
-)
+from renderer.pipeline.load.sources import STATUS_FILE
+from renderer.pipeline.load.status_file import State, damage, load_state
 from renderer.pipeline.load.workspace import Workspace, relative
 from renderer.pipeline.resolve.autoscaling import BY_AUTOSCALER, autoscaler_of
 from renderer.pipeline.resolve.moves import steps_of

@@ -15,7 +15,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Body, Manifest, ObjectKey
-from renderer.kubernetes.versioned_config import is_versioned, kept
+from renderer.kubernetes.versioned_config import is_versioned, still_named
 from renderer.pipeline.load.status_file import State
 from renderer.pipeline.resolve.autoscaling import AUTO, ROLLSTEP, autoscaler_of, scaled_objects, with_replicas
 from renderer.pipeline.resolve.commit_content import rendered
@@ -115,7 +115,7 @@ def all_objects(resolved: Resolved, world: World) -> list[Body]:
         (while_named if manifest.while_named else bodies)[_key(manifest, world.rollout)] = manifest.body
     bodies.update(rendered(world))
     bodies.update((key, with_wave(bodies[key], phase)) for key, phase in world.waves.items() if key in bodies)
-    bodies.update(kept(bodies, while_named))
+    bodies.update(still_named(bodies, while_named))
     bodies = scaled_objects(bodies, world)
     return [bodies[key] for key in sorted(bodies)]
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.encrypted import without_signature
 from renderer.pipeline.load.discover import Home
-from renderer.pipeline.render.files import KUSTOMIZATION
+from renderer.pipeline.load.sources import KUSTOMIZATION
 from renderer.pipeline.render.templates import is_overridden
 from renderer.pipeline.validate.kubeconform import Verdict, find_kubeconform, run_kubeconform
 from renderer.pipeline.validate.schemas import schema_folder, schema_path

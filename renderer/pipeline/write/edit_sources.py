@@ -7,13 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from renderer.errors import Finding, RollstepError
-from renderer.kubernetes.manifest import Body, Manifest, field_path
-from renderer.kubernetes.versioned_config import CONTENT, Reference, base_name, names_of, references, rewritten
-from renderer.kubernetes.yaml.documents import without_documents
+from renderer.kubernetes.manifest import Body, FieldPath, Manifest, field_path
+from renderer.kubernetes.versioned_config import (
+    CONTENT,
+    Reference,
+    base_name,
+    references,
+    versioned_names,
+    with_references,
+)
+from renderer.kubernetes.yaml.document_texts import without_documents
 from renderer.kubernetes.yaml.editor import REMOVED, edit
-from renderer.kubernetes.yaml.json import FieldPath
 from renderer.kubernetes.yaml.reader import read_text
-from renderer.kubernetes.yaml.yaml_dump import dump
+from renderer.kubernetes.yaml.writer import dump
 from renderer.pipeline.resolve.moves import Move
 from renderer.pipeline.resolve.release import Release
 from renderer.rollouts.model.world import World
@@ -54,7 +60,7 @@ def edited_sources(release: Release, move: Move) -> dict[Path, str | None]:
     template; and for a revision from before its configuration was versioned.
     """
     world = move.after
-    names = {(kind, name): plain for (kind, plain), name in names_of(release.app.manifests).items()}
+    names = {(kind, name): plain for (kind, plain), name in versioned_names(release.app.manifests).items()}
     old = {(key.kind, key.name): body for key, body in release.resolved.old_config.items()}
     known = {(kind, plain) for (kind, _), plain in names.items()}
     goes_back = {ref: base_name(ref[1]) for ref in old if (ref[0], base_name(ref[1])) in known}
@@ -118,7 +124,9 @@ def _with_added(release: Release, move: Move) -> dict[Path, str | None]:
 
 def _with_plain_names(body: Body, names: Mapping[Reference, str]) -> Body:
     spec = body["spec"]
-    return {**body, "spec": {**spec, "template": rewritten(spec["template"], names)}} if "template" in spec else body
+    return (
+        {**body, "spec": {**spec, "template": with_references(spec["template"], names)}} if "template" in spec else body
+    )
 
 
 def _content(body: Body) -> Body:

@@ -18,8 +18,8 @@ from msgspec import Struct
 from renderer.errors import Finding, RollstepError, reporting
 from renderer.pipeline.load.discover import Home
 from renderer.pipeline.load.marker import MARKER, _read, digest, marker_text, read_marker
+from renderer.pipeline.load.sources import KUSTOMIZATION
 from renderer.pipeline.load.workspace import relative
-from renderer.pipeline.render.files import KUSTOMIZATION
 
 
 class Changes(Struct, frozen=True):

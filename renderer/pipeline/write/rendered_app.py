@@ -11,8 +11,8 @@ from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Body, Manifest, ObjectKey
 from renderer.kubernetes.yaml.reader import load_documents
 from renderer.pipeline.load.discover import AppRef, Home
-from renderer.pipeline.load.sources import STATUS_FILE
-from renderer.pipeline.render.files import KUSTOMIZATION, Rendered, file_names, render_release
+from renderer.pipeline.load.sources import KUSTOMIZATION, STATUS_FILE
+from renderer.pipeline.render.files import Rendered, file_names, render_release
 from renderer.pipeline.resolve.describe import step_change
 from renderer.pipeline.resolve.moves import Move, Wait
 from renderer.pipeline.resolve.release import Release

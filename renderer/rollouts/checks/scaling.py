@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from renderer.kubernetes.encrypted import is_encrypted
+from renderer.kubernetes.kinds import AUTOSCALER, BUDGET, scales_rollout
 from renderer.kubernetes.manifest import Manifest
-from renderer.kubernetes.objects import AUTOSCALER, BUDGET, scales_rollout
 from renderer.kubernetes.selectors import selects
 from renderer.rollouts.checks.references import Kind, Objects, check_experiment_services
 from renderer.rollouts.checks.report import Path, Report, part_of

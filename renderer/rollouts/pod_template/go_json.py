@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from json.encoder import encode_basestring
 from typing import Any
 
+from renderer.kubernetes.go_json import escape, go_json
 from renderer.rollouts.pod_template.quantity import canonical_quantity
 from renderer.rollouts.pod_template.table import Row, go_types
 
@@ -25,8 +24,6 @@ Encoder = Callable[[Any], str]
 ROOT = "core/v1.PodTemplateSpec"
 INT32, INT64 = 2**31, 2**63
 
-_SPECIAL = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
-_ESCAPES = {char: f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 _NULLABLE = ("*", "[]", "map ", "bytes")
 _EMPTY = {"string": '""', "bytes": '""', "bool": "false", "int32": "0", "int64": "0"}
 
@@ -167,9 +164,7 @@ def _empty(type_name: str) -> str:
 def _string(value: Any) -> str:
     if not isinstance(value, str):
         raise Mismatch(value, "a string")
-    text = encode_basestring(value)
-    # Go escapes for HTML too, and half of a surrogate pair is no character to it.
-    return _SPECIAL.sub(lambda match: _ESCAPES.get(match[0], "\ufffd"), text) if _SPECIAL.search(text) else text
+    return escape(encode_basestring(value))
 
 
 def _bool(value: Any) -> str:
@@ -246,8 +241,7 @@ def _bytes(value: Any) -> str:
 
 
 def _raw(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return _SPECIAL.sub(lambda match: _ESCAPES.get(match[0], "\ufffd"), text)
+    return go_json(value)
 
 
 _SCALARS: dict[str, Encoder] = {

@@ -11,7 +11,8 @@ from msgspec import Struct
 from renderer.errors import Finding, RollstepError
 from renderer.pipeline.commit.part import Request
 from renderer.pipeline.load.discover import AppRef
-from renderer.pipeline.load.status_file import STATUS_FILE, reached
+from renderer.pipeline.load.sources import STATUS_FILE
+from renderer.pipeline.load.status_file import reached
 from renderer.pipeline.load.workspace import Workspace
 from renderer.pipeline.resolve.describe import FROZEN, UNAPPROVED, lag_text
 from renderer.pipeline.resolve.moves import Move, Wait

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from renderer.pipeline.commit.trailers import APP
-from renderer.pipeline.load.status_file import STATUS_FILE
+from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.pipeline.resolve.moves import Wait, wait
 from renderer.pipeline.resolve.release import Release
 from renderer.rollouts.controller.timing import pause_end

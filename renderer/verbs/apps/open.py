@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from renderer.errors import each
+from renderer.errors import map_all
 from renderer.pipeline.load.workspace import Workspace, journal_root
 from renderer.pipeline.resolve.current_step import current_release
 from renderer.pipeline.resolve.release import Release, open_release
@@ -20,7 +20,7 @@ from renderer.verbs.apps.shards import Shard, shared
 def open_releases(workspace: Workspace, targets: Sequence[str], now: datetime) -> list[Release]:
     """Open every app that ``targets`` name; raise RollstepError with the findings of all of them."""
     note_interrupted(workspace.root)
-    return each(progress.over(workspace.apps(targets), "reading app"), lambda ref: open_release(workspace, ref, now))
+    return map_all(progress.over(workspace.apps(targets), "reading app"), lambda ref: open_release(workspace, ref, now))
 
 
 def rendered_worlds(
@@ -33,7 +33,7 @@ def rendered_worlds(
     """Return each named release with the world that is to be rendered; raise RollstepError with all findings."""
     note_interrupted(workspace.root)
     refs = progress.over(shared(workspace.some_apps(targets), shard), "reading app")
-    return each(refs, lambda ref: current_release(workspace, ref, now, step))
+    return map_all(refs, lambda ref: current_release(workspace, ref, now, step))
 
 
 def note_interrupted(root: Path) -> None:

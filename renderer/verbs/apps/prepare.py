@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from renderer.errors import RollstepError, UsageError, each
+from renderer.errors import RollstepError, UsageError, map_all
 from renderer.pipeline.commit.part import Request, made_from, part_of
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.workspace import Workspace
@@ -69,7 +69,7 @@ def prepare_apps(command: Command, conditions: Conditions, refs: Sequence[AppRef
             moved = prepare(command, conditions, landings, ref, conditions.now)
             return outcome_of(moved, folder, validate=conditions.request.validate)
 
-        return each(progress.over(refs, "rendering app"), lambda ref: named(ref, lambda: outcome(ref)))
+        return map_all(progress.over(refs, "rendering app"), lambda ref: named(ref, lambda: outcome(ref)))
 
 
 def prepare(command: Command, conditions: Conditions, landings: Landings, ref: AppRef, now: datetime) -> MovedApp:

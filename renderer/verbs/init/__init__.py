@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
-from renderer.kubernetes.objects import SourceText, finding
+from renderer.kubernetes.manifest import finding
+from renderer.kubernetes.read_objects import SourceText
 from renderer.verbs.init.convert import Choices, convert
 from renderer.verbs.init.documents import Item, read_items, without_server_fields
 from renderer.verbs.init.groups import Group, group

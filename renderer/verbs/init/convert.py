@@ -11,11 +11,8 @@ from typing import Any
 from msgspec import Struct
 
 from renderer.errors import Finding
-from renderer.kubernetes.manifest import mapping
-from renderer.kubernetes.objects import finding
-from renderer.kubernetes.yaml.documents import put
-from renderer.kubernetes.yaml.editor import edit
-from renderer.kubernetes.yaml.json import FieldPath
+from renderer.kubernetes.manifest import FieldPath, finding, mapping
+from renderer.kubernetes.yaml.editor import edit, put_block
 from renderer.verbs.init.documents import Item, with_text, without
 from renderer.verbs.init.groups import Group, in_one_namespace, is_deployment, selects
 
@@ -119,7 +116,7 @@ def _rollout(one: Group, strategy: Mapping[str, Any], notes: list[Finding]) -> I
     text = without(deployment, dropped).text
     api_version: dict[FieldPath, Any] = {("apiVersion",): "argoproj.io/v1alpha1", ("kind",): "Rollout"}
     text = edit(text, 0, api_version, "")
-    text = put(text, ("spec", "strategy"), dict(strategy))
+    text = put_block(text, ("spec", "strategy"), dict(strategy))
     return with_text(deployment, text)
 
 

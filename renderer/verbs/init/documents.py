@@ -8,12 +8,12 @@ from typing import Any
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
-from renderer.kubernetes.manifest import Manifest, Source, field_path
-from renderer.kubernetes.objects import LoadedObject, SourceText, read_objects
-from renderer.kubernetes.yaml.documents import drop, item_text, split
-from renderer.kubernetes.yaml.json import FieldPath
+from renderer.kubernetes.manifest import FieldPath, Manifest, Source, field_path
+from renderer.kubernetes.read_objects import LoadedObject, SourceText, read_objects
+from renderer.kubernetes.yaml.document_texts import item_text, split
+from renderer.kubernetes.yaml.editor import drop
 from renderer.kubernetes.yaml.reader import load_documents
-from renderer.kubernetes.yaml.yaml_dump import dump
+from renderer.kubernetes.yaml.writer import dump
 
 SET_BY_THE_SERVER = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
 """Fields of ``metadata`` that the API server alone sets."""

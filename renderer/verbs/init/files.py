@@ -12,9 +12,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError, UsageError
-from renderer.kubernetes.objects import SourceText
-from renderer.kubernetes.sync_tools.follow import Followed, sync_objects
-from renderer.kubernetes.sync_tools.tools import ANY
+from renderer.kubernetes import KUBERNETES_VERSION
+from renderer.kubernetes.read_objects import STDIN, SourceText
+from renderer.kubernetes.sync_tools.git_source import GitSource
+from renderer.kubernetes.sync_tools.tools import ANY, SYNC_TOOLS
 from renderer.pipeline.commit.recovery import recover_interrupted
 from renderer.pipeline.load.settings import SETTINGS_FILE, Settings, load_settings, parse_settings
 from renderer.pipeline.load.sources import KUSTOMIZATIONS, PLAIN, manifest_files
@@ -24,7 +25,6 @@ from renderer.pipeline.write.transaction import Transaction
 from renderer.verbs.init import Choices, Scaffold, ScaffoldApp, folder_name_is_safe, scaffold
 from renderer.verbs.init.documents import Item
 
-STREAM = "<stdin>"
 SYNC_FOLDER = "sync"
 """Where what a sync tool is told lies, from the repository's root."""
 
@@ -134,7 +134,7 @@ def read_inputs(cwd: Path, paths: Sequence[str], ours: set[Path]) -> tuple[list[
     for path in paths:
         try:
             if path == "-":
-                texts[path] = SourceText(STREAM, None, read_stream(sys.stdin.buffer, STREAM))
+                texts[path] = SourceText(STDIN, None, read_stream(sys.stdin.buffer, STDIN))
                 continue
             is_folder = (cwd / path).is_dir()
             for file in _files(cwd / path, ours) if is_folder else [cwd / path]:
@@ -183,12 +183,12 @@ def _settings_file(root: Path, environments: Sequence[str], sync: str) -> InitFi
     path = root / SETTINGS_FILE
     if path.exists():
         return InitFile(SETTINGS_FILE, "", False)
-    from renderer.kubernetes.yaml.yaml_dump import dump
+    from renderer.kubernetes.yaml.writer import dump
 
     lines = [
         "# Settings of rollstep. All of them are optional; `rollstep schema` prints every key with its description.",
         "defaults:",
-        '  kubernetesVersion: "1.34"',
+        f'  kubernetesVersion: "{KUBERNETES_VERSION}"',
         "environments:",
     ]
     for name in environments:
@@ -228,7 +228,7 @@ def sync_files(
     """
     from renderer.git.remote import parse_url, public_url
     from renderer.git.repository import Repository
-    from renderer.kubernetes.yaml.yaml_dump import dump
+    from renderer.kubernetes.yaml.writer import dump
 
     remote = settings.forge.remote
     repository = Repository.open(root)
@@ -238,6 +238,8 @@ def sync_files(
         raise RollstepError(message, hint=f"git remote add {remote} URL")
     if branch is None:
         raise RollstepError("--sync needs the branch to follow: HEAD is detached", hint="git switch BRANCH")
+    objects = SYNC_TOOLS[tool].objects
+    assert objects is not None  # --sync takes such tools only
     files = []
     apps = tuple(app.name for app in made.apps)
     for environment in environments:
@@ -247,8 +249,8 @@ def sync_files(
             raise RollstepError([Finding(SETTINGS_FILE, 0, 0, "sync", message, "mend the one or the other")])
         rendered = own.commit.environment_branch
         folder = "" if rendered else f"{settings.environments_path}/{environment}"
-        followed = Followed(environment, url, rendered or branch, folder, own.output, own.namespace)
-        for name, body in sync_objects(tool, followed, apps).items():
+        source = GitSource(environment, url, rendered or branch, folder, own.output, own.namespace)
+        for name, body in objects(source, apps).items():
             path, text = f"{SYNC_FOLDER}/{tool}/{name}", dump(body)
             files.append(InitFile(path, text, not _is_file_with(root / path, text)))
     return tuple(files)
@@ -270,7 +272,8 @@ def _in_the_way(result: InitResult) -> list[Finding]:
 
 def check_app(root: Path, settings: Settings, environment: str, app: ScaffoldApp) -> list[Finding]:
     """Return why an app could not be released with its manifests as they would be in ``environment``."""
-    from renderer.kubernetes.objects import duplicates, in_namespace, is_rollout
+    from renderer.kubernetes.kinds import in_namespace, is_rollout
+    from renderer.kubernetes.read_objects import duplicates
     from renderer.pipeline.load.app import App
     from renderer.pipeline.load.discover import AppRef
     from renderer.pipeline.load.workspace import current_time

@@ -8,8 +8,8 @@ from typing import Any
 from msgspec import Struct, field
 
 from renderer.errors import Finding
-from renderer.kubernetes.manifest import mapping
-from renderer.kubernetes.objects import finding, is_rollout
+from renderer.kubernetes.kinds import is_rollout
+from renderer.kubernetes.manifest import finding, mapping
 from renderer.verbs.init.documents import Item
 
 HOOK = "helm.sh/hook"

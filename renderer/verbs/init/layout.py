@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from msgspec import Struct
 
-from renderer.kubernetes.objects import SourceText
+from renderer.kubernetes.read_objects import SourceText
 from renderer.pipeline.load.sources import KUSTOMIZATIONS, PLAIN, STATUS_FILE
 from renderer.verbs.init.documents import Item
 

@@ -16,8 +16,9 @@ from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError, UsageError
 from renderer.kubernetes.encrypted import without_signature
+from renderer.kubernetes.kinds import in_namespace
 from renderer.kubernetes.manifest import Manifest, field_path
-from renderer.kubernetes.objects import SourceText, in_namespace, read_objects
+from renderer.kubernetes.read_objects import STDIN, SourceText, read_objects
 from renderer.kubernetes.yaml.reader import read_stream, read_text
 from renderer.pipeline.load.discover import AppRef, find_apps
 from renderer.pipeline.load.marker import MARKER
@@ -30,11 +31,10 @@ from renderer.verbs.lint.comments import Comment, apply_comments
 from renderer.verbs.lint.context import ROLLOUT, kind_of, place_of
 from renderer.verbs.lint.selection import Selection, unknown_prefixes
 
-STREAM = "<stdin>"
 _API_VERSION = re.compile(r"^[ \t]*(- +)?[\"']?apiVersion[\"']?[ \t]*:|\{\s*\"apiVersion\"", re.MULTILINE)
 _CODES = (
     ("RS001", r"cannot be read|byte 0x|NUL byte"),
-    ("RS101", r"is no Kubernetes object|missing: |expected text, found "),
+    ("RS101", r"is not a Kubernetes object|missing: |expected text, found "),
     ("RS004", r".*(levels deep|keys and values)|the document is too large|has no end"),
     ("RS002", r"is not YAML|is not JSON"),
     ("RS003", r"the key .* stands (twice|before <<)"),
@@ -213,7 +213,7 @@ def _read_loose(reading: _Reading, workspace: Workspace, paths: Sequence[str] | 
 
 def _text(path: str | Path, workspace: Workspace) -> SourceText:
     if path == "-":
-        return SourceText(STREAM, None, read_stream(sys.stdin.buffer, STREAM))
+        return SourceText(STDIN, None, read_stream(sys.stdin.buffer, STDIN))
     place = workspace.cwd / path
     # A pipe such as that of `<(helm template …)` is read under the name that it was given.
     shown = workspace.shown(place.absolute()) if place.is_file() else str(path)

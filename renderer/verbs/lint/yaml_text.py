@@ -10,7 +10,8 @@ from typing import Any
 
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import field_path
-from renderer.kubernetes.yaml.nodes import PLAIN, QUOTED, compose, is_merge
+from renderer.kubernetes.yaml.composer import compose
+from renderer.kubernetes.yaml.node_tree import PLAIN, QUOTED, is_merge
 from renderer.kubernetes.yaml.scalars import CORE, Scalar, is_known_tag, plain_scalar
 from renderer.verbs.lint.comments import Comment
 from renderer.verbs.lint.rules import RULES

@@ -57,7 +57,7 @@ def parse_freezes(text: str) -> tuple[Freeze, ...]:
 
 def dump_freezes(freezes: Sequence[Freeze]) -> str:
     """Return the text of the file with ``freezes``."""
-    from renderer.kubernetes.yaml.yaml_dump import dump
+    from renderer.kubernetes.yaml.writer import dump
 
     return HEADER + dump({"freezes": [to_dict(freeze) for freeze in freezes]})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,12 +10,10 @@ from msgspec import Struct
 
 from renderer.errors import UsageError
 from renderer.kubernetes.manifest import Body
-from renderer.kubernetes.times import human_duration
+from renderer.kubernetes.times import human_duration, parse_duration
 from renderer.pipeline.resolve.describe import LAG
 from renderer.pipeline.resolve.moves import Wait
 from renderer.rollouts.model.world import World
-
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class Lag(Struct, frozen=True):
@@ -36,19 +33,15 @@ class Lag(Struct, frozen=True):
         behind, _, amount = text.partition("=")
         if behind and amount.isdecimal():
             return cls(behind, steps=int(amount))
-        if not behind or not re.fullmatch(r"[0-9]+[smhd]", amount):
+        after = parse_duration(amount, days=True) if behind and amount[-1:].isalpha() else -1
+        if after < 0:
             raise UsageError(f"{text!r} is neither ENV=STEPS, such as staging=2, nor ENV=DURATION, such as staging=24h")
-        return cls(behind, after=seconds_of(amount))
+        return cls(behind, after=after)
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> Lag:
         """Return the lag of the setting ``lag``, which has been checked."""
-        return cls(body["behind"], int(body.get("steps", 0)), seconds_of(body.get("after", "0s")))
-
-
-def seconds_of(duration: str) -> int:
-    """Return the seconds of a text such as ``90s``, ``5m``, ``24h`` or ``2d``."""
-    return int(duration[:-1]) * _SECONDS[duration[-1]]
+        return cls(body["behind"], int(body.get("steps", 0)), parse_duration(body.get("after", "0s"), days=True))
 
 
 class Progress(Struct, frozen=True):

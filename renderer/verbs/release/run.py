@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
 from renderer.git.commit import CommitResult
+from renderer.kubernetes.printing import to_json
 from renderer.kubernetes.times import format_time
 from renderer.pipeline.commit.part import Part, Request
 from renderer.pipeline.publish.environment_branches import RenderedCommit
@@ -33,7 +33,7 @@ class Run(Struct):
         if request.output == "json":
             entries = [_entry(outcome, made.get(id(outcome.part)), request, self.rendered) for outcome in self.outcomes]
             entries += (result.to_dict() for result in self.results)
-            reporter.out(json.dumps(entries, indent=2, ensure_ascii=False) + "\n")
+            reporter.out(to_json(entries))
             return
         for result_of_review in self.results:
             reporter.out(f"{result_of_review.text()}\n")

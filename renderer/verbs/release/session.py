@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from renderer.errors import RollstepError, UsageError, each, one_line
+from renderer.errors import RollstepError, UsageError, map_all, one_line
 from renderer.pipeline.commit.part import Request
 from renderer.pipeline.commit.planned_commit import PlannedCommit
 from renderer.pipeline.commit.recovery import open_to_write
@@ -187,9 +187,11 @@ class Session:
             validate_apps(texts, self.reporter.note, self.request.jobs)
         groups = [parts] if together and parts else [[part] for part in parts]
         dirty = uncommitted.of([part.made_from for part in parts])
-        commits = each(groups, lambda group: PlannedCommit.of(self.repository, group, self.request, dirty, new_files))
+        commits = map_all(
+            groups, lambda group: PlannedCommit.of(self.repository, group, self.request, dirty, new_files)
+        )
         if len(commits) > 1:
-            each(commits, PlannedCommit.check)
+            map_all(commits, PlannedCommit.check)
         check_branches(self.repository, self.branches, self.workspace.settings.forge.remote)
         try:
             run.commits += ((commit.parts, commit.publish()) for commit in progress.over(commits, "making commit"))
@@ -219,7 +221,7 @@ class Session:
 
     def check_step(self, to_step: int) -> None:
         """Raise UsageError where one of the apps has not so many steps; nothing is done for any of them then."""
-        for release in each(self.refs, lambda ref: open_release(self.workspace, ref, self.now)):
+        for release in map_all(self.refs, lambda ref: open_release(self.workspace, ref, self.now)):
             steps = len(steps_of(release.world))
             if not steps:
                 raise UsageError(f"{release.title} has no steps: --to is for canaries with steps")

@@ -12,11 +12,13 @@ from typing import Any
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError, UsageError
-from renderer.kubernetes.objects import AUTOSCALER
-from renderer.kubernetes.sync_tools.liveness import Liveness, of_application, of_cluster, of_kustomization
+from renderer.kubernetes.kinds import AUTOSCALER
+from renderer.kubernetes.sync_tools.liveness import Liveness, of_cluster
+from renderer.kubernetes.sync_tools.tools import SYNC_TOOLS
+from renderer.kubernetes.times import parse_duration
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.last_render import read_rendered
-from renderer.pipeline.load.status_file import STATUS_FILE
+from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.pipeline.load.workspace import current_time
 from renderer.pipeline.resolve.autoscaling import is_autoscaled
 from renderer.pipeline.resolve.commit_content import rendered
@@ -26,7 +28,7 @@ from renderer.pipeline.resolve.verb_moves import acting
 from renderer.rollouts import actions
 from renderer.verbs.release.session import Session
 
-TOOLS = ("kubernetes", "argocd", "flux", "time")
+TOOLS = ("kubernetes", *(name for name, tool in SYNC_TOOLS.items() if tool.liveness), "time")
 REVISIONS = 200
 """How many commits after an app's last one are looked for in a sync tool's status."""
 KUBECTL_SECONDS = 60
@@ -58,10 +60,10 @@ class Waiting(Struct, frozen=True):
 
 def seconds_of(text: str) -> float:
     """Return the seconds of a duration such as ``90``, ``90s``, ``5m`` or ``1h``; raise UsageError for another text."""
-    number, unit = (text[:-1], text[-1]) if text[-1:].isalpha() else (text, "s")
-    if not number.isdigit() or unit not in ("s", "m", "h"):
+    seconds = parse_duration(text)
+    if seconds < 0:
         raise UsageError(f"{text!r} is not a duration such as 90s, 5m or 1h")
-    return float(int(number) * {"s": 1, "m": 60, "h": 3600}[unit])
+    return float(seconds)
 
 
 def advance_when_live(session: Session, ref: AppRef, waiting: Waiting, to_step: int | None = None) -> bool:
@@ -145,14 +147,15 @@ def _probe(session: Session, release: Release, waiting: Waiting) -> Callable[[],
         return elapsed
     if waiting.tool == "kubernetes":
         return lambda: _of_cluster(release, waiting.which)
-    default = f"{'argocd' if waiting.tool == 'argocd' else 'flux-system'}/{ref.name}-{ref.environment}"
+    tool = SYNC_TOOLS[waiting.tool]
+    kind, judge = tool.resource, tool.liveness
+    assert judge is not None  # Waiting.parse takes such tools only
+    default = f"{tool.namespace}/{ref.name}-{ref.environment}"
     namespace, _, name = (waiting.which or default).rpartition("/")
-    kind = "applications.argoproj.io" if waiting.tool == "argocd" else "kustomizations.kustomize.toolkit.fluxcd.io"
-    judge = of_application if waiting.tool == "argocd" else of_kustomization
     revisions = _revisions(session, release)
 
     def asked() -> Liveness:
-        found = _kubectl(["get", kind, name, "--namespace", namespace or default.partition("/")[0]])
+        found = _kubectl(["get", kind, name, "--namespace", namespace or tool.namespace])
         return judge(found, revisions) if found else Liveness(f"there is no {kind} {name}")
 
     return asked

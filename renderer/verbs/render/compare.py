@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from itertools import chain
 
-from renderer.errors import each
-from renderer.kubernetes.printing import as_json
+from renderer.errors import map_all
+from renderer.kubernetes.printing import to_json
 from renderer.kubernetes.times import format_time
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.workspace import Workspace, current_time
@@ -35,7 +35,7 @@ def compare_releases(request: RenderRequest, reporter: Reporter) -> int:
     results = list(chain(*in_batches(look_at, workspace, request.at(current_time()), refs, "rendering app")))
     stale = [result for result in results if not result.is_up_to_date]
     if request.output == "json":
-        reporter.out(as_json([result.to_dict(with_diff=True) for result in results]))
+        reporter.out(to_json([result.to_dict(with_diff=True) for result in results]))
     else:
         for result in stale:
             reporter.out(result.diff())
@@ -71,7 +71,7 @@ def look_at(workspace: Workspace, refs: Iterable[AppRef], request: RenderRequest
         result = look(ref)
         return result if is_json or not result.is_up_to_date else None
 
-    return [result for result in each(refs, look_for_wrong) if result is not None]
+    return [result for result in map_all(refs, look_for_wrong) if result is not None]
 
 
 def looking(workspace: Workspace, request: RenderRequest) -> Callable[[AppRef], RenderedApp]:

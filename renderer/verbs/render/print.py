@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from renderer.pipeline.load.sources import KUSTOMIZATION
 from renderer.pipeline.load.workspace import Workspace
 from renderer.pipeline.render.files import render_release
 from renderer.verbs.apps.open import rendered_worlds
@@ -29,12 +30,11 @@ def print_releases(
 
 def stream(files: Mapping[str, str], output: str) -> str:
     """Return rendered files, the kustomizations left out, as one YAML stream or as one JSON List."""
-    texts = [text for name, text in files.items() if not name.endswith("kustomization.yaml")]
+    texts = [text for name, text in files.items() if not name.endswith(KUSTOMIZATION)]
     if output == "yaml":
         return "".join(f"---\n{text}" for text in texts)
-    import json
-
+    from renderer.kubernetes.printing import to_json
     from renderer.kubernetes.yaml.reader import load_documents
 
     items = [document.value for text in texts for document in load_documents(text, "")]
-    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items}, indent=2, ensure_ascii=False) + "\n"
+    return to_json({"apiVersion": "v1", "kind": "List", "items": items})

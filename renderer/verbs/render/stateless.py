@@ -10,9 +10,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from renderer.errors import UsageError
+from renderer.kubernetes.kinds import in_namespace, is_rollout
 from renderer.kubernetes.manifest import Manifest
-from renderer.kubernetes.objects import in_namespace, is_rollout
-from renderer.kubernetes.versioned_config import names_of, with_names
+from renderer.kubernetes.versioned_config import versioned_names, with_names
 from renderer.kubernetes.yaml.reader import decode, load_documents, read_text
 from renderer.pipeline.load.app import load_files
 from renderer.pipeline.load.settings import AppSettings
@@ -114,7 +114,7 @@ def _world(release: Release, stable: Manifest | None, step: int | None) -> World
     if stable is None:
         return react(release.world).after
     # What the stable version was configured with is not known: the same names give the same pods.
-    stable = with_names(stable, names_of(release.app.manifests))
+    stable = with_names(stable, versioned_names(release.app.manifests))
     old = read_rollout(replace(release.app, rollout=stable))
     before = settle(replace(release.world, rollout=old)).world
     world = actions.apply(before, release.world.rollout.body)

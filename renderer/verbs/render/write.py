@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from renderer.errors import each
-from renderer.kubernetes.printing import as_json
+from renderer.errors import map_all
+from renderer.kubernetes.printing import to_json
 from renderer.pipeline.commit.recovery import recover_interrupted
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.workspace import Workspace, current_time
@@ -60,7 +60,7 @@ def write_releases(request: RenderRequest, reporter: Reporter) -> int:
         with progress.stage("writing"):
             transaction.commit()
     if request.output == "json":
-        reporter.out(as_json(entries))
+        reporter.out(to_json(entries))
     for line in lines:
         reporter.note(line)
     return 0
@@ -71,7 +71,7 @@ def render_apps(workspace: Workspace, refs: Iterable[AppRef], request: RenderReq
 
     With a ``folder``, new files are written there.
     """
-    apps = each(refs, looking(workspace, request))
+    apps = map_all(refs, looking(workspace, request))
     stale = [app for app in apps if not app.is_up_to_date]
     notes: list[str] = []
     if request.validate:

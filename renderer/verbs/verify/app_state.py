@@ -9,7 +9,8 @@ from msgspec import Struct
 from renderer.kubernetes.yaml.reader import decode
 from renderer.pipeline.load.marker import MARKER
 from renderer.pipeline.load.settings import Settings
-from renderer.pipeline.load.status_file import STATUS_FILE, State, load_state
+from renderer.pipeline.load.sources import STATUS_FILE
+from renderer.pipeline.load.status_file import State, load_state
 from renderer.verbs.verify.object_cache import ObjectCache
 
 

@@ -16,10 +16,9 @@ from renderer.pipeline.load.app import App, load_app
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.last_render import read_rendered
 from renderer.pipeline.load.settings import DEFAULT_TEMPLATES, SETTINGS_FILE, Settings, parse_settings
-from renderer.pipeline.load.sources import may_execute
+from renderer.pipeline.load.sources import KUSTOMIZATION, may_execute
 from renderer.pipeline.load.status_file import State
 from renderer.pipeline.load.workspace import relative
-from renderer.pipeline.render.files import KUSTOMIZATION
 from renderer.pipeline.resolve.release import Release, read_rollout, resolve_app, resolve_rollout
 from renderer.rollouts.model.rollout import EPOCH
 from renderer.rollouts.model.world import World

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from renderer.errors import Finding, printable
-from renderer.kubernetes.printing import workflow_command
+from renderer.kubernetes.printing import to_json, workflow_command
 from renderer.kubernetes.times import format_time
 from renderer.verbs.verify.verdict import CommitVerdict
 
@@ -26,7 +25,7 @@ def as_text(verdicts: Sequence[CommitVerdict]) -> str:
 def as_json(verdicts: Sequence[CommitVerdict]) -> str:
     """Return a list of the commits that change an app or have findings, with the action on each app."""
     entries = [_entry(verdict) for verdict in verdicts if verdict.apps or verdict.findings]
-    return json.dumps(entries, indent=2, ensure_ascii=False) + "\n"
+    return to_json(entries)
 
 
 def _entry(verdict: CommitVerdict) -> dict[str, Any]:

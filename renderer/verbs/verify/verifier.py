@@ -11,7 +11,8 @@ from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.times import format_time
 from renderer.pipeline.commit.trailers import releases, trailers_of
 from renderer.pipeline.load.marker import MARKER, marker_text
-from renderer.pipeline.load.status_file import STATUS_FILE, State
+from renderer.pipeline.load.sources import STATUS_FILE
+from renderer.pipeline.load.status_file import State
 from renderer.pipeline.resolve.describe import step_change
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.resolve.transitions import EDITS, Transition, goes_forward, status_goes_forward, transitions

@@ -1,4 +1,4 @@
-"""``sync`` and ``order``: which of them go together, and that the documentation says the same."""
+"""``sync`` and ``order``: their safe combinations, in the code as in the documentation."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from renderer.errors import RollstepError
-from renderer.kubernetes.sync_tools.tools import SAFE_WITH, SYNC_TOOLS, unsafe_order
+from renderer.kubernetes.sync_tools.argocd import SYNC_WAVE
+from renderer.kubernetes.sync_tools.tools import SYNC_TOOLS, unsafe_order
 from renderer.pipeline.load.app import load_app
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.settings import parse_settings
 from renderer.pipeline.load.settings_schema import schema_text
-from renderer.pipeline.resolve.ordering.waves import SYNC_WAVE
 from tests.support.commands import NOON, TWO, Checkout
 
 ORDERS = ("step", "phases", "waves")
@@ -27,7 +27,7 @@ def checkout(tmp_path: Path) -> Checkout:
 
 
 def table(project: Path) -> dict[tuple[str, str], str]:
-    """Return what the documentation's table says, by tool and order."""
+    """Return the cells of the documentation's table, by tool and order."""
     text = (project / "docs" / "ordering.md").read_text(encoding="utf-8")
     text = text.partition("## With which tool")[2].partition("\n## ")[0]
     head, _, *rows = re.findall(r"^\| (.*) \|$|^\|(---.*)\|$", text, re.MULTILINE)
@@ -46,16 +46,16 @@ def test_the_table_in_the_documentation_is_true(project: Path, checkout: Checkou
     assert told.keys() == {(tool, order) for tool in SYNC_TOOLS for order in ORDERS}
     for (tool, order), cell in told.items():
         settings = parse_settings(f"defaults:\n  order: {order}\n  sync: {tool}\n", checkout.root)
-        refusal = pytest.raises(RollstepError, match="kept by Argo CD alone") if cell == "refused" else nullcontext()
+        refusal = pytest.raises(RollstepError, match="safe with Argo CD alone") if cell == "refused" else nullcontext()
         with refusal:
             load_app(AppRef("prod", "web", checkout.root / "environments/prod/web"), settings, checkout.root)
-        assert (tool in SAFE_WITH[order]) == cell.startswith("safe"), (tool, order)
+        assert (order in SYNC_TOOLS[tool].safe_orders) == cell.startswith("safe"), (tool, order)
         assert cell.startswith(("safe", "not safe")) or cell == "refused"
 
 
 def test_the_schema_knows_the_same_tools() -> None:
     assert f'"enum": {list(SYNC_TOOLS)!s}'.replace("'", '"') in schema_text()
-    assert f'"enum": {list(SAFE_WITH)!s}'.replace("'", '"') in schema_text()
+    assert f'"enum": {list(ORDERS)!s}'.replace("'", '"') in schema_text()
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_every_verb_refuses_what_is_not_safe_and_writes_nothing(checkout: Checko
         done = checkout.run(*target, code=1)
         told = done.stdout + done.stderr
         assert "rollstep.yaml:3:3: defaults.order" in told
-        assert "order: waves is kept by Argo CD alone, and sync says kubectl" in told
+        assert "order: waves is safe with Argo CD alone, and sync says kubectl" in told
     assert checkout.git("status", "--porcelain") == ""
 
 

@@ -1,17 +1,18 @@
-"""An edit changes what it is to change and no other byte."""
+"""An edit changes its field and no other byte."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from renderer.errors import RollstepError
-from renderer.kubernetes.yaml.editor import REMOVED, edit
+from renderer.kubernetes.yaml.editor import REMOVED, drop, edit, put_block
 from renderer.kubernetes.yaml.reader import load_documents
-from renderer.kubernetes.yaml.yaml_dump import dump
+from renderer.kubernetes.yaml.writer import dump
 
 TEXT = """\
 # a release
@@ -292,8 +293,8 @@ def test_what_an_alias_shares_is_not_changed_behind_its_back(text: str, path: tu
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (("spec", "nope"), REMOVED, "f.yaml:3:1: spec.nope: is not there"),
-        (("spec", "nope", "x"), REMOVED, "spec.nope.x: is not there"),
+        (("spec", "nope"), REMOVED, "f.yaml:3:1: spec.nope: is missing"),
+        (("spec", "nope", "x"), REMOVED, "spec.nope.x: is missing"),
         (("spec", "template", "containers", 7, "image"), "x", r"containers\[7\].image: .*has 2 items"),
         (("spec", "template", "containers", 2), "x", r"containers\[2\]: .*has 2 items"),
         (("spec", "template", "containers", "x"), "x", "containers.x: .*is a list"),
@@ -355,3 +356,101 @@ def test_any_edit_reads_as_the_change(before: dict[str, object], value: object, 
     assert load_documents(edited, "f")[0].value == wanted
     if style != "block":
         assert json.loads(edited) == wanted
+
+
+SERVICE = """\
+# what it is
+kind: Service # of all
+metadata:
+  name: web
+
+  labels: {a: b}
+# about the spec
+spec:
+  ports:
+  - nodePort: 30080
+    port: 80
+  - port: 81
+    nodePort: 30081 # fixed
+  type: NodePort
+
+  # the last words
+"""
+
+
+def value(text: str) -> Any:
+    (document,) = load_documents(text, "text.yaml")
+    return document.value
+
+
+def test_a_new_field_goes_below_its_siblings_and_all_else_keeps_its_bytes() -> None:
+    edited = put_block(SERVICE, ("spec", "selector"), {"app": "web"})
+    assert edited == SERVICE.replace("  type: NodePort\n", "  type: NodePort\n  selector:\n    app: web\n")
+
+
+def test_a_field_is_replaced_where_it_stands() -> None:
+    assert put_block(SERVICE, ("metadata", "labels"), {"c": ["d"]}) == SERVICE.replace(
+        "labels: {a: b}", "labels:\n    c:\n    - d"
+    )
+
+
+def test_windows_line_ends_are_kept() -> None:
+    edited = put_block(SERVICE.replace("\n", "\r\n"), ("spec", "selector"), {"app": "web"})
+    assert edited.count("\r\n") == edited.count("\n")
+    assert value(edited)["spec"]["selector"] == {"app": "web"}
+
+
+def test_a_text_that_ends_without_a_newline_gets_one() -> None:
+    assert put_block("a:\n  b: 1", ("a", "c"), 2) == "a:\n  b: 1\n  c: 2\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "gone"),
+    [
+        (("spec", "type"), "  type: NodePort\n"),
+        (("spec", "ports", 1, "nodePort"), "    nodePort: 30081 # fixed\n"),
+        (("kind",), "kind: Service # of all\n"),
+        (("metadata", "labels", "a"), "  labels: {a: b}\n"),
+    ],
+)
+def test_a_field_goes_with_its_line_alone(path: tuple[str | int, ...], gone: str) -> None:
+    assert gone in SERVICE
+    assert drop(SERVICE, path) == SERVICE.replace(gone, "")
+
+
+def test_a_field_that_shares_its_line_goes_as_well() -> None:
+    edited = drop(SERVICE, ("spec", "ports", 0, "nodePort"))
+    expected = value(SERVICE)
+    del expected["spec"]["ports"][0]["nodePort"]
+    assert value(edited) == expected
+    assert "# fixed" in edited
+
+
+def test_a_change_that_an_alias_would_spread_is_made_with_the_values_alone() -> None:
+    text = "a: &x\n  b: 1\n  c: 2\nd: *x\n"
+    assert value(drop(text, ("a", "b"))) == {"a": {"c": 2}, "d": {"b": 1, "c": 2}}
+
+
+def test_a_field_that_is_not_there_cannot_be_dropped() -> None:
+    with pytest.raises(LookupError, match="is missing"):
+        drop(SERVICE, ("spec", "selector"))
+
+
+KEYS = st.sampled_from(["a", "b", "c", "no", "1"])
+TREES = st.recursive(
+    st.one_of(st.text(max_size=12), st.integers(-9, 9), st.booleans(), st.none()),
+    lambda below: st.lists(below, max_size=3) | st.dictionaries(KEYS, below, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(KEYS, st.dictionaries(KEYS, TREES, min_size=1, max_size=3), min_size=1), st.data(), TREES)
+def test_values_are_those_that_were_asked_for(body: dict[str, dict[str, Any]], data: st.DataObject, new: Any) -> None:
+    outer = data.draw(st.sampled_from(sorted(body)))
+    inner = data.draw(KEYS)
+    assert value(put_block(dump(body), (outer, inner), new)) == {**body, outer: {**body[outer], inner: new}}
+    gone = data.draw(st.sampled_from(sorted(body[outer])))
+    left = {key: item for key, item in body[outer].items() if key != gone}
+    expected = {**body, outer: left} if left else {key: item for key, item in body.items() if key != outer}
+    if expected:
+        assert value(drop(dump(body), (outer, gone))) == expected

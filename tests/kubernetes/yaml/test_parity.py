@@ -1,4 +1,4 @@
-"""10,000 texts mean to rollstep what they mean to Kubernetes' own parser, or are refused."""
+"""rollstep reads 10,000 texts as Kubernetes' own parser does, or refuses them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ON_PURPOSE = {
     r"is not YAML: found unexpected ':'": "go-yaml alone takes a value that ends with a colon within brackets",
     r"is not YAML: ": "behind `...`, a mark or a broken tag, which go-yaml does not look at",
 }
-"""What is refused though Kubernetes would take it, with the reason; the first that fits counts."""
+"""Refusals of texts that Kubernetes accepts, with the reason; the first match counts."""
 
 
 def golden() -> list[tuple[str, list[Any] | None]]:
@@ -36,7 +36,7 @@ def golden() -> list[tuple[str, list[Any] | None]]:
 
 
 def read(text: str) -> tuple[list[Any] | None, list[str]]:
-    """Return the values of a text, None where it is refused, and the messages of the refusal."""
+    """Return the values of a text, None if it is refused, and the messages of the refusal."""
     try:
         return [document.value for document in load_documents(text, "f.yaml")], []
     except RollstepError as error:
@@ -44,7 +44,7 @@ def read(text: str) -> tuple[list[Any] | None, list[str]]:
 
 
 def exact(values: Any) -> str:
-    """Return a text that tells 1 from 1.0 and from true."""
+    """Return a text that distinguishes 1, 1.0 and true."""
     return json.dumps(values, sort_keys=True)
 
 

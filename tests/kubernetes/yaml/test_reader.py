@@ -1,4 +1,4 @@
-"""What Kubernetes reads is what we read, and what we write reads back as the same value everywhere."""
+"""rollstep reads as Kubernetes reads, and every reader takes its output for the same value."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from renderer.errors import RollstepError
 from renderer.kubernetes.yaml.reader import MAX_FINDINGS, decode, load_documents, load_json_lines, read_text
-from renderer.kubernetes.yaml.yaml_dump import dump
+from renderer.kubernetes.yaml.writer import dump
 
 
 def load_one(text: str) -> object:
@@ -279,7 +279,7 @@ def test_characters_that_yaml_does_not_have_are_placed(text: str, place: tuple[i
 
 @pytest.mark.parametrize("text", ["a: &x [*x]", "a:\n- &x\n  b: *x\n", "a: &x\n  <<: *x\n  b: 1\n"])
 def test_an_alias_within_itself_is_refused_in_few_words(text: str):
-    with pytest.raises(RollstepError, match="an alias that stands within itself") as caught:
+    with pytest.raises(RollstepError, match="an alias of itself") as caught:
         load_documents(text, "bad.yaml")
     assert len(str(caught.value)) < 200
     assert caught.value.findings[0].line
@@ -518,7 +518,7 @@ values = st.recursive(
 
 
 def as_json(value: object) -> object:
-    """Whole floats are integers in JSON, with as many digits as tell them from other floats."""
+    """Return ``value`` with whole floats as integers, with the shortest digits that identify them."""
     if isinstance(value, dict):
         return {key: as_json(item) for key, item in value.items()}
     if isinstance(value, list):

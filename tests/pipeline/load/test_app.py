@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from renderer.errors import Finding, RollstepError
-from renderer.kubernetes.objects import SourceText, read_objects
+from renderer.kubernetes.read_objects import SourceText, read_objects
 from renderer.pipeline.load.app import App, load_app, load_files, load_stream
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.settings import AppSettings, load_settings
@@ -139,8 +139,8 @@ def test_a_configured_namespace_goes_where_there_is_none(tmp_path: Path):
 @pytest.mark.parametrize(
     ("document", "expected"),
     [
-        ("- a\n", "x.yaml:1:1: is no Kubernetes object: expected a mapping, found a list"),
-        ("text\n", "x.yaml:1:1: is no Kubernetes object: expected a mapping, found text"),
+        ("- a\n", "x.yaml:1:1: is not a Kubernetes object: expected a mapping, found a list"),
+        ("text\n", "x.yaml:1:1: is not a Kubernetes object: expected a mapping, found text"),
         ("a: 1\n", "x.yaml:1:1: apiVersion: missing"),
         ("apiVersion: v1\nkind: 1\nmetadata: {name: a}\n", "x.yaml:2:1: kind: expected text, found 1"),
         ("apiVersion: v1\nkind: A\nmetadata:\n  name: 1e3\n", "x.yaml:4:3: metadata.name: expected text, found 1000"),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from renderer.errors import RollstepError
+from renderer.kubernetes import KUBERNETES_VERSION
 from renderer.pipeline.load.settings import (
     AppSettings,
     CommitSettings,
@@ -354,3 +355,8 @@ def test_reading_no_settings_imports_no_library():
     command = [sys.executable, "-c", code]
     printed = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[3])
     assert printed.stdout == "[]\n"
+
+
+def test_the_schema_repeats_the_default_version_of_kubernetes() -> None:
+    assert json.loads(schema_text())["$defs"]["kubernetesVersion"]["default"] == KUBERNETES_VERSION
+    assert AppSettings().kubernetes_version == KUBERNETES_VERSION

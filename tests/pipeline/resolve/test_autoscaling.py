@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Manifest, ObjectKey
 from renderer.kubernetes.yaml.reader import load_documents
-from renderer.kubernetes.yaml.yaml_dump import dump
+from renderer.kubernetes.yaml.writer import dump
 from renderer.pipeline.load.status_file import dump_state, load_state
 from renderer.pipeline.resolve.autoscaling import most_pods, pods_between, scaled_objects, share_down, share_up
 from renderer.pipeline.resolve.commit_content import rendered

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Manifest
 from renderer.kubernetes.yaml.reader import load_documents
-from renderer.kubernetes.yaml.yaml_dump import dump
+from renderer.kubernetes.yaml.writer import dump
 from renderer.pipeline.load.status_file import State, dump_state, load_state
 from renderer.pipeline.resolve.commit_content import moved, rendered
 from renderer.pipeline.resolve.moves import react

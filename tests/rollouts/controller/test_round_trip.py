@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from renderer.kubernetes.manifest import Body, Manifest
-from renderer.kubernetes.yaml.yaml_dump import dump
+from renderer.kubernetes.yaml.writer import dump
 from renderer.rollouts.controller.context import Context, PropagationDelayError
 from renderer.rollouts.controller.managed_objects import carry_over
 from renderer.rollouts.controller.routers import router_for

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from renderer.errors import RollstepError
-from renderer.kubernetes.objects import SourceText
+from renderer.kubernetes.read_objects import SourceText
 from renderer.kubernetes.yaml.reader import load_documents
-from renderer.kubernetes.yaml.yaml_dump import dump
+from renderer.kubernetes.yaml.writer import dump
 from renderer.verbs.init import Choices, Scaffold, ScaffoldApp, scaffold
 
 DATA = Path(__file__).parents[2] / "data" / "init"

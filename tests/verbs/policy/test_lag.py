@@ -76,7 +76,9 @@ def test_how_far_the_other_release_has_to_be(leader: Progress, told: str) -> Non
     assert bool(reason) == bool(told)
 
 
-@pytest.mark.parametrize("text", ["staging", "staging=", "=2", "staging=two", "staging=-1", "staging=2w"])
+@pytest.mark.parametrize(
+    "text", ["staging", "staging=", "=2", "staging=two", "staging=-1", "staging=+1", "staging=-1h", "staging=2w"]
+)
 def test_what_is_no_lag_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="neither ENV=STEPS"):
         Lag.parse(text)
@@ -85,6 +87,7 @@ def test_what_is_no_lag_is_refused(text: str) -> None:
 def test_a_lag_is_steps_or_a_time() -> None:
     assert Lag.parse("staging=2") == Lag("staging", steps=2)
     assert Lag.parse("staging=24h") == Lag("staging", after=86400)
+    assert Lag.parse("staging=1d30m") == Lag("staging", after=88200)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from renderer.kubernetes.manifest import ObjectKey
-from renderer.kubernetes.sync_tools.liveness import of_application, of_cluster, of_kustomization
+from renderer.kubernetes.sync_tools.argocd import of_application
+from renderer.kubernetes.sync_tools.flux import of_kustomization
+from renderer.kubernetes.sync_tools.liveness import of_cluster
 from renderer.verbs.release.wait import Waiting, seconds_of
 from tests.support.commands import NOON, TWO, Checkout
 
@@ -266,7 +268,7 @@ def replica_set(pods: int, **status: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("found", "told"),
     [
-        ([], "ReplicaSet web is not there"),
+        ([], "ReplicaSet web is missing"),
         ([replica_set(1)], "ReplicaSet web asks for 1 of 2 pods"),
         ([replica_set(2, observedGeneration=2)], "ReplicaSet web is not observed"),
         ([replica_set(2, observedGeneration=3, replicas=3)], "ReplicaSet web has 1 pods too many"),
@@ -296,7 +298,7 @@ def test_when_a_replica_set_that_is_autoscaled_is_live(pods: int, available: int
     }
     found = replica_set(pods, observedGeneration=3, replicas=pods, availableReplicas=available)
     assert of_cluster(committed, [found, autoscaler]).waits_for == told
-    assert of_cluster(committed, [found]).waits_for.endswith("HorizontalPodAutoscaler web is not there")
+    assert of_cluster(committed, [found]).waits_for.endswith("HorizontalPodAutoscaler web is missing")
 
 
 def test_when_another_object_is_live() -> None:
@@ -327,5 +329,5 @@ def test_a_kustomization_that_does_not_wait_cannot_tell() -> None:
 
 
 def test_durations() -> None:
-    assert [seconds_of(text) for text in ("90", "90s", "5m", "1h")] == [90, 90, 300, 3600]
+    assert [seconds_of(text) for text in ("90", "90s", "5m", "1h", "1h30m")] == [90, 90, 300, 3600, 5400]
     assert Waiting.parse("time", None).which == "30.0"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import field_path
+from renderer.kubernetes.sync_tools.argocd import SYNC_WAVE
 from renderer.pipeline.load.app import App
 from renderer.pipeline.resolve.commit_content import rendered
 from renderer.pipeline.resolve.ordering.phases import early_contractions
-from renderer.pipeline.resolve.ordering.waves import SYNC_WAVE, has_wave
+from renderer.pipeline.resolve.ordering.waves import has_wave
 from renderer.rollouts.model.world import World
 
 

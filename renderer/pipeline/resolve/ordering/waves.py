@@ -13,12 +13,10 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Body, ObjectKey
+from renderer.kubernetes.sync_tools.argocd import SYNC_WAVE
 from renderer.pipeline.resolve.commit_content import rendered
 from renderer.pipeline.resolve.ordering.phases import phases_of
 from renderer.rollouts.model.world import CONTRACT, EXPAND, PHASES, World
-
-SYNC_WAVE = "argocd.argoproj.io/sync-wave"
-"""The annotation with an object's wave, a whole number; 0 without it (Argo CD 3, Sync Phases and Waves)."""
 
 
 def waves_of(before: World, after: World, kept: Mapping[ObjectKey, str]) -> dict[ObjectKey, str]:

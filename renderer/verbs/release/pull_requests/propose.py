@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
@@ -10,6 +9,7 @@ from itertools import islice
 
 from msgspec.structs import replace
 
+from renderer.kubernetes.printing import to_json
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.resolve.moves import proposals
 from renderer.pipeline.resolve.release import open_release
@@ -69,7 +69,7 @@ def close_aborted(session: Session, refs: Sequence[AppRef]) -> None:
 def report_results(results: Sequence[Result], output: str, reporter: Reporter) -> None:
     """Print the result of each pull request on stdout."""
     if output == "json":
-        reporter.out(json.dumps([result.to_dict() for result in results], indent=2, ensure_ascii=False) + "\n")
+        reporter.out(to_json([result.to_dict() for result in results]))
         return
     for result in results:
         reporter.out(f"{result.text()}\n")

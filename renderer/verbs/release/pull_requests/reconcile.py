@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from renderer.errors import Finding, RollstepError, each
+from renderer.errors import Finding, RollstepError, map_all
 from renderer.git.commit import check_commit
 from renderer.git.forges.forge import Forge, Proposal, PullRequest
 from renderer.git.forges.settings import ForgeSettings
@@ -85,7 +85,7 @@ class PullRequests:
             _ = self.forge
             self._fetch(self.base, f"{PREFIX}/*")
             self._check_base()
-        made = each(candidates, lambda candidate: self._steps(candidate, now))
+        made = map_all(candidates, lambda candidate: self._steps(candidate, now))
         steps = [step for group in made for step in group]
         check([step.moved for step in steps])
         if self.request.dry_run:

@@ -1,4 +1,4 @@
-"""How a user's YAML file is laid out, and new text laid out as it is."""
+"""The layout of a user's YAML file, and new text in the same layout."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from msgspec import Struct
 from yaml import MappingNode, ScalarNode, SequenceNode
 from yaml.nodes import Node
 
-from renderer.kubernetes.yaml.nodes import nodes
-from renderer.kubernetes.yaml.writer import double_quoted, is_printable_line, scalar_text
-from renderer.kubernetes.yaml.yaml_dump import dump, flow_scalar
+from renderer.kubernetes.yaml.node_tree import nodes
+from renderer.kubernetes.yaml.writer import double_quoted, dump, flow_scalar, is_printable_line, scalar_text
 
 _FIRST_OF_JSON = re.compile(r"\s*[{\[][ \t]*\r?\n([ \t]+)")
 
 
 class Layout(Struct, frozen=True):
-    """How a file is laid out: columns from a key to the keys below it and to the ``-`` of its list; its line ends."""
+    """A file's layout: columns from a key to the keys below it (``step``) and to the ``-`` of its list (``offset``)."""
 
     step: int = 2
     offset: int = 0
@@ -35,7 +34,7 @@ class Layout(Struct, frozen=True):
                 if not _is_filled(item):
                     lines += _lines(dump({key: item}))
                     continue
-                # Where a key is too long for one line, the first lines of a dump are its own.
+                # A key that is too long for one line has several lines of its own in a dump.
                 lines += _lines(dump({key: [0]}))[:-1]
                 indent = " " * (self.step if isinstance(item, Mapping) else self.offset)
                 lines += [indent + line if line else line for line in self.block(item)]
@@ -46,7 +45,7 @@ class Layout(Struct, frozen=True):
         return lines
 
     def flow(self, value: Any) -> str:
-        """Return a value on one line, as it may stand within ``[]`` and ``{}``."""
+        """Return a value on one line, valid within ``[]`` and ``{}``."""
         if self.is_json:
             return json.dumps(value, ensure_ascii=False)
         if isinstance(value, Mapping):
@@ -56,12 +55,12 @@ class Layout(Struct, frozen=True):
         return flow_scalar(value)
 
     def json_lines(self, value: Any, indent: str) -> str:
-        """Return a value as JSON with a line for every field, all but the first after ``indent``."""
+        """Return a value as JSON with one line a field, each but the first after ``indent``."""
         return json.dumps(value, ensure_ascii=False, indent=self.step).replace("\n", self.newline + indent)
 
 
 def requoted(value: Any, node: Node) -> str:
-    """Return a scalar for the place of ``node``, which may stand in block style, in the quotes that are there."""
+    """Return a scalar in the place of ``node``, in block style, with the quotes of ``node``."""
     if isinstance(value, str) and isinstance(node, ScalarNode):
         if node.style == '"':
             return double_quoted(value)
@@ -71,13 +70,13 @@ def requoted(value: Any, node: Node) -> str:
 
 
 def json_layout(text: str) -> Layout:
-    """Return how a JSON file is laid out: as its first field is."""
+    """Return the layout of a JSON file: that of its first field."""
     first = _FIRST_OF_JSON.match(text)
-    return Layout(step=len(first.group(1)) if first else 2, newline=_newline(text), is_json=True)
+    return Layout(step=len(first.group(1)) if first else 2, newline=newline_of(text), is_json=True)
 
 
 def layout_of(root: Node, text: str) -> Layout:
-    """Return how a YAML file is laid out: as most of its fields are."""
+    """Return the layout of a YAML file: that of most of its fields."""
     steps, offsets = Counter[int](), Counter[int]()
     for node in nodes(root):
         for key, value in node.value if isinstance(node, MappingNode) and not node.flow_style else ():
@@ -87,15 +86,16 @@ def layout_of(root: Node, text: str) -> Layout:
                     steps[distance] += 1
                 elif isinstance(value, SequenceNode):
                     offsets[distance] += 1
-    return Layout(_most(steps, 2), _most(offsets, 0), _newline(text))
+    return Layout(_most(steps, 2), _most(offsets, 0), newline_of(text))
 
 
-def _newline(text: str) -> str:
+def newline_of(text: str) -> str:
+    """Return the line end of ``text``."""
     return "\r\n" if "\r\n" in text else "\n"
 
 
 def _most(counted: Counter[int], default: int) -> int:
-    """Return what was counted most often, the least of several such."""
+    """Return the number with the highest count, the least of several such."""
     return min(counted, key=lambda number: (-counted[number], number), default=default)
 
 

@@ -1,4 +1,7 @@
-"""The pieces of a YAML text that a change of one field replaces, so that all else keeps its bytes."""
+"""Pieces of a YAML text that a change of one field replaces, so that all else keeps its bytes.
+
+The module is long because block style, flow style, JSON and comments each need a rule for every kind of change.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,12 @@ from typing import Any, TypeAlias
 from yaml import MappingNode, ScalarNode, SequenceNode
 from yaml.nodes import CollectionNode, Node
 
-from renderer.kubernetes.yaml.json import FieldPath
-from renderer.kubernetes.yaml.nodes import children, entry_index, entry_value, is_merge, is_null, shared_nodes
-from renderer.kubernetes.yaml.style import Layout, requoted
+from renderer.kubernetes.manifest import FieldPath
+from renderer.kubernetes.yaml.layout import Layout, requoted
+from renderer.kubernetes.yaml.node_tree import children, entry_index, entry_value, is_merge, is_null, shared_nodes
 
 Piece: TypeAlias = tuple[int, int, str]
-"""Where a piece of the text begins and ends, and what is to stand there."""
+"""Start and end of a piece of the text, and its replacement."""
 
 _COLON = re.compile(r"[ \t]*:")
 _ALIAS = re.compile(r"[ \t]*:[ \t\r\n]*(\*[^\s,\[\]{}]+)")
@@ -22,22 +25,23 @@ _LONGEST_FLOW = 100
 
 
 class NotInPlaceError(Exception):
-    """The change needs more than that pieces of the text are replaced."""
+    """The change needs more than replaced pieces of the text."""
 
 
-class Pieces:
-    """One document of a text, and the pieces that changes of its fields replace."""
+class DocumentText:
+    """One document of a text; ``layout`` and ``block`` (always block style) apply to new values."""
 
-    def __init__(self, text: str, root: Node, layout: Layout) -> None:
+    def __init__(self, text: str, root: Node, layout: Layout, *, block: bool = False) -> None:
         self.text = text
+        self.block = block
         self.root = root
         self.layout = layout
         self.shared = shared_nodes(root)
 
-    def replaced(self, path: FieldPath, value: Any, below: str | None) -> list[Piece]:
-        """Return what sets a field to ``value``, whose place is ``path``; parents that are not there are made.
+    def replaced(self, path: FieldPath, value: Any, after: str | None) -> list[Piece]:
+        """Return the pieces that set the field at ``path`` to ``value``, with its missing parents.
 
-        A new field comes first in its mapping, or after the one named ``below``.  Raises NotInPlaceError.
+        A new field comes first in its mapping, or after the field ``after``.  Raises NotInPlaceError.
         """
         node = self.root
         for depth, part in enumerate(path[:-1]):
@@ -55,10 +59,10 @@ class Pieces:
             return self._set(node, index, value)
         if not isinstance(node, MappingNode):
             raise NotInPlaceError
-        return self._add(node, {path[-1]: value}, below)
+        return self._add(node, {path[-1]: value}, after)
 
     def removed(self, path: FieldPath) -> list[Piece]:
-        """Return what takes a field away; a mapping that it was all of stays as ``{}``.  Raises NotInPlaceError."""
+        """Return the pieces that remove a field; an empty mapping stays as ``{}``.  Raises NotInPlaceError."""
         parent = self.root
         for part in path[:-1]:
             index = self._own(parent, part)
@@ -77,8 +81,6 @@ class Pieces:
             raise NotInPlaceError
         return entry_index(node, part)
 
-    # Places.
-
     def _column(self, index: int) -> int:
         return index - self._line_start(index)
 
@@ -86,7 +88,7 @@ class Pieces:
         return self.text.rfind("\n", 0, index) + 1
 
     def _line_end(self, index: int) -> int:
-        """Return where the line ends, before its line end."""
+        """Return the end of the line, without its line end."""
         end = self.text.find("\n", index)
         end = len(self.text) if end < 0 else end
         return end - 1 if end > index and self.text[end - 1] == "\r" else end
@@ -102,7 +104,7 @@ class Pieces:
         return match.end()
 
     def _extent(self, parent: Node, index: int) -> tuple[int, int]:
-        """Return where the value of an entry begins and ends, its anchor and tag with it."""
+        """Return start and end of an entry's value, with its anchor and tag."""
         value = entry_value(parent, index)
         if not isinstance(parent, MappingNode):
             if id(value) in self.shared:
@@ -120,10 +122,10 @@ class Pieces:
         return value.start_mark.index, self._end(value, self._column(key.start_mark.index))
 
     def _end(self, node: Node, column: int) -> int:
-        """Return where the text of a value ends.
+        """Return the end of a value's text.
 
-        The mark of a value that ends with its lines lies at what follows, beyond comments, which belong to that value
-        where they stand right of ``column``.
+        The end mark of a block lies beyond the comments that follow it.  Such a comment belongs to the value if it
+        stands right of ``column``.
         """
         end: int = node.end_mark.index
         if not _ends_with_lines(node):
@@ -138,12 +140,12 @@ class Pieces:
             end = start
 
     def _after_blanks(self, index: int) -> int:
-        """Return where blanks end that end their line; ``index`` where there are none."""
+        """Return the end of the blanks from ``index`` to the end of the line, else ``index``."""
         blanks = _BLANKS.match(self.text, index)
         return blanks.end() if blanks else index
 
     def _last_text(self, node: Node) -> int:
-        """Return a place that no comment below a value comes before: where its last scalar ends, if it is no alias."""
+        """Return an index before every comment below a value: the end of its last scalar, unless that is an alias."""
         leaf = node
         while isinstance(leaf, CollectionNode) and not leaf.flow_style and leaf.value:
             *_, leaf = children(leaf)
@@ -152,15 +154,13 @@ class Pieces:
             return int(node.start_mark.index) + 1
         return len(self.text[:end].rstrip()) if _ends_with_lines(leaf) else end
 
-    # Changes of a value.
-
     def _set(self, parent: Node, index: int, value: Any) -> list[Piece]:
         old = entry_value(parent, index)
         start, end = self._extent(parent, index)
         is_alias = self.text.startswith("*", start)
         if id(old) in self.shared and not is_alias:
             raise NotInPlaceError
-        # What was left out stands right behind its colon or dash.
+        # A value that was left out has the place right after its colon or dash.
         space = " " if old.start_mark.index == old.end_mark.index and not is_alias else ""
         in_flow = isinstance(parent, CollectionNode) and bool(parent.flow_style)
         if in_flow or not self._is_block(value, old, is_alias):
@@ -174,24 +174,24 @@ class Pieces:
         return [(start, end, space + self._joined(self.layout.block(value), column))]
 
     def _is_block(self, value: Any, old: Node, is_alias: bool) -> bool:
-        """Tell whether a new value is to be in block style: all that is filled, but for what is short and was not."""
+        """Return whether a new value gets block style: all filled collections but a short one instead of flow style."""
         if not isinstance(value, dict | list) or not value:
             return False
         was_flow = isinstance(old, CollectionNode) and old.flow_style and old.value and not is_alias
-        return not was_flow or len(self.layout.flow(value)) > _LONGEST_FLOW
+        return self.block or not was_flow or len(self.layout.flow(value)) > _LONGEST_FLOW
 
     def _inline(self, value: Any, old: Node) -> str:
         return self.layout.flow(value) if isinstance(value, dict | list) else requoted(value, old)
 
     def _flow(self, value: Any, start: int, end: int) -> str:
-        """Return a value within flow style; JSON that has its fields on lines goes on so."""
+        """Return a value for flow style; JSON with one line a field stays so."""
         if self.layout.is_json and isinstance(value, dict | list) and "\n" in self.text[start:end]:
             line = self.text[self._line_start(start) : start]
             return self.layout.json_lines(value, line[: len(line) - len(line.lstrip())])
         return self.layout.flow(value)
 
     def _joined(self, lines: list[str], column: int) -> str:
-        """Return lines for a place in ``column``: all but the first are indented."""
+        """Return lines for a place in ``column``, each but the first with that indent."""
         indent = " " * column
         return self.layout.newline.join([lines[0], *(indent + line if line else line for line in lines[1:])])
 
@@ -217,13 +217,11 @@ class Pieces:
         new = self.layout.newline + " " * below + self._joined(self.layout.block(value), below)
         return [(after, end, ""), (line_end, line_end, new)]
 
-    # New fields.
-
-    def _add(self, parent: MappingNode, field: dict[str | int, Any], below: str | None) -> list[Piece]:
+    def _add(self, parent: MappingNode, field: dict[str | int, Any], after: str | None) -> list[Piece]:
         entries = parent.value
         if parent.flow_style:
-            return self._add_flow(parent, field, below)
-        index = self._place(parent, below)
+            return self._add_flow(parent, field, after)
+        index = self._place(parent, after)
         first = entries[0][0].start_mark.index
         column = self._column(first)
         new = self._joined(self.layout.block(field), column)
@@ -238,16 +236,16 @@ class Pieces:
                 raise NotInPlaceError
             return [(start, start, new + self.layout.newline + " " * column)]
         place = self._line_start(start)
-        # What stands above the first field of a document is about the document.
+        # A comment above the first field of a document is about the document.
         if index or parent is not self.root:
             place = self._above_comments(place)
         return [(place, place, " " * column + new + self.layout.newline)]
 
-    def _place(self, parent: MappingNode, below: str | None) -> int:
-        """Return before which entry a new field goes; it may not stand before a ``<<``, which would merge it too."""
+    def _place(self, parent: MappingNode, after: str | None) -> int:
+        """Return the index of a new field: after each ``<<``, since readers differ in which of the two wins."""
         merges = [index for index, (key, _) in enumerate(parent.value) if is_merge(key)]
-        after = entry_index(parent, below) if below is not None else None
-        return max([*merges, -1 if after is None else after]) + 1
+        sibling = entry_index(parent, after) if after is not None else None
+        return max([*merges, -1 if sibling is None else sibling]) + 1
 
     def _above_comments(self, place: int) -> int:
         while place:
@@ -257,7 +255,7 @@ class Pieces:
             place = start
         return place
 
-    def _add_flow(self, parent: MappingNode, field: dict[str | int, Any], below: str | None) -> list[Piece]:
+    def _add_flow(self, parent: MappingNode, field: dict[str | int, Any], after: str | None) -> list[Piece]:
         ((name, value),) = field.items()
         start, end = parent.start_mark.index, parent.end_mark.index
         if not parent.value:
@@ -271,13 +269,11 @@ class Pieces:
         else:
             new = head + self.layout.flow(value)
         between = f",{self.layout.newline}{before}" if own_line else ", "
-        index = self._place(parent, below)
+        index = self._place(parent, after)
         if index == 0:
             return [(first, first, new + between)]
         _, end = self._extent(parent, index - 1)
         return [(end, end, between + new)]
-
-    # Fields that go.
 
     def _cut_flow(self, parent: MappingNode, index: int) -> list[Piece]:
         if index + 1 < len(parent.value):
@@ -285,7 +281,7 @@ class Pieces:
         else:
             (_, start), (_, end) = self._extent(parent, index - 1), self._extent(parent, index)
         if "#" in self.text[self._extent(parent, max(index, 1) - 1)[1] : end].partition("\n")[0]:
-            raise NotInPlaceError  # A comment would go too.
+            raise NotInPlaceError  # The cut would remove a comment.
         return [(start, end, "")]
 
     def _cut_lines(self, parent: MappingNode, index: int) -> list[Piece]:
@@ -308,5 +304,5 @@ def _is_block_collection(node: Node) -> bool:
 
 
 def _ends_with_lines(node: Node) -> bool:
-    """Tell whether a value ends where its last line does: its own mark stands after that."""
+    """Return whether a value ends with its last line: its end mark lies after that."""
     return _is_block_collection(node) or (isinstance(node, ScalarNode) and node.style in ("|", ">"))

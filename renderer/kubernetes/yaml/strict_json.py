@@ -1,4 +1,4 @@
-"""JSON read as strictly as Kubernetes reads it, with the place of every field."""
+"""JSON read as strictly as Kubernetes reads it, with the position of every field."""
 
 from __future__ import annotations
 
@@ -6,62 +6,60 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
+from renderer.kubernetes.manifest import FieldPath
 from renderer.kubernetes.yaml.scalars import Scalar, plain_scalar
-
-FieldPath: TypeAlias = tuple[str | int, ...]
 
 MAX_DEPTH = 200
 """Levels of nesting; the deepest fields of Kubernetes' own types lie some 30 levels deep."""
-LEAST_NODES = 140_000
-
-
-def most_values(text: str) -> int:
-    """Return how many keys and values a text may have, also after aliases are expanded.
-
-    It is what keeps a small text from filling the memory. A manifest has some 15 characters to each, so a long stream
-    may have as many as it likes.
-    """
-    return max(LEAST_NODES, len(text) // 7)
-
+MIN_VALUE_LIMIT = 140_000
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 
 
-def load_json(text: str, scalar: Callable[[str], Scalar] = plain_scalar) -> Any:
-    """Return the value of one JSON text; ``scalar`` says what a number means.
+def value_limit(text: str) -> int:
+    """Return how many keys and values ``text`` may have, also after aliases are expanded.
 
-    Raises ValueError for what is not JSON, and for what JSON leaves open: keys that stand twice, numbers that are none
-    or too large, halves of characters, more than 200 levels.
+    The limit keeps a small text from filling the memory.  It never stops a long stream of manifests, which have some
+    15 characters to each value.
+    """
+    return max(MIN_VALUE_LIMIT, len(text) // 7)
+
+
+def load_json(text: str, scalar: Callable[[str], Scalar] = plain_scalar) -> Any:
+    """Return the value of one JSON text; ``scalar`` converts each number.
+
+    Raises ValueError for what is not JSON, and for what JSON leaves open: duplicate keys, numbers that are too large,
+    lone surrogates, more than ``MAX_DEPTH`` levels.
     """
 
     def number(text: str) -> Scalar:
         value = scalar(text)
-        # What is too large for a number is text in YAML.
+        # YAML takes a number that is too large for text.
         if value == text and math.isinf(float(text)):
             raise ValueError(f"{text[:40]} is not a number that JSON has")
         return value
 
     try:
         value = json.loads(
-            text, parse_float=number, parse_int=number, parse_constant=_no_number, object_pairs_hook=_unique
+            text, parse_float=number, parse_int=number, parse_constant=_refuse_constant, object_pairs_hook=_unique
         )
     except RecursionError:
         raise ValueError(f"it is more than {MAX_DEPTH} levels deep") from None
     if text.count("[") + text.count("{") > MAX_DEPTH:
         _check_depth(value)
-    if text.count(",") + text.count(":") + text.count("[") > most_values(text):
-        _check_size(value, most_values(text))
+    if text.count(",") + text.count(":") + text.count("[") > value_limit(text):
+        _check_size(value, value_limit(text))
     if "\\u" in text or not text.isascii():
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
-            raise ValueError(f"half a character: {error.reason}") from error
+            raise ValueError(f"a lone surrogate: {error.reason}") from error
     return value
 
 
-def _no_number(text: str) -> Any:
+def _refuse_constant(text: str) -> Any:
     raise ValueError(f"{text} is not a number that JSON has")
 
 
@@ -84,29 +82,29 @@ def _check_depth(value: Any) -> None:
     raise ValueError(f"it is more than {MAX_DEPTH} levels deep")
 
 
-def _check_size(value: Any, most: int) -> None:
+def _check_size(value: Any, limit: int) -> None:
     pending, count = [value], 0
     while pending:
         item = pending.pop()
         children = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
-        count += 1 + len(children) * isinstance(item, dict)  # a key counts as it does in YAML
-        if count > most:
-            raise ValueError(f"it has more than {most} keys and values")
+        count += 1 + len(children) * isinstance(item, dict)  # keys count, as in YAML
+        if count > limit:
+            raise ValueError(f"it has more than {limit} keys and values")
         pending += children
 
 
 class JsonPositions(Mapping[FieldPath, tuple[int, int]]):
-    """Line and column of each field of a JSON text, found when somebody asks; a field stands where its key does."""
+    """Line and column of each field of a JSON text, found on first use; a field's position is that of its key."""
 
     def __init__(self, text: str, first_line: int = 1) -> None:
         self._text = text
         self._first_line = first_line
-        self._places: dict[FieldPath, int] | None = None
+        self._indexes: dict[FieldPath, int] | None = None
 
     def __getitem__(self, path: FieldPath) -> tuple[int, int]:
-        place = self._found()[path]
-        line = self._text.count("\n", 0, place)
-        return line + self._first_line, place - self._text.rfind("\n", 0, place)
+        index = self._found()[path]
+        line = self._text.count("\n", 0, index)
+        return line + self._first_line, index - self._text.rfind("\n", 0, index)
 
     def __iter__(self) -> Iterator[FieldPath]:
         return iter(self._found())
@@ -115,14 +113,14 @@ class JsonPositions(Mapping[FieldPath, tuple[int, int]]):
         return len(self._found())
 
     def _found(self) -> dict[FieldPath, int]:
-        if self._places is None:
-            self._places = _places(self._text)
-        return self._places
+        if self._indexes is None:
+            self._indexes = _field_indexes(self._text)
+        return self._indexes
 
 
-def _places(text: str) -> dict[FieldPath, int]:
-    """Return where each field of a text that is JSON begins."""
-    places: dict[FieldPath, int] = {}
+def _field_indexes(text: str) -> dict[FieldPath, int]:
+    """Return the index of each field in ``text``, which must be JSON."""
+    indexes: dict[FieldPath, int] = {}
     path: list[str | int] = []
     at_key = False
     for match in _TOKEN.finditer(text):
@@ -135,11 +133,11 @@ def _places(text: str) -> dict[FieldPath, int]:
             path[-1] = path[-1] if isinstance(path[-1], str) else path[-1] + 1
         elif at_key and token != ":":
             path[-1] = json.loads(token)
-            places[tuple(path)] = match.start()
+            indexes[tuple(path)] = match.start()
             at_key = False
         elif token != ":":
-            places.setdefault(tuple(path), match.start())
+            indexes.setdefault(tuple(path), match.start())
             if token in ("{", "["):
                 at_key = token == "{"
                 path.append("" if at_key else 0)
-    return places
+    return indexes

@@ -1,4 +1,4 @@
-"""``init --sync``: what Argo CD and Flux are told, held to their own definitions."""
+"""``init --sync``: the objects of Argo CD and Flux are valid by the tools' own definitions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from renderer.kubernetes.sync_tools.follow import Followed, object_name, ssh_url
+from renderer.kubernetes import KUBERNETES_VERSION
+from renderer.kubernetes.sync_tools.flux import ssh_url
+from renderer.kubernetes.sync_tools.git_source import GitSource, object_name
 from renderer.kubernetes.yaml.reader import load_documents
 from renderer.pipeline.load.settings import load_settings
 from renderer.pipeline.validate.manifests import validate
@@ -38,10 +40,10 @@ def init(root: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProc
 
 
 def objects(root: Path, tool: str, kubeconform: str) -> dict[str, Any]:
-    """Return what was written for ``tool`` by kind and name, all of it valid by the tool's own definitions."""
+    """Return the objects written for ``tool`` by kind and name, checked against the tool's own definitions."""
     paths = sorted((root / "sync" / tool).iterdir())
     files = {path.name: path.read_text(encoding="utf-8") for path in paths}
-    validation = validate(files, "1.34", kubeconform=kubeconform, own=(DATA / "sync",))
+    validation = validate(files, KUBERNETES_VERSION, kubeconform=kubeconform, own=(DATA / "sync",))
     assert [finding.text() for finding in (*validation.findings, *validation.skipped)] == []
     values = [document.value for name, text in files.items() for document in load_documents(text, name)]
     return {f"{value['kind']}/{value['metadata']['name']}": value for value in values}
@@ -139,6 +141,6 @@ def test_a_password_in_the_remotes_url_is_not_written(repository: Path) -> None:
 def test_names_are_what_kubernetes_takes() -> None:
     assert object_name("My_App.v2-prod") == "my-app-v2-prod"
     assert len(object_name("a" * 80)) == 63
-    assert Followed("prod", "https://git.example.com/Shop/Web.git", "main", "", "rendered", "").name == "web-prod"
+    assert GitSource("prod", "https://git.example.com/Shop/Web.git", "main", "", "rendered", "").name == "web-prod"
     assert ssh_url("https://git.example.com/a.git") == "https://git.example.com/a.git"
     assert ssh_url("ssh://git@git.example.com:22/a.git") == "ssh://git@git.example.com:22/a.git"

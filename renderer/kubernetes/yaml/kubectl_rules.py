@@ -1,8 +1,8 @@
-"""What a YAML stream may have by the YAML specification and Kubernetes' tools do not take.
+r"""Valid YAML that Kubernetes' tools refuse or misread.
 
-kubectl parts a file at the lines that begin with ``---`` before anything reads YAML (``YAMLReader`` of
-k8s.io/apimachinery v0.34, pkg/util/yaml/decoder.go), and its parser, go.yaml.in/yaml v2.4, is a port of libyaml that
-knows one escape less and a byte order mark at the beginning alone.
+kubectl splits a file at the lines that begin with ``---`` before it reads YAML (``YAMLReader`` of k8s.io/apimachinery
+v0.34, pkg/util/yaml/decoder.go).  Its parser, go.yaml.in/yaml v2.4, is a port of libyaml without the escape ``\/``
+that accepts a byte order mark at the beginning only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from yaml.events import DocumentStartEvent
 from yaml.nodes import CollectionNode, Node
 
 from renderer.errors import Finding
-from renderer.kubernetes.yaml.nodes import children, nodes
+from renderer.kubernetes.yaml.node_tree import children, nodes
 
 _BREAKS = "\n\r\x85\u2028\u2029"
 _AFTER_SEPARATOR = re.compile(r"---(?!\s*\n|[ \t]+#)(.*)")
@@ -25,7 +25,7 @@ _SLASH = re.compile(r"(?<!\\)(?:\\\\)*\\/")
 
 
 def stream_findings(text: str, file: str) -> Iterator[Finding]:
-    """Yield what kubectl refuses in, or loses of, a stream that is YAML."""
+    """Yield findings for what kubectl refuses or loses in a YAML stream."""
     for index in _separators(text):
         match = _AFTER_SEPARATOR.match(text, index)
         if match:
@@ -48,7 +48,7 @@ def stream_findings(text: str, file: str) -> Iterator[Finding]:
 
 
 def _separators(text: str) -> Iterator[int]:
-    """Yield where the lines begin that kubectl parts documents at."""
+    """Yield the index of each line at which kubectl splits documents."""
     if text.startswith("---"):
         yield 0
     index = text.find("\n---")
@@ -58,8 +58,8 @@ def _separators(text: str) -> Iterator[int]:
 
 
 def node_findings(root: Node, text: str, file: str) -> Iterator[Finding]:
-    """Yield what Kubernetes' parser refuses in the scalars of a document that is YAML."""
-    # Only where the document is: a stream may have a hundred thousand of them.
+    """Yield findings for what Kubernetes' parser refuses in the scalars of a YAML document."""
+    # Search the document alone: a stream may have a hundred thousand of them.
     start, end = root.start_mark.index, root.end_mark.index
     if text.find("\\/", start, end) >= 0:
         for node in nodes(root):
@@ -76,7 +76,7 @@ def node_findings(root: Node, text: str, file: str) -> Iterator[Finding]:
 
 
 def _in_flow(root: Node) -> Iterator[ScalarNode]:
-    """Yield the keys and values that stand directly in collections with braces or brackets."""
+    """Yield the scalars directly within collections in flow style."""
     for node in nodes(root):
         if isinstance(node, CollectionNode) and node.flow_style:
             yield from (child for child in children(node) if isinstance(child, ScalarNode))
@@ -87,10 +87,10 @@ def _directives(text: str, file: str) -> Iterator[Finding]:
         for event in parse(text, Loader=CLoader):
             if isinstance(event, DocumentStartEvent) and (event.version or event.tags):
                 assert event.start_mark is not None  # the parser gives every event one
-                message = "kubectl refuses a file with a directive: it parts it from its document at ---"
+                message = "kubectl refuses a file with a directive: its split at --- cuts the directive off"
                 yield _finding(text, file, event.start_mark.index, message, "remove the line")
     except YAMLError:
-        return  # is told where the text is composed
+        return  # the composer reports it
 
 
 def _finding(text: str, file: str, index: int, message: str, hint: str) -> Finding:
