@@ -20,7 +20,7 @@ from renderer.pipeline.resolve.ordering.waves import joined, waves_of
 from renderer.rollouts import actions
 from renderer.rollouts.controller import next_wakeup, settle
 from renderer.rollouts.controller.gates import is_gate, open_gate
-from renderer.rollouts.controller.settle import Settled, catch_up
+from renderer.rollouts.controller.reconcile import Settled, catch_up
 from renderer.rollouts.controller.step_hash import compute_step_hash
 from renderer.rollouts.controller.templates import rollout_hash
 from renderer.rollouts.controller.workload import resolve_workload

@@ -6,8 +6,7 @@ Nothing here reads a clock, a file or a cluster: the time is ``world.now``, avai
 
 from __future__ import annotations
 
-from renderer.rollouts.controller.reconcile import Reconciliation, reconcile
-from renderer.rollouts.controller.settle import Settled, settle
+from renderer.rollouts.controller.reconcile import Reconciliation, Settled, reconcile, settle
 from renderer.rollouts.controller.supported import check_supported
 from renderer.rollouts.controller.timing import next_wakeup
 

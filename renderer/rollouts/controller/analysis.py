@@ -12,8 +12,7 @@ from renderer.kubernetes.manifest import Body
 from renderer.rollouts.controller.context import AnalysisRuns, Context, hash_of
 from renderer.rollouts.controller.gates import is_running
 from renderer.rollouts.controller.replica_math import current_canary_step
-from renderer.rollouts.controller.revisions import is_saturated
-from renderer.rollouts.controller.rollback import is_rollback_within_window
+from renderer.rollouts.controller.revisions import is_rollback_within_window, is_saturated
 from renderer.rollouts.model.strategy_status import AnalysisRunStatus
 
 INCONCLUSIVE = "InconclusiveAnalysis"

@@ -8,12 +8,12 @@ from renderer.rollouts.controller.pause import completed_blue_green_pause, is_fa
 from renderer.rollouts.controller.replica_sets import (
     reconcile_ephemeral_metadata,
     reconcile_new_replica_set,
+    reconcile_restart,
     reconcile_revision_history_limit,
     remove_scale_down_deadlines,
     scale,
     sync_replica_set_revision,
 )
-from renderer.rollouts.controller.restart import reconcile_restart
 from renderer.rollouts.controller.revisions import is_saturated
 from renderer.rollouts.controller.scale_down import reconcile_other_replica_sets
 from renderer.rollouts.controller.services import BLUE_GREEN, ready_for_pause, selected_hash, service, switch_service

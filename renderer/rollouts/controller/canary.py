@@ -10,11 +10,11 @@ from renderer.rollouts.controller.replica_sets import (
     reconcile_canary_stable_replica_set,
     reconcile_ephemeral_metadata,
     reconcile_new_replica_set,
+    reconcile_restart,
     reconcile_revision_history_limit,
     remove_scale_down_deadlines,
     sync_replica_set_revision,
 )
-from renderer.rollouts.controller.restart import reconcile_restart
 from renderer.rollouts.controller.scale_down import reconcile_other_replica_sets
 from renderer.rollouts.controller.services import reconcile_ping_and_pong_service, reconcile_stable_and_canary_service
 from renderer.rollouts.controller.sync_status import pod_template_or_steps_changed, sync_status_canary

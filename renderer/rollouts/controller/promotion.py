@@ -7,7 +7,7 @@ from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.pause import completed_blue_green_pause
 from renderer.rollouts.controller.replica_counts import replica_progress_threshold_met
 from renderer.rollouts.controller.replica_math import current_canary_step
-from renderer.rollouts.controller.rollback import is_rollback_within_window
+from renderer.rollouts.controller.revisions import is_rollback_within_window
 from renderer.rollouts.model.status import RolloutStatus
 
 

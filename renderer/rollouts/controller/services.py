@@ -7,10 +7,10 @@ from typing import Any
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Body, ObjectKey, field_path
 from renderer.rollouts.controller.context import Context
-from renderer.rollouts.controller.ping_pong import is_ping_pong, stable_and_canary_services
 from renderer.rollouts.controller.replica_counts import new_rs_replicas
-from renderer.rollouts.controller.rollback import is_dynamically_rolling_back_to_stable
+from renderer.rollouts.controller.revisions import is_dynamically_rolling_back_to_stable
 from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION, ReplicaSet, Rollout
+from renderer.rollouts.model.status import RolloutStatus
 from renderer.rollouts.model.world import World
 
 
@@ -117,3 +117,33 @@ def ready_for_pause(ctx: Context, new_rs: ReplicaSet) -> bool:
     """Tell whether the preview has all its pods, available."""
     wanted = new_rs_replicas(ctx.rollout, ctx.status, ctx.all_rss, new_rs, ctx.stable_rs, None)
     return new_rs.replicas == wanted == new_rs.available_replicas
+
+
+PING, PONG = "ping", "pong"
+
+
+def is_ping_pong(rollout: Rollout) -> bool:
+    """Tell whether the Rollout has ping-pong Services."""
+    return rollout.canary is not None and rollout.canary.ping_pong is not None
+
+
+def stable_and_canary_services(rollout: Rollout, status: RolloutStatus, *, prefer_ping_pong: bool) -> tuple[str, str]:
+    """Return (stable Service, canary Service).
+
+    With ping-pong Services these are the ones whose turn it is; where the Rollout names plain Services as well, only
+    those who prefer ping-pong (the ALB router) take them.
+    """
+    canary = rollout.canary
+    assert canary is not None
+    plain = canary.stable_service, canary.canary_service
+    if canary.ping_pong is None or (not prefer_ping_pong and plain != ("", "")):
+        return plain
+    ping, pong = str(canary.ping_pong.get("pingService", "")), str(canary.ping_pong.get("pongService", ""))
+    return (ping, pong) if status.canary.stable_ping_pong == PING else (pong, ping)
+
+
+def next_turn(rollout: Rollout, status: RolloutStatus) -> str:
+    """Return whose turn it is to be stable after a promotion; empty without ping-pong Services."""
+    if not is_ping_pong(rollout):
+        return status.canary.stable_ping_pong
+    return PONG if status.canary.stable_ping_pong == PING else PING

@@ -6,12 +6,11 @@ from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Body
 from renderer.rollouts.controller.analysis import succeeded
-from renderer.rollouts.controller.conditions import calculate_conditions
+from renderer.rollouts.controller.conditions import calculate_conditions, calculate_rollout_phase
 from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.experiment import completed_experiment
 from renderer.rollouts.controller.gates import ANALYSIS_STEP, EXPERIMENT_STEP, background_holds, is_gate
 from renderer.rollouts.controller.pause import CANARY_PAUSE_STEP, calculate_pause_status, completed_canary_pause_step
-from renderer.rollouts.controller.ping_pong import next_turn
 from renderer.rollouts.controller.promotion import (
     calculate_scale_up_preview_check_point,
     should_promote_blue_green,
@@ -24,9 +23,8 @@ from renderer.rollouts.controller.replica_math import (
     total_available,
     total_ready,
 )
-from renderer.rollouts.controller.rollback import is_rollback_within_window
-from renderer.rollouts.controller.rollout_phase import calculate_rollout_phase
-from renderer.rollouts.controller.services import selected_hash
+from renderer.rollouts.controller.revisions import is_rollback_within_window
+from renderer.rollouts.controller.services import next_turn, selected_hash
 from renderer.rollouts.controller.step_hash import compute_step_hash
 from renderer.rollouts.controller.workload import scale_workload_on_success
 from renderer.rollouts.model.status import RolloutStatus

@@ -15,7 +15,7 @@ from renderer.rollouts.controller.replica_math import (
     last_set_weight,
     total_available,
 )
-from renderer.rollouts.controller.rollback import is_dynamically_rolling_back_to_stable, previous_canary_hash
+from renderer.rollouts.controller.revisions import is_dynamically_rolling_back_to_stable, previous_canary_hash
 from renderer.rollouts.controller.routers import Router, router_for
 from renderer.rollouts.controller.services import CANARY, ensure_service_targets
 from renderer.rollouts.model.spec import CanaryStrategy

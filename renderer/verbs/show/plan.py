@@ -18,7 +18,7 @@ from renderer.pipeline.resolve.describe import move_text, phase_of
 from renderer.pipeline.resolve.moves import Move, Wait, course, steps_of
 from renderer.rollouts.controller.defaults import max_traffic_weight
 from renderer.rollouts.controller.experiment import is_of_experiment
-from renderer.rollouts.controller.settle import catch_up
+from renderer.rollouts.controller.reconcile import catch_up
 from renderer.rollouts.info import roles, traffic_weight
 from renderer.rollouts.model.rollout import ReplicaSet, Rollout
 from renderer.rollouts.model.spec import CanaryStrategy

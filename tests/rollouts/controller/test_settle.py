@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from renderer.rollouts import actions
 from renderer.rollouts.controller import next_wakeup, settle
-from renderer.rollouts.controller.settle import catch_up
+from renderer.rollouts.controller.reconcile import catch_up
 from renderer.rollouts.model.rollout import HASH_LABEL
 from renderer.rollouts.model.world import World
 

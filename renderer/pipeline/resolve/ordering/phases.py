@@ -19,10 +19,9 @@ from renderer.pipeline.resolve.commit_content import rendered
 from renderer.pipeline.resolve.ordering.safety import is_safe_shift, keeps_pods
 from renderer.rollouts.controller.defaults import max_traffic_weight
 from renderer.rollouts.controller.experiment import is_of_experiment
-from renderer.rollouts.controller.reconcile import reconcile
+from renderer.rollouts.controller.reconcile import MAX_PASSES, reconcile
 from renderer.rollouts.controller.replica_counts import replica_counts_for_traffic_routed_canary
 from renderer.rollouts.controller.replica_math import get_current_set_weight
-from renderer.rollouts.controller.settle import MAX_PASSES
 from renderer.rollouts.model.rollout import ReplicaSet, Rollout
 from renderer.rollouts.model.spec import CanaryStep
 from renderer.rollouts.model.status import RolloutStatus

@@ -10,8 +10,8 @@ from renderer.kubernetes.go_json import go_json
 from renderer.kubernetes.manifest import Body, ObjectKey, field_path
 from renderer.kubernetes.merge_patch import merge_patch_between
 from renderer.rollouts.controller.context import Context
-from renderer.rollouts.controller.ping_pong import stable_and_canary_services
 from renderer.rollouts.controller.routers import NamedObject, Router, find, refuse, section, services, traffic_routing
+from renderer.rollouts.controller.services import stable_and_canary_services
 from renderer.rollouts.model.rollout import Rollout
 
 PATH = ("spec", "strategy", "canary", "trafficRouting", "alb")

@@ -7,7 +7,6 @@ from typing import Any
 
 from renderer.kubernetes.manifest import Body, ObjectKey, field_path
 from renderer.rollouts.controller.context import Context, HashDelayedError
-from renderer.rollouts.controller.ping_pong import stable_and_canary_services
 from renderer.rollouts.controller.routers import NamedObject, Router, find, section, traffic_routing
 from renderer.rollouts.controller.routers.istio_routes import (
     Destinations,
@@ -19,6 +18,7 @@ from renderer.rollouts.controller.routers.istio_routes import (
     weighted,
     without_route,
 )
+from renderer.rollouts.controller.services import stable_and_canary_services
 from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION, Rollout
 
 GROUP = "networking.istio.io"

@@ -19,7 +19,7 @@ from renderer.pipeline.resolve.ordering import phases, waves
 from renderer.pipeline.resolve.ordering import safety as destinations
 from renderer.pipeline.resolve.verb_moves import acting, promoting
 from renderer.rollouts import actions
-from renderer.rollouts.controller.settle import catch_up
+from renderer.rollouts.controller.reconcile import catch_up
 from renderer.rollouts.model.world import CONTRACT, EXPAND, PHASES, World
 from renderer.verbs.show.plan import make_plan
 from tests.support.ordering_model import STEPS, App, Simulation, UnsafeError, blue_green, explore, pods, routed
