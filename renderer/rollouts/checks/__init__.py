@@ -19,7 +19,7 @@ from renderer.rollouts.checks.analyses import check_analyses
 from renderer.rollouts.checks.pod import check_template
 from renderer.rollouts.checks.references import Objects, check_references
 from renderer.rollouts.checks.report import Path, Report
-from renderer.rollouts.checks.router_objects import check_router_objects
+from renderer.rollouts.checks.routing import check_router_objects
 from renderer.rollouts.checks.scaling import check_scaling
 from renderer.rollouts.checks.spec import check_spec
 from renderer.rollouts.model.rollout import Rollout

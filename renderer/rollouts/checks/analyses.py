@@ -11,7 +11,7 @@ from typing import Any
 from renderer.kubernetes.manifest import Manifest, field_path
 from renderer.rollouts.checks.references import Kind, Objects, analyses
 from renderer.rollouts.checks.report import Path, Report, part_of
-from renderer.rollouts.checks.routing import CANARY
+from renderer.rollouts.model.spec import CANARY
 
 TEMPLATE: Kind = ("argoproj.io", "AnalysisTemplate")
 CLUSTER_TEMPLATE: Kind = ("argoproj.io", "ClusterAnalysisTemplate")

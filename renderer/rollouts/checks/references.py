@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 
 from renderer.kubernetes.manifest import Manifest
 from renderer.rollouts.checks.report import Path, Report, part_of
+from renderer.rollouts.controller.routers import ROUTERS, router_for
 from renderer.rollouts.controller.routers.gateway_config import GROUP, plugin_section, route_refs
 from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION
+from renderer.rollouts.model.spec import BLUE_GREEN, CANARY, ROUTING
 
-CANARY: Path = ("spec", "strategy", "canary")
-BLUE_GREEN: Path = ("spec", "strategy", "blueGreen")
 SERVICES: tuple[Path, ...] = (
     (*CANARY, "stableService"),
     (*CANARY, "canaryService"),
@@ -173,20 +173,22 @@ def _check_service(report: Report, path: Path, service: Manifest) -> None:
 
 def ingresses(report: Report) -> Iterator[tuple[Path, str]]:
     """Yield the name of each Ingress that the Rollout routes through, and where it stands."""
-    routing = (*CANARY, "trafficRouting")
-    for router, one, several in (("nginx", "stableIngress", "stableIngresses"), ("alb", "ingress", "ingresses")):
-        for index, name in enumerate(report.items(*routing, router, several)):
+    for router in ROUTERS:
+        if report.at(*ROUTING, router) is None or not router_for(router).names_ingresses:
+            continue
+        one, several = router_for(router).one_or_several or ("", "")
+        for index, name in enumerate(report.items(*ROUTING, router, several)):
             if isinstance(name, str):
-                yield (*routing, router, several, index), name
-        name = report.text(*routing, router, one)
-        if name and report.at(*routing, router, several) is None:
-            yield (*routing, router, one), name
+                yield (*ROUTING, router, several, index), name
+        name = report.text(*ROUTING, router, one)
+        if name and report.at(*ROUTING, router, several) is None:
+            yield (*ROUTING, router, one), name
 
 
 def _check_ingress(report: Report, path: Path, ingress: Manifest) -> None:
-    service = report.text(*CANARY, "stableService")
-    if "alb" in path:
-        service = report.text(*CANARY, "trafficRouting", "alb", "rootService") or service
+    router = str(path[len(ROUTING)])
+    root = router_for(router).root_service
+    service = (root and report.text(*ROUTING, router, root)) or report.text(*CANARY, "stableService")
     if service and service not in set(backends(ingress)):
         message = f'Ingress "{ingress.name}" has no rule with the Service "{service}" as its backend'
         report.add("RS306", path, message, _place(ingress, ("spec", "rules")), field=_field(path))

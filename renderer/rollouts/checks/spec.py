@@ -9,13 +9,19 @@ from typing import Any
 
 from renderer.rollouts.checks.labels import DNS_SUBDOMAIN, check_selector
 from renderer.rollouts.checks.report import Path, Report
-from renderer.rollouts.checks.routing import CANARY, ROUTING, check_experiment_weights, check_route, check_routing
+from renderer.rollouts.checks.routing import check_experiment_weights, check_route, check_routing
 from renderer.rollouts.checks.values import subscript
-from renderer.rollouts.model.spec import DEFAULT_MAX_SURGE, DEFAULT_MAX_UNAVAILABLE, STEP_KINDS, RolloutPause
+from renderer.rollouts.model.spec import (
+    BLUE_GREEN,
+    CANARY,
+    DEFAULT_MAX_SURGE,
+    DEFAULT_MAX_UNAVAILABLE,
+    ROUTING,
+    STEP_KINDS,
+    RolloutPause,
+)
 
 STRATEGY: Path = ("spec", "strategy")
-BLUE_GREEN: Path = (*STRATEGY, "blueGreen")
-
 NOT_NEGATIVE: tuple[Path, ...] = (
     ("spec", "replicas"),
     ("spec", "minReadySeconds"),

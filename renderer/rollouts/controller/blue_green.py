@@ -16,8 +16,9 @@ from renderer.rollouts.controller.replica_sets import (
 )
 from renderer.rollouts.controller.revisions import is_saturated
 from renderer.rollouts.controller.scale_down import reconcile_other_replica_sets
-from renderer.rollouts.controller.services import BLUE_GREEN, ready_for_pause, selected_hash, service, switch_service
+from renderer.rollouts.controller.services import ready_for_pause, selected_hash, service, switch_service
 from renderer.rollouts.controller.sync_status import pod_template_changed, sync_status_blue_green
+from renderer.rollouts.model.spec import BLUE_GREEN
 
 
 def reconcile_blue_green(ctx: Context) -> None:

@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from renderer.rollouts.controller.analysis import completed_pre_promotion_analysis
 from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.replica_math import current_canary_step
-from renderer.rollouts.controller.services import BLUE_GREEN, ready_for_pause, selected_hash, service
+from renderer.rollouts.controller.services import ready_for_pause, selected_hash, service
 from renderer.rollouts.model.rollout import ReplicaSet
-from renderer.rollouts.model.spec import RolloutPause
+from renderer.rollouts.model.spec import BLUE_GREEN, RolloutPause
 from renderer.rollouts.model.status import PauseCondition, RolloutStatus
 
 CANARY_PAUSE_STEP = "CanaryPauseStep"

@@ -7,7 +7,8 @@ from renderer.rollouts.controller.context import ConflictError, Context, by_revi
 from renderer.rollouts.controller.defaults import scale_down_delay_revision_limit, scale_down_delay_seconds
 from renderer.rollouts.controller.replica_math import max_unavailable, total_available, total_replicas
 from renderer.rollouts.controller.replica_sets import add_scale_down_delay, scale
-from renderer.rollouts.controller.services import selected_hash, subset_hashes
+from renderer.rollouts.controller.routers import routers_of
+from renderer.rollouts.controller.services import selected_hash
 from renderer.rollouts.model.rollout import ReplicaSet
 
 
@@ -110,5 +111,7 @@ def is_referenced(ctx: Context, rs: ReplicaSet) -> bool:
     services = [strategy[0].canary_service, strategy[0].stable_service] if strategy[0] else []
     services += [strategy[1].active_service, strategy[1].preview_service] if strategy[1] else []
     references += [selected_hash(ctx.world.service(service)) for service in services if service]
-    references += [pod_hash for _, pod_hash in subset_hashes(ctx.world)]
+    references += [
+        selected for router in routers_of(ctx.rollout).values() for selected in router.selected_hashes(ctx.world)
+    ]
     return name in references

@@ -10,8 +10,8 @@ from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.replica_counts import new_rs_replicas
 from renderer.rollouts.controller.revisions import is_dynamically_rolling_back_to_stable
 from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION, ReplicaSet, Rollout
+from renderer.rollouts.model.spec import CANARY
 from renderer.rollouts.model.status import RolloutStatus
-from renderer.rollouts.model.world import World
 
 
 def service(ctx: Context, name: str, *path: str | int) -> Body:
@@ -28,20 +28,6 @@ def selected_hash(body: Body | None) -> str:
     if body is None:
         return ""
     return str(((body.get("spec") or {}).get("selector") or {}).get(HASH_LABEL, ""))
-
-
-def destination_rule(rollout: Rollout) -> Body:
-    """Return what ``trafficRouting.istio`` says of its DestinationRule; nothing where there is none."""
-    routing = rollout.canary.traffic_routing if rollout.canary is not None else None
-    return ((routing.body.get("istio") or {}).get("destinationRule") or {}) if routing is not None else {}
-
-
-def subset_hashes(world: World) -> list[tuple[str, str]]:
-    """Return the subsets of the Rollout's DestinationRule, each with the pod-template-hash that it selects."""
-    name = str(destination_rule(world.rollout).get("name", ""))
-    rule = world.objects.get(ObjectKey("networking.istio.io", "DestinationRule", world.rollout.namespace, name))
-    subsets = ((rule or {}).get("spec") or {}).get("subsets") or []
-    return [(subset.get("name"), str((subset.get("labels") or {}).get(HASH_LABEL, ""))) for subset in subsets]
 
 
 def switch_service(ctx: Context, name: str, pod_template_hash: str, *path: str | int) -> None:
@@ -86,9 +72,6 @@ def ensure_service_targets(
     switch_service(ctx, name, rs.pod_template_hash, *path)
 
 
-CANARY = ("spec", "strategy", "canary")
-
-
 def reconcile_ping_and_pong_service(ctx: Context) -> None:
     """Point the Service whose turn it is to be the canary at the new ReplicaSet; the stable one stays where it is."""
     if is_ping_pong(ctx.rollout) and not ctx.is_fully_promoted:
@@ -108,9 +91,6 @@ def reconcile_stable_and_canary_service(ctx: Context) -> None:
         # The stable ReplicaSet is still too small for all of the traffic.
         return
     ensure_service_targets(ctx, canary.canary_service, ctx.new_rs, *CANARY, "canaryService")
-
-
-BLUE_GREEN = ("spec", "strategy", "blueGreen")
 
 
 def ready_for_pause(ctx: Context, new_rs: ReplicaSet) -> bool:

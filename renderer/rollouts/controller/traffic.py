@@ -16,9 +16,9 @@ from renderer.rollouts.controller.replica_math import (
     total_available,
 )
 from renderer.rollouts.controller.revisions import is_dynamically_rolling_back_to_stable, previous_canary_hash
-from renderer.rollouts.controller.routers import Router, router_for
-from renderer.rollouts.controller.services import CANARY, ensure_service_targets
-from renderer.rollouts.model.spec import CanaryStrategy
+from renderer.rollouts.controller.routers import Router, routers_of
+from renderer.rollouts.controller.services import ensure_service_targets
+from renderer.rollouts.model.spec import CANARY, CanaryStrategy
 from renderer.rollouts.model.strategy_status import TrafficWeights, WeightDestination
 
 
@@ -30,8 +30,7 @@ def reconcile_traffic_routing(ctx: Context) -> None:
     if routing is None or not routing.routers:
         ctx.weights = None
         return
-    for name in routing.routers:
-        router = router_for(name)
+    for router in routers_of(ctx.rollout).values():
         canary_hash = previous_canary_hash(ctx) or hash_of(ctx.new_rs)
         stable_hash = hash_of(ctx.stable_rs)
         weight = _desired_weight(ctx, canary, router)

@@ -11,14 +11,13 @@ from renderer.kubernetes.times import parse_time
 from renderer.rollouts.model.spec import (
     DEFAULT_MAX_SURGE,
     DEFAULT_MAX_UNAVAILABLE,
-    ROUTERS,
+    NOT_ROUTERS,
     STEP_KINDS,
     AntiAffinity,
     BlueGreenStrategy,
     CanaryStep,
     CanaryStrategy,
     IntOrString,
-    NginxTrafficRouting,
     Path,
     PodTemplateMetadata,
     ReplicaProgressThreshold,
@@ -236,24 +235,14 @@ def _read_traffic_routing(reader: SpecReader, path: Path) -> TrafficRouting | No
     body = reader.optional_mapping(*path)
     if body is None:
         return None
-    nginx = None
-    if body.get("nginx") is not None:
-        at = (*path, "nginx")
-        several = reader.value(*at, "stableIngresses")
-        nginx = NginxTrafficRouting(
-            stable_ingress=reader.text(*at, "stableIngress"),
-            stable_ingresses=None
-            if several is None
-            else tuple(str(name) for name in reader.items(*at, "stableIngresses")),
-            annotation_prefix=reader.text(*at, "annotationPrefix") or NginxTrafficRouting().annotation_prefix,
-            additional_ingress_annotations=reader.strings(*at, "additionalIngressAnnotations"),
-            canary_ingress_annotations=reader.strings(*at, "canaryIngressAnnotations"),
-        )
     return TrafficRouting(
         # `plugins: {}` names no plugin, and is no router to the controller either; `nginx: {}` is one.
-        routers=tuple(name for name in ROUTERS if body.get(name) is not None and (body[name] or name != "plugins")),
+        routers=tuple(
+            name
+            for name, section in body.items()
+            if name not in NOT_ROUTERS and section is not None and (section or name != "plugins")
+        ),
         body=body,
-        nginx=nginx,
         managed_routes=tuple(
             reader.text(*path, "managedRoutes", n, "name") for n in range(len(reader.items(*path, "managedRoutes")))
         ),

@@ -12,6 +12,10 @@ from renderer.kubernetes.times import parse_duration
 Path = tuple[str | int, ...]
 IntOrString = int | str
 
+CANARY: Path = ("spec", "strategy", "canary")
+BLUE_GREEN: Path = ("spec", "strategy", "blueGreen")
+ROUTING: Path = (*CANARY, "trafficRouting")
+
 DEFAULT_MAX_SURGE = "25%"
 DEFAULT_MAX_UNAVAILABLE = "25%"
 
@@ -87,27 +91,11 @@ class ReplicaProgressThreshold(Struct, frozen=True):
     value: int
 
 
-class NginxTrafficRouting(Struct, frozen=True):
-    """``trafficRouting.nginx``."""
-
-    stable_ingress: str = ""
-    stable_ingresses: tuple[str, ...] | None = None
-    annotation_prefix: str = "nginx.ingress.kubernetes.io"
-    additional_ingress_annotations: Mapping[str, str] = field(default_factory=dict)
-    canary_ingress_annotations: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def ingresses(self) -> tuple[str, ...]:
-        """The names of the stable Ingresses."""
-        return self.stable_ingresses if self.stable_ingresses is not None else (self.stable_ingress,)
-
-
 class TrafficRouting(Struct, frozen=True):
-    """``trafficRouting``: ``routers`` names the routers in the order in which the controller serves them."""
+    """``trafficRouting``; ``routers`` has the fields that are routers, in the order of the manifest."""
 
     routers: tuple[str, ...]
     body: Body
-    nginx: NginxTrafficRouting | None = None
     managed_routes: tuple[str, ...] = ()
     max_traffic_weight: int | None = None
 
@@ -155,7 +143,8 @@ class BlueGreenStrategy(Struct, frozen=True):
     abort_scale_down_delay_seconds: int | None = None
 
 
-ROUTERS = ("istio", "nginx", "alb", "smi", "ambassador", "appMesh", "traefik", "apisix", "plugins")
+NOT_ROUTERS = ("managedRoutes", "maxTrafficWeight")
+"""The fields of ``trafficRouting`` that are no routers."""
 STEP_KINDS = (
     "setWeight",
     "pause",

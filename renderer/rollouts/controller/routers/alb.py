@@ -10,11 +10,20 @@ from renderer.kubernetes.go_json import go_json
 from renderer.kubernetes.manifest import Body, ObjectKey, field_path
 from renderer.kubernetes.merge_patch import merge_patch_between
 from renderer.rollouts.controller.context import Context
-from renderer.rollouts.controller.routers import NamedObject, Router, find, refuse, section, services, traffic_routing
+from renderer.rollouts.controller.routers.router import (
+    NamedObject,
+    Router,
+    find_object,
+    refusal,
+    section,
+    service_names,
+    traffic_routing,
+)
 from renderer.rollouts.controller.services import stable_and_canary_services
 from renderer.rollouts.model.rollout import Rollout
+from renderer.rollouts.model.spec import ROUTING
 
-PATH = ("spec", "strategy", "canary", "trafficRouting", "alb")
+PATH = (*ROUTING, "alb")
 MANAGED = "rollouts.argoproj.io/managed-alb-annotations"
 DEFAULT_PREFIX = "alb.ingress.kubernetes.io"
 STICKINESS_LIMIT = 604800
@@ -23,6 +32,14 @@ STICKINESS_LIMIT = 604800
 
 class AlbRouter(Router):
     """The router for ``trafficRouting.alb``."""
+
+    route_steps = ("setHeaderRoute",)
+    header_values = ("exact",)
+    has_ping_pong = True
+    root_service = "rootService"
+    weighs_experiments = True
+    one_or_several = ("ingress", "ingresses")
+    names_ingresses = True
 
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
         """Return the Ingresses."""
@@ -57,7 +74,7 @@ class AlbRouter(Router):
             return
         keys = [key for name in names for key in _header_keys(ctx.rollout, name)]
         for named in self.named_objects(ctx.rollout):
-            key, body = find(ctx, named)
+            key, body = find_object(ctx, named)
             annotations = {name: text for name, text in _annotations(body).items() if name not in keys}
             after = _with_annotations(body, _manage(annotations, ctx.rollout.name, remove=keys))
             for name in names:
@@ -70,7 +87,7 @@ class AlbRouter(Router):
         rollout, name, match = ctx.rollout, str(route["name"]), route.get("match")
         action, condition = _header_keys(rollout, name)
         for named in self.named_objects(rollout):
-            key, body = find(ctx, named)
+            key, body = find_object(ctx, named)
             annotations = {key: text for key, text in _annotations(body).items() if key not in (action, condition)}
             if match:
                 annotations[action] = forward_action(ctx, None)
@@ -89,11 +106,11 @@ class AlbRouter(Router):
     def set_weight(self, ctx: Context, weight: int) -> None:
         """Write the forward action into each Ingress; as the controller does, stop at the first that needs none."""
         rollout = ctx.rollout
-        root = section(rollout, "alb").get("rootService") or services(rollout)[0]
+        root = section(rollout, "alb").get("rootService") or service_names(rollout)[0]
         for named in self.named_objects(rollout):
-            key, body = find(ctx, named)
+            key, body = find_object(ctx, named)
             if not _has_service(body, root):
-                raise refuse(named.field, f"ingress does not have service `{root}` in rules")
+                raise refusal(named.field, f"ingress does not have service `{root}` in rules")
             action = _action_key(rollout, "actions", root)
             annotations = {**_annotations(body), action: forward_action(ctx, weight)}
             after = _with_annotations(body, _manage(annotations, rollout.name, add=(action,)))
@@ -135,7 +152,9 @@ def forward_action(ctx: Context, weight: int | None) -> str:
         seconds = stickiness.get("durationSeconds", 0)
         if not 1 <= seconds <= STICKINESS_LIMIT:
             field = field_path((*PATH, "stickinessConfig", "durationSeconds"))
-            raise refuse(field, "TargetGroupStickinessConfig's duration must be between 1 and 604800 seconds (7 days)!")
+            raise refusal(
+                field, "TargetGroupStickinessConfig's duration must be between 1 and 604800 seconds (7 days)!"
+            )
         config["TargetGroupStickinessConfig"] = {"Enabled": True, "DurationSeconds": seconds}
     return go_json({"Type": "forward", "ForwardConfig": config})
 

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from renderer.kubernetes.manifest import Body, ObjectKey, field_path
+from renderer.kubernetes.manifest import Body, ObjectKey, field_path, mapping
 from renderer.rollouts.controller.context import Context, PropagationDelayError
-from renderer.rollouts.controller.routers import NamedObject, Router, find, refuse, section, services
+from renderer.rollouts.controller.routers.router import (
+    Lookup,
+    NamedObject,
+    Problem,
+    Router,
+    find_object,
+    refusal,
+    section,
+    service_names,
+)
 from renderer.rollouts.model.rollout import Rollout
+from renderer.rollouts.model.spec import ROUTING
 
-PATH = ("spec", "strategy", "canary", "trafficRouting", "ambassador", "mappings")
+PATH = (*ROUTING, "ambassador", "mappings")
 GROUPS = ("getambassador.io", "x.getambassador.io")
 NAME_LIMIT = 246
 
 
 class AmbassadorRouter(Router):
     """The router for ``trafficRouting.ambassador``."""
+
+    def object_problems(self, canary: Any, lookup: Lookup) -> Iterator[Problem]:
+        """Yield the weights of the user's Mappings."""
+        names = mapping(canary, "trafficRouting", "ambassador").get("mappings")
+        for name in names if isinstance(names, list) else ():
+            for found in lookup(GROUPS[0], "Mapping", name, ""):
+                weight = mapping(found.body, "spec").get("weight")
+                if isinstance(weight, int) and weight:
+                    message = f"{weight}: the router sets the weight, of a Mapping of its own"
+                    yield Problem(("spec", "weight"), message, manifest=found)
 
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
         """Return the user's Mappings."""
@@ -36,7 +57,7 @@ class AmbassadorRouter(Router):
         """
         delayed = False
         for named in self.named_objects(ctx.rollout):
-            key, base = find(ctx, named)
+            key, base = find_object(ctx, named)
             canary_key = key._replace(name=canary_mapping_name(key.name))
             current = ctx.world.objects.get(canary_key)
             if current is None:
@@ -65,8 +86,10 @@ def _canary_mapping(rollout: Rollout, base: Body, weight: int, field: str) -> di
     spec = dict(base.get("spec") or {})
     if spec.get("weight"):
         name = base["metadata"]["name"]
-        raise refuse(field, f'Ambassador mapping "{name}" can not define weight', "take spec.weight out of the Mapping")
-    stable, canary = services(rollout)
+        raise refusal(
+            field, f'Ambassador mapping "{name}" can not define weight', "take spec.weight out of the Mapping"
+        )
+    stable, canary = service_names(rollout)
     metadata: dict[str, Any] = {"name": canary_mapping_name(base["metadata"]["name"])}
     if base["metadata"].get("namespace"):
         metadata["namespace"] = base["metadata"]["namespace"]

@@ -7,7 +7,15 @@ from typing import Any
 
 from renderer.kubernetes.manifest import Body, ObjectKey
 from renderer.rollouts.controller.context import Context
-from renderer.rollouts.controller.routers import NamedObject, Router, find, refuse, section, services, traffic_routing
+from renderer.rollouts.controller.routers.router import (
+    NamedObject,
+    Router,
+    find_object,
+    refusal,
+    section,
+    service_names,
+    traffic_routing,
+)
 from renderer.rollouts.model.rollout import Rollout
 
 FIELD = "spec.strategy.canary.trafficRouting.apisix.route"
@@ -21,6 +29,8 @@ def route_key(rollout: Rollout, name: str) -> ObjectKey:
 
 class ApisixRouter(Router):
     """The router for ``trafficRouting.apisix``."""
+
+    route_steps = ("setHeaderRoute",)
 
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
         """Return the user's ApisixRoute."""
@@ -54,8 +64,8 @@ class ApisixRouter(Router):
 
     def set_weight(self, ctx: Context, weight: int) -> None:
         """Write both weights into every rule that the Rollout names."""
-        key, body = find(ctx, self.named_objects(ctx.rollout)[0])
-        stable, canary = services(ctx.rollout)
+        key, body = find_object(ctx, self.named_objects(ctx.rollout)[0])
+        stable, canary = service_names(ctx.rollout)
         routes = _routes(body)
         for index in _rule_indexes(ctx.rollout, routes):
             backends = _weighted(routes[index].get("backends") or [], canary, weight)
@@ -70,8 +80,8 @@ class ApisixRouter(Router):
             if current is not None:
                 ctx.delete_object(key)
             return
-        base = current if current is not None else find(ctx, self.named_objects(ctx.rollout)[0])[1]
-        stable, canary = services(ctx.rollout)
+        base = current if current is not None else find_object(ctx, self.named_objects(ctx.rollout)[0])[1]
+        stable, canary = service_names(ctx.rollout)
         routes = _routes(base)
         for index in _rule_indexes(ctx.rollout, routes):
             rule = dict(routes[index])
@@ -99,7 +109,7 @@ def _rule_indexes(rollout: Rollout, routes: Sequence[Body]) -> list[int]:
     for name in route.get("rules") or [route.get("name")]:
         index = next((n for n, item in enumerate(routes) if item.get("name") == name), None)
         if index is None:
-            raise refuse(f"{FIELD}.rules", f"Apisix http route rule {name} not found")
+            raise refusal(f"{FIELD}.rules", f"Apisix http route rule {name} not found")
         indexes.append(index)
     return indexes
 
@@ -110,7 +120,7 @@ def _weighted(backends: Sequence[Body], name: str, weight: int) -> list[Body]:
         if backend.get("serviceName") == name:
             result[index] = {**backend, "weight": weight}
             return result
-    raise refuse(FIELD, f"apisix route {name} backend was not found", "name both Services in the route's backends")
+    raise refusal(FIELD, f"apisix route {name} backend was not found", "name both Services in the route's backends")
 
 
 def _expressions(matches: Sequence[Body]) -> list[dict[str, Any]]:

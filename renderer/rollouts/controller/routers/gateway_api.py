@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 from renderer.kubernetes.manifest import Body, ObjectKey, field_path
 from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.defaults import max_traffic_weight
-from renderer.rollouts.controller.routers import NamedObject, Router, find, refuse, section, services, traffic_routing
 from renderer.rollouts.controller.routers.gateway_config import (
     GROUP,
     KINDS,
     PATH,
+    PLUGIN,
     WITH_HEADERS,
     in_progress_label,
+    plugin_problems,
     plugin_section,
     route_refs,
     route_selectors,
@@ -33,6 +34,16 @@ from renderer.rollouts.controller.routers.gateway_rules import (
     weights_in,
     with_header_rules,
     with_rules,
+)
+from renderer.rollouts.controller.routers.router import (
+    NamedObject,
+    Problem,
+    Router,
+    find_object,
+    refusal,
+    section,
+    service_names,
+    traffic_routing,
 )
 from renderer.rollouts.model.rollout import Rollout
 
@@ -49,6 +60,21 @@ class Route(NamedTuple):
 class GatewayApiRouter(Router):
     """The router for ``trafficRouting.plugins["argoproj-labs/gatewayAPI"]``."""
 
+    plugin = PLUGIN
+    route_steps = ("setHeaderRoute",)
+    route_hint = "say useHeaderRoutes: true of an HTTPRoute or GRPCRoute"
+    has_max_traffic_weight = True
+
+    def adds_routes(self, section: Any, kind: str) -> bool:
+        """Tell whether a step of this kind adds a route: a route of the Gateway API has a flag for it."""
+        if kind not in self.route_steps or not isinstance(section, dict) or PLUGIN not in section:
+            return kind in self.route_steps
+        return any(ref.headers and ref.kind in WITH_HEADERS for ref in route_refs(plugin_section(section)))
+
+    def problems(self, section: Any) -> Iterator[Problem]:
+        """Yield other plugins, and the fields of this one that it does not read."""
+        return plugin_problems(section)
+
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
         """Return the routes that the Rollout names."""
         return tuple(
@@ -64,7 +90,7 @@ class GatewayApiRouter(Router):
         """Return a route with the weights, the rules for headers and the label as they were."""
         if wanted.get("kind") not in KINDS.values():
             return wanted
-        backends, managed = Backends(*services(rollout)), traffic_routing(rollout).managed_routes
+        backends, managed = Backends(*service_names(rollout)), traffic_routing(rollout).managed_routes
         last = rules_of(rendered)
         rules = weighted(rules_of(wanted), backends, weights_in(last, backends))
         if wanted["kind"] in WITH_HEADERS:
@@ -77,32 +103,32 @@ class GatewayApiRouter(Router):
 
     def remove_managed_routes(self, ctx: Context) -> None:
         """Take the rules for headers away."""
-        backends, managed = Backends(*services(ctx.rollout)), traffic_routing(ctx.rollout).managed_routes
+        backends, managed = Backends(*service_names(ctx.rollout)), traffic_routing(ctx.rollout).managed_routes
         for route in _with_headers(ctx):
             kept = [rule for rule in rules_of(route.body) if not owner_of(rule, managed, backends)]
             ctx.update_object(route.key, with_rules(route.body, kept))
 
     def set_header_route(self, ctx: Context, route: Body) -> None:
         """Add, or without a match remove, the rules for the headers."""
-        backends, managed = Backends(*services(ctx.rollout)), traffic_routing(ctx.rollout).managed_routes
+        backends, managed = Backends(*service_names(ctx.rollout)), traffic_routing(ctx.rollout).managed_routes
         for each in _with_headers(ctx):
             rules = with_header_rules(rules_of(each.body), route, managed, backends, each.field)
             ctx.update_object(each.key, with_rules(each.body, rules))
 
     def set_weight(self, ctx: Context, weight: int) -> None:
         """Write both weights into each rule that has both Services, and mark the route while the canary has traffic."""
-        stable, canary = services(ctx.rollout)
+        stable, canary = service_names(ctx.rollout)
         backends, managed = Backends(stable, canary), traffic_routing(ctx.rollout).managed_routes
         label = in_progress_label(_section(ctx.rollout))
         weights = {stable: max_traffic_weight(ctx.rollout) - weight, canary: weight}
         routes = list(_routes(ctx))
         if not routes:
-            raise refuse(field_path(PATH), "selects no route", "give a route of the app's manifests the labels")
+            raise refusal(field_path(PATH), "selects no route", "give a route of the app's manifests the labels")
         for route in routes:
             rules = rules_of(route.body)
             if not any(backends.in_rule(rule) for rule in rules):
                 message = f"no rule of {route.key.kind} {route.key.name} has both {stable} and {canary} as backends"
-                raise refuse(route.field, message, "name both Services in the backendRefs of a rule")
+                raise refusal(route.field, message, "name both Services in the backendRefs of a rule")
             after = with_rules(route.body, weighted(rules, backends, weights))
             if label is not None:
                 marked = weight > 0 or any(owner_of(rule, managed, backends) for rule in rules)
@@ -137,7 +163,7 @@ def _routes(ctx: Context) -> Iterator[Route]:
     seen = set()
     refs = route_refs(_section(ctx.rollout))
     for ref, named in zip(refs, ROUTER.named_objects(ctx.rollout), strict=True):
-        key, body = find(ctx, named)
+        key, body = find_object(ctx, named)
         seen.add(key)
         yield Route(key, body, named.field, ref.headers and ref.kind in WITH_HEADERS)
     for key, field in _selected(ctx.rollout, ctx.world.objects):

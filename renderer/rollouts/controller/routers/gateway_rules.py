@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from renderer.kubernetes.manifest import Body
-from renderer.rollouts.controller.routers import refuse
+from renderer.rollouts.controller.routers.router import refusal
 
 _SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
 EXACT, EXPRESSION = "Exact", "RegularExpression"
@@ -168,5 +168,5 @@ def _joined(match: Body, headers: Sequence[Body], field: str) -> Body | None:
         if kinds == {EXACT}:
             return None
         message = f"a rule of the route matches the header {header['name']} already, in another way"
-        raise refuse(field, message, "a match takes a header once: use another header, or take it out of the rule")
+        raise refusal(field, message, "a match takes a header once: use another header, or take it out of the rule")
     return {**match, "headers": joined}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from renderer.kubernetes.manifest import Body, ObjectKey, field_path
+from renderer.kubernetes.manifest import Body, ObjectKey, field_path, mapping
 from renderer.rollouts.controller.context import Context, HashDelayedError
-from renderer.rollouts.controller.routers import NamedObject, Router, find, section, traffic_routing
+from renderer.rollouts.controller.routers.istio_checks import virtual_service_problems
 from renderer.rollouts.controller.routers.istio_routes import (
     Destinations,
     canary_port,
@@ -18,16 +18,44 @@ from renderer.rollouts.controller.routers.istio_routes import (
     weighted,
     without_route,
 )
+from renderer.rollouts.controller.routers.istio_subsets import GROUP, subset_hashes
+from renderer.rollouts.controller.routers.router import (
+    Lookup,
+    NamedObject,
+    Problem,
+    Router,
+    find_object,
+    section,
+    traffic_routing,
+)
 from renderer.rollouts.controller.services import stable_and_canary_services
 from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION, Rollout
+from renderer.rollouts.model.spec import ROUTING
+from renderer.rollouts.model.world import World
 
-GROUP = "networking.istio.io"
-PATH = ("spec", "strategy", "canary", "trafficRouting", "istio")
+PATH = (*ROUTING, "istio")
 PROTOCOLS = (("http", "routes"), ("tls", "tlsRoutes"), ("tcp", "tcpRoutes"))
 
 
 class IstioRouter(Router):
     """The router for ``trafficRouting.istio``."""
+
+    route_steps = ("setHeaderRoute", "setMirrorRoute")
+    has_ping_pong = True
+    weighs_experiments = True
+    one_or_several = ("virtualService", "virtualServices")
+
+    def needs_services(self, section: Any) -> bool:
+        """Tell whether the Rollout requires both Services: with a DestinationRule subsets take their place."""
+        return mapping(section).get("destinationRule") is None
+
+    def object_problems(self, canary: Any, lookup: Lookup) -> Iterator[Problem]:
+        """Yield why the VirtualServices cannot carry the weights."""
+        return virtual_service_problems(canary, lookup, GROUP)
+
+    def selected_hashes(self, world: World) -> tuple[str, ...]:
+        """Return the pod-template-hashes of the DestinationRule's subsets."""
+        return tuple(pod_hash for _, pod_hash in subset_hashes(world))
 
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
         """Return the VirtualServices and the DestinationRule."""
@@ -51,7 +79,7 @@ class IstioRouter(Router):
         """Take the routes for headers and mirrors out of the VirtualServices."""
         managed = traffic_routing(ctx.rollout).managed_routes
         for named, _ in self._services(ctx.rollout):
-            key, body = find(ctx, named)
+            key, body = find_object(ctx, named)
             http = _routes(body, "http")
             kept = [route for route in http if route.get("name", "") not in managed]
             if len(kept) == len(http):
@@ -63,7 +91,7 @@ class IstioRouter(Router):
         """Add, or without a match remove, the route for the headers."""
         host, subset = self._canary(ctx)
         for named, item in self._services(ctx.rollout):
-            key, body = find(ctx, named)
+            key, body = find_object(ctx, named)
             http = without_route(_routes(body, "http"), str(route["name"]))
             if route.get("match"):
                 port = canary_port(http, item.get("routes") or ())
@@ -74,7 +102,7 @@ class IstioRouter(Router):
         """Add, or without a match remove, the route that mirrors requests."""
         host, subset = self._canary(ctx)
         for named, item in self._services(ctx.rollout):
-            key, body = find(ctx, named)
+            key, body = find_object(ctx, named)
             http = without_route(_routes(body, "http"), str(route["name"]))
             if route.get("match"):
                 weighed = routes_to_weigh(http, item.get("routes") or (), "http", named.field)
@@ -88,7 +116,7 @@ class IstioRouter(Router):
         spec = section(ctx.rollout, "istio").get("destinationRule")
         if spec is None:
             return
-        key, body = find(ctx, self.named_objects(ctx.rollout)[-1])
+        key, body = find_object(ctx, self.named_objects(ctx.rollout)[-1])
         hashes = {spec.get("canarySubsetName"): canary_hash, spec.get("stableSubsetName"): stable_hash}
         hashes |= {item.service_name: item.pod_template_hash for item in ctx.additional}
         old = (body.get("spec") or {}).get("subsets") or []
@@ -109,7 +137,7 @@ class IstioRouter(Router):
         names = self._destinations(ctx)
         managed = traffic_routing(ctx.rollout).managed_routes
         for named, item in self._services(ctx.rollout):
-            key, body = find(ctx, named)
+            key, body = find_object(ctx, named)
             after, changed = body, False
             for protocol, field in PROTOCOLS:
                 routes = _routes(body, protocol)
@@ -153,7 +181,7 @@ class IstioRouter(Router):
         names = self._destinations(ctx)
         if not names.has_rule:
             return names.canary_service, ""
-        _, rule = find(ctx, self.named_objects(ctx.rollout)[-1])
+        _, rule = find_object(ctx, self.named_objects(ctx.rollout)[-1])
         return str((rule.get("spec") or {}).get("host") or names.canary_service), names.canary_subset
 
 

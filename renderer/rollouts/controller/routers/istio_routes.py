@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from renderer.errors import RollstepError
 from renderer.kubernetes.manifest import Body
-from renderer.rollouts.controller.routers import refuse
+from renderer.rollouts.controller.routers.router import refusal
 from renderer.rollouts.model.strategy_status import WeightDestination
 
 
@@ -45,7 +45,7 @@ def routes_to_weigh(routes: Sequence[Body], wanted: Sequence[Any], protocol: str
             found = [index for index, route in enumerate(routes) if _matches(route, item, protocol)]
             missing = f"No matching {protocol.upper()} routes found in the defined Virtual Service."
         if not found:
-            raise refuse(field, missing)
+            raise refusal(field, missing)
         indexes += found
     return indexes
 
@@ -102,11 +102,11 @@ def check_shares(shares: Sequence[Body], names: Destinations, field: str) -> Non
     if names.has_rule:
         for role, subset in (("Canary", names.canary_subset), ("Stable", names.stable_subset)):
             if not subset or subset not in subsets:
-                raise refuse(field, f"{role} DestinationRule subset '{subset}' not found in route")
+                raise refusal(field, f"{role} DestinationRule subset '{subset}' not found in route")
         return
     for role, service in (("Canary", names.canary_service), ("Stable", names.stable_service)):
         if not service or service not in hosts:
-            raise refuse(field, f"{role} Service '{service}' not found in route")
+            raise refusal(field, f"{role} Service '{service}' not found in route")
 
 
 def _host(share: Body) -> str:

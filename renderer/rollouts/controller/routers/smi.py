@@ -8,7 +8,7 @@ from typing import Any
 from renderer.kubernetes.manifest import Body, ObjectKey
 from renderer.kubernetes.merge_patch import merge_patch_between
 from renderer.rollouts.controller.context import Context
-from renderer.rollouts.controller.routers import NamedObject, Router, section, services
+from renderer.rollouts.controller.routers.router import Router, section, service_names
 from renderer.rollouts.model.rollout import Rollout
 from renderer.rollouts.model.strategy_status import WeightDestination
 
@@ -22,11 +22,9 @@ def split_key(rollout: Rollout) -> ObjectKey:
 
 
 class SmiRouter(Router):
-    """The router for ``trafficRouting.smi``."""
+    """The router for ``trafficRouting.smi``: the TrafficSplit is the controller's own."""
 
-    def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
-        """Return nothing: the TrafficSplit is the controller's own."""
-        return ()
+    weighs_experiments = True
 
     def created_objects(self, rollout: Rollout) -> tuple[ObjectKey, ...]:
         """Return the TrafficSplit."""
@@ -48,7 +46,7 @@ class SmiRouter(Router):
 
 def traffic_split(rollout: Rollout, weight: int, additional: Sequence[WeightDestination] = ()) -> dict[str, Any]:
     """Return the TrafficSplit at a weight of 100; its weights are quantities, so they are text."""
-    stable, canary = services(rollout)
+    stable, canary = service_names(rollout)
     metadata: dict[str, Any] = {"name": split_key(rollout).name}
     if rollout.namespace:
         metadata["namespace"] = rollout.namespace
