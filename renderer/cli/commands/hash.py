@@ -10,6 +10,7 @@ import click
 from msgspec import Struct
 
 from renderer.cli import options
+from renderer.rollouts.model.versions import DEFAULT_VERSION, VERSIONS
 
 if TYPE_CHECKING:
     from renderer.kubernetes.manifest import Source
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 FieldPath = tuple[str | int, ...]
 STDIN = "<stdin>"
-VERSIONS = click.Choice(["1.8", "1.9"])
 TEMPLATES: Mapping[tuple[str, str], FieldPath] = {
     ("argoproj.io", "Rollout"): ("spec", "template"),
     ("apps", "Deployment"): ("spec", "template"),
@@ -49,15 +49,15 @@ class Hashed(Struct, frozen=True):
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(allow_dash=True))
 @click.option(
     "--controller-version",
-    type=VERSIONS,
-    default="1.9",
+    type=click.Choice(VERSIONS),
+    default=DEFAULT_VERSION,
     show_default=True,
     help="The Argo Rollouts controller: 1.9 has the types of Kubernetes v0.34, 1.8 those of v0.29.",
 )
 @click.option(
     "--crd-version",
-    type=VERSIONS,
-    default="1.9",
+    type=click.Choice(VERSIONS),
+    default=DEFAULT_VERSION,
     show_default=True,
     help="The Rollout CRD in the cluster, which may be newer than the controller.",
 )

@@ -20,7 +20,7 @@ from renderer.pipeline.load.settings import SETTINGS_FILE, AppSettings, Settings
 from renderer.pipeline.load.sources import read_sources
 from renderer.rollouts.checks import read
 from renderer.rollouts.model.rollout import Rollout
-from renderer.rollouts.pod_template import DEFAULT_PROFILE
+from renderer.rollouts.model.versions import DEFAULT_VERSION
 
 __all__ = ["App", "AppRef", "find_apps", "load_app", "load_files", "load_stream"]
 
@@ -120,7 +120,7 @@ def _load(texts: Sequence[SourceText], ref: AppRef, settings: AppSettings, shown
     places = {item.manifest.key: (item.path, item.index) for item in loaded if item.path is not None}
     manifest, others = versioned(rollout.manifest, others, settings.versioned_config)
     # The engine reads by the CRD that a cluster has whatever its controller is.
-    known = (rollout.manifest, typed) if typed is not None and settings.controller_version == DEFAULT_PROFILE else None
+    known = (rollout.manifest, typed) if typed is not None and settings.controller_version == DEFAULT_VERSION else None
     return App(ref, settings, manifest, others, rollout.path, rollout.index, places=places, read=known)
 
 

@@ -13,6 +13,7 @@ from msgspec import Struct, field
 from renderer.errors import Finding, RollstepError
 from renderer.git.forges.site import ForgeSettings
 from renderer.kubernetes.manifest import Source
+from renderer.rollouts.model.versions import DEFAULT_VERSION
 
 SETTINGS_FILE = "rollstep.yaml"
 DEFAULT_TEMPLATES = "templates"
@@ -81,7 +82,7 @@ class AppSettings(Struct, frozen=True):
     output: str = "rendered"
     templates: Path | None = None
     kubernetes_version: str = "1.34"
-    controller_version: str = "1.9"
+    controller_version: str = DEFAULT_VERSION
     allow: tuple[str, ...] = ()
     schemas: tuple[Path, ...] = ()
     replicas: str = "auto"

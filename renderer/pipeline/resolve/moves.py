@@ -213,7 +213,7 @@ def _asks_for_another(world: World) -> bool:
     rollout, status = resolve_workload(world).rollout, world.status
     if status.current_step_hash != compute_step_hash(rollout):
         return True
-    return status.current_pod_hash != rollout_hash(rollout, status.collision_count, world.profile)
+    return status.current_pod_hash != rollout_hash(rollout, status.collision_count, world.controller_version)
 
 
 def is_new_release(before: World, after: World) -> bool:

@@ -24,6 +24,7 @@ from renderer.rollouts.controller.experiment import is_of_experiment
 from renderer.rollouts.controller.managed_objects import carry_over, created_by_engine, edited_by_engine
 from renderer.rollouts.model.rollout import EPOCH, REVISION_ANNOTATION, ReplicaSet, Rollout
 from renderer.rollouts.model.status import RolloutStatus
+from renderer.rollouts.model.versions import DEFAULT_VERSION
 from renderer.rollouts.model.world import World
 
 
@@ -41,7 +42,7 @@ def resolve(
     state: State | None,
     rendered_manifests: Iterable[Manifest],
     now: datetime,
-    profile: str = "1.9",
+    profile: str = DEFAULT_VERSION,
     plugin_gates: frozenset[str] = frozenset(),
     replicas: str = AUTO,
     order: str = "step",

@@ -23,7 +23,8 @@ from renderer.rollouts.checks.routing import check_router_objects
 from renderer.rollouts.checks.scaling import check_scaling
 from renderer.rollouts.checks.spec import check_spec
 from renderer.rollouts.model.rollout import Rollout
-from renderer.rollouts.pod_template import DEFAULT_PROFILE, raise_errors, stored_rollout
+from renderer.rollouts.model.versions import DEFAULT_VERSION
+from renderer.rollouts.pod_template import raise_errors, stored_rollout
 from renderer.rollouts.pod_template.schema import Outcome
 from renderer.rollouts.pod_template.table import rollout_schema
 
@@ -31,7 +32,7 @@ from renderer.rollouts.pod_template.table import rollout_schema
 def check(
     app_rollout: Manifest,
     manifests: Sequence[Manifest] | Objects,
-    controller_version: str = DEFAULT_PROFILE,
+    controller_version: str = DEFAULT_VERSION,
     allow: Collection[str] = (),
     *,
     is_app: bool = True,
@@ -47,7 +48,7 @@ def check(
 def read(
     app_rollout: Manifest,
     manifests: Sequence[Manifest] | Objects,
-    controller_version: str = DEFAULT_PROFILE,
+    controller_version: str = DEFAULT_VERSION,
     allow: Collection[str] = (),
     *,
     is_app: bool = True,

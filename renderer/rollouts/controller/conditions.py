@@ -11,6 +11,7 @@ from renderer.rollouts.controller.gates import open_gate
 from renderer.rollouts.controller.replica_math import current_canary_step, total_available
 from renderer.rollouts.controller.revisions import is_saturated
 from renderer.rollouts.model.rollout import Rollout
+from renderer.rollouts.model.spec import STEP_KINDS
 from renderer.rollouts.model.status import RolloutCondition, RolloutStatus
 
 PROGRESSING = "Progressing"
@@ -100,7 +101,7 @@ def is_indefinite_step(rollout: Rollout, status: RolloutStatus) -> bool:
     To the controller a plugin and the analyses of a blue-green release are none; here they wait for a person.
     """
     step, _ = current_canary_step(rollout, status)
-    if step is not None and step.kind in ("pause", "analysis", "experiment"):
+    if step is not None and STEP_KINDS[step.kind].is_indefinite:
         return True
     if open_gate(rollout, status):
         return True

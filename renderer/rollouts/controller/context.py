@@ -134,7 +134,7 @@ class Context:
 
     def pod_template_hash(self) -> str:
         """Return the pod-template-hash of the Rollout's template."""
-        return rollout_hash(self.rollout, self.status.collision_count, self.world.profile)
+        return rollout_hash(self.rollout, self.status.collision_count, self.world.controller_version)
 
     def keep_runs(self, runs: AnalysisRuns) -> None:
         """Let the new status have these runs; a pass that does not come so far forgets them."""

@@ -126,7 +126,7 @@ def _replica_set(ctx: Context, name: str, template: Body) -> ReplicaSet:
         metadata["annotations"] = {**(metadata.get("annotations") or {}), **own["annotations"]}
     # The controller takes the template from the API server, with every default, and hashes it so.
     pods = default_pod_template({**origin.template, "metadata": metadata})
-    hashed = pod_template_hash(pods, None, ctx.world.profile)
+    hashed = pod_template_hash(pods, None, ctx.world.controller_version)
     metadata["labels"] = {**metadata["labels"], HASH_LABEL: hashed}
     selector = dict(template.get("selector") or origin.selector)
     selector["matchLabels"] = {**(selector.get("matchLabels") or {}), **(own.get("labels") or {}), HASH_LABEL: hashed}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from renderer.kubernetes.manifest import Body
 from renderer.rollouts.controller.replica_math import current_canary_step
 from renderer.rollouts.model.rollout import Rollout
-from renderer.rollouts.model.spec import CanaryStep
+from renderer.rollouts.model.spec import STEP_KINDS, CanaryStep
 from renderer.rollouts.model.status import RolloutStatus
 from renderer.rollouts.model.strategy_status import AnalysisRunStatus
 
@@ -15,8 +15,8 @@ PRE_PROMOTION_ANALYSIS, POST_PROMOTION_ANALYSIS = "prePromotionAnalysis", "postP
 
 
 def is_gate(step: CanaryStep) -> bool:
-    """Tell whether a step ends by a person's word alone."""
-    return step.kind in (ANALYSIS_STEP, PLUGIN_STEP)
+    """Return whether a person decides when the step ends."""
+    return STEP_KINDS[step.kind].is_gate
 
 
 def is_running(run: AnalysisRunStatus | None) -> bool:

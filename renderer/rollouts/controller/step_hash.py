@@ -9,9 +9,6 @@ from renderer.kubernetes.go_json import go_json
 from renderer.rollouts.model.rollout import Rollout
 from renderer.rollouts.model.spec import STEP_KINDS, CanaryStep
 
-FNV_OFFSET, FNV_PRIME = 0x811C9DC5, 0x01000193
-SAFE_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
-
 
 def compute_step_hash(rollout: Rollout) -> str:
     """Return the FNV-32a hash of the steps' JSON in Kubernetes' safe letters; empty for blue-green.
@@ -40,10 +37,9 @@ _last: tuple[tuple[CanaryStep, ...] | None, str] = (None, "")
 # Apps of a fleet often have the same steps.
 @lru_cache(maxsize=64)
 def _hash(text: str) -> str:
-    digest = FNV_OFFSET
-    for byte in text.encode():
-        digest = (digest ^ byte) * FNV_PRIME & 0xFFFFFFFF
-    return "".join(SAFE_ALPHABET[ord(character) % len(SAFE_ALPHABET)] for character in str(digest))
+    from renderer.rollouts.pod_template.fnv import safe_hash
+
+    return safe_hash(text.encode())
 
 
 FIELD_ORDER = {name: n for n, name in enumerate((*STEP_KINDS, "weight", "replicas", "matchTrafficWeight", "duration"))}

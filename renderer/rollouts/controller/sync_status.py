@@ -27,6 +27,7 @@ from renderer.rollouts.controller.revisions import is_rollback_within_window
 from renderer.rollouts.controller.services import next_turn, selected_hash
 from renderer.rollouts.controller.step_hash import compute_step_hash
 from renderer.rollouts.controller.workload import scale_workload_on_success
+from renderer.rollouts.model.spec import STEP_KINDS
 from renderer.rollouts.model.status import RolloutStatus
 from renderer.rollouts.model.strategy_status import BlueGreenStatus, CanaryStatus
 
@@ -171,7 +172,7 @@ def _completed_current_step(ctx: Context) -> bool:
         return completed_experiment(ctx)
     if is_gate(step):
         return ctx.skip_pauses
-    return step.kind in ("setHeaderRoute", "setMirrorRoute")
+    return STEP_KINDS[step.kind].is_route
 
 
 def promote_stable(ctx: Context, status: RolloutStatus) -> RolloutStatus:

@@ -21,13 +21,13 @@ PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 
-def rollout_hash(rollout: Rollout, collision_count: int | None, profile: str) -> str:
+def rollout_hash(rollout: Rollout, collision_count: int | None, version: str) -> str:
     """Return the pod-template-hash of the Rollout's template."""
     from renderer.rollouts.pod_template import pod_template_hash
 
-    key = (collision_count, profile)
+    key = (collision_count, version)
     if key not in rollout.hashes:
-        rollout.hashes[key] = pod_template_hash(rollout.template, collision_count, profile)
+        rollout.hashes[key] = pod_template_hash(rollout.template, collision_count, version)
     return rollout.hashes[key]
 
 

@@ -145,13 +145,29 @@ class BlueGreenStrategy(Struct, frozen=True):
 
 NOT_ROUTERS = ("managedRoutes", "maxTrafficWeight")
 """The fields of ``trafficRouting`` that are no routers."""
-STEP_KINDS = (
-    "setWeight",
-    "pause",
-    "experiment",
-    "analysis",
-    "setCanaryScale",
-    "setHeaderRoute",
-    "setMirrorRoute",
-    "plugin",
-)
+
+
+class StepKind(Struct, frozen=True):
+    """How a release goes on from a kind of step.
+
+    ``is_indefinite``: the progress deadline does not count while the step lasts (``IsIndefiniteStep``).  ``is_gate``:
+    a person decides when it ends, since nobody measures the analysis or calls the plugin.  ``is_route``: the step adds
+    one of ``managedRoutes`` and is complete at once.
+    """
+
+    is_indefinite: bool = False
+    is_gate: bool = False
+    is_route: bool = False
+
+
+STEP_KINDS: Mapping[str, StepKind] = {
+    "setWeight": StepKind(),
+    "pause": StepKind(is_indefinite=True),
+    "experiment": StepKind(is_indefinite=True),
+    "analysis": StepKind(is_indefinite=True, is_gate=True),
+    "setCanaryScale": StepKind(),
+    "setHeaderRoute": StepKind(is_route=True),
+    "setMirrorRoute": StepKind(is_route=True),
+    "plugin": StepKind(is_gate=True),
+}
+"""The kinds of steps by their field, in the order of the CRD."""

@@ -12,13 +12,14 @@ from msgspec.structs import replace
 from renderer.kubernetes.manifest import Body, ObjectKey, is_equal_but
 from renderer.rollouts.model.rollout import ReplicaSet, Rollout
 from renderer.rollouts.model.status import RolloutStatus
+from renderer.rollouts.model.versions import DEFAULT_VERSION
 
 
 class World(Struct, frozen=True):
     """All that a release depends on.
 
     ``objects`` holds every object other than the Rollout and its ReplicaSets that the engine may read or write
-    (Services, Ingresses, …); ``profile`` is the controller version whose pod-template-hash is used;
+    (Services, Ingresses, …); ``controller_version`` is the controller version whose pod-template-hash is used;
     ``plugin_gates`` are the names of the plugins whose steps wait for a person; ``experiment_since`` is when the
     experiment of the current step began.  ``autoscaler`` is the HorizontalPodAutoscaler that owns the number of pods,
     None where the manifests do; ``numbered`` names the ReplicaSets whose manifests have a number all the same.
@@ -34,7 +35,7 @@ class World(Struct, frozen=True):
     replica_sets: tuple[ReplicaSet, ...]
     objects: Mapping[ObjectKey, Body]
     now: datetime
-    profile: str = "1.9"
+    controller_version: str = DEFAULT_VERSION
     plugin_gates: frozenset[str] = frozenset()
     experiment_since: datetime | None = None
     autoscaler: Body | None = None

@@ -13,12 +13,8 @@ from renderer.rollouts.pod_template.defaults import (
     stored_rollout,
     unknown_fields,
 )
-from renderer.rollouts.pod_template.table import DEFAULT_PROFILE, PROFILES, Profile
 
 __all__ = [
-    "DEFAULT_PROFILE",
-    "PROFILES",
-    "Profile",
     "canonical_json",
     "default_rollout",
     "default_template",

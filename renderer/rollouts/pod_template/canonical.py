@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Body, Source, field_path
+from renderer.rollouts.model.versions import DEFAULT_VERSION
 from renderer.rollouts.pod_template.defaults import NOWHERE
 from renderer.rollouts.pod_template.fnv import safe_hash
 from renderer.rollouts.pod_template.go_json import Mismatch, encoder
 from renderer.rollouts.pod_template.schema import Path, as_json, json_type
-from renderer.rollouts.pod_template.table import DEFAULT_PROFILE
 
 
 def canonical_json(
     template: Body,
-    profile: str = DEFAULT_PROFILE,
+    version: str = DEFAULT_VERSION,
     source: Source = NOWHERE,
     path: Path = ("spec", "template"),
 ) -> bytes:
@@ -26,7 +26,7 @@ def canonical_json(
     (``volumes``, ``resources``).  ``source`` and ``path`` tell where the template was read.
     """
     try:
-        return encoder(profile)(template).encode()
+        return encoder(version)(template).encode()
     except Mismatch as mismatch:
         place = (*path, *reversed(mismatch.path))
         value = mismatch.value
@@ -39,7 +39,7 @@ def canonical_json(
 def pod_template_hash(
     template: Body,
     collision_count: int | None = None,
-    profile: str = DEFAULT_PROFILE,
+    version: str = DEFAULT_VERSION,
     source: Source = NOWHERE,
     path: Path = ("spec", "template"),
 ) -> str:
@@ -49,4 +49,4 @@ def pod_template_hash(
     again here.  ``collision_count`` is the Rollout's ``status.collisionCount``; None where it has none, which is not 0.
     Raises RollstepError as ``canonical_json`` does.
     """
-    return safe_hash(canonical_json(template, profile, source, path), collision_count)
+    return safe_hash(canonical_json(template, version, source, path), collision_count)

@@ -7,8 +7,9 @@ from typing import Any
 
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Body, Source, field_path
+from renderer.rollouts.model.versions import DEFAULT_VERSION
 from renderer.rollouts.pod_template.schema import Outcome, Path, Schema, json_type
-from renderer.rollouts.pod_template.table import DEFAULT_PROFILE, rollout_schema
+from renderer.rollouts.pod_template.table import rollout_schema
 
 NOWHERE = Source("")
 """The source of what was read from no file."""
@@ -19,7 +20,7 @@ TOP_LEVEL = ("apiVersion", "kind", "metadata", "spec", "status")
 def default_rollout(
     body: Body,
     source: Source = NOWHERE,
-    crd_version: str = DEFAULT_PROFILE,
+    crd_version: str = DEFAULT_VERSION,
 ) -> dict[str, Any]:
     """Return a Rollout with its ``spec`` pruned and defaulted by the CRD of Argo Rollouts v1.9.1, or v1.8.4 for "1.8".
 
@@ -33,7 +34,7 @@ def default_rollout(
     return result
 
 
-def stored_rollout(body: Body, crd_version: str = DEFAULT_PROFILE) -> tuple[dict[str, Any], Outcome]:
+def stored_rollout(body: Body, crd_version: str = DEFAULT_VERSION) -> tuple[dict[str, Any], Outcome]:
     """Return a Rollout as ``default_rollout`` does, with what the API server drops and refuses of it."""
     out = Outcome()
     result = _pruned(body, crd_version, out)
@@ -43,7 +44,7 @@ def stored_rollout(body: Body, crd_version: str = DEFAULT_PROFILE) -> tuple[dict
 
 def default_template(
     template: Any,
-    crd_version: str = DEFAULT_PROFILE,
+    crd_version: str = DEFAULT_VERSION,
     source: Source = NOWHERE,
     path: Path = (),
 ) -> dict[str, Any]:
@@ -58,7 +59,7 @@ def default_template(
     return checked
 
 
-def unknown_fields(body: Body, crd_version: str = DEFAULT_PROFILE) -> list[Path]:
+def unknown_fields(body: Body, crd_version: str = DEFAULT_VERSION) -> list[Path]:
     """Return the path of every field of a Rollout that the API server drops, in the order of the document."""
     out = Outcome()
     _pruned(body, crd_version, out)

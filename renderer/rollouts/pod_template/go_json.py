@@ -43,26 +43,26 @@ class Mismatch(Exception):  # noqa: N818 - it becomes an error of the user's onc
 
 
 @cache
-def encoder(profile: str, type_name: str = ROOT) -> Encoder:
+def encoder(version: str, type_name: str = ROOT) -> Encoder:
     """Return the function that writes values of a Go type; it raises ``Mismatch``."""
     if type_name in _SCALARS:
         return _SCALARS[type_name]
     if type_name.startswith("*"):
-        return encoder(profile, type_name[1:])
+        return encoder(version, type_name[1:])
     if type_name.startswith("[]"):
         item = type_name[2:]
-        return _list(lambda: encoder(profile, item), _zero(profile, item))
+        return _list(lambda: encoder(version, item), _zero(version, item))
     if type_name.startswith("map "):
         item = type_name[4:]
-        return _map(lambda: encoder(profile, item), _zero(profile, item))
-    return _struct(profile, type_name)
+        return _map(lambda: encoder(version, item), _zero(version, item))
+    return _struct(version, type_name)
 
 
-def _zero(profile: str, type_name: str) -> str:
+def _zero(version: str, type_name: str) -> str:
     """Return the text of a type's zero value, which stands for a null within a list or a map."""
     if type_name.startswith(_NULLABLE):
         return "null"
-    return _EMPTY[type_name] if type_name in _EMPTY else encoder(profile, type_name)(None)
+    return _EMPTY[type_name] if type_name in _EMPTY else encoder(version, type_name)(None)
 
 
 def _list(item: Callable[[], Encoder], zero: str) -> Encoder:
@@ -102,7 +102,7 @@ Field = tuple[str, str, Encoder, str, str]
 """JSON name, the name as Go writes it, the value's function, the text that is left out, the text of a missing value."""
 
 
-def _struct(profile: str, type_name: str) -> Encoder:
+def _struct(version: str, type_name: str) -> Encoder:
     fields: list[Field] = []
 
     def write(value: Any) -> str:
@@ -111,7 +111,7 @@ def _struct(profile: str, type_name: str) -> Encoder:
         elif not isinstance(value, dict):
             raise Mismatch(value, "an object")
         if not fields:
-            fields.extend(_field(profile, row) for row in _rows(profile, type_name))
+            fields.extend(_field(version, row) for row in _rows(version, type_name))
         texts, name = [], ""
         try:
             for name, prefix, encode, empty, missing in fields:
@@ -131,22 +131,22 @@ def _struct(profile: str, type_name: str) -> Encoder:
     return write
 
 
-def _rows(profile: str, type_name: str) -> list[Row]:
+def _rows(version: str, type_name: str) -> list[Row]:
     """Return a struct's fields, those of embedded structs in their place."""
     rows: list[Row] = []
-    for row in go_types(profile)[type_name]:
-        rows += _rows(profile, row[1]) if "inline" in row else [row]
+    for row in go_types(version)[type_name]:
+        rows += _rows(version, row[1]) if "inline" in row else [row]
     return rows
 
 
-def _field(profile: str, row: Row) -> Field:
+def _field(version: str, row: Row) -> Field:
     """Return how a field is written.
 
     ``omitempty`` leaves out false, 0, "", nil pointers, and empty lists and maps, but no struct; ``omitzero`` asks a
     struct whether it is zero.
     """
     name, type_name, *options = row
-    encode, missing, empty = encoder(profile, type_name), _zero(profile, type_name), ""
+    encode, missing, empty = encoder(version, type_name), _zero(version, type_name), ""
     if "omitempty" in options and (type_name in _EMPTY or type_name.startswith(_NULLABLE)):
         missing, empty = "", _empty(type_name)
     if "omitzero" in options:

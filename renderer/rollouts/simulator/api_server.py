@@ -15,13 +15,14 @@ from renderer.kubernetes.manifest import Body, Manifest, ObjectKey
 from renderer.rollouts.controller.workload import workload_key
 from renderer.rollouts.model.rollout import Rollout
 from renderer.rollouts.model.status import RolloutStatus
+from renderer.rollouts.model.versions import DEFAULT_VERSION
 from renderer.rollouts.model.world import World
 
 NAMESPACE = "NAMESPACE"
 """The namespace of the simulated cluster; recorded scenarios call it so as well."""
 
 
-def world_of(manifests: Sequence[Manifest], now: datetime, profile: str = "1.9") -> World:
+def world_of(manifests: Sequence[Manifest], now: datetime, version: str = DEFAULT_VERSION) -> World:
     """Return the world right after ``manifests`` were applied to an empty namespace.
 
     Raises ``RollstepError`` where there is not exactly one Rollout, and for what ``Rollout.from_body`` refuses.
@@ -37,7 +38,7 @@ def world_of(manifests: Sequence[Manifest], now: datetime, profile: str = "1.9")
     metadata = {**(body.get("metadata") or {}), "namespace": NAMESPACE, "generation": 1}
     rollout = Rollout.from_body(default_rollout({**body, "metadata": metadata}), rollouts[0].source)
     objects = {in_namespace(item): default_object(item.body) for item in manifests if item.kind != "Rollout"}
-    world = World(rollout, RolloutStatus(), (), objects, now, profile)
+    world = World(rollout, RolloutStatus(), (), objects, now, version)
     return count_generations(world, world)
 
 

@@ -19,6 +19,7 @@ from renderer.kubernetes.manifest import Manifest, field_path
 from renderer.kubernetes.pod_defaults import default_pod_template
 from renderer.rollouts import actions
 from renderer.rollouts.controller import Settled, next_wakeup, settle
+from renderer.rollouts.model.versions import DEFAULT_VERSION
 from renderer.rollouts.model.world import World, Write
 from renderer.rollouts.simulator.api_server import count_generations, default_object, world_of
 
@@ -133,14 +134,14 @@ def _problem(action: Any) -> str:
 
 
 def simulate(
-    scenario: Scenario, profile: str = "1.9", between: Callable[[World], World] | None = None
+    scenario: Scenario, version: str = DEFAULT_VERSION, between: Callable[[World], World] | None = None
 ) -> Iterator[Frame]:
     """Yield the frame after ``apply`` and one after every action, ``hold`` excepted.
 
     ``between`` is what happens to the world from one action to the next, unless availability is held.
     Raises ``RollstepError`` for what the engine does not support.
     """
-    world = world_of(scenario.manifests, START, profile)
+    world = world_of(scenario.manifests, START, version)
     held = False
     for action in ("apply", *scenario.actions):
         verb, argument = _verb(action)

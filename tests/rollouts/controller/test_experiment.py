@@ -66,7 +66,7 @@ def test_it_is_there_while_its_step_holds(routed: MakeWorld) -> None:
     assert trial["metadata"]["labels"] == {"app": "web", "role": "try", HASH_LABEL: hashed}
     assert trial["metadata"]["labels"] == template["metadata"]["labels"] == trial["spec"]["selector"]["matchLabels"]
     bare = {**template, "metadata": {"labels": {"app": "web", "role": "try"}}}
-    assert hashed == pod_template_hash(bare, None, world.profile)
+    assert hashed == pod_template_hash(bare, None, world.controller_version)
     images = [body["spec"]["template"]["spec"]["containers"][0]["image"][-1] for body in sets.values()]
     assert images == ["1", "2"]
     service = of_experiment(world, "Service")[f"{name}-try"]
