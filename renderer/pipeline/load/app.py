@@ -18,7 +18,7 @@ from renderer.kubernetes.versioned_config import is_config, versioned
 from renderer.pipeline.load.discover import AppRef, find_apps
 from renderer.pipeline.load.settings import SETTINGS_FILE, AppSettings, Settings
 from renderer.pipeline.load.sources import read_sources
-from renderer.rollouts.checks import read
+from renderer.rollouts.checks import check_and_read
 from renderer.rollouts.model.rollout import Rollout
 from renderer.rollouts.model.versions import DEFAULT_VERSION
 
@@ -109,7 +109,7 @@ def _load(texts: Sequence[SourceText], ref: AppRef, settings: AppSettings, shown
     findings += duplicates(others, rollouts[0].manifest.namespace if rollouts else "")
     typed = None
     if len(rollouts) == 1:
-        wrong, typed = read(rollouts[0].manifest, others, settings.controller_version, settings.allow)
+        wrong, typed = check_and_read(rollouts[0].manifest, others, settings.controller_version, settings.allow)
         findings += wrong
     findings += _unknown_config(others, settings)
     if findings:

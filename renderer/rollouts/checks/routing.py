@@ -1,4 +1,7 @@
-"""The controller's validation of a canary's Services and of how its traffic is routed (pure)."""
+"""The controller's validation of a canary's Services, its ``trafficRouting``, and the routers' objects.
+
+Argo Rollouts v1.9.1, ``pkg/apis/rollouts/validation/validation.go`` and ``validation_references.go``.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,11 @@ from renderer.rollouts.controller.routers import ROUTERS, Router, router_for, ro
 from renderer.rollouts.model.spec import CANARY, ROUTING
 
 IGNORED_ROUTES = "ignored-routes"
-"""What the setting ``allow`` calls such a step."""
+"""The value of the setting ``allow`` for routes that a router ignores (argo-rollouts#2830)."""
 
 
 def check_routing(report: Report) -> None:
-    """Report what is wrong with the canary's Services, its ping-pong Services, and its ``trafficRouting``."""
+    """Report invalid Services and ping-pong Services of the canary, and an invalid ``trafficRouting``."""
     _check_canary_services(report)
     _check_ping_pong(report)
     _check_settings(report)
@@ -92,12 +95,12 @@ def _check_settings(report: Report) -> None:
 
 
 def _is_used(report: Report, name: str) -> bool:
-    """Tell whether a router that is there counts for the controller: ``plugins: {}`` names no plugin."""
+    """Return whether the controller counts a router of the Rollout: ``plugins: {}`` names no plugin."""
     return bool(report.at(*ROUTING, name)) or not router_for(name).plugin
 
 
 def _check_max_weight(report: Report, path: Path) -> None:
-    """Report weights out of another number than 100 where one of several routers knows 100 alone."""
+    """Report a ``maxTrafficWeight`` other than 100 beside a router that does not support it."""
     most = report.integer(*path)
     others = [name for name, router in routers_in(report).items() if not router.has_max_traffic_weight]
     if most not in (None, 100) and others:
@@ -113,7 +116,7 @@ def _check_one_of(report: Report, router: str, one: str, several: str) -> None:
 
 
 def check_experiment_weights(report: Report, step: Path, field: str) -> None:
-    """Report the weights of an experiment's templates where no router can give them."""
+    """Report the weights of an experiment's templates without a router that supports them."""
     able = [name for name, router in routers_in(report).items() if _may_weigh(router) and _is_used(report, name)]
     for index in range(len(report.items(*step, "experiment", "templates"))):
         path = (*step, "experiment", "templates", index, "weight")
@@ -123,12 +126,12 @@ def check_experiment_weights(report: Report, step: Path, field: str) -> None:
 
 
 def _may_weigh(router: Router) -> bool:
-    """Tell whether the controller lets a router weigh experiments: it cannot know what a plugin can do."""
+    """Return whether the controller accepts weights of experiments with a router, which may be any plugin."""
     return router.weighs_experiments or bool(router.plugin)
 
 
 def check_route(report: Report, step: Path, kind: str, field: str) -> None:
-    """Report what is wrong with a header or mirror route (``kind``); ``field`` is the controller's path of the step."""
+    """Report an invalid header or mirror route (``kind``); ``field`` is the controller's path of the step."""
     path, field = (*step, kind), f"{field}.{kind}"
     known = _check_routers(report, path, kind, field)
     name, managed = report.text(*path, "name"), report.at(*ROUTING, "managedRoutes")
@@ -156,7 +159,7 @@ def check_route(report: Report, step: Path, kind: str, field: str) -> None:
 
 
 def _check_routers(report: Report, path: Path, kind: str, field: str) -> bool:
-    """Report routers that do nothing at a step, unless that is allowed; return whether one of them adds the route."""
+    """Report routers that ignore a step, unless allowed; return whether one of them adds the route."""
     routers, able = routers_in(report), routers_that(lambda router: kind in router.route_steps)
     unable = [name for name, router in routers.items() if not router.adds_routes(report.at(*ROUTING, name), kind)]
     known, allowed = len(unable) < len(routers), bool(routers) and IGNORED_ROUTES in report.allow
@@ -178,7 +181,7 @@ def routers_in(report: Report) -> dict[str, Router]:
 
 
 def check_router_objects(report: Report, objects: Objects) -> None:
-    """Report why objects of the routers, those among ``objects``, cannot carry the weights."""
+    """Report objects of the routers among ``objects`` that cannot carry the weights."""
 
     def lookup(group: str, kind: str, name: object, namespace: str) -> Iterator[Manifest]:
         wanted = namespace or report.rollout.namespace

@@ -1,4 +1,4 @@
-"""One pass over a blue-green release (``rollout/bluegreen.go``)."""
+"""Reconciliation of a blue-green release (``rollout/bluegreen.go``)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from renderer.rollouts.model.spec import BLUE_GREEN
 
 
 def reconcile_blue_green(ctx: Context) -> None:
-    """Make one pass over a blue-green release."""
+    """Reconcile a blue-green release once."""
     blue_green = ctx.rollout.blue_green
     assert blue_green is not None
     if blue_green.preview_service:
@@ -43,7 +43,7 @@ def reconcile_blue_green(ctx: Context) -> None:
 
 
 def reconcile_blue_green_replica_sets(ctx: Context) -> None:
-    """Scale the stable, the new and the other ReplicaSets and delete the oldest."""
+    """Scale all ReplicaSets, and delete the oldest."""
     remove_scale_down_deadlines(ctx)
     if ctx.stable_rs is not None:
         scale(ctx, ctx.stable_rs, ctx.rollout.replicas)
@@ -53,7 +53,7 @@ def reconcile_blue_green_replica_sets(ctx: Context) -> None:
 
 
 def reconcile_preview_service(ctx: Context) -> None:
-    """Point the preview Service, if there is one, at the new ReplicaSet."""
+    """Switch the preview Service, if any, to the new ReplicaSet."""
     assert ctx.rollout.blue_green is not None
     name = ctx.rollout.blue_green.preview_service
     if name and not ctx.halts_progress():
@@ -61,7 +61,7 @@ def reconcile_preview_service(ctx: Context) -> None:
 
 
 def reconcile_active_service(ctx: Context) -> None:
-    """Point the active Service at the new ReplicaSet once that is complete and promoted; after an abort at the old."""
+    """Switch the active Service to the new ReplicaSet once promoted, or after an abort to the stable one."""
     new_rs, blue_green = ctx.new_rs, ctx.rollout.blue_green
     assert new_rs is not None
     assert blue_green is not None

@@ -1,4 +1,4 @@
-"""One pass over a canary (``rollout/canary.go``)."""
+"""Reconciliation of a canary (``rollout/canary.go``)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from renderer.rollouts.controller.traffic import reconcile_traffic_routing
 
 
 def reconcile_canary(ctx: Context) -> None:
-    """Make one pass over a canary."""
+    """Reconcile a canary once."""
     if pod_template_or_steps_changed(ctx):
         sync_replica_set_revision(ctx)
         sync_status_canary(ctx)
@@ -42,7 +42,7 @@ def reconcile_canary(ctx: Context) -> None:
 
 
 def reconcile_canary_replica_sets(ctx: Context) -> bool:
-    """Scale stable, new and other ReplicaSets, one of them in a pass; return whether a size changed."""
+    """Scale the stable, the new or the other ReplicaSets, the first that is due; return whether replicas changed."""
     if ctx.halts_progress():
         return False
     remove_scale_down_deadlines(ctx)

@@ -1,4 +1,4 @@
-"""Which objects a release reads, edits and makes, apart from the ReplicaSets."""
+"""The objects that a release reads, edits or creates, other than ReplicaSets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION, R
 
 
 def named_objects(rollout: Rollout) -> tuple[NamedObject, ...]:
-    """Return the user's objects that the Rollout names and that have to be there."""
+    """Return the objects that the Rollout names and requires."""
     services: list[tuple[str, str]] = []
     if rollout.canary is not None:
         services += [(rollout.canary.stable_service, "canary.stableService")]
@@ -35,24 +35,24 @@ def named_objects(rollout: Rollout) -> tuple[NamedObject, ...]:
     return tuple(found)
 
 
-def edited_by_engine(rollout: Rollout, objects: Mapping[ObjectKey, Body] | None = None) -> tuple[ObjectKey, ...]:
-    """Return the user's objects of which a release owns some fields; ``objects`` are those that it may select from."""
+def edited_objects(rollout: Rollout, objects: Mapping[ObjectKey, Body] | None = None) -> tuple[ObjectKey, ...]:
+    """Return the user's objects that a release edits; a router may select some of ``objects`` by their labels."""
     keys = [key for named in named_objects(rollout) for key in named.keys]
     for router in routers_of(rollout).values():
         keys += router.selected_objects(rollout, objects or {})
     return tuple(dict.fromkeys(keys))
 
 
-def created_by_engine(rollout: Rollout) -> tuple[ObjectKey, ...]:
-    """Return the objects that are there because of the release alone, such as a canary Ingress."""
+def created_objects(rollout: Rollout) -> tuple[ObjectKey, ...]:
+    """Return the objects that the routers create, such as a canary Ingress."""
     return tuple(key for router in routers_of(rollout).values() for key in router.created_objects(rollout))
 
 
 def carry_over(rollout: Rollout, wanted: Body, rendered: Body) -> Body:
-    """Return the user's object ``wanted`` with the fields that the release owns as they are in ``rendered``.
+    """Return the user's object ``wanted`` with the release's own fields from ``rendered``.
 
-    For a Service that is its selector's pod-template-hash and the annotation that marks it as managed, for a workload
-    that is scaled down its replicas.
+    Those are the pod-template-hash in a Service's selector and its managed-by annotation, the replicas of a workload
+    that is scaled down, and the fields of the routers.
     """
     if wanted.get("kind") == "Deployment":
         return _carry_over_workload(rollout, wanted, rendered)

@@ -1,4 +1,4 @@
-"""The hash by which the controller notices that the canary's steps changed (``ComputeStepHash``)."""
+"""The hash of the canary's steps, by which the controller detects a change (``ComputeStepHash``)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from renderer.rollouts.model.spec import STEP_KINDS, CanaryStep
 
 
 def compute_step_hash(rollout: Rollout) -> str:
-    """Return the FNV-32a hash of the steps' JSON in Kubernetes' safe letters; empty for blue-green.
+    """Return the FNV-32a hash of the steps' JSON in Kubernetes' safe characters; empty for blue-green.
 
-    For the steps that have no nested lists the bytes are those of Go's encoding/json.
+    The bytes are those of Go's encoding/json for steps without nested lists.
     """
     if rollout.canary is None:
         return ""
@@ -21,9 +21,9 @@ def compute_step_hash(rollout: Rollout) -> str:
 
 
 def _hash_of_steps(steps: tuple[CanaryStep, ...]) -> str:
-    # Every pass of the controller asks for the same steps again: not those that are equal, but the very same.
+    # Every pass hashes the same steps: the identical object, not an equal one.
     global _last
-    # Threads may ask for different steps, so what is told is never read back from what all of them see.
+    # Threads may hash different steps, so the result comes from a local variable, not from the shared one.
     last = _last
     if last[0] is not steps:
         plain = [_plain(step.body) for step in steps] or None

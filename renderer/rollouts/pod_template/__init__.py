@@ -1,6 +1,6 @@
-"""The pod-template-hash, bit for bit: what the API server makes of a template, its bytes in Go, and their hash.
+"""The pod-template-hash: defaults of the API server, JSON bytes of Go, and their hash.
 
-``default_rollout`` or ``default_template`` comes first; ``canonical_json`` and ``pod_template_hash`` take its result.
+``canonical_json`` and ``pod_template_hash`` take the result of ``default_rollout`` or ``default_template``.
 """
 
 from __future__ import annotations

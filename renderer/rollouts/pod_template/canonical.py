@@ -1,4 +1,4 @@
-"""The bytes of a pod template that the controller hashes, and their hash."""
+"""The bytes of a pod template that the controller hashes, and the hash."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def canonical_json(
     source: Source = NOWHERE,
     path: Path = ("spec", "template"),
 ) -> bytes:
-    """Return the bytes that Go's ``encoding/json`` makes of the template as a ``corev1.PodTemplateSpec``.
+    """Return the JSON of the template as a ``corev1.PodTemplateSpec``, as Go's ``encoding/json`` writes it.
 
-    It neither prunes by the CRD nor fills in: ``template`` is one that was defaulted (``default_rollout``).  Fields
-    that the Go type does not have are left out, as Go does, and a null is the type's zero value.
+    ``template`` has the defaults of ``default_rollout``.  As in Go, unknown fields are left out, and a null is the
+    type's zero value.
 
-    Raises RollstepError for a value that Go cannot read into its type; the CRD lets such through where it does not look
-    (``volumes``, ``resources``).  ``source`` and ``path`` tell where the template was read.
+    Raise RollstepError, with the position from ``source`` and ``path``, for a value of another type than Go's, which
+    the CRD does not check everywhere (``volumes``, ``resources``).
     """
     try:
         return encoder(version)(template).encode()
@@ -43,10 +43,9 @@ def pod_template_hash(
     source: Source = NOWHERE,
     path: Path = ("spec", "template"),
 ) -> str:
-    """Return the pod-template-hash that the controller gives to the ReplicaSet of ``template``.
+    """Return the controller's pod-template-hash of ``template``, which has the defaults of ``default_rollout``.
 
-    ``template`` is one that was defaulted (``default_rollout``), as it comes from the API server; it is not pruned
-    again here.  ``collision_count`` is the Rollout's ``status.collisionCount``; None where it has none, which is not 0.
-    Raises RollstepError as ``canonical_json`` does.
+    ``collision_count`` is ``status.collisionCount``; None, if missing, differs from 0.  Raise RollstepError like
+    ``canonical_json``.
     """
     return safe_hash(canonical_json(template, version, source, path), collision_count)

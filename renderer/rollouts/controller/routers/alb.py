@@ -1,4 +1,4 @@
-"""AWS load balancers: forward actions in the Ingress's annotations (``trafficrouting/alb``, ``utils/ingress``)."""
+"""AWS load balancers: forward actions in an Ingress's annotations (``trafficrouting/alb``, ``utils/ingress``)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PATH = (*ROUTING, "alb")
 MANAGED = "rollouts.argoproj.io/managed-alb-annotations"
 DEFAULT_PREFIX = "alb.ingress.kubernetes.io"
 STICKINESS_LIMIT = 604800
-"""Seconds: a week, the longest that the load balancer takes."""
+"""Seconds: a week, the load balancer's maximum."""
 
 
 class AlbRouter(Router):
@@ -53,7 +53,7 @@ class AlbRouter(Router):
         )
 
     def carry_over(self, rollout: Rollout, wanted: Body, rendered: Body) -> Body:
-        """Return the Ingress with the actions and paths as they were."""
+        """Return the Ingress with the actions and paths of ``rendered``."""
         if wanted.get("kind") != "Ingress":
             return wanted
         old = _annotations(rendered)
@@ -68,7 +68,7 @@ class AlbRouter(Router):
         return _sorted(result, traffic_routing(rollout).managed_routes)
 
     def remove_managed_routes(self, ctx: Context) -> None:
-        """Take the paths, actions and conditions for headers out of the Ingresses."""
+        """Remove the paths, actions and conditions for headers from the Ingresses."""
         names = traffic_routing(ctx.rollout).managed_routes
         if not names:
             return
@@ -83,7 +83,7 @@ class AlbRouter(Router):
                 return
 
     def set_header_route(self, ctx: Context, route: Body) -> None:
-        """Add, or without a match remove, the path for the headers with its action and conditions."""
+        """Add the path for the headers with its action and conditions; without a match, remove it."""
         rollout, name, match = ctx.rollout, str(route["name"]), route.get("match")
         action, condition = _header_keys(rollout, name)
         for named in self.named_objects(rollout):
@@ -104,7 +104,7 @@ class AlbRouter(Router):
                 return
 
     def set_weight(self, ctx: Context, weight: int) -> None:
-        """Write the forward action into each Ingress; as the controller does, stop at the first that needs none."""
+        """Write the forward action into each Ingress; like the controller, stop at the first unchanged one."""
         rollout = ctx.rollout
         root = section(rollout, "alb").get("rootService") or service_names(rollout)[0]
         for named in self.named_objects(rollout):
@@ -138,7 +138,7 @@ def _header_keys(rollout: Rollout, name: str) -> tuple[str, str]:
 
 
 def forward_action(ctx: Context, weight: int | None) -> str:
-    """Return the action that splits traffic at ``weight`` of 100; with None all of it goes to the canary."""
+    """Return the action that sends ``weight`` percent of the traffic to the canary, all of it with None."""
     stable, canary = stable_and_canary_services(ctx.rollout, ctx.status, prefer_ping_pong=True)
     alb = section(ctx.rollout, "alb")
     shares = [(canary, 100)]

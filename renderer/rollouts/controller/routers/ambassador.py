@@ -1,4 +1,4 @@
-"""Ambassador: a canary Mapping with a weight beside each of the user's (``trafficrouting/ambassador``)."""
+"""Ambassador: a weighted canary Mapping for each of the user's Mappings (``trafficrouting/ambassador``)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class AmbassadorRouter(Router):
     """The router for ``trafficRouting.ambassador``."""
 
     def object_problems(self, canary: Any, lookup: Lookup) -> Iterator[Problem]:
-        """Yield the weights of the user's Mappings."""
+        """Yield a problem for each of the user's Mappings that has a weight."""
         names = mapping(canary, "trafficRouting", "ambassador").get("mappings")
         for name in names if isinstance(names, list) else ():
             for found in lookup(GROUPS[0], "Mapping", name, ""):
@@ -53,7 +53,7 @@ class AmbassadorRouter(Router):
     def set_weight(self, ctx: Context, weight: int) -> None:
         """Create, update or delete the canary Mapping of each Mapping.
 
-        One whose weight has come to 0 is deleted a while after, so that no request meets the old pods.
+        A Mapping with the weight 0 is deleted a while later, after Ambassador has read the weight.
         """
         delayed = False
         for named in self.named_objects(ctx.rollout):
@@ -78,7 +78,7 @@ def _keys(rollout: Rollout, name: str) -> tuple[ObjectKey, ...]:
 
 
 def canary_mapping_name(name: str) -> str:
-    """Return the name of the canary Mapping, cut to what Kubernetes allows."""
+    """Return the name of the canary Mapping, cut to the length limit."""
     return f"{name[:NAME_LIMIT]}-canary"
 
 

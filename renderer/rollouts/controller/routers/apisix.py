@@ -1,4 +1,4 @@
-"""APISIX: weights in the user's ApisixRoute, and a route of its own for headers (``trafficrouting/apisix``)."""
+"""APISIX: weights in the user's ApisixRoute, and an ApisixRoute for headers (``trafficrouting/apisix``)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GROUP = "apisix.apache.org"
 
 
 def route_key(rollout: Rollout, name: str) -> ObjectKey:
-    """Return the identity of an ApisixRoute beside the Rollout."""
+    """Return the key of an ApisixRoute in the Rollout's namespace."""
     return ObjectKey(GROUP, "ApisixRoute", rollout.namespace, name)
 
 
@@ -42,7 +42,7 @@ class ApisixRouter(Router):
         return tuple(route_key(rollout, name) for name in traffic_routing(rollout).managed_routes)
 
     def carry_over(self, rollout: Rollout, wanted: Body, rendered: Body) -> Body:
-        """Return the ApisixRoute with the weights as they were."""
+        """Return the ApisixRoute with the weights of ``rendered``."""
         if wanted.get("kind") != "ApisixRoute":
             return wanted
         weights = {
@@ -63,7 +63,7 @@ class ApisixRouter(Router):
                 ctx.delete_object(key)
 
     def set_weight(self, ctx: Context, weight: int) -> None:
-        """Write both weights into every rule that the Rollout names."""
+        """Write both weights into each rule that the Rollout names."""
         key, body = find_object(ctx, self.named_objects(ctx.rollout)[0])
         stable, canary = service_names(ctx.rollout)
         routes = _routes(body)
@@ -73,7 +73,7 @@ class ApisixRouter(Router):
         ctx.update_object(key, _with_routes(body, routes))
 
     def set_header_route(self, ctx: Context, route: Body) -> None:
-        """Make, change or, without a match, delete the ApisixRoute that sends the headers to the canary."""
+        """Create or update the ApisixRoute for the headers; without a match, delete it."""
         key = route_key(ctx.rollout, str(route["name"]))
         current = ctx.world.objects.get(key)
         if not route.get("match"):

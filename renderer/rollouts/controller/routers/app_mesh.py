@@ -37,7 +37,7 @@ def _router_problems(router: Manifest) -> Iterator[Problem]:
     for index, route in enumerate(routes):
         kind = next((kind for kind in ROUTE_KINDS if mapping(route).get(kind) is not None), "")
         if not kind:
-            message = f"{json.dumps(mapping(route).get('name'))} is none of {', '.join(ROUTE_KINDS)}"
+            message = f"{json.dumps(mapping(route).get('name'))} is not one of {', '.join(ROUTE_KINDS)}"
             yield Problem((*ROUTES, index), message, manifest=router)
             return
         path: Path = (*ROUTES, index, kind, "action", "weightedTargets")

@@ -1,7 +1,7 @@
-"""The Gateway API: weights and header rules in the user's routes, as ``argoproj-labs/gatewayAPI`` v0.15.0 has them.
+"""The Gateway API: weights and header rules in the user's routes, as the plugin ``argoproj-labs/gatewayAPI`` v0.15.0.
 
-Where the plugin harms what is the user's, this does not: a rule with the canary as its only backend stays, a rule that
-has only one of the two Services keeps its weight, and a route's rule for headers keeps all that its source has.
+Unlike the plugin, it keeps a rule whose only backend is the canary, and the weight in a rule with one of the two
+Services; a rule for headers has all fields of its source.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from renderer.rollouts.model.rollout import Rollout
 
 
 class Route(NamedTuple):
-    """A route of the release as it is, the Rollout's ``field`` that leads to it, and whether it takes headers."""
+    """A route, the Rollout's ``field`` that names or selects it, and whether it gets rules for headers."""
 
     key: ObjectKey
     body: Body
@@ -66,13 +66,13 @@ class GatewayApiRouter(Router):
     has_max_traffic_weight = True
 
     def adds_routes(self, section: Any, kind: str) -> bool:
-        """Tell whether a step of this kind adds a route: a route of the Gateway API has a flag for it."""
+        """Return whether a step of this kind adds a rule: a route of the Gateway API has a flag for it."""
         if kind not in self.route_steps or not isinstance(section, dict) or PLUGIN not in section:
             return kind in self.route_steps
         return any(ref.headers and ref.kind in WITH_HEADERS for ref in route_refs(plugin_section(section)))
 
     def problems(self, section: Any) -> Iterator[Problem]:
-        """Yield other plugins, and the fields of this one that it does not read."""
+        """Yield a problem for each other plugin, and for each invalid field of this one."""
         return plugin_problems(section)
 
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
@@ -87,7 +87,7 @@ class GatewayApiRouter(Router):
         return tuple(dict.fromkeys(key for key, _ in _selected(rollout, objects)))
 
     def carry_over(self, rollout: Rollout, wanted: Body, rendered: Body) -> Body:
-        """Return a route with the weights, the rules for headers and the label as they were."""
+        """Return a route with the weights, the rules for headers and the label of ``rendered``."""
         if wanted.get("kind") not in KINDS.values():
             return wanted
         backends, managed = Backends(*service_names(rollout)), traffic_routing(rollout).managed_routes
@@ -95,28 +95,28 @@ class GatewayApiRouter(Router):
         rules = weighted(rules_of(wanted), backends, weights_in(last, backends))
         if wanted["kind"] in WITH_HEADERS:
             names = {rule.get("name") for rule in rules}
-            made = [rule for rule in last if owner_of(rule, managed, backends) and rule.get("name") not in names]
-            rules = ordered([*rules, *made], managed, backends) if made else rules
+            added = [rule for rule in last if owner_of(rule, managed, backends) and rule.get("name") not in names]
+            rules = ordered([*rules, *added], managed, backends) if added else rules
         label = in_progress_label(_section(rollout))
         carried = with_rules(wanted, rules)
         return carried if label is None else _labelled(carried, label[0], _labels(rendered).get(label[0]))
 
     def remove_managed_routes(self, ctx: Context) -> None:
-        """Take the rules for headers away."""
+        """Remove the rules for headers."""
         backends, managed = Backends(*service_names(ctx.rollout)), traffic_routing(ctx.rollout).managed_routes
         for route in _with_headers(ctx):
             kept = [rule for rule in rules_of(route.body) if not owner_of(rule, managed, backends)]
             ctx.update_object(route.key, with_rules(route.body, kept))
 
     def set_header_route(self, ctx: Context, route: Body) -> None:
-        """Add, or without a match remove, the rules for the headers."""
+        """Add the rules for the headers; without a match, remove them."""
         backends, managed = Backends(*service_names(ctx.rollout)), traffic_routing(ctx.rollout).managed_routes
         for each in _with_headers(ctx):
             rules = with_header_rules(rules_of(each.body), route, managed, backends, each.field)
             ctx.update_object(each.key, with_rules(each.body, rules))
 
     def set_weight(self, ctx: Context, weight: int) -> None:
-        """Write both weights into each rule that has both Services, and mark the route while the canary has traffic."""
+        """Write both weights into each rule with both Services, and label the route while the canary has traffic."""
         stable, canary = service_names(ctx.rollout)
         backends, managed = Backends(stable, canary), traffic_routing(ctx.rollout).managed_routes
         label = in_progress_label(_section(ctx.rollout))
@@ -144,13 +144,13 @@ def _section(rollout: Rollout) -> Body:
 
 
 def _namespaces(rollout: Rollout) -> tuple[str, ...]:
-    """Return where routes are; a Rollout whose namespace is left to whoever applies it has them beside it."""
+    """Return the namespaces of the routes; a Rollout without a namespace has them beside it."""
     wanted = str(_section(rollout).get("namespace") or rollout.namespace)
     return (wanted,) if rollout.namespace or not wanted else (wanted, "")
 
 
 def _selected(rollout: Rollout, objects: Mapping[ObjectKey, Body]) -> Iterator[tuple[ObjectKey, str]]:
-    """Yield the routes that are selected and the field that does so."""
+    """Yield each route selected by labels, with the field of the selector."""
     for each in route_selectors(_section(rollout)):
         for key in sorted(objects):
             is_there = (key.group, key.kind) == (GROUP, each.kind) and key.namespace in _namespaces(rollout)
@@ -159,7 +159,7 @@ def _selected(rollout: Rollout, objects: Mapping[ObjectKey, Body]) -> Iterator[t
 
 
 def _routes(ctx: Context) -> Iterator[Route]:
-    """Yield the routes of the release: those that are named, and those that are selected, each once."""
+    """Yield each named or selected route once."""
     seen = set()
     refs = route_refs(_section(ctx.rollout))
     for ref, named in zip(refs, ROUTER.named_objects(ctx.rollout), strict=True):
@@ -182,7 +182,7 @@ def _labels(body: Body) -> Body:
 
 
 def _labelled(body: Body, key: str, value: str | None) -> Body:
-    """Return the object with a label in its place or, with None, without it."""
+    """Return the object with the label, without it for None."""
     if _labels(body).get(key) == value:
         return body
     metadata = {name: item for name, item in body["metadata"].items() if name != "labels"}

@@ -1,4 +1,4 @@
-"""What a Rollout says to the plugin ``argoproj-labs/gatewayAPI``: which routes, and how they are marked (v0.15.0)."""
+"""The Rollout's configuration of the plugin ``argoproj-labs/gatewayAPI`` v0.15.0: routes, selectors and label."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ WITH_HEADERS = frozenset({"HTTPRoute", "GRPCRoute"})
 """The kinds whose rules can match headers."""
 TEXTS = ("namespace", "inProgressLabelKey", "inProgressLabelValue", *(f"{prefix}Route" for prefix in KINDS))
 IGNORED = ("configMap",)
-"""What the plugin had before it named its rules (until v0.12), and passes over since."""
+"""Fields of plugin versions up to v0.12, which later ones ignore."""
 OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 
 
 class RouteRef(Struct, frozen=True):
-    """A route that the Rollout names at ``path``; ``headers`` tells whether routes for headers are added to it."""
+    """A route that the Rollout names at ``path``; ``headers``: whether it gets rules for headers."""
 
     kind: str
     name: str
@@ -34,7 +34,7 @@ class RouteRef(Struct, frozen=True):
 
 
 class RouteSelector(Struct, frozen=True):
-    """Routes of a kind that the Rollout selects by labels, at ``path``."""
+    """A label selector for routes of a kind, at ``path``."""
 
     kind: str
     selector: Body
@@ -42,13 +42,13 @@ class RouteSelector(Struct, frozen=True):
 
 
 def plugin_section(plugins: Any) -> Body:
-    """Return the plugin's part of ``trafficRouting.plugins``, empty where there is none that can be read."""
+    """Return the plugin's part of ``trafficRouting.plugins``; empty if missing or malformed."""
     section = plugins.get(PLUGIN) if isinstance(plugins, dict) else None
     return section if isinstance(section, dict) else {}
 
 
 def route_refs(section: Body) -> tuple[RouteRef, ...]:
-    """Return the routes named in ``section``, by kind as the plugin goes through them; the first of a name counts."""
+    """Return the routes named in ``section``, each once, in the plugin's order of kinds."""
     found: dict[tuple[str, str], RouteRef] = {}
     for prefix, kind in KINDS.items():
         items = section.get(f"{prefix}Routes")
@@ -63,7 +63,7 @@ def route_refs(section: Body) -> tuple[RouteRef, ...]:
 
 
 def _add(found: dict[tuple[str, str], RouteRef], ref: RouteRef) -> None:
-    """Add a route; where it is there already, it has headers if either of the two says so."""
+    """Add a route; of two with the same name, either sets ``headers``."""
     first = found.get((ref.kind, ref.name), ref)
     found[ref.kind, ref.name] = RouteRef(first.kind, first.name, first.headers or ref.headers, first.path)
 
@@ -78,7 +78,7 @@ def route_selectors(section: Body) -> tuple[RouteSelector, ...]:
 
 
 def selects(selector: Body, labels: Body) -> bool:
-    """Tell whether a LabelSelector matches labels; an empty one matches all (``LabelSelectorAsSelector``)."""
+    """Return whether a LabelSelector matches labels; an empty one matches all (``LabelSelectorAsSelector``)."""
     if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
         return False
     return all(_holds(requirement, labels) for requirement in selector.get("matchExpressions") or ())
@@ -95,21 +95,18 @@ def _holds(requirement: Body, labels: Body) -> bool:
 
 
 def in_progress_label(section: Body) -> tuple[str, str] | None:
-    """Return key and value of the label on a route whose canary has traffic; None where there is to be none."""
+    """Return key and value of the label on a route whose canary has traffic; None if disabled."""
     if section.get("disableInProgressLabel") is True:
         return None
     return str(section.get("inProgressLabelKey") or LABEL_KEY), str(section.get("inProgressLabelValue") or LABEL_VALUE)
 
 
 def plugin_problems(plugins: Any) -> Iterator[Problem]:
-    """Yield what is wrong with ``trafficRouting.plugins``: other plugins, and what this one has of no meaning.
-
-    The CRD takes anything there, so nobody else looks at it before the controller runs the plugin.
-    """
+    """Yield the problems of ``trafficRouting.plugins``, which the CRD does not check."""
     for name in plugins if isinstance(plugins, dict) else ():
         if name != PLUGIN:
-            hint = "release this app with the controller, or by one of the routers that rollstep knows"
-            message = f"rollstep calls no plugin such as {name}; the one whose routes it writes itself is {PLUGIN}"
+            hint = "release this app with the controller, or with another router"
+            message = f"the plugin {name} is not supported, only {PLUGIN}"
             yield Problem((*PATH[:-1], name), message, hint)
     if not isinstance(plugins, dict) or PLUGIN not in plugins:
         return
@@ -139,7 +136,7 @@ def _wrong_fields(section: Body) -> Iterator[Problem]:
             yield from _wrong_selector(value, path)
         elif field not in IGNORED:
             known = (*TEXTS, "disableInProgressLabel", *lists, *selectors)
-            yield Problem(path, f"is no field of {PLUGIN}", f"take it out; it has {', '.join(sorted(known))}")
+            yield Problem(path, f"is not a field of {PLUGIN}", f"take it out; it has {', '.join(sorted(known))}")
 
 
 def _wrong_list(value: Any, path: Path) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""Istio: weights and routes in VirtualServices, pod selection in a DestinationRule (``trafficrouting/istio``)."""
+"""Istio: weights and routes in VirtualServices, subsets in a DestinationRule (``trafficrouting/istio``)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class IstioRouter(Router):
     one_or_several = ("virtualService", "virtualServices")
 
     def needs_services(self, section: Any) -> bool:
-        """Tell whether the Rollout requires both Services: with a DestinationRule subsets take their place."""
+        """Return whether both Services are required: the subsets of a DestinationRule replace them."""
         return mapping(section).get("destinationRule") is None
 
     def object_problems(self, canary: Any, lookup: Lookup) -> Iterator[Problem]:
@@ -70,25 +70,25 @@ class IstioRouter(Router):
         return tuple(found)
 
     def carry_over(self, rollout: Rollout, wanted: Body, rendered: Body) -> Body:
-        """Return a VirtualService with weights and managed routes, a DestinationRule with hashes, as they were."""
+        """Return the VirtualService with the weights and managed routes, or the DestinationRule with the hashes."""
         if wanted.get("kind") == "DestinationRule":
             return _carry_over_rule(wanted, rendered)
         return _carry_over_service(rollout, wanted, rendered) if wanted.get("kind") == "VirtualService" else wanted
 
     def remove_managed_routes(self, ctx: Context) -> None:
-        """Take the routes for headers and mirrors out of the VirtualServices."""
+        """Remove the routes for headers and mirrors from the VirtualServices."""
         managed = traffic_routing(ctx.rollout).managed_routes
         for named, _ in self._services(ctx.rollout):
             key, body = find_object(ctx, named)
             http = _routes(body, "http")
             kept = [route for route in http if route.get("name", "") not in managed]
             if len(kept) == len(http):
-                # As in the controller, the other VirtualServices are left alone then.
+                # Like the controller, do not change the other VirtualServices.
                 return
             ctx.update_object(key, _with_routes(body, "http", kept))
 
     def set_header_route(self, ctx: Context, route: Body) -> None:
-        """Add, or without a match remove, the route for the headers."""
+        """Add the route for the headers; without a match, remove it."""
         host, subset = self._canary(ctx)
         for named, item in self._services(ctx.rollout):
             key, body = find_object(ctx, named)
@@ -99,7 +99,7 @@ class IstioRouter(Router):
             self._update_http(ctx, key, body, http)
 
     def set_mirror_route(self, ctx: Context, route: Body) -> None:
-        """Add, or without a match remove, the route that mirrors requests."""
+        """Add the route that mirrors requests; without a match, remove it."""
         host, subset = self._canary(ctx)
         for named, item in self._services(ctx.rollout):
             key, body = find_object(ctx, named)
@@ -111,7 +111,7 @@ class IstioRouter(Router):
             self._update_http(ctx, key, body, http)
 
     def update_hash(self, ctx: Context, canary_hash: str, stable_hash: str) -> None:
-        """Write the hashes into the DestinationRule's subsets; subsets of nobody go, as the controller has it."""
+        """Write the hashes into the DestinationRule's subsets; like the controller, remove all other subsets."""
         _delay_for_availability(ctx, canary_hash, stable_hash)
         spec = section(ctx.rollout, "istio").get("destinationRule")
         if spec is None:
@@ -177,7 +177,7 @@ class IstioRouter(Router):
         )
 
     def _canary(self, ctx: Context) -> tuple[str, str]:
-        """Return host and subset of the canary, for routes of our own."""
+        """Return host and subset of the canary, for managed routes."""
         names = self._destinations(ctx)
         if not names.has_rule:
             return names.canary_service, ""
@@ -186,7 +186,7 @@ class IstioRouter(Router):
 
 
 def virtual_services(rollout: Rollout) -> list[tuple[Body, str]]:
-    """Return what the Rollout says of each VirtualService, with the field that names it."""
+    """Return the Rollout's section for each VirtualService, with the field of its name."""
     istio = section(rollout, "istio")
     several = istio.get("virtualServices")
     if several is not None:
@@ -200,7 +200,7 @@ def _virtual_service_key(rollout: Rollout, name: str) -> ObjectKey:
 
 
 def _delay_for_availability(ctx: Context, canary_hash: str, stable_hash: str) -> None:
-    """Without Services nothing else keeps traffic from pods that are not there yet."""
+    """Raise ``HashDelayedError`` for a subset without available pods: no Service keeps traffic from it."""
     canary = ctx.rollout.canary
     assert canary is not None
     if canary.canary_service or canary.stable_service:

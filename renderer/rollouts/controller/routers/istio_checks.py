@@ -42,7 +42,7 @@ def _messages(canary: Body, wanted: Body, service: Body) -> Iterator[str]:
         if not isinstance(routes, list):
             continue
         if not all(map(_is_route, routes)):
-            yield f"the VirtualService has {protocol} routes that are none"
+            yield f"the VirtualService has {protocol} routes of invalid types"
             continue
         expected = str if protocol == "http" else dict
         names = [item for item in _list(wanted.get(FIELDS[protocol])) if isinstance(item, expected)]
@@ -73,7 +73,7 @@ def _list(value: object) -> list[Any]:
 
 def _check_routes(canary: Body, routes: Sequence[Any], wanted: Sequence[Any], protocol: str) -> None:
     if wanted and not routes:
-        raise refusal("", f"there are none, and {FIELDS[protocol]} of the Rollout names some")
+        raise refusal("", f"none, but {FIELDS[protocol]} of the Rollout names some")
     for index in routes_to_weigh(routes, wanted, protocol, ""):
         check_shares(routes[index].get("route") or [], _destinations(canary), "")
     managed = [mapping(route).get("name") for route in _list(mapping(canary, "trafficRouting").get("managedRoutes"))]

@@ -10,13 +10,13 @@ GROUP = "networking.istio.io"
 
 
 def destination_rule(rollout: Rollout) -> Body:
-    """Return what ``trafficRouting.istio`` says of its DestinationRule; nothing where there is none."""
+    """Return ``trafficRouting.istio.destinationRule``; empty if missing."""
     routing = rollout.canary.traffic_routing if rollout.canary is not None else None
     return ((routing.body.get("istio") or {}).get("destinationRule") or {}) if routing is not None else {}
 
 
 def subset_hashes(world: World) -> list[tuple[str, str]]:
-    """Return the subsets of the Rollout's DestinationRule, each with the pod-template-hash that it selects."""
+    """Return each subset of the Rollout's DestinationRule with the pod-template-hash that it selects."""
     name = str(destination_rule(world.rollout).get("name", ""))
     rule = world.objects.get(ObjectKey(GROUP, "DestinationRule", world.rollout.namespace, name))
     subsets = ((rule or {}).get("spec") or {}).get("subsets") or []

@@ -1,4 +1,4 @@
-"""The nginx ingress controller: a canary Ingress with a weight beside each stable one (``trafficrouting/nginx``)."""
+"""The nginx ingress controller: a weighted canary Ingress for each stable one (``trafficrouting/nginx``)."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ PATH: Path = (*ROUTING, "nginx")
 
 
 def canary_ingress_name(rollout_name: str, stable_ingress: str) -> str:
-    """Return the name of the canary Ingress, cut to what Kubernetes allows."""
+    """Return the name of the canary Ingress, cut to the length limit."""
     return f"{rollout_name}-{stable_ingress}"[: NAME_LIMIT - len(SUFFIX)] + SUFFIX
 
 
 def ingress_key(rollout: Rollout, name: str) -> ObjectKey:
-    """Return the identity of an Ingress beside the Rollout."""
+    """Return the key of an Ingress in the Rollout's namespace."""
     return ObjectKey("networking.k8s.io", "Ingress", rollout.namespace, name)
 
 
 def _stable_ingresses(rollout: Rollout) -> tuple[tuple[str, Path], ...]:
-    """Return the name of each stable Ingress, and its field."""
+    """Return the name and field of each stable Ingress."""
     nginx = section(rollout, "nginx")
     several = nginx.get("stableIngresses")
     if several is None:
@@ -65,13 +65,13 @@ class NginxRouter(Router):
     def set_weight(self, ctx: Context, weight: int) -> None:
         """Create or patch the canary Ingress of each stable one."""
         rollout = ctx.rollout
-        for named, made in zip(self.named_objects(rollout), self.created_objects(rollout), strict=True):
-            desired = canary_ingress(rollout, find_object(ctx, named)[1], made.name, weight)
-            current = ctx.world.objects.get(made)
+        for named, key in zip(self.named_objects(rollout), self.created_objects(rollout), strict=True):
+            desired = canary_ingress(rollout, find_object(ctx, named)[1], key.name, weight)
+            current = ctx.world.objects.get(key)
             if current is None:
-                ctx.create_object(made, desired)
+                ctx.create_object(key, desired)
             else:
-                _patch(ctx, made, current, desired)
+                _patch(ctx, key, current, desired)
 
 
 ROUTER = NginxRouter()
@@ -79,7 +79,7 @@ ROUTER = NginxRouter()
 
 def _patch(ctx: Context, key: ObjectKey, current: Body, desired: Body) -> None:
     metadata = dict(current.get("metadata") or {})
-    # Annotations that others added stay.
+    # Annotations of other tools stay.
     annotations = {**(metadata.get("annotations") or {}), **desired["metadata"]["annotations"]}
     after_metadata = {name: value for name, value in metadata.items() if name != "labels"} | {
         "annotations": annotations
@@ -91,7 +91,7 @@ def _patch(ctx: Context, key: ObjectKey, current: Body, desired: Body) -> None:
 
 
 def canary_ingress(rollout: Rollout, stable: Body, name: str, weight: int) -> dict[str, Any]:
-    """Return the canary Ingress: the stable one's rules for the stable Service, with the canary Service as backend."""
+    """Return the canary Ingress: the stable one's rules for the stable Service, with the canary Service instead."""
     nginx, most = section(rollout, "nginx"), traffic_routing(rollout).max_traffic_weight
     stable_spec = stable.get("spec") or {}
     spec: dict[str, Any] = {

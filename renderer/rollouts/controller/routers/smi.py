@@ -1,4 +1,4 @@
-"""Service Mesh Interface: a TrafficSplit that the controller makes (``trafficrouting/smi``, API version v1alpha1)."""
+"""Service Mesh Interface: a TrafficSplit with the weights (``trafficrouting/smi``, API version v1alpha1)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ API_VERSION = "split.smi-spec.io/v1alpha1"
 
 
 def split_key(rollout: Rollout) -> ObjectKey:
-    """Return the identity of the TrafficSplit."""
+    """Return the key of the TrafficSplit."""
     name = section(rollout, "smi").get("trafficSplitName") or rollout.name
     return ObjectKey("split.smi-spec.io", "TrafficSplit", rollout.namespace, name)
 
 
 class SmiRouter(Router):
-    """The router for ``trafficRouting.smi``: the TrafficSplit is the controller's own."""
+    """The router for ``trafficRouting.smi``, which creates the TrafficSplit."""
 
     weighs_experiments = True
 
@@ -45,7 +45,7 @@ class SmiRouter(Router):
 
 
 def traffic_split(rollout: Rollout, weight: int, additional: Sequence[WeightDestination] = ()) -> dict[str, Any]:
-    """Return the TrafficSplit at a weight of 100; its weights are quantities, so they are text."""
+    """Return the TrafficSplit with the canary at ``weight`` percent; its weights are quantities, thus text."""
     stable, canary = service_names(rollout)
     metadata: dict[str, Any] = {"name": split_key(rollout).name}
     if rollout.namespace:

@@ -30,7 +30,7 @@ class TraefikRouter(Router):
         return (NamedObject(keys, FIELD),)
 
     def carry_over(self, rollout: Rollout, wanted: Body, rendered: Body) -> Body:
-        """Return the TraefikService with the weights as they were."""
+        """Return the TraefikService with the weights of ``rendered``."""
         if wanted.get("kind") != "TraefikService":
             return wanted
         weights = {item.get("name"): item.get("weight") for item in _services(rendered)}

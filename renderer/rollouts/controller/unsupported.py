@@ -1,4 +1,4 @@
-"""What the engine cannot do yet is refused, field by field."""
+"""Fields of a Rollout that the engine does not support."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from renderer.kubernetes.manifest import Body, Source, field_path
 from renderer.rollouts.controller.routers import router_for, routers_of, routers_that
 from renderer.rollouts.controller.routers.router import traffic_routing
 from renderer.rollouts.model.rollout import NO_SOURCE, Rollout
-from renderer.rollouts.model.spec import CANARY, ROUTING, BlueGreenStrategy, CanaryStrategy, Path
+from renderer.rollouts.model.spec import BLUE_GREEN, CANARY, ROUTING, BlueGreenStrategy, CanaryStrategy, Path
 
 
-def check_supported(
+def unsupported_fields(
     rollout: Rollout, source: Source = NO_SOURCE, plugin_gates: frozenset[str] = frozenset()
 ) -> tuple[Finding, ...]:
-    """Return a finding for every field whose meaning the engine does not know.
+    """Return a finding for every field that the engine does not support.
 
     ``plugin_gates`` are the names of the plugins whose steps wait for a person instead.
     """
@@ -72,8 +72,7 @@ def _unsupported_experiment(rollout: Rollout, experiment: Body, path: Path) -> I
 
 
 def _unsupported_blue_green(blue_green: BlueGreenStrategy) -> Iterator[tuple[Path, str]]:
-    base: Path = ("spec", "strategy", "blueGreen")
     for field in ("prePromotionAnalysis", "postPromotionAnalysis"):
         analysis = blue_green.body.get(field)
         if analysis is not None and not analysis.get("templates"):
-            yield (*base, field), "names no templates: the controller would wait for ever"
+            yield (*BLUE_GREEN, field), "names no templates: the controller would wait for ever"
