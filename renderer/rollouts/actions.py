@@ -1,7 +1,6 @@
-"""What ``kubectl argo rollouts`` does to a Rollout, on a world (``pkg/kubectl-argo-rollouts/cmd`` of v1.9.1).
+"""The commands of ``kubectl argo rollouts`` v1.9.1 on a world (``pkg/kubectl-argo-rollouts/cmd``).
 
-Every verb returns a new world in which the controller has not acted yet; ``settle`` does that.
-A refusal is a ``RollstepError`` in kubectl's own words.
+Each returns the world before the controller acts (``settle``), and raises ``RollstepError`` in kubectl's own words.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from renderer.rollouts.controller.gates import is_running
 from renderer.rollouts.controller.replica_math import current_canary_step
 from renderer.rollouts.controller.templates import comparable
 from renderer.rollouts.controller.workload import resolve_workload, with_template
-from renderer.rollouts.model.rollout import HASH_LABEL, ReplicaSet, Rollout
+from renderer.rollouts.model.rollout import HASH_LABEL, REVISION_ANNOTATION, ReplicaSet, Rollout
 from renderer.rollouts.model.status import RolloutStatus
 from renderer.rollouts.model.strategy_status import AnalysisRunStatus
 from renderer.rollouts.model.world import World
@@ -31,17 +30,14 @@ CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
 def apply(world: World, body: Body) -> World:
     """Replace the Rollout's manifest (``kubectl apply``).
 
-    The annotations that the controller owns stay; unknown fields are pruned and defaults filled in.
+    The controller's annotations stay; unknown fields are pruned and defaults filled in.
     """
     metadata = dict(body.get("metadata") or {})
     before = world.rollout.annotations
-    owned = {name: before[name] for name in (REVISION,) if name in before}
-    if owned:
-        metadata["annotations"] = {**(metadata.get("annotations") or {}), **owned}
+    if REVISION_ANNOTATION in before:
+        own = {REVISION_ANNOTATION: before[REVISION_ANNOTATION]}
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), **own}
     return _with_body(world, {**body, "metadata": metadata})
-
-
-REVISION = "rollout.argoproj.io/revision"
 
 
 def _with_body(world: World, body: Body) -> World:
@@ -68,7 +64,7 @@ def patch(world: World, changes: Body) -> World:
 
 
 def patch_object(world: World, kind: str, name: str, changes: Body) -> World:
-    """Apply a JSON merge patch to another object; refuses where there is none of that kind and name."""
+    """Apply a JSON merge patch to another object; raise ``RollstepError`` for a missing one."""
     for key in sorted(world.objects):
         if (key.kind, key.name) == (kind, name):
             return world.with_object(key, merge(world.objects[key], changes))
@@ -76,7 +72,7 @@ def patch_object(world: World, kind: str, name: str, changes: Body) -> World:
 
 
 def set_image(world: World, container: str, image: str) -> World:
-    """Set the image of the containers of that name, ``*`` for all; init and ephemeral containers count as well."""
+    """Set the image of the containers with a name, ``*`` for all, among init and ephemeral containers as well."""
     world = resolve_workload(world)
     template: Mapping[str, Any] = world.rollout.template
     spec = dict(template.get("spec") or {})
@@ -95,7 +91,7 @@ def set_image(world: World, container: str, image: str) -> World:
 
 
 def _with_template(world: World, template: Body) -> World:
-    """Put a pod template into the Rollout, or into the workload that it refers to."""
+    """Set the pod template of the Rollout or of its workload."""
     if world.rollout.workload_ref is not None:
         return resolve_workload(with_template(world, template))
     body = world.rollout.body
@@ -103,13 +99,13 @@ def _with_template(world: World, template: Body) -> World:
 
 
 def promote(world: World) -> World:
-    """End the current pause; where there is none, skip the current step of a canary.
+    """End the current pause; without one, skip the current step of a canary.
 
-    An analysis of a blue-green release counts as successful then: whoever promotes has looked.  (In a cluster nothing
-    happens; the AnalysisRun has its result from elsewhere.)
+    Unlike in a cluster, where the AnalysisRun has a result of its own, it records an analysis of a blue-green release
+    as successful.
     """
     if world.rollout.paused:
-        world = _unpause(world)
+        world = resume(world)
     status = world.status
     if world.rollout.blue_green is not None:
         return _with_status(record_analysis(world, SUCCESSFUL), pause_conditions=())
@@ -123,37 +119,37 @@ def promote(world: World) -> World:
 
 
 def record_analysis(world: World, phase: str, message: str = "") -> World:
-    """Give the analyses that have no result that phase: ``Successful``, ``Failed``, ``Error`` or ``Inconclusive``."""
+    """Record ``Successful``, ``Failed``, ``Error`` or ``Inconclusive`` for the analyses without a result."""
 
-    def told(run: AnalysisRunStatus | None) -> AnalysisRunStatus | None:
-        without = run is not None and (is_running(run) or run.status == "Inconclusive")
-        return AnalysisRunStatus(run.name, phase, message) if run is not None and without else run
+    def recorded(run: AnalysisRunStatus | None) -> AnalysisRunStatus | None:
+        is_open = run is not None and (is_running(run) or run.status == "Inconclusive")
+        return AnalysisRunStatus(run.name, phase, message) if run is not None and is_open else run
 
     canary, blue_green = world.status.canary, world.status.blue_green
     step, background = canary.current_step_analysis_run_status, canary.current_background_analysis_run_status
     pre, post = blue_green.pre_promotion_analysis_run_status, blue_green.post_promotion_analysis_run_status
     canary = replace(
         canary,
-        current_step_analysis_run_status=told(step),
-        current_background_analysis_run_status=told(background),
+        current_step_analysis_run_status=recorded(step),
+        current_background_analysis_run_status=recorded(background),
     )
     blue_green = replace(
-        blue_green, pre_promotion_analysis_run_status=told(pre), post_promotion_analysis_run_status=told(post)
+        blue_green, pre_promotion_analysis_run_status=recorded(pre), post_promotion_analysis_run_status=recorded(post)
     )
     return _with_status(world, canary=canary, blue_green=blue_green)
 
 
 def promote_full(world: World) -> World:
-    """Promote to the end at once: no pauses, no steps, no analysis."""
+    """Promote fully, without pauses, steps and analysis."""
     if world.rollout.paused:
-        world = _unpause(world)
+        world = resume(world)
     if world.status.current_pod_hash != world.status.stable_rs:
         return _with_status(world, promote_full=True)
     return world
 
 
 def skip_step(world: World) -> World:
-    """Go to the next step although the current one is not complete."""
+    """Skip the current step."""
     if world.rollout.canary is None:
         raise RollstepError("Cannot skip steps of a bluegreen rollout. Run without a flags")
     if not world.rollout.canary.steps:
@@ -168,12 +164,12 @@ def _next(world: World, index: int) -> int:
 
 
 def abort(world: World) -> World:
-    """Abort: all traffic goes back to the stable ReplicaSet."""
+    """Abort the update: all traffic goes back to the stable ReplicaSet."""
     return _with_status(world, abort=True)
 
 
 def retry(world: World) -> World:
-    """Start an aborted update again from its first step."""
+    """Restart an aborted update from its first step."""
     return _with_status(world, abort=False)
 
 
@@ -184,15 +180,11 @@ def pause(world: World) -> World:
 
 def resume(world: World) -> World:
     """Clear ``spec.paused``."""
-    return _unpause(world)
-
-
-def _unpause(world: World) -> World:
     return patch(world, {"spec": {"paused": False}})
 
 
 def restart(world: World) -> World:
-    """Ask for a restart of all pods, now."""
+    """Set ``spec.restartAt`` to now."""
     return patch(world, {"spec": {"restartAt": format_time(world.now)}})
 
 
@@ -200,9 +192,9 @@ RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 
 
 def restart_by_revision(world: World) -> World:
-    """Restart all pods by a new revision: note the time on the pod template, as ``kubectl rollout restart`` does.
+    """Restart all pods by a new revision, with the annotation of ``kubectl rollout restart`` on the pod template.
 
-    ``restart`` is what a controller is needed for: it evicts pods one by one and changes no manifest.
+    ``restart`` requires a controller that evicts pods, and changes no manifest.
     """
     world = resolve_workload(world)
     metadata: Mapping[str, Any] = world.rollout.template.get("metadata") or {}
@@ -212,7 +204,7 @@ def restart_by_revision(world: World) -> World:
 
 
 def _first(mapping: Mapping[str, Any], key: str, value: Any) -> Mapping[str, Any]:
-    """Return ``mapping`` with a value; a key that is new stands first, where an edit of a manifest puts it as well."""
+    """Return ``mapping`` with a value; a new key comes first, as in an edited manifest."""
     return {**mapping, key: value} if key in mapping else {key: value, **mapping}
 
 
@@ -224,7 +216,7 @@ def scale(world: World, replicas: int) -> World:
 
 
 def revision_to_undo(world: World, to_revision: int = 0) -> ReplicaSet:
-    """Return the ReplicaSet of that revision, with 0 the one before the latest; refuses where there is none."""
+    """Return the ReplicaSet of a revision, of the one before the latest for 0; raise ``RollstepError`` if missing."""
     if to_revision:
         for rs in world.replica_sets:
             if rs.revision == to_revision:
@@ -237,9 +229,9 @@ def revision_to_undo(world: World, to_revision: int = 0) -> ReplicaSet:
 
 
 def undo(world: World, to_revision: int = 0) -> World:
-    """Put the template of an earlier revision back into the Rollout; 0 is the one before the latest.
+    """Set the template of an earlier revision; 0 is the one before the latest.
 
-    Refuses where there is no such revision, and where the Rollout has that template already.
+    Raise ``RollstepError`` for a missing revision, and if the Rollout has its template already.
     """
     world = resolve_workload(world)
     rs = revision_to_undo(world, to_revision)

@@ -1,4 +1,4 @@
-"""Who is who in a release: the role of each ReplicaSet and the traffic that it gets (pure)."""
+"""The role and the traffic of each ReplicaSet of a release."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from renderer.rollouts.model.world import World
 
 
 def roles(world: World, replica_set: ReplicaSet) -> tuple[str, ...]:
-    """Return the marks of a ReplicaSet as ``kubectl argo rollouts get rollout`` shows them.
+    """Return the roles of a ReplicaSet: ``stable`` or ``canary``, for blue-green ``stable``, ``active``, ``preview``.
 
-    They are ``stable`` and ``canary``, for blue-green ``stable``, ``active`` and ``preview``
-    (Argo Rollouts v1.9 ``pkg/kubectl-argo-rollouts/info/replicaset_info.go``).
+    Source: Argo Rollouts v1.9 ``pkg/kubectl-argo-rollouts/info/replicaset_info.go``.
     """
     name, status = replica_set.pod_template_hash, world.status
     if isinstance(world.rollout.strategy, CanaryStrategy):
@@ -28,10 +27,10 @@ def roles(world: World, replica_set: ReplicaSet) -> tuple[str, ...]:
 
 
 def traffic_weight(world: World, replica_set: ReplicaSet) -> int:
-    """Return the share of the traffic that a ReplicaSet gets, out of ``maxTrafficWeight``.
+    """Return a ReplicaSet's share of the traffic, out of ``maxTrafficWeight``.
 
-    With a router it is the weight that the router is given; without one, requests are spread over all pods, so it is
-    the ReplicaSet's share of the pods, rounded down; for blue-green the active ReplicaSet has all of it.
+    That is its weight in the router; without a router its share of the pods, rounded down; for blue-green 100 if it is
+    the active one.
     """
     strategy, status, name = world.rollout.strategy, world.status, replica_set.pod_template_hash
     if not isinstance(strategy, CanaryStrategy):
@@ -42,8 +41,5 @@ def traffic_weight(world: World, replica_set: ReplicaSet) -> int:
     weights = status.canary.weights
     if weights is None:
         return max_traffic_weight(world.rollout) if name and name == status.stable_rs else 0
-    given = 0
-    for destination in (weights.stable, weights.canary, *weights.additional):
-        if destination.pod_template_hash == name:
-            given += destination.weight
-    return given
+    destinations = (weights.stable, weights.canary, *weights.additional)
+    return sum(destination.weight for destination in destinations if destination.pod_template_hash == name)

@@ -15,7 +15,7 @@ import yaml
 from renderer.kubernetes.manifest import Manifest
 from renderer.pipeline.validate.manifests import validate
 from renderer.rollouts.checks import check
-from renderer.rollouts.controller import check_supported
+from renderer.rollouts.controller import unsupported_fields
 from renderer.rollouts.controller.routers import router_for
 from renderer.rollouts.controller.routers.gateway_config import PLUGIN
 from renderer.rollouts.model.rollout import Rollout
@@ -70,7 +70,7 @@ def refusal(bodies: Bodies) -> str:
     manifests = [Manifest(body) for body in bodies]
     codes = {item.code for item in check(manifests[0], manifests[1:])} - COMES_WITH
     assert len(codes) <= 1
-    if not codes and check_supported(Rollout.from_body(default_rollout(bodies[0]))):
+    if not codes and unsupported_fields(Rollout.from_body(default_rollout(bodies[0]))):
         return "refused"
     return next(iter(codes), "")
 
@@ -418,7 +418,7 @@ def test_weights_of_several_routers_are_out_of_the_same_number():
 def test_app_mesh_is_refused_with_the_reason():
     bodies = example("nginx")
     canary_of(bodies)["trafficRouting"] = {"appMesh": {"virtualService": {"name": "web"}}}
-    (finding,) = check_supported(Rollout.from_body(default_rollout(bodies[0])))
+    (finding,) = unsupported_fields(Rollout.from_body(default_rollout(bodies[0])))
     assert "App Mesh has come to its end" in finding.message
 
 

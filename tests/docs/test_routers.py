@@ -13,8 +13,8 @@ import yaml
 from renderer.kubernetes.manifest import Manifest
 from renderer.pipeline.resolve.commit_content import rendered
 from renderer.rollouts.checks import check
-from renderer.rollouts.controller import check_supported
-from renderer.rollouts.controller.routers import supported_routers
+from renderer.rollouts.controller import unsupported_fields
+from renderer.rollouts.controller.routers import ROUTERS
 from renderer.rollouts.model.rollout import Rollout
 from renderer.rollouts.pod_template import default_rollout
 from renderer.rollouts.simulator.scenario import Frame, read_scenario, simulate
@@ -69,7 +69,7 @@ PAGE_OF = ("alb", "ambassador", "apisix", "istio", "nginx", "smi", "traefik")
 
 def test_every_router_has_a_page():
     readme = (PAGES / "README.md").read_text(encoding="utf-8")
-    assert set(PAGE_OF) <= set(supported_routers())
+    assert set(PAGE_OF) <= set(ROUTERS)
     assert all(f"[{router}]({router}.md)" in readme for router in PAGE_OF)
     assert {path.stem for path in PAGES.glob("*.md")} >= {*PAGE_OF, "README"}
 
@@ -79,7 +79,7 @@ def test_the_example_is_taken(router: str):
     manifests = [Manifest(body) for body in blocks(router)[0]]
     (rollout,) = [manifest for manifest in manifests if manifest.kind == "Rollout"]
     assert [item.text() for item in check(rollout, [item for item in manifests if item is not rollout])] == []
-    assert check_supported(Rollout.from_body(default_rollout(rollout.body))) == ()
+    assert unsupported_fields(Rollout.from_body(default_rollout(rollout.body))) == ()
 
 
 @pytest.mark.parametrize("router", PAGE_OF)

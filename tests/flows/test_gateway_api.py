@@ -130,7 +130,7 @@ def test_another_plugin_is_refused_with_its_line(checkout: Checkout) -> None:
     checkout.edit("environments/prod/edge/rollout.yaml", "argoproj-labs/gatewayAPI:", "example/router:")
     refused = checkout.run("advance", "prod/edge", "--now", NOON, code=1).stderr
     assert "rollout.yaml:23:11: " in refused
-    assert "rollstep calls no plugin such as example/router" in refused
+    assert "the plugin example/router is not supported" in refused
 
 
 @pytest.mark.parametrize(

@@ -5,23 +5,22 @@ from __future__ import annotations
 import click
 
 from renderer.cli import options
-
-VERSIONS = click.Choice(["1.8", "1.9"])
+from renderer.rollouts.model.versions import DEFAULT_VERSION, VERSIONS
 
 
 @click.command("hash")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(allow_dash=True))
 @click.option(
     "--controller-version",
-    type=VERSIONS,
-    default="1.9",
+    type=click.Choice(VERSIONS),
+    default=DEFAULT_VERSION,
     show_default=True,
     help="The Argo Rollouts controller: 1.9 has the types of Kubernetes v0.34, 1.8 those of v0.29.",
 )
 @click.option(
     "--crd-version",
-    type=VERSIONS,
-    default="1.9",
+    type=click.Choice(VERSIONS),
+    default=DEFAULT_VERSION,
     show_default=True,
     help="The Rollout CRD in the cluster, which may be newer than the controller.",
 )

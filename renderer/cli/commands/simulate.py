@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from renderer.rollouts.model.versions import DEFAULT_VERSION, VERSIONS
+
 
 @click.command("simulate")
 @click.argument("scenario", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
@@ -18,8 +20,8 @@ import click
 @click.option(
     "--controller-version",
     "profile",
-    type=click.Choice(["1.9", "1.8"]),
-    default="1.9",
+    type=click.Choice(VERSIONS[::-1]),
+    default=DEFAULT_VERSION,
     show_default=True,
     help="The controller whose pod-template-hash is used.",
 )

@@ -19,9 +19,9 @@ from renderer.kubernetes.versioned_config import is_config, with_versioned_confi
 from renderer.pipeline.load.discover import AppRef, find_apps
 from renderer.pipeline.load.settings import SETTINGS_FILE, AppSettings, Settings
 from renderer.pipeline.load.sources import read_sources
-from renderer.rollouts.checks import read
+from renderer.rollouts.checks import check_and_read
 from renderer.rollouts.model.rollout import Rollout
-from renderer.rollouts.pod_template import DEFAULT_PROFILE
+from renderer.rollouts.model.versions import DEFAULT_VERSION
 
 __all__ = ["App", "AppRef", "find_apps", "load_app", "load_files", "load_stream"]
 
@@ -109,7 +109,7 @@ def _load(texts: Sequence[SourceText], ref: AppRef, settings: AppSettings, shown
     findings += duplicates(others, rollouts[0].manifest.namespace if rollouts else "")
     typed = None
     if len(rollouts) == 1:
-        wrong, typed = read(rollouts[0].manifest, others, settings.controller_version, settings.allow)
+        wrong, typed = check_and_read(rollouts[0].manifest, others, settings.controller_version, settings.allow)
         findings += wrong
     findings += _unknown_config(others, settings)
     if findings:
@@ -120,7 +120,7 @@ def _load(texts: Sequence[SourceText], ref: AppRef, settings: AppSettings, shown
     places = {item.manifest.key: (item.path, item.index) for item in loaded if item.path is not None}
     manifest, others = with_versioned_config(rollout.manifest, others, settings.versioned_config)
     # The engine reads by the CRD that a cluster has whatever its controller is.
-    known = (rollout.manifest, typed) if typed is not None and settings.controller_version == DEFAULT_PROFILE else None
+    known = (rollout.manifest, typed) if typed is not None and settings.controller_version == DEFAULT_VERSION else None
     return App(ref, settings, manifest, others, rollout.path, rollout.index, places=places, read=known)
 
 

@@ -19,7 +19,8 @@ from renderer.pipeline.load.sources import KUSTOMIZATION, STATUS_FILE
 from renderer.pipeline.load.status_file import State
 from renderer.rollouts.controller.templates import sync_metadata
 from renderer.rollouts.model.rollout import HASH_LABEL, ReplicaSet
-from renderer.rollouts.pod_template import PROFILES, pod_template_hash
+from renderer.rollouts.model.versions import VERSIONS
+from renderer.rollouts.pod_template import pod_template_hash
 
 ANYTHING = Value("a mapping", lambda value: isinstance(value, dict))
 TEXTS = Items(TEXT, named=True)
@@ -133,7 +134,7 @@ def _is_intact(replica_set: ReplicaSet, collision_count: int | None) -> bool:
     labels = {name: value for name, value in (metadata.get("labels") or {}).items() if name != HASH_LABEL}
     bare = {**template, "metadata": {**metadata, "labels": labels}}
     counts = (None, *range(1, (collision_count or 0) + 1))
-    hashes = (pod_template_hash(bare, count, profile) for profile in PROFILES for count in counts)
+    hashes = (pod_template_hash(bare, count, version) for version in VERSIONS for count in counts)
     return replica_set.pod_template_hash in hashes
 
 

@@ -14,6 +14,7 @@ from renderer.errors import Finding, RollstepError
 from renderer.git.forges.settings import ForgeSettings
 from renderer.kubernetes import KUBERNETES_VERSION
 from renderer.kubernetes.manifest import Source
+from renderer.rollouts.model.versions import DEFAULT_VERSION
 
 SETTINGS_FILE = "rollstep.yaml"
 DEFAULT_TEMPLATES = "templates"
@@ -82,7 +83,7 @@ class AppSettings(Struct, frozen=True):
     output: str = "rendered"
     templates: Path | None = None
     kubernetes_version: str = KUBERNETES_VERSION
-    controller_version: str = "1.9"
+    controller_version: str = DEFAULT_VERSION
     allow: tuple[str, ...] = ()
     schemas: tuple[Path, ...] = ()
     replicas: str = "auto"

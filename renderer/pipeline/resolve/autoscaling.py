@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from renderer.kubernetes.kinds import AUTOSCALER, BUDGET, scales_rollout
 from renderer.kubernetes.manifest import Body, Manifest, ObjectKey, mapping
 from renderer.kubernetes.selectors import selects
-from renderer.rollouts.controller.experiment import is_of_experiment
+from renderer.rollouts.controller.experiment import belongs_to_experiment
 from renderer.rollouts.model.rollout import HASH_LABEL, ReplicaSet, Rollout
 from renderer.rollouts.model.world import World
 
@@ -178,7 +178,7 @@ def _beside(kind: tuple[str, str], replica_set: ReplicaSet) -> ObjectKey:
 
 def _experiments(world: World) -> list[ReplicaSet]:
     bodies = (world.objects[key] for key in sorted(world.objects) if key.kind == "ReplicaSet")
-    return [ReplicaSet.from_body(body) for body in bodies if is_of_experiment(body)]
+    return [ReplicaSet.from_body(body) for body in bodies if belongs_to_experiment(body)]
 
 
 def pods(value: Any) -> Iterable[Mapping[str, Any]]:

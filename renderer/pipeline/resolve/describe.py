@@ -151,7 +151,7 @@ _GATES = {
 
 def gate_text(gate: str, world: World) -> str:
     """Return what a gate waits for, with the names of the analysis templates or of the plugin."""
-    names = ", ".join(gates.names_of(world.rollout, world.status, gate))
+    names = ", ".join(gates.gate_names(world.rollout, world.status, gate))
     return f"{_GATES[gate]} {names}".rstrip()
 
 

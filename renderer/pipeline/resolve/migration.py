@@ -17,8 +17,9 @@ from renderer.pipeline.resolve.commit_content import moved
 from renderer.pipeline.resolve.http_routes import Conversion, Gateway, converted, leads_to
 from renderer.pipeline.resolve.moves import Move, is_between_phases, react
 from renderer.rollouts.actions import patch
-from renderer.rollouts.controller.routers import router_for, section
+from renderer.rollouts.controller.routers import router_for
 from renderer.rollouts.controller.routers.gateway_config import GROUP, PATH, PLUGIN, plugin_section, route_refs
+from renderer.rollouts.controller.routers.router import section
 from renderer.rollouts.model.spec import CanaryStrategy, TrafficRouting
 from renderer.rollouts.model.world import World
 

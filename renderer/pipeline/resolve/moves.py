@@ -20,7 +20,7 @@ from renderer.pipeline.resolve.ordering.waves import joined, waves_of
 from renderer.rollouts import actions
 from renderer.rollouts.controller import next_wakeup, settle
 from renderer.rollouts.controller.gates import is_gate, open_gate
-from renderer.rollouts.controller.settle import Settled, catch_up
+from renderer.rollouts.controller.reconcile import Settled, with_available_pods
 from renderer.rollouts.controller.step_hash import compute_step_hash
 from renderer.rollouts.controller.templates import rollout_hash
 from renderer.rollouts.controller.workload import resolve_workload
@@ -72,7 +72,7 @@ def advance(world: World, *, to_step: int | None = None) -> Move | None:
         return move if move is None or world.order != "waves" else _in_waves(move, to_step, {}, PHASES)
     steps = steps_of(world)
     is_canary_with_steps = bool(steps) and bool(world.status.stable_rs)
-    applied = catch_up(world)
+    applied = with_available_pods(world)
     after, writes = _next_step(applied, steps, to_step) if is_canary_with_steps else _next_stage(applied)
     return Move(world, after, writes) if moved(world, after) else None
 
@@ -213,7 +213,7 @@ def _asks_for_another(world: World) -> bool:
     rollout, status = resolve_workload(world).rollout, world.status
     if status.current_step_hash != compute_step_hash(rollout):
         return True
-    return status.current_pod_hash != rollout_hash(rollout, status.collision_count, world.profile)
+    return status.current_pod_hash != rollout_hash(rollout, status.collision_count, world.controller_version)
 
 
 def is_new_release(before: World, after: World) -> bool:
@@ -281,7 +281,7 @@ def is_between_phases(world: World) -> bool:
 
 def _advance_phase(world: World, to_step: int | None) -> Move | None:
     """Return the move of the next phase: of what the current step still asks for, else of the step after it."""
-    applied = catch_up(world)
+    applied = with_available_pods(world)
     steps = steps_of(world)
     done = _held_round(applied)
     index = done.world.status.current_step_index or 0

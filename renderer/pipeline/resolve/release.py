@@ -21,7 +21,7 @@ from renderer.pipeline.resolve.autoscaling import BY_AUTOSCALER, autoscaler_of
 from renderer.pipeline.resolve.moves import steps_of
 from renderer.pipeline.resolve.ordering.check import check_order
 from renderer.pipeline.resolve.resolve import Resolved, resolve
-from renderer.rollouts.controller import check_supported
+from renderer.rollouts.controller import unsupported_fields
 from renderer.rollouts.controller.step_hash import compute_step_hash
 from renderer.rollouts.model.rollout import Rollout
 from renderer.rollouts.model.world import World
@@ -112,7 +112,7 @@ def read_rollout(app: App) -> Rollout:
         rollout = app.read[1]
     else:
         rollout = Rollout.from_body(default_rollout(app.rollout.body, source), source)
-    findings = check_supported(rollout, source, frozenset(app.settings.step_plugins))
+    findings = unsupported_fields(rollout, source, frozenset(app.settings.step_plugins))
     if findings:
         raise RollstepError(findings)
     return rollout

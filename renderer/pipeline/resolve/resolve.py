@@ -20,10 +20,11 @@ from renderer.pipeline.load.status_file import State
 from renderer.pipeline.resolve.autoscaling import AUTO, ROLLSTEP, autoscaler_of, scaled_objects, with_replicas
 from renderer.pipeline.resolve.commit_content import rendered
 from renderer.pipeline.resolve.ordering.waves import with_wave, without_wave
-from renderer.rollouts.controller.experiment import is_of_experiment
-from renderer.rollouts.controller.managed_objects import carry_over, created_by_engine, edited_by_engine
+from renderer.rollouts.controller.experiment import belongs_to_experiment
+from renderer.rollouts.controller.managed_objects import carry_over, created_objects, edited_objects
 from renderer.rollouts.model.rollout import EPOCH, REVISION_ANNOTATION, ReplicaSet, Rollout
 from renderer.rollouts.model.status import RolloutStatus
+from renderer.rollouts.model.versions import DEFAULT_VERSION
 from renderer.rollouts.model.world import World
 
 
@@ -41,7 +42,7 @@ def resolve(
     state: State | None,
     rendered_manifests: Iterable[Manifest],
     now: datetime,
-    profile: str = "1.9",
+    profile: str = DEFAULT_VERSION,
     plugin_gates: frozenset[str] = frozenset(),
     replicas: str = AUTO,
     order: str = "step",
@@ -64,13 +65,13 @@ def resolve(
     waves = state.waves if state is not None else {}
     left = {_key(manifest, rollout): manifest.body for manifest in _in_namespace(rendered_manifests, rollout)}
     left |= {key: without_wave(left[key]) for key in waves if key in left}
-    edited = edited_by_engine(rollout, {key: manifest.body for key, manifest in sources.items()})
+    edited = edited_objects(rollout, {key: manifest.body for key, manifest in sources.items()})
     objects: dict[ObjectKey, Body] = {}
     for key in sorted(set(edited) & sources.keys()):
         wanted = sources[key].body
         objects[key] = carry_over(rollout, wanted, left[key]) if key in left else wanted
-    objects.update((key, left[key]) for key in sorted(created_by_engine(rollout)) if key in left and key not in sources)
-    experiment = {key: left[key] for key in sorted(left) if key not in sources and is_of_experiment(left[key])}
+    objects.update((key, left[key]) for key in sorted(created_objects(rollout)) if key in left and key not in sources)
+    experiment = {key: left[key] for key in sorted(left) if key not in sources and belongs_to_experiment(left[key])}
     objects.update(experiment)
     replica_sets = tuple(
         _replica_set(left[key], state)

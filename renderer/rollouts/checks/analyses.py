@@ -1,4 +1,4 @@
-"""Whether the AnalysisTemplates of an analysis can be made one run of (pure).
+"""The AnalysisTemplates of an analysis, which become one run.
 
 Argo Rollouts v1.9.1, ``utils/analysis/helpers.go`` and ``pkg/apis/rollouts/validation/validation_references.go``.
 """
@@ -11,7 +11,7 @@ from typing import Any
 from renderer.kubernetes.manifest import Manifest, field_path
 from renderer.rollouts.checks.references import Kind, Objects, analyses
 from renderer.rollouts.checks.report import Path, Report, part_of
-from renderer.rollouts.checks.routing import CANARY
+from renderer.rollouts.model.spec import CANARY
 
 TEMPLATE: Kind = ("argoproj.io", "AnalysisTemplate")
 CLUSTER_TEMPLATE: Kind = ("argoproj.io", "ClusterAnalysisTemplate")
@@ -19,7 +19,7 @@ BACKGROUND: Path = (*CANARY, "analysis")
 
 
 def check_analyses(report: Report, objects: Objects) -> None:
-    """Report analyses whose templates, all of them among ``objects``, cannot be run as the Rollout asks."""
+    """Report analyses whose templates, if all are among ``objects``, cannot become one run."""
     for path in analyses(report):
         templates = _templates(report, objects, path)
         for message in _problems(report, path, templates) if templates else ():
@@ -28,7 +28,7 @@ def check_analyses(report: Report, objects: Objects) -> None:
 
 
 def _templates(report: Report, objects: Objects, path: Path) -> list[Manifest]:
-    """Return the templates; none where one is not among the objects, or is made of others."""
+    """Return the templates; empty if one of them is missing, or refers to other templates."""
     found: list[Manifest] = []
     for reference in report.items(*path, "templates"):
         kind = CLUSTER_TEMPLATE if part_of(reference, ("clusterScope",)) else TEMPLATE
@@ -85,7 +85,7 @@ def _has_value(argument: object) -> bool:
 def _is_endless(metric: Mapping[str, Any]) -> bool:
     count = metric.get("count")
     text = "0" if count is None else str(count)
-    # What is no number counts as 0; an argument in braces is a number as far as can be told here.
+    # Text counts as 0; an argument in braces may be any number.
     number = text if text.isdigit() or "{{" in text else "0"
     return bool(metric.get("interval")) and number.strip("0") == ""
 

@@ -1,4 +1,4 @@
-"""Labels and selectors, by the API server's rules (Kubernetes v1.34 ``apimachinery/pkg/util/validation``), pure."""
+"""Labels and selectors, by the API server's rules (Kubernetes v1.34 ``apimachinery/pkg/util/validation``)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ SELECTOR: Path = ("spec", "selector")
 
 
 def is_dns_label(text: str) -> bool:
-    """Tell whether ``text`` is an RFC 1123 label."""
+    """Return whether ``text`` is an RFC 1123 label."""
     return len(text) <= 63 and DNS_LABEL.fullmatch(text) is not None
 
 
 def is_qualified_name(text: str) -> bool:
-    """Tell whether ``text`` is the key of a label or annotation: a name, after a domain and a slash or without them."""
+    """Return whether ``text`` is the key of a label or annotation: a name with an optional domain and slash."""
     prefix, slash, name = text.rpartition("/")
     if slash and not (len(prefix) <= 253 and DNS_SUBDOMAIN.fullmatch(prefix)):
         return False
@@ -29,23 +29,25 @@ def is_qualified_name(text: str) -> bool:
 
 
 def is_label_value(text: str) -> bool:
-    """Tell whether ``text`` may be the value of a label."""
+    """Return whether ``text`` is a label value."""
     return not text or (len(text) <= 63 and _QUALIFIED.fullmatch(text) is not None)
 
 
 def check_labels(report: Report, path: Path, field: str) -> None:
-    """Report labels at ``path`` that are none; ``field`` is the API server's name of them."""
+    """Report invalid labels at ``path``; ``field`` is the API server's name of them."""
     for key, value in report.mapping(*path).items():
         if not is_qualified_name(str(key)):
-            message = f'"{key}" is no label: expected letters, digits, -, _ and ., a letter or digit first and last'
+            message = (
+                f'"{key}" is not a valid label: expected letters, digits, -, _ and ., a letter or digit first and last'
+            )
             report.add("RS202", (*path, key), message, field=field)
         if isinstance(value, str) and not is_label_value(value):
-            message = f'"{value}" is no value of a label: expected up to 63 letters, digits, -, _ and .'
+            message = f'"{value}" is not a valid label value: expected up to 63 letters, digits, -, _ and .'
             report.add("RS202", (*path, key), message, field=field)
 
 
 def check_selector(report: Report) -> None:
-    """Report a selector that is missing, empty, wrong, or does not match the pod template's labels."""
+    """Report a selector that is missing, empty or invalid, or does not match the pod template's labels."""
     selector = report.at(*SELECTOR)
     if selector is None:
         report.add("RS203", SELECTOR, "required: the labels that pods of this Rollout have")
@@ -63,7 +65,7 @@ def check_selector(report: Report) -> None:
 
 
 def check_label_selector(report: Report, path: Path, code: str) -> None:
-    """Report what is wrong with a selector of labels at ``path``, by the rule ``code``."""
+    """Report an invalid label selector at ``path``, by the rule ``code``."""
     check_labels(report, (*path, "matchLabels"), field_path((*path, "matchLabels")))
     for index, item in enumerate(report.items(*path, "matchExpressions")):
         if isinstance(item, dict):
@@ -71,9 +73,9 @@ def check_label_selector(report: Report, path: Path, code: str) -> None:
 
 
 def check_requirement(
-    report: Report, path: Path, code: str, *, of_nodes: bool = False, judge_values: bool = True
+    report: Report, path: Path, code: str, *, of_nodes: bool = False, check_values: bool = True
 ) -> None:
-    """Report what is wrong with one expression of a selector, of labels or ``of_nodes``."""
+    """Report an invalid expression of a label selector or, ``of_nodes``, of a node selector."""
     operator, values = report.at(*path, "operator"), report.items(*path, "values")
     operators = (*OPERATORS, "Gt", "Lt") if of_nodes else OPERATORS
     if operator not in operators:
@@ -86,9 +88,9 @@ def check_requirement(
         report.add(code, (*path, "values"), f"the operator {operator} takes one value, found {len(values)}")
     if not is_qualified_name(report.text(*path, "key")):
         report.add(code, (*path, "key"), f"expected a label, found {report.at(*path, 'key')!r}")
-    for index, value in enumerate(values if judge_values else ()):
+    for index, value in enumerate(values if check_values else ()):
         if isinstance(value, str) and not is_label_value(value):
-            report.add(code, (*path, "values", index), f'"{value}" is no value of a label')
+            report.add(code, (*path, "values", index), f'"{value}" is not a valid label value')
 
 
 def _check_match(report: Report) -> None:

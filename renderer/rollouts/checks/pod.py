@@ -1,7 +1,7 @@
-"""What the API server and the controller refuse in a pod template (pure).
+"""The checks of a pod template.
 
-The rules are those of Kubernetes v1.34 (``pkg/apis/core/validation`` and ``ValidatePodTemplateSpecForReplicaSet`` in
-``pkg/apis/apps/validation``) that people run into; types and unknown fields are for the schemas.
+The rules are the common ones of Kubernetes v1.34 (``pkg/apis/core/validation`` and
+``ValidatePodTemplateSpecForReplicaSet`` in ``pkg/apis/apps/validation``); the schemas check types and unknown fields.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Container
 
 from renderer.rollouts.checks.labels import check_labels, is_dns_label, is_qualified_name
 from renderer.rollouts.checks.pod_fields import check_fields
-from renderer.rollouts.checks.pod_unions import check_choices
+from renderer.rollouts.checks.pod_unions import check_unions
 from renderer.rollouts.checks.report import Path, Report
 from renderer.rollouts.checks.scheduling import check_scheduling
 from renderer.rollouts.checks.values import is_port_name
@@ -21,14 +21,14 @@ PROTOCOLS = ("TCP", "UDP", "SCTP")
 
 
 def check_template(report: Report) -> None:
-    """Report what is wrong with the Rollout's pod template."""
+    """Report what the API server and the controller refuse in the Rollout's pod template."""
     check_labels(report, (*TEMPLATE, "metadata", "labels"), "spec.template.labels")
     for key in report.mapping(*TEMPLATE, "metadata", "annotations"):
         if not is_qualified_name(str(key).lower()):
             report.add(
                 "RS202",
                 (*TEMPLATE, "metadata", "annotations", key),
-                f'"{key}" is no name',
+                f'"{key}" is not a valid name',
                 field="spec.template.annotations",
             )
     if not report.items(*POD, "containers"):
@@ -46,12 +46,12 @@ def check_template(report: Report) -> None:
             if isinstance(container, dict):
                 _check_container(report, (*POD, key, index), volumes)
     check_fields(report, POD)
-    check_choices(report, POD)
+    check_unions(report, POD)
     check_scheduling(report, POD)
 
 
 def _names(report: Report, path: Path, what: str, taken: Container[str] = ()) -> set[str]:
-    """Return the names of the items at ``path``; report those that are missing, wrong or there twice."""
+    """Return the names of the items at ``path``; report missing, invalid and duplicate ones."""
     names: set[str] = set()
     for index, item in enumerate(report.items(*path)):
         if not isinstance(item, dict):
@@ -62,7 +62,7 @@ def _names(report: Report, path: Path, what: str, taken: Container[str] = ()) ->
         elif not isinstance(name, str):
             continue
         elif not is_dns_label(name):
-            report.add("RS211", at, f'"{name}" is no name: expected up to 63 lower case letters, digits and -')
+            report.add("RS211", at, f'"{name}" is not a valid name: expected up to 63 lower case letters, digits and -')
         elif name in names or name in taken:
             report.add("RS212", at, f'there is another {what} "{name}"')
         names.add(str(name))
@@ -83,7 +83,9 @@ def _check_ports(report: Report, path: Path) -> None:
         name, port = report.text(*at, "name"), report.integer(*at, "containerPort")
         if name and not is_port_name(name):
             report.add(
-                "RS211", (*at, "name"), f'"{name}" is no name: expected up to 15 lower case letters, digits and -'
+                "RS211",
+                (*at, "name"),
+                f'"{name}" is not a valid name: expected up to 15 lower case letters, digits and -',
             )
         elif name and name in names:
             report.add("RS212", (*at, "name"), f'there is another port "{name}"')
@@ -94,7 +96,7 @@ def _check_ports(report: Report, path: Path) -> None:
             report.add("RS215", (*at, "containerPort"), f"{port} is not between 1 and 65535")
         protocol = report.at(*at, "protocol")
         if protocol not in (None, "", *PROTOCOLS):
-            report.add("RS214", (*at, "protocol"), f"{protocol} is none of {', '.join(PROTOCOLS)}")
+            report.add("RS214", (*at, "protocol"), f"{protocol} is not one of {', '.join(PROTOCOLS)}")
 
 
 def _check_mounts(report: Report, path: Path, volumes: set[str]) -> None:

@@ -1,6 +1,6 @@
-"""The fields of a pod template that are right or wrong by themselves, as a table (pure).
+"""The rules for single fields of a pod template, as a table.
 
-Kubernetes v1.34, ``pkg/apis/core/validation/validation.go``, with the defaults of ``pkg/apis/core/v1`` applied before.
+Kubernetes v1.34, ``pkg/apis/core/validation/validation.go`` after the defaults of ``pkg/apis/core/v1``.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from renderer.rollouts.checks.report import Path, Report
 from renderer.rollouts.checks.values import (
     ADDRESS,
     CONFIG_KEY,
-    DOWN,
     ENV_NAME,
     HEADER_NAME,
     ID,
     LABEL,
-    LOCAL,
+    LOCAL_PATH,
     MODE,
-    NO_WAY_UP,
+    PATH_WITHOUT_PARENT,
+    RELATIVE_PATH,
     SUBDOMAIN,
     SYSCTL,
-    Judge,
+    Validator,
     at_least,
     between,
     field_path,
@@ -41,18 +41,18 @@ HOOKS = ("lifecycle.preStop", "lifecycle.postStart")
 
 
 class Rule(Struct, frozen=True):
-    """One field: ``path`` has a ``*`` for every item of a list, ``field`` is what Kubernetes calls it if not that.
+    """One field: ``path`` has a ``*`` for every item of a list, ``field`` is Kubernetes' name if it differs.
 
-    A field is judged, as None, where it is missing from something that is there.
+    A field missing from an existing parent is validated as None.
     """
 
     code: str
     path: str
-    judge: Judge
+    validate: Validator
     field: str = ""
 
 
-def _rules_of_a_container() -> Iterator[Rule]:
+def _rules_of_container() -> Iterator[Rule]:
     yield Rule("RS214", "imagePullPolicy", one_of("Always", "IfNotPresent", "Never"))
     yield Rule("RS214", "terminationMessagePolicy", one_of("File", "FallbackToLogsOnError"))
     yield Rule("RS214", "securityContext.procMount", one_of("Default", "Unmasked", empty=False))
@@ -72,32 +72,32 @@ def _rules_of_a_container() -> Iterator[Rule]:
     for kind in ("configMapRef", "secretRef"):
         yield Rule("RS210", f"envFrom.*.{kind}.name", required)
         yield Rule("RS211", f"envFrom.*.{kind}.name", SUBDOMAIN)
-    yield Rule("RS208", "volumeMounts.*.subPath", DOWN, "volumeMounts.subPath")
-    yield Rule("RS208", "volumeMounts.*.subPathExpr", DOWN, "volumeMounts.subPathExpr")
+    yield Rule("RS208", "volumeMounts.*.subPath", RELATIVE_PATH, "volumeMounts.subPath")
+    yield Rule("RS208", "volumeMounts.*.subPathExpr", RELATIVE_PATH, "volumeMounts.subPathExpr")
     modes = one_of("None", "HostToContainer", "Bidirectional", empty=False)
     yield Rule("RS214", "volumeMounts.*.mountPropagation", modes, "volumeMounts.mountPropagation")
     for probe in PROBES:
-        yield from _rules_of_a_probe(probe)
+        yield from _rules_of_probe(probe)
     for hook in HOOKS:
-        yield from _rules_of_a_handler(hook)
+        yield from _rules_of_handler(hook)
 
 
-def _rules_of_a_probe(probe: str) -> Iterator[Rule]:
-    yield from _rules_of_a_handler(probe)
+def _rules_of_probe(probe: str) -> Iterator[Rule]:
+    yield from _rules_of_handler(probe)
     for number in ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"):
         yield Rule("RS218", f"{probe}.{number}", at_least(0))
     if probe != "readinessProbe":
         yield Rule("RS218", f"{probe}.successThreshold", lambda value: between(1, 1)(value or 1))
         yield Rule("RS218", f"{probe}.terminationGracePeriodSeconds", at_least(1))
     else:
-        yield Rule("RS218", f"{probe}.terminationGracePeriodSeconds", _only_of_the_other_probes)
+        yield Rule("RS218", f"{probe}.terminationGracePeriodSeconds", _not_for_readiness_probes)
 
 
-def _only_of_the_other_probes(value: Any) -> str:
+def _not_for_readiness_probes(value: Any) -> str:
     return "" if value is None else "must not be set for readinessProbes"
 
 
-def _rules_of_a_handler(handler: str) -> Iterator[Rule]:
+def _rules_of_handler(handler: str) -> Iterator[Rule]:
     yield Rule("RS210", f"{handler}.exec.command", required)
     yield Rule("RS215", f"{handler}.httpGet.port", port)
     yield Rule("RS214", f"{handler}.httpGet.scheme", one_of("HTTP", "HTTPS"))
@@ -106,7 +106,7 @@ def _rules_of_a_handler(handler: str) -> Iterator[Rule]:
     yield Rule("RS215", f"{handler}.grpc.port", port)
 
 
-def _rules_of_a_pod() -> Iterator[Rule]:
+def _rules_of_pod() -> Iterator[Rule]:
     yield Rule("RS214", "dnsPolicy", one_of("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"))
     yield Rule("RS238", "dnsConfig.nameservers.*", ADDRESS)
     yield Rule("RS238", "dnsConfig.searches.*", lambda name: SUBDOMAIN(name.rstrip(".") if name != "." else "a"))
@@ -124,12 +124,12 @@ def _rules_of_a_pod() -> Iterator[Rule]:
     yield Rule("RS210", "securityContext.seccompProfile.type", required)
     profiles = one_of("Localhost", "RuntimeDefault", "Unconfined")
     yield Rule("RS214", "securityContext.seccompProfile.type", profiles)
-    yield from _rules_of_a_volume()
+    yield from _rules_of_volume()
 
 
-def _rules_of_a_volume() -> Iterator[Rule]:
+def _rules_of_volume() -> Iterator[Rule]:
     yield Rule("RS210", "volumes.*.hostPath.path", required)
-    yield Rule("RS208", "volumes.*.hostPath.path", NO_WAY_UP)
+    yield Rule("RS208", "volumes.*.hostPath.path", PATH_WITHOUT_PARENT)
     kinds = ("DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice")
     yield Rule("RS214", "volumes.*.hostPath.type", one_of(*kinds))
     yield Rule("RS210", "volumes.*.persistentVolumeClaim.claimName", required)
@@ -147,22 +147,22 @@ def _rules_of_a_volume() -> Iterator[Rule]:
     token = "volumes.*.projected.sources.*.serviceAccountToken"
     yield Rule("RS218", f"{token}.expirationSeconds", between(600, 2**32))
     yield Rule("RS210", f"{token}.path", required, "volumes.*.projected.path")
-    yield Rule("RS208", f"{token}.path", LOCAL, "volumes.*.projected.path")
+    yield Rule("RS208", f"{token}.path", LOCAL_PATH, "volumes.*.projected.path")
     for downward in ("volumes.*.downwardAPI", "volumes.*.projected.sources.*.downwardAPI"):
-        yield from _rules_of_a_downward_file(downward)
+        yield from _rules_of_downward_files(downward)
 
 
 def _rules_of_keys(items: str) -> Iterator[Rule]:
     yield Rule("RS210", f"{items}.key", required)
     yield Rule("RS210", f"{items}.path", required)
-    yield Rule("RS208", f"{items}.path", LOCAL)
+    yield Rule("RS208", f"{items}.path", LOCAL_PATH)
     yield Rule("RS218", f"{items}.mode", MODE)
 
 
-def _rules_of_a_downward_file(downward: str) -> Iterator[Rule]:
+def _rules_of_downward_files(downward: str) -> Iterator[Rule]:
     file = f"{downward}.items.*"
     yield Rule("RS210", f"{file}.path", required, f"{downward}.path")
-    yield Rule("RS208", f"{file}.path", LOCAL, f"{downward}.path")
+    yield Rule("RS208", f"{file}.path", LOCAL_PATH, f"{downward}.path")
     yield Rule("RS218", f"{file}.mode", MODE, f"{downward}.mode")
     yield Rule("RS219", f"{file}.fieldRef.fieldPath", field_path(volume=True), f"{downward}.fieldRef.fieldPath")
     yield Rule("RS219", f"{file}.fieldRef.fieldPath", subscript, f"{downward}.fieldRef")
@@ -173,25 +173,25 @@ def _rules_of_a_downward_file(downward: str) -> Iterator[Rule]:
 
 
 RULES = (
-    *_rules_of_a_pod(),
+    *_rules_of_pod(),
     *(
-        Rule(rule.code, f"{kind}.*.{rule.path}", rule.judge, rule.field and f"{kind}.*.{rule.field}")
+        Rule(rule.code, f"{kind}.*.{rule.path}", rule.validate, rule.field and f"{kind}.*.{rule.field}")
         for kind in CONTAINERS
-        for rule in _rules_of_a_container()
+        for rule in _rules_of_container()
     ),
 )
 
 
 def check_fields(report: Report, pod: Path) -> None:
-    """Report the fields below ``pod`` that are wrong by themselves."""
-    found = sorted(_wrong(report.at(*pod), _TREE, ()), key=lambda wrong: wrong[0])
+    """Report the invalid fields below ``pod``."""
+    found = sorted(_broken_rules(report.at(*pod), _TREE, ()), key=lambda broken: broken[0])
     for number, path, message in found:
         rule = RULES[number]
         report.add(rule.code, (*pod, *path), message, field=_field(rule.field, pod, path))
 
 
 class _Fields:
-    """The rules of a field, by their numbers, and the fields below it; those of a list's items are below ``*``."""
+    """The indexes of a field's rules, and the fields below it; those of a list's items are below ``*``."""
 
     def __init__(self) -> None:
         self.rules: list[int] = []
@@ -208,10 +208,10 @@ def _tree() -> _Fields:
     return tree
 
 
-def _wrong(value: Any, fields: _Fields, path: Path) -> Iterator[tuple[int, Path, str]]:
-    """Yield the number of each rule that is broken at ``path`` or below it, with the place and the message."""
+def _broken_rules(value: Any, fields: _Fields, path: Path) -> Iterator[tuple[int, Path, str]]:
+    """Yield the index of each broken rule at ``path`` or below, with the path and the message."""
     for number in fields.rules:
-        message = RULES[number].judge(value)
+        message = RULES[number].validate(value)
         if message:
             yield number, path, message
     if not fields.below:
@@ -220,17 +220,17 @@ def _wrong(value: Any, fields: _Fields, path: Path) -> Iterator[tuple[int, Path,
         items = fields.below.get("*")
         if items is not None:
             for index, item in enumerate(value):
-                yield from _wrong(item, items, (*path, index))
+                yield from _broken_rules(item, items, (*path, index))
     elif isinstance(value, dict):
         for name, inner in fields.below.items():
             part = value.get(name)
-            # A rule of the field itself also judges that it is missing.
+            # A rule of the field itself validates a missing value as well.
             if name != "*" and (part is not None or inner.rules):
-                yield from _wrong(part, inner, (*path, name))
+                yield from _broken_rules(part, inner, (*path, name))
 
 
 def _field(template: str, pod: Path, path: Path) -> str:
-    """Return the name that Kubernetes gives a field at ``path``, "" where that is its path."""
+    """Return Kubernetes' name of the field at ``path``; empty if that is the path."""
     if not template:
         return ""
     indexes = [str(part) for part in path if isinstance(part, int)]

@@ -1,4 +1,4 @@
-"""Where a pod template has to choose: exactly one of several, nothing twice, no more requested than allowed (pure).
+"""Unions, duplicates and resources of a pod template: exactly one of several fields, unique names, requests in limits.
 
 Kubernetes v1.34, ``pkg/apis/core/validation/validation.go``.
 """
@@ -13,7 +13,7 @@ from renderer.kubernetes.manifest import field_path
 from renderer.rollouts.checks.labels import is_qualified_name
 from renderer.rollouts.checks.pod_fields import CONTAINERS, HOOKS, PROBES
 from renderer.rollouts.checks.report import Path, Report
-from renderer.rollouts.pod_template.quantity import amount_of
+from renderer.rollouts.pod_template.quantity import parse_quantity
 
 HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
 VALUES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef")
@@ -23,19 +23,19 @@ VOLUMES = (
     "configMap", "azureFile", "vsphereVolume", "quobyte", "azureDisk", "storageos", "portworxVolume", "scaleIO",
     "photonPersistentDisk", "projected", "csi", "ephemeral", "image",
 )  # fmt: skip
-"""The kinds of volumes in the order in which Kubernetes looks for them."""
+"""The kinds of volumes, in the order in which Kubernetes checks them."""
 
 RESOURCES = ("cpu", "memory", "ephemeral-storage")
 CPU_DIVISORS = ("1m", "1")
 OTHER_DIVISORS = ("1", *(f"1{unit}" for unit in ("k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")))
 
 
-def check_choices(report: Report, pod: Path) -> None:
-    """Report what is there twice, missing, or too much below ``pod``."""
+def check_unions(report: Report, pod: Path) -> None:
+    """Report conflicting, duplicate and missing fields below ``pod``."""
     _check_volumes(report, (*pod, "volumes"))
     _check_dns(report, pod)
     _check_seccomp(report, (*pod, "securityContext", "seccompProfile"))
-    _check_twice(report, [(*path, "name") for path, _ in _items(report, (*pod, "securityContext", "sysctls"))])
+    _check_duplicates(report, [(*path, "name") for path, _ in _items(report, (*pod, "securityContext", "sysctls"))])
     for kind in CONTAINERS:
         ports: list[Path] = []
         for path, container in _items(report, (*pod, kind)):
@@ -55,9 +55,9 @@ def check_choices(report: Report, pod: Path) -> None:
 
 def _check_volumes(report: Report, volumes: Path) -> None:
     for path, volume in _items(report, volumes):
-        _one_alone(report, path, [kind for kind in VOLUMES if volume.get(kind) is not None], "volume")
+        _check_single(report, path, [kind for kind in VOLUMES if volume.get(kind) is not None], "volume")
         limit = (*path, "emptyDir", "sizeLimit")
-        if (_amount(report, limit) or 0) < 0:
+        if (_quantity(report, limit) or 0) < 0:
             report.add("RS217", limit, f"{report.at(*limit)} is negative")
         for at, item in _items(report, (*path, "downwardAPI", "items")):
             _check_downward_file(report, at, item, (*path, "downwardAPI"))
@@ -132,10 +132,10 @@ def _check_variables(report: Report, container: Path) -> None:
 
 
 def _check_divisor(report: Report, path: Path) -> None:
-    divisor = _amount(report, (*path, "divisor"))
+    divisor = _quantity(report, (*path, "divisor"))
     known = CPU_DIVISORS if report.text(*path, "resource").endswith(".cpu") else OTHER_DIVISORS
-    if divisor and divisor not in map(amount_of, known):
-        message = f"{report.at(*path, 'divisor')} is none of {', '.join(known)}"
+    if divisor and divisor not in map(parse_quantity, known):
+        message = f"{report.at(*path, 'divisor')} is not one of {', '.join(known)}"
         report.add("RS217", (*path, "divisor"), message)
 
 
@@ -150,38 +150,37 @@ def _check_handlers(report: Report, container: Path, body: Mapping[str, Any], *,
             handler = report.at(*path)
             if isinstance(handler, dict):
                 given = [kind for kind in HANDLERS if handler.get(kind) is not None]
-                _one_alone(report, path, given, "handler")
+                _check_single(report, path, given, "handler")
                 if not given:
                     report.add("RS219", path, f"required: one of {', '.join(HANDLERS[:4])}")
 
 
-def _one_alone(report: Report, path: Path, given: Sequence[str], what: str) -> None:
+def _check_single(report: Report, path: Path, given: Sequence[str], what: str) -> None:
     for kind in given[1:]:
         report.add("RS219", (*path, kind), f"there is a {given[0]}: a {what} is one kind of thing")
 
 
 def _check_resources(report: Report, path: Path) -> None:
-    amounts: dict[str, dict[str, Decimal]] = {"limits": {}, "requests": {}}
-    for kind, found in amounts.items():
+    quantities: dict[str, dict[str, Decimal]] = {"limits": {}, "requests": {}}
+    for kind, found in quantities.items():
         for name in report.mapping(*path, kind):
             field = f"{field_path((*path, kind))}[{name}]"
-            amount = _amount(report, (*path, kind, name))
-            if amount is not None:
-                found[name] = amount
-                if amount < 0:
+            quantity = _quantity(report, (*path, kind, name))
+            if quantity is not None:
+                found[name] = quantity
+                if quantity < 0:
                     report.add("RS217", (*path, kind, name), f"{report.at(*path, kind, name)} is negative", field=field)
             if not _is_resource(str(name)):
-                message = (
-                    f'"{name}" is no resource: expected {", ".join(RESOURCES)}, hugepages-SIZE, or one with a domain'
-                )
+                expected = f"{', '.join(RESOURCES)}, hugepages-SIZE, or one with a domain"
+                message = f'"{name}" is not a valid resource: expected {expected}'
                 report.add("RS211", (*path, kind, name), message, field=field)
-    for name, requested in amounts["requests"].items():
-        limit = amounts["limits"].get(name)
+    for name, requested in quantities["requests"].items():
+        limit = quantities["limits"].get(name)
         if limit is not None and requested > limit:
             message = f"{name}: {report.at(*path, 'requests', name)} is more than the limit of it"
             report.add("RS239", (*path, "requests", name), message, field=field_path((*path, "requests")))
         elif name not in RESOURCES and requested != limit:
-            # Huge pages and devices are not shared, so nothing can be left between a request and its limit.
+            # Huge pages and devices are not shared: a request must equal its limit.
             missing = limit is None
             message = f"{name}: {'required' if missing else 'must be'} the same limit as is requested"
             place = "limits" if missing else "requests"
@@ -192,15 +191,15 @@ def _is_resource(name: str) -> bool:
     return name in RESOURCES or name.startswith("hugepages-") or ("/" in name and is_qualified_name(name))
 
 
-def _amount(report: Report, path: Path) -> Decimal | None:
-    """Return the quantity at ``path``; report one that is none."""
+def _quantity(report: Report, path: Path) -> Decimal | None:
+    """Return the quantity at ``path``; report an invalid one."""
     value = report.at(*path)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     try:
-        return amount_of(str(value))
+        return parse_quantity(str(value))
     except ValueError:
-        report.add("RS401", path, f'"{value}" is no quantity such as 500m, 2 or 128Mi')
+        report.add("RS401", path, f'"{value}" is not a quantity such as 500m, 2 or 128Mi')
         return None
 
 
@@ -219,7 +218,7 @@ def _check_host_ports(report: Report, ports: Sequence[Path], *, network: bool) -
             taken.add(kind)
 
 
-def _check_twice(report: Report, paths: Sequence[Path]) -> None:
+def _check_duplicates(report: Report, paths: Sequence[Path]) -> None:
     taken: set[Any] = set()
     for path in paths:
         name = report.text(*path)

@@ -1,4 +1,4 @@
-"""The Services, Ingresses and AnalysisTemplates that a Rollout names: that they are there and fit (pure)."""
+"""The Services, Ingresses, routes and AnalysisTemplates that a Rollout names."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 
 from renderer.kubernetes.manifest import Manifest
 from renderer.rollouts.checks.report import Path, Report, part_of
+from renderer.rollouts.controller.routers import ROUTERS, router_for
 from renderer.rollouts.controller.routers.gateway_config import GROUP, plugin_section, route_refs
 from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION
+from renderer.rollouts.model.spec import BLUE_GREEN, CANARY, ROUTING
 
-CANARY: Path = ("spec", "strategy", "canary")
-BLUE_GREEN: Path = ("spec", "strategy", "blueGreen")
 SERVICES: tuple[Path, ...] = (
     (*CANARY, "stableService"),
     (*CANARY, "canaryService"),
@@ -22,11 +22,11 @@ SERVICES: tuple[Path, ...] = (
 )
 
 
-MOST_NAMES = 500
-"""Of more names than these none is offered in place of one that is not there: comparing them takes too long."""
+MAX_CANDIDATES = 500
+"""With more names there is no suggestion for a missing one: the comparison takes too long."""
 
-MADE_NAME = re.compile(r"-[0-9]+$")
-"""What a rule for headers has behind the name of its route where there are several."""
+NUMBER_SUFFIX = re.compile(r"-[0-9]+$")
+"""The end of the name of a rule for headers, if a route has several."""
 
 Kind = tuple[str, str]
 """API group and kind."""
@@ -42,24 +42,24 @@ class Objects:
             names.setdefault(manifest.name, []).append(manifest)
 
     def named(self, kind: Kind, name: str) -> list[Manifest]:
-        """Return the objects of that kind and name, in any namespace."""
+        """Return the objects of the kind with the name, in any namespace."""
         return self._by_kind.get(kind, {}).get(name, [])
 
     def of_kind(self, kind: Kind) -> list[Manifest]:
-        """Return the objects of that kind, in any namespace."""
+        """Return the objects of the kind, in any namespace."""
         return [manifest for named in self._by_kind.get(kind, {}).values() for manifest in named]
 
     def nearest(self, kind: Kind, name: str) -> str:
-        """Return the name of the kind that is most like ``name``; empty where none is."""
+        """Return the name of the kind that is most similar to ``name``; empty without one."""
         from difflib import get_close_matches
 
         names = self._by_kind.get(kind, {})
-        near = get_close_matches(name, sorted(names), n=1) if len(names) <= MOST_NAMES else []
+        near = get_close_matches(name, sorted(names), n=1) if len(names) <= MAX_CANDIDATES else []
         return near[0] if near else ""
 
 
 def check_references(report: Report, objects: Objects) -> None:
-    """Report what the Rollout names and is not among ``objects``, or does not fit."""
+    """Report objects that the Rollout names and that are missing from ``objects``, or do not fit."""
     if report.mapping(*CANARY) and report.mapping(*BLUE_GREEN):
         return
     for path in SERVICES:
@@ -76,14 +76,14 @@ def check_references(report: Report, objects: Objects) -> None:
     for path in analyses(report):
         for index, reference in enumerate(report.items(*path, "templates")):
             name = part_of(reference, ("templateName",))
-            # A template of the whole cluster is hardly ever among an app's own manifests.
+            # A ClusterAnalysisTemplate is rarely among an app's manifests.
             if isinstance(name, str) and not part_of(reference, ("clusterScope",)):
                 kind = ("argoproj.io", "AnalysisTemplate")
                 _find(report, objects, (*path, "templates", index), kind, name, "RS303")
 
 
 def check_experiment_services(report: Report, objects: Objects) -> None:
-    """Report Services of experiments that the user has as well: the experiment's would replace it, and take it away."""
+    """Report Services of experiments that would replace and then delete a Service among the manifests."""
     for index in range(len(report.items(*CANARY, "steps"))):
         path: Path = (*CANARY, "steps", index, "experiment", "templates")
         for number in range(len(report.items(*path))):
@@ -100,7 +100,7 @@ def _is_beside(report: Report, item: Manifest) -> bool:
 
 
 def _check_routes(report: Report, objects: Objects) -> None:
-    """Report routes of the Gateway API that are not there."""
+    """Report missing routes of the Gateway API."""
     section = plugin_section(report.at(*CANARY, "trafficRouting", "plugins"))
     namespace = section.get("namespace")
     for ref in route_refs(section):
@@ -111,14 +111,14 @@ def _check_routes(report: Report, objects: Objects) -> None:
 
 
 def _check_rule_names(report: Report, path: Path, route: Manifest) -> None:
-    """Report rules that would be taken for those that a release makes, and taken away with them."""
+    """Report the user's rules that look like those of a release, which would remove them."""
     canary = report.text(*CANARY, "canaryService")
     managed = [part_of(item, ("name",)) for item in report.items(*CANARY, "trafficRouting", "managedRoutes")]
     rules = part_of(route.body, ("spec", "rules"))
     for index, rule in enumerate(rules if isinstance(rules, list) else ()):
         name, refs = part_of(rule, ("name",)), part_of(rule, ("backendRefs",))
         alone = isinstance(refs, list) and len(refs) == 1 and part_of(refs[0], ("name",)) == canary
-        if alone and isinstance(name, str) and any(base in managed for base in (name, MADE_NAME.sub("", name))):
+        if alone and isinstance(name, str) and any(base in managed for base in (name, NUMBER_SUFFIX.sub("", name))):
             message = f'{route.kind} "{route.name}" has a rule {name}, and a route of managedRoutes has that name'
             hint = "give the rule another name: the release would take it away with its own"
             place = _place(route, ("spec", "rules", index, "name"))
@@ -128,9 +128,9 @@ def _check_rule_names(report: Report, path: Path, route: Manifest) -> None:
 def _find(
     report: Report, objects: Objects, path: Path, kind: Kind, name: str, code: str, elsewhere: str = ""
 ) -> Manifest | None:
-    """Return the object of that name; report by the rule ``code`` where it is not there.
+    """Return the object of a name; report a missing one by the rule ``code``.
 
-    It is to be in the Rollout's namespace, or in the one that the Rollout says: ``elsewhere``.
+    Its namespace must be the Rollout's, or ``elsewhere`` if the Rollout names another.
     """
     own = report.rollout.namespace
     namespace = elsewhere or own
@@ -149,7 +149,7 @@ def _find(
 
 
 def _field(path: Path) -> str:
-    """Return the controller's name of a reference: that of the whole list where it is an item of one."""
+    """Return the controller's name of a reference; an item of a list has that of the list."""
     from renderer.kubernetes.manifest import field_path
 
     return field_path(path[:-1] if isinstance(path[-1], int) else path)
@@ -158,7 +158,7 @@ def _field(path: Path) -> str:
 def _check_service(report: Report, path: Path, service: Manifest) -> None:
     labels = report.mapping("spec", "template", "metadata", "labels")
     selector = part_of(service.body, ("spec", "selector"))
-    # Without labels the selector of the Rollout does not match either, and with a workloadRef they are elsewhere.
+    # Missing labels are reported with the Rollout's selector; with a workloadRef the workload has them.
     for key, value in sorted(selector.items()) if isinstance(selector, dict) and labels else ():
         if key != HASH_LABEL and labels.get(key) != value:
             have = f"{key}: {labels[key]}" if key in labels else f"no label {key}"
@@ -172,28 +172,30 @@ def _check_service(report: Report, path: Path, service: Manifest) -> None:
 
 
 def ingresses(report: Report) -> Iterator[tuple[Path, str]]:
-    """Yield the name of each Ingress that the Rollout routes through, and where it stands."""
-    routing = (*CANARY, "trafficRouting")
-    for router, one, several in (("nginx", "stableIngress", "stableIngresses"), ("alb", "ingress", "ingresses")):
-        for index, name in enumerate(report.items(*routing, router, several)):
+    """Yield path and name of each Ingress of the routers."""
+    for router in ROUTERS:
+        if report.at(*ROUTING, router) is None or not router_for(router).names_ingresses:
+            continue
+        one, several = router_for(router).one_or_several or ("", "")
+        for index, name in enumerate(report.items(*ROUTING, router, several)):
             if isinstance(name, str):
-                yield (*routing, router, several, index), name
-        name = report.text(*routing, router, one)
-        if name and report.at(*routing, router, several) is None:
-            yield (*routing, router, one), name
+                yield (*ROUTING, router, several, index), name
+        name = report.text(*ROUTING, router, one)
+        if name and report.at(*ROUTING, router, several) is None:
+            yield (*ROUTING, router, one), name
 
 
 def _check_ingress(report: Report, path: Path, ingress: Manifest) -> None:
-    service = report.text(*CANARY, "stableService")
-    if "alb" in path:
-        service = report.text(*CANARY, "trafficRouting", "alb", "rootService") or service
+    router = str(path[len(ROUTING)])
+    root = router_for(router).root_service
+    service = (root and report.text(*ROUTING, router, root)) or report.text(*CANARY, "stableService")
     if service and service not in set(backends(ingress)):
         message = f'Ingress "{ingress.name}" has no rule with the Service "{service}" as its backend'
         report.add("RS306", path, message, _place(ingress, ("spec", "rules")), field=_field(path))
 
 
 def backends(ingress: Manifest) -> Iterator[str]:
-    """Yield the name of the Service of each rule's path."""
+    """Yield the Service of each path of an Ingress."""
     rules = part_of(ingress.body, ("spec", "rules"))
     for rule in rules if isinstance(rules, list) else ():
         paths = part_of(rule, ("http", "paths"))
@@ -204,7 +206,7 @@ def backends(ingress: Manifest) -> Iterator[str]:
 
 
 def analyses(report: Report) -> Iterator[Path]:
-    """Yield where each analysis of the Rollout stands."""
+    """Yield the path of each possible analysis of the Rollout."""
     for index in range(len(report.items(*CANARY, "steps"))):
         yield (*CANARY, "steps", index, "analysis")
     yield (*CANARY, "analysis")

@@ -1,4 +1,4 @@
-"""What the checks of a Rollout read from and report to (pure)."""
+"""Access to an unchecked Rollout, and the findings about it."""
 
 from __future__ import annotations
 
@@ -12,47 +12,41 @@ Path = tuple[str | int, ...]
 
 
 class Report:
-    """A Rollout, read without regard to its types, and the findings about it so far."""
+    """A Rollout of unchecked types, and the findings about it."""
 
     def __init__(self, rollout: Manifest, allow: Collection[str] = (), *, is_app: bool = True) -> None:
-        """``allow`` is what the user has allowed of what is refused otherwise.
-
-        ``is_app`` is false for a Rollout that the controller runs, and rollstep does not render.
-        """
+        """``allow`` is the setting of that name; ``is_app`` is false for a Rollout that the controller runs."""
         self.rollout = rollout
         self.allow = allow
         self.is_app = is_app
         self.findings: list[Finding] = []
 
     def at(self, *path: str | int) -> Any:
-        """Return what stands at ``path``; None where there is nothing, or something that has no such part."""
+        """Return the value at ``path``; None if missing."""
         return part_of(self.rollout.body, path)
 
     def mapping(self, *path: str | int) -> Mapping[str, Any]:
-        """Return the mapping at ``path``, empty where there is none."""
+        """Return the mapping at ``path``; empty if missing or of another type."""
         value = part_of(self.rollout.body, path)
         return value if isinstance(value, dict) else {}
 
     def items(self, *path: str | int) -> list[Any]:
-        """Return the list at ``path``, empty where there is none."""
+        """Return the list at ``path``; empty if missing or of another type."""
         value = part_of(self.rollout.body, path)
         return value if isinstance(value, list) else []
 
     def text(self, *path: str | int) -> str:
-        """Return the text at ``path``, empty where there is none."""
+        """Return the text at ``path``; empty if missing or of another type."""
         value = part_of(self.rollout.body, path)
         return value if isinstance(value, str) else ""
 
     def integer(self, *path: str | int) -> int | None:
-        """Return the integer at ``path``; None where there is none."""
+        """Return the integer at ``path``; None if missing or of another type."""
         value = part_of(self.rollout.body, path)
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
     def add(self, code: str, path: Iterable[str | int], message: str, hint: str = "", *, field: str = "") -> None:
-        """Report what is wrong at ``path``, by the rule ``code``.
-
-        ``field`` is its name where the controller calls it otherwise.
-        """
+        """Add a finding at ``path`` by the rule ``code``; ``field`` is the controller's name if it differs."""
         path = tuple(path)
         line, column = self.rollout.source.position(path)
         finding = Finding(self.rollout.source.file, line, column, field or field_path(path), message, hint, code)
@@ -60,7 +54,7 @@ class Report:
             self.findings.append(finding)
 
     def add_at(self, code: str, manifest: Manifest, path: Path, message: str, hint: str = "") -> None:
-        """Report what is wrong at ``path`` of another object, by the rule ``code``."""
+        """Add a finding at ``path`` of another object, by the rule ``code``."""
         line, column = manifest.source.position(path)
         finding = Finding(manifest.source.file, line, column, field_path(path), message, hint, code)
         if finding not in self.findings:
@@ -68,7 +62,7 @@ class Report:
 
 
 def part_of(value: Any, path: Iterable[str | int]) -> Any:
-    """Return what stands at ``path`` below ``value``; None where there is nothing."""
+    """Return the value at ``path`` below ``value``; None if missing."""
     for part in path:
         if isinstance(value, dict):
             value = value.get(part)

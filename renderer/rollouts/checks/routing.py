@@ -1,25 +1,24 @@
-"""The controller's validation of a canary's Services and of how its traffic is routed (pure)."""
+"""The controller's validation of a canary's Services, its ``trafficRouting``, and the routers' objects.
+
+Argo Rollouts v1.9.1, ``pkg/apis/rollouts/validation/validation.go`` and ``validation_references.go``.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from renderer.kubernetes.manifest import Manifest, field_path
+from renderer.rollouts.checks.references import Objects
 from renderer.rollouts.checks.report import Path, Report
-from renderer.rollouts.controller.routers.gateway_config import PLUGIN, WITH_HEADERS, plugin_section, route_refs
-from renderer.rollouts.model.spec import ROUTERS
+from renderer.rollouts.controller.routers import ROUTERS, Router, router_for, routers_that
+from renderer.rollouts.model.spec import CANARY, ROUTING
 
-CANARY: Path = ("spec", "strategy", "canary")
-ROUTING: Path = (*CANARY, "trafficRouting")
-
-NEED_SERVICES = ("alb", "istio", "smi", "apisix", "ambassador", "nginx", "appMesh", "traefik")
-HEADER_ROUTERS = ("istio", "alb", "apisix", "plugins")
-EXPERIMENT_ROUTERS = ("smi", "alb", "istio", "plugins")
-ROUTE_STEPS = {"setHeaderRoute": HEADER_ROUTERS, "setMirrorRoute": ("istio",)}
-"""The routers that know a step; the others do nothing at it, and say nothing of it (argo-rollouts#2830)."""
 IGNORED_ROUTES = "ignored-routes"
-"""What the setting ``allow`` calls such a step."""
+"""The value of the setting ``allow`` for routes that a router ignores (argo-rollouts#2830)."""
 
 
 def check_routing(report: Report) -> None:
-    """Report what is wrong with the canary's Services, its ping-pong Services, and its ``trafficRouting``."""
+    """Report invalid Services and ping-pong Services of the canary, and an invalid ``trafficRouting``."""
     _check_canary_services(report)
     _check_ping_pong(report)
     _check_settings(report)
@@ -30,15 +29,13 @@ def _check_canary_services(report: Report) -> None:
     if stable and stable == canary:
         message = f'"{stable}" is also the canaryService: two different Services are required'
         report.add("RS222", (*CANARY, "stableService"), message, field="spec.strategy.stableService")
-    for router in (*NEED_SERVICES, "plugins"):
-        body = report.at(*ROUTING, router)
-        has_subsets = router == "istio" and report.at(*ROUTING, router, "destinationRule") is not None
-        has_ping_pong = router in ("alb", "istio") and report.at(*CANARY, "pingPong") is not None
-        if body is None or has_subsets or has_ping_pong:
+    for name, router in routers_in(report).items():
+        has_ping_pong = router.has_ping_pong and report.at(*CANARY, "pingPong") is not None
+        if has_ping_pong or not router.needs_services(report.at(*ROUTING, name)):
             continue
         for key in ("stableService", "canaryService"):
             if not report.text(*CANARY, key):
-                message = f"required: the router {router} shifts traffic between stableService and canaryService"
+                message = f"required: the router {name} shifts traffic between stableService and canaryService"
                 report.add("RS221", (*CANARY, key), message, field=f"spec.strategy.{key}")
         break
 
@@ -48,9 +45,10 @@ def _check_ping_pong(report: Report) -> None:
     if report.at(*path) is None:
         return
     field = "spec.strategy.pingPong"
-    routing = report.at(*ROUTING)
-    if routing is not None and report.at(*ROUTING, "alb") is None and report.at(*ROUTING, "istio") is None:
-        message = "ping-pong Services work with the routers alb and istio only"
+    routers = {name: router for name, router in routers_in(report).items() if router.has_ping_pong}
+    if report.at(*ROUTING) is not None and not routers:
+        able = " and ".join(routers_that(lambda router: router.has_ping_pong))
+        message = f"ping-pong Services work with the routers {able} only"
         report.add("RS227", path, message, field="spec.strategy.trafficRouting.alb")
     ping, pong = report.text(*path, "pingService"), report.text(*path, "pongService")
     for key, name in (("pingService", ping), ("pongService", pong)):
@@ -59,11 +57,11 @@ def _check_ping_pong(report: Report) -> None:
     if ping and ping == pong:
         message = f'"{ping}" is also the pongService: two different Services are required'
         report.add("RS222", (*path, "pingService"), message, field=f"{field}.pingService")
-    if report.at(*ROUTING, "alb") is not None and not report.text(*ROUTING, "alb", "rootService"):
-        message = "required for ping-pong Services with alb"
-        report.add(
-            "RS227", (*ROUTING, "alb", "rootService"), message, field="spec.strategy.trafficRouting.alb.rootService"
-        )
+    for name, router in routers.items():
+        if router.root_service and not report.text(*ROUTING, name, router.root_service):
+            place = (*ROUTING, name, router.root_service)
+            field = f"spec.strategy.trafficRouting.{name}.{router.root_service}"
+            report.add("RS227", place, f"required for ping-pong Services with {name}", field=field)
 
 
 def _check_settings(report: Report) -> None:
@@ -82,23 +80,29 @@ def _check_settings(report: Report) -> None:
         message = "cannot be used together with scaleDownDelaySeconds"
         report.add("RS225", (*CANARY, "dynamicStableScale"), message, field="spec.strategy.dynamicStableScale")
     weight = (*ROUTING, "maxTrafficWeight")
-    if report.at(*weight) is not None and report.at(*ROUTING, "nginx") is None and not report.at(*ROUTING, "plugins"):
-        message = "is supported with nginx and plugins only"
-        report.add("RS228", weight, message, field="spec.strategy.trafficRouting.maxTrafficWeight")
+    routers = routers_in(report)
+    able = [name for name, router in routers.items() if router.has_max_traffic_weight and _is_used(report, name)]
+    if report.at(*weight) is not None and not able:
+        names = " and ".join(routers_that(lambda router: router.has_max_traffic_weight))
+        report.add(
+            "RS228", weight, f"is supported with {names} only", field="spec.strategy.trafficRouting.maxTrafficWeight"
+        )
     else:
         _check_max_weight(report, weight)
-    if report.at(*ROUTING, "nginx") is not None:
-        _check_one_of(report, "nginx", "stableIngress", "stableIngresses")
-    if report.at(*ROUTING, "alb") is not None:
-        _check_one_of(report, "alb", "ingress", "ingresses")
-    if report.at(*ROUTING, "istio") is not None:
-        _check_one_of(report, "istio", "virtualService", "virtualServices")
+    for name, router in routers.items():
+        if router.one_or_several is not None:
+            _check_one_of(report, name, *router.one_or_several)
+
+
+def _is_used(report: Report, name: str) -> bool:
+    """Return whether the controller counts a router of the Rollout: ``plugins: {}`` names no plugin."""
+    return bool(report.at(*ROUTING, name)) or not router_for(name).plugin
 
 
 def _check_max_weight(report: Report, path: Path) -> None:
-    """Report weights out of another number than 100 where one of several routers knows 100 alone."""
+    """Report a ``maxTrafficWeight`` other than 100 beside a router that does not support it."""
     most = report.integer(*path)
-    others = [router for router in NEED_SERVICES if router != "nginx" and report.at(*ROUTING, router) is not None]
+    others = [name for name, router in routers_in(report).items() if not router.has_max_traffic_weight]
     if most not in (None, 100) and others:
         message = f"{most}, and weights of {' and '.join(others)} are out of 100"
         report.add("RS412", path, message, "write weights out of 100, or release with one of the routers")
@@ -112,18 +116,22 @@ def _check_one_of(report: Report, router: str, one: str, several: str) -> None:
 
 
 def check_experiment_weights(report: Report, step: Path, field: str) -> None:
-    """Report the weights of an experiment's templates where no router can give them."""
-    given = {router: report.at(*ROUTING, router) for router in EXPERIMENT_ROUTERS}
-    able = [router for router, body in given.items() if body is not None and (body or router != "plugins")]
+    """Report the weights of an experiment's templates without a router that supports them."""
+    able = [name for name, router in routers_in(report).items() if _may_weigh(router) and _is_used(report, name)]
     for index in range(len(report.items(*step, "experiment", "templates"))):
         path = (*step, "experiment", "templates", index, "weight")
         if report.at(*path) is not None and not able:
             name = f"{field}.experiment.templates[{index}].weight"
-            report.add("RS237", path, f"requires one of the routers {', '.join(EXPERIMENT_ROUTERS)}", field=name)
+            report.add("RS237", path, f"requires one of the routers {', '.join(routers_that(_may_weigh))}", field=name)
+
+
+def _may_weigh(router: Router) -> bool:
+    """Return whether the controller accepts weights of experiments with a router, which may be any plugin."""
+    return router.weighs_experiments or bool(router.plugin)
 
 
 def check_route(report: Report, step: Path, kind: str, field: str) -> None:
-    """Report what is wrong with a header or mirror route (``kind``); ``field`` is the controller's path of the step."""
+    """Report an invalid header or mirror route (``kind``); ``field`` is the controller's path of the step."""
     path, field = (*step, kind), f"{field}.{kind}"
     known = _check_routers(report, path, kind, field)
     name, managed = report.text(*path, "name"), report.at(*ROUTING, "managedRoutes")
@@ -132,39 +140,60 @@ def check_route(report: Report, step: Path, kind: str, field: str) -> None:
         report.add("RS235", (*ROUTING, "managedRoutes"), message, field="spec.strategy.trafficRouting.managedRoutes")
     elif managed is not None and name not in [route.get("name") for route in managed if isinstance(route, dict)]:
         report.add("RS235", path, f'trafficRouting.managedRoutes has no route "{name}"', field=field)
+    values = [
+        value
+        for value in Router.header_values
+        if all(value in router.header_values for router in routers_in(report).values())
+    ]
     for index in range(len(report.items(*path, "match")) if known or kind == "setMirrorRoute" else 0):
         for key in ("headerValue",) if kind == "setHeaderRoute" else ("method", "path"):
             value = report.at(*path, "match", index, key)
             if value is None and kind == "setMirrorRoute":
                 continue
-            given = [match for match in ("exact", "regex", "prefix") if report.text(*path, "match", index, key, match)]
-            allowed = ["exact"] if kind == "setHeaderRoute" and report.at(*ROUTING, "alb") is not None else None
-            if len(given) != 1 or (allowed and given != allowed):
-                expected = "exact" if allowed else "one of exact, regex, prefix"
+            given = [match for match in Router.header_values if report.text(*path, "match", index, key, match)]
+            allowed = values if kind == "setHeaderRoute" else Router.header_values
+            if len(given) != 1 or given[0] not in allowed:
+                expected = f"one of {', '.join(allowed)}" if len(allowed) > 1 else allowed[0]
                 message = f"{key}: expected {expected}, found {' and '.join(given) or 'none'}"
                 report.add("RS236", (*path, "match", index, key), message, field=f"{field}.match[{index}]")
 
 
-def _takes_headers(report: Report, router: str) -> bool:
-    """Tell whether a router that knows header routes is told to add them: a route of the Gateway API has a flag."""
-    plugins = report.mapping(*ROUTING, "plugins")
-    if router != "plugins" or PLUGIN not in plugins:
-        return True
-    return any(ref.headers and ref.kind in WITH_HEADERS for ref in route_refs(plugin_section(plugins)))
-
-
 def _check_routers(report: Report, path: Path, kind: str, field: str) -> bool:
-    """Report routers that do not know a step, unless that is allowed; tell whether one of them does."""
-    chosen = [router for router in ROUTERS if report.at(*ROUTING, router) is not None]
-    able = ROUTE_STEPS[kind]
-    unable = [router for router in chosen if router not in able or not _takes_headers(report, router)]
-    known, allowed = len(unable) < len(chosen), bool(chosen) and IGNORED_ROUTES in report.allow
-    hint = f"take the step out, or allow {IGNORED_ROUTES} in rollstep.yaml" if chosen else ""
-    if "plugins" in unable and "plugins" in able:
-        hint = f"say useHeaderRoutes: true of an HTTPRoute or GRPCRoute, or {hint}"
+    """Report routers that ignore a step, unless allowed; return whether one of them adds the route."""
+    routers, able = routers_in(report), routers_that(lambda router: kind in router.route_steps)
+    unable = [name for name, router in routers.items() if not router.adds_routes(report.at(*ROUTING, name), kind)]
+    known, allowed = len(unable) < len(routers), bool(routers) and IGNORED_ROUTES in report.allow
+    hint = f"take the step out, or allow {IGNORED_ROUTES} in rollstep.yaml" if routers else ""
+    for name in unable:
+        if name in able:
+            hint = f"{routers[name].route_hint}, or {hint}"
     if not known and not allowed:
         report.add("RS234", path, f"{kind} requires one of the routers {', '.join(able)}", hint, field=field)
     if known and unable and not allowed:
         message = f"the router {' and '.join(unable)} has no such routes and does nothing at this step"
         report.add("RS411", path, message, f"only {', '.join(able)} can; {hint}")
     return known
+
+
+def routers_in(report: Report) -> dict[str, Router]:
+    """Return the routers of the Rollout by name, in the order in which the controller serves them."""
+    return {name: router_for(name) for name in ROUTERS if report.at(*ROUTING, name) is not None}
+
+
+def check_router_objects(report: Report, objects: Objects) -> None:
+    """Report objects of the routers among ``objects`` that cannot carry the weights."""
+
+    def lookup(group: str, kind: str, name: object, namespace: str) -> Iterator[Manifest]:
+        wanted = namespace or report.rollout.namespace
+        for manifest in objects.named((group, kind), name) if isinstance(name, str) and name else ():
+            if (manifest.namespace or wanted) == wanted:
+                yield manifest
+
+    for router in routers_in(report).values():
+        for path, message, hint, manifest in router.object_problems(report.at(*CANARY), lookup):
+            if manifest is not None:
+                report.add_at("RS320", manifest, path, message, hint)
+            else:
+                # Kubernetes' name of the field has no index, even where there are several.
+                field = field_path(tuple(part for part in path if isinstance(part, str)))
+                report.add("RS319", path, message, hint, field=field)

@@ -1,4 +1,4 @@
-"""What else has to do with a Rollout's pods: autoscalers, budgets, other workloads and Secrets (pure)."""
+"""Other objects that concern a Rollout's pods: autoscalers, budgets, other workloads and Secrets."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ OTHER_AUTOSCALERS: Mapping[Kind, Path] = {
     ("keda.sh", "ScaledObject"): TARGET,
     ("autoscaling.k8s.io", "VerticalPodAutoscaler"): ("spec", "targetRef"),
 }
-"""Autoscalers that look for the object that they name, and where they name it."""
+"""Autoscalers that read their target from the cluster, with the path of its reference."""
 
 PLAIN_SECRETS = "plain-secrets"
-"""What the setting ``allow`` calls Secrets in plain text."""
+"""The value of the setting ``allow`` for Secrets in plain text."""
 
 
 def check_scaling(report: Report, objects: Objects) -> None:
-    """Report autoscalers whose Rollout is not there, and what stands against rendering the ReplicaSets themselves."""
+    """Report autoscalers without their Rollout and, for an app, objects that conflict with rendered ReplicaSets."""
     for autoscaler in _beside(report, objects, AUTOSCALER):
         _check_target(report, objects, autoscaler)
     if report.is_app:
@@ -60,7 +60,7 @@ def _workload_name(report: Report) -> str:
 
 
 def _check_other_autoscalers(report: Report, objects: Objects) -> None:
-    """Report autoscalers that could only work were the Rollout in the cluster."""
+    """Report autoscalers that require the Rollout in the cluster."""
     for kind, path in OTHER_AUTOSCALERS.items():
         for manifest in _beside(report, objects, kind):
             target = part_of(manifest.body, path)
@@ -89,7 +89,7 @@ def _check_one_of_each(report: Report, objects: Objects) -> None:
 
 
 def _check_deployments(report: Report, objects: Objects) -> None:
-    """Report Deployments that would take the release's ReplicaSets, which no Rollout owns, for their own."""
+    """Report Deployments that would adopt the release's ReplicaSets, which have no owner."""
     labels, workload = _labels(report, objects), _workload_name(report)
     for deployment in _beside(report, objects, DEPLOYMENT):
         path: Path = ("spec", "selector")
@@ -118,7 +118,7 @@ def _name(report: Report) -> str:
 
 
 def _labels(report: Report, objects: Objects) -> Mapping[str, Any]:
-    """Return the labels of the Rollout's pods, which are those of its workload where it refers to one."""
+    """Return the labels of the Rollout's or its workload's pods."""
     own = report.mapping("spec", "template", "metadata", "labels")
     name = _workload_name(report)
     for workload in objects.named(DEPLOYMENT, name) if name else ():

@@ -1,4 +1,4 @@
-"""Where pods may run: affinities, tolerations, spread and node selectors (pure).
+"""The scheduling of pods: affinities, tolerations, topology spread and node selectors.
 
 Kubernetes v1.34, ``pkg/apis/core/validation/validation.go``.
 """
@@ -22,14 +22,14 @@ EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
 def check_scheduling(report: Report, pod: Path) -> None:
-    """Report what is wrong with where the pods below ``pod`` may run."""
+    """Report invalid scheduling fields below ``pod``."""
     check_labels(report, (*pod, "nodeSelector"), "spec.template.spec.nodeSelector")
     _check_node_affinity(report, (*pod, "affinity", "nodeAffinity"))
     for kind in ("podAffinity", "podAntiAffinity"):
         for path, _ in _mappings(report, (*pod, "affinity", kind, REQUIRED)):
             _check_pod_term(report, path)
         for path, term in _mappings(report, (*pod, "affinity", kind, PREFERRED)):
-            _tell(report, (*path, "weight"), between(1, 100)(term.get("weight", 0)))
+            _add(report, (*path, "weight"), between(1, 100)(term.get("weight", 0)))
             if isinstance(term.get("podAffinityTerm", {}), dict):
                 _check_pod_term(report, (*path, "podAffinityTerm"))
     for path, toleration in _mappings(report, (*pod, "tolerations")):
@@ -40,38 +40,38 @@ def check_scheduling(report: Report, pod: Path) -> None:
 def _check_node_affinity(report: Report, path: Path) -> None:
     if isinstance(report.at(*path, REQUIRED), dict):
         terms = (*path, REQUIRED, "nodeSelectorTerms")
-        _tell(report, terms, required(report.at(*terms)))
+        _add(report, terms, required(report.at(*terms)))
         for term, _ in _mappings(report, terms):
             for at, _ in _mappings(report, (*term, "matchExpressions")):
                 check_requirement(report, at, "RS209", of_nodes=True)
     for term, body in _mappings(report, (*path, PREFERRED)):
-        _tell(report, (*term, "weight"), between(1, 100)(body.get("weight", 0)))
+        _add(report, (*term, "weight"), between(1, 100)(body.get("weight", 0)))
         for at, _ in _mappings(report, (*term, "preference", "matchExpressions")):
-            check_requirement(report, at, "RS209", of_nodes=True, judge_values=False)
+            check_requirement(report, at, "RS209", of_nodes=True, check_values=False)
 
 
 def _check_pod_term(report: Report, path: Path) -> None:
     check_label_selector(report, (*path, "labelSelector"), "RS209")
     key = report.at(*path, "topologyKey")
-    _tell(report, (*path, "topologyKey"), required(key) or QUALIFIED(key))
+    _add(report, (*path, "topologyKey"), required(key) or QUALIFIED(key))
     for index, name in enumerate(report.items(*path, "namespaces")):
-        _tell(report, (*path, "namespaces", index), SUBDOMAIN(name), field=path, name="namespace")
+        _add(report, (*path, "namespaces", index), SUBDOMAIN(name), field=path, name="namespace")
 
 
 def _check_toleration(report: Report, path: Path, toleration: Mapping[str, Any]) -> None:
     key, operator, effect = (toleration.get(name) or "" for name in ("key", "operator", "effect"))
     value = toleration.get("value") or ""
-    _tell(report, (*path, "key"), QUALIFIED(key) if key else "")
+    _add(report, (*path, "key"), QUALIFIED(key) if key else "")
     if not key and operator != "Exists":
-        _tell(report, (*path, "operator"), "must be Exists where there is no key, and then matches every taint")
+        _add(report, (*path, "operator"), "must be Exists where there is no key, and then matches every taint")
     elif operator == "Exists":
-        _tell(report, (*path, "operator"), f"goes without a value, found {json.dumps(value)}" if value else "")
+        _add(report, (*path, "operator"), f"goes without a value, found {json.dumps(value)}" if value else "")
     else:
-        _tell(report, (*path, "operator"), one_of("Equal", "Exists")(operator) or LABEL_VALUE(value))
+        _add(report, (*path, "operator"), one_of("Equal", "Exists")(operator) or LABEL_VALUE(value))
     if toleration.get("tolerationSeconds") is not None and effect != "NoExecute":
-        _tell(report, (*path, "effect"), "must be NoExecute where there are tolerationSeconds")
+        _add(report, (*path, "effect"), "must be NoExecute where there are tolerationSeconds")
     else:
-        _tell(report, (*path, "effect"), one_of(*EFFECTS)(effect))
+        _add(report, (*path, "effect"), one_of(*EFFECTS)(effect))
 
 
 def _check_spread(report: Report, path: Path) -> None:
@@ -79,17 +79,17 @@ def _check_spread(report: Report, path: Path) -> None:
     kinds = [(body.get("topologyKey"), body.get("whenUnsatisfiable")) for _, body in constraints]
     for (at, body), later in zip(constraints, (kinds[index + 1 :] for index in range(len(kinds))), strict=True):
         when = body.get("whenUnsatisfiable", "")
-        _tell(report, (*at, "maxSkew"), at_least(1)(body.get("maxSkew", 0)))
-        _tell(report, (*at, "topologyKey"), required(body.get("topologyKey")))
-        _tell(report, (*at, "whenUnsatisfiable"), one_of("DoNotSchedule", "ScheduleAnyway", empty=False)(when))
+        _add(report, (*at, "maxSkew"), at_least(1)(body.get("maxSkew", 0)))
+        _add(report, (*at, "topologyKey"), required(body.get("topologyKey")))
+        _add(report, (*at, "whenUnsatisfiable"), one_of("DoNotSchedule", "ScheduleAnyway", empty=False)(when))
         if (body.get("topologyKey"), body.get("whenUnsatisfiable")) in later:
             message = "another constraint has the same topologyKey and whenUnsatisfiable"
-            _tell(report, at, message, field=at, name="{topologyKey, whenUnsatisfiable}")
+            _add(report, at, message, field=at, name="{topologyKey, whenUnsatisfiable}")
         if body.get("minDomains") is not None:
             message = "" if when == "DoNotSchedule" else "goes with whenUnsatisfiable: DoNotSchedule alone"
-            _tell(report, (*at, "minDomains"), at_least(1)(body["minDomains"]) or message)
+            _add(report, (*at, "minDomains"), at_least(1)(body["minDomains"]) or message)
         for policy in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
-            _tell(report, (*at, policy), one_of("Honor", "Ignore", empty=False)(body.get(policy)))
+            _add(report, (*at, policy), one_of("Honor", "Ignore", empty=False)(body.get(policy)))
         check_label_selector(report, (*at, "labelSelector"), "RS209")
 
 
@@ -99,7 +99,7 @@ def _mappings(report: Report, path: Path) -> Iterator[tuple[Path, Mapping[str, A
             yield (*path, index), item
 
 
-def _tell(report: Report, path: Path, message: str, *, field: Path = (), name: str = "") -> None:
-    """Report ``message``, if any; Kubernetes calls the place ``name`` below ``field``, if it has a name of its own."""
+def _add(report: Report, path: Path, message: str, *, field: Path = (), name: str = "") -> None:
+    """Report ``message``, if any; Kubernetes' name of the field is ``name`` below ``field``, if given."""
     if message:
         report.add("RS209", path, message, field=f"{field_path(field)}.{name}" if name else "")

@@ -1,4 +1,4 @@
-"""The controller's validation of a Rollout's ``spec`` but for its pod template (pure)."""
+"""The controller's validation of a Rollout's ``spec`` except for the pod template."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ from typing import Any
 
 from renderer.rollouts.checks.labels import DNS_SUBDOMAIN, check_selector
 from renderer.rollouts.checks.report import Path, Report
-from renderer.rollouts.checks.routing import CANARY, ROUTING, check_experiment_weights, check_route, check_routing
+from renderer.rollouts.checks.routing import check_experiment_weights, check_route, check_routing
 from renderer.rollouts.checks.values import subscript
-from renderer.rollouts.model.spec import DEFAULT_MAX_SURGE, DEFAULT_MAX_UNAVAILABLE, STEP_KINDS, RolloutPause
+from renderer.rollouts.model.spec import (
+    BLUE_GREEN,
+    CANARY,
+    DEFAULT_MAX_SURGE,
+    DEFAULT_MAX_UNAVAILABLE,
+    ROUTING,
+    STEP_KINDS,
+    RolloutPause,
+)
 
 STRATEGY: Path = ("spec", "strategy")
-BLUE_GREEN: Path = (*STRATEGY, "blueGreen")
-
 NOT_NEGATIVE: tuple[Path, ...] = (
     ("spec", "replicas"),
     ("spec", "minReadySeconds"),
@@ -37,7 +43,7 @@ _PERCENT = re.compile(r"[0-9]+%")
 
 
 def check_spec(report: Report) -> None:
-    """Report what is wrong with the Rollout's name and ``spec``."""
+    """Report an invalid name or ``spec`` of the Rollout."""
     _check_name(report)
     for path in NOT_NEGATIVE:
         value = report.integer(*path)
@@ -64,7 +70,8 @@ def check_spec(report: Report) -> None:
 def _check_name(report: Report) -> None:
     name = report.rollout.name
     if not DNS_SUBDOMAIN.fullmatch(name):
-        message = f'"{name}" is no name: expected lower case letters, digits, - and ., a letter or digit first and last'
+        expected = "lower case letters, digits, - and ., a letter or digit first and last"
+        message = f'"{name}" is not a valid name: expected {expected}'
         report.add("RS201", ("metadata", "name"), message)
     elif len(name) > 253 - _HASH_LENGTH:
         message = f"has {len(name)} characters, the names of its ReplicaSets leave it {253 - _HASH_LENGTH}"
@@ -121,7 +128,7 @@ def _check_surge(report: Report) -> None:
 
 
 def _check_share(report: Report, path: Path, default: str = "0", most: int | None = None) -> int | None:
-    """Report a number or percentage that is none, negative or too large; return it, None where it is none."""
+    """Report an invalid number or percentage; return its value, None for another type."""
     value = report.at(*path)
     value = default if value is None else value
     if isinstance(value, str) and _PERCENT.fullmatch(value):
@@ -133,7 +140,7 @@ def _check_share(report: Report, path: Path, default: str = "0", most: int | Non
         value = int(value)
     if isinstance(value, str):
         report.add("RS402", path, f'"{value}" is neither a number nor a percentage such as 25%')
-        return 0  # what the controller takes it for
+        return 0  # as in the controller
     if not isinstance(value, int) or isinstance(value, bool):
         return None
     if value < 0:
@@ -155,19 +162,19 @@ def _check_step(report: Report, index: int, step: Mapping[str, Any]) -> None:
         report.add("RS231", (*path, "setWeight"), message, field=f"{field}.setWeight")
     duration = report.at(*path, "pause", "duration")
     if isinstance(duration, int | str) and RolloutPause(duration).duration_seconds < 0:
-        message = f"{json.dumps(duration)} is no duration above 0, such as 30, 10m or 1h"
+        message = f"{json.dumps(duration)} is not a duration above 0, such as 30, 10m or 1h"
         report.add("RS232", (*path, "pause", "duration"), message, field=f"{field}.pause.duration")
     if report.at(*path, "setCanaryScale") is not None:
         _check_canary_scale(report, (*path, "setCanaryScale"))
-    for kind in ("setHeaderRoute", "setMirrorRoute"):
-        if report.at(*path, kind) is not None:
+    for kind in STEP_KINDS:
+        if STEP_KINDS[kind].is_route and report.at(*path, kind) is not None:
             check_route(report, path, kind, field)
     check_experiment_weights(report, path, field)
     _check_arguments(report, path, field)
 
 
 def _check_arguments(report: Report, step: Path, field: str) -> None:
-    """Report arguments of a step's analyses that show what a Rollout's metadata do not have."""
+    """Report arguments of a step's analyses with an invalid ``fieldPath``."""
     analyses: list[Path] = [(*step, "analysis")]
     analyses += [
         (*step, "experiment", "analyses", i) for i in range(len(report.items(*step, "experiment", "analyses")))
@@ -178,7 +185,7 @@ def _check_arguments(report: Report, step: Path, field: str) -> None:
             shown = report.text(*path)
             if shown.startswith("metadata") and (not _METADATA.fullmatch(shown) or subscript(shown)):
                 expected = "metadata.name, namespace, uid, labels, annotations"
-                message = f'"{shown}" is no metadata of a Rollout: expected {expected}'
+                message = f'"{shown}" is not metadata of a Rollout: expected {expected}'
                 report.add("RS240", path, message, field=f"{field}.analyses")
 
 

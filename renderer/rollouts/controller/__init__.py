@@ -1,14 +1,12 @@
-"""The controller as a pure function: from a world to the writes it would make next, until nothing moves any more.
+"""The Argo Rollouts controller v1.9.1 as a pure function of a world; each module names the Go file it follows.
 
-The behaviour is that of Argo Rollouts v1.9.1 (``rollout/*.go`` and ``utils/*``); each module names the file it follows.
-Nothing here reads a clock, a file or a cluster: the time is ``world.now``, availability is in the ReplicaSets.
+The time is ``world.now``; available pods are counted in the ReplicaSets.
 """
 
 from __future__ import annotations
 
-from renderer.rollouts.controller.reconcile import Reconciliation, reconcile
-from renderer.rollouts.controller.settle import Settled, settle
-from renderer.rollouts.controller.supported import check_supported
+from renderer.rollouts.controller.reconcile import Reconciliation, Settled, reconcile, settle
 from renderer.rollouts.controller.timing import next_wakeup
+from renderer.rollouts.controller.unsupported import unsupported_fields
 
-__all__ = ["Reconciliation", "Settled", "check_supported", "next_wakeup", "reconcile", "settle"]
+__all__ = ["Reconciliation", "Settled", "next_wakeup", "reconcile", "settle", "unsupported_fields"]

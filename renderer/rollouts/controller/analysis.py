@@ -1,7 +1,6 @@
-"""Analyses as far as git can know them (``rollout/analysis.go``): which run there would be, and what its result does.
+"""Analysis runs in the status, and the effect of their results (``rollout/analysis.go``).
 
-There is no AnalysisRun and nobody measures.  The Rollout's status has what the controller would keep of the run: its
-name and its phase, which is Running until somebody says otherwise.
+No AnalysisRun exists and nothing is measured: a run stays Running until a person records its result.
 """
 
 from __future__ import annotations
@@ -12,38 +11,39 @@ from renderer.kubernetes.manifest import Body
 from renderer.rollouts.controller.context import AnalysisRuns, Context, hash_of
 from renderer.rollouts.controller.gates import is_running
 from renderer.rollouts.controller.replica_math import current_canary_step
-from renderer.rollouts.controller.revisions import is_saturated
-from renderer.rollouts.controller.rollback import is_rollback_within_window
+from renderer.rollouts.controller.revisions import is_rollback_within_window, is_saturated
 from renderer.rollouts.model.strategy_status import AnalysisRunStatus
 
 INCONCLUSIVE = "InconclusiveAnalysis"
 SUCCESSFUL = "Successful"
 TERMINATED = "Run Terminated"
-"""The message of a run that was cut off: its phase is Successful then."""
+"""The message of a terminated run, whose phase is Successful."""
 
 
 def reconcile_analysis_runs(ctx: Context) -> None:
-    """Begin the runs that are due and do what the results of the others ask for: go on, pause or abort."""
+    """Start the runs that are due; pause or abort by the results of the others."""
     if _skips_analysis(ctx):
         runs = ctx.runs
-        ctx.keep_runs(AnalysisRuns(*(_terminated(run) for run in (runs.step, runs.background, runs.pre, runs.post))))
+        ctx.set_analysis_runs(
+            AnalysisRuns(*(_terminated(run) for run in (runs.step, runs.background, runs.pre, runs.post)))
+        )
     elif ctx.rollout.canary is not None:
-        ctx.keep_runs(AnalysisRuns(step=_step_run(ctx), background=_background_run(ctx)))
+        ctx.set_analysis_runs(AnalysisRuns(step=_step_run(ctx), background=_background_run(ctx)))
     else:
         pre, post = _pre_promotion_run(ctx), _post_promotion_run(ctx)
-        _act_on(ctx, pre, "Blue/green pre-promotion analysis")
-        _act_on(ctx, post, "Blue/green post-promotion analysis")
-        ctx.keep_runs(AnalysisRuns(pre=pre, post=post))
+        _apply_result(ctx, pre, "Blue/green pre-promotion analysis")
+        _apply_result(ctx, post, "Blue/green post-promotion analysis")
+        ctx.set_analysis_runs(AnalysisRuns(pre=pre, post=post))
 
 
 def completed_pre_promotion_analysis(ctx: Context) -> bool:
-    """Tell whether the analysis before the switch, if there is one, was successful."""
+    """Return whether the pre-promotion analysis, if any, was successful."""
     assert ctx.rollout.blue_green is not None
     return ctx.skip_pauses or ctx.rollout.blue_green.pre_promotion_analysis is None or succeeded(ctx.runs.pre)
 
 
-def holds_old_replica_sets(ctx: Context) -> bool:
-    """Tell whether old pods stay because the analysis after the switch has no result and no delay keeps them."""
+def keeps_old_replica_sets(ctx: Context) -> bool:
+    """Return whether old pods stay for the post-promotion analysis, which has no result yet."""
     blue_green = ctx.rollout.blue_green
     assert blue_green is not None
     if blue_green.post_promotion_analysis is None or blue_green.scale_down_delay_seconds is not None:
@@ -52,10 +52,10 @@ def holds_old_replica_sets(ctx: Context) -> bool:
 
 
 def succeeded(run: AnalysisRunStatus | None) -> bool:
-    """Tell whether an analysis ended well.
+    """Return whether a run was successful.
 
-    One that was cut off did not, although its phase says so and the controller takes it for that: a retry soon after an
-    abort would skip the gate.
+    A terminated run was not, although the controller takes its phase for that: a retry soon after an abort would skip
+    the analysis.
     """
     return run is not None and run.status == SUCCESSFUL and run.message != TERMINATED
 
@@ -78,11 +78,11 @@ def _step_run(ctx: Context) -> AnalysisRunStatus | None:
     if step is None or step.kind != "analysis" or not _has_templates(step.body[step.kind]):
         return None
     if run is not None and not _is_named(run, _name(ctx, str(index))):
-        # The run of the step before; this step's begins with the next pass.
+        # The run belongs to the step before; the next pass starts this step's.
         return None
     if _needs_new_run(ctx, run):
         return _new_run(run, _name(ctx, str(index)))
-    _act_on(ctx, run, "Step-based analysis")
+    _apply_result(ctx, run, "Step-based analysis")
     return run
 
 
@@ -99,7 +99,7 @@ def _background_run(ctx: Context) -> AnalysisRunStatus | None:
         return run
     if _needs_new_run(ctx, run):
         return _new_run(run, _name(ctx))
-    _act_on(ctx, run, "Background analysis")
+    _apply_result(ctx, run, "Background analysis")
     return run
 
 
@@ -146,7 +146,7 @@ def _has_templates(analysis: Body | None) -> bool:
 
 
 def _needs_new_run(ctx: Context, run: AnalysisRunStatus | None) -> bool:
-    """Tell whether a run begins: the first, one after a retry, or one after somebody resumed an inconclusive one."""
+    """Return whether to start a run: the first, after a retry, or after a person resumed an inconclusive one."""
     if run is None or run.message == TERMINATED:
         return True
     status = ctx.status
@@ -166,14 +166,14 @@ def _is_named(run: AnalysisRunStatus, name: str) -> bool:
 
 
 def _new_run(before: AnalysisRunStatus | None, name: str) -> AnalysisRunStatus:
-    """Return a run that has just begun; names are counted, and the run before it has one."""
+    """Return a running run; a number makes its name differ from that of the run before."""
     if before is not None and _is_named(before, name):
         count = int(before.name.removeprefix(name).removeprefix(".") or 0)
         name = f"{name}.{count + 1}"
     return AnalysisRunStatus(name, "Running")
 
 
-def _act_on(ctx: Context, run: AnalysisRunStatus | None, subject: str) -> None:
+def _apply_result(ctx: Context, run: AnalysisRunStatus | None, subject: str) -> None:
     if run is None:
         return
     if run.status == "Inconclusive":

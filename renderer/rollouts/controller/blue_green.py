@@ -1,4 +1,4 @@
-"""One pass over a blue-green release (``rollout/bluegreen.go``)."""
+"""Reconciliation of a blue-green release (``rollout/bluegreen.go``)."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from renderer.rollouts.controller.pause import completed_blue_green_pause, is_fa
 from renderer.rollouts.controller.replica_sets import (
     reconcile_ephemeral_metadata,
     reconcile_new_replica_set,
+    reconcile_restart,
     reconcile_revision_history_limit,
     remove_scale_down_deadlines,
     scale,
     sync_replica_set_revision,
 )
-from renderer.rollouts.controller.restart import reconcile_restart
 from renderer.rollouts.controller.revisions import is_saturated
 from renderer.rollouts.controller.scale_down import reconcile_other_replica_sets
-from renderer.rollouts.controller.services import BLUE_GREEN, ready_for_pause, selected_hash, service, switch_service
+from renderer.rollouts.controller.services import ready_for_pause, selected_hash, service, switch_service
 from renderer.rollouts.controller.sync_status import pod_template_changed, sync_status_blue_green
+from renderer.rollouts.model.spec import BLUE_GREEN
 
 
 def reconcile_blue_green(ctx: Context) -> None:
-    """Make one pass over a blue-green release."""
+    """Reconcile a blue-green release once."""
     blue_green = ctx.rollout.blue_green
     assert blue_green is not None
     if blue_green.preview_service:
@@ -42,7 +43,7 @@ def reconcile_blue_green(ctx: Context) -> None:
 
 
 def reconcile_blue_green_replica_sets(ctx: Context) -> None:
-    """Scale the stable, the new and the other ReplicaSets and delete the oldest."""
+    """Scale all ReplicaSets, and delete the oldest."""
     remove_scale_down_deadlines(ctx)
     if ctx.stable_rs is not None:
         scale(ctx, ctx.stable_rs, ctx.rollout.replicas)
@@ -52,7 +53,7 @@ def reconcile_blue_green_replica_sets(ctx: Context) -> None:
 
 
 def reconcile_preview_service(ctx: Context) -> None:
-    """Point the preview Service, if there is one, at the new ReplicaSet."""
+    """Switch the preview Service, if any, to the new ReplicaSet."""
     assert ctx.rollout.blue_green is not None
     name = ctx.rollout.blue_green.preview_service
     if name and not ctx.halts_progress():
@@ -60,7 +61,7 @@ def reconcile_preview_service(ctx: Context) -> None:
 
 
 def reconcile_active_service(ctx: Context) -> None:
-    """Point the active Service at the new ReplicaSet once that is complete and promoted; after an abort at the old."""
+    """Switch the active Service to the new ReplicaSet once promoted, or after an abort to the stable one."""
     new_rs, blue_green = ctx.new_rs, ctx.rollout.blue_green
     assert new_rs is not None
     assert blue_green is not None

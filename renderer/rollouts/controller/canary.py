@@ -1,4 +1,4 @@
-"""One pass over a canary (``rollout/canary.go``)."""
+"""Reconciliation of a canary (``rollout/canary.go``)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from renderer.rollouts.controller.replica_sets import (
     reconcile_canary_stable_replica_set,
     reconcile_ephemeral_metadata,
     reconcile_new_replica_set,
+    reconcile_restart,
     reconcile_revision_history_limit,
     remove_scale_down_deadlines,
     sync_replica_set_revision,
 )
-from renderer.rollouts.controller.restart import reconcile_restart
 from renderer.rollouts.controller.scale_down import reconcile_other_replica_sets
 from renderer.rollouts.controller.services import reconcile_ping_and_pong_service, reconcile_stable_and_canary_service
 from renderer.rollouts.controller.sync_status import pod_template_or_steps_changed, sync_status_canary
@@ -22,7 +22,7 @@ from renderer.rollouts.controller.traffic import reconcile_traffic_routing
 
 
 def reconcile_canary(ctx: Context) -> None:
-    """Make one pass over a canary."""
+    """Reconcile a canary once."""
     if pod_template_or_steps_changed(ctx):
         sync_replica_set_revision(ctx)
         sync_status_canary(ctx)
@@ -42,7 +42,7 @@ def reconcile_canary(ctx: Context) -> None:
 
 
 def reconcile_canary_replica_sets(ctx: Context) -> bool:
-    """Scale stable, new and other ReplicaSets, one of them in a pass; return whether a size changed."""
+    """Scale the stable, the new or the other ReplicaSets, the first that is due; return whether replicas changed."""
     if ctx.halts_progress():
         return False
     remove_scale_down_deadlines(ctx)

@@ -1,4 +1,8 @@
-"""Conditions of the Rollout (``utils/conditions/conditions.go``, ``calculateRolloutConditions`` in ``sync.go``)."""
+"""Conditions and phase of the Rollout.
+
+Follows ``utils/conditions/conditions.go``, ``calculateRolloutConditions`` in ``sync.go`` and, for the phase,
+``utils/rollout/rolloututil.go``.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,8 @@ from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.gates import open_gate
 from renderer.rollouts.controller.replica_math import current_canary_step, total_available
 from renderer.rollouts.controller.revisions import is_saturated
-from renderer.rollouts.controller.rollout_phase import calculate_rollout_phase
 from renderer.rollouts.model.rollout import Rollout
+from renderer.rollouts.model.spec import STEP_KINDS
 from renderer.rollouts.model.status import RolloutCondition, RolloutStatus
 
 PROGRESSING = "Progressing"
@@ -26,17 +30,17 @@ PAUSED_MESSAGE = "Rollout is paused"
 
 
 def new_condition(now: datetime, condition_type: str, status: str, reason: str, message: str) -> RolloutCondition:
-    """Return a condition as of ``now``."""
+    """Return a condition whose times are ``now``."""
     return RolloutCondition(condition_type, status, reason, message, now, now)
 
 
 def is_completed(status: RolloutStatus) -> bool:
-    """Tell whether the current ReplicaSet is the stable one."""
+    """Return whether the current ReplicaSet is the stable one."""
     return bool(status.stable_rs) and status.stable_rs == status.current_pod_hash
 
 
 def is_healthy(rollout: Rollout, previous: RolloutStatus, status: RolloutStatus) -> bool:
-    """Tell whether all replicas are updated, available and get the traffic, and no old pods are left."""
+    """Return whether all replicas are updated, available and serving, and no old pods are left."""
     if rollout.blue_green is not None:
         current = status.current_pod_hash
         done = status.blue_green.active_selector == current
@@ -56,7 +60,7 @@ def is_healthy(rollout: Rollout, previous: RolloutStatus, status: RolloutStatus)
 
 
 def is_progressing(rollout: Rollout, previous: RolloutStatus, status: RolloutStatus) -> bool:
-    """Tell whether anything has moved on since ``previous``."""
+    """Return whether the release has progressed since ``previous``."""
     if rollout.blue_green is not None:
         moved = (
             previous.blue_green.active_selector != status.blue_green.active_selector
@@ -79,7 +83,7 @@ def is_progressing(rollout: Rollout, previous: RolloutStatus, status: RolloutSta
 
 
 def progress_deadline(rollout: Rollout, status: RolloutStatus) -> datetime | None:
-    """Return when the release counts as stuck unless it moves; None while that is not asked."""
+    """Return the time of the progress deadline; None while the release is aborted or paused."""
     condition = status.condition(PROGRESSING)
     if condition is None or condition.reason in (ROLLOUT_ABORTED, ROLLOUT_PAUSED):
         return None
@@ -87,7 +91,7 @@ def progress_deadline(rollout: Rollout, status: RolloutStatus) -> datetime | Non
 
 
 def has_timed_out(rollout: Rollout, status: RolloutStatus, now: datetime) -> bool:
-    """Tell whether nothing has moved for ``progressDeadlineSeconds``."""
+    """Return whether the release has exceeded ``progressDeadlineSeconds``."""
     condition = status.condition(PROGRESSING)
     if condition is not None and condition.reason == TIMED_OUT:
         return True
@@ -96,12 +100,13 @@ def has_timed_out(rollout: Rollout, status: RolloutStatus, now: datetime) -> boo
 
 
 def is_indefinite_step(rollout: Rollout, status: RolloutStatus) -> bool:
-    """Tell whether the release is where it may stay for long: a pause, an analysis, an experiment.
+    """Return whether the release is at a step or gate of unknown duration (``IsIndefiniteStep``).
 
-    To the controller a plugin and the analyses of a blue-green release are none; here they wait for a person.
+    Plugins and the analyses of a blue-green release count as well, unlike in the controller: here they wait for a
+    person.
     """
     step, _ = current_canary_step(rollout, status)
-    if step is not None and step.kind in ("pause", "analysis", "experiment"):
+    if step is not None and STEP_KINDS[step.kind].is_indefinite:
         return True
     if open_gate(rollout, status):
         return True
@@ -110,7 +115,7 @@ def is_indefinite_step(rollout: Rollout, status: RolloutStatus) -> bool:
 
 
 def check_paused_conditions(ctx: Context) -> None:
-    """Keep the Progressing and Paused conditions in step with the pause, before anything else is done."""
+    """Bring the Progressing and Paused conditions in line with the pause, at the start of a pass."""
     status, now = ctx.status, ctx.now
     progressing = status.condition(PROGRESSING)
     reason = progressing.reason if progressing else ""
@@ -134,14 +139,14 @@ def check_paused_conditions(ctx: Context) -> None:
 
 
 def patch_conditions(ctx: Context, new_status: RolloutStatus) -> None:
-    """Write a status whose conditions changed; this pass goes on with what it read before."""
+    """Write a status with new conditions; the pass goes on with the status that it has read."""
     new_status = replace(new_status, observed_generation=str(ctx.rollout.generation))
     phase, message = calculate_rollout_phase(ctx.rollout, new_status)
     ctx.patch_status(ctx.status, replace(new_status, phase=phase, message=message))
 
 
 def calculate_conditions(ctx: Context, status: RolloutStatus) -> RolloutStatus:
-    """Return the new status with its conditions; may abort where the progress deadline has passed."""
+    """Return the new status with its conditions; abort after the progress deadline where the spec says so."""
     status, became_unhealthy = _set_healthy(ctx, status)
     if ctx.pause.is_aborted:
         message = f"Rollout aborted update to revision {ctx.rollout.revision}"
@@ -183,7 +188,7 @@ def _set_progressing(ctx: Context, status: RolloutStatus, became_unhealthy: bool
         if current is not None:
             if current.status == "True":
                 condition = replace(condition, last_transition_time=current.last_transition_time)
-            # Removed first, because progress for the same reason has to move the update time.
+            # Removed first: progress for the same reason updates the time as well.
             status = status.without_condition(PROGRESSING)
         return status.with_condition(condition)
     if not _may_time_out(ctx) or not has_timed_out(ctx.rollout, status, ctx.now):
@@ -210,3 +215,45 @@ def _set_available(ctx: Context, status: RolloutStatus) -> RolloutStatus:
     text = "Rollout has minimum availability" if available else "Rollout does not have minimum availability"
     condition = new_condition(ctx.now, AVAILABLE, "True" if available else "False", "AvailableReason", text)
     return status.with_condition(condition)
+
+
+DEGRADING_REASONS = ("RolloutAborted", "ProgressDeadlineExceeded")
+
+
+def calculate_rollout_phase(rollout: Rollout, status: RolloutStatus) -> tuple[str, str]:
+    """Return the phase (Healthy, Progressing, Paused or Degraded) and the message of a new status."""
+    for condition in status.conditions:
+        if condition.type == "InvalidSpec":
+            return "Degraded", f"InvalidSpec: {condition.message}"
+        if condition.reason in DEGRADING_REASONS:
+            return "Degraded", f"{condition.reason}: {condition.message}"
+    if rollout.paused:
+        return "Paused", "manually paused"
+    if status.pause_conditions:
+        return "Paused", status.pause_conditions[0].reason
+    if rollout.restart_at is not None and rollout.restart_at != status.restarted_at:
+        return "Progressing", "rollout is restarting"
+    if status.updated_replicas < rollout.replicas:
+        return "Progressing", "more replicas need to be updated"
+    if status.available_replicas < status.updated_replicas:
+        return "Progressing", "updated replicas are still becoming available"
+    pending = _blue_green_pending(status) if rollout.blue_green is not None else _canary_pending(rollout, status)
+    return ("Progressing", pending) if pending else ("Healthy", "")
+
+
+def _blue_green_pending(status: RolloutStatus) -> str:
+    active = status.blue_green.active_selector
+    if not active or active != status.current_pod_hash:
+        return "active service cutover pending"
+    if not status.stable_rs or status.stable_rs != status.current_pod_hash:
+        return "waiting for post-promotion verification to complete"
+    return ""
+
+
+def _canary_pending(rollout: Rollout, status: RolloutStatus) -> str:
+    assert rollout.canary is not None
+    if rollout.canary.traffic_routing is None and status.replicas > status.updated_replicas:
+        return "old replicas are pending termination"
+    if not status.stable_rs or status.stable_rs != status.current_pod_hash:
+        return "waiting for all steps to complete"
+    return ""

@@ -1,7 +1,7 @@
-"""The state of one pass: what the controller saw when it began, what it has decided, and what it has written.
+"""The state of one pass (``rollout/context.go``): the objects as read, the decisions, and the writes.
 
-Two views are kept apart, as in the controller: ``new_rs``, ``stable_rs`` and the lists hold ReplicaSets as they were
-read from the cache when the pass began; ``world`` has every write applied at once.
+As in the controller, ``new_rs``, ``stable_rs`` and the lists have the ReplicaSets as read at the start of the pass;
+``world`` has every write.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from renderer.rollouts.model.world import World, Write
 
 
 class ConflictError(Exception):
-    """The controller would update an object that it read before its last write; the API server refuses that.
+    """An update of an object that was written since it was read, which the API server refuses.
 
-    The pass ends there and a new one begins, so it never leaves the engine.
+    It ends the pass, and the next one begins: it never leaves the engine.
     """
 
 
 class HashDelayedError(Exception):
-    """A router must not select a ReplicaSet's pods before they are available; the controller's pass fails there."""
+    """A router would select pods that are not available yet, where the controller's pass fails."""
 
 
 class PropagationDelayError(Exception):
-    """The controller sleeps in the middle of a pass, to let a change reach the router; the rest is another pass."""
+    """The controller sleeps for a change to reach the router; the rest of the pass belongs to the next one."""
 
 
 class AnalysisRuns(Struct, frozen=True):
-    """The runs of the current release: of the step, in the background, before and after a blue-green switch."""
+    """The analysis runs of the current release: step, background, pre-promotion and post-promotion."""
 
     step: AnalysisRunStatus | None = None
     background: AnalysisRunStatus | None = None
@@ -44,7 +44,7 @@ class AnalysisRuns(Struct, frozen=True):
 
     @classmethod
     def of(cls, status: RolloutStatus) -> AnalysisRuns:
-        """Return the runs that the status names."""
+        """Return the runs in the status."""
         canary, blue_green = status.canary, status.blue_green
         return cls(
             canary.current_step_analysis_run_status,
@@ -55,10 +55,9 @@ class AnalysisRuns(Struct, frozen=True):
 
 
 class PauseContext:
-    """What the pass decides about pauses and abort (``rollout/pause.go``)."""
+    """The decisions of a pass about pauses and abort (``rollout/pause.go``)."""
 
     def __init__(self, status: RolloutStatus) -> None:
-        """Begin with nothing decided."""
         self.status = status
         self.added: list[str] = []
         self.removed: set[str] = set()
@@ -69,11 +68,11 @@ class PauseContext:
 
     @property
     def is_aborted(self) -> bool:
-        """Whether the release is aborted as far as this pass is concerned."""
+        """Whether the release is aborted after the decisions of this pass."""
         return not self.remove_abort and (self.add_abort or self.status.abort)
 
     def abort(self, message: str) -> None:
-        """Abort, for the reason given."""
+        """Abort the release."""
         self.add_abort = True
         self.abort_message = message
 
@@ -82,7 +81,6 @@ class Context:
     """One pass of the controller."""
 
     def __init__(self, world: World, *, hold_step: int | None = None, skip_pauses: bool = False) -> None:
-        """Read the caches: find the new, the stable and the other ReplicaSets."""
         self.world = world
         self.now = world.now
         self.hold_step = hold_step
@@ -104,7 +102,7 @@ class Context:
         self.other_rss: list[ReplicaSet] = []
 
     def set_new_rs(self, new_rs: ReplicaSet | None) -> None:
-        """Sort the ReplicaSets around the new one."""
+        """Set the new ReplicaSet, and find the stable, older and other ones."""
         self.new_rs = new_rs
         self.older_rss = [rs for rs in self.all_rss if new_rs is None or rs.name != new_rs.name]
         self.stable_rs = self._find_stable_rs()
@@ -121,35 +119,33 @@ class Context:
 
     @property
     def is_fully_promoted(self) -> bool:
-        """Whether the stable ReplicaSet is the current one, as last recorded."""
+        """Whether the current ReplicaSet is the stable one, by the status as read."""
         return self.status.stable_rs == self.status.current_pod_hash
 
     def halts_progress(self) -> bool:
-        """Tell whether replicas must not change: a person paused, or an analysis was inconclusive."""
+        """Return whether replicas must not change: ``spec.paused``, or an inconclusive analysis."""
         return self.rollout.paused or self.status.pause_condition("InconclusiveAnalysis") is not None
 
-    def is_held(self, step: int) -> bool:
-        """Tell whether the step of that index must not complete."""
+    def holds_step(self, step: int) -> bool:
+        """Return whether the step with this index must not complete."""
         return self.hold_step is not None and step >= self.hold_step
 
     def pod_template_hash(self) -> str:
         """Return the pod-template-hash of the Rollout's template."""
-        return rollout_hash(self.rollout, self.status.collision_count, self.world.profile)
+        return rollout_hash(self.rollout, self.status.collision_count, self.world.controller_version)
 
-    def keep_runs(self, runs: AnalysisRuns) -> None:
-        """Let the new status have these runs; a pass that does not come so far forgets them."""
+    def set_analysis_runs(self, runs: AnalysisRuns) -> None:
+        """Set the runs of the new status; a pass that ends before this call removes them from the status."""
         self.runs = self.new_runs = runs
 
-    # Writes. Each changes the world at once.
-
     def create_replica_set(self, created: ReplicaSet) -> None:
-        """Create a ReplicaSet."""
+        """Create a ReplicaSet; like every write, it changes ``world`` at once."""
         self.world = self.world.with_replica_set(created)
         body = created.to_body()
         self.writes.append(Write("create", "ReplicaSet", created.name, object=body, after=body))
 
     def update_replica_set(self, seen: ReplicaSet, changed: ReplicaSet) -> ReplicaSet:
-        """Replace a ReplicaSet read as ``seen``; raise ``ConflictError`` where it has been written since."""
+        """Update a ReplicaSet read as ``seen``; raise ``ConflictError`` if it was written since."""
         if self.world.replica_set(seen.name) is not seen:
             raise ConflictError(seen.name)
         self.world = self.world.with_replica_set(changed)
@@ -158,7 +154,7 @@ class Context:
         return changed
 
     def annotate_replica_set(self, name: str, annotation: str, value: str | None) -> None:
-        """Set or, with None, remove an annotation by a patch, which never conflicts."""
+        """Set an annotation, or remove it with None, by a patch, which never conflicts."""
         live = self.world.replica_set(name)
         assert live is not None, name
         annotations = {key: text for key, text in live.annotations.items() if key != annotation}
@@ -178,39 +174,39 @@ class Context:
         self.writes.append(Write("delete", "ReplicaSet", name))
 
     def create_object(self, key: ObjectKey, body: Body) -> None:
-        """Create an object that is not a ReplicaSet."""
+        """Create an object other than a ReplicaSet."""
         self.world = self.world.with_object(key, body)
         self.writes.append(Write("create", key.kind, key.name, object=body, after=body))
 
     def patch_object(self, key: ObjectKey, patch: Body, after: Body) -> None:
-        """Patch an object that is not a ReplicaSet; ``after`` is what it becomes."""
+        """Patch an object other than a ReplicaSet; ``after`` is the result."""
         self.world = self.world.with_object(key, after)
         self.writes.append(Write("patch", key.kind, key.name, patch=patch, after=after))
 
     def update_object(self, key: ObjectKey, after: Body) -> None:
-        """Replace an object that is not a ReplicaSet; an update that changes nothing is none."""
+        """Update an object other than a ReplicaSet, if ``after`` differs from it."""
         if self.world.objects.get(key) != after:
             self.world = self.world.with_object(key, after)
             self.writes.append(Write("update", key.kind, key.name, object=after, after=after))
 
     def delete_object(self, key: ObjectKey) -> None:
-        """Delete an object that is not a ReplicaSet."""
+        """Delete an object other than a ReplicaSet."""
         objects = {other: body for other, body in self.world.objects.items() if other != key}
         self.world = replace(self.world, objects=objects)
         self.writes.append(Write("delete", key.kind, key.name))
 
     def update_rollout(self, rollout: Rollout) -> None:
-        """Write the Rollout itself (its annotations)."""
+        """Update the Rollout's annotations."""
         self.rollout = rollout
         self.world = replace(self.world, rollout=rollout)
 
     def set_status_condition(self, condition: RolloutCondition) -> None:
-        """Set one condition in the status, for this pass as well."""
+        """Write one condition; the pass goes on with it."""
         self.status = self.status.with_condition(condition)
         self.world = replace(self.world, status=self.status)
 
     def patch_status(self, before: RolloutStatus, after: RolloutStatus) -> None:
-        """Write the fields of the status in which ``after`` differs from ``before``, and no others."""
+        """Write the fields of the status that differ between ``before`` and ``after``."""
         changed = {
             name: value for name in after.__struct_fields__ if (value := getattr(after, name)) != getattr(before, name)
         }
@@ -219,10 +215,10 @@ class Context:
 
 
 def hash_of(rs: ReplicaSet | None) -> str:
-    """Return the pod-template-hash label of a ReplicaSet, empty for none."""
+    """Return the pod-template-hash label of a ReplicaSet; empty for None."""
     return rs.labels.get(HASH_LABEL, "") if rs is not None else ""
 
 
 def by_revision(replica_sets: Sequence[ReplicaSet]) -> list[ReplicaSet]:
-    """Return the ReplicaSets with the newest revision first; of two with one revision the one made last comes first."""
+    """Return the ReplicaSets sorted by revision and creation time, newest first."""
     return sorted(replica_sets, key=lambda rs: (rs.revision, rs.created), reverse=True)

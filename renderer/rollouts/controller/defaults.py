@@ -1,4 +1,4 @@
-"""What the spec says with the controller's defaults in it (``utils/defaults/defaults.go``, ``utils/weightutil``)."""
+"""Fields of the spec with the controller's defaults (``utils/defaults/defaults.go``, ``utils/weightutil``)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ NO_REVISION_LIMIT = 2**31 - 1
 
 
 class AbortDelay(Struct, frozen=True):
-    """How long the canary or preview stays after an abort.
+    """Seconds until the canary or preview is scaled down after an abort.
 
-    ``seconds`` is None where it stays for good (``abortScaleDownDelaySeconds: 0``); ``was_set`` tells a value in the
-    spec from the default.
+    ``seconds`` is None for never (``abortScaleDownDelaySeconds: 0``); ``was_set`` is false for the default.
     """
 
     seconds: int | None
@@ -23,7 +22,7 @@ class AbortDelay(Struct, frozen=True):
 
 
 def max_traffic_weight(rollout: Rollout) -> int:
-    """Return what weights are out of: ``maxTrafficWeight`` for the routers that know it, else 100."""
+    """Return ``maxTrafficWeight``, the number that weights are out of; 100 by default."""
     routing = rollout.canary.traffic_routing if rollout.canary else None
     if routing is None or routing.max_traffic_weight is None:
         return 100
@@ -31,7 +30,7 @@ def max_traffic_weight(rollout: Rollout) -> int:
 
 
 def scale_down_delay_seconds(rollout: Rollout) -> int:
-    """Return how long an old ReplicaSet stays after its traffic has moved; 0 for a canary without a router."""
+    """Return the seconds until an old ReplicaSet is scaled down; 0 for a canary without a router."""
     strategy = rollout.strategy
     if rollout.canary is not None and rollout.canary.traffic_routing is None:
         return 0
@@ -40,13 +39,13 @@ def scale_down_delay_seconds(rollout: Rollout) -> int:
 
 
 def scale_down_delay_revision_limit(rollout: Rollout) -> int:
-    """Return how many old ReplicaSets may wait for their scale-down at once."""
+    """Return how many old ReplicaSets may await their scale-down at once."""
     limit = rollout.strategy.scale_down_delay_revision_limit
     return NO_REVISION_LIMIT if limit is None else limit
 
 
 def abort_scale_down_delay(rollout: Rollout) -> AbortDelay:
-    """Return how long the canary or preview stays after an abort."""
+    """Return the delay until the canary or preview is scaled down after an abort."""
     if rollout.canary is not None and rollout.canary.traffic_routing is None:
         return AbortDelay(0, was_set=False)
     delay = rollout.strategy.abort_scale_down_delay_seconds
@@ -56,7 +55,7 @@ def abort_scale_down_delay(rollout: Rollout) -> AbortDelay:
 
 
 def new_metadata(rollout: Rollout) -> PodTemplateMetadata | None:
-    """Return what pods carry while they are canary or preview."""
+    """Return the metadata of canary or preview pods."""
     if rollout.canary is not None:
         return rollout.canary.canary_metadata
     assert rollout.blue_green is not None
@@ -64,7 +63,7 @@ def new_metadata(rollout: Rollout) -> PodTemplateMetadata | None:
 
 
 def stable_metadata(rollout: Rollout) -> PodTemplateMetadata | None:
-    """Return what pods carry while they are stable or active."""
+    """Return the metadata of stable or active pods."""
     if rollout.canary is not None:
         return rollout.canary.stable_metadata
     assert rollout.blue_green is not None
@@ -72,5 +71,5 @@ def stable_metadata(rollout: Rollout) -> PodTemplateMetadata | None:
 
 
 def anti_affinity(rollout: Rollout) -> AntiAffinity | None:
-    """Return the anti-affinity between the new and the stable pods."""
+    """Return the anti-affinity between new and stable pods."""
     return rollout.strategy.anti_affinity

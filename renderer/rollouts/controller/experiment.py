@@ -1,6 +1,6 @@
 """The experiment of a canary step: its ReplicaSets, Services and weights (``rollout/experiment.go``, ``experiments``).
 
-There is no Experiment object in git.  What its controller makes of it is rendered while the step holds, and gone after.
+Git has no Experiment object: the objects of its templates are rendered as long as the step lasts.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ NAME_ANNOTATION = "experiment.argoproj.io/name"
 TEMPLATE_ANNOTATION = "experiment.argoproj.io/template-name"
 
 
-def is_of_experiment(body: Body) -> bool:
-    """Tell whether an object belongs to an experiment."""
+def belongs_to_experiment(body: Body) -> bool:
+    """Return whether an object belongs to an experiment."""
     return NAME_ANNOTATION in _annotations(body)
 
 
 def reconcile_experiments(ctx: Context) -> None:
-    """Make what the current step's experiment needs, and take away what belongs to another or to none."""
+    """Create the objects of the current step's experiment, and delete those of every other."""
     if ctx.status.pause_condition(INCONCLUSIVE) is not None:
         ctx.current_experiment = ctx.status.canary.current_experiment
         return
@@ -44,7 +44,9 @@ def reconcile_experiments(ctx: Context) -> None:
         if ctx.status.canary.current_experiment != name:
             ctx.world = replace(ctx.world, experiment_since=ctx.now)
         ctx.current_experiment = name
-    for key in sorted(key for key, body in ctx.world.objects.items() if is_of_experiment(body) and key not in wanted):
+    for key in sorted(
+        key for key, body in ctx.world.objects.items() if belongs_to_experiment(body) and key not in wanted
+    ):
         ctx.delete_object(key)
     for key, body in wanted.items():
         if key not in ctx.world.objects:
@@ -65,16 +67,16 @@ def weight_destinations(ctx: Context) -> tuple[WeightDestination, ...]:
             continue
         service = next((body["metadata"]["name"] for body in mine if body["kind"] == "Service"), "")
         replica_set = next(body for body in mine if body["kind"] == "ReplicaSet")
-        # Only a Service brings the hash into the status of a template.
+        # A template without a Service has no hash in its status.
         pod_template_hash = replica_set["metadata"]["labels"][HASH_LABEL] if service else ""
         found.append(WeightDestination(int(template["weight"]), service, pod_template_hash))
     return tuple(found)
 
 
 def experiment_end(world: World) -> datetime | None:
-    """Return when the current step's experiment ends by itself; None where it does not, or there is none.
+    """Return when the current step's experiment ends by its duration; None if only a person can end it.
 
-    An analysis that is required for completion has no result here, so that only a person ends such an experiment.
+    A person ends an experiment with an analysis that is required for completion, since nothing measures it here.
     """
     step, _ = current_canary_step(world.rollout, world.status)
     if step is None or step.kind != EXPERIMENT_STEP or world.experiment_since is None or world.rollout.paused:
@@ -86,7 +88,7 @@ def experiment_end(world: World) -> datetime | None:
 
 
 def completed_experiment(ctx: Context) -> bool:
-    """Tell whether the experiment of the current step has run for its duration."""
+    """Return whether the current step's experiment has run for its duration."""
     end = experiment_end(ctx.world)
     running = bool(ctx.status.canary.current_experiment)
     return ctx.skip_pauses or (running and end is not None and ctx.now >= end)
@@ -101,18 +103,18 @@ def _annotations(body: Body) -> Mapping[str, str]:
 
 
 def _objects(ctx: Context, name: str, experiment: Body) -> dict[ObjectKey, Body]:
-    made: dict[ObjectKey, Body] = {}
+    objects: dict[ObjectKey, Body] = {}
     for template in _templates(experiment):
         replica_set = _replica_set(ctx, name, template)
-        made[replica_set.key] = replica_set.to_body()
+        objects[replica_set.key] = replica_set.to_body()
         service = _service(replica_set, template)
         if service is not None:
-            made[ObjectKey("", "Service", replica_set.namespace, service["metadata"]["name"])] = service
-    return made
+            objects[ObjectKey("", "Service", replica_set.namespace, service["metadata"]["name"])] = service
+    return objects
 
 
 def _replica_set(ctx: Context, name: str, template: Body) -> ReplicaSet:
-    """Return the ReplicaSet of one template: the canary's or stable pods with labels and annotations of its own."""
+    """Return the ReplicaSet of a template: the canary's or stable pods with the template's labels and annotations."""
     from renderer.kubernetes.pod_defaults import default_pod_template
     from renderer.rollouts.pod_template import pod_template_hash
 
@@ -124,9 +126,9 @@ def _replica_set(ctx: Context, name: str, template: Body) -> ReplicaSet:
     metadata["labels"] = {key: value for key, value in labels.items() if key != HASH_LABEL}
     if own.get("annotations"):
         metadata["annotations"] = {**(metadata.get("annotations") or {}), **own["annotations"]}
-    # The controller takes the template from the API server, with every default, and hashes it so.
+    # The controller hashes the template as stored by the API server, with every default.
     pods = default_pod_template({**origin.template, "metadata": metadata})
-    hashed = pod_template_hash(pods, None, ctx.world.profile)
+    hashed = pod_template_hash(pods, None, ctx.world.controller_version)
     metadata["labels"] = {**metadata["labels"], HASH_LABEL: hashed}
     selector = dict(template.get("selector") or origin.selector)
     selector["matchLabels"] = {**(selector.get("matchLabels") or {}), **(own.get("labels") or {}), HASH_LABEL: hashed}
@@ -144,14 +146,14 @@ def _replica_set(ctx: Context, name: str, template: Body) -> ReplicaSet:
 
 
 def _service(replica_set: ReplicaSet, template: Body) -> dict[str, Any] | None:
-    """Return the Service in front of a template's pods; None where it needs none, has no pods or no port."""
+    """Return the Service of a template; None for a template without a weight or Service, without pods or ports."""
     ports = [
         _port(port)
         for container in (replica_set.template.get("spec") or {}).get("containers") or ()
         for port in container.get("ports") or ()
     ]
-    asked = template.get("weight") is not None or template.get("service") is not None
-    if not asked or not ports or not replica_set.replicas:
+    wanted = template.get("weight") is not None or template.get("service") is not None
+    if not wanted or not ports or not replica_set.replicas:
         return None
     metadata: dict[str, Any] = {"name": (template.get("service") or {}).get("name") or replica_set.name}
     if replica_set.namespace:

@@ -1,11 +1,11 @@
-"""What holds a release until a person has a word: an analysis that nobody runs, a plugin that nobody calls."""
+"""Gates: the analyses, plugins and experiments of a release, which a person ends."""
 
 from __future__ import annotations
 
 from renderer.kubernetes.manifest import Body
 from renderer.rollouts.controller.replica_math import current_canary_step
 from renderer.rollouts.model.rollout import Rollout
-from renderer.rollouts.model.spec import CanaryStep
+from renderer.rollouts.model.spec import STEP_KINDS, CanaryStep
 from renderer.rollouts.model.status import RolloutStatus
 from renderer.rollouts.model.strategy_status import AnalysisRunStatus
 
@@ -15,20 +15,20 @@ PRE_PROMOTION_ANALYSIS, POST_PROMOTION_ANALYSIS = "prePromotionAnalysis", "postP
 
 
 def is_gate(step: CanaryStep) -> bool:
-    """Tell whether a step ends by a person's word alone."""
-    return step.kind in (ANALYSIS_STEP, PLUGIN_STEP)
+    """Return whether a person decides when the step ends."""
+    return STEP_KINDS[step.kind].is_gate
 
 
 def is_running(run: AnalysisRunStatus | None) -> bool:
-    """Tell whether an analysis has begun and has no result yet."""
+    """Return whether a run has no result yet."""
     return run is not None and run.status in ("", "Pending", "Running")
 
 
 def open_gate(rollout: Rollout, status: RolloutStatus) -> str:
-    """Return what the release waits for a word about, under the name of its field; empty where it does not wait.
+    """Return the field name of the gate that the release waits at; empty if it waits at none.
 
-    That is the current step, one of the two analyses of a blue-green release, or, at the last step, the background
-    analysis: the controller goes on with the steps while that is measured, and so does the engine.
+    A gate is the current step, an analysis of a blue-green release, or, at the last step, the background analysis: as
+    in the controller, earlier steps complete while that runs.
     """
     if status.abort or not status.stable_rs or status.stable_rs == status.current_pod_hash:
         return ""
@@ -41,11 +41,11 @@ def open_gate(rollout: Rollout, status: RolloutStatus) -> str:
         return ""
     if is_gate(step) or step.kind == EXPERIMENT_STEP:
         return step.kind
-    return BACKGROUND_ANALYSIS if background_holds(rollout, status, index) else ""
+    return BACKGROUND_ANALYSIS if awaits_background_analysis(rollout, status, index) else ""
 
 
-def names_of(rollout: Rollout, status: RolloutStatus, gate: str) -> tuple[str, ...]:
-    """Return the names of the analysis templates, the experiment's templates or the plugin that a gate is about."""
+def gate_names(rollout: Rollout, status: RolloutStatus, gate: str) -> tuple[str, ...]:
+    """Return the names of a gate's analysis templates, experiment templates or plugin."""
     body: Body | None
     if rollout.blue_green is not None:
         body = rollout.blue_green.body.get(gate)
@@ -60,10 +60,10 @@ def names_of(rollout: Rollout, status: RolloutStatus, gate: str) -> tuple[str, .
     return tuple(str(item.get(name, "")) for item in (body or {}).get("templates") or ())
 
 
-def background_holds(rollout: Rollout, status: RolloutStatus, index: int) -> bool:
-    """Tell whether the step of that index is the last, and has to wait for the result of the background analysis.
+def awaits_background_analysis(rollout: Rollout, status: RolloutStatus, index: int) -> bool:
+    """Return whether the step with this index is the last, and awaits the result of the background analysis.
 
-    Who ends a pause by hand has had a look; that counts as the result.
+    A pause ended by a person counts as that result.
     """
     assert rollout.canary is not None
     steps = rollout.canary.steps

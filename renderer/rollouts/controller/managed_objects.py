@@ -1,17 +1,18 @@
-"""Which objects a release reads, edits and makes, apart from the ReplicaSets."""
+"""The objects that a release reads, edits or creates, other than ReplicaSets."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from renderer.kubernetes.manifest import Body, ObjectKey
-from renderer.rollouts.controller.routers import NamedObject, router_for, supported_routers
+from renderer.rollouts.controller.routers import routers_of
+from renderer.rollouts.controller.routers.router import NamedObject
 from renderer.rollouts.controller.workload import ON_SUCCESS, PROGRESSIVELY, workload_key
 from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION, Rollout
 
 
 def named_objects(rollout: Rollout) -> tuple[NamedObject, ...]:
-    """Return the user's objects that the Rollout names and that have to be there."""
+    """Return the objects that the Rollout names and requires."""
     services: list[tuple[str, str]] = []
     if rollout.canary is not None:
         services += [(rollout.canary.stable_service, "canary.stableService")]
@@ -26,45 +27,40 @@ def named_objects(rollout: Rollout) -> tuple[NamedObject, ...]:
         for name, path in services
         if name
     ]
-    for router in _routers(rollout):
-        found += router_for(router).named_objects(rollout)
+    for router in routers_of(rollout).values():
+        found += router.named_objects(rollout)
     workload = workload_key(rollout)
     if workload is not None:
         found.append(NamedObject((workload,), "spec.workloadRef"))
     return tuple(found)
 
 
-def edited_by_engine(rollout: Rollout, objects: Mapping[ObjectKey, Body] | None = None) -> tuple[ObjectKey, ...]:
-    """Return the user's objects of which a release owns some fields; ``objects`` are those that it may select from."""
+def edited_objects(rollout: Rollout, objects: Mapping[ObjectKey, Body] | None = None) -> tuple[ObjectKey, ...]:
+    """Return the user's objects that a release edits; a router may select some of ``objects`` by their labels."""
     keys = [key for named in named_objects(rollout) for key in named.keys]
-    for router in _routers(rollout):
-        keys += router_for(router).selected_objects(rollout, objects or {})
+    for router in routers_of(rollout).values():
+        keys += router.selected_objects(rollout, objects or {})
     return tuple(dict.fromkeys(keys))
 
 
-def created_by_engine(rollout: Rollout) -> tuple[ObjectKey, ...]:
-    """Return the objects that are there because of the release alone, such as a canary Ingress."""
-    return tuple(key for router in _routers(rollout) for key in router_for(router).created_objects(rollout))
+def created_objects(rollout: Rollout) -> tuple[ObjectKey, ...]:
+    """Return the objects that the routers create, such as a canary Ingress."""
+    return tuple(key for router in routers_of(rollout).values() for key in router.created_objects(rollout))
 
 
 def carry_over(rollout: Rollout, wanted: Body, rendered: Body) -> Body:
-    """Return the user's object ``wanted`` with the fields that the release owns as they are in ``rendered``.
+    """Return the user's object ``wanted`` with the release's own fields from ``rendered``.
 
-    For a Service that is its selector's pod-template-hash and the annotation that marks it as managed, for a workload
-    that is scaled down its replicas.
+    Those are the pod-template-hash in a Service's selector and its managed-by annotation, the replicas of a workload
+    that is scaled down, and the fields of the routers.
     """
     if wanted.get("kind") == "Deployment":
         return _carry_over_workload(rollout, wanted, rendered)
     if wanted.get("kind") == "Service":
         return _carry_over_service(wanted, rendered)
-    for router in _routers(rollout):
-        wanted = router_for(router).carry_over(rollout, wanted, rendered)
+    for router in routers_of(rollout).values():
+        wanted = router.carry_over(rollout, wanted, rendered)
     return wanted
-
-
-def _routers(rollout: Rollout) -> tuple[str, ...]:
-    routing = rollout.canary.traffic_routing if rollout.canary is not None else None
-    return tuple(name for name in routing.routers if name in supported_routers()) if routing is not None else ()
 
 
 def _carry_over_workload(rollout: Rollout, wanted: Body, rendered: Body) -> Body:

@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from renderer.rollouts.controller.analysis import completed_pre_promotion_analysis
 from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.replica_math import current_canary_step
-from renderer.rollouts.controller.services import BLUE_GREEN, ready_for_pause, selected_hash, service
+from renderer.rollouts.controller.services import ready_for_pause, selected_hash, service
 from renderer.rollouts.model.rollout import ReplicaSet
-from renderer.rollouts.model.spec import RolloutPause
+from renderer.rollouts.model.spec import BLUE_GREEN, RolloutPause
 from renderer.rollouts.model.status import PauseCondition, RolloutStatus
 
 CANARY_PAUSE_STEP = "CanaryPauseStep"
@@ -19,7 +19,7 @@ BLUE_GREEN_PAUSE = "BlueGreenPause"
 
 
 def calculate_pause_status(ctx: Context, status: RolloutStatus) -> RolloutStatus:
-    """Return the new status with abort, pause conditions and ``controllerPause`` as the pass decided."""
+    """Return the new status with the abort, pause conditions and ``controllerPause`` of the pass."""
     pause = ctx.pause
     if pause.add_abort or (not pause.remove_abort and ctx.status.abort):
         return replace(status, abort=True, aborted_at=ctx.status.aborted_at or ctx.now)
@@ -36,20 +36,20 @@ def calculate_pause_status(ctx: Context, status: RolloutStatus) -> RolloutStatus
 
 
 def reconcile_canary_pause(ctx: Context) -> None:
-    """Pause at a pause step that the release has just reached."""
+    """Add the pause condition of a pause step that the release has just reached."""
     if ctx.rollout.paused or ctx.status.promote_full:
         return
     step, index = current_canary_step(ctx.rollout, ctx.status)
     if step is None or step.pause is None or index is None:
         return
-    if ctx.skip_pauses and not ctx.is_held(index):
+    if ctx.skip_pauses and not ctx.holds_step(index):
         return
     if ctx.status.pause_condition(CANARY_PAUSE_STEP) is None and not ctx.status.controller_pause:
         ctx.pause.added.append(CANARY_PAUSE_STEP)
 
 
 def completed_canary_pause_step(ctx: Context, pause: RolloutPause) -> bool:
-    """Tell whether a person ended the pause, or its time has passed."""
+    """Return whether a person ended the pause, or its duration is over."""
     if ctx.skip_pauses:
         return True
     condition = ctx.status.pause_condition(CANARY_PAUSE_STEP)
@@ -61,7 +61,7 @@ def completed_canary_pause_step(ctx: Context, pause: RolloutPause) -> bool:
 
 
 def is_fast_tracked(ctx: Context, new_rs: ReplicaSet) -> bool:
-    """Tell whether a blue-green update needs no pause: full promotion, back within the scale-down delay, or done."""
+    """Return whether a blue-green update skips the pause (``isBlueGreenFastTracked``)."""
     assert ctx.rollout.blue_green is not None
     active = service(ctx, ctx.rollout.blue_green.active_service, *BLUE_GREEN, "activeService")
     return (
@@ -72,7 +72,7 @@ def is_fast_tracked(ctx: Context, new_rs: ReplicaSet) -> bool:
 
 
 def reconcile_blue_green_pause(ctx: Context) -> None:
-    """Pause once the preview is ready, and end the pause when it is promoted or its time has passed."""
+    """Add the pause once the preview is ready, and remove it once promoted or over."""
     new_rs, blue_green = ctx.new_rs, ctx.rollout.blue_green
     assert new_rs is not None
     assert blue_green is not None
@@ -93,7 +93,7 @@ def reconcile_blue_green_pause(ctx: Context) -> None:
 
 
 def completed_blue_green_pause(ctx: Context) -> bool:
-    """Tell whether nothing holds the switch of the active Service back any more."""
+    """Return whether no pause prevents the switch of the active Service."""
     blue_green = ctx.rollout.blue_green
     assert blue_green is not None
     if ctx.pause.added:

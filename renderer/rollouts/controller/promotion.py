@@ -1,4 +1,4 @@
-"""What promotes the new ReplicaSet (``shouldFullPromote`` in ``rollout/sync.go``, ``rollout/bluegreen.go``)."""
+"""Promotion of the new ReplicaSet (``shouldFullPromote`` in ``rollout/sync.go``, ``rollout/bluegreen.go``)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.pause import completed_blue_green_pause
 from renderer.rollouts.controller.replica_counts import replica_progress_threshold_met
 from renderer.rollouts.controller.replica_math import current_canary_step
-from renderer.rollouts.controller.rollback import is_rollback_within_window
+from renderer.rollouts.controller.revisions import is_rollback_within_window
 from renderer.rollouts.model.status import RolloutStatus
 
 
 def should_promote_canary(ctx: Context, steps: int) -> bool:
-    """Tell whether the new ReplicaSet becomes the stable one."""
+    """Return whether the new ReplicaSet becomes the stable one."""
     canary, new_rs = ctx.rollout.canary, ctx.new_rs
     assert canary is not None
     if ctx.stable_rs is None:
@@ -29,7 +29,7 @@ def should_promote_canary(ctx: Context, steps: int) -> bool:
 
 
 def should_promote_blue_green(ctx: Context, status: RolloutStatus) -> bool:
-    """Tell whether the new ReplicaSet becomes the stable one."""
+    """Return whether the new ReplicaSet becomes the stable one."""
     active = status.blue_green.active_selector
     if ctx.stable_rs is None or not active:
         return True
@@ -45,7 +45,7 @@ def should_promote_blue_green(ctx: Context, status: RolloutStatus) -> bool:
 
 
 def calculate_scale_up_preview_check_point(ctx: Context) -> bool:
-    """Tell whether the preview had its ``previewReplicaCount`` and was promoted, so that it may grow to full size."""
+    """Return whether the preview, promoted with ``previewReplicaCount`` pods, may grow to all replicas."""
     assert ctx.rollout.blue_green is not None
     count = ctx.rollout.blue_green.preview_replica_count
     if count is None:

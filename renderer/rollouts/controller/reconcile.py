@@ -1,4 +1,4 @@
-"""One pass of the controller over one Rollout (``rollout/controller.go``, ``rollout/context.go``)."""
+"""One pass of the controller over a Rollout (``rollout/controller.go``), and passes until the release settles."""
 
 from __future__ import annotations
 
@@ -13,49 +13,46 @@ from renderer.rollouts.controller.context import ConflictError, Context, HashDel
 from renderer.rollouts.controller.replica_math import total_actual, total_available
 from renderer.rollouts.controller.replica_sets import create_desired_replica_set, sync_replica_set_revision
 from renderer.rollouts.controller.revisions import desired_replicas
-from renderer.rollouts.controller.supported import check_supported
 from renderer.rollouts.controller.sync_status import persist_status
 from renderer.rollouts.controller.templates import find_new_replica_set
+from renderer.rollouts.controller.unsupported import unsupported_fields
 from renderer.rollouts.controller.workload import resolve_workload
 from renderer.rollouts.model.world import World, Write
 
 
 class Reconciliation(Struct, frozen=True):
-    """What one pass leaves: the world after it and the writes it made, in order."""
+    """The world after one pass, and its writes in order."""
 
     world: World
     writes: tuple[Write, ...]
     delayed: bool = False
-    """Whether the controller sleeps for some seconds here, before it goes on."""
+    """Whether the controller sleeps for some seconds before the next pass."""
 
 
 def reconcile(world: World, *, hold_step: int | None = None, skip_pauses: bool = False) -> Reconciliation:
-    """Make one pass of the controller.
+    """Return the result of one pass of the controller.
 
-    With ``hold_step`` the step of that index is carried out but never completed.  With ``skip_pauses`` a pause before
-    it ends at once, as if promoted.  Raises ``RollstepError`` for what is not supported yet, and
-    for a Service or Ingress that the Rollout names and that is not there.
+    The step with the index ``hold_step`` never completes; with ``skip_pauses`` a pause before it ends at once, as if
+    promoted.  Raise ``RollstepError`` for unsupported fields, and for a missing object that the Rollout names.
     """
-    refuse_unsupported(world)
-    return one_pass(world, hold_step=hold_step, skip_pauses=skip_pauses)
+    _raise_unsupported(world)
+    return _pass(world, hold_step=hold_step, skip_pauses=skip_pauses)
 
 
-def refuse_unsupported(world: World) -> None:
-    """Raise ``RollstepError`` where the Rollout has what is not supported yet."""
-    findings = check_supported(world.rollout, plugin_gates=world.plugin_gates)
+def _raise_unsupported(world: World) -> None:
+    findings = unsupported_fields(world.rollout, plugin_gates=world.plugin_gates)
     if findings:
         raise RollstepError(findings)
 
 
-def one_pass(world: World, *, hold_step: int | None = None, skip_pauses: bool = False) -> Reconciliation:
-    """Do ``reconcile`` for a Rollout of which it is known that all it has is supported."""
+def _pass(world: World, *, hold_step: int | None = None, skip_pauses: bool = False) -> Reconciliation:
     ctx = Context(resolve_workload(world), hold_step=hold_step, skip_pauses=skip_pauses)
     try:
         _reconcile(ctx)
     except PropagationDelayError:
         return Reconciliation(ctx.world, tuple(ctx.writes), delayed=True)
     except (ConflictError, HashDelayedError):
-        # The controller's pass fails and is repeated; what it has written stays.
+        # The controller's pass fails and is repeated; its writes stay.
         return Reconciliation(ctx.world, tuple(ctx.writes))
     return Reconciliation(ctx.world, tuple(ctx.writes))
 
@@ -76,7 +73,7 @@ def _reconcile(ctx: Context) -> None:
 
 
 def _is_scaling_event(ctx: Context) -> bool:
-    """Tell whether the Rollout's replicas are others than those that its ReplicaSets were last scaled for."""
+    """Return whether ``spec.replicas`` has changed since the ReplicaSets were last scaled."""
     sync_replica_set_revision(ctx)
     for rs in (ctx.new_rs, ctx.stable_rs):
         if rs is not None and rs.replicas > 0 and desired_replicas(rs) not in (None, ctx.rollout.replicas):
@@ -97,3 +94,63 @@ def _sync_replicas_only(ctx: Context) -> None:
     else:
         reconcile_canary_replica_sets(ctx)
     persist_status(ctx, replace(status, hpa_replicas=actual, available_replicas=available))
+
+
+MAX_PASSES = 5000
+"""More passes than any release needs: a basic canary moves a pod or two in a pass."""
+
+
+class Settled(Struct, frozen=True):
+    """The world after passes until no pass changes it, and their writes in order.
+
+    ``loops``: each further pass makes writes and undoes them.  ``delayed``: the controller sleeps in the middle of a
+    pass (with ``until_delay``).
+    """
+
+    world: World
+    writes: tuple[Write, ...]
+    loops: bool = False
+    delayed: bool = False
+
+
+def settle(
+    world: World,
+    *,
+    hold_step: int | None = None,
+    hold: bool = False,
+    skip_pauses: bool = False,
+    until_delay: bool = False,
+) -> Settled:
+    """Run the controller and the ReplicaSet controller in turn until neither changes the world.
+
+    Pods become available only after a pass that changes nothing, with ``hold`` never.  The step with the index
+    ``hold_step`` is carried out (weights, replicas, pause conditions) but never completes; with ``skip_pauses`` pauses
+    before it end at once, as if promoted.  The time stays ``world.now``.  With ``until_delay`` return as soon as the
+    controller sleeps in the middle of a pass (the Ambassador router does, before it deletes a Mapping).
+
+    The writes of a pass that cancel each other out are left out: an aborted canary with a router makes such passes for
+    ever.
+
+    Raise ``RollstepError`` for unsupported fields, and ``AssertionError`` after ``MAX_PASSES`` (a fault of the engine).
+    """
+    writes: list[Write] = []
+    # No pass changes the fields that this depends on.
+    _raise_unsupported(world)
+    for _ in range(MAX_PASSES):
+        done = _pass(world, hold_step=hold_step, skip_pauses=skip_pauses)
+        if done.delayed and until_delay:
+            return Settled(done.world, (*writes, *done.writes), delayed=True)
+        if done.world != world:
+            writes.extend(done.writes)
+            world = done.world
+            continue
+        after = world if hold else with_available_pods(world)
+        if after == world:
+            return Settled(world, tuple(writes), loops=bool(done.writes))
+        world = after
+    raise AssertionError(f"the release of {world.rollout.name} does not settle")
+
+
+def with_available_pods(world: World) -> World:
+    """Return the world with all replicas of every ReplicaSet available."""
+    return replace(world, replica_sets=tuple(rs.fully_available() for rs in world.replica_sets))

@@ -1,6 +1,6 @@
-"""The size of the canary, the stable and the preview ReplicaSet (``utils/replicaset/canary.go``, ``replicaset.go``).
+"""Replicas of the canary, the stable and the preview ReplicaSet (``utils/replicaset/canary.go``, ``replicaset.go``).
 
-Arithmetic alone: weights are out of ``maxTrafficWeight``, replicas are whole pods.
+Weights are out of ``maxTrafficWeight``, replicas are whole pods.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from renderer.rollouts.model.strategy_status import TrafficWeights
 
 
 def check_min_pods(rollout: Rollout, count: int) -> int:
-    """Raise a count that is not zero to ``minPodsPerReplicaSet``, which holds with traffic routing alone."""
+    """Return ``count``, if not zero at least ``minPodsPerReplicaSet`` (with traffic routing only)."""
     canary = rollout.canary
     if count == 0 or canary is None or canary.min_pods_per_replica_set is None or canary.traffic_routing is None:
         return count
@@ -40,7 +40,7 @@ def replica_counts_for_traffic_routed_canary(
 ) -> tuple[int, int]:
     """Return (canary, stable) replicas for a canary with a router.
 
-    ``weights`` is the traffic as it is now: with ``dynamicStableScale`` nobody shrinks below what still gets traffic.
+    ``weights`` are the current ones: with ``dynamicStableScale`` no ReplicaSet shrinks below its traffic.
     """
     max_weight = max_traffic_weight(rollout)
     set_replicas, weight = canary_replicas_or_weight(rollout, status, new_rs, stable_rs)
@@ -67,9 +67,9 @@ def replica_counts_for_basic_canary(
     stable_rs: ReplicaSet | None,
     other_rss: Sequence[ReplicaSet],
 ) -> tuple[int, int]:
-    """Return (canary, stable) replicas for a canary without a router: the next move within surge and availability.
+    """Return the next (canary, stable) replicas within surge and availability for a canary without a router.
 
-    The stable ReplicaSet grows first; older ReplicaSets shrink before either of the two does.
+    The stable ReplicaSet grows first; older ReplicaSets shrink before either of the two.
     """
     replicas = rollout.replicas
     _, weight = canary_replicas_or_weight(rollout, status, new_rs, stable_rs)
@@ -92,7 +92,7 @@ def replica_counts_for_basic_canary(
         return new_count, stable_count
 
     least_available = replicas - max_unavailable(rollout)
-    # The side that shrinks is not asked for its availability, so that pods that never come up do not block it.
+    # The availability of the side that shrinks is ignored: pods that never become ready must not block it.
     increasing = new_rs is None or wanted_new >= new_rs.replicas
     removable = _replicas_for_scale_down(new_rs, not increasing) + _replicas_for_scale_down(stable_rs, increasing)
     spare = removable - least_available
@@ -109,14 +109,14 @@ def replica_counts_for_basic_canary(
 
 
 def stable_rs_exists(new_rs: ReplicaSet | None, stable_rs: ReplicaSet | None) -> bool:
-    """Tell whether there is a stable ReplicaSet that is not the new one."""
+    """Return whether there is a stable ReplicaSet other than the new one."""
     return stable_rs is not None and (new_rs is None or new_rs.name != stable_rs.name)
 
 
 def approximate_weighted_counts(replicas: int, weight: int, max_weight: int, surge: int) -> tuple[int, int]:
-    """Return (canary, stable) counts whose ratio is nearest to ``weight``; they sum to replicas or, surging, one more.
+    """Return the (canary, stable) counts nearest to ``weight``, of ``replicas`` in total or, with surge, one more.
 
-    A weight between nothing and all gives both at least one pod, unless there is a single replica and no surge.
+    A weight between 0 and ``max_weight`` gives both at least one pod, except with a single replica and no surge.
     """
     if replicas == 0:
         return 0, 0
@@ -139,7 +139,7 @@ def approximate_weighted_counts(replicas: int, weight: int, max_weight: int, sur
 
 
 def _tied(weight: int, max_weight: int, total: int) -> bool:
-    """Tell whether rounding up and down are equally far; then the larger canary is taken."""
+    """Return whether rounding up and down are equally near; the larger canary wins then."""
     return math.modf(total * (weight / max_weight))[0] == 0.5
 
 
@@ -158,7 +158,7 @@ def _scale_down(rs: ReplicaSet | None, wanted: int, spare: int, count: int) -> i
 def _within_limits(
     drained: ReplicaSet | None, kept: ReplicaSet | None, drained_count: int, kept_count: int, limits: tuple[int, int]
 ) -> tuple[int, int]:
-    """Bring the two counts within (most allowed, least available): first the kept one, then the drained one."""
+    """Return both counts within (most allowed, least available), the kept one changed first."""
     most_allowed, least_available = limits
     if kept is None:
         return drained_count, kept_count
@@ -172,7 +172,7 @@ def _within_limits(
 
 
 def replica_progress_threshold_met(canary: CanaryStrategy, rs: ReplicaSet | None, desired: int) -> bool:
-    """Tell whether enough pods of ``rs`` are available to go on; without a threshold that is all of them."""
+    """Return whether enough pods of ``rs`` are available: all ``desired``, or the threshold's share of them."""
     threshold = canary.replica_progress_threshold
     if threshold is None or rs is None or threshold.value < 0:
         return rs is not None and desired == rs.replicas and desired == rs.available_replicas
@@ -192,7 +192,7 @@ def at_desired_replica_counts(
     other_rss: Sequence[ReplicaSet],
     weights: TrafficWeights | None,
 ) -> bool:
-    """Tell whether the ReplicaSets are as large as the current step asks for, and available."""
+    """Return whether the ReplicaSets have the replicas of the current step, available."""
     canary = rollout.canary
     assert canary is not None
     routed = canary.traffic_routing is not None
@@ -205,7 +205,7 @@ def at_desired_replica_counts(
     stable_created = stable_rs is not None and stable == stable_rs.replicas == stable_rs.actual_replicas
     if not stable_created and not (routed and canary.dynamic_stable_scale):
         return False
-    # Without a router every old pod gets traffic.
+    # Without a router old pods get traffic.
     return routed or total_available(other_rss) == 0
 
 

@@ -1,6 +1,6 @@
-"""How many pods each ReplicaSet gets: arithmetic alone (``utils/replicaset/canary.go``, ``replicaset.go``).
+"""Sums of pods, and weights and sizes from the steps (``utils/replicaset/canary.go``, ``replicaset.go``).
 
-Weights are out of ``maxTrafficWeight`` (100 where it is not set), replicas are whole pods.
+Weights are out of ``maxTrafficWeight``, replicas are whole pods.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from renderer.rollouts.model.status import RolloutStatus
 
 
 def total_replicas(replica_sets: Iterable[ReplicaSet | None]) -> int:
-    """Return the sum of what the ReplicaSets' specs ask for."""
+    """Return the sum of ``spec.replicas``."""
     return sum(rs.replicas for rs in replica_sets if rs is not None)
 
 
@@ -25,7 +25,7 @@ def total_available(replica_sets: Iterable[ReplicaSet | None]) -> int:
 
 
 def total_actual(replica_sets: Iterable[ReplicaSet | None]) -> int:
-    """Return the sum of pods that exist."""
+    """Return the sum of existing pods."""
     return sum(rs.actual_replicas for rs in replica_sets if rs is not None)
 
 
@@ -35,9 +35,9 @@ def total_ready(replica_sets: Iterable[ReplicaSet | None]) -> int:
 
 
 def scaled_value(value: IntOrString, total: int, *, round_up: bool) -> int:
-    """Return a number as it is and a percentage as that share of ``total`` (Kubernetes ``intstr`` v0.34).
+    """Return a number unchanged, a percentage as its share of ``total`` (Kubernetes ``intstr`` v0.34).
 
-    A text without a percent sign is a percentage as well, as the controller reads it; text that is no number counts 0.
+    As in the controller, text without a percent sign is a percentage, and invalid text is 0.
     """
     if isinstance(value, int):
         return value
@@ -52,17 +52,17 @@ def scaled_value(value: IntOrString, total: int, *, round_up: bool) -> int:
 def _fenceposts(canary: CanaryStrategy, replicas: int) -> tuple[int, int]:
     surge = scaled_value(canary.max_surge, replicas, round_up=True)
     unavailable = scaled_value(canary.max_unavailable, replicas, round_up=False)
-    # Both may come to zero because one is rounded down; then nothing could ever move.
+    # Both can be zero because one is rounded down; no pod could be replaced then.
     return (surge, 1) if surge == 0 and unavailable == 0 else (surge, unavailable)
 
 
 def max_surge(rollout: Rollout) -> int:
-    """Return how many pods there may be beyond ``spec.replicas``; 0 for blue-green."""
+    """Return the number of pods allowed beyond ``spec.replicas``; 0 for blue-green."""
     return _fenceposts(rollout.canary, rollout.replicas)[0] if rollout.canary else 0
 
 
 def max_unavailable(rollout: Rollout) -> int:
-    """Return how many of ``spec.replicas`` may be unavailable."""
+    """Return the number of ``spec.replicas`` that may be unavailable."""
     if rollout.replicas == 0:
         return 0
     if rollout.canary:
@@ -83,10 +83,7 @@ def current_canary_step(rollout: Rollout, status: RolloutStatus) -> tuple[Canary
 
 
 def get_current_set_weight(rollout: Rollout, status: RolloutStatus) -> int:
-    """Return the weight of the last ``setWeight`` up to the current step.
-
-    0 before the first and for an aborted release, all of the traffic after the last step.
-    """
+    """Return the last ``setWeight`` up to the current step; 0 after an abort, all traffic after the last step."""
     if status.abort:
         return 0
     step, index = current_canary_step(rollout, status)
@@ -96,12 +93,12 @@ def get_current_set_weight(rollout: Rollout, status: RolloutStatus) -> int:
 
 
 def last_set_weight(steps: Sequence[CanaryStep]) -> int:
-    """Return the weight of the last ``setWeight`` in ``steps``, 0 where there is none."""
+    """Return the last ``setWeight`` in ``steps``; 0 without one."""
     return next((step.set_weight for step in reversed(steps) if step.set_weight is not None), 0)
 
 
 def use_set_canary_scale(rollout: Rollout, status: RolloutStatus) -> SetCanaryScale | None:
-    """Return the ``setCanaryScale`` in force; None where the canary's scale follows its traffic."""
+    """Return the current ``setCanaryScale``; None if the canary's replicas follow its weight."""
     canary = rollout.canary
     if canary is None or canary.traffic_routing is None:
         return None
@@ -120,7 +117,7 @@ def use_set_canary_scale(rollout: Rollout, status: RolloutStatus) -> SetCanarySc
 def canary_replicas_or_weight(
     rollout: Rollout, status: RolloutStatus, new_rs: ReplicaSet | None, stable_rs: ReplicaSet | None
 ) -> tuple[int | None, int]:
-    """Return the canary's replicas where a step sets them, else (None, the weight that its replicas follow)."""
+    """Return (replicas, 0) if a step sets the canary's replicas, else (None, weight)."""
     if status.promote_full or not status.stable_rs or status.current_pod_hash == status.stable_rs:
         return None, max_traffic_weight(rollout)
     scale = use_set_canary_scale(rollout, status)
@@ -137,8 +134,8 @@ def desired_canary_weight(
 ) -> int:
     """Return the weight that the canary's replicas follow.
 
-    With ``dynamicStableScale`` an aborted release goes back through the steps' weights, so that the stable ReplicaSet
-    does not grow to its full size at once.
+    With ``dynamicStableScale`` an aborted release goes back through the steps' weights while the stable ReplicaSet
+    grows.
     """
     canary = rollout.canary
     if not (status.abort and canary and canary.dynamic_stable_scale and new_rs and stable_rs):
@@ -154,5 +151,5 @@ def desired_canary_weight(
 
 
 def traffic_weight_to_replicas(replicas: int, weight: int, max_weight: int) -> int:
-    """Return the share of ``replicas`` that ``weight`` is, rounded up."""
+    """Return the share of ``replicas`` for ``weight``, rounded up."""
     return math.ceil(weight * replicas / max_weight)

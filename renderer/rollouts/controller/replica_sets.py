@@ -1,4 +1,4 @@
-"""ReplicaSets: made, scaled, kept for a while and deleted (``rollout/replicaset.go``, ``rollout/sync.go``)."""
+"""Creation, scaling and deletion of ReplicaSets (``rollout/replicaset.go``, ``sync.go``, ``restart.go``)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from renderer.rollouts.model.spec import PodTemplateMetadata
 
 
 def create_desired_replica_set(ctx: Context) -> None:
-    """Create the ReplicaSet of the Rollout's template, with no replicas yet, under the next revision."""
+    """Create the ReplicaSet of the Rollout's template with the next revision and no replicas."""
     rollout, now = ctx.rollout, ctx.now
     pod_template_hash = ctx.pod_template_hash()
     revision = max_revision(ctx.older_rss) + 1
@@ -65,11 +65,11 @@ def create_desired_replica_set(ctx: Context) -> None:
         created=now,
     )
     created = set_new_replica_set_annotations(rollout, created, revision, exists=False)
-    # The first ReplicaSet of all will be the stable one.
+    # The very first ReplicaSet becomes the stable one.
     wanted = new_metadata(rollout) if ctx.stable_rs is not None else stable_metadata(rollout)
     created, _ = sync_metadata(created, wanted)
     if ctx.world.replica_set(created.name) is not None:
-        # Another template has the same hash: the next pass hashes with a count.
+        # Another template has the same hash: the next pass adds the collision count.
         count = (ctx.status.collision_count or 0) + 1
         ctx.patch_status(ctx.status, replace(ctx.status, collision_count=count))
         raise ConflictError(created.name)
@@ -87,7 +87,7 @@ def _set_rollout_revision(ctx: Context, revision: str) -> None:
 
 
 def sync_replica_set_revision(ctx: Context) -> None:
-    """Give the new ReplicaSet the highest revision and the Rollout's annotations, and the Rollout that revision."""
+    """Write the highest revision to the new ReplicaSet and the Rollout, and the Rollout's annotations to the former."""
     rs = ctx.new_rs
     if rs is None:
         return
@@ -107,7 +107,7 @@ def sync_replica_set_revision(ctx: Context) -> None:
 
 
 def scale(ctx: Context, rs: ReplicaSet, replicas: int) -> tuple[bool, ReplicaSet]:
-    """Scale a ReplicaSet and record the Rollout's replicas on it; return whether its size changed, and it."""
+    """Scale a ReplicaSet and set its desired-replicas annotation; return whether replicas changed, and the result."""
     wanted = ctx.rollout.replicas
     if rs.replicas == replicas and not replicas_annotations_need_update(rs, wanted):
         return False, rs
@@ -119,7 +119,7 @@ def scale(ctx: Context, rs: ReplicaSet, replicas: int) -> tuple[bool, ReplicaSet
 
 
 def remove_scale_down_deadlines(ctx: Context) -> None:
-    """Let the new and the stable ReplicaSet wait for no scale-down any more: somebody went back to one of them."""
+    """Remove the scale-down deadlines of the new and the stable ReplicaSet, which are in use again."""
     keep_new = delays_scale_down_on_abort(ctx)
     names = [rs.name for rs in (None if keep_new else ctx.new_rs, ctx.stable_rs) if rs and rs.has_scale_down_deadline]
     for name in dict.fromkeys(names):
@@ -127,7 +127,7 @@ def remove_scale_down_deadlines(ctx: Context) -> None:
 
 
 def add_scale_down_delay(ctx: Context, rs: ReplicaSet, seconds: int) -> None:
-    """Note on a ReplicaSet when it is to be scaled down; without a delay, remove such a note."""
+    """Set the scale-down deadline of a ReplicaSet; without a delay, remove it."""
     if seconds:
         deadline = format_time(ctx.now + timedelta(seconds=seconds))
         ctx.annotate_replica_set(rs.name, SCALE_DOWN_DEADLINE_ANNOTATION, deadline)
@@ -136,7 +136,7 @@ def add_scale_down_delay(ctx: Context, rs: ReplicaSet, seconds: int) -> None:
 
 
 def delays_scale_down_on_abort(ctx: Context) -> bool:
-    """Tell whether the release is aborted and its canary or preview stays for a while."""
+    """Return whether the release is aborted and its canary or preview is scaled down later."""
     if not ctx.pause.is_aborted or ctx.stable_rs is None:
         return False
     canary = ctx.rollout.canary
@@ -149,7 +149,7 @@ def delays_scale_down_on_abort(ctx: Context) -> bool:
 
 
 def reconcile_new_replica_set(ctx: Context) -> bool:
-    """Scale the new ReplicaSet; return whether its size changed."""
+    """Scale the new ReplicaSet; return whether its replicas changed."""
     rs = ctx.new_rs
     if rs is None:
         return False
@@ -172,7 +172,7 @@ def reconcile_new_replica_set(ctx: Context) -> bool:
 
 
 def reconcile_canary_stable_replica_set(ctx: Context) -> bool:
-    """Scale the stable ReplicaSet of a canary; return whether its size changed."""
+    """Scale the stable ReplicaSet of a canary; return whether its replicas changed."""
     assert ctx.rollout.canary is not None
     if not stable_rs_exists(ctx.new_rs, ctx.stable_rs):
         return False
@@ -181,13 +181,13 @@ def reconcile_canary_stable_replica_set(ctx: Context) -> bool:
     if ctx.rollout.canary.traffic_routing is None:
         _, replicas = replica_counts_for_basic_canary(*args, ctx.other_rss)
     else:
-        # The weights of the last pass, so that scaling lags behind the switch of traffic.
+        # The weights of the last pass: scaling follows the traffic.
         _, replicas = replica_counts_for_traffic_routed_canary(*args, ctx.status.canary.weights)
     return scale(ctx, ctx.stable_rs, replicas)[0]
 
 
 def reconcile_revision_history_limit(ctx: Context) -> None:
-    """Delete the oldest ReplicaSets beyond ``revisionHistoryLimit`` that have no pods."""
+    """Delete the oldest ReplicaSets without pods beyond ``revisionHistoryLimit``."""
     others = sorted(ctx.other_rss, key=lambda rs: (rs.created, rs.name))
     for rs in others[: max(0, len(others) - ctx.rollout.revision_history_limit)]:
         if rs.actual_replicas == 0 and rs.replicas == 0:
@@ -195,7 +195,7 @@ def reconcile_revision_history_limit(ctx: Context) -> None:
 
 
 def reconcile_ephemeral_metadata(ctx: Context) -> None:
-    """Give the pods of the new and the stable ReplicaSet the metadata of their role, and take it from all others."""
+    """Set the metadata of canary, preview, stable and active pods, and remove it from all others."""
     rollout = ctx.rollout
     wanted: list[tuple[ReplicaSet | None, PodTemplateMetadata | None]]
     if ctx.status.stable_rs in ("", hash_of(ctx.new_rs)):
@@ -208,3 +208,10 @@ def reconcile_ephemeral_metadata(ctx: Context) -> None:
         changed, modified = sync_metadata(rs, metadata)
         if modified:
             ctx.update_replica_set(rs, changed)
+
+
+def reconcile_restart(ctx: Context) -> None:
+    """Record a restart that is due in ``status.restartedAt``: the controller evicts pods, and changes no manifest."""
+    restart_at = ctx.rollout.restart_at
+    if restart_at is not None and restart_at != ctx.status.restarted_at and ctx.now >= restart_at:
+        ctx.restarted_at = restart_at

@@ -1,4 +1,7 @@
-"""Annotations that number revisions and remember sizes (``utils/annotations/annotations.go``)."""
+"""Revisions, their annotations, and rollbacks.
+
+Follows ``utils/annotations/annotations.go``, ``isRollbackWithinWindow`` and ``IsDynamicallyRollingBackToStable``.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from renderer.rollouts.controller.context import Context, hash_of
 from renderer.rollouts.model.rollout import (
     DESIRED_REPLICAS_ANNOTATION,
     REVISION_ANNOTATION,
@@ -26,14 +30,14 @@ NOT_COPIED = (
 
 
 def max_revision(replica_sets: Iterable[ReplicaSet]) -> int:
-    """Return the highest revision among the ReplicaSets, 0 for none."""
+    """Return the highest revision of the ReplicaSets; 0 without any."""
     return max((rs.revision for rs in replica_sets), default=0)
 
 
 def set_new_replica_set_annotations(rollout: Rollout, rs: ReplicaSet, revision: int, *, exists: bool) -> ReplicaSet:
-    """Return the new ReplicaSet with the Rollout's annotations and its revision; the same object where nothing changes.
+    """Return the new ReplicaSet with the Rollout's annotations and the revision; the same object if nothing changes.
 
-    A ReplicaSet that existed keeps its former revision in its history, and is given no new desired-replicas here.
+    An existing ReplicaSet gets its former revision into its history, and no new desired-replicas.
     """
     annotations = dict(rs.annotations)
     for name in sorted(rollout.annotations):
@@ -50,7 +54,7 @@ def set_new_replica_set_annotations(rollout: Rollout, rs: ReplicaSet, revision: 
 
 
 def desired_replicas(rs: ReplicaSet) -> int | None:
-    """Return the Rollout's replicas when the ReplicaSet was last scaled; None where that is not recorded."""
+    """Return the desired-replicas annotation; None if missing or invalid."""
     try:
         return int(rs.annotations[DESIRED_REPLICAS_ANNOTATION])
     except (KeyError, ValueError):
@@ -58,12 +62,40 @@ def desired_replicas(rs: ReplicaSet) -> int | None:
 
 
 def replicas_annotations_need_update(rs: ReplicaSet, replicas: int) -> bool:
-    """Tell whether the ReplicaSet has to be written although its size stays."""
+    """Return whether the annotations need an update although the replicas do not."""
     if rs.annotations.get(DESIRED_REPLICAS_ANNOTATION, "") != str(replicas):
         return True
     return replicas == 0 and bool(rs.annotations.get(SCALE_DOWN_DEADLINE_ANNOTATION))
 
 
 def is_saturated(rollout: Rollout, rs: ReplicaSet) -> bool:
-    """Tell whether the ReplicaSet has all of the Rollout's replicas, available, and both know it."""
+    """Return whether the ReplicaSet has all of the Rollout's replicas, available and recorded."""
     return rs.replicas == desired_replicas(rs) == rs.available_replicas == rollout.replicas
+
+
+def is_rollback_within_window(ctx: Context) -> bool:
+    """Return whether the update goes back to an older ReplicaSet within ``rollbackWindow``."""
+    new_rs, stable_rs, window = ctx.new_rs, ctx.stable_rs, ctx.rollout.rollback_window
+    if new_rs is None or stable_rs is None or window <= 0 or not new_rs.created < stable_rs.created:
+        return False
+    between = sum(1 for rs in ctx.all_rss if new_rs.created < rs.created < stable_rs.created)
+    return between < window
+
+
+def previous_canary_hash(ctx: Context) -> str:
+    """Return the former canary's hash while ``dynamicStableScale`` scales up the stable ReplicaSet; else empty."""
+    canary = ctx.rollout.canary
+    weights = ctx.status.canary.weights
+    if not ctx.is_fully_promoted or canary is None or canary.traffic_routing is None or weights is None:
+        return ""
+    if not canary.dynamic_stable_scale or ctx.new_rs is None:
+        return ""
+    previous = weights.canary.pod_template_hash
+    if previous == hash_of(ctx.new_rs) or ctx.new_rs.available_replicas >= ctx.rollout.replicas:
+        return ""
+    return previous
+
+
+def is_dynamically_rolling_back_to_stable(ctx: Context) -> bool:
+    """Return whether ``dynamicStableScale`` goes back to a stable ReplicaSet that is still too small."""
+    return bool(previous_canary_hash(ctx))

@@ -1,18 +1,19 @@
-"""Scaling down what is neither new nor stable (``rollout/canary.go``, ``bluegreen.go``, ``replicaset.go``)."""
+"""Scale-down of ReplicaSets neither new nor stable (``rollout/canary.go``, ``bluegreen.go``, ``replicaset.go``)."""
 
 from __future__ import annotations
 
-from renderer.rollouts.controller.analysis import INCONCLUSIVE, holds_old_replica_sets
+from renderer.rollouts.controller.analysis import INCONCLUSIVE, keeps_old_replica_sets
 from renderer.rollouts.controller.context import ConflictError, Context, by_revision, hash_of
 from renderer.rollouts.controller.defaults import scale_down_delay_revision_limit, scale_down_delay_seconds
 from renderer.rollouts.controller.replica_math import max_unavailable, total_available, total_replicas
 from renderer.rollouts.controller.replica_sets import add_scale_down_delay, scale
-from renderer.rollouts.controller.services import selected_hash, subset_hashes
+from renderer.rollouts.controller.routers import routers_of
+from renderer.rollouts.controller.services import selected_hash
 from renderer.rollouts.model.rollout import ReplicaSet
 
 
 def reconcile_other_replica_sets(ctx: Context) -> bool:
-    """Scale down ReplicaSets that are neither new nor stable; return whether any size changed."""
+    """Scale down ReplicaSets that are neither new nor stable; return whether any replicas changed."""
     others = [rs for rs in ctx.other_rss if rs.replicas > 0]
     if total_replicas(others) == 0:
         return False
@@ -54,7 +55,7 @@ def _scale_down_old_for_canary(ctx: Context, others: list[ReplicaSet]) -> bool:
 
 
 def _clean_up_unhealthy(ctx: Context, others: list[ReplicaSet]) -> tuple[list[ReplicaSet], int]:
-    """Take away pods that are not available first: they help nobody and would block the release."""
+    """Remove unavailable pods first: they serve nothing and would block the release."""
     cleaned, removed = [], 0
     for rs in sorted(others, key=lambda rs: (rs.created, rs.name)):
         if rs.replicas > rs.available_replicas:
@@ -65,7 +66,7 @@ def _clean_up_unhealthy(ctx: Context, others: list[ReplicaSet]) -> tuple[list[Re
 
 
 def _scale_down_old_for_blue_green(ctx: Context, others: list[ReplicaSet]) -> bool:
-    if ctx.status.pause_condition(INCONCLUSIVE) is not None or holds_old_replica_sets(ctx):
+    if ctx.status.pause_condition(INCONCLUSIVE) is not None or keeps_old_replica_sets(ctx):
         return False
     annotated, scaled = 0, False
     for rs in by_revision(others):
@@ -79,7 +80,7 @@ def _scale_down_old_for_blue_green(ctx: Context, others: list[ReplicaSet]) -> bo
 
 
 def _scale_down_delay(ctx: Context, rs: ReplicaSet, annotated: int, replicas: int) -> tuple[int, int]:
-    """Return (ReplicaSets that wait so far, replicas of this one) and note a deadline where there is none yet."""
+    """Set the deadline of a ReplicaSet without one; return (ReplicaSets with a deadline, replicas of this one)."""
     limit = scale_down_delay_revision_limit(ctx.rollout)
     if not rs.has_scale_down_deadline:
         if rs.replicas <= 0 or annotated >= limit:
@@ -93,7 +94,7 @@ def _scale_down_delay(ctx: Context, rs: ReplicaSet, annotated: int, replicas: in
 
 
 def is_referenced(ctx: Context, rs: ReplicaSet) -> bool:
-    """Tell whether the status or a Service still names the ReplicaSet."""
+    """Return whether the status, a Service or a router's object refers to the ReplicaSet."""
     name = hash_of(rs)
     if not name:
         return False
@@ -110,5 +111,7 @@ def is_referenced(ctx: Context, rs: ReplicaSet) -> bool:
     services = [strategy[0].canary_service, strategy[0].stable_service] if strategy[0] else []
     services += [strategy[1].active_service, strategy[1].preview_service] if strategy[1] else []
     references += [selected_hash(ctx.world.service(service)) for service in services if service]
-    references += [pod_hash for _, pod_hash in subset_hashes(ctx.world)]
+    references += [
+        selected for router in routers_of(ctx.rollout).values() for selected in router.selected_hashes(ctx.world)
+    ]
     return name in references

@@ -1,4 +1,4 @@
-"""Services whose selectors say which ReplicaSet gets the traffic (``rollout/service.go``)."""
+"""Services and the ReplicaSets that they select (``rollout/service.go``, ``trafficrouting/service_helper.go``)."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Body, ObjectKey, field_path
 from renderer.rollouts.controller.context import Context
-from renderer.rollouts.controller.ping_pong import is_ping_pong, stable_and_canary_services
 from renderer.rollouts.controller.replica_counts import new_rs_replicas
-from renderer.rollouts.controller.rollback import is_dynamically_rolling_back_to_stable
+from renderer.rollouts.controller.revisions import is_dynamically_rolling_back_to_stable
 from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION, ReplicaSet, Rollout
-from renderer.rollouts.model.world import World
+from renderer.rollouts.model.spec import CANARY
+from renderer.rollouts.model.status import RolloutStatus
 
 
 def service(ctx: Context, name: str, *path: str | int) -> Body:
-    """Return a Service by name; ``path`` is the field that names it, for the finding where there is none."""
+    """Return a Service by name; raise ``RollstepError`` if missing, with the field ``path`` that names it."""
     body = ctx.world.service(name)
     if body is None:
         message = f'Service "{name}" not found'
@@ -24,28 +24,14 @@ def service(ctx: Context, name: str, *path: str | int) -> Body:
 
 
 def selected_hash(body: Body | None) -> str:
-    """Return the pod-template-hash that a Service selects; empty for none."""
+    """Return the pod-template-hash that a Service selects; empty without one."""
     if body is None:
         return ""
     return str(((body.get("spec") or {}).get("selector") or {}).get(HASH_LABEL, ""))
 
 
-def destination_rule(rollout: Rollout) -> Body:
-    """Return what ``trafficRouting.istio`` says of its DestinationRule; nothing where there is none."""
-    routing = rollout.canary.traffic_routing if rollout.canary is not None else None
-    return ((routing.body.get("istio") or {}).get("destinationRule") or {}) if routing is not None else {}
-
-
-def subset_hashes(world: World) -> list[tuple[str, str]]:
-    """Return the subsets of the Rollout's DestinationRule, each with the pod-template-hash that it selects."""
-    name = str(destination_rule(world.rollout).get("name", ""))
-    rule = world.objects.get(ObjectKey("networking.istio.io", "DestinationRule", world.rollout.namespace, name))
-    subsets = ((rule or {}).get("spec") or {}).get("subsets") or []
-    return [(subset.get("name"), str((subset.get("labels") or {}).get(HASH_LABEL, ""))) for subset in subsets]
-
-
 def switch_service(ctx: Context, name: str, pod_template_hash: str, *path: str | int) -> None:
-    """Make a Service select the pods of that hash, and mark it as managed by the Rollout."""
+    """Set the pod-template-hash in a Service's selector, and its managed-by annotation."""
     body = service(ctx, name, *path)
     metadata = dict(body.get("metadata") or {})
     annotations = dict(metadata.get("annotations") or {})
@@ -69,9 +55,9 @@ def switch_service(ctx: Context, name: str, pod_template_hash: str, *path: str |
 def ensure_service_targets(
     ctx: Context, name: str, rs: ReplicaSet | None, *path: str | int, check_availability: bool = True
 ) -> None:
-    """Point a Service at a ReplicaSet, unless that would leave it without pods.
+    """Switch a Service to a ReplicaSet that has available pods.
 
-    A Service that is not managed yet waits for the whole ReplicaSet; one that is, for a single pod.
+    A managed Service requires one available pod, another one all of them.
     """
     if rs is None or not name:
         return
@@ -86,18 +72,15 @@ def ensure_service_targets(
     switch_service(ctx, name, rs.pod_template_hash, *path)
 
 
-CANARY = ("spec", "strategy", "canary")
-
-
 def reconcile_ping_and_pong_service(ctx: Context) -> None:
-    """Point the Service whose turn it is to be the canary at the new ReplicaSet; the stable one stays where it is."""
+    """Switch the current canary Service of a ping-pong pair to the new ReplicaSet."""
     if is_ping_pong(ctx.rollout) and not ctx.is_fully_promoted:
         _, name = stable_and_canary_services(ctx.rollout, ctx.status, prefer_ping_pong=True)
         ensure_service_targets(ctx, name, ctx.new_rs, *CANARY, "pingPong", check_availability=False)
 
 
 def reconcile_stable_and_canary_service(ctx: Context) -> None:
-    """Point the stable and the canary Service at their ReplicaSets."""
+    """Switch the stable and the canary Service to their ReplicaSets."""
     canary = ctx.rollout.canary
     assert canary is not None
     ensure_service_targets(ctx, canary.stable_service, ctx.stable_rs, *CANARY, "stableService")
@@ -105,15 +88,42 @@ def reconcile_stable_and_canary_service(ctx: Context) -> None:
         ensure_service_targets(ctx, canary.canary_service, ctx.stable_rs, *CANARY, "canaryService")
         return
     if is_dynamically_rolling_back_to_stable(ctx):
-        # The stable ReplicaSet is still too small for all of the traffic.
+        # The stable ReplicaSet is too small for all of the traffic.
         return
     ensure_service_targets(ctx, canary.canary_service, ctx.new_rs, *CANARY, "canaryService")
 
 
-BLUE_GREEN = ("spec", "strategy", "blueGreen")
-
-
 def ready_for_pause(ctx: Context, new_rs: ReplicaSet) -> bool:
-    """Tell whether the preview has all its pods, available."""
+    """Return whether the preview has all its pods, available."""
     wanted = new_rs_replicas(ctx.rollout, ctx.status, ctx.all_rss, new_rs, ctx.stable_rs, None)
     return new_rs.replicas == wanted == new_rs.available_replicas
+
+
+PING, PONG = "ping", "pong"
+
+
+def is_ping_pong(rollout: Rollout) -> bool:
+    """Return whether the Rollout has ping-pong Services."""
+    return rollout.canary is not None and rollout.canary.ping_pong is not None
+
+
+def stable_and_canary_services(rollout: Rollout, status: RolloutStatus, *, prefer_ping_pong: bool) -> tuple[str, str]:
+    """Return (stable Service, canary Service).
+
+    Of a Rollout with ping-pong and plain Services, the ping-pong pair is returned with ``prefer_ping_pong`` only (the
+    ALB router).
+    """
+    canary = rollout.canary
+    assert canary is not None
+    plain = canary.stable_service, canary.canary_service
+    if canary.ping_pong is None or (not prefer_ping_pong and plain != ("", "")):
+        return plain
+    ping, pong = str(canary.ping_pong.get("pingService", "")), str(canary.ping_pong.get("pongService", ""))
+    return (ping, pong) if status.canary.stable_ping_pong == PING else (pong, ping)
+
+
+def next_turn(rollout: Rollout, status: RolloutStatus) -> str:
+    """Return the ping-pong Service that is stable after a promotion, as ``ping`` or ``pong``; empty without them."""
+    if not is_ping_pong(rollout):
+        return status.canary.stable_ping_pong
+    return PONG if status.canary.stable_ping_pong == PING else PING

@@ -1,4 +1,4 @@
-"""The hash by which the controller notices that the canary's steps changed (``ComputeStepHash``)."""
+"""The hash of the canary's steps, by which the controller detects a change (``ComputeStepHash``)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ from renderer.kubernetes.go_json import go_json
 from renderer.rollouts.model.rollout import Rollout
 from renderer.rollouts.model.spec import STEP_KINDS, CanaryStep
 
-FNV_OFFSET, FNV_PRIME = 0x811C9DC5, 0x01000193
-SAFE_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
-
 
 def compute_step_hash(rollout: Rollout) -> str:
-    """Return the FNV-32a hash of the steps' JSON in Kubernetes' safe letters; empty for blue-green.
+    """Return the FNV-32a hash of the steps' JSON in Kubernetes' safe characters; empty for blue-green.
 
-    For the steps that have no nested lists the bytes are those of Go's encoding/json.
+    The bytes are those of Go's encoding/json for steps without nested lists.
     """
     if rollout.canary is None:
         return ""
@@ -24,9 +21,9 @@ def compute_step_hash(rollout: Rollout) -> str:
 
 
 def _hash_of_steps(steps: tuple[CanaryStep, ...]) -> str:
-    # Every pass of the controller asks for the same steps again: not those that are equal, but the very same.
+    # Every pass hashes the same steps: the identical object, not an equal one.
     global _last
-    # Threads may ask for different steps, so what is told is never read back from what all of them see.
+    # Threads may hash different steps, so the result comes from a local variable, not from the shared one.
     last = _last
     if last[0] is not steps:
         plain = [_plain(step.body) for step in steps] or None
@@ -40,10 +37,9 @@ _last: tuple[tuple[CanaryStep, ...] | None, str] = (None, "")
 # Apps of a fleet often have the same steps.
 @lru_cache(maxsize=64)
 def _hash(text: str) -> str:
-    digest = FNV_OFFSET
-    for byte in text.encode():
-        digest = (digest ^ byte) * FNV_PRIME & 0xFFFFFFFF
-    return "".join(SAFE_ALPHABET[ord(character) % len(SAFE_ALPHABET)] for character in str(digest))
+    from renderer.rollouts.pod_template.fnv import safe_hash
+
+    return safe_hash(text.encode())
 
 
 FIELD_ORDER = {name: n for n, name in enumerate((*STEP_KINDS, "weight", "replicas", "matchTrafficWeight", "duration"))}

@@ -1,4 +1,4 @@
-"""The new status of a release, and what completes a step or promotes (``rollout/sync.go``, ``rollout/canary.go``)."""
+"""The new status of a release: completed steps and promotion (``rollout/sync.go``, ``rollout/canary.go``)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Body
 from renderer.rollouts.controller.analysis import succeeded
-from renderer.rollouts.controller.conditions import calculate_conditions
+from renderer.rollouts.controller.conditions import calculate_conditions, calculate_rollout_phase
 from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.experiment import completed_experiment
-from renderer.rollouts.controller.gates import ANALYSIS_STEP, EXPERIMENT_STEP, background_holds, is_gate
+from renderer.rollouts.controller.gates import ANALYSIS_STEP, EXPERIMENT_STEP, awaits_background_analysis, is_gate
 from renderer.rollouts.controller.pause import CANARY_PAUSE_STEP, calculate_pause_status, completed_canary_pause_step
-from renderer.rollouts.controller.ping_pong import next_turn
 from renderer.rollouts.controller.promotion import (
     calculate_scale_up_preview_check_point,
     should_promote_blue_green,
@@ -24,22 +23,22 @@ from renderer.rollouts.controller.replica_math import (
     total_available,
     total_ready,
 )
-from renderer.rollouts.controller.rollback import is_rollback_within_window
-from renderer.rollouts.controller.rollout_phase import calculate_rollout_phase
-from renderer.rollouts.controller.services import selected_hash
+from renderer.rollouts.controller.revisions import is_rollback_within_window
+from renderer.rollouts.controller.services import next_turn, selected_hash
 from renderer.rollouts.controller.step_hash import compute_step_hash
 from renderer.rollouts.controller.workload import scale_workload_on_success
+from renderer.rollouts.model.spec import STEP_KINDS
 from renderer.rollouts.model.status import RolloutStatus
 from renderer.rollouts.model.strategy_status import BlueGreenStatus, CanaryStatus
 
 
 def pod_template_changed(ctx: Context) -> bool:
-    """Tell whether the template is another one than the status knows."""
+    """Return whether the pod template differs from the status's."""
     return bool(ctx.status.current_pod_hash) and ctx.status.current_pod_hash != _current_hash(ctx)
 
 
 def pod_template_or_steps_changed(ctx: Context) -> bool:
-    """Tell whether the template or the steps are others than the status knows."""
+    """Return whether the pod template or the steps differ from the status's."""
     return ctx.status.current_step_hash != compute_step_hash(ctx.rollout) or pod_template_changed(ctx)
 
 
@@ -48,7 +47,7 @@ def _current_hash(ctx: Context) -> str:
 
 
 def calculate_base_status(ctx: Context) -> RolloutStatus:
-    """Return what the status of every strategy begins with."""
+    """Return the part of the new status that both strategies share."""
     previous = ctx.status.without_condition("InvalidSpec")
     return RolloutStatus(
         current_pod_hash=_current_hash(ctx),
@@ -93,7 +92,7 @@ def persist_status(ctx: Context, status: RolloutStatus) -> None:
 
 
 def _reset_status(ctx: Context, status: RolloutStatus) -> RolloutStatus:
-    """Begin a new update: no pause, no abort, the first step."""
+    """Return the status of a new update: no pause, no abort, the first step."""
     ctx.pause.cleared = True
     ctx.pause.remove_abort = True
     steps = ctx.rollout.canary.steps if ctx.rollout.canary else ()
@@ -106,7 +105,7 @@ def _reset_status(ctx: Context, status: RolloutStatus) -> RolloutStatus:
 
 
 def sync_status_canary(ctx: Context) -> None:
-    """Compute and write the status of a canary: go to the next step where the current one is complete."""
+    """Write the new status of a canary, with the next step if the current one is complete."""
     canary = ctx.rollout.canary
     assert canary is not None
     steps = len(canary.steps)
@@ -132,7 +131,7 @@ def sync_status_canary(ctx: Context) -> None:
         return
     completed = step is not None and _completed_current_step(ctx)
     if completed and index is not None:
-        # A full promotion has put the index behind the last step already; the controller counts on from there.
+        # After a full promotion the index is behind the last step already; the controller adds one all the same.
         index += 1
         ctx.pause.removed.add(CANARY_PAUSE_STEP)
         status = replace(status, canary=replace(status.canary, current_step_analysis_run_status=None))
@@ -158,9 +157,9 @@ def _completed_current_step(ctx: Context) -> bool:
     if ctx.rollout.paused:
         return False
     step, index = current_canary_step(ctx.rollout, ctx.status)
-    if step is None or index is None or ctx.is_held(index):
+    if step is None or index is None or ctx.holds_step(index):
         return False
-    if not ctx.skip_pauses and background_holds(ctx.rollout, ctx.status, index):
+    if not ctx.skip_pauses and awaits_background_analysis(ctx.rollout, ctx.status, index):
         return False
     if step.pause is not None:
         return completed_canary_pause_step(ctx, step.pause)
@@ -173,11 +172,11 @@ def _completed_current_step(ctx: Context) -> bool:
         return completed_experiment(ctx)
     if is_gate(step):
         return ctx.skip_pauses
-    return step.kind in ("setHeaderRoute", "setMirrorRoute")
+    return STEP_KINDS[step.kind].is_route
 
 
 def promote_stable(ctx: Context, status: RolloutStatus) -> RolloutStatus:
-    """Return the status once the current ReplicaSet is the stable one."""
+    """Return the status with the current ReplicaSet as the stable one."""
     ctx.pause.cleared = True
     ctx.pause.remove_abort = True
     index, canary = status.current_step_index, status.canary
@@ -197,7 +196,7 @@ def promote_stable(ctx: Context, status: RolloutStatus) -> RolloutStatus:
 
 
 def sync_status_blue_green(ctx: Context) -> None:
-    """Compute and write the status of a blue-green release."""
+    """Write the new status of a blue-green release."""
     blue_green = ctx.rollout.blue_green
     assert blue_green is not None
     status = calculate_base_status(ctx)

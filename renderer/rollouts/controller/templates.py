@@ -1,6 +1,6 @@
-"""Pod templates of ReplicaSets: which one is the Rollout's, and what is injected into them.
+"""Pod templates of ReplicaSets: comparison with the Rollout's, anti-affinity and ephemeral metadata.
 
-Follows ``utils/replicaset/replicaset.go`` (finding, anti-affinity) and ``canary.go`` (ephemeral metadata).
+Follows ``utils/replicaset/replicaset.go`` and ``canary.go``.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 
-def rollout_hash(rollout: Rollout, collision_count: int | None, profile: str) -> str:
+def rollout_hash(rollout: Rollout, collision_count: int | None, version: str) -> str:
     """Return the pod-template-hash of the Rollout's template."""
     from renderer.rollouts.pod_template import pod_template_hash
 
-    key = (collision_count, profile)
+    key = (collision_count, version)
     if key not in rollout.hashes:
-        rollout.hashes[key] = pod_template_hash(rollout.template, collision_count, profile)
+        rollout.hashes[key] = pod_template_hash(rollout.template, collision_count, version)
     return rollout.hashes[key]
 
 
 def find_new_replica_set(
     rollout: Rollout, pod_template_hash: str, replica_sets: Sequence[ReplicaSet]
 ) -> ReplicaSet | None:
-    """Return the ReplicaSet whose template is the Rollout's: by its hash, else by comparing the templates.
+    """Return the ReplicaSet with the Rollout's template, by hash or else by comparison of the templates.
 
-    Templates that differ only in what the API server fills in are the same; ``replica_sets`` are oldest first.
+    Defaults of the API server do not count as a difference; ``replica_sets`` are oldest first.
     """
     for rs in replica_sets:
         if rs.pod_template_hash == pod_template_hash:
@@ -45,7 +45,7 @@ def find_new_replica_set(
         return None
     images, wanted = _images(rollout.template), None
     for rs in replica_sets:
-        # Nearly every new template has another image, and nothing fills that in.
+        # Nearly every new template has another image, which has no default.
         if _images(rs.template) != images:
             continue
         template = _without_injected_anti_affinity(sync_metadata(rs, None)[0].template, rollout)
@@ -61,7 +61,7 @@ def _images(template: Body) -> list[Any]:
 
 
 def comparable(template: Body) -> bytes:
-    """Return the template as bytes that are equal for templates which mean the same, whatever their hash label."""
+    """Return bytes that are equal for templates of the same meaning; the hash label is ignored."""
     from renderer.kubernetes.pod_defaults import default_pod_template
     from renderer.rollouts.pod_template import canonical_json
 
@@ -74,7 +74,7 @@ def comparable(template: Body) -> bytes:
 
 
 def replica_set_affinity(rollout: Rollout, stable_rs: str, pod_template_hash: str) -> Body | None:
-    """Return the affinity of new pods: the Rollout's own and, in an update, away from the stable pods."""
+    """Return the affinity of new pods: the Rollout's own with, in an update, the anti-affinity to stable pods."""
     affinity: Body | None = rollout.template.get("spec", {}).get("affinity")
     wanted = anti_affinity(rollout)
     if wanted is None or not stable_rs or stable_rs == pod_template_hash:
@@ -84,7 +84,7 @@ def replica_set_affinity(rollout: Rollout, stable_rs: str, pod_template_hash: st
         "topologyKey": "kubernetes.io/hostname",
     }
     if rollout.namespace:
-        # Left out where git does not know the namespace: the pod's own is meant then, which is the same.
+        # Without a known namespace the field is left out: the default is the pod's own.
         term["namespaces"] = [rollout.namespace]
     name = REQUIRED if wanted.preferred_weight is None else PREFERRED
     item = term if wanted.preferred_weight is None else {"weight": wanted.preferred_weight, "podAffinityTerm": term}
@@ -94,7 +94,7 @@ def replica_set_affinity(rollout: Rollout, stable_rs: str, pod_template_hash: st
 
 
 def with_affinity(template: Body, affinity: Body | None) -> Body:
-    """Return the template with that affinity, or without any."""
+    """Return the template with the affinity, or without any."""
     spec = {name: value for name, value in template["spec"].items() if name != "affinity"}
     if affinity is not None:
         spec["affinity"] = affinity
@@ -102,7 +102,7 @@ def with_affinity(template: Body, affinity: Body | None) -> Body:
 
 
 def _injected_term(affinity: Body | None, rollout: Rollout) -> tuple[str, int, Body] | None:
-    """Return (list, index, term) of the anti-affinity that the controller injected."""
+    """Return (list, index, requirement) of the injected anti-affinity."""
     wanted = anti_affinity(rollout)
     if wanted is None or affinity is None:
         return None
@@ -116,7 +116,7 @@ def _injected_term(affinity: Body | None, rollout: Rollout) -> tuple[str, int, B
 
 
 def anti_affinity_needs_update(template: Body, rollout: Rollout, stable_rs: str, pod_template_hash: str) -> bool:
-    """Tell whether the injected anti-affinity names another ReplicaSet than the stable one."""
+    """Return whether the injected anti-affinity names a ReplicaSet other than the stable one."""
     found = _injected_term(template.get("spec", {}).get("affinity"), rollout)
     return found is not None and stable_rs != pod_template_hash and found[2].get("values", [""])[0] != stable_rs
 
@@ -138,9 +138,9 @@ def _full(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def sync_metadata(rs: ReplicaSet, wanted: PodTemplateMetadata | None) -> tuple[ReplicaSet, bool]:
-    """Return the ReplicaSet whose pods carry ``wanted`` and nothing injected before, and whether that changed it.
+    """Return the ReplicaSet with the metadata ``wanted`` in place of any injected before, and whether it changed.
 
-    What was injected is remembered in an annotation, so that nothing of anybody else's is ever removed.
+    An annotation records the injected metadata, so that no other metadata is removed.
     """
     injected = _injected_metadata(rs)
     if wanted is None and not injected:

@@ -1,4 +1,4 @@
-"""When time alone moves a release."""
+"""The times at which a release changes without an action."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from renderer.rollouts.model.world import World
 
 
 def next_wakeup(world: World) -> datetime | None:
-    """Return when time alone would next move something.
+    """Return the next time at which the controller acts by itself; None if only a person or the pods cause an action.
 
-    That is the end of a timed pause, of an experiment or of ``autoPromotionSeconds``, a scale-down deadline, a restart
-    that was asked for, or the progress deadline; None where only a person or the pods can.  Times that have passed
-    already are left out: what they move has been moved, or something else holds it.
+    That is the end of a timed pause, of an experiment or of ``autoPromotionSeconds``, a scale-down deadline,
+    ``restartAt``, or the progress deadline.  Past times are left out: their actions are done or blocked.
     """
     times = [pause_end(world), experiment_end(world), _restart(world), _progress_deadline(world)]
     if not world.rollout.paused or world.rollout.blue_green is not None:
@@ -25,9 +24,9 @@ def next_wakeup(world: World) -> datetime | None:
 
 
 def is_timeless(world: World) -> bool:
-    """Tell whether the release is the same at any later time, and what is still to come of it, too.
+    """Return whether the release and all that follows in it are the same at any later time.
 
-    Of what has a time in the status and the manifests all has passed, then, and no pause counts from one of these.
+    All times in the status and the manifests are past then, and no timed pause is running.
     """
     if world.rollout.paused or any(rs.created > world.now for rs in world.replica_sets):
         return False
@@ -35,7 +34,7 @@ def is_timeless(world: World) -> bool:
 
 
 def pause_end(world: World) -> datetime | None:
-    """Return when the current pause ends by itself; None where it does not."""
+    """Return when the current pause ends by its duration; None if it does not."""
     rollout, status = world.rollout, world.status
     if rollout.paused:
         return None

@@ -1,4 +1,4 @@
-"""Traffic weights: what the router is told (``rollout/trafficrouting.go``)."""
+"""Traffic weights of a canary (``rollout/trafficrouting.go``)."""
 
 from __future__ import annotations
 
@@ -15,23 +15,22 @@ from renderer.rollouts.controller.replica_math import (
     last_set_weight,
     total_available,
 )
-from renderer.rollouts.controller.rollback import is_dynamically_rolling_back_to_stable, previous_canary_hash
-from renderer.rollouts.controller.routers import Router, router_for
-from renderer.rollouts.controller.services import CANARY, ensure_service_targets
-from renderer.rollouts.model.spec import CanaryStrategy
+from renderer.rollouts.controller.revisions import is_dynamically_rolling_back_to_stable, previous_canary_hash
+from renderer.rollouts.controller.routers import Router, routers_of
+from renderer.rollouts.controller.services import ensure_service_targets
+from renderer.rollouts.model.spec import CANARY, CanaryStrategy
 from renderer.rollouts.model.strategy_status import TrafficWeights, WeightDestination
 
 
 def reconcile_traffic_routing(ctx: Context) -> None:
-    """Tell each router the weight that the current step, an abort or a promotion asks for."""
+    """Set the weight of the current step, an abort or a promotion in each router."""
     canary = ctx.rollout.canary
     assert canary is not None
     routing = canary.traffic_routing
     if routing is None or not routing.routers:
         ctx.weights = None
         return
-    for name in routing.routers:
-        router = router_for(name)
+    for router in routers_of(ctx.rollout).values():
         canary_hash = previous_canary_hash(ctx) or hash_of(ctx.new_rs)
         stable_hash = hash_of(ctx.stable_rs)
         weight = _desired_weight(ctx, canary, router)
@@ -41,7 +40,7 @@ def reconcile_traffic_routing(ctx: Context) -> None:
         weight_first = total_available([ctx.new_rs]) == 0 and recorded is not None and recorded.canary.weight > 0
         _set_extra_routes(ctx, router)
         if weight_first:
-            # The old canary's traffic goes away before its hash does.
+            # The old canary loses its traffic before its hash.
             router.set_weight(ctx, weight)
         router.update_hash(ctx, canary_hash, stable_hash)
         router.set_weight(ctx, weight)
@@ -56,7 +55,7 @@ def reconcile_traffic_routing(ctx: Context) -> None:
 
 
 def _set_extra_routes(ctx: Context, router: Router) -> None:
-    """Do what a step for headers or mirrors asks for; the first release has nothing to compare with."""
+    """Set the route of a header or mirror step; the first release has none."""
     step, _ = current_canary_step(ctx.rollout, ctx.status)
     if step is None or ctx.rollout.revision <= 1:
         return
@@ -99,7 +98,7 @@ def _weight_of_step(ctx: Context, canary: CanaryStrategy) -> int:
         return 0
     ctx.additional = weight_destinations(ctx)
     if not at_desired_replica_counts(ctx.rollout, ctx.status, ctx.new_rs, ctx.stable_rs, ctx.other_rss, None):
-        # The canary is not ready for the new weight yet.
+        # The canary lacks the pods for the new weight.
         return last_set_weight(canary.steps[:index])
     if index != len(canary.steps):
         return get_current_set_weight(ctx.rollout, ctx.status)
@@ -107,7 +106,7 @@ def _weight_of_step(ctx: Context, canary: CanaryStrategy) -> int:
 
 
 def _stable_has_room(ctx: Context, canary: CanaryStrategy, weight: int) -> bool:
-    """Tell whether the stable ReplicaSet has the pods for its share of the traffic."""
+    """Return whether the stable ReplicaSet has the pods for its share of the traffic."""
     if ctx.stable_rs is None:
         return False
     wanted = weight * ctx.rollout.replicas // max_traffic_weight(ctx.rollout)
@@ -115,7 +114,7 @@ def _stable_has_room(ctx: Context, canary: CanaryStrategy, weight: int) -> bool:
 
 
 def _weight_on_the_way_back(ctx: Context, canary: CanaryStrategy) -> int:
-    """Return the canary's weight while traffic goes back to a stable ReplicaSet that may have to grow first."""
+    """Return the canary's weight while traffic goes back to a stable ReplicaSet that may grow first."""
     rollout, stable_rs, new_rs = ctx.rollout, ctx.stable_rs, ctx.new_rs
     if not canary.dynamic_stable_scale or stable_rs is None or new_rs is None or rollout.replicas == 0:
         return 0

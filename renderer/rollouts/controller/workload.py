@@ -1,4 +1,4 @@
-"""``workloadRef``: a Rollout with the template of another workload (``templateref.go``, ``scale_utils.go``)."""
+"""``workloadRef``: the workload with the Rollout's template (``templateref.go``, ``scale_utils.go``)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ON_SUCCESS, PROGRESSIVELY = "onsuccess", "progressively"
 
 
 def workload_key(rollout: Rollout) -> ObjectKey | None:
-    """Return the identity of the workload that the Rollout refers to; None where it has a template of its own."""
+    """Return the identity of the Rollout's workload; None without ``workloadRef``."""
     reference = rollout.workload_ref
     if reference is None:
         return None
@@ -30,7 +30,7 @@ def workload_key(rollout: Rollout) -> ObjectKey | None:
 
 
 def template_path(key: ObjectKey) -> tuple[str, ...]:
-    """Return where the workload's pod template is; raise ``RollstepError`` for a kind that has none."""
+    """Return the path of the workload's pod template; raise ``RollstepError`` for an unsupported kind."""
     path = TEMPLATE_PATHS.get((key.group, key.kind))
     if path is None:
         message = f"workload of type {key.group}/{key.kind} is not supported"
@@ -39,7 +39,7 @@ def template_path(key: ObjectKey) -> tuple[str, ...]:
 
 
 def workload(world: World) -> tuple[ObjectKey, Body] | None:
-    """Return the workload that the Rollout refers to; raise ``RollstepError`` where it is not there."""
+    """Return the Rollout's workload; raise ``RollstepError`` if it is missing."""
     key = workload_key(world.rollout)
     if key is None:
         return None
@@ -51,9 +51,9 @@ def workload(world: World) -> tuple[ObjectKey, Body] | None:
 
 
 def resolve_workload(world: World) -> World:
-    """Return the world whose Rollout has the template, and where it has none the selector, of its workload.
+    """Return the world whose Rollout has its workload's template and, without one of its own, its selector.
 
-    The controller reads the workload as the API server stores it: with every default of the pod API.
+    As in the API server, the template has every default of the pod API.
     """
     found = workload(world)
     if found is None:
@@ -74,7 +74,7 @@ def resolve_workload(world: World) -> World:
 
 
 def with_template(world: World, template: Body) -> World:
-    """Return the world in which the workload has that pod template."""
+    """Return the world whose workload has the pod template."""
     found = workload(world)
     assert found is not None
     key, body = found
@@ -87,14 +87,14 @@ def _put(body: Body, path: tuple[str, ...], value: Any) -> dict[str, Any]:
 
 
 def scale_workload_on_success(ctx: Context) -> None:
-    """Take the workload's pods away once the first release is healthy, where the Rollout says so."""
+    """Scale the workload to 0 once the first release is healthy (``scaleDown: onsuccess``)."""
     reference = ctx.rollout.workload_ref or {}
     if reference.get("scaleDown") == ON_SUCCESS and ctx.rollout.revision == 1 and ctx.status.phase == "Healthy":
         _scale(ctx, 0)
 
 
 def scale_workload_progressively(ctx: Context, rs: ReplicaSet, replicas: int) -> None:
-    """Take the workload's pods away as those of the first release become ready, where the Rollout says so."""
+    """Scale the workload down as pods of the first release become ready (``scaleDown: progressively``)."""
     reference = ctx.rollout.workload_ref or {}
     if reference.get("scaleDown") != PROGRESSIVELY or rs.revision != 1:
         return

@@ -1,1 +1,1 @@
-"""The values of a release: the Rollout, its status, and the world around them."""
+"""The Rollout, its status and the world as values."""

@@ -1,4 +1,4 @@
-"""Reads a Rollout's manifest into typed values, and keeps what is wrong with it."""
+"""Typed values from a Rollout's manifest, with findings for those of another type."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from renderer.kubernetes.times import parse_time
 from renderer.rollouts.model.spec import (
     DEFAULT_MAX_SURGE,
     DEFAULT_MAX_UNAVAILABLE,
-    ROUTERS,
+    NOT_ROUTERS,
     STEP_KINDS,
     AntiAffinity,
     BlueGreenStrategy,
     CanaryStep,
     CanaryStrategy,
     IntOrString,
-    NginxTrafficRouting,
     Path,
     PodTemplateMetadata,
     ReplicaProgressThreshold,
@@ -29,16 +28,15 @@ from renderer.rollouts.model.spec import (
 
 
 class SpecReader:
-    """Reads typed values out of a manifest and keeps what is wrong, so that all of it is told at once."""
+    """Reads typed values of a manifest and collects findings."""
 
     def __init__(self, body: Body, source: Source) -> None:
-        """Take the manifest and where it was read."""
         self.body = body
         self.source = source
         self.findings: list[Finding] = []
 
     def value(self, *path: str | int) -> Any:
-        """Return what is at ``path``, None where there is nothing."""
+        """Return the value at ``path``; None if missing."""
         value: Any = self.body
         for part in path:
             if value is None:
@@ -52,7 +50,7 @@ class SpecReader:
         return value
 
     def text(self, *path: str | int) -> str:
-        """Return a text, empty where there is none."""
+        """Return a text; empty if missing."""
         value: str = self._typed(path, str, "text", "")
         return value
 
@@ -67,7 +65,7 @@ class SpecReader:
         return default if value is None else value
 
     def optional_integer(self, *path: str | int) -> int | None:
-        """Return an integer; None where it is not set."""
+        """Return an integer; None if missing."""
         value = self.value(*path)
         if value is None:
             return None
@@ -75,16 +73,16 @@ class SpecReader:
             return int(value)
         if isinstance(value, int) and not isinstance(value, bool):
             return value
-        self.wrong(path, "an integer", value)
+        self.wrong_type(path, "an integer", value)
         return None
 
     def mapping(self, *path: str | int) -> Body:
-        """Return a mapping, empty where there is none."""
+        """Return a mapping; empty if missing."""
         value: Body = self._typed(path, dict, "a mapping", {})
         return value
 
     def optional_mapping(self, *path: str | int) -> Body | None:
-        """Return a mapping; None where it is not set."""
+        """Return a mapping; None if missing."""
         return None if self.value(*path) is None else self.mapping(*path)
 
     def strings(self, *path: str | int) -> dict[str, str]:
@@ -94,11 +92,11 @@ class SpecReader:
             if isinstance(value, str):
                 values[key] = value
             else:
-                self.wrong((*path, key), "text", value)
+                self.wrong_type((*path, key), "text", value)
         return values
 
     def items(self, *path: str | int) -> list[Any]:
-        """Return a list, empty where there is none."""
+        """Return a list; empty if missing."""
         value: list[Any] = self._typed(path, list, "a list", [])
         return value
 
@@ -109,31 +107,31 @@ class SpecReader:
             return default
         if isinstance(value, int | str) and not isinstance(value, bool):
             return value
-        self.wrong(path, "a number or text", value)
+        self.wrong_type(path, "a number or text", value)
         return default
 
     def time(self, *path: str | int) -> datetime | None:
-        """Return a time; None where it is not set."""
+        """Return a time; None if missing."""
         value = self.value(*path)
         if value is None:
             return None
         try:
             return parse_time(value)
         except (TypeError, ValueError):
-            self.wrong(path, "a time such as 2026-01-31T12:00:00Z", value)
+            self.wrong_type(path, "a time such as 2026-01-31T12:00:00Z", value)
             return None
 
-    def wrong(self, path: Path, expected: str, found: Any) -> None:
-        """Keep a finding: ``expected`` was wanted at ``path``."""
+    def wrong_type(self, path: Path, expected: str, found: Any) -> None:
+        """Add a finding for a value of another type than ``expected``."""
         self.finding(path, f"expected {expected}, found {found!r}")
 
     def finding(self, path: Path, message: str, hint: str = "") -> None:
-        """Keep a finding at ``path``."""
+        """Add a finding at ``path``."""
         line, column = self.source.position(path)
         self.findings.append(Finding(self.source.file, line, column, field_path(path), message, hint))
 
     def raise_findings(self) -> None:
-        """Raise ``RollstepError`` with all findings, if there are any."""
+        """Raise ``RollstepError`` with all findings, if any."""
         if self.findings:
             raise RollstepError(self.findings)
 
@@ -143,12 +141,12 @@ class SpecReader:
             return default
         if isinstance(value, wanted):
             return value
-        self.wrong(path, expected, value)
+        self.wrong_type(path, expected, value)
         return default
 
 
 def read_strategy(reader: SpecReader) -> CanaryStrategy | BlueGreenStrategy:
-    """Return the strategy of the Rollout; a finding is kept where there is not exactly one."""
+    """Return the strategy of the Rollout; add a finding unless there is exactly one."""
     canary = reader.value("spec", "strategy", "canary")
     blue_green = reader.value("spec", "strategy", "blueGreen")
     if canary is not None and blue_green is not None:
@@ -236,24 +234,14 @@ def _read_traffic_routing(reader: SpecReader, path: Path) -> TrafficRouting | No
     body = reader.optional_mapping(*path)
     if body is None:
         return None
-    nginx = None
-    if body.get("nginx") is not None:
-        at = (*path, "nginx")
-        several = reader.value(*at, "stableIngresses")
-        nginx = NginxTrafficRouting(
-            stable_ingress=reader.text(*at, "stableIngress"),
-            stable_ingresses=None
-            if several is None
-            else tuple(str(name) for name in reader.items(*at, "stableIngresses")),
-            annotation_prefix=reader.text(*at, "annotationPrefix") or NginxTrafficRouting().annotation_prefix,
-            additional_ingress_annotations=reader.strings(*at, "additionalIngressAnnotations"),
-            canary_ingress_annotations=reader.strings(*at, "canaryIngressAnnotations"),
-        )
     return TrafficRouting(
-        # `plugins: {}` names no plugin, and is no router to the controller either; `nginx: {}` is one.
-        routers=tuple(name for name in ROUTERS if body.get(name) is not None and (body[name] or name != "plugins")),
+        # To the controller `plugins: {}` is not a router, `nginx: {}` is one.
+        routers=tuple(
+            name
+            for name, section in body.items()
+            if name not in NOT_ROUTERS and section is not None and (section or name != "plugins")
+        ),
         body=body,
-        nginx=nginx,
         managed_routes=tuple(
             reader.text(*path, "managedRoutes", n, "name") for n in range(len(reader.items(*path, "managedRoutes")))
         ),

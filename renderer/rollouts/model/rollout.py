@@ -1,7 +1,7 @@
-"""The nouns of a release: the Rollout, its status, its ReplicaSets, and the world that they live in.
+"""The Rollout and its ReplicaSets.
 
-All of them are frozen; a change makes a new one.  Field names are the snake_case of the Rollout's own
-(``pkg/apis/rollouts/v1alpha1/types.go`` of Argo Rollouts v1.9.1).  Times are datetimes in UTC, to the second.
+Field names are the API's in snake_case (``pkg/apis/rollouts/v1alpha1/types.go`` of Argo Rollouts v1.9.1); times are
+datetimes in UTC, to the second.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from renderer.rollouts.model.spec import (
 )
 
 HASH_LABEL = "rollouts-pod-template-hash"
-"""The label that tells the pods of one ReplicaSet from those of another."""
+"""The label that distinguishes the pods of ReplicaSets."""
 
 REVISION_ANNOTATION = "rollout.argoproj.io/revision"
 REVISION_HISTORY_ANNOTATION = "rollout.argoproj.io/revision-history"
@@ -36,21 +36,21 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Memo(dict[tuple[int | None, str], str]):
-    """What was computed of a value already: it makes no difference between that value and another one."""
+    """A cache within a value, which comparisons ignore."""
 
     def __eq__(self, other: object) -> bool:
-        """Return True for any other one."""
+        """Return True for every ``Memo``."""
         return isinstance(other, Memo)
 
     def __ne__(self, other: object) -> bool:
-        """Return False for any other one."""
+        """Return False for every ``Memo``."""
         return not isinstance(other, Memo)
 
     __hash__ = None
 
 
 class Rollout(Struct, frozen=True):
-    """A Rollout's manifest (``body``) and the parts of it that the engine reads, with the controller's defaults."""
+    """A Rollout's manifest (``body``) and its fields, with the controller's defaults."""
 
     body: Body
     name: str
@@ -71,14 +71,14 @@ class Rollout(Struct, frozen=True):
     workload_ref: Body | None
     strategy: CanaryStrategy | BlueGreenStrategy
     hashes: Memo = field(default_factory=Memo)
-    """Hashes of ``template`` that were computed already; a change of ``template`` has to begin with an empty one."""
+    """Computed hashes of ``template``, by collision count and controller version; empty after a change of it."""
 
     @classmethod
     def from_body(cls, body: Body, source: Source = NO_SOURCE) -> Rollout:
-        """Read a manifest whose unknown fields are pruned and whose CRD defaults are filled in.
+        """Read a manifest that is pruned and has the defaults of the CRD.
 
-        ``source`` gives the findings their file and lines.  Raises ``RollstepError`` with every
-        field whose type is not what the CRD says, and where there is not exactly one strategy.
+        ``source`` has file and lines for findings.  Raise ``RollstepError`` with every field of an invalid type, and
+        unless there is exactly one strategy.
         """
         reader = SpecReader(body, source)
         rollout = cls(
@@ -116,20 +116,20 @@ class Rollout(Struct, frozen=True):
 
     @property
     def revision(self) -> int:
-        """The revision that the controller recorded in the Rollout's annotations; 0 before the first."""
+        """The revision in the annotations; 0 before the first."""
         return _revision(self.annotations)
 
     def with_annotation(self, name: str, value: str) -> Rollout:
-        """Return the Rollout with one annotation set, in ``body`` too."""
+        """Return the Rollout with an annotation, in ``body`` as well."""
         annotations = {**self.annotations, name: value}
         metadata = {**self.body["metadata"], "annotations": annotations}
         return replace(self, body={**self.body, "metadata": metadata}, annotations=annotations)
 
 
 class ReplicaSet(Struct, frozen=True):
-    """A ReplicaSet: its manifest's parts, when it was made, and what its controller has brought about so far.
+    """A ReplicaSet: its manifest's fields, its creation time, and the counts of its pods.
 
-    ``actual_replicas`` is the ReplicaSet's ``status.replicas``: pods that exist, available or not.
+    ``actual_replicas`` is ``status.replicas``: existing pods, available or not.
     """
 
     name: str
@@ -147,11 +147,11 @@ class ReplicaSet(Struct, frozen=True):
 
     @classmethod
     def from_body(cls, body: Body, created: datetime = EPOCH, *, available: bool = True) -> ReplicaSet:
-        """Read an apps/v1 manifest; ``available`` says whether all its replicas are there."""
+        """Read an apps/v1 manifest; with ``available`` all its replicas are available, else none."""
         metadata: Mapping[str, Any] = body["metadata"]
         spec: Mapping[str, Any] = body["spec"]
         replicas = int(spec.get("replicas", 1))
-        there = replicas if available else 0
+        pods = replicas if available else 0
         return cls(
             name=metadata["name"],
             namespace=metadata.get("namespace", ""),
@@ -162,13 +162,13 @@ class ReplicaSet(Struct, frozen=True):
             selector=spec["selector"],
             template=spec["template"],
             created=created,
-            available_replicas=there,
-            ready_replicas=there,
-            actual_replicas=there,
+            available_replicas=pods,
+            ready_replicas=pods,
+            actual_replicas=pods,
         )
 
     def to_body(self) -> dict[str, Any]:
-        """Return the apps/v1 manifest; without ownerReferences, as git has no owner for it."""
+        """Return the apps/v1 manifest, without ownerReferences."""
         metadata: dict[str, Any] = {"name": self.name}
         if self.namespace:
             metadata["namespace"] = self.namespace
@@ -188,30 +188,30 @@ class ReplicaSet(Struct, frozen=True):
 
     @property
     def pod_template_hash(self) -> str:
-        """The value of the pod-template-hash label; empty where it has none."""
+        """The pod-template-hash label; empty if missing."""
         return self.labels.get(HASH_LABEL, "")
 
     @property
     def revision(self) -> int:
-        """The revision in its annotations; 0 where there is none."""
+        """The revision in the annotations; 0 if missing."""
         return _revision(self.annotations)
 
     @property
     def has_scale_down_deadline(self) -> bool:
-        """Whether it waits to be scaled down at a time that its annotation names."""
+        """Whether it has a scale-down deadline."""
         return bool(self.annotations.get(SCALE_DOWN_DEADLINE_ANNOTATION))
 
     @property
     def scale_down_deadline(self) -> datetime | None:
-        """When it is to be scaled down; None where no (readable) deadline is set."""
+        """The scale-down deadline; None if missing or invalid."""
         text = self.annotations.get(SCALE_DOWN_DEADLINE_ANNOTATION)
         try:
             return parse_time(text) if text else None
         except ValueError:
             return None
 
-    def caught_up(self) -> ReplicaSet:
-        """Return it after its controller has brought about all that its spec asks for."""
+    def fully_available(self) -> ReplicaSet:
+        """Return the ReplicaSet with all its replicas available."""
         return replace(
             self, available_replicas=self.replicas, ready_replicas=self.replicas, actual_replicas=self.replicas
         )

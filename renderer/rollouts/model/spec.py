@@ -1,4 +1,4 @@
-"""The typed parts of a Rollout's ``spec`` and the reader that makes them from a manifest."""
+"""The typed parts of a Rollout's ``spec``, and the kinds of steps."""
 
 from __future__ import annotations
 
@@ -12,25 +12,29 @@ from renderer.kubernetes.times import parse_duration
 Path = tuple[str | int, ...]
 IntOrString = int | str
 
+CANARY: Path = ("spec", "strategy", "canary")
+BLUE_GREEN: Path = ("spec", "strategy", "blueGreen")
+ROUTING: Path = (*CANARY, "trafficRouting")
+
 DEFAULT_MAX_SURGE = "25%"
 DEFAULT_MAX_UNAVAILABLE = "25%"
 
 
 class RolloutPause(Struct, frozen=True):
-    """A pause step; ``duration`` is as written (seconds or text such as ``1h``), None where only a person ends it."""
+    """A pause step; ``duration`` is as written (seconds or text such as ``1h``), None if only a person ends it."""
 
     duration: IntOrString | None = None
 
     @property
     def duration_seconds(self) -> int:
-        """The duration in whole seconds, 0 without one, -1 where it cannot be read (as the controller has it)."""
+        """The duration in whole seconds; 0 without one, -1 for an invalid one, as in the controller."""
         if self.duration is None:
             return 0
         return self.duration if isinstance(self.duration, int) else parse_duration(self.duration)
 
 
 class SetCanaryScale(Struct, frozen=True):
-    """A step that scales the canary apart from its traffic: percent of replicas, or a number, or as the traffic."""
+    """A step that scales the canary: ``weight`` percent of the replicas, a number, or by its traffic weight."""
 
     weight: int | None = None
     replicas: int | None = None
@@ -38,7 +42,7 @@ class SetCanaryScale(Struct, frozen=True):
 
 
 class CanaryStep(Struct, frozen=True):
-    """One step of a canary; ``kind`` is its field name, ``body`` the step as written."""
+    """A step of a canary; ``kind`` is its field, ``body`` the step as written."""
 
     kind: str
     body: Body
@@ -47,7 +51,7 @@ class CanaryStep(Struct, frozen=True):
     set_canary_scale: SetCanaryScale | None = None
 
     def __str__(self) -> str:
-        """Return the step as the controller's events name it."""
+        """Return the step as in the controller's events."""
         if self.set_weight is not None:
             return f"setWeight: {self.set_weight}"
         if self.pause is not None:
@@ -67,53 +71,37 @@ class CanaryStep(Struct, frozen=True):
 
 
 class PodTemplateMetadata(Struct, frozen=True):
-    """Labels and annotations that pods carry while their ReplicaSet plays a role."""
+    """Labels and annotations of pods while their ReplicaSet has a role."""
 
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 class AntiAffinity(Struct, frozen=True):
-    """Keep canary and stable pods apart: preferred with a weight, or required."""
+    """The anti-affinity between canary and stable pods: preferred with a weight, or required."""
 
     preferred_weight: int | None = None
     required: bool = False
 
 
 class ReplicaProgressThreshold(Struct, frozen=True):
-    """How many pods (``type`` Pods) or percent of them (Percent) are enough to go on."""
+    """The available pods that a step requires: a number (``type`` Pods) or Percent."""
 
     type: str
     value: int
 
 
-class NginxTrafficRouting(Struct, frozen=True):
-    """``trafficRouting.nginx``."""
-
-    stable_ingress: str = ""
-    stable_ingresses: tuple[str, ...] | None = None
-    annotation_prefix: str = "nginx.ingress.kubernetes.io"
-    additional_ingress_annotations: Mapping[str, str] = field(default_factory=dict)
-    canary_ingress_annotations: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def ingresses(self) -> tuple[str, ...]:
-        """The names of the stable Ingresses."""
-        return self.stable_ingresses if self.stable_ingresses is not None else (self.stable_ingress,)
-
-
 class TrafficRouting(Struct, frozen=True):
-    """``trafficRouting``: ``routers`` names the routers in the order in which the controller serves them."""
+    """``trafficRouting``; ``routers`` has the fields that are routers, in the order of the manifest."""
 
     routers: tuple[str, ...]
     body: Body
-    nginx: NginxTrafficRouting | None = None
     managed_routes: tuple[str, ...] = ()
     max_traffic_weight: int | None = None
 
 
 class CanaryStrategy(Struct, frozen=True):
-    """``strategy.canary`` with the controller's defaults; None where the controller tells "not set" from a value."""
+    """``strategy.canary`` with the controller's defaults; None where a missing value differs from the default."""
 
     body: Body
     canary_service: str = ""
@@ -136,7 +124,7 @@ class CanaryStrategy(Struct, frozen=True):
 
 
 class BlueGreenStrategy(Struct, frozen=True):
-    """``strategy.blueGreen`` with the controller's defaults; None where "not set" differs from a value."""
+    """``strategy.blueGreen`` with the controller's defaults; None where a missing value differs from the default."""
 
     body: Body
     active_service: str = ""
@@ -155,14 +143,30 @@ class BlueGreenStrategy(Struct, frozen=True):
     abort_scale_down_delay_seconds: int | None = None
 
 
-ROUTERS = ("istio", "nginx", "alb", "smi", "ambassador", "appMesh", "traefik", "apisix", "plugins")
-STEP_KINDS = (
-    "setWeight",
-    "pause",
-    "experiment",
-    "analysis",
-    "setCanaryScale",
-    "setHeaderRoute",
-    "setMirrorRoute",
-    "plugin",
-)
+NOT_ROUTERS = ("managedRoutes", "maxTrafficWeight")
+"""The fields of ``trafficRouting`` that are not routers."""
+
+
+class StepKind(Struct, frozen=True):
+    """How a kind of step ends.
+
+    ``is_indefinite``: without a progress deadline (``IsIndefiniteStep``); ``is_gate``: by a person, since nothing runs
+    the analysis or the plugin; ``is_route``: at once, when its route of ``managedRoutes`` is added.
+    """
+
+    is_indefinite: bool = False
+    is_gate: bool = False
+    is_route: bool = False
+
+
+STEP_KINDS: Mapping[str, StepKind] = {
+    "setWeight": StepKind(),
+    "pause": StepKind(is_indefinite=True),
+    "experiment": StepKind(is_indefinite=True),
+    "analysis": StepKind(is_indefinite=True, is_gate=True),
+    "setCanaryScale": StepKind(),
+    "setHeaderRoute": StepKind(is_route=True),
+    "setMirrorRoute": StepKind(is_route=True),
+    "plugin": StepKind(is_gate=True),
+}
+"""The kinds of steps by their field, in the order of the CRD."""

@@ -1,4 +1,4 @@
-"""The Rollout's ``status``: typed, and to and from JSON under the Rollout's own field names."""
+"""The Rollout's ``status``, typed and as JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from renderer.rollouts.model.strategy_status import AnalysisRunStatus, BlueGreen
 
 
 class PauseCondition(Struct, frozen=True):
-    """Why the controller paused (``CanaryPauseStep``, ``BlueGreenPause``, ``InconclusiveAnalysis``) and since when."""
+    """Reason (``CanaryPauseStep``, ``BlueGreenPause``, ``InconclusiveAnalysis``) and start of a pause."""
 
     reason: str
     start_time: datetime
@@ -48,7 +48,7 @@ class RolloutCondition(Struct, frozen=True):
 
 
 class RolloutStatus(Struct, frozen=True):
-    """The Rollout's status; the counts of pods are what the ReplicaSets had when it was last computed."""
+    """The Rollout's status; the counts of pods are those of its last update."""
 
     abort: bool = False
     pause_conditions: tuple[PauseCondition, ...] = ()
@@ -83,7 +83,7 @@ class RolloutStatus(Struct, frozen=True):
         return next((condition for condition in self.pause_conditions if condition.reason == reason), None)
 
     def with_condition(self, condition: RolloutCondition) -> RolloutStatus:
-        """Return the status with the condition; the status itself where one with that status and reason is there.
+        """Return the status with the condition; the same object if it has one with this status and reason.
 
         A condition with the same status keeps its transition time.
         """
@@ -101,10 +101,7 @@ class RolloutStatus(Struct, frozen=True):
         return self if len(left) == len(self.conditions) else replace(self, conditions=left)
 
     def to_dict(self, without: Collection[str] = ()) -> dict[str, Any]:
-        """Return the JSON form under the Rollout's field names; empty fields are left out, as Go's omitempty does.
-
-        So are those that ``without`` names as the Rollout does.
-        """
+        """Return the JSON form without empty fields, like Go's omitempty, and without the JSON names ``without``."""
         data: dict[str, Any] = {}
         for name, shown in _JSON_NAMES.items():
             if shown in without:
@@ -116,7 +113,7 @@ class RolloutStatus(Struct, frozen=True):
 
     @classmethod
     def from_dict(cls, data: Body) -> RolloutStatus:
-        """Read the JSON form; fields that are not known are left out.  Raises ValueError for a time it cannot read."""
+        """Read the JSON form without unknown fields; raise ValueError for an invalid time."""
         read: dict[str, Any] = {}
         for name, shown in _JSON_NAMES.items():
             value = data.get(shown)
@@ -126,7 +123,7 @@ class RolloutStatus(Struct, frozen=True):
 
 
 POINTERS = ("current_step_index", "collision_count")
-"""Fields that are pointers in Go: zero is a value and is written."""
+"""Fields that are pointers in Go: zero is written."""
 
 
 def json_name(name: str) -> str:

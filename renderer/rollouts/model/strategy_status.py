@@ -1,4 +1,4 @@
-"""The parts of a Rollout's ``status`` that its strategy keeps: weights, analyses, experiments, and who is active."""
+"""The parts of a Rollout's ``status`` for one strategy: weights, analysis runs, experiments and selectors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from renderer.kubernetes.manifest import Body
 
 
 class WeightDestination(Struct, frozen=True):
-    """Traffic weight of one ReplicaSet, out of ``maxTrafficWeight``."""
+    """The traffic weight of a ReplicaSet, out of ``maxTrafficWeight``."""
 
     weight: int
     service_name: str = ""
@@ -32,7 +32,7 @@ class WeightDestination(Struct, frozen=True):
 
 
 class TrafficWeights(Struct, frozen=True):
-    """How traffic is split; ``verified`` is None where the router cannot tell."""
+    """The traffic weights; ``verified`` is None for a router that cannot verify them."""
 
     canary: WeightDestination
     stable: WeightDestination
@@ -60,7 +60,7 @@ class TrafficWeights(Struct, frozen=True):
 
 
 class AnalysisRunStatus(Struct, frozen=True):
-    """What is kept of an analysis: its run's name, its phase (Running, Successful, Failed, …) and why that is so."""
+    """Name, phase (Running, Successful, Failed, …) and message of an analysis run."""
 
     name: str
     status: str
@@ -73,12 +73,12 @@ class AnalysisRunStatus(Struct, frozen=True):
 
     @classmethod
     def from_dict(cls, data: Body | None) -> AnalysisRunStatus | None:
-        """Read the JSON form; None for none."""
+        """Read the JSON form; None for None."""
         return None if data is None else cls(data["name"], data.get("status", ""), data.get("message", ""))
 
 
 class CanaryStatus(Struct, frozen=True):
-    """What is recorded for canaries alone."""
+    """The status of a canary."""
 
     weights: TrafficWeights | None = None
     stable_ping_pong: str = ""
@@ -87,7 +87,7 @@ class CanaryStatus(Struct, frozen=True):
     current_experiment: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form, empties left out."""
+        """Return the JSON form without empty fields."""
         data: dict[str, Any] = {}
         if self.current_step_analysis_run_status is not None:
             data["currentStepAnalysisRunStatus"] = self.current_step_analysis_run_status.to_dict()
@@ -103,7 +103,7 @@ class CanaryStatus(Struct, frozen=True):
 
 
 class BlueGreenStatus(Struct, frozen=True):
-    """What is recorded for blue-green releases alone."""
+    """The status of a blue-green release."""
 
     preview_selector: str = ""
     active_selector: str = ""
@@ -112,7 +112,7 @@ class BlueGreenStatus(Struct, frozen=True):
     post_promotion_analysis_run_status: AnalysisRunStatus | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form, empties left out."""
+        """Return the JSON form without empty fields."""
         pre, post = self.pre_promotion_analysis_run_status, self.post_promotion_analysis_run_status
         data: dict[str, Any] = {
             "previewSelector": self.preview_selector,

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The world: everything that a release depends on, and the controller's writes to it."""
 
 from __future__ import annotations
 
@@ -12,21 +12,20 @@ from msgspec.structs import replace
 from renderer.kubernetes.manifest import Body, ObjectKey, is_equal_but
 from renderer.rollouts.model.rollout import ReplicaSet, Rollout
 from renderer.rollouts.model.status import RolloutStatus
+from renderer.rollouts.model.versions import DEFAULT_VERSION
 
 
 class World(Struct, frozen=True):
-    """All that a release depends on.
+    """Everything that a release depends on.
 
-    ``objects`` holds every object other than the Rollout and its ReplicaSets that the engine may read or write
-    (Services, Ingresses, …); ``profile`` is the controller version whose pod-template-hash is used;
-    ``plugin_gates`` are the names of the plugins whose steps wait for a person; ``experiment_since`` is when the
-    experiment of the current step began.  ``autoscaler`` is the HorizontalPodAutoscaler that owns the number of pods,
-    None where the manifests do; ``numbered`` names the ReplicaSets whose manifests have a number all the same.
+    ``objects`` are those other than the Rollout and its ReplicaSets (Services, Ingresses, …); ``controller_version``
+    is the one whose pod-template-hash is used; ``plugin_gates`` are the plugins whose steps wait for a person;
+    ``experiment_since`` is the start of the current step's experiment.  ``autoscaler`` is the HorizontalPodAutoscaler
+    that sets the replicas, None if the manifests do; ``numbered`` names ReplicaSets with replicas in spite of it.
 
-    ``order`` is how a step is cut into commits (``step``, ``phases`` or ``waves``); ``phase`` is what the last commit
-    did, last of all, (``expand``, ``shift``, ``contract``, or empty), and ``phase_left`` is the phase that comes next
-    where that needs no more pods, only a commit of its own.  ``waves`` has the phase of each object that a sync tool
-    must not apply with the first ones.
+    ``order`` splits a step into commits (``step``, ``phases`` or ``waves``); ``phase`` is the last one of the last
+    commit (``expand``, ``shift``, ``contract`` or empty), and ``phase_left`` the next one if it requires a commit and
+    no more pods.  ``waves`` has the phase of each object that a sync tool must apply later.
     """
 
     rollout: Rollout
@@ -34,7 +33,7 @@ class World(Struct, frozen=True):
     replica_sets: tuple[ReplicaSet, ...]
     objects: Mapping[ObjectKey, Body]
     now: datetime
-    profile: str = "1.9"
+    controller_version: str = DEFAULT_VERSION
     plugin_gates: frozenset[str] = frozenset()
     experiment_since: datetime | None = None
     autoscaler: Body | None = None
@@ -46,36 +45,36 @@ class World(Struct, frozen=True):
 
     @property
     def in_phases(self) -> bool:
-        """Whether a step is cut into phases: commits of their own, or the waves of one commit."""
+        """Whether a step is split into phases: commits, or the waves of one commit."""
         return self.order != "step"
 
     def replica_set(self, name: str) -> ReplicaSet | None:
-        """Return the ReplicaSet of that name."""
+        """Return the ReplicaSet with the name; None if missing."""
         return next((rs for rs in self.replica_sets if rs.name == name), None)
 
     def replica_set_by_hash(self, pod_template_hash: str) -> ReplicaSet | None:
-        """Return the ReplicaSet with that pod-template-hash label; None for an empty hash."""
+        """Return the ReplicaSet with the pod-template-hash; None if missing, or for an empty hash."""
         if not pod_template_hash:
             return None
         return next((rs for rs in self.replica_sets if rs.pod_template_hash == pod_template_hash), None)
 
     def with_replica_set(self, changed: ReplicaSet) -> World:
-        """Return the world with the ReplicaSet of that name replaced, or added."""
+        """Return the world with a ReplicaSet added, or replaced by name."""
         sets = tuple(changed if rs.name == changed.name else rs for rs in self.replica_sets)
         if changed not in sets:
             sets = (*sets, changed)
         return replace(self, replica_sets=sets)
 
     def with_object(self, key: ObjectKey, body: Body) -> World:
-        """Return the world with one object replaced, or added."""
+        """Return the world with an object added or replaced."""
         return replace(self, objects={**self.objects, key: body})
 
     def service(self, name: str) -> Body | None:
-        """Return the Service of that name in the Rollout's namespace."""
+        """Return the Service with the name in the Rollout's namespace; None if missing."""
         return self.objects.get(ObjectKey("", "Service", self.rollout.namespace, name))
 
     def ingress(self, name: str) -> Body | None:
-        """Return the networking.k8s.io Ingress of that name in the Rollout's namespace."""
+        """Return the networking.k8s.io Ingress with the name in the Rollout's namespace; None if missing."""
         return self.objects.get(ObjectKey("networking.k8s.io", "Ingress", self.rollout.namespace, name))
 
 
@@ -83,8 +82,8 @@ class Write(Struct, frozen=True, eq=False):
     """One write of the controller.
 
     ``verb`` is create, update, patch or delete.  A create has ``object``; a patch has ``patch`` (a merge patch, or a
-    list of JSON patch operations); a ReplicaSet's update has ``replicas``; ``after`` is the object as the write leaves
-    it (None for a delete).
+    list of JSON patch operations); a ReplicaSet's update has ``replicas``; ``after`` is the resulting object, None for
+    a delete.
     """
 
     verb: str
@@ -96,11 +95,9 @@ class Write(Struct, frozen=True, eq=False):
     after: Body | None = None
 
     def __eq__(self, other: Any) -> bool:
-        """Compare what is written, not what comes of it."""
+        """Compare all but ``after``."""
         return is_equal_but(("after",), self, other)
 
 
 EXPAND, SHIFT, CONTRACT = "expand", "shift", "contract"
-
-
 PHASES = (EXPAND, SHIFT, CONTRACT)

@@ -1,6 +1,6 @@
-"""The pod-template-hash, bit for bit: what the API server makes of a template, its bytes in Go, and their hash.
+"""The pod-template-hash: defaults of the API server, JSON bytes of Go, and their hash.
 
-``default_rollout`` or ``default_template`` comes first; ``canonical_json`` and ``pod_template_hash`` take its result.
+``canonical_json`` and ``pod_template_hash`` take the result of ``default_rollout`` or ``default_template``.
 """
 
 from __future__ import annotations
@@ -13,12 +13,8 @@ from renderer.rollouts.pod_template.defaults import (
     stored_rollout,
     unknown_fields,
 )
-from renderer.rollouts.pod_template.table import DEFAULT_PROFILE, PROFILES, Profile
 
 __all__ = [
-    "DEFAULT_PROFILE",
-    "PROFILES",
-    "Profile",
     "canonical_json",
     "default_rollout",
     "default_template",

@@ -1,4 +1,4 @@
-"""A Rollout, or a pod template alone, as the API server stores it: pruned, with the defaults of the Rollout CRD."""
+"""A Rollout or pod template as the API server stores it: pruned, with the defaults of the Rollout CRD."""
 
 from __future__ import annotations
 
@@ -7,34 +7,33 @@ from typing import Any
 
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Body, Source, field_path
+from renderer.rollouts.model.versions import DEFAULT_VERSION
 from renderer.rollouts.pod_template.schema import Outcome, Path, Schema, json_type
-from renderer.rollouts.pod_template.table import DEFAULT_PROFILE, rollout_schema
+from renderer.rollouts.pod_template.table import rollout_schema
 
 NOWHERE = Source("")
-"""The source of what was read from no file."""
+"""The source of data that no file has."""
 TOP_LEVEL = ("apiVersion", "kind", "metadata", "spec", "status")
-"""Fields of a Rollout; others are dropped."""
+"""The fields of a Rollout; the API server drops others."""
 
 
 def default_rollout(
     body: Body,
     source: Source = NOWHERE,
-    crd_version: str = DEFAULT_PROFILE,
+    crd_version: str = DEFAULT_VERSION,
 ) -> dict[str, Any]:
     """Return a Rollout with its ``spec`` pruned and defaulted by the CRD of Argo Rollouts v1.9.1, or v1.8.4 for "1.8".
 
-    The CRD in a cluster need not be that of its controller: a controller v1.8 works with the CRD of v1.9, which is the
-    one that knows and fills in more.
-    ``metadata`` and ``status`` stay as they are.  Raises RollstepError with every value that the API server refuses or
-    the controller cannot read, in the API server's words, at its place in ``source``.
+    The CRD of a cluster may be newer than its controller.  ``metadata`` and ``status`` do not change.  Raise
+    RollstepError with every value that the API server refuses, in its words, with the position from ``source``.
     """
     result, out = stored_rollout(body, crd_version)
     raise_errors(out, source)
     return result
 
 
-def stored_rollout(body: Body, crd_version: str = DEFAULT_PROFILE) -> tuple[dict[str, Any], Outcome]:
-    """Return a Rollout as ``default_rollout`` does, with what the API server drops and refuses of it."""
+def stored_rollout(body: Body, crd_version: str = DEFAULT_VERSION) -> tuple[dict[str, Any], Outcome]:
+    """Return the Rollout of ``default_rollout``, with the unknown and invalid fields."""
     out = Outcome()
     result = _pruned(body, crd_version, out)
     _check_metadata(body.get("metadata"), out)
@@ -43,13 +42,13 @@ def stored_rollout(body: Body, crd_version: str = DEFAULT_PROFILE) -> tuple[dict
 
 def default_template(
     template: Any,
-    crd_version: str = DEFAULT_PROFILE,
+    crd_version: str = DEFAULT_VERSION,
     source: Source = NOWHERE,
     path: Path = (),
 ) -> dict[str, Any]:
-    """Return a pod template as ``default_rollout`` leaves that of a Rollout; ``path`` is where it is in ``source``.
+    """Return a pod template with the defaults of ``default_rollout``; ``path`` is its path in ``source``.
 
-    Raises RollstepError as ``default_rollout`` does.
+    Raise RollstepError like ``default_rollout``.
     """
     out = Outcome()
     result = _template(crd_version).apply(template, path, out)
@@ -58,8 +57,8 @@ def default_template(
     return checked
 
 
-def unknown_fields(body: Body, crd_version: str = DEFAULT_PROFILE) -> list[Path]:
-    """Return the path of every field of a Rollout that the API server drops, in the order of the document."""
+def unknown_fields(body: Body, crd_version: str = DEFAULT_VERSION) -> list[Path]:
+    """Return the paths of unknown fields of a Rollout, in the order of the document."""
     out = Outcome()
     _pruned(body, crd_version, out)
     return out.unknown
@@ -88,7 +87,7 @@ def _pruned(body: Body, crd_version: str, out: Outcome) -> dict[str, Any]:
 
 
 def _check_metadata(metadata: Any, out: Outcome) -> None:
-    """Check what decides on how the object is read; the names in it are for others to check."""
+    """Check the types of the metadata."""
     if not isinstance(metadata, dict):
         if metadata is not None:
             out.wrong_type(metadata, ("metadata",), "object")
@@ -108,7 +107,7 @@ def _check_metadata(metadata: Any, out: Outcome) -> None:
 
 
 def raise_errors(out: Outcome, source: Source) -> None:
-    """Raise RollstepError with the errors of ``out``, each with its line; do nothing where there is none."""
+    """Raise RollstepError with the errors of ``out``, if any, and their positions."""
     if out.errors:
         raise RollstepError(
             Finding(source.file, *source.position(path), field_path(path), message, hint)

@@ -1,10 +1,10 @@
-"""The hash of bytes as the controller names ReplicaSets with it."""
+"""The hash in the names of ReplicaSets."""
 
 from __future__ import annotations
 
 _OFFSET, _PRIME, _MASK = 2166136261, 16777619, 0xFFFFFFFF
 _SAFE = "bcdfghjklmnpqrstvwxz2456789"
-"""Letters and digits that make no words (``alphanums`` in k8s.io/apimachinery ``pkg/util/rand``)."""
+"""Letters and digits that spell no words (``alphanums`` in k8s.io/apimachinery ``pkg/util/rand``)."""
 _SAFE_DIGITS = {ord(digit): _SAFE[ord(digit) % len(_SAFE)] for digit in "0123456789"}
 
 
@@ -17,9 +17,9 @@ def fnv32a(data: bytes) -> int:
 
 
 def safe_hash(data: bytes, collision_count: int | None = None) -> str:
-    """Return the FNV-1a hash of ``data`` in safe characters, as ``ComputePodTemplateHash`` of Argo Rollouts v1.9.1.
+    """Return the FNV-1a hash of ``data`` in safe characters, like ``ComputePodTemplateHash`` of Argo Rollouts v1.9.1.
 
-    A ``collision_count``, 0 too, goes in as an int32 in eight little-endian bytes, the last four of them zero.
+    A ``collision_count``, even 0, is appended as an int32 in eight little-endian bytes, the last four of them zero.
     """
     if collision_count is not None:
         data += (collision_count & _MASK).to_bytes(8, "little")

@@ -1,8 +1,7 @@
-"""What Go's ``encoding/json`` makes of a pod template, with the types that the controller was built with.
+"""The JSON of a pod template as Go's ``encoding/json`` writes it, with the types of the controller's build.
 
-The tables are turned into one function a type, when a value of the type first comes by.  A function takes the value
-as JSON has it and returns the text that Go writes after it has read the value into its type: fields that the type
-does not have are gone, null is the type's zero value.
+Each Go type has a function from a JSON value to the text that Go writes after reading the value into the type: without
+unknown fields, with the zero value for null.  The functions are built from the tables on first use.
 """
 
 from __future__ import annotations
@@ -28,38 +27,37 @@ _NULLABLE = ("*", "[]", "map ", "bytes")
 _EMPTY = {"string": '""', "bytes": '""', "bool": "false", "int32": "0", "int64": "0"}
 
 
-class Mismatch(Exception):  # noqa: N818 - it becomes an error of the user's once its path is known
+class Mismatch(Exception):  # noqa: N818 - canonical_json turns it into a RollstepError
     """A value that Go cannot read into the type of its field."""
 
     def __init__(self, value: Any, expected: str) -> None:
-        """Take what was found and words for what belongs there."""
         super().__init__()
         self.value, self.expected = value, expected
         self.path: list[str | int] = []
-        """Keys and indexes from the inside out."""
+        """Keys and indexes, the innermost first."""
 
 
 @cache
-def encoder(profile: str, type_name: str = ROOT) -> Encoder:
-    """Return the function that writes values of a Go type; it raises ``Mismatch``."""
+def encoder(version: str, type_name: str = ROOT) -> Encoder:
+    """Return the function that writes a Go type, and raises ``Mismatch`` for values of another."""
     if type_name in _SCALARS:
         return _SCALARS[type_name]
     if type_name.startswith("*"):
-        return encoder(profile, type_name[1:])
+        return encoder(version, type_name[1:])
     if type_name.startswith("[]"):
         item = type_name[2:]
-        return _list(lambda: encoder(profile, item), _zero(profile, item))
+        return _list(lambda: encoder(version, item), _zero(version, item))
     if type_name.startswith("map "):
         item = type_name[4:]
-        return _map(lambda: encoder(profile, item), _zero(profile, item))
-    return _struct(profile, type_name)
+        return _map(lambda: encoder(version, item), _zero(version, item))
+    return _struct(version, type_name)
 
 
-def _zero(profile: str, type_name: str) -> str:
-    """Return the text of a type's zero value, which stands for a null within a list or a map."""
+def _zero(version: str, type_name: str) -> str:
+    """Return the text of a type's zero value, which replaces null in a list or map."""
     if type_name.startswith(_NULLABLE):
         return "null"
-    return _EMPTY[type_name] if type_name in _EMPTY else encoder(profile, type_name)(None)
+    return _EMPTY[type_name] if type_name in _EMPTY else encoder(version, type_name)(None)
 
 
 def _list(item: Callable[[], Encoder], zero: str) -> Encoder:
@@ -96,10 +94,10 @@ def _map(item: Callable[[], Encoder], zero: str) -> Encoder:
 
 
 Field = tuple[str, str, Encoder, str, str]
-"""JSON name, the name as Go writes it, the value's function, the text that is left out, the text of a missing value."""
+"""JSON name, name as written by Go, function of the value, text that is left out, text of a missing value."""
 
 
-def _struct(profile: str, type_name: str) -> Encoder:
+def _struct(version: str, type_name: str) -> Encoder:
     fields: list[Field] = []
 
     def write(value: Any) -> str:
@@ -108,7 +106,7 @@ def _struct(profile: str, type_name: str) -> Encoder:
         elif not isinstance(value, dict):
             raise Mismatch(value, "an object")
         if not fields:
-            fields.extend(_field(profile, row) for row in _rows(profile, type_name))
+            fields.extend(_field(version, row) for row in _rows(version, type_name))
         texts, name = [], ""
         try:
             for name, prefix, encode, empty, missing in fields:
@@ -128,27 +126,27 @@ def _struct(profile: str, type_name: str) -> Encoder:
     return write
 
 
-def _rows(profile: str, type_name: str) -> list[Row]:
-    """Return a struct's fields, those of embedded structs in their place."""
+def _rows(version: str, type_name: str) -> list[Row]:
+    """Return a struct's fields with those of embedded structs."""
     rows: list[Row] = []
-    for row in go_types(profile)[type_name]:
-        rows += _rows(profile, row[1]) if "inline" in row else [row]
+    for row in go_types(version)[type_name]:
+        rows += _rows(version, row[1]) if "inline" in row else [row]
     return rows
 
 
-def _field(profile: str, row: Row) -> Field:
+def _field(version: str, row: Row) -> Field:
     """Return how a field is written.
 
-    ``omitempty`` leaves out false, 0, "", nil pointers, and empty lists and maps, but no struct; ``omitzero`` asks a
-    struct whether it is zero.
+    ``omitempty`` leaves out false, 0, "", nil pointers, and empty lists and maps, but not structs; ``omitzero`` leaves
+    out zero structs.
     """
     name, type_name, *options = row
-    encode, missing, empty = encoder(profile, type_name), _zero(profile, type_name), ""
+    encode, missing, empty = encoder(version, type_name), _zero(version, type_name), ""
     if "omitempty" in options and (type_name in _EMPTY or type_name.startswith(_NULLABLE)):
         missing, empty = "", _empty(type_name)
     if "omitzero" in options:
         if type_name != "!meta/v1.Time":
-            raise ValueError(f"{name}: omitzero on {type_name} has another meaning than it has on a time")
+            raise ValueError(f"{name}: omitzero is known for times only, not for {type_name}")
         missing, empty = "", "null"
     return name, f'"{name}":', encode, empty, missing
 
@@ -210,7 +208,7 @@ def _quantity(value: Any) -> str:
 
 
 def _number(value: float) -> str:
-    """Return a number as Go writes it, which has another place for the exponent than Python where it is small."""
+    """Return a number as Go writes it: unlike Python, without an exponent from 1e-6."""
     if isinstance(value, int) or (value.is_integer() and abs(value) < 1e21):
         return str(int(value))
     mantissa, _, exponent = repr(value).partition("e")

@@ -1,4 +1,4 @@
-"""Quantities as Kubernetes writes them: read from JSON by ``resource.Quantity`` and marshalled again.
+"""Quantities as Kubernetes writes them after reading (``resource.Quantity``).
 
 Source: ``ParseQuantity`` and ``CanonicalizeBytes`` of k8s.io/apimachinery v0.34.1, the same in v0.29.3.
 """
@@ -15,25 +15,25 @@ DECIMAL_SUFFIX = {exponent: suffix for suffix, exponent in DECIMAL.items()}
 BINARY_SUFFIX = {exponent: suffix for suffix, exponent in BINARY.items()}
 
 NANO = -9
-"""The power of ten of the smallest amount; what is smaller is rounded away from zero."""
+"""The power of ten of the smallest amount; smaller ones are rounded away from zero."""
 LARGEST_BINARY = 2**63 - 1
-"""Amounts with a binary suffix end here."""
+"""The largest amount with a binary suffix."""
 DECIMAL_DIGITS = 18
 BINARY_DIGITS = 14
-"""Numbers of so many digits are read as an int64 and may keep their spelling; longer ones become a big decimal."""
+"""Numbers up to these lengths are read as an int64 and may keep their spelling; longer ones as a big decimal."""
 
 _QUANTITY = re.compile(r"([+-]?)0*([0-9]*)(?:\.([0-9]*))?([eEinumkKMGTP]*[+-]?[0-9]*)", re.ASCII)
 _EXACT = Context(prec=200, Emax=MAX_EMAX, Emin=MIN_EMIN)
 _EXPONENT = re.compile(r"[eE]([+-]?[0-9]+)", re.ASCII)
 _SPACES = " \x85\xa0\u1680\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
-"""What Kubernetes trims.  Tabs and line ends it sees in their JSON spelling, as a backslash, and refuses."""
+"""The spaces that Kubernetes trims; it refuses tabs and line ends, which JSON escapes."""
 
 
 @lru_cache(maxsize=4096)
 def canonical_quantity(text: str) -> str:
-    """Return the quantity ``text`` as Kubernetes marshals it after reading it; raise ValueError for what is none.
+    """Return the quantity ``text`` as Kubernetes writes it after reading; raise ValueError for an invalid one.
 
-    A short number in canonical form keeps its spelling (``1.500`` and ``+5`` stay), as in Kubernetes.
+    As in Kubernetes, a short number in canonical form keeps its spelling (``1.500``, ``+5``).
     """
     text = text.strip(_SPACES)
     match = _QUANTITY.fullmatch(text) if text else None
@@ -64,8 +64,8 @@ def canonical_quantity(text: str) -> str:
     return ("-" if negative else "") + _spelled(amount, power, binary, scientific)
 
 
-def amount_of(text: str) -> Decimal:
-    """Return what the quantity ``text`` comes to; raise ValueError for what is none."""
+def parse_quantity(text: str) -> Decimal:
+    """Return the value of the quantity ``text``; raise ValueError for an invalid one."""
     match = _QUANTITY.fullmatch(canonical_quantity(text))
     assert match is not None, text
     binary, exponent, _ = _suffix(match[4])
@@ -74,7 +74,7 @@ def amount_of(text: str) -> Decimal:
 
 
 def _suffix(suffix: str) -> tuple[bool, int, bool]:
-    """Return whether it is a power of two, the exponent, and whether it is written as ``e5``; raise ValueError."""
+    """Return (is binary, exponent, is written as ``e5``); raise ValueError for an unknown suffix."""
     if suffix in DECIMAL:
         return False, DECIMAL[suffix], False
     if suffix in BINARY:
@@ -82,7 +82,7 @@ def _suffix(suffix: str) -> tuple[bool, int, bool]:
     match = _EXPONENT.fullmatch(suffix)
     if match is None or not -(2**63) <= int(match[1]) < 2**63:
         raise ValueError(f"has the unknown suffix {suffix}")
-    # Kubernetes cuts the exponent to 32 bits.
+    # Kubernetes truncates the exponent to 32 bits.
     return False, (int(match[1]) + 2**31) % 2**32 - 2**31, True
 
 
@@ -112,5 +112,5 @@ def _spelled(amount: int, power: int, binary: bool, scientific: bool) -> str:
     power -= power % 3
     if scientific:
         return f"{bare}e{power}" if power else bare
-    # Past E there is no suffix, and Kubernetes writes none.
+    # Beyond E there is no suffix; Kubernetes writes none.
     return bare + DECIMAL_SUFFIX.get(power, "")

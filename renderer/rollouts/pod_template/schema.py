@@ -1,8 +1,8 @@
-"""What the API server does with a custom resource: drop what the schema does not know, fill in defaults, check.
+"""Pruning, defaulting and validation of a custom resource, in one pass.
 
 Source: k8s.io/apiextensions-apiserver v0.34.1, ``pkg/apiserver/schema``: ``defaulting/prunenulls.go`` and
-``defaulting/algorithm.go`` (a null goes, or becomes the default), ``pruning/algorithm.go``, ``listtype/validation.go``,
-and the messages of its validation.  One pass does all of it, from the outside in.
+``defaulting/algorithm.go`` (a null is dropped or becomes the default), ``pruning/algorithm.go``,
+``listtype/validation.go``, and the messages of its validation.
 """
 
 from __future__ import annotations
@@ -32,30 +32,30 @@ KEYWORDS = {
     "x-kubernetes-list-type",
     "x-kubernetes-preserve-unknown-fields",
 }
-"""What a schema may say.  The generator lets more through than this, and a CRD that says more needs code here."""
+"""The supported keywords of a schema; the generator may write others, which need code here."""
 
 BITS = {"int32": 32, "int64": 64}
 LARGEST_FLOAT = 2**53 - 1
-"""Larger floats are no integers to the API server."""
+"""The API server does not read larger floats as integers."""
 _DATE_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(\.\d+)?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII)
 
 
 class Outcome:
-    """What one pass found besides the object: (path, message, hint) of errors, and the paths of what was dropped."""
+    """The (path, message, hint) of errors, and the paths of unknown fields."""
 
     def __init__(self) -> None:
         self.errors: list[tuple[Path, str, str]] = []
         self.unknown: list[Path] = []
 
     def wrong_type(self, value: Any, path: Path, expected: str) -> None:
-        """Add the API server's words for a value of another type."""
+        """Add the API server's error for a value of another type."""
         kind = json_type(value)
         message = f'Invalid value: "{kind}": {field_path(path)} in body must be of type {expected}: "{kind}"'
         self.errors.append((path, message, "" if isinstance(value, (dict, list)) else f"found {as_json(value)}"))
 
 
 class Schema:
-    """A structural schema; the schemas of its fields are made when a value comes by."""
+    """A structural schema; the schemas of its fields are built on first use."""
 
     __slots__ = (
         "_children",
@@ -75,7 +75,7 @@ class Schema:
 
     def __init__(self, raw: Mapping[str, Any]) -> None:
         if unknown := set(raw) - KEYWORDS:
-            raise ValueError(f"a schema says what this module does not know: {', '.join(sorted(unknown))}")
+            raise ValueError(f"unsupported keywords of a schema: {', '.join(sorted(unknown))}")
         self.types: str = "integer,string" if raw.get("x-kubernetes-int-or-string") else raw.get("type", "")
         if raw.get("format") == "date-time":
             self.types = "date-time"
@@ -93,16 +93,16 @@ class Schema:
         self.values = Schema(raw["additionalProperties"]) if "additionalProperties" in raw else None
 
     def field(self, name: str) -> Schema | None:
-        """Return the schema of a field or of a map's value; None for a field that is not known."""
+        """Return the schema of a field or of a map's value; None for an unknown field."""
         child = self._children.get(name)
         if child is None and name in self._properties:
             child = self._children[name] = Schema(self._properties[name])
         return child or self.values
 
     def apply(self, value: Any, path: Path, out: Outcome, *, keep: bool = False) -> Any:
-        """Return ``value`` as the API server stores it; what is wrong and what was dropped goes to ``out``.
+        """Return ``value`` as the API server stores it; add errors and unknown fields to ``out``.
 
-        ``keep`` is true for an item of a list whose unknown fields are kept.  ``value`` is left as it is.
+        ``keep`` is true for an item of a list whose unknown fields are kept.
         """
         if isinstance(value, str):
             return self._scalar(value, path, out)
@@ -177,7 +177,7 @@ class Schema:
 
 
 def json_type(value: Any) -> str:
-    """Return the name that JSON schema has for the type of a value."""
+    """Return the JSON schema name of a value's type."""
     match value:
         case None:
             return "null"
@@ -200,7 +200,7 @@ def as_json(value: Any) -> str:
 
 
 def is_date_time(value: Any) -> bool:
-    """Tell whether ``value`` is a time in RFC 3339 that exists."""
+    """Return whether ``value`` is a valid time in RFC 3339."""
     match = _DATE_TIME.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         return False

@@ -1,42 +1,39 @@
-"""The data that the Go program in ``generate/`` printed, read once and only where it is needed."""
+"""The tables that the Go program in ``generate/`` writes, read on first use."""
 
 from __future__ import annotations
 
 import json
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
-Profile = Literal["1.8", "1.9"]
-PROFILES: tuple[Profile, ...] = ("1.8", "1.9")
-"""Releases of the Argo Rollouts controller: 1.9 has the types of Kubernetes v0.34, 1.8 those of v0.29."""
-DEFAULT_PROFILE: Profile = "1.9"
+from renderer.rollouts.model.versions import VERSIONS
 
 Row = tuple[str, ...]
-"""A field of a Go struct: its JSON name, its type, and what its tag says (omitempty, omitzero, inline)."""
+"""A field of a Go struct: JSON name, type, and the options of its tag (omitempty, omitzero, inline)."""
 
 
 @cache
-def go_types(profile: str) -> dict[str, list[Row]]:
-    """Return each Go struct under ``corev1.PodTemplateSpec`` by name, its fields in order."""
-    types: dict[str, list[Row]] = _read(f"fields-{_known(profile)}.json")["types"]
+def go_types(version: str) -> dict[str, list[Row]]:
+    """Return the fields of each Go struct below ``corev1.PodTemplateSpec``, by the struct's name."""
+    types: dict[str, list[Row]] = _read(f"fields-{_validated(version)}.json")["types"]
     return types
 
 
 @cache
-def rollout_schema(profile: str) -> dict[str, Any]:
-    """Return the structural schema of a Rollout's ``spec``, with OpenAPI's own keywords."""
-    schema: dict[str, Any] = _read(f"rollout-{_known(profile)}.json")["schema"]
+def rollout_schema(version: str) -> dict[str, Any]:
+    """Return the structural schema of a Rollout's ``spec``, in OpenAPI's keywords."""
+    schema: dict[str, Any] = _read(f"rollout-{_validated(version)}.json")["schema"]
     return schema
 
 
-def _known(profile: str) -> str:
-    if profile not in PROFILES:
-        raise ValueError(f"no profile {profile!r}; there are {', '.join(PROFILES)}")
-    return profile
+def _validated(version: str) -> str:
+    if version not in VERSIONS:
+        raise ValueError(f"unknown version {version!r}, expected one of {', '.join(VERSIONS)}")
+    return version
 
 
 def _read(name: str) -> Any:
-    # Of all that finds a package's data, this is what takes least to import.
+    # pkgutil is the fastest to import of the modules that read package data.
     from pkgutil import get_data
 
     return json.loads(get_data(__package__, f"data/{name}") or b"")

@@ -1,7 +1,7 @@
-"""The simulated API server: what a cluster makes of manifests that are applied to it (pure).
+"""The simulated API server, as far as the engine or a frame shows its effects.
 
-Only what the engine or a reader of the result can see is here: defaults of Services (Kubernetes v1.34
-``pkg/apis/core/v1/defaults.go``), pruning and defaults of the Rollout, and the generation that counts its specs.
+That is the defaults of Services (Kubernetes v1.34 ``pkg/apis/core/v1/defaults.go``), pruning and defaults of the
+Rollout, and the generation.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from renderer.kubernetes.manifest import Body, Manifest, ObjectKey
 from renderer.rollouts.controller.workload import workload_key
 from renderer.rollouts.model.rollout import Rollout
 from renderer.rollouts.model.status import RolloutStatus
+from renderer.rollouts.model.versions import DEFAULT_VERSION
 from renderer.rollouts.model.world import World
 
 NAMESPACE = "NAMESPACE"
-"""The namespace of the simulated cluster; recorded scenarios call it so as well."""
+"""The namespace of the simulated cluster, as in the recorded scenarios."""
 
 
-def world_of(manifests: Sequence[Manifest], now: datetime, profile: str = "1.9") -> World:
-    """Return the world right after ``manifests`` were applied to an empty namespace.
+def world_of(manifests: Sequence[Manifest], now: datetime, version: str = DEFAULT_VERSION) -> World:
+    """Return the world after ``manifests`` were applied to an empty namespace.
 
-    Raises ``RollstepError`` where there is not exactly one Rollout, and for what ``Rollout.from_body`` refuses.
+    Raise ``RollstepError`` unless there is exactly one Rollout, and for the errors of ``Rollout.from_body``.
     """
     from renderer.rollouts.pod_template import default_rollout
 
@@ -37,12 +38,12 @@ def world_of(manifests: Sequence[Manifest], now: datetime, profile: str = "1.9")
     metadata = {**(body.get("metadata") or {}), "namespace": NAMESPACE, "generation": 1}
     rollout = Rollout.from_body(default_rollout({**body, "metadata": metadata}), rollouts[0].source)
     objects = {in_namespace(item): default_object(item.body) for item in manifests if item.kind != "Rollout"}
-    world = World(rollout, RolloutStatus(), (), objects, now, profile)
+    world = World(rollout, RolloutStatus(), (), objects, now, version)
     return count_generations(world, world)
 
 
 def count_generations(before: World, after: World) -> World:
-    """Return ``after`` with the generation of the workload that the Rollout refers to: it counts what its spec was."""
+    """Return ``after`` with the generation of the Rollout's workload, one more if its spec changed."""
     key = workload_key(after.rollout)
     body = after.objects.get(key) if key is not None else None
     if key is None or body is None:
@@ -57,7 +58,7 @@ def _spec(body: Body) -> Any:
 
 
 def in_namespace(manifest: Manifest) -> ObjectKey:
-    """Return the identity of an object in the simulated namespace."""
+    """Return the key of an object in the simulated namespace."""
     return manifest.key._replace(namespace=NAMESPACE)
 
 

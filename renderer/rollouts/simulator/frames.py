@@ -1,4 +1,4 @@
-"""The frames of a simulation in the format of the recordings of the real controller (pure)."""
+"""The frames of a simulation in the format of the controller's recordings."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 from renderer.kubernetes.manifest import Body
 from renderer.kubernetes.pod_defaults import default_pod_template, strip_pod_defaults
-from renderer.rollouts.controller.managed_objects import created_by_engine
+from renderer.rollouts.controller.managed_objects import created_objects
 from renderer.rollouts.model.world import World, Write
 from renderer.rollouts.simulator.scenario import Frame, Scenario
 
 CONTROLLER = "rollstep (simulated, after argo-rollouts v1.9.1)"
 KINDS = ("ReplicaSet", "Service", "Ingress")
 HIDDEN = ("Deployment", "PodTemplate")
-"""Kinds that a frame does not show: the workload that a Rollout refers to."""
+"""The kinds of workloads, which a frame does not show."""
 RESOURCES = {"Ingress": "ingresses"}
 STATUS_FIELDS = (
     "HPAReplicas",
@@ -35,11 +35,11 @@ STATUS_FIELDS = (
     "stableRS",
     "updatedReplicas",
 )
-"""The fields of the status that a frame shows: those whose values do not depend on the clock or the cluster."""
+"""The fields of the status in a frame: those that do not depend on the clock or the cluster."""
 
 
 def to_document(scenario: Scenario, frames: Sequence[Frame]) -> dict[str, Any]:
-    """Return a whole run in the format of the recordings; timestamps are real ones."""
+    """Return a simulation in the format of the recordings."""
     pod_specs: dict[str, Body] = {}
     for frame in frames:
         for rs in frame.world.replica_sets:
@@ -57,7 +57,7 @@ def to_document(scenario: Scenario, frames: Sequence[Frame]) -> dict[str, Any]:
 
 
 def _plain_spec(spec: Body, earlier: Iterable[Body]) -> Body:
-    """Return a pod spec as a user wrote it: what ``undo`` filled in is taken out again."""
+    """Return a pod spec as written by the user, without the defaults that ``undo`` adds."""
     if not spec or default_pod_template({"spec": spec})["spec"] != spec:
         return spec
     same = (other for other in earlier if other and default_pod_template({"spec": other})["spec"] == spec)
@@ -65,7 +65,7 @@ def _plain_spec(spec: Body, earlier: Iterable[Body]) -> Body:
 
 
 def frame_to_dict(frame: Frame) -> dict[str, Any]:
-    """Return one frame as JSON-ready data."""
+    """Return a frame for JSON."""
     world = frame.world
     data: dict[str, Any] = {"action": frame.action}
     if frame.rejected:
@@ -82,7 +82,7 @@ def frame_to_dict(frame: Frame) -> dict[str, Any]:
 
 
 def _objects(world: World) -> list[dict[str, Any]]:
-    owned = set(created_by_engine(world.rollout))
+    owned = set(created_objects(world.rollout))
     shown = [_shown(rs.to_body(), world, owned=True) for rs in world.replica_sets]
     shown += [_shown(body, world, owned=key in owned) for key, body in world.objects.items() if key.kind not in HIDDEN]
 
@@ -94,7 +94,7 @@ def _objects(world: World) -> list[dict[str, Any]]:
 
 
 def _shown(body: Body, world: World, *, owned: bool) -> dict[str, Any]:
-    """Return an object without its namespace, with its owner, and a ReplicaSet without its pod spec."""
+    """Return an object without its namespace, if ``owned`` with its owner, a ReplicaSet without its pod spec."""
     metadata = {key: value for key, value in body["metadata"].items() if key != "namespace" and value}
     if owned:
         metadata["ownerReferences"] = [
@@ -114,7 +114,7 @@ def _shown(body: Body, world: World, *, owned: bool) -> dict[str, Any]:
 
 
 def write_to_dict(write: Write, world: World) -> dict[str, Any]:
-    """Return one write as JSON-ready data."""
+    """Return a write for JSON."""
     resource = RESOURCES.get(write.kind, write.kind.lower() + "s")
     data: dict[str, Any] = {"verb": write.verb, "resource": resource, "name": write.name}
     if write.object is not None:

@@ -1,7 +1,6 @@
-"""Run a scenario: a user's actions on a Rollout in a simulated cluster, a frame after each of them.
+"""Simulation of a scenario: actions on a Rollout in a simulated cluster, with a frame after each.
 
-A scenario is a YAML file whose first document is ``kind: Scenario`` with ``actions``; the others are the manifests that
-are applied first.  The frames have the format of the recordings of the real controller that the tests compare with.
+The first document of a scenario is ``kind: Scenario`` with ``actions``; the others are the manifests to apply first.
 """
 
 from __future__ import annotations
@@ -19,23 +18,24 @@ from renderer.kubernetes.manifest import Manifest, field_path
 from renderer.kubernetes.pod_defaults import default_pod_template
 from renderer.rollouts import actions
 from renderer.rollouts.controller import Settled, next_wakeup, settle
+from renderer.rollouts.model.versions import DEFAULT_VERSION
 from renderer.rollouts.model.world import World, Write
 from renderer.rollouts.simulator.api_server import count_generations, default_object, world_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-"""When a simulation begins; no result depends on it."""
+"""The start of a simulation; no result depends on it."""
 
-QUIET = timedelta(seconds=2)
-"""What passes after every action, so that no two ReplicaSets are made in the same second."""
+ACTION_INTERVAL = timedelta(seconds=2)
+"""The time between actions, so that ReplicaSets differ in their creation times."""
 
 EXPONENT = re.compile(r"[-+]?[0-9]+[eE][0-9]+")
 
-PATIENCE = timedelta(seconds=60)
-"""How long a frame waits for a controller that goes on writing, as it does after an abort with a router."""
+LOOP_LIMIT = timedelta(seconds=60)
+"""The time until the frame of a controller that writes for ever, as after an abort with a router."""
 
 
 class Scenario(Struct, frozen=True):
-    """A scenario's name, its actions as written, and the manifests that are applied first."""
+    """A scenario's name, its actions as written, and the manifests to apply first."""
 
     name: str
     actions: tuple[Any, ...]
@@ -43,10 +43,10 @@ class Scenario(Struct, frozen=True):
 
 
 class Frame(Struct, frozen=True):
-    """The world after an action, once nothing moves any more, and the writes that led there.
+    """The settled world after an action, and the controller's writes.
 
-    ``rejected`` is the refusal where the action was refused; the world is as it was then.  ``delayed`` tells that the
-    controller sleeps at this moment and will go on by itself.
+    ``rejected`` is the error of a refused action, which does not change the world.  ``delayed``: the controller sleeps
+    in the middle of a pass.
     """
 
     action: Any
@@ -57,9 +57,9 @@ class Frame(Struct, frozen=True):
 
 
 def read_scenario(text: str, file: str) -> Scenario:
-    """Read a scenario; raise ``RollstepError`` with every action that is not known.
+    """Read a scenario; raise ``RollstepError`` with every invalid action.
 
-    As in the recordings, which PyYAML wrote, a plain ``1e8`` is text: YAML 1.1 has no number without a point there.
+    As in the recordings, by PyYAML, a plain ``1e8`` is text: in YAML 1.1 such a number has a point.
     """
     from renderer.kubernetes.yaml.reader import load_documents
     from renderer.kubernetes.yaml.scalars import plain_scalar
@@ -74,11 +74,11 @@ def read_scenario(text: str, file: str) -> Scenario:
     listed = head.get("actions") or []
     findings = []
     for index, action in enumerate(listed):
-        problem = _problem(action)
-        if problem:
+        error = _error_of(action)
+        if error:
             path: tuple[str | int, ...] = ("actions", index)
             line, column = source.position(path)
-            findings.append(Finding(file, line, column, field_path(path), problem))
+            findings.append(Finding(file, line, column, field_path(path), error))
     if findings:
         raise RollstepError(findings)
     manifests = tuple(Manifest(item.value, item.source) for item in documents[1:] if isinstance(item.value, dict))
@@ -112,11 +112,11 @@ ARGUMENTS: Mapping[str, tuple[type, ...]] = {
     "release": (bool,),
     "sleep": (int, float),
 }
-"""Every verb with the types of its argument; a verb without any takes none (or ``true``)."""
+"""The types of each verb's argument; without any, the argument is missing or ``true``."""
 NEEDS_ARGUMENT = ("setImage", "scale", "patch", "patchObject", "apply", "sleep")
 
 
-def _problem(action: Any) -> str:
+def _error_of(action: Any) -> str:
     verb, argument = _verb(action)
     if verb not in ARGUMENTS:
         return f"unknown action {action!r}; known are {', '.join(sorted(ARGUMENTS))}"
@@ -133,14 +133,14 @@ def _problem(action: Any) -> str:
 
 
 def simulate(
-    scenario: Scenario, profile: str = "1.9", between: Callable[[World], World] | None = None
+    scenario: Scenario, version: str = DEFAULT_VERSION, between: Callable[[World], World] | None = None
 ) -> Iterator[Frame]:
-    """Yield the frame after ``apply`` and one after every action, ``hold`` excepted.
+    """Yield the frame after ``apply`` and after each action but ``hold``.
 
-    ``between`` is what happens to the world from one action to the next, unless availability is held.
-    Raises ``RollstepError`` for what the engine does not support.
+    ``between`` changes the world between two actions, unless available pods are held.  Raise ``RollstepError`` for
+    fields that the engine does not support.
     """
-    world = world_of(scenario.manifests, START, profile)
+    world = world_of(scenario.manifests, START, version)
     held = False
     for action in ("apply", *scenario.actions):
         verb, argument = _verb(action)
@@ -156,14 +156,14 @@ def simulate(
             rejected = str(refusal)
         settled = settle(world, hold=held, until_delay=verb != "sleep")
         if verb == "sleep":
-            settled = _sleep(settled, timedelta(seconds=argument) + QUIET, held=held)
-        if settled.restless:
-            settled = _sleep(settled, PATIENCE, held=held, until_rest=True)
+            settled = _sleep(settled, timedelta(seconds=argument) + ACTION_INTERVAL, held=held)
+        if settled.loops:
+            settled = _sleep(settled, LOOP_LIMIT, held=held, until_rest=True)
         world = settled.world
         yield Frame(action, world, settled.writes, rejected, settled.delayed)
         if between is not None and not held:
             world = between(world)
-        world = replace(world, now=world.now + QUIET)
+        world = replace(world, now=world.now + ACTION_INTERVAL)
 
 
 def _act(world: World, verb: str, argument: Any) -> World:
@@ -197,16 +197,16 @@ def _act(world: World, verb: str, argument: Any) -> World:
 
 
 def _undo(world: World, to_revision: int) -> World:
-    """Undo as in a cluster: the template that goes back into the Rollout has all defaults of the API server."""
+    """Undo as in a cluster, where the restored template has all defaults of the API server."""
     stored = tuple(replace(rs, template=default_pod_template(rs.template)) for rs in world.replica_sets)
     return replace(actions.undo(replace(world, replica_sets=stored), to_revision), replica_sets=world.replica_sets)
 
 
 def _sleep(settled: Settled, duration: timedelta, *, held: bool, until_rest: bool = False) -> Settled:
-    """Let time pass and the controller act at every moment at which something is due."""
+    """Advance the time, with a pass of the controller whenever one is due."""
     world, writes = settled.world, settled.writes
     end = world.now + duration
-    while world.now < end and (settled.restless or not until_rest):
+    while world.now < end and (settled.loops or not until_rest):
         due = next_wakeup(world)
         settled = settle(replace(world, now=end if due is None else min(due, end)), hold=held)
         world, writes = settled.world, writes + settled.writes

@@ -1,4 +1,4 @@
-"""The frames of a simulation as a table for people (pure)."""
+"""The frames of a simulation as a table."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from renderer.kubernetes.printing import text_table
+from renderer.rollouts.info import roles
 from renderer.rollouts.model.rollout import ReplicaSet
 from renderer.rollouts.model.world import World
 from renderer.rollouts.simulator.scenario import Frame
@@ -15,7 +16,7 @@ HEADER = ("ACTION", "PHASE", "STEP", "REPLICASET", "REV", "ROLE", "PODS", "AVAIL
 
 
 def to_table(frames: Sequence[Frame]) -> str:
-    """Return a table with a row for each ReplicaSet of each frame; refusals follow their frame's action."""
+    """Return a table with a row for each ReplicaSet of each frame."""
     rows: list[Sequence[str]] = [HEADER]
     for frame in frames:
         rows += _rows(frame)
@@ -31,34 +32,27 @@ def _rows(frame: Frame) -> list[tuple[str, ...]]:
     head = (action_text(frame.action), f"refused: {frame.rejected}" if frame.rejected else phase, step)
     rows: list[tuple[str, ...]] = []
     for rs in sorted(world.replica_sets, key=lambda rs: rs.revision, reverse=True):
-        cells = (rs.name, str(rs.revision), _role(world, rs), str(rs.replicas), str(rs.available_replicas))
+        cells = (
+            rs.name,
+            str(rs.revision),
+            ",".join(roles(world, rs)) or "-",
+            str(rs.replicas),
+            str(rs.available_replicas),
+        )
         rows.append((*head, *cells, _weight(world, rs)))
         head = ("", "", "")
     return rows or [(*head, "", "", "", "", "", "")]
 
 
 def action_text(action: Any) -> str:
-    """Return an action as the scenario has it, on one line."""
+    """Return an action as in the scenario, on one line."""
     return action if isinstance(action, str) else json.dumps(action, ensure_ascii=False)[1:-1].replace('"', "")
-
-
-def _role(world: World, rs: ReplicaSet) -> str:
-    status, name = world.status, rs.pod_template_hash
-    marks = ["stable"] if name == status.stable_rs else []
-    if world.rollout.canary is not None:
-        marks += ["canary"] if name == status.current_pod_hash and not marks else []
-    elif name == status.blue_green.active_selector:
-        marks.append("active")
-    elif name == status.blue_green.preview_selector:
-        marks.append("preview")
-    return ",".join(marks) or "-"
 
 
 def _weight(world: World, rs: ReplicaSet) -> str:
     weights = world.status.canary.weights
     if weights is None:
         return "-"
-    shares = [
-        item.weight for item in (weights.canary, weights.stable) if item.pod_template_hash == rs.pod_template_hash
-    ]
+    destinations = (weights.canary, weights.stable)
+    shares = [item.weight for item in destinations if item.pod_template_hash == rs.pod_template_hash]
     return str(sum(shares)) if shares else "-"

@@ -11,6 +11,7 @@ from renderer.kubernetes.manifest import Manifest, ObjectKey, field_path
 from renderer.rollouts.checks.references import Kind, Objects
 from renderer.rollouts.checks.report import Path, Report
 from renderer.rollouts.model.rollout import Rollout
+from renderer.rollouts.model.versions import DEFAULT_VERSION
 from renderer.rollouts.pod_template import default_rollout
 
 ROLLOUT: Kind = ("argoproj.io", "Rollout")
@@ -26,7 +27,7 @@ class Group(Struct, frozen=True, eq=False):
     manifests: tuple[Manifest, ...]
     app: str = ""
     environment: str = ""
-    controller_version: str = "1.9"
+    controller_version: str = DEFAULT_VERSION
     complete: bool = True
     allow: tuple[str, ...] = ()
     _near: dict[str, Objects] = field(default_factory=dict)

@@ -11,13 +11,12 @@ from collections.abc import Iterator
 
 from renderer.errors import Finding
 from renderer.rollouts.checks.report import Path
-from renderer.rollouts.checks.routing import CANARY, ROUTING
-from renderer.rollouts.model.spec import ROUTERS
+from renderer.rollouts.controller.routers import ROUTERS, router_for
+from renderer.rollouts.model.spec import CANARY, ROUTING
 from renderer.verbs.lint.context import Context, Subject
 
 BLUE_GREEN: Path = ("spec", "strategy", "blueGreen")
 WITH_A_ROUTER_ONLY = ("minPodsPerReplicaSet", "abortScaleDownDelaySeconds", "scaleDownDelayRevisionLimit")
-WITHOUT_MANAGED_ROUTES = frozenset({"nginx", "smi", "ambassador", "appMesh", "traefik"})
 
 
 def ignored_settings(context: Context) -> Iterator[Finding]:
@@ -37,7 +36,7 @@ def _ignored(subject: Subject) -> Iterator[tuple[Path, str]]:
         if subject.at(*CANARY, "dynamicStableScale") is True:
             yield (*CANARY, "scaleDownDelayRevisionLimit"), "with dynamicStableScale: nothing is scaled down later"
         routers = [router for router in ROUTERS if subject.at(*ROUTING, router) is not None]
-        if routers and WITHOUT_MANAGED_ROUTES.issuperset(routers):
+        if routers and not any(router_for(router).route_steps for router in routers):
             yield (*ROUTING, "managedRoutes"), f"with {' and '.join(routers)}, which has no such routes"
     if subject.at(*BLUE_GREEN, "autoPromotionEnabled") is False and subject.integer(
         *BLUE_GREEN, "autoPromotionSeconds"

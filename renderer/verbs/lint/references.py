@@ -9,8 +9,8 @@ from renderer.errors import Finding
 from renderer.kubernetes.manifest import Manifest, ObjectKey, mapping
 from renderer.rollouts.checks.references import SERVICES, Kind, backends, ingresses
 from renderer.rollouts.checks.report import Path, part_of
-from renderer.rollouts.checks.routing import CANARY, ROUTING
-from renderer.rollouts.controller.routers import MODULES, router_for
+from renderer.rollouts.controller.routers import ROUTERS, router_for
+from renderer.rollouts.model.spec import CANARY, ROUTING
 from renderer.verbs.lint.context import (
     ROLLOUT,
     Context,
@@ -44,7 +44,7 @@ def missing_workloads(context: Context) -> Iterator[Finding]:
 def missing_router_objects(context: Context) -> Iterator[Finding]:
     """Find objects of a traffic router that are not there."""
     for subject in context.subjects():
-        routers = [name for name in MODULES if name not in CHECKED_ROUTERS and subject.at(*ROUTING, name) is not None]
+        routers = [name for name in ROUTERS if name not in CHECKED_ROUTERS and subject.at(*ROUTING, name) is not None]
         rollout = typed(subject) if routers and subject.group.complete else None
         if rollout is None:
             continue

@@ -8,10 +8,9 @@ from fractions import Fraction
 from renderer.errors import Finding
 from renderer.kubernetes.manifest import field_path
 from renderer.rollouts.checks.report import Path, part_of
-from renderer.rollouts.checks.routing import CANARY, ROUTING
 from renderer.rollouts.controller.replica_counts import approximate_weighted_counts
 from renderer.rollouts.controller.replica_math import max_surge
-from renderer.rollouts.model.spec import RolloutPause
+from renderer.rollouts.model.spec import CANARY, ROUTING, RolloutPause
 from renderer.verbs.lint.context import Context, Group, Subject, kind_of, typed
 
 STEPS: Path = (*CANARY, "steps")

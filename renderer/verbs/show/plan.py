@@ -23,8 +23,8 @@ from renderer.pipeline.resolve.moves import Move, Wait, advance, course, steps_o
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.write.output_folder import plan_changes
 from renderer.rollouts.controller.defaults import max_traffic_weight
-from renderer.rollouts.controller.experiment import is_of_experiment
-from renderer.rollouts.controller.settle import catch_up
+from renderer.rollouts.controller.experiment import belongs_to_experiment
+from renderer.rollouts.controller.reconcile import with_available_pods
 from renderer.rollouts.info import roles, traffic_weight
 from renderer.rollouts.model.rollout import ReplicaSet, Rollout
 from renderer.rollouts.model.spec import CanaryStrategy
@@ -160,7 +160,9 @@ def _row(number: int, before: World, move: Move, reason: Wait, following: Wait |
         step=after.status.current_step_index if steps_of(after) else None,
         action=", ".join(part for part in (move_text(move), phase_of(move)) if part),
         replica_sets=_planned_sets(after),
-        starts="now" if number == 0 and reason == NO_WAIT and catch_up(before) == before else _trigger(before, reason),
+        starts="now"
+        if number == 0 and reason == NO_WAIT and with_available_pods(before) == before
+        else _trigger(before, reason),
         ends="complete" if following is None else _trigger(move.after, following),
         peak_pods=peak_pods(move),
     )
@@ -199,7 +201,7 @@ def _experiment_pods(world: World) -> int:
     return sum(
         body["spec"]["replicas"]
         for key, body in world.objects.items()
-        if key.kind == "ReplicaSet" and is_of_experiment(body)
+        if key.kind == "ReplicaSet" and belongs_to_experiment(body)
     )
 
 

@@ -258,7 +258,13 @@ class Autoscaled(Git):
         )
         sources = [replace(manifest, body=self.source_of(manifest, world)) for manifest in self.manifests]
         resolved = resolve(
-            world.rollout, [*sources, hpa], self.state, found, world.now, world.profile, replicas="autoscaler"
+            world.rollout,
+            [*sources, hpa],
+            self.state,
+            found,
+            world.now,
+            world.controller_version,
+            replicas="autoscaler",
         )
         assert [body for body in all_objects(resolved, resolved.world) if body["metadata"]["name"] in scaled] == [
             body for body in bodies if body["metadata"]["name"] in scaled

@@ -43,7 +43,7 @@ def committed(world: World) -> World:
     state = load_state(dump_state(next_state(None, world)), "status.yaml")
     sources = app_of(f"prod/{world.rollout.name}").manifests
     found = [Manifest(body) for body in rendered(world).values()]
-    return resolve(world.rollout, sources, state, found, world.now, world.profile).world
+    return resolve(world.rollout, sources, state, found, world.now, world.controller_version).world
 
 
 @pytest.mark.parametrize("name", STRATEGIES)

@@ -44,7 +44,7 @@ class Git:
         self.files = [dump(body) for body in rendered(world).values()]
         found = [Manifest(document.value) for text in self.files for document in load_documents(text, "rendered")]
         sources = [replace(manifest, body=self.source_of(manifest, world)) for manifest in self.manifests]
-        resolved = resolve(world.rollout, sources, self.state, found, world.now, world.profile)
+        resolved = resolve(world.rollout, sources, self.state, found, world.now, world.controller_version)
         assert all_objects(resolved, resolved.world) == [
             *map(dict, (rendered(world)[key] for key in sorted(rendered(world))))
         ]

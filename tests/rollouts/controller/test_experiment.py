@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from renderer.kubernetes.manifest import Body, ObjectKey
 from renderer.pipeline.resolve.moves import advance, course, wait
 from renderer.rollouts import actions
-from renderer.rollouts.controller import check_supported, next_wakeup, settle
+from renderer.rollouts.controller import next_wakeup, settle, unsupported_fields
 from renderer.rollouts.controller.gates import open_gate
 from renderer.rollouts.model.rollout import HASH_LABEL
 from renderer.rollouts.model.world import World
@@ -66,7 +66,7 @@ def test_it_is_there_while_its_step_holds(routed: MakeWorld) -> None:
     assert trial["metadata"]["labels"] == {"app": "web", "role": "try", HASH_LABEL: hashed}
     assert trial["metadata"]["labels"] == template["metadata"]["labels"] == trial["spec"]["selector"]["matchLabels"]
     bare = {**template, "metadata": {"labels": {"app": "web", "role": "try"}}}
-    assert hashed == pod_template_hash(bare, None, world.profile)
+    assert hashed == pod_template_hash(bare, None, world.controller_version)
     images = [body["spec"]["template"]["spec"]["containers"][0]["image"][-1] for body in sets.values()]
     assert images == ["1", "2"]
     service = of_experiment(world, "Service")[f"{name}-try"]
@@ -205,10 +205,10 @@ def test_istio_gets_destinations_and_subsets_and_loses_them(routed: MakeWorld) -
 def test_what_the_api_server_refuses_is_refused(nginx: MakeWorld, basic: MakeWorld) -> None:
     for make in (nginx, basic):
         world = make(settled=False, steps=steps())
-        assert [finding.field.rpartition("[")[2] for finding in check_supported(world.rollout)] == [
+        assert [finding.field.rpartition("[")[2] for finding in unsupported_fields(world.rollout)] == [
             "0].weight",
             "1].weight",
         ]
     world = basic(settled=False, steps=[{"experiment": {"templates": [{"name": "a", "specRef": "other"}]}}])
-    (finding,) = check_supported(world.rollout)
+    (finding,) = unsupported_fields(world.rollout)
     assert finding.message == "expected canary or stable, found other"

@@ -10,9 +10,9 @@ import pytest
 from renderer.errors import RollstepError
 from renderer.kubernetes.manifest import Body, ObjectKey
 from renderer.rollouts import actions
-from renderer.rollouts.controller import check_supported, settle
+from renderer.rollouts.controller import settle, unsupported_fields
 from renderer.rollouts.controller.context import Context
-from renderer.rollouts.controller.managed_objects import carry_over, edited_by_engine
+from renderer.rollouts.controller.managed_objects import carry_over, edited_objects
 from renderer.rollouts.controller.routers import router_for
 from renderer.rollouts.controller.routers.gateway_config import selects
 from renderer.rollouts.model.rollout import Rollout
@@ -299,9 +299,9 @@ def test_selected_routes_are_the_releases_own(routed: MakeWorld) -> None:
     ctx = Context(world)
     ROUTER.set_weight(ctx, 10)
     assert [write.name for write in ctx.writes] == ["a", "b"]
-    edited = edited_by_engine(world.rollout, world.objects)
+    edited = edited_objects(world.rollout, world.objects)
     assert {key.name for key in edited if key.kind == "HTTPRoute"} == {"a", "b"}
-    assert {key.kind for key in edited_by_engine(world.rollout)} == {"Service"}
+    assert {key.kind for key in edited_objects(world.rollout)} == {"Service"}
 
 
 @pytest.mark.parametrize(
@@ -350,10 +350,10 @@ def test_routes_are_looked_for_in_their_namespace(namespace: str, fields: Body, 
 @pytest.mark.parametrize(
     ("plugins", "where", "message"),
     [
-        ({"example/other": {}}, ".example/other", "rollstep calls no plugin such as example/other"),
+        ({"example/other": {}}, ".example/other", "the plugin example/other is not supported"),
         ({PLUGIN: None}, f".{PLUGIN}", "expected a mapping, found None"),
         ({PLUGIN: {}}, f".{PLUGIN}", "names no route"),
-        ({PLUGIN: {"httpRoute": "a", "httpsRoute": "b"}}, f".{PLUGIN}.httpsRoute", f"is no field of {PLUGIN}"),
+        ({PLUGIN: {"httpRoute": "a", "httpsRoute": "b"}}, f".{PLUGIN}.httpsRoute", f"is not a field of {PLUGIN}"),
         ({PLUGIN: {"httpRoute": "a", "namespace": 5}}, f".{PLUGIN}.namespace", "expected text, found 5"),
         ({PLUGIN: {"httpRoute": "a", "tcpRoutes": "b"}}, f".{PLUGIN}.tcpRoutes", "expected a list, found 'b'"),
         (
@@ -388,15 +388,15 @@ def test_routes_are_looked_for_in_their_namespace(namespace: str, fields: Body, 
     ],
 )
 def test_what_the_plugin_would_not_understand_is_refused(plugins: Body, where: str, message: str) -> None:
-    (finding,) = check_supported(rollout(plugins))
+    (finding,) = unsupported_fields(rollout(plugins))
     assert finding.field == f"spec.strategy.canary.trafficRouting.plugins{where}"
     assert finding.message.startswith(message)
 
 
 def test_other_plugins_are_refused_beside_this_one_with_the_reason() -> None:
-    assert check_supported(rollout({PLUGIN: {"httpRoute": "web", "configMap": "old"}})) == ()
-    (finding,) = check_supported(rollout({PLUGIN: {"httpRoute": "web"}, "example/other": {}}))
-    assert finding.message.endswith(f"the one whose routes it writes itself is {PLUGIN}")
+    assert unsupported_fields(rollout({PLUGIN: {"httpRoute": "web", "configMap": "old"}})) == ()
+    (finding,) = unsupported_fields(rollout({PLUGIN: {"httpRoute": "web"}, "example/other": {}}))
+    assert finding.message.endswith(f"is not supported, only {PLUGIN}")
     assert rollout({}).canary.traffic_routing.routers == ()  # type: ignore[union-attr]
 
 

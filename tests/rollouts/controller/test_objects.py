@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from renderer.kubernetes.manifest import Body, ObjectKey
-from renderer.rollouts.controller.managed_objects import carry_over, created_by_engine, edited_by_engine, named_objects
+from renderer.rollouts.controller.managed_objects import carry_over, created_objects, edited_objects, named_objects
 from renderer.rollouts.model.rollout import Rollout
 from renderer.rollouts.simulator.api_server import NAMESPACE, default_object, in_namespace
 from renderer.rollouts.simulator.scenario import read_scenario, simulate
@@ -30,9 +30,9 @@ def test_a_users_file_and_what_was_rendered_make_what_was_rendered(path: Path) -
     written = {in_namespace(item): default_object(item.body) for item in scenario.manifests if item.kind != "Rollout"}
     for frame in simulate(scenario):
         rollout = frame.world.rollout
-        assert set(frame.world.objects) <= set(written) | set(created_by_engine(rollout))
+        assert set(frame.world.objects) <= set(written) | set(created_objects(rollout))
         for key, body in frame.world.objects.items():
-            if key in edited_by_engine(rollout):
+            if key in edited_objects(rollout):
                 assert plain(carry_over(rollout, written[key], body)) == plain(body), (frame.action, key)
             elif key in written:
                 assert body == written[key]
@@ -87,4 +87,4 @@ def test_a_router_is_found_under_each_of_its_api_groups() -> None:
     rollout = canary({"traefik": {"weightedTraefikServiceName": "web"}})
     assert {
         ObjectKey(group, "TraefikService", NAMESPACE, "web") for group in ("traefik.io", "traefik.containo.us")
-    } <= set(edited_by_engine(rollout))
+    } <= set(edited_objects(rollout))

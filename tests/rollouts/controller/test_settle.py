@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from renderer.rollouts import actions
 from renderer.rollouts.controller import next_wakeup, settle
-from renderer.rollouts.controller.settle import catch_up
+from renderer.rollouts.controller.reconcile import with_available_pods
 from renderer.rollouts.model.rollout import HASH_LABEL
 from renderer.rollouts.model.world import World
 
@@ -106,12 +106,12 @@ def test_an_abort_sends_all_traffic_back_and_keeps_the_canary_for_a_while(nginx:
     canary = done.world.service("canary")
     assert canary is not None
     assert canary["spec"]["selector"][HASH_LABEL] == done.world.status.stable_rs
-    assert done.restless
+    assert done.loops
     due = next_wakeup(done.world)
     assert due is not None
     later = settle(replace(done.world, now=due))
     assert sizes(later.world)[2] == 0
-    assert not later.restless
+    assert not later.loops
 
 
 def test_a_new_template_in_the_middle_replaces_the_canary(nginx: MakeWorld) -> None:
@@ -215,7 +215,7 @@ def test_whatever_happens_the_release_comes_to_rest_within_its_limits(
     for number, name in enumerate(names):
         world = settle(_act(world, name, number)).world
         assert settle(world).world == world
-        assert catch_up(world) == world
+        assert with_available_pods(world) == world
         weights = world.status.canary.weights
         if weights is not None:
             assert weights.canary.weight + weights.stable.weight == 100

@@ -12,7 +12,7 @@ from renderer.errors import RollstepError
 from renderer.kubernetes.manifest import Body, Manifest, ObjectKey
 from renderer.rollouts import actions
 from renderer.rollouts.controller import settle
-from renderer.rollouts.controller.managed_objects import carry_over, edited_by_engine
+from renderer.rollouts.controller.managed_objects import carry_over, edited_objects
 from renderer.rollouts.controller.workload import resolve_workload
 from renderer.rollouts.model.world import World
 from renderer.rollouts.simulator.api_server import world_of
@@ -77,7 +77,7 @@ def test_the_workload_is_scaled_down_where_the_rollout_says_so(scale_down: str |
     subject = world(rollout(**({"scaleDown": scale_down} if scale_down else {})), deployment())
     done = settle(subject).world
     assert done.objects[key(done)]["spec"]["replicas"] == replicas
-    assert key(done) in edited_by_engine(done.rollout)
+    assert key(done) in edited_objects(done.rollout)
     carried = carry_over(done.rollout, deployment(), done.objects[key(done)])
     assert carried["spec"]["replicas"] == replicas
 

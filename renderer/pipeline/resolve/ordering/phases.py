@@ -18,11 +18,10 @@ from renderer.kubernetes.manifest import Body, ObjectKey
 from renderer.pipeline.resolve.commit_content import rendered
 from renderer.pipeline.resolve.ordering.safety import is_safe_shift, keeps_pods
 from renderer.rollouts.controller.defaults import max_traffic_weight
-from renderer.rollouts.controller.experiment import is_of_experiment
-from renderer.rollouts.controller.reconcile import reconcile
+from renderer.rollouts.controller.experiment import belongs_to_experiment
+from renderer.rollouts.controller.reconcile import MAX_PASSES, reconcile
 from renderer.rollouts.controller.replica_counts import replica_counts_for_traffic_routed_canary
 from renderer.rollouts.controller.replica_math import get_current_set_weight
-from renderer.rollouts.controller.settle import MAX_PASSES
 from renderer.rollouts.model.rollout import ReplicaSet, Rollout
 from renderer.rollouts.model.spec import CanaryStep
 from renderer.rollouts.model.status import RolloutStatus
@@ -150,9 +149,9 @@ def _kind(key: ObjectKey, before: Body | None, after: Body | None) -> str:
     if key.kind == "ReplicaSet":
         old, new = (body["spec"]["replicas"] if body else 0 for body in (before, after))
         return EXPAND if new > old else CONTRACT if new < old or after is None else ""
-    if before is None and after is not None and is_of_experiment(after):
+    if before is None and after is not None and belongs_to_experiment(after):
         return EXPAND
-    if after is None and before is not None and is_of_experiment(before):
+    if after is None and before is not None and belongs_to_experiment(before):
         return CONTRACT
     return SELECT if key.kind in _SELECTORS else WEIGH
 

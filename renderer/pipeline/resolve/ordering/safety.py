@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 
 from renderer.rollouts.controller.defaults import max_traffic_weight
-from renderer.rollouts.controller.ping_pong import stable_and_canary_services
 from renderer.rollouts.controller.replica_math import max_unavailable
-from renderer.rollouts.controller.services import destination_rule, selected_hash, subset_hashes
+from renderer.rollouts.controller.routers.istio_subsets import destination_rule, subset_hashes
+from renderer.rollouts.controller.services import selected_hash, stable_and_canary_services
 from renderer.rollouts.model.rollout import Rollout
 from renderer.rollouts.model.world import World
 

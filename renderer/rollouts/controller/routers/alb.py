@@ -1,4 +1,4 @@
-"""AWS load balancers: forward actions in the Ingress's annotations (``trafficrouting/alb``, ``utils/ingress``)."""
+"""AWS load balancers: forward actions in an Ingress's annotations (``trafficrouting/alb``, ``utils/ingress``)."""
 
 from __future__ import annotations
 
@@ -10,19 +10,36 @@ from renderer.kubernetes.go_json import go_json
 from renderer.kubernetes.manifest import Body, ObjectKey, field_path
 from renderer.kubernetes.merge_patch import merge_patch_between
 from renderer.rollouts.controller.context import Context
-from renderer.rollouts.controller.ping_pong import stable_and_canary_services
-from renderer.rollouts.controller.routers import NamedObject, Router, find, refuse, section, services, traffic_routing
+from renderer.rollouts.controller.routers.router import (
+    NamedObject,
+    Router,
+    find_object,
+    refusal,
+    section,
+    service_names,
+    traffic_routing,
+)
+from renderer.rollouts.controller.services import stable_and_canary_services
 from renderer.rollouts.model.rollout import Rollout
+from renderer.rollouts.model.spec import ROUTING
 
-PATH = ("spec", "strategy", "canary", "trafficRouting", "alb")
+PATH = (*ROUTING, "alb")
 MANAGED = "rollouts.argoproj.io/managed-alb-annotations"
 DEFAULT_PREFIX = "alb.ingress.kubernetes.io"
 STICKINESS_LIMIT = 604800
-"""Seconds: a week, the longest that the load balancer takes."""
+"""Seconds: a week, the load balancer's maximum."""
 
 
 class AlbRouter(Router):
     """The router for ``trafficRouting.alb``."""
+
+    route_steps = ("setHeaderRoute",)
+    header_values = ("exact",)
+    has_ping_pong = True
+    root_service = "rootService"
+    weighs_experiments = True
+    one_or_several = ("ingress", "ingresses")
+    names_ingresses = True
 
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
         """Return the Ingresses."""
@@ -36,7 +53,7 @@ class AlbRouter(Router):
         )
 
     def carry_over(self, rollout: Rollout, wanted: Body, rendered: Body) -> Body:
-        """Return the Ingress with the actions and paths as they were."""
+        """Return the Ingress with the actions and paths of ``rendered``."""
         if wanted.get("kind") != "Ingress":
             return wanted
         old = _annotations(rendered)
@@ -51,13 +68,13 @@ class AlbRouter(Router):
         return _sorted(result, traffic_routing(rollout).managed_routes)
 
     def remove_managed_routes(self, ctx: Context) -> None:
-        """Take the paths, actions and conditions for headers out of the Ingresses."""
+        """Remove the paths, actions and conditions for headers from the Ingresses."""
         names = traffic_routing(ctx.rollout).managed_routes
         if not names:
             return
         keys = [key for name in names for key in _header_keys(ctx.rollout, name)]
         for named in self.named_objects(ctx.rollout):
-            key, body = find(ctx, named)
+            key, body = find_object(ctx, named)
             annotations = {name: text for name, text in _annotations(body).items() if name not in keys}
             after = _with_annotations(body, _manage(annotations, ctx.rollout.name, remove=keys))
             for name in names:
@@ -66,11 +83,11 @@ class AlbRouter(Router):
                 return
 
     def set_header_route(self, ctx: Context, route: Body) -> None:
-        """Add, or without a match remove, the path for the headers with its action and conditions."""
+        """Add the path for the headers with its action and conditions; without a match, remove it."""
         rollout, name, match = ctx.rollout, str(route["name"]), route.get("match")
         action, condition = _header_keys(rollout, name)
         for named in self.named_objects(rollout):
-            key, body = find(ctx, named)
+            key, body = find_object(ctx, named)
             annotations = {key: text for key, text in _annotations(body).items() if key not in (action, condition)}
             if match:
                 annotations[action] = forward_action(ctx, None)
@@ -87,13 +104,13 @@ class AlbRouter(Router):
                 return
 
     def set_weight(self, ctx: Context, weight: int) -> None:
-        """Write the forward action into each Ingress; as the controller does, stop at the first that needs none."""
+        """Write the forward action into each Ingress; like the controller, stop at the first unchanged one."""
         rollout = ctx.rollout
-        root = section(rollout, "alb").get("rootService") or services(rollout)[0]
+        root = section(rollout, "alb").get("rootService") or service_names(rollout)[0]
         for named in self.named_objects(rollout):
-            key, body = find(ctx, named)
+            key, body = find_object(ctx, named)
             if not _has_service(body, root):
-                raise refuse(named.field, f"ingress does not have service `{root}` in rules")
+                raise refusal(named.field, f"ingress does not have service `{root}` in rules")
             action = _action_key(rollout, "actions", root)
             annotations = {**_annotations(body), action: forward_action(ctx, weight)}
             after = _with_annotations(body, _manage(annotations, rollout.name, add=(action,)))
@@ -121,7 +138,7 @@ def _header_keys(rollout: Rollout, name: str) -> tuple[str, str]:
 
 
 def forward_action(ctx: Context, weight: int | None) -> str:
-    """Return the action that splits traffic at ``weight`` of 100; with None all of it goes to the canary."""
+    """Return the action that sends ``weight`` percent of the traffic to the canary, all of it with None."""
     stable, canary = stable_and_canary_services(ctx.rollout, ctx.status, prefer_ping_pong=True)
     alb = section(ctx.rollout, "alb")
     shares = [(canary, 100)]
@@ -135,7 +152,9 @@ def forward_action(ctx: Context, weight: int | None) -> str:
         seconds = stickiness.get("durationSeconds", 0)
         if not 1 <= seconds <= STICKINESS_LIMIT:
             field = field_path((*PATH, "stickinessConfig", "durationSeconds"))
-            raise refuse(field, "TargetGroupStickinessConfig's duration must be between 1 and 604800 seconds (7 days)!")
+            raise refusal(
+                field, "TargetGroupStickinessConfig's duration must be between 1 and 604800 seconds (7 days)!"
+            )
         config["TargetGroupStickinessConfig"] = {"Enabled": True, "DurationSeconds": seconds}
     return go_json({"Type": "forward", "ForwardConfig": config})
 

@@ -1,21 +1,42 @@
-"""Ambassador: a canary Mapping with a weight beside each of the user's (``trafficrouting/ambassador``)."""
+"""Ambassador: a weighted canary Mapping for each of the user's Mappings (``trafficrouting/ambassador``)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from renderer.kubernetes.manifest import Body, ObjectKey, field_path
+from renderer.kubernetes.manifest import Body, ObjectKey, field_path, mapping
 from renderer.rollouts.controller.context import Context, PropagationDelayError
-from renderer.rollouts.controller.routers import NamedObject, Router, find, refuse, section, services
+from renderer.rollouts.controller.routers.router import (
+    Lookup,
+    NamedObject,
+    Problem,
+    Router,
+    find_object,
+    refusal,
+    section,
+    service_names,
+)
 from renderer.rollouts.model.rollout import Rollout
+from renderer.rollouts.model.spec import ROUTING
 
-PATH = ("spec", "strategy", "canary", "trafficRouting", "ambassador", "mappings")
+PATH = (*ROUTING, "ambassador", "mappings")
 GROUPS = ("getambassador.io", "x.getambassador.io")
 NAME_LIMIT = 246
 
 
 class AmbassadorRouter(Router):
     """The router for ``trafficRouting.ambassador``."""
+
+    def object_problems(self, canary: Any, lookup: Lookup) -> Iterator[Problem]:
+        """Yield a problem for each of the user's Mappings that has a weight."""
+        names = mapping(canary, "trafficRouting", "ambassador").get("mappings")
+        for name in names if isinstance(names, list) else ():
+            for found in lookup(GROUPS[0], "Mapping", name, ""):
+                weight = mapping(found.body, "spec").get("weight")
+                if isinstance(weight, int) and weight:
+                    message = f"{weight}: the router sets the weight, of a Mapping of its own"
+                    yield Problem(("spec", "weight"), message, manifest=found)
 
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
         """Return the user's Mappings."""
@@ -32,11 +53,11 @@ class AmbassadorRouter(Router):
     def set_weight(self, ctx: Context, weight: int) -> None:
         """Create, update or delete the canary Mapping of each Mapping.
 
-        One whose weight has come to 0 is deleted a while after, so that no request meets the old pods.
+        A Mapping with the weight 0 is deleted a while later, after Ambassador has read the weight.
         """
         delayed = False
         for named in self.named_objects(ctx.rollout):
-            key, base = find(ctx, named)
+            key, base = find_object(ctx, named)
             canary_key = key._replace(name=canary_mapping_name(key.name))
             current = ctx.world.objects.get(canary_key)
             if current is None:
@@ -57,7 +78,7 @@ def _keys(rollout: Rollout, name: str) -> tuple[ObjectKey, ...]:
 
 
 def canary_mapping_name(name: str) -> str:
-    """Return the name of the canary Mapping, cut to what Kubernetes allows."""
+    """Return the name of the canary Mapping, cut to the length limit."""
     return f"{name[:NAME_LIMIT]}-canary"
 
 
@@ -65,8 +86,10 @@ def _canary_mapping(rollout: Rollout, base: Body, weight: int, field: str) -> di
     spec = dict(base.get("spec") or {})
     if spec.get("weight"):
         name = base["metadata"]["name"]
-        raise refuse(field, f'Ambassador mapping "{name}" can not define weight', "take spec.weight out of the Mapping")
-    stable, canary = services(rollout)
+        raise refusal(
+            field, f'Ambassador mapping "{name}" can not define weight', "take spec.weight out of the Mapping"
+        )
+    stable, canary = service_names(rollout)
     metadata: dict[str, Any] = {"name": canary_mapping_name(base["metadata"]["name"])}
     if base["metadata"].get("namespace"):
         metadata["namespace"] = base["metadata"]["namespace"]

@@ -1,4 +1,4 @@
-"""APISIX: weights in the user's ApisixRoute, and a route of its own for headers (``trafficrouting/apisix``)."""
+"""APISIX: weights in the user's ApisixRoute, and an ApisixRoute for headers (``trafficrouting/apisix``)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from typing import Any
 
 from renderer.kubernetes.manifest import Body, ObjectKey
 from renderer.rollouts.controller.context import Context
-from renderer.rollouts.controller.routers import NamedObject, Router, find, refuse, section, services, traffic_routing
+from renderer.rollouts.controller.routers.router import (
+    NamedObject,
+    Router,
+    find_object,
+    refusal,
+    section,
+    service_names,
+    traffic_routing,
+)
 from renderer.rollouts.model.rollout import Rollout
 
 FIELD = "spec.strategy.canary.trafficRouting.apisix.route"
@@ -15,12 +23,14 @@ GROUP = "apisix.apache.org"
 
 
 def route_key(rollout: Rollout, name: str) -> ObjectKey:
-    """Return the identity of an ApisixRoute beside the Rollout."""
+    """Return the key of an ApisixRoute in the Rollout's namespace."""
     return ObjectKey(GROUP, "ApisixRoute", rollout.namespace, name)
 
 
 class ApisixRouter(Router):
     """The router for ``trafficRouting.apisix``."""
+
+    route_steps = ("setHeaderRoute",)
 
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
         """Return the user's ApisixRoute."""
@@ -32,7 +42,7 @@ class ApisixRouter(Router):
         return tuple(route_key(rollout, name) for name in traffic_routing(rollout).managed_routes)
 
     def carry_over(self, rollout: Rollout, wanted: Body, rendered: Body) -> Body:
-        """Return the ApisixRoute with the weights as they were."""
+        """Return the ApisixRoute with the weights of ``rendered``."""
         if wanted.get("kind") != "ApisixRoute":
             return wanted
         weights = {
@@ -53,9 +63,9 @@ class ApisixRouter(Router):
                 ctx.delete_object(key)
 
     def set_weight(self, ctx: Context, weight: int) -> None:
-        """Write both weights into every rule that the Rollout names."""
-        key, body = find(ctx, self.named_objects(ctx.rollout)[0])
-        stable, canary = services(ctx.rollout)
+        """Write both weights into each rule that the Rollout names."""
+        key, body = find_object(ctx, self.named_objects(ctx.rollout)[0])
+        stable, canary = service_names(ctx.rollout)
         routes = _routes(body)
         for index in _rule_indexes(ctx.rollout, routes):
             backends = _weighted(routes[index].get("backends") or [], canary, weight)
@@ -63,15 +73,15 @@ class ApisixRouter(Router):
         ctx.update_object(key, _with_routes(body, routes))
 
     def set_header_route(self, ctx: Context, route: Body) -> None:
-        """Make, change or, without a match, delete the ApisixRoute that sends the headers to the canary."""
+        """Create or update the ApisixRoute for the headers; without a match, delete it."""
         key = route_key(ctx.rollout, str(route["name"]))
         current = ctx.world.objects.get(key)
         if not route.get("match"):
             if current is not None:
                 ctx.delete_object(key)
             return
-        base = current if current is not None else find(ctx, self.named_objects(ctx.rollout)[0])[1]
-        stable, canary = services(ctx.rollout)
+        base = current if current is not None else find_object(ctx, self.named_objects(ctx.rollout)[0])[1]
+        stable, canary = service_names(ctx.rollout)
         routes = _routes(base)
         for index in _rule_indexes(ctx.rollout, routes):
             rule = dict(routes[index])
@@ -99,7 +109,7 @@ def _rule_indexes(rollout: Rollout, routes: Sequence[Body]) -> list[int]:
     for name in route.get("rules") or [route.get("name")]:
         index = next((n for n, item in enumerate(routes) if item.get("name") == name), None)
         if index is None:
-            raise refuse(f"{FIELD}.rules", f"Apisix http route rule {name} not found")
+            raise refusal(f"{FIELD}.rules", f"Apisix http route rule {name} not found")
         indexes.append(index)
     return indexes
 
@@ -110,7 +120,7 @@ def _weighted(backends: Sequence[Body], name: str, weight: int) -> list[Body]:
         if backend.get("serviceName") == name:
             result[index] = {**backend, "weight": weight}
             return result
-    raise refuse(FIELD, f"apisix route {name} backend was not found", "name both Services in the route's backends")
+    raise refusal(FIELD, f"apisix route {name} backend was not found", "name both Services in the route's backends")
 
 
 def _expressions(matches: Sequence[Body]) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
-"""The Gateway API: weights and header rules in the user's routes, as ``argoproj-labs/gatewayAPI`` v0.15.0 has them.
+"""The Gateway API: weights and header rules in the user's routes, as the plugin ``argoproj-labs/gatewayAPI`` v0.15.0.
 
-Where the plugin harms what is the user's, this does not: a rule with the canary as its only backend stays, a rule that
-has only one of the two Services keeps its weight, and a route's rule for headers keeps all that its source has.
+Unlike the plugin, it keeps a rule whose only backend is the canary, and the weight in a rule with one of the two
+Services; a rule for headers has all fields of its source.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 from renderer.kubernetes.manifest import Body, ObjectKey, field_path
 from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.defaults import max_traffic_weight
-from renderer.rollouts.controller.routers import NamedObject, Router, find, refuse, section, services, traffic_routing
 from renderer.rollouts.controller.routers.gateway_config import (
     GROUP,
     KINDS,
     PATH,
+    PLUGIN,
     WITH_HEADERS,
     in_progress_label,
+    plugin_problems,
     plugin_section,
     route_refs,
     route_selectors,
@@ -34,11 +35,21 @@ from renderer.rollouts.controller.routers.gateway_rules import (
     with_header_rules,
     with_rules,
 )
+from renderer.rollouts.controller.routers.router import (
+    NamedObject,
+    Problem,
+    Router,
+    find_object,
+    refusal,
+    section,
+    service_names,
+    traffic_routing,
+)
 from renderer.rollouts.model.rollout import Rollout
 
 
 class Route(NamedTuple):
-    """A route of the release as it is, the Rollout's ``field`` that leads to it, and whether it takes headers."""
+    """A route, the Rollout's ``field`` that names or selects it, and whether it gets rules for headers."""
 
     key: ObjectKey
     body: Body
@@ -48,6 +59,21 @@ class Route(NamedTuple):
 
 class GatewayApiRouter(Router):
     """The router for ``trafficRouting.plugins["argoproj-labs/gatewayAPI"]``."""
+
+    plugin = PLUGIN
+    route_steps = ("setHeaderRoute",)
+    route_hint = "say useHeaderRoutes: true of an HTTPRoute or GRPCRoute"
+    has_max_traffic_weight = True
+
+    def adds_routes(self, section: Any, kind: str) -> bool:
+        """Return whether a step of this kind adds a rule: a route of the Gateway API has a flag for it."""
+        if kind not in self.route_steps or not isinstance(section, dict) or PLUGIN not in section:
+            return kind in self.route_steps
+        return any(ref.headers and ref.kind in WITH_HEADERS for ref in route_refs(plugin_section(section)))
+
+    def problems(self, section: Any) -> Iterator[Problem]:
+        """Yield a problem for each other plugin, and for each invalid field of this one."""
+        return plugin_problems(section)
 
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
         """Return the routes that the Rollout names."""
@@ -61,48 +87,48 @@ class GatewayApiRouter(Router):
         return tuple(dict.fromkeys(key for key, _ in _selected(rollout, objects)))
 
     def carry_over(self, rollout: Rollout, wanted: Body, rendered: Body) -> Body:
-        """Return a route with the weights, the rules for headers and the label as they were."""
+        """Return a route with the weights, the rules for headers and the label of ``rendered``."""
         if wanted.get("kind") not in KINDS.values():
             return wanted
-        backends, managed = Backends(*services(rollout)), traffic_routing(rollout).managed_routes
+        backends, managed = Backends(*service_names(rollout)), traffic_routing(rollout).managed_routes
         last = rules_of(rendered)
         rules = weighted(rules_of(wanted), backends, weights_in(last, backends))
         if wanted["kind"] in WITH_HEADERS:
             names = {rule.get("name") for rule in rules}
-            made = [rule for rule in last if owner_of(rule, managed, backends) and rule.get("name") not in names]
-            rules = ordered([*rules, *made], managed, backends) if made else rules
+            added = [rule for rule in last if owner_of(rule, managed, backends) and rule.get("name") not in names]
+            rules = ordered([*rules, *added], managed, backends) if added else rules
         label = in_progress_label(_section(rollout))
         carried = with_rules(wanted, rules)
         return carried if label is None else _labelled(carried, label[0], _labels(rendered).get(label[0]))
 
     def remove_managed_routes(self, ctx: Context) -> None:
-        """Take the rules for headers away."""
-        backends, managed = Backends(*services(ctx.rollout)), traffic_routing(ctx.rollout).managed_routes
+        """Remove the rules for headers."""
+        backends, managed = Backends(*service_names(ctx.rollout)), traffic_routing(ctx.rollout).managed_routes
         for route in _with_headers(ctx):
             kept = [rule for rule in rules_of(route.body) if not owner_of(rule, managed, backends)]
             ctx.update_object(route.key, with_rules(route.body, kept))
 
     def set_header_route(self, ctx: Context, route: Body) -> None:
-        """Add, or without a match remove, the rules for the headers."""
-        backends, managed = Backends(*services(ctx.rollout)), traffic_routing(ctx.rollout).managed_routes
+        """Add the rules for the headers; without a match, remove them."""
+        backends, managed = Backends(*service_names(ctx.rollout)), traffic_routing(ctx.rollout).managed_routes
         for each in _with_headers(ctx):
             rules = with_header_rules(rules_of(each.body), route, managed, backends, each.field)
             ctx.update_object(each.key, with_rules(each.body, rules))
 
     def set_weight(self, ctx: Context, weight: int) -> None:
-        """Write both weights into each rule that has both Services, and mark the route while the canary has traffic."""
-        stable, canary = services(ctx.rollout)
+        """Write both weights into each rule with both Services, and label the route while the canary has traffic."""
+        stable, canary = service_names(ctx.rollout)
         backends, managed = Backends(stable, canary), traffic_routing(ctx.rollout).managed_routes
         label = in_progress_label(_section(ctx.rollout))
         weights = {stable: max_traffic_weight(ctx.rollout) - weight, canary: weight}
         routes = list(_routes(ctx))
         if not routes:
-            raise refuse(field_path(PATH), "selects no route", "give a route of the app's manifests the labels")
+            raise refusal(field_path(PATH), "selects no route", "give a route of the app's manifests the labels")
         for route in routes:
             rules = rules_of(route.body)
             if not any(backends.in_rule(rule) for rule in rules):
                 message = f"no rule of {route.key.kind} {route.key.name} has both {stable} and {canary} as backends"
-                raise refuse(route.field, message, "name both Services in the backendRefs of a rule")
+                raise refusal(route.field, message, "name both Services in the backendRefs of a rule")
             after = with_rules(route.body, weighted(rules, backends, weights))
             if label is not None:
                 marked = weight > 0 or any(owner_of(rule, managed, backends) for rule in rules)
@@ -118,13 +144,13 @@ def _section(rollout: Rollout) -> Body:
 
 
 def _namespaces(rollout: Rollout) -> tuple[str, ...]:
-    """Return where routes are; a Rollout whose namespace is left to whoever applies it has them beside it."""
+    """Return the namespaces of the routes; a Rollout without a namespace has them beside it."""
     wanted = str(_section(rollout).get("namespace") or rollout.namespace)
     return (wanted,) if rollout.namespace or not wanted else (wanted, "")
 
 
 def _selected(rollout: Rollout, objects: Mapping[ObjectKey, Body]) -> Iterator[tuple[ObjectKey, str]]:
-    """Yield the routes that are selected and the field that does so."""
+    """Yield each route selected by labels, with the field of the selector."""
     for each in route_selectors(_section(rollout)):
         for key in sorted(objects):
             is_there = (key.group, key.kind) == (GROUP, each.kind) and key.namespace in _namespaces(rollout)
@@ -133,11 +159,11 @@ def _selected(rollout: Rollout, objects: Mapping[ObjectKey, Body]) -> Iterator[t
 
 
 def _routes(ctx: Context) -> Iterator[Route]:
-    """Yield the routes of the release: those that are named, and those that are selected, each once."""
+    """Yield each named or selected route once."""
     seen = set()
     refs = route_refs(_section(ctx.rollout))
     for ref, named in zip(refs, ROUTER.named_objects(ctx.rollout), strict=True):
-        key, body = find(ctx, named)
+        key, body = find_object(ctx, named)
         seen.add(key)
         yield Route(key, body, named.field, ref.headers and ref.kind in WITH_HEADERS)
     for key, field in _selected(ctx.rollout, ctx.world.objects):
@@ -156,7 +182,7 @@ def _labels(body: Body) -> Body:
 
 
 def _labelled(body: Body, key: str, value: str | None) -> Body:
-    """Return the object with a label in its place or, with None, without it."""
+    """Return the object with the label, without it for None."""
     if _labels(body).get(key) == value:
         return body
     metadata = {name: item for name, item in body["metadata"].items() if name != "labels"}

@@ -1,4 +1,4 @@
-"""What a Rollout says to the plugin ``argoproj-labs/gatewayAPI``: which routes, and how they are marked (v0.15.0)."""
+"""The Rollout's configuration of the plugin ``argoproj-labs/gatewayAPI`` v0.15.0: routes, selectors and label."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 from msgspec import Struct
 
 from renderer.kubernetes.manifest import Body
-from renderer.rollouts.model.spec import Path
+from renderer.rollouts.controller.routers.router import Problem
+from renderer.rollouts.model.spec import ROUTING, Path
 
 PLUGIN = "argoproj-labs/gatewayAPI"
-PATH: Path = ("spec", "strategy", "canary", "trafficRouting", "plugins", PLUGIN)
+PATH: Path = (*ROUTING, "plugins", PLUGIN)
 GROUP = "gateway.networking.k8s.io"
 LABEL_KEY, LABEL_VALUE = "rollouts.argoproj.io/gatewayapi-canary", "in-progress"
 KINDS: Mapping[str, str] = {"http": "HTTPRoute", "grpc": "GRPCRoute", "tcp": "TCPRoute", "tls": "TLSRoute"}
@@ -19,15 +20,12 @@ WITH_HEADERS = frozenset({"HTTPRoute", "GRPCRoute"})
 """The kinds whose rules can match headers."""
 TEXTS = ("namespace", "inProgressLabelKey", "inProgressLabelValue", *(f"{prefix}Route" for prefix in KINDS))
 IGNORED = ("configMap",)
-"""What the plugin had before it named its rules (until v0.12), and passes over since."""
+"""Fields of plugin versions up to v0.12, which later ones ignore."""
 OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
-
-Problem = tuple[Path, str, str]
-"""Where it is, what is wrong, and what to do."""
 
 
 class RouteRef(Struct, frozen=True):
-    """A route that the Rollout names at ``path``; ``headers`` tells whether routes for headers are added to it."""
+    """A route that the Rollout names at ``path``; ``headers``: whether it gets rules for headers."""
 
     kind: str
     name: str
@@ -36,7 +34,7 @@ class RouteRef(Struct, frozen=True):
 
 
 class RouteSelector(Struct, frozen=True):
-    """Routes of a kind that the Rollout selects by labels, at ``path``."""
+    """A label selector for routes of a kind, at ``path``."""
 
     kind: str
     selector: Body
@@ -44,13 +42,13 @@ class RouteSelector(Struct, frozen=True):
 
 
 def plugin_section(plugins: Any) -> Body:
-    """Return the plugin's part of ``trafficRouting.plugins``, empty where there is none that can be read."""
+    """Return the plugin's part of ``trafficRouting.plugins``; empty if missing or malformed."""
     section = plugins.get(PLUGIN) if isinstance(plugins, dict) else None
     return section if isinstance(section, dict) else {}
 
 
 def route_refs(section: Body) -> tuple[RouteRef, ...]:
-    """Return the routes named in ``section``, by kind as the plugin goes through them; the first of a name counts."""
+    """Return the routes named in ``section``, each once, in the plugin's order of kinds."""
     found: dict[tuple[str, str], RouteRef] = {}
     for prefix, kind in KINDS.items():
         items = section.get(f"{prefix}Routes")
@@ -65,7 +63,7 @@ def route_refs(section: Body) -> tuple[RouteRef, ...]:
 
 
 def _add(found: dict[tuple[str, str], RouteRef], ref: RouteRef) -> None:
-    """Add a route; where it is there already, it has headers if either of the two says so."""
+    """Add a route; of two with the same name, either sets ``headers``."""
     first = found.get((ref.kind, ref.name), ref)
     found[ref.kind, ref.name] = RouteRef(first.kind, first.name, first.headers or ref.headers, first.path)
 
@@ -80,7 +78,7 @@ def route_selectors(section: Body) -> tuple[RouteSelector, ...]:
 
 
 def selects(selector: Body, labels: Body) -> bool:
-    """Tell whether a LabelSelector matches labels; an empty one matches all (``LabelSelectorAsSelector``)."""
+    """Return whether a LabelSelector matches labels; an empty one matches all (``LabelSelectorAsSelector``)."""
     if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
         return False
     return all(_holds(requirement, labels) for requirement in selector.get("matchExpressions") or ())
@@ -97,32 +95,29 @@ def _holds(requirement: Body, labels: Body) -> bool:
 
 
 def in_progress_label(section: Body) -> tuple[str, str] | None:
-    """Return key and value of the label on a route whose canary has traffic; None where there is to be none."""
+    """Return key and value of the label on a route whose canary has traffic; None if disabled."""
     if section.get("disableInProgressLabel") is True:
         return None
     return str(section.get("inProgressLabelKey") or LABEL_KEY), str(section.get("inProgressLabelValue") or LABEL_VALUE)
 
 
-def problems(plugins: Any) -> Iterator[Problem]:
-    """Yield what is wrong with ``trafficRouting.plugins``: other plugins, and what this one has of no meaning.
-
-    The CRD takes anything there, so nobody else looks at it before the controller runs the plugin.
-    """
+def plugin_problems(plugins: Any) -> Iterator[Problem]:
+    """Yield the problems of ``trafficRouting.plugins``, which the CRD does not check."""
     for name in plugins if isinstance(plugins, dict) else ():
         if name != PLUGIN:
-            hint = "release this app with the controller, or by one of the routers that rollstep knows"
-            message = f"rollstep calls no plugin such as {name}; the one whose routes it writes itself is {PLUGIN}"
-            yield (*PATH[:-1], name), message, hint
+            hint = "release this app with the controller, or with another router"
+            message = f"the plugin {name} is not supported, only {PLUGIN}"
+            yield Problem((*PATH[:-1], name), message, hint)
     if not isinstance(plugins, dict) or PLUGIN not in plugins:
         return
     section = plugins[PLUGIN]
     if not isinstance(section, dict):
-        yield PATH, f"expected a mapping, found {section!r}", ""
+        yield Problem(PATH, f"expected a mapping, found {section!r}")
         return
     yield from _wrong_fields(section)
     if not route_refs(section) and not route_selectors(section):
         fields = [f"{prefix}Route{end}" for prefix in KINDS for end in ("", "s", "Selector")]
-        yield PATH, "names no route", f"give it one of {', '.join(fields)}"
+        yield Problem(PATH, "names no route", f"give it one of {', '.join(fields)}")
 
 
 def _wrong_fields(section: Body) -> Iterator[Problem]:
@@ -131,41 +126,47 @@ def _wrong_fields(section: Body) -> Iterator[Problem]:
         path: Path = (*PATH, field)
         if field in TEXTS:
             if not isinstance(value, str):
-                yield path, f"expected text, found {value!r}", ""
+                yield Problem(path, f"expected text, found {value!r}")
         elif field == "disableInProgressLabel":
             if not isinstance(value, bool):
-                yield path, f"expected true or false, found {value!r}", ""
+                yield Problem(path, f"expected true or false, found {value!r}")
         elif field in lists:
             yield from _wrong_list(value, path)
         elif field in selectors:
             yield from _wrong_selector(value, path)
         elif field not in IGNORED:
             known = (*TEXTS, "disableInProgressLabel", *lists, *selectors)
-            yield path, f"is no field of {PLUGIN}", f"take it out; it has {', '.join(sorted(known))}"
+            yield Problem(path, f"is not a field of {PLUGIN}", f"take it out; it has {', '.join(sorted(known))}")
 
 
 def _wrong_list(value: Any, path: Path) -> Iterator[Problem]:
     if not isinstance(value, list):
-        yield path, f"expected a list, found {value!r}", "each item has a `name`"
+        yield Problem(path, f"expected a list, found {value!r}", "each item has a `name`")
         return
     for index, item in enumerate(value):
         if not isinstance(item, dict) or not isinstance(item.get("name"), str) or not item["name"]:
-            yield (*path, index), f"expected a route's name, found {item!r}", "write `- name: ROUTE`"
+            yield Problem((*path, index), f"expected a route's name, found {item!r}", "write `- name: ROUTE`")
         elif not isinstance(item.get("useHeaderRoutes", False), bool):
-            yield (*path, index, "useHeaderRoutes"), f"expected true or false, found {item['useHeaderRoutes']!r}", ""
+            yield Problem(
+                (*path, index, "useHeaderRoutes"), f"expected true or false, found {item['useHeaderRoutes']!r}"
+            )
 
 
 def _wrong_selector(value: Any, path: Path) -> Iterator[Problem]:
     if not isinstance(value, dict) or not isinstance(value.get("matchLabels") or {}, dict):
-        yield path, f"expected a label selector, found {value!r}", "it has matchLabels, matchExpressions or both"
+        yield Problem(
+            path, f"expected a label selector, found {value!r}", "it has matchLabels, matchExpressions or both"
+        )
         return
     expressions = value.get("matchExpressions") or []
     for index, item in enumerate(expressions if isinstance(expressions, list) else [None]):
         at: Path = (*path, "matchExpressions", index)
         operator = item.get("operator") if isinstance(item, dict) else None
         if not isinstance(item, dict) or not isinstance(item.get("key"), str) or operator not in OPERATORS:
-            yield at, f"expected a key and one of the operators {', '.join(OPERATORS)}, found {item!r}", ""
+            yield Problem(at, f"expected a key and one of the operators {', '.join(OPERATORS)}, found {item!r}")
             continue
         values = item.get("values") or []
         if not isinstance(values, list) or bool(values) != (operator in ("In", "NotIn")):
-            yield (*at, "values"), f"expected {'' if operator in ('In', 'NotIn') else 'no '}values with {operator}", ""
+            yield Problem(
+                (*at, "values"), f"expected {'' if operator in ('In', 'NotIn') else 'no '}values with {operator}"
+            )

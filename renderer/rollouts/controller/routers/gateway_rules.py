@@ -1,7 +1,7 @@
-"""Rules of Gateway API routes: weights over ``backendRefs``, and rules of their own for headers (API v1).
+"""Rules of Gateway API routes: weights of ``backendRefs``, and rules for headers (API v1).
 
-A rule belongs to the release by its name, one of ``managedRoutes`` or that with a number behind it, and by having the
-canary as its only backend: whatever a user's own rule looks like, it stays.
+A rule is the release's if its only backend is the canary and its name is one of ``managedRoutes``, with or without a
+number; all others are the user's, and stay.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from renderer.kubernetes.manifest import Body
-from renderer.rollouts.controller.routers import refuse
+from renderer.rollouts.controller.routers.router import refusal
 
 _SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
 EXACT, EXPRESSION = "Exact", "RegularExpression"
@@ -26,7 +26,7 @@ class Backends(Struct, frozen=True):
     canary: str
 
     def in_rule(self, rule: Body) -> bool:
-        """Tell whether a rule has both: one with another Service alone, or none of them, is not the release's."""
+        """Return whether a rule has both Services."""
         names = {name_of(ref) for ref in refs_of(rule)}
         return self.stable in names and self.canary in names
 
@@ -37,7 +37,7 @@ def rules_of(route: Body) -> list[Body]:
 
 
 def with_rules(route: Body, rules: Sequence[Body]) -> Body:
-    """Return the route with other rules in their place; the route itself where they are the same."""
+    """Return the route with the rules; the same object if they are equal."""
     return route if rules_of(route) == list(rules) else {**route, "spec": {**route["spec"], "rules": list(rules)}}
 
 
@@ -47,13 +47,13 @@ def refs_of(rule: Body) -> list[Body]:
 
 
 def name_of(ref: Body) -> str:
-    """Return the name of the Service that a backend is; empty where it is something else of that name."""
+    """Return the name of a backend's Service; empty for another kind."""
     is_service = (ref.get("kind") or "Service") == "Service" and not ref.get("group")
     return str(ref.get("name") or "") if is_service else ""
 
 
 def weighted(rules: Sequence[Body], backends: Backends, weights: Mapping[str, int]) -> list[Body]:
-    """Return the rules with ``weights`` (by Service) in each that has both Services; nothing else of them changes."""
+    """Return the rules with ``weights`` (by Service) in each that has both Services."""
     return [{**rule, "backendRefs": _weighted(rule, weights)} if backends.in_rule(rule) else rule for rule in rules]
 
 
@@ -62,7 +62,7 @@ def _weighted(rule: Body, weights: Mapping[str, int]) -> list[Body]:
 
 
 def weights_in(rules: Sequence[Body], backends: Backends) -> dict[str, int]:
-    """Return the weights of the two Services in the first rule that has both; a weight that is not set is 1."""
+    """Return the weights of both Services in the first rule that has them; the default is 1."""
     for rule in rules:
         if backends.in_rule(rule):
             return {name_of(ref): ref.get("weight", 1) for ref in reversed(refs_of(rule)) if _is_one(ref, backends)}
@@ -74,7 +74,7 @@ def _is_one(ref: Body, backends: Backends) -> bool:
 
 
 def owner_of(rule: Body, managed: Sequence[str], backends: Backends) -> str:
-    """Return the managed route that a rule was made for; empty for a rule of the user's."""
+    """Return the managed route that a rule belongs to; empty for a rule of the user's."""
     if [name_of(ref) for ref in refs_of(rule)] != [backends.canary]:
         return ""
     name = str(rule.get("name") or "")
@@ -85,7 +85,7 @@ def owner_of(rule: Body, managed: Sequence[str], backends: Backends) -> str:
 
 
 def ordered(rules: Sequence[Body], managed: Sequence[str], backends: Backends) -> list[Body]:
-    """Return the user's rules as they are, and behind them those for headers in the order of ``managedRoutes``."""
+    """Return the user's rules, followed by those for headers in the order of ``managedRoutes``."""
     owners = [owner_of(rule, managed, backends) for rule in rules]
     users = [rule for rule, owner in zip(rules, owners, strict=True) if not owner]
     return users + [rule for name in managed for rule, owner in zip(rules, owners, strict=True) if owner == name]
@@ -94,10 +94,10 @@ def ordered(rules: Sequence[Body], managed: Sequence[str], backends: Backends) -
 def with_header_rules(
     rules: Sequence[Body], step: Body, managed: Sequence[str], backends: Backends, field: str
 ) -> list[Body]:
-    """Return the rules with one for the headers of ``step`` beside each that has both Services.
+    """Return the rules with a rule for the headers of ``step`` for each that has both Services.
 
-    Those are its copy (filters, timeouts and all), which asks for the headers as well and has the canary alone; those
-    of an earlier step of that name are gone.  ``field`` names the Rollout's field in refusals.
+    It is a copy with the headers added to its matches and the canary as its only backend; it replaces the rules of an
+    earlier step of that name.  ``field`` is the Rollout's field for errors.
     """
     base = str(step["name"])
     kept = [rule for rule in rules if owner_of(rule, managed, backends) != base]
@@ -105,7 +105,7 @@ def with_header_rules(
         return kept
     headers = header_matches(step["match"])
     names = _free_names(base, {*managed} - {base} | {str(rule.get("name") or "") for rule in kept})
-    made = []
+    added = []
     for rule in rules:
         if not backends.in_rule(rule):
             continue
@@ -113,12 +113,12 @@ def with_header_rules(
         matches = [match for match in matches if match is not None]
         if matches:
             copied = {key: value for key, value in rule.items() if key != "name"}
-            made.append({"name": next(names), **copied, "matches": matches, "backendRefs": [_canary(rule, backends)]})
-    return ordered([*kept, *made], managed, backends)
+            added.append({"name": next(names), **copied, "matches": matches, "backendRefs": [_canary(rule, backends)]})
+    return ordered([*kept, *added], managed, backends)
 
 
 def _free_names(base: str, taken: set[str]) -> Iterator[str]:
-    """Yield the names of a step's rules, which have to differ within a route: ``beta``, ``beta-1``, ``beta-2``."""
+    """Yield names for a step's rules that are unique in a route: ``beta``, ``beta-1``, ``beta-2``."""
     number = 0
     while True:
         name = f"{base}-{number}" if number else base
@@ -129,19 +129,19 @@ def _free_names(base: str, taken: set[str]) -> Iterator[str]:
 
 def _canary(rule: Body, backends: Backends) -> Body:
     ref = next(ref for ref in refs_of(rule) if name_of(ref) == backends.canary)
-    # Without a weight it is 1, of 1: the weight of a later step must not reach it.
+    # Without a weight, so that the weight of a later step does not apply to it.
     return {key: value for key, value in ref.items() if key != "weight"}
 
 
 def header_matches(matches: Sequence[Body]) -> list[dict[str, Any]]:
-    """Return the header matches of a step's ``match``; a request has to meet all of them."""
+    """Return the header matches of a step's ``match``, which a request must all meet."""
     result = []
     for match in matches:
         value = match.get("headerValue") or {}
         kind, text = EXACT, value.get("exact")
         if not text:
             prefix = value.get("prefix")
-            # A prefix is text, and the expression has to match the whole value.
+            # The expression must match the whole value, and take the prefix literally.
             kind, text = EXPRESSION, f"{_SPECIAL.sub(_escaped, prefix)}.*" if prefix else value.get("regex")
         result.append({"name": match.get("headerName"), "type": kind, "value": text})
     return result
@@ -152,9 +152,9 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def _joined(match: Body, headers: Sequence[Body], field: str) -> Body | None:
-    """Return a rule's match with headers added; None where no request could have both.
+    """Return a rule's match with headers added; None if no request can have both.
 
-    The API takes a header once in a match, in whatever case its name is written.
+    The API takes a header once in a match, regardless of case.
     """
     joined = list(match.get("headers") or [])
     for header in headers:
@@ -167,6 +167,6 @@ def _joined(match: Body, headers: Sequence[Body], field: str) -> Body | None:
             continue
         if kinds == {EXACT}:
             return None
-        message = f"a rule of the route matches the header {header['name']} already, in another way"
-        raise refuse(field, message, "a match takes a header once: use another header, or take it out of the rule")
+        message = f"a rule of the route matches the header {header['name']} already, with another value"
+        raise refusal(field, message, "a match takes a header once: use another header, or take it out of the rule")
     return {**match, "headers": joined}

@@ -1,14 +1,13 @@
-"""Istio: weights and routes in VirtualServices, pod selection in a DestinationRule (``trafficrouting/istio``)."""
+"""Istio: weights and routes in VirtualServices, subsets in a DestinationRule (``trafficrouting/istio``)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from renderer.kubernetes.manifest import Body, ObjectKey, field_path
+from renderer.kubernetes.manifest import Body, ObjectKey, field_path, mapping
 from renderer.rollouts.controller.context import Context, HashDelayedError
-from renderer.rollouts.controller.ping_pong import stable_and_canary_services
-from renderer.rollouts.controller.routers import NamedObject, Router, find, section, traffic_routing
+from renderer.rollouts.controller.routers.istio_checks import virtual_service_problems
 from renderer.rollouts.controller.routers.istio_routes import (
     Destinations,
     canary_port,
@@ -19,15 +18,44 @@ from renderer.rollouts.controller.routers.istio_routes import (
     weighted,
     without_route,
 )
+from renderer.rollouts.controller.routers.istio_subsets import GROUP, subset_hashes
+from renderer.rollouts.controller.routers.router import (
+    Lookup,
+    NamedObject,
+    Problem,
+    Router,
+    find_object,
+    section,
+    traffic_routing,
+)
+from renderer.rollouts.controller.services import stable_and_canary_services
 from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION, Rollout
+from renderer.rollouts.model.spec import ROUTING
+from renderer.rollouts.model.world import World
 
-GROUP = "networking.istio.io"
-PATH = ("spec", "strategy", "canary", "trafficRouting", "istio")
+PATH = (*ROUTING, "istio")
 PROTOCOLS = (("http", "routes"), ("tls", "tlsRoutes"), ("tcp", "tcpRoutes"))
 
 
 class IstioRouter(Router):
     """The router for ``trafficRouting.istio``."""
+
+    route_steps = ("setHeaderRoute", "setMirrorRoute")
+    has_ping_pong = True
+    weighs_experiments = True
+    one_or_several = ("virtualService", "virtualServices")
+
+    def needs_services(self, section: Any) -> bool:
+        """Return whether both Services are required: the subsets of a DestinationRule replace them."""
+        return mapping(section).get("destinationRule") is None
+
+    def object_problems(self, canary: Any, lookup: Lookup) -> Iterator[Problem]:
+        """Yield why the VirtualServices cannot carry the weights."""
+        return virtual_service_problems(canary, lookup, GROUP)
+
+    def selected_hashes(self, world: World) -> tuple[str, ...]:
+        """Return the pod-template-hashes of the DestinationRule's subsets."""
+        return tuple(pod_hash for _, pod_hash in subset_hashes(world))
 
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
         """Return the VirtualServices and the DestinationRule."""
@@ -42,28 +70,28 @@ class IstioRouter(Router):
         return tuple(found)
 
     def carry_over(self, rollout: Rollout, wanted: Body, rendered: Body) -> Body:
-        """Return a VirtualService with weights and managed routes, a DestinationRule with hashes, as they were."""
+        """Return the VirtualService with the weights and managed routes, or the DestinationRule with the hashes."""
         if wanted.get("kind") == "DestinationRule":
             return _carry_over_rule(wanted, rendered)
         return _carry_over_service(rollout, wanted, rendered) if wanted.get("kind") == "VirtualService" else wanted
 
     def remove_managed_routes(self, ctx: Context) -> None:
-        """Take the routes for headers and mirrors out of the VirtualServices."""
+        """Remove the routes for headers and mirrors from the VirtualServices."""
         managed = traffic_routing(ctx.rollout).managed_routes
         for named, _ in self._services(ctx.rollout):
-            key, body = find(ctx, named)
+            key, body = find_object(ctx, named)
             http = _routes(body, "http")
             kept = [route for route in http if route.get("name", "") not in managed]
             if len(kept) == len(http):
-                # As in the controller, the other VirtualServices are left alone then.
+                # Like the controller, do not change the other VirtualServices.
                 return
             ctx.update_object(key, _with_routes(body, "http", kept))
 
     def set_header_route(self, ctx: Context, route: Body) -> None:
-        """Add, or without a match remove, the route for the headers."""
+        """Add the route for the headers; without a match, remove it."""
         host, subset = self._canary(ctx)
         for named, item in self._services(ctx.rollout):
-            key, body = find(ctx, named)
+            key, body = find_object(ctx, named)
             http = without_route(_routes(body, "http"), str(route["name"]))
             if route.get("match"):
                 port = canary_port(http, item.get("routes") or ())
@@ -71,10 +99,10 @@ class IstioRouter(Router):
             self._update_http(ctx, key, body, http)
 
     def set_mirror_route(self, ctx: Context, route: Body) -> None:
-        """Add, or without a match remove, the route that mirrors requests."""
+        """Add the route that mirrors requests; without a match, remove it."""
         host, subset = self._canary(ctx)
         for named, item in self._services(ctx.rollout):
-            key, body = find(ctx, named)
+            key, body = find_object(ctx, named)
             http = without_route(_routes(body, "http"), str(route["name"]))
             if route.get("match"):
                 weighed = routes_to_weigh(http, item.get("routes") or (), "http", named.field)
@@ -83,12 +111,12 @@ class IstioRouter(Router):
             self._update_http(ctx, key, body, http)
 
     def update_hash(self, ctx: Context, canary_hash: str, stable_hash: str) -> None:
-        """Write the hashes into the DestinationRule's subsets; subsets of nobody go, as the controller has it."""
+        """Write the hashes into the DestinationRule's subsets; like the controller, remove all other subsets."""
         _delay_for_availability(ctx, canary_hash, stable_hash)
         spec = section(ctx.rollout, "istio").get("destinationRule")
         if spec is None:
             return
-        key, body = find(ctx, self.named_objects(ctx.rollout)[-1])
+        key, body = find_object(ctx, self.named_objects(ctx.rollout)[-1])
         hashes = {spec.get("canarySubsetName"): canary_hash, spec.get("stableSubsetName"): stable_hash}
         hashes |= {item.service_name: item.pod_template_hash for item in ctx.additional}
         old = (body.get("spec") or {}).get("subsets") or []
@@ -109,7 +137,7 @@ class IstioRouter(Router):
         names = self._destinations(ctx)
         managed = traffic_routing(ctx.rollout).managed_routes
         for named, item in self._services(ctx.rollout):
-            key, body = find(ctx, named)
+            key, body = find_object(ctx, named)
             after, changed = body, False
             for protocol, field in PROTOCOLS:
                 routes = _routes(body, protocol)
@@ -149,16 +177,16 @@ class IstioRouter(Router):
         )
 
     def _canary(self, ctx: Context) -> tuple[str, str]:
-        """Return host and subset of the canary, for routes of our own."""
+        """Return host and subset of the canary, for managed routes."""
         names = self._destinations(ctx)
         if not names.has_rule:
             return names.canary_service, ""
-        _, rule = find(ctx, self.named_objects(ctx.rollout)[-1])
+        _, rule = find_object(ctx, self.named_objects(ctx.rollout)[-1])
         return str((rule.get("spec") or {}).get("host") or names.canary_service), names.canary_subset
 
 
 def virtual_services(rollout: Rollout) -> list[tuple[Body, str]]:
-    """Return what the Rollout says of each VirtualService, with the field that names it."""
+    """Return the Rollout's section for each VirtualService, with the field of its name."""
     istio = section(rollout, "istio")
     several = istio.get("virtualServices")
     if several is not None:
@@ -172,7 +200,7 @@ def _virtual_service_key(rollout: Rollout, name: str) -> ObjectKey:
 
 
 def _delay_for_availability(ctx: Context, canary_hash: str, stable_hash: str) -> None:
-    """Without Services nothing else keeps traffic from pods that are not there yet."""
+    """Raise ``HashDelayedError`` for a subset without available pods: no Service keeps traffic from it."""
     canary = ctx.rollout.canary
     assert canary is not None
     if canary.canary_service or canary.stable_service:

@@ -1,4 +1,4 @@
-"""Routes of an Istio VirtualService: which get weights, and which the controller adds."""
+"""Routes of an Istio VirtualService: those that get weights, and managed routes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from msgspec import Struct
 
 from renderer.errors import RollstepError
 from renderer.kubernetes.manifest import Body
-from renderer.rollouts.controller.routers import refuse
+from renderer.rollouts.controller.routers.router import refusal
 from renderer.rollouts.model.strategy_status import WeightDestination
 
 
 class Destinations(Struct, frozen=True):
-    """By what a destination is known to be stable or canary: its Service, or its subset of the DestinationRule."""
+    """The Services, or subsets of the DestinationRule, that identify the stable and the canary destination."""
 
     stable_service: str
     canary_service: str
@@ -27,8 +27,8 @@ class Destinations(Struct, frozen=True):
 def routes_to_weigh(routes: Sequence[Body], wanted: Sequence[Any], protocol: str, field: str) -> list[int]:
     """Return the indexes of the routes that get weights.
 
-    ``wanted`` is what the Rollout names (names for HTTP, ports and hosts for TLS and TCP); without it that is the only
-    route, or for HTTP the first one without a name.
+    ``wanted`` has the routes that the Rollout names: names for HTTP, ports and hosts for TLS and TCP.  Without it the
+    only route is returned, or the first HTTP route without a name.
     """
     if not routes:
         return []
@@ -45,7 +45,7 @@ def routes_to_weigh(routes: Sequence[Body], wanted: Sequence[Any], protocol: str
             found = [index for index, route in enumerate(routes) if _matches(route, item, protocol)]
             missing = f"No matching {protocol.upper()} routes found in the defined Virtual Service."
         if not found:
-            raise refuse(field, missing)
+            raise refusal(field, missing)
         indexes += found
     return indexes
 
@@ -66,9 +66,9 @@ def weighted(
     field: str,
     additional: Sequence[WeightDestination] = (),
 ) -> list[Body]:
-    """Return the destinations of a route with the canary at ``weight`` of 100; those of nobody are taken out.
+    """Return the destinations of a route with the canary at ``weight`` percent.
 
-    ``additional`` are the Services of an experiment.
+    Like the controller, remove unknown destinations with a weight; ``additional`` are the Services of an experiment.
     """
     check_shares(shares, names, field)
     others = {item.service_name: item.weight for item in additional}
@@ -86,7 +86,6 @@ def weighted(
         elif host in others:
             result.append(_with_weight(share, now, others.pop(host)))
         elif now == 0 or subset in names.additional_subsets:
-            # One without a weight gets no traffic; the controller takes out those that get some.
             result.append(share)
     result += [{"weight": share, "destination": {"host": host}} for host, share in others.items()]
     return result
@@ -97,16 +96,16 @@ def _with_weight(share: Body, now: int, weight: int) -> Body:
 
 
 def check_shares(shares: Sequence[Body], names: Destinations, field: str) -> None:
-    """Raise RollstepError where the destinations of a route lack the stable or the canary one."""
+    """Raise RollstepError if the stable or the canary destination is missing from a route."""
     subsets, hosts = {_subset(share) for share in shares}, {_host(share) for share in shares}
     if names.has_rule:
         for role, subset in (("Canary", names.canary_subset), ("Stable", names.stable_subset)):
             if not subset or subset not in subsets:
-                raise refuse(field, f"{role} DestinationRule subset '{subset}' not found in route")
+                raise refusal(field, f"{role} DestinationRule subset '{subset}' not found in route")
         return
     for role, service in (("Canary", names.canary_service), ("Stable", names.stable_service)):
         if not service or service not in hosts:
-            raise refuse(field, f"{role} Service '{service}' not found in route")
+            raise refusal(field, f"{role} Service '{service}' not found in route")
 
 
 def _host(share: Body) -> str:
@@ -118,7 +117,7 @@ def _subset(share: Body) -> str:
 
 
 def without_route(routes: Sequence[Body], name: str) -> list[Any]:
-    """Return the routes without the one of that name."""
+    """Return the routes but for the name."""
     return [route for route in routes if route.get("name", "") != name]
 
 
@@ -129,7 +128,7 @@ def ordered(routes: Sequence[Body], managed: Sequence[str]) -> list[Body]:
 
 
 def canary_port(routes: Sequence[Body], wanted: Sequence[str]) -> int:
-    """Return the port of the destinations that get weights; 0 where they name none."""
+    """Return the port of the destinations that get weights; 0 without one."""
     try:
         indexes = routes_to_weigh(routes, wanted, "http", "")
     except RollstepError:
@@ -155,7 +154,7 @@ def header_route(route: Body, host: str, port: int, subset: str) -> dict[str, An
 
 
 def mirror_route(route: Body, shares: Sequence[Body], host: str, subset: str) -> dict[str, Any]:
-    """Return the route that sends matching requests where they went before, and a copy to the canary."""
+    """Return the route that keeps the destinations of matching requests, and mirrors them to the canary."""
     matches = []
     for match in route.get("match") or []:
         fields = {"method": match.get("method"), "uri": match.get("path"), "headers": match.get("headers")}
@@ -178,7 +177,7 @@ def mirror_route(route: Body, shares: Sequence[Body], host: str, subset: str) ->
 
 
 def _plain_share(share: Body) -> dict[str, Any]:
-    """Return a destination with the fields that the controller knows; a weight of 0 is none to it."""
+    """Return a destination with the fields that the controller knows, without a weight of 0."""
     known = {name: share["destination"][name] for name in ("host", "subset", "port") if share["destination"].get(name)}
     result: dict[str, Any] = {"destination": known}
     if share.get("weight"):

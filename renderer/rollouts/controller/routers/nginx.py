@@ -1,4 +1,4 @@
-"""The nginx ingress controller: a canary Ingress with a weight beside each stable one (``trafficrouting/nginx``)."""
+"""The nginx ingress controller: a weighted canary Ingress for each stable one (``trafficrouting/nginx``)."""
 
 from __future__ import annotations
 
@@ -7,61 +7,71 @@ from typing import Any
 from renderer.kubernetes.manifest import Body, ObjectKey, field_path
 from renderer.kubernetes.merge_patch import merge_patch_between
 from renderer.rollouts.controller.context import Context
-from renderer.rollouts.controller.routers import NamedObject, Router, find, refuse, traffic_routing
+from renderer.rollouts.controller.routers.router import (
+    NamedObject,
+    Router,
+    find_object,
+    refusal,
+    section,
+    traffic_routing,
+)
 from renderer.rollouts.model.rollout import Rollout
-from renderer.rollouts.model.spec import NginxTrafficRouting
+from renderer.rollouts.model.spec import ROUTING, Path
 
 SUFFIX = "-canary"
 NAME_LIMIT = 253
 CLASS_ANNOTATION = "kubernetes.io/ingress.class"
-PATH = ("spec", "strategy", "canary", "trafficRouting", "nginx")
+DEFAULT_PREFIX = "nginx.ingress.kubernetes.io"
+PATH: Path = (*ROUTING, "nginx")
 
 
 def canary_ingress_name(rollout_name: str, stable_ingress: str) -> str:
-    """Return the name of the canary Ingress, cut to what Kubernetes allows."""
+    """Return the name of the canary Ingress, cut to the length limit."""
     return f"{rollout_name}-{stable_ingress}"[: NAME_LIMIT - len(SUFFIX)] + SUFFIX
 
 
 def ingress_key(rollout: Rollout, name: str) -> ObjectKey:
-    """Return the identity of an Ingress beside the Rollout."""
+    """Return the key of an Ingress in the Rollout's namespace."""
     return ObjectKey("networking.k8s.io", "Ingress", rollout.namespace, name)
 
 
-def _spec(rollout: Rollout) -> NginxTrafficRouting:
-    routing = traffic_routing(rollout)
-    assert routing.nginx is not None
-    return routing.nginx
+def _stable_ingresses(rollout: Rollout) -> tuple[tuple[str, Path], ...]:
+    """Return the name and field of each stable Ingress."""
+    nginx = section(rollout, "nginx")
+    several = nginx.get("stableIngresses")
+    if several is None:
+        return ((str(nginx.get("stableIngress") or ""), (*PATH, "stableIngress")),)
+    return tuple((str(name), (*PATH, "stableIngresses", index)) for index, name in enumerate(several))
 
 
 class NginxRouter(Router):
     """The router for ``trafficRouting.nginx``."""
 
+    has_max_traffic_weight = True
+    one_or_several = ("stableIngress", "stableIngresses")
+    names_ingresses = True
+
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
         """Return the stable Ingresses."""
-        nginx = _spec(rollout)
-        if nginx.stable_ingresses is None:
-            key = ingress_key(rollout, nginx.stable_ingress)
-            return (NamedObject((key,), field_path((*PATH, "stableIngress"))),)
         return tuple(
-            NamedObject((ingress_key(rollout, name),), field_path((*PATH, "stableIngresses", index)))
-            for index, name in enumerate(nginx.stable_ingresses)
+            NamedObject((ingress_key(rollout, name),), field_path(path)) for name, path in _stable_ingresses(rollout)
         )
 
     def created_objects(self, rollout: Rollout) -> tuple[ObjectKey, ...]:
         """Return the canary Ingresses."""
-        names = _spec(rollout).ingresses
-        return tuple(ingress_key(rollout, canary_ingress_name(rollout.name, name)) for name in names)
+        names = (canary_ingress_name(rollout.name, name) for name, _ in _stable_ingresses(rollout))
+        return tuple(ingress_key(rollout, name) for name in names)
 
     def set_weight(self, ctx: Context, weight: int) -> None:
         """Create or patch the canary Ingress of each stable one."""
         rollout = ctx.rollout
-        for named, made in zip(self.named_objects(rollout), self.created_objects(rollout), strict=True):
-            desired = canary_ingress(rollout, find(ctx, named)[1], made.name, weight)
-            current = ctx.world.objects.get(made)
+        for named, key in zip(self.named_objects(rollout), self.created_objects(rollout), strict=True):
+            desired = canary_ingress(rollout, find_object(ctx, named)[1], key.name, weight)
+            current = ctx.world.objects.get(key)
             if current is None:
-                ctx.create_object(made, desired)
+                ctx.create_object(key, desired)
             else:
-                _patch(ctx, made, current, desired)
+                _patch(ctx, key, current, desired)
 
 
 ROUTER = NginxRouter()
@@ -69,7 +79,7 @@ ROUTER = NginxRouter()
 
 def _patch(ctx: Context, key: ObjectKey, current: Body, desired: Body) -> None:
     metadata = dict(current.get("metadata") or {})
-    # Annotations that others added stay.
+    # Annotations of other tools stay.
     annotations = {**(metadata.get("annotations") or {}), **desired["metadata"]["annotations"]}
     after_metadata = {name: value for name, value in metadata.items() if name != "labels"} | {
         "annotations": annotations
@@ -81,26 +91,25 @@ def _patch(ctx: Context, key: ObjectKey, current: Body, desired: Body) -> None:
 
 
 def canary_ingress(rollout: Rollout, stable: Body, name: str, weight: int) -> dict[str, Any]:
-    """Return the canary Ingress: the stable one's rules for the stable Service, with the canary Service as backend."""
-    nginx, routing = _spec(rollout), traffic_routing(rollout)
+    """Return the canary Ingress: the stable one's rules for the stable Service, with the canary Service instead."""
+    nginx, most = section(rollout, "nginx"), traffic_routing(rollout).max_traffic_weight
     stable_spec = stable.get("spec") or {}
     spec: dict[str, Any] = {
         field: stable_spec[field] for field in ("tls", "ingressClassName") if stable_spec.get(field)
     }
     spec["rules"] = _canary_rules(rollout, stable)
-    prefix = nginx.annotation_prefix
+    prefix = nginx.get("annotationPrefix") or DEFAULT_PREFIX
     annotations: dict[str, str] = {}
     stable_annotations = (stable.get("metadata") or {}).get("annotations") or {}
     if CLASS_ANNOTATION in stable_annotations:
         annotations[CLASS_ANNOTATION] = stable_annotations[CLASS_ANNOTATION]
-    for key in sorted(nginx.additional_ingress_annotations):
-        full = key if key.startswith(prefix) else f"{prefix}/{key}"
-        annotations[full] = nginx.additional_ingress_annotations[key]
-    annotations.update(nginx.canary_ingress_annotations)
+    for key, value in sorted((nginx.get("additionalIngressAnnotations") or {}).items()):
+        annotations[key if key.startswith(prefix) else f"{prefix}/{key}"] = value
+    annotations.update(nginx.get("canaryIngressAnnotations") or {})
     annotations[f"{prefix}/canary"] = "true"
     annotations[f"{prefix}/canary-weight"] = str(weight)
-    if routing.max_traffic_weight is not None:
-        annotations[f"{prefix}/canary-weight-total"] = str(routing.max_traffic_weight)
+    if most is not None:
+        annotations[f"{prefix}/canary-weight-total"] = str(most)
     metadata: dict[str, Any] = {"name": name, "annotations": annotations}
     if rollout.namespace:
         metadata["namespace"] = rollout.namespace
@@ -119,7 +128,9 @@ def _canary_rules(rollout: Rollout, stable: Body) -> list[Any]:
     if not rules:
         name = (stable.get("metadata") or {}).get("name")
         message = f'ingress "{name}" has no rules using service {from_name} backend'
-        raise refuse(field_path((*PATH, "stableIngress")), message, "let a rule of the Ingress name the stable Service")
+        raise refusal(
+            field_path((*PATH, "stableIngress")), message, "let a rule of the Ingress name the stable Service"
+        )
     return rules
 
 

@@ -1,4 +1,4 @@
-"""Service Mesh Interface: a TrafficSplit that the controller makes (``trafficrouting/smi``, API version v1alpha1)."""
+"""Service Mesh Interface: a TrafficSplit with the weights (``trafficrouting/smi``, API version v1alpha1)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from renderer.kubernetes.manifest import Body, ObjectKey
 from renderer.kubernetes.merge_patch import merge_patch_between
 from renderer.rollouts.controller.context import Context
-from renderer.rollouts.controller.routers import NamedObject, Router, section, services
+from renderer.rollouts.controller.routers.router import Router, section, service_names
 from renderer.rollouts.model.rollout import Rollout
 from renderer.rollouts.model.strategy_status import WeightDestination
 
@@ -16,17 +16,15 @@ API_VERSION = "split.smi-spec.io/v1alpha1"
 
 
 def split_key(rollout: Rollout) -> ObjectKey:
-    """Return the identity of the TrafficSplit."""
+    """Return the key of the TrafficSplit."""
     name = section(rollout, "smi").get("trafficSplitName") or rollout.name
     return ObjectKey("split.smi-spec.io", "TrafficSplit", rollout.namespace, name)
 
 
 class SmiRouter(Router):
-    """The router for ``trafficRouting.smi``."""
+    """The router for ``trafficRouting.smi``, which creates the TrafficSplit."""
 
-    def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
-        """Return nothing: the TrafficSplit is the controller's own."""
-        return ()
+    weighs_experiments = True
 
     def created_objects(self, rollout: Rollout) -> tuple[ObjectKey, ...]:
         """Return the TrafficSplit."""
@@ -47,8 +45,8 @@ class SmiRouter(Router):
 
 
 def traffic_split(rollout: Rollout, weight: int, additional: Sequence[WeightDestination] = ()) -> dict[str, Any]:
-    """Return the TrafficSplit at a weight of 100; its weights are quantities, so they are text."""
-    stable, canary = services(rollout)
+    """Return the TrafficSplit with the canary at ``weight`` percent; its weights are quantities, thus text."""
+    stable, canary = service_names(rollout)
     metadata: dict[str, Any] = {"name": split_key(rollout).name}
     if rollout.namespace:
         metadata["namespace"] = rollout.namespace

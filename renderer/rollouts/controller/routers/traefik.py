@@ -6,7 +6,14 @@ from typing import Any
 
 from renderer.kubernetes.manifest import Body, ObjectKey
 from renderer.rollouts.controller.context import Context
-from renderer.rollouts.controller.routers import NamedObject, Router, find, refuse, section, services
+from renderer.rollouts.controller.routers.router import (
+    NamedObject,
+    Router,
+    find_object,
+    refusal,
+    section,
+    service_names,
+)
 from renderer.rollouts.model.rollout import Rollout
 
 FIELD = "spec.strategy.canary.trafficRouting.traefik.weightedTraefikServiceName"
@@ -23,13 +30,13 @@ class TraefikRouter(Router):
         return (NamedObject(keys, FIELD),)
 
     def carry_over(self, rollout: Rollout, wanted: Body, rendered: Body) -> Body:
-        """Return the TraefikService with the weights as they were."""
+        """Return the TraefikService with the weights of ``rendered``."""
         if wanted.get("kind") != "TraefikService":
             return wanted
         weights = {item.get("name"): item.get("weight") for item in _services(rendered)}
         items = [
             {**item, "weight": weights[item["name"]]}
-            if item.get("name") in services(rollout) and weights.get(item["name"]) is not None
+            if item.get("name") in service_names(rollout) and weights.get(item["name"]) is not None
             else item
             for item in _services(wanted)
         ]
@@ -37,15 +44,15 @@ class TraefikRouter(Router):
 
     def set_weight(self, ctx: Context, weight: int) -> None:
         """Write both weights into the TraefikService."""
-        key, body = find(ctx, self.named_objects(ctx.rollout)[0])
+        key, body = find_object(ctx, self.named_objects(ctx.rollout)[0])
         if not _services(body):
-            raise refuse(FIELD, "spec.weighted.services was not found in traefik service manifest")
-        stable, canary = services(ctx.rollout)
+            raise refusal(FIELD, "spec.weighted.services was not found in traefik service manifest")
+        stable, canary = service_names(ctx.rollout)
         items = _services(body)
         for role, name, share in (("canary", canary, weight), ("stable", stable, 100 - weight)):
             index = next((n for n, item in enumerate(items) if item.get("name") == name), None)
             if index is None:
-                raise refuse(FIELD, f"traefik {role} service was not found", f"add {name} to spec.weighted.services")
+                raise refusal(FIELD, f"traefik {role} service was not found", f"add {name} to spec.weighted.services")
             items[index] = {**items[index], "weight": share}
         ctx.update_object(key, _with_services(body, items))
 

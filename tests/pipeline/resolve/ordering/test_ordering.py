@@ -19,7 +19,7 @@ from renderer.pipeline.resolve.ordering import phases, waves
 from renderer.pipeline.resolve.ordering import safety as destinations
 from renderer.pipeline.resolve.verb_moves import acting, promoting
 from renderer.rollouts import actions
-from renderer.rollouts.controller.settle import catch_up
+from renderer.rollouts.controller.reconcile import with_available_pods
 from renderer.rollouts.model.world import CONTRACT, EXPAND, PHASES, World
 from renderer.verbs.show.plan import make_plan
 from tests.support.ordering_model import STEPS, App, Simulation, UnsafeError, blue_green, explore, pods, routed
@@ -254,7 +254,7 @@ def shift_without_waiting_for_pods(patch: pytest.MonkeyPatch) -> None:
 
     def hasty(world: World, **more: Any) -> phases.Round:
         done = original(world, **more)
-        return original(catch_up(done.world), **more) if done.world.phase == EXPAND else done
+        return original(with_available_pods(done.world), **more) if done.world.phase == EXPAND else done
 
     patch.setattr(release, "next_round", hasty)
 
@@ -283,7 +283,7 @@ def contract_before_the_last_commit_is_live(patch: pytest.MonkeyPatch) -> None:
 
 def act_as_if_pods_were_there(patch: pytest.MonkeyPatch) -> None:
     original = release._held_round
-    patch.setattr(release, "_held_round", lambda world: original(catch_up(world)))
+    patch.setattr(release, "_held_round", lambda world: original(with_available_pods(world)))
 
 
 def forget_the_waves_of_a_commit_that_may_not_be_live(patch: pytest.MonkeyPatch) -> None:

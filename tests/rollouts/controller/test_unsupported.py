@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from renderer.kubernetes.manifest import Source
-from renderer.rollouts.controller import check_supported
+from renderer.rollouts.controller import unsupported_fields
 from renderer.rollouts.model.rollout import Rollout
 
 
@@ -25,35 +25,35 @@ def rollout(strategy: dict[str, Any], **spec: Any) -> Rollout:
     ],
 )
 def test_the_field_is_named_with_its_line(strategy: dict[str, Any], field: str) -> None:
-    findings = check_supported(rollout(strategy), Source("web.yaml", {("spec", "strategy"): (7, 3)}))
+    findings = unsupported_fields(rollout(strategy), Source("web.yaml", {("spec", "strategy"): (7, 3)}))
     assert [(item.field, item.file, item.line) for item in findings] == [(field, "web.yaml", 7)]
 
 
 def test_all_findings_come_at_once() -> None:
     routing: dict[str, Any] = {"trafficRouting": {"appMesh": {}}}
     strategy = {"canary": {**routing, "steps": [{"plugin": {"name": "y"}}, {"plugin": {"name": "x"}}]}}
-    assert len(check_supported(rollout(strategy))) == 3
+    assert len(unsupported_fields(rollout(strategy))) == 3
 
 
 def test_what_is_supported_has_no_findings() -> None:
     steps = [{"setWeight": 5}, {"pause": {}}, {"setCanaryScale": {"weight": 1}}, {"setHeaderRoute": {"name": "h"}}]
     for router in ("istio", "nginx", "alb", "smi", "ambassador", "traefik", "apisix"):
         canary = {"steps": steps, "trafficRouting": {router: {}, "maxTrafficWeight": 200}}
-        assert check_supported(rollout({"canary": canary})) == ()
-    assert check_supported(rollout({"blueGreen": {"activeService": "a"}})) == ()
+        assert unsupported_fields(rollout({"canary": canary})) == ()
+    assert unsupported_fields(rollout({"blueGreen": {"activeService": "a"}})) == ()
 
 
 def test_a_plugin_may_be_a_gate() -> None:
     subject = rollout({"canary": {"steps": [{"plugin": {"name": "a/b"}}, {"pause": {}}]}})
-    (finding,) = check_supported(subject)
+    (finding,) = unsupported_fields(subject)
     assert finding.message == "plugin steps are not supported: nobody calls a/b"
     assert "stepPlugins: {NAME: gate}" in finding.hint
-    assert check_supported(subject, plugin_gates=frozenset({"a/b"})) == ()
-    assert len(check_supported(subject, plugin_gates=frozenset({"c"}))) == 1
+    assert unsupported_fields(subject, plugin_gates=frozenset({"a/b"})) == ()
+    assert len(unsupported_fields(subject, plugin_gates=frozenset({"c"}))) == 1
 
 
 def test_analyses_are_supported() -> None:
     analysis = {"templates": [{"templateName": "success-rate"}]}
-    assert check_supported(rollout({"canary": {"analysis": analysis, "steps": [{"analysis": analysis}]}})) == ()
+    assert unsupported_fields(rollout({"canary": {"analysis": analysis, "steps": [{"analysis": analysis}]}})) == ()
     both = {"prePromotionAnalysis": analysis, "postPromotionAnalysis": analysis}
-    assert check_supported(rollout({"blueGreen": {"activeService": "a", **both}})) == ()
+    assert unsupported_fields(rollout({"blueGreen": {"activeService": "a", **both}})) == ()

@@ -1,0 +1,115 @@
+"""The checks of a Rollout and of the objects that it refers to.
+
+The rules are those of Argo Rollouts v1.9.1 (``pkg/apis/rollouts/validation``, ``rollout/controller.go``) and of the API
+server.  A finding has their name of the field, which may differ from its path (``spec.strategy.stableService``), and
+the line and column of its path.  Values that the controller ignores (an invalid quantity, more than 100%) are errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from renderer.errors import Finding, RollstepError
+from renderer.kubernetes.manifest import Body, Manifest
+from renderer.rollouts.checks.analyses import check_analyses
+from renderer.rollouts.checks.pod import check_template
+from renderer.rollouts.checks.references import Objects, check_references
+from renderer.rollouts.checks.report import Path, Report
+from renderer.rollouts.checks.routing import check_router_objects
+from renderer.rollouts.checks.scaling import check_scaling
+from renderer.rollouts.checks.spec import check_spec
+from renderer.rollouts.model.rollout import Rollout
+from renderer.rollouts.model.versions import DEFAULT_VERSION
+from renderer.rollouts.pod_template import raise_errors, stored_rollout
+from renderer.rollouts.pod_template.schema import Outcome
+from renderer.rollouts.pod_template.table import rollout_schema
+
+
+def check(
+    app_rollout: Manifest,
+    manifests: Sequence[Manifest] | Objects,
+    controller_version: str = DEFAULT_VERSION,
+    allow: Collection[str] = (),
+    *,
+    is_app: bool = True,
+) -> list[Finding]:
+    """Return the findings about a Rollout among the other ``manifests`` of its app, sorted by file and line.
+
+    Types, required and unknown fields are by the CRD of ``controller_version``; ``allow`` is the setting of that name,
+    ``is_app`` is false for a Rollout that the controller runs.
+    """
+    return check_and_read(app_rollout, manifests, controller_version, allow, is_app=is_app)[0]
+
+
+def check_and_read(
+    app_rollout: Manifest,
+    manifests: Sequence[Manifest] | Objects,
+    controller_version: str = DEFAULT_VERSION,
+    allow: Collection[str] = (),
+    *,
+    is_app: bool = True,
+) -> tuple[list[Finding], Rollout | None]:
+    """Return the findings of ``check``, and the Rollout as the controller reads it; None if it has invalid fields."""
+    report = Report(app_rollout, allow, is_app=is_app)
+    objects = manifests if isinstance(manifests, Objects) else Objects(manifests)
+    check_spec(report)
+    if not report.at("spec", "workloadRef"):
+        check_template(report)
+    check_references(report, objects)
+    check_router_objects(report, objects)
+    check_analyses(report, objects)
+    body, stored = stored_rollout(app_rollout.body, controller_version)
+    _check_unknown(report, stored, controller_version)
+    rollout = _check_types(report, body, stored)
+    check_scaling(report, objects)
+    findings = sorted(
+        report.findings,
+        key=lambda finding: (
+            finding.file != app_rollout.source.file,
+            finding.file,
+            finding.line,
+            finding.column,
+            finding.field,
+        ),
+    )
+    return findings, rollout
+
+
+def _check_unknown(report: Report, stored: Outcome, controller_version: str) -> None:
+    """Report unknown fields, which the API server drops and ``kubectl apply`` refuses."""
+    for path in stored.unknown:
+        # Imported only for an invalid Rollout.
+        from difflib import get_close_matches
+
+        known = _known_fields(path[:-1], controller_version)
+        near = get_close_matches(str(path[-1]), known, n=1)
+        report.add("RS104", path, "unknown field", f"did you mean {near[0]}?" if near else "take it out")
+
+
+def _known_fields(path: Path, controller_version: str) -> list[str]:
+    """Return the fields of the CRD at ``path``, sorted."""
+    schema: Any = {"properties": {"spec": rollout_schema(controller_version)}}
+    for part in path:
+        if not isinstance(schema, dict):
+            return []
+        below = schema.get("items") if isinstance(part, int) else schema.get("properties", {}).get(part)
+        schema = schema.get("additionalProperties") if below is None else below
+    return sorted(schema.get("properties", {})) if isinstance(schema, dict) else []
+
+
+def _check_types(report: Report, body: Body, stored: Outcome) -> Rollout | None:
+    """Report what only the CRD refuses; return the Rollout if there are no findings."""
+    found = {finding.field for finding in report.findings}
+    try:
+        raise_errors(stored, report.rollout.source)
+        return None if found else Rollout.from_body(body, report.rollout.source)
+    except RollstepError as error:
+        report.findings += [_coded(finding) for finding in error.findings if finding.field not in found]
+        return None
+
+
+def _coded(finding: Finding) -> Finding:
+    return replace(finding, code="RS103" if finding.message == "Required value" else "RS102")

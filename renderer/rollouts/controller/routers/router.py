@@ -1,0 +1,154 @@
+"""The interface of a traffic router, and what the routers share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+from renderer.errors import Finding, RollstepError
+from renderer.kubernetes.manifest import Body, Manifest, ObjectKey
+from renderer.rollouts.controller.context import Context
+from renderer.rollouts.model.rollout import Rollout
+from renderer.rollouts.model.spec import Path, TrafficRouting
+from renderer.rollouts.model.world import World
+
+Lookup = Callable[[str, str, object, str], Iterable[Manifest]]
+"""Manifests by API group, kind, name and namespace; an empty namespace is that of the Rollout."""
+
+
+class NamedObject(Struct, frozen=True):
+    """An object that the Rollout names in ``field``.
+
+    ``keys`` are its possible identities: a router may have changed its API group over time.
+    """
+
+    keys: tuple[ObjectKey, ...]
+    field: str
+
+
+class Problem(NamedTuple):
+    """An error at ``path`` of ``manifest``, of the Rollout where that is None."""
+
+    path: Path
+    message: str
+    hint: str = ""
+    manifest: Manifest | None = None
+
+
+class Router:
+    """A traffic router: its abilities, the objects it needs, and their content at each weight.
+
+    The defaults are those of a router that shifts weights out of 100 between two Services and can do nothing else.
+    A router reads and writes ``ctx.world`` through the context alone.
+    """
+
+    plugin = ""
+    """The plugin that the module reproduces, by its name in ``trafficRouting.plugins``."""
+    unsupported = ""
+    """Why the engine refuses the router."""
+    route_steps: tuple[str, ...] = ()
+    """The kinds of steps that add a route of ``managedRoutes``; at the others the router does nothing."""
+    route_hint = ""
+    """The hint where the router's section excludes such routes."""
+    header_values: tuple[str, ...] = ("exact", "regex", "prefix")
+    """The kinds of header values that it matches."""
+    has_max_traffic_weight = False
+    """Whether weights may be out of ``maxTrafficWeight``."""
+    has_ping_pong = False
+    """Whether it takes ping-pong Services."""
+    root_service = ""
+    """The field with the Service that the Ingress names; ping-pong Services require it."""
+    weighs_experiments = False
+    """Whether it can give the templates of an experiment weight."""
+    one_or_several: tuple[str, str] | None = None
+    """Two fields, for one object and for several, of which exactly one must be set."""
+    names_ingresses = False
+    """Whether ``one_or_several`` name Ingresses."""
+
+    def needs_services(self, section: Any) -> bool:
+        """Tell whether its ``section`` of ``trafficRouting`` requires ``stableService`` and ``canaryService``."""
+        return True
+
+    def adds_routes(self, section: Any, kind: str) -> bool:
+        """Tell whether a step of this kind adds a route."""
+        return kind in self.route_steps
+
+    def problems(self, section: Any) -> Iterator[Problem]:
+        """Yield what the CRD cannot refuse in its ``section`` of ``trafficRouting``."""
+        return iter(())
+
+    def object_problems(self, canary: Any, lookup: Lookup) -> Iterator[Problem]:
+        """Yield why its objects cannot carry the weights; ``canary`` is ``spec.strategy.canary`` as read."""
+        return iter(())
+
+    def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
+        """Return the user's objects that the router reads or edits."""
+        return ()
+
+    def selected_objects(self, rollout: Rollout, objects: Mapping[ObjectKey, Body]) -> tuple[ObjectKey, ...]:
+        """Return those of the user's ``objects`` that the router edits because of their labels."""
+        return ()
+
+    def created_objects(self, rollout: Rollout) -> tuple[ObjectKey, ...]:
+        """Return the objects that exist because of the router alone."""
+        return ()
+
+    def carry_over(self, rollout: Rollout, wanted: Body, rendered: Body) -> Body:
+        """Return the user's object ``wanted`` with the router's own fields as in ``rendered``."""
+        return wanted
+
+    def selected_hashes(self, world: World) -> tuple[str, ...]:
+        """Return the pod-template-hashes that its objects select."""
+        return ()
+
+    def remove_managed_routes(self, ctx: Context) -> None:
+        """Remove the routes for headers and mirrors."""
+
+    def set_header_route(self, ctx: Context, route: Body) -> None:
+        """Send requests with certain headers to the canary; without a match, remove the route."""
+
+    def set_mirror_route(self, ctx: Context, route: Body) -> None:
+        """Send a copy of some requests to the canary; without a match, remove the route."""
+
+    def update_hash(self, ctx: Context, canary_hash: str, stable_hash: str) -> None:
+        """Select the canary's and the stable ReplicaSet, for routers that select pods themselves."""
+
+    def set_weight(self, ctx: Context, weight: int) -> None:
+        """Write the canary's ``weight``, out of ``maxTrafficWeight``, into the router's objects."""
+        raise NotImplementedError
+
+
+def traffic_routing(rollout: Rollout) -> TrafficRouting:
+    """Return ``trafficRouting`` of a Rollout that has it."""
+    assert rollout.canary is not None
+    assert rollout.canary.traffic_routing is not None
+    return rollout.canary.traffic_routing
+
+
+def section(rollout: Rollout, router: str) -> Body:
+    """Return the router's own part of ``trafficRouting``."""
+    value: Any = traffic_routing(rollout).body.get(router)
+    return value if isinstance(value, dict) else {}
+
+
+def service_names(rollout: Rollout) -> tuple[str, str]:
+    """Return (stable Service, canary Service)."""
+    assert rollout.canary is not None
+    return rollout.canary.stable_service, rollout.canary.canary_service
+
+
+def find_object(ctx: Context, named: NamedObject) -> tuple[ObjectKey, Body]:
+    """Return an object that the Rollout names; raise ``RollstepError`` where it is missing."""
+    for key in named.keys:
+        body = ctx.world.objects.get(key)
+        if body is not None:
+            return key, body
+    kind, name = named.keys[0].kind, named.keys[0].name
+    raise refusal(named.field, f'{kind} "{name}" not found', f"add the {kind} to the app's manifests")
+
+
+def refusal(field: str, message: str, hint: str = "") -> RollstepError:
+    """Return the error for the value at ``field``."""
+    return RollstepError([Finding("", 0, 0, field, message, hint)])

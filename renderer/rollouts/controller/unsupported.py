@@ -1,0 +1,78 @@
+"""Fields of a Rollout that the engine does not support."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from renderer.errors import Finding
+from renderer.kubernetes.manifest import Body, Source, field_path
+from renderer.rollouts.controller.routers import router_for, routers_of, routers_that
+from renderer.rollouts.controller.routers.router import traffic_routing
+from renderer.rollouts.model.rollout import NO_SOURCE, Rollout
+from renderer.rollouts.model.spec import BLUE_GREEN, CANARY, ROUTING, BlueGreenStrategy, CanaryStrategy, Path
+
+
+def unsupported_fields(
+    rollout: Rollout, source: Source = NO_SOURCE, plugin_gates: frozenset[str] = frozenset()
+) -> tuple[Finding, ...]:
+    """Return a finding for every field that the engine does not support.
+
+    ``plugin_gates`` are the names of the plugins whose steps wait for a person instead.
+    """
+    findings = []
+    for path, message in _unsupported(rollout, plugin_gates):
+        line, column = source.position(path)
+        hint = "take the field out, or release this app with the controller"
+        if path[-1] == "plugin":
+            hint = "let it wait for a person, with `stepPlugins: {NAME: gate}` in rollstep.yaml, or take the step out"
+        findings.append(Finding(source.file, line, column, field_path(path), message, hint))
+    for name, router in routers_of(rollout).items():
+        for path, message, hint, _ in router.problems(traffic_routing(rollout).body.get(name)):
+            findings.append(Finding(source.file, *source.position(path), field_path(path), message, hint))
+    return tuple(findings)
+
+
+def _unsupported(rollout: Rollout, plugin_gates: frozenset[str]) -> Iterator[tuple[Path, str]]:
+    if isinstance(rollout.strategy, CanaryStrategy):
+        yield from _unsupported_steps(rollout, rollout.strategy, plugin_gates)
+        yield from _unsupported_routers(rollout)
+    else:
+        yield from _unsupported_blue_green(rollout.strategy)
+
+
+def _unsupported_steps(
+    rollout: Rollout, canary: CanaryStrategy, plugin_gates: frozenset[str]
+) -> Iterator[tuple[Path, str]]:
+    for index, step in enumerate(canary.steps):
+        if step.kind == "plugin":
+            plugin = step.body[step.kind]
+            if plugin.get("name") not in plugin_gates:
+                message = f"plugin steps are not supported: nobody calls {plugin.get('name')}"
+                yield (*CANARY, "steps", index, step.kind), message
+        elif step.kind == "experiment":
+            yield from _unsupported_experiment(rollout, step.body[step.kind], (*CANARY, "steps", index, step.kind))
+
+
+def _unsupported_routers(rollout: Rollout) -> Iterator[tuple[Path, str]]:
+    for name, router in routers_of(rollout).items():
+        if router.unsupported:
+            supported = [router_for(other).plugin or other for other in routers_that(lambda one: not one.unsupported)]
+            yield (*ROUTING, name), f"{router.unsupported}; supported is {', '.join(supported)}"
+
+
+def _unsupported_experiment(rollout: Rollout, experiment: Body, path: Path) -> Iterator[tuple[Path, str]]:
+    can_weigh = any(router.weighs_experiments for router in routers_of(rollout).values())
+    for index, template in enumerate(experiment.get("templates") or ()):
+        at = (*path, "templates", index)
+        if template.get("specRef") not in ("canary", "stable"):
+            yield (*at, "specRef"), f"expected canary or stable, found {template.get('specRef')}"
+        if template.get("weight") is not None and not can_weigh:
+            names = ", ".join(routers_that(lambda router: router.weighs_experiments))
+            yield (*at, "weight"), f"a weight needs a router that can give it: one of {names}"
+
+
+def _unsupported_blue_green(blue_green: BlueGreenStrategy) -> Iterator[tuple[Path, str]]:
+    for field in ("prePromotionAnalysis", "postPromotionAnalysis"):
+        analysis = blue_green.body.get(field)
+        if analysis is not None and not analysis.get("templates"):
+            yield (*BLUE_GREEN, field), "names no templates: the controller would wait for ever"
