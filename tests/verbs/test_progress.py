@@ -94,7 +94,7 @@ def test_the_verbs_tell_what_they_are_at(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path / "repository")
     for arguments, expected in (
         (("advance", "--all"), ("rendering app", "validating", "making commit")),
-        (("verify",), ("judging commit",)),
+        (("verify",), ("verifying commit",)),
         (("lint",), ("reading app", "linting")),
         (("render", "--no-validate"), ("rendering app", "writing")),
     ):

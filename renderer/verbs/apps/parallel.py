@@ -1,161 +1,166 @@
-"""Apps in batches: here one after another, or by processes and workers elsewhere where that pays (shell)."""
+"""Shares apps out to processes on this machine, or to the workers of a Dask scheduler."""
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
-from itertools import islice
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError, UsageError
 from renderer.pipeline.load.discover import AppRef
-from renderer.pipeline.load.workspace import Workspace
 from renderer.verbs import progress
-from renderer.verbs.apps.executors import mapped
-from renderer.verbs.cache.renders import RenderCache
-from renderer.verbs.render.request import RenderRequest
-
-if TYPE_CHECKING:
-    from renderer.pipeline.write.new_files import NewFiles
 
 R = TypeVar("R")
-Work = Callable[[Workspace, Iterable[AppRef], RenderRequest], R]
-"""What is done with the apps of a batch; a function of a module, so that another process finds it."""
+Work = Callable[[Iterable[AppRef]], R]
+"""What a process does with some apps; a function of a module, or a partial of one, so that it can be pickled."""
 
-AT_ONCE = 250
-"""Apps that are rendered and validated before the next ones: what they take is all that a fleet takes."""
-AT_ONCE_ELSEWHERE = 50
-"""The least for a worker: so few that all have something to do."""
-EACH = 2
-"""Batches for each process, where these are not too large: the validator starts once for each."""
-WORTH_A_PROCESS = 150
-"""Apps to render that take a process much longer than it takes to start."""
-SAMPLE = 20
-"""Apps that are asked for before a fleet is rendered, whether what they come to is kept already."""
+MOST_APPS, LEAST_APPS = 250, 50
+"""Apps that a process gets at once: a fleet needs the memory of so many, and each batch starts the validator once."""
+BATCHES_A_PROCESS = 2
+APPS_WORTH_A_PROCESS = 150
+"""Apps that take a process much longer than its start."""
+GC_THRESHOLD = 200_000
+"""Manifests are many objects without cycles: looking for cycles takes a fifth of a run."""
+
+DASK = "dask://"
+PATIENCE = "20s"
+"""The time that a scheduler has to answer."""
+RETRIES = 3
+"""How often a batch is given to another worker after one has ended."""
 
 
 class Batch(Struct, Generic[R], frozen=True):
-    """What came of some apps, or what is wrong with them."""
+    """The result of the work on some apps, or its findings."""
 
-    made: R | None
+    result: R | None
     findings: tuple[Finding, ...] = ()
     is_usage: bool = False
 
 
-def in_batches(
-    work: Work[R],
-    workspace: Workspace,
-    request: RenderRequest,
-    refs: Sequence[AppRef],
-    doing: str,
-    new_files: NewFiles | None = None,
-) -> Iterator[R]:
-    """Yield what ``work`` makes of the apps, batch by batch in their order, whoever does it; ``doing`` is for people.
-
-    Processes on this machine get the folder of ``new_files`` as well.
-    Raises RollstepError with the findings of all apps; after the first one nothing is yielded any more.
-    """
-    yield from _gathered(_batches(work, workspace, request, refs, doing, new_files))
-
-
-def in_parts(work: Callable[[Sequence[AppRef]], R], refs: Sequence[AppRef], jobs: int, doing: str) -> Iterator[R]:
-    """Yield what ``work`` makes of parts of ``refs``, in their order, by ``jobs`` processes; ``doing`` is for people.
-
-    Raises RollstepError with the findings of all parts; after the first one nothing is yielded any more.
-    """
-    yield from _gathered(_elsewhere(work, refs, _size(len(refs), jobs), "", jobs, doing))
-
-
-def _gathered(batches: Iterable[Batch[R]]) -> Iterator[R]:
-    findings: dict[Finding, None] = {}
-    for batch in batches:
-        if batch.is_usage:
-            raise UsageError(batch.findings)
-        findings.update(dict.fromkeys(batch.findings))
-        if batch.made is not None and not findings:
-            yield batch.made
-    if findings:
-        raise RollstepError(findings)
-
-
-def _batches(
-    work: Callable[..., R],
-    workspace: Workspace,
-    request: RenderRequest,
-    refs: Sequence[AppRef],
-    doing: str,
-    new_files: NewFiles | None,
+def map_parts(
+    work: Work[R], refs: Sequence[AppRef], doing: str, *, jobs: int, executor: str = ""
 ) -> Iterator[Batch[R]]:
-    jobs = request.jobs or _jobs_that_pay(workspace, request, refs)
-    if new_files is not None and jobs > 1 and not request.executor:
-        work = partial(work, folder=new_files.open())
-    if request.executor or jobs > 1:
-        alone = replace(request, directory=os.path.abspath(request.directory), jobs=1, executor="")
-        size = AT_ONCE_ELSEWHERE if request.executor else _size(len(refs), jobs)
-        yield from _elsewhere(partial(_opened, work, alone), refs, size, request.executor, jobs, doing)
-        return
-    queue = iter(progress.over(refs, doing))
-    for _ in range(0, len(refs), AT_ONCE):
-        yield _tried(partial(work, workspace, islice(queue, AT_ONCE), request))
+    """Yield the batches of ``work`` on parts of ``refs``, in their order; ``doing`` is shown as progress.
 
-
-def _elsewhere(
-    work: Callable[[Sequence[AppRef]], R], refs: Sequence[AppRef], size: int, executor: str, jobs: int, doing: str
-) -> Iterator[Batch[R]]:
-    """Yield what other processes make of ``size`` apps each.
-
-    They are told which apps there are: to look for them in each batch would take a time that grows with the fleet.
+    ``jobs`` processes do the work, or with an ``executor`` (``dask://HOST:PORT``) its workers.  Raises RollstepError
+    for a missing scheduler, and where a process ends and nobody can do its work.
     """
+    size = LEAST_APPS if executor else max(LEAST_APPS, min(MOST_APPS, -(-len(refs) // (jobs * BATCHES_A_PROCESS))))
     parts = [tuple(refs[start : start + size]) for start in range(0, len(refs), size)]
+    one = partial(batch, work)
     with progress.stage(f"{doing} ({len(refs):,} apps)"):
-        yield from mapped(partial(_tried_part, work), parts, executor, jobs)
+        yield from _by_dask(one, parts, executor) if executor else _by_processes(one, parts, jobs)
 
 
-def _tried_part(work: Callable[[Sequence[AppRef]], R], refs: Sequence[AppRef]) -> Batch[R]:
-    return _tried(lambda: work(refs))
-
-
-def _opened(work: Work[R], request: RenderRequest, refs: Sequence[AppRef]) -> R:
-    """Do the work in another process, which has the same repository at the same place."""
-    return work(Workspace.open(request.directory), refs, request)
-
-
-def _tried(make: Callable[[], R]) -> Batch[R]:
+def batch(work: Work[R], refs: Iterable[AppRef]) -> Batch[R]:
+    """Return the batch of ``work`` on ``refs``."""
     try:
-        return Batch(make())
+        return Batch(work(refs))
     except RollstepError as error:
         return Batch(None, error.findings, isinstance(error, UsageError))
 
 
-def _jobs_that_pay(workspace: Workspace, request: RenderRequest, refs: Sequence[AppRef]) -> int:
-    """Return how many processes render ``refs`` soonest: one where what they come to is kept already."""
-    most = jobs_for(len(refs))
-    if most < 2 or request.executor:
-        return 1
-    kept_renders = RenderCache.open(request.step) if request.keeps else None
-    if kept_renders is None:
-        return most
-    sample = refs[:: max(1, len(refs) // SAMPLE)]
-    missing = sum(not kept_renders.has(workspace.home(ref)) for ref in sample)
-    return max(1, min(most, len(refs) * missing // (len(sample) * WORTH_A_PROCESS)))
+def results(batches: Iterable[Batch[R]]) -> Iterator[R]:
+    """Yield the results of ``batches`` up to the first finding; raise RollstepError with the findings of all."""
+    findings: dict[Finding, None] = {}
+    for found in batches:
+        if found.is_usage:
+            raise UsageError(found.findings)
+        findings.update(dict.fromkeys(found.findings))
+        if found.result is not None and not findings:
+            yield found.result
+    if findings:
+        raise RollstepError(findings)
 
 
 def jobs_for(apps: int) -> int:
-    """Return how many processes do the work of so many apps soonest, where all of it has to be done."""
-    return max(1, min(_cpus(), apps // WORTH_A_PROCESS))
+    """Return the number of processes that do the work on so many apps fastest."""
+    return max(1, min(_cpus(), apps // APPS_WORTH_A_PROCESS))
 
 
-def _size(apps: int, jobs: int) -> int:
-    """Return how many apps a process is given at once."""
-    return max(AT_ONCE_ELSEWHERE, min(AT_ONCE, -(-apps // (jobs * EACH))))
+def check_executor(executor: str) -> None:
+    """Raise UsageError for an unknown executor."""
+    if executor and not (executor.startswith(DASK) and executor.removeprefix(DASK)):
+        raise UsageError(f"--executor {executor}: expected {DASK}HOST:PORT, the address of a Dask scheduler")
+
+
+def _by_processes(
+    work: Callable[[Sequence[AppRef]], Batch[R]], parts: Sequence[Sequence[AppRef]], jobs: int
+) -> Iterator[Batch[R]]:
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+    from multiprocessing import get_context
+
+    # A new interpreter, not a copy of this one without its threads.
+    pool, is_done = ProcessPoolExecutor(jobs, get_context("spawn"), _begin), False
+    try:
+        yield from pool.map(work, parts)
+        is_done = True
+    except BrokenProcessPool as error:
+        raise _ended("it may have been killed for its memory: try fewer --jobs") from error
+    finally:
+        # Idle processes take a while to end, and the interpreter waits for them at its end.
+        pool.shutdown(wait=not is_done)
+
+
+def _begin() -> None:
+    from threading import Thread
+
+    gc.set_threshold(GC_THRESHOLD)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process with the one that it works for: a killed process cannot end its children."""
+    from multiprocessing import parent_process
+
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _by_dask(
+    work: Callable[[Sequence[AppRef]], Batch[R]], parts: Sequence[Sequence[AppRef]], executor: str
+) -> Iterator[Batch[R]]:
+    try:
+        from distributed import Client, KilledWorker
+    except ImportError as error:
+        raise UsageError(f"--executor {executor} needs Dask: pip install 'rollstep[dask]'") from error
+    with _connected(Client, executor) as client:
+        futures = client.map(work, parts, pure=False, retries=RETRIES)
+        try:
+            for future in futures:
+                yield future.result()
+                future.release()
+        except KilledWorker as error:
+            raise _ended("see the logs of the workers") from error
+        finally:
+            client.cancel(futures)
+
+
+@contextmanager
+def _connected(client: Any, executor: str) -> Iterator[Any]:
+    address = executor.removeprefix(DASK)
+    try:
+        connected = client(f"tcp://{address}", timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError) as error:
+        message = f"no Dask scheduler answers: {error}"
+        raise RollstepError([Finding(executor, 0, 0, "", message, "start one: dask scheduler")]) from error
+    with connected:
+        yield connected
+
+
+def _ended(hint: str) -> RollstepError:
+    return RollstepError([Finding("", 0, 0, "", "a worker ended before its apps were rendered", hint)])
 
 
 def _cpus() -> int:
-    """Return how many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

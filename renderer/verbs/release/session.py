@@ -274,14 +274,15 @@ class Session:
         """
         if len(refs) > 1 and command.is_alone:
             # Loads what renders fleets, which a verb for one app need not have.
-            from renderer.verbs.apps.parallel import in_parts, jobs_for
+            from renderer.verbs.apps import parallel
 
-            jobs = self.request.jobs or jobs_for(len(refs))
+            jobs = self.request.jobs or parallel.jobs_for(len(refs))
             if jobs > 1:
                 request = replace(self.request, directory=os.path.abspath(self.request.directory))
                 folder = new_files.open() if new_files and not new_files.in_memory else ""
                 work = partial(prepare_elsewhere, command, request, self.now, self.freezes, folder)
-                return list(chain(*in_parts(work, refs, jobs, "rendering app")))
+                parts = parallel.results(parallel.map_parts(work, refs, "rendering app", jobs=jobs))
+                return list(chain.from_iterable(parts))
         # Of several, git is asked once.
         conditions = replace(self.conditions, on_read=uncommitted.ask) if len(refs) == 1 else self.conditions
         return prepare_apps(command, conditions, refs)

@@ -11,12 +11,12 @@ from renderer.kubernetes.times import format_time
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.workspace import Workspace, current_time
 from renderer.pipeline.write.rendered_app import RenderedApp, compare
-from renderer.verbs.apps.executors import check_executor
 from renderer.verbs.apps.open import note_interrupted
-from renderer.verbs.apps.parallel import in_batches
+from renderer.verbs.apps.parallel import check_executor
 from renderer.verbs.apps.shards import shared
 from renderer.verbs.cache.checks import up_to_date
 from renderer.verbs.cache.renders import RenderCache
+from renderer.verbs.render.batches import in_batches
 from renderer.verbs.render.request import Mode, RenderRequest
 from renderer.verbs.reporter import Reporter
 

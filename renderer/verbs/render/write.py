@@ -15,11 +15,11 @@ from renderer.pipeline.write.new_files import NewFiles, PlannedFile, stored
 from renderer.pipeline.write.rendered_app import RenderedApp
 from renderer.pipeline.write.transaction import Transaction
 from renderer.verbs import progress
-from renderer.verbs.apps.executors import check_executor
 from renderer.verbs.apps.open import note_interrupted
-from renderer.verbs.apps.parallel import in_batches
+from renderer.verbs.apps.parallel import check_executor
 from renderer.verbs.apps.shards import shared
 from renderer.verbs.apps.validate import validate_apps
+from renderer.verbs.render.batches import in_batches
 from renderer.verbs.render.compare import looking
 from renderer.verbs.render.request import RenderRequest
 from renderer.verbs.reporter import Reporter

@@ -26,11 +26,11 @@ RENDER_AND_DIE = """
 import os, signal, sys
 
 if __name__ == "__main__":
-    from renderer.verbs.apps import parallel as batches
+    from renderer.verbs.apps import parallel
     from renderer.cli.main import main
     from renderer.pipeline.write.journal import Journal
 
-    batches.AT_ONCE_ELSEWHERE = 2
+    parallel.LEAST_APPS = 2
     Journal.save = lambda journal: os.kill(os.getpid(), signal.SIGKILL)
     main(["-C", *sys.argv[1:]])
 """

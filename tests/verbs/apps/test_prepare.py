@@ -43,7 +43,7 @@ def released(new: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkou
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("renderer.verbs.apps.parallel.AT_ONCE_ELSEWHERE", 2)
+    monkeypatch.setattr("renderer.verbs.apps.parallel.LEAST_APPS", 2)
 
 
 def both(one: Checkout, other: Checkout, *arguments: str, code: int = 0) -> str:

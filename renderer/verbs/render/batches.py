@@ -1,0 +1,80 @@
+"""Renders apps in batches: one after another here, or by other processes where that is faster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+from msgspec.structs import replace
+
+from renderer.pipeline.load.discover import AppRef
+from renderer.pipeline.load.workspace import Workspace
+from renderer.verbs import progress
+from renderer.verbs.apps import parallel
+from renderer.verbs.cache.renders import RenderCache
+from renderer.verbs.render.request import RenderRequest
+
+if TYPE_CHECKING:
+    from renderer.pipeline.write.new_files import NewFiles
+
+R = TypeVar("R")
+SAMPLE = 20
+"""Apps that are looked up in the cache before a fleet is rendered."""
+
+
+def in_batches(
+    work: Callable[..., R],
+    workspace: Workspace,
+    request: RenderRequest,
+    refs: Sequence[AppRef],
+    doing: str,
+    new_files: NewFiles | None = None,
+) -> Iterator[R]:
+    """Yield the result of ``work(workspace, refs, request)`` for each batch of apps, in their order.
+
+    ``doing`` is shown as progress.  Other processes on this machine get the folder of ``new_files`` as well.  Raises
+    RollstepError with the findings of all apps; after the first one nothing is yielded.
+    """
+    yield from parallel.results(_batches(work, workspace, request, refs, doing, new_files))
+
+
+def _batches(
+    work: Callable[..., R],
+    workspace: Workspace,
+    request: RenderRequest,
+    refs: Sequence[AppRef],
+    doing: str,
+    new_files: NewFiles | None,
+) -> Iterator[parallel.Batch[R]]:
+    jobs = request.jobs or _jobs_for(workspace, request, refs)
+    if request.executor or jobs > 1:
+        if new_files is not None and not request.executor:
+            work = partial(work, folder=new_files.open())
+        alone = replace(request, directory=os.path.abspath(request.directory), jobs=1, executor="")
+        yield from parallel.map_parts(partial(_open, work, alone), refs, doing, jobs=jobs, executor=request.executor)
+        return
+    queue = iter(progress.over(refs, doing))
+    for _ in range(0, len(refs), parallel.MOST_APPS):
+        part = islice(queue, parallel.MOST_APPS)
+        yield parallel.batch(lambda part: work(workspace, part, request), part)
+
+
+def _open(work: Callable[..., R], request: RenderRequest, refs: Iterable[AppRef]) -> R:
+    """Do the work in another process, which has the same repository at the same place."""
+    return work(Workspace.open(request.directory), refs, request)
+
+
+def _jobs_for(workspace: Workspace, request: RenderRequest, refs: Sequence[AppRef]) -> int:
+    """Return the number of processes that render ``refs`` fastest: one where the cache has them."""
+    most = parallel.jobs_for(len(refs))
+    if most < 2 or request.executor:
+        return 1
+    cache = RenderCache.open(request.step) if request.keeps else None
+    if cache is None:
+        return most
+    sample = refs[:: max(1, len(refs) // SAMPLE)]
+    missing = sum(not cache.has(workspace.home(ref)) for ref in sample)
+    return max(1, min(most, len(refs) * missing // (len(sample) * parallel.APPS_WORTH_A_PROCESS)))
