@@ -15,7 +15,7 @@ from renderer.kubernetes.manifest import field_path
 from renderer.kubernetes.times import format_time, parse_time
 from renderer.kubernetes.yaml.reader import load_documents, read_text
 from renderer.kubernetes.yaml.shape import TEXT, TIME, Fields, Items, mismatches
-from renderer.pipeline.commit.atomic import publish
+from renderer.pipeline.commit.atomic import commit_transaction
 from renderer.pipeline.commit.planned_commit import identities, sign_off
 from renderer.pipeline.commit.recovery import open_to_write
 from renderer.pipeline.load.workspace import Workspace, current_time
@@ -185,7 +185,7 @@ class _Desk:
         trailers = f"Rollstep-Freeze: {name}\n"
         if settings.signoff:
             trailers += sign_off(self._repository, author)
-        return publish(
+        return commit_transaction(
             self._repository,
             transaction,
             f"{subject}\n\n{trailers}",

@@ -14,7 +14,7 @@ from renderer.errors import RollstepError
 from renderer.git.locks import _git_is_alive
 from renderer.git.objects import read_file, read_files
 from renderer.git.repository import Repository
-from renderer.pipeline.commit.atomic import publish, recover_repository
+from renderer.pipeline.commit.atomic import commit_transaction, recover_repository
 from renderer.pipeline.write.journal import JOURNAL, pending
 from renderer.pipeline.write.transaction import Transaction
 
@@ -26,7 +26,7 @@ RUN = """
 import json, os, signal, sys
 from pathlib import Path
 from renderer.git.repository import Repository
-from renderer.pipeline.commit.atomic import publish
+from renderer.pipeline.commit.atomic import commit_transaction
 from renderer.pipeline.write.transaction import Transaction
 
 root, before, after = Path(sys.argv[1]), json.loads(sys.argv[2]), json.loads(sys.argv[3])
@@ -45,7 +45,7 @@ if name:
             os.kill(os.getpid(), signal.SIGKILL)
         return real(*args, **kwargs)
     setattr(os, name, call)
-publish(repository, transaction, "Step\\n\\nRollstep-App: web\\n")
+commit_transaction(repository, transaction, "Step\\n\\nRollstep-App: web\\n")
 """
 
 
@@ -106,7 +106,7 @@ def assert_unchanged(repository: Repository) -> None:
     assert not (repository.root / JOURNAL).exists()
 
 
-def assert_published(repository: Repository) -> None:
+def assert_committed(repository: Repository) -> None:
     assert ours(repository) == AFTER
     assert len(repository.log()) == 2
     assert {path: text.decode() for path, text in read_files(repository, "HEAD", "web").items()} == AFTER
@@ -115,7 +115,7 @@ def assert_published(repository: Repository) -> None:
 
 
 def run(repository: Repository, name: str = "", at: int = 0) -> int:
-    """Publish in a child process that kills itself at call ``at`` of ``os.name``; return its exit status."""
+    """Commit in a child process that kills itself at call ``at`` of ``os.name``; return its exit status."""
     args = [str(repository.root), json.dumps(BEFORE), json.dumps(AFTER), name, str(at)]
     command = [sys.executable, "-c", RUN, *args]
     return subprocess.run(command, capture_output=True, check=False, preexec_fn=_heed_interrupts).returncode
@@ -127,59 +127,59 @@ def _heed_interrupts() -> None:
 
 
 def test_files_and_commit_are_made_together(repository: Repository) -> None:
-    result = publish(repository, change(repository), MESSAGE)
+    result = commit_transaction(repository, change(repository), MESSAGE)
     assert result is not None
     assert result.paths == tuple(sorted(BEFORE.keys() | AFTER.keys()))
-    assert_published(repository)
+    assert_committed(repository)
     assert recover_repository(repository) == ()
 
 
-def test_publishing_the_same_again_is_nothing(repository: Repository) -> None:
-    publish(repository, change(repository), MESSAGE)
-    assert publish(repository, change(repository), MESSAGE) is None
-    assert publish(repository, change(repository), MESSAGE, dry_run=True) is None
-    assert_published(repository)
+def test_committing_the_same_again_returns_none(repository: Repository) -> None:
+    commit_transaction(repository, change(repository), MESSAGE)
+    assert commit_transaction(repository, change(repository), MESSAGE) is None
+    assert commit_transaction(repository, change(repository), MESSAGE, dry_run=True) is None
+    assert_committed(repository)
 
 
 def test_files_that_were_written_before_but_never_committed_are_in_the_commit(repository: Repository) -> None:
     change(repository).commit()
-    assert publish(repository, change(repository), MESSAGE)
-    assert_published(repository)
+    assert commit_transaction(repository, change(repository), MESSAGE)
+    assert_committed(repository)
 
 
 def test_a_file_that_is_included_goes_into_the_commit_as_it_is(repository: Repository) -> None:
     (repository.root / "web/image").write_bytes(b"\xff\r\n\0")
     (repository.root / "web/rendered/gone.yaml").unlink()
     transaction = change(repository).include("web/image").include(repository.root / "web/rendered/gone.yaml")
-    assert publish(repository, transaction, MESSAGE)
+    assert commit_transaction(repository, transaction, MESSAGE)
     assert read_file(repository, "HEAD", "web/image") == b"\xff\r\n\0"
     assert read_file(repository, "HEAD", "web/rendered/gone.yaml") is None
     assert not repository.dirty(["web"])
 
 
 def test_a_dry_run_checks_and_writes_nothing(repository: Repository) -> None:
-    result = publish(repository, change(repository), MESSAGE, dry_run=True)
+    result = commit_transaction(repository, change(repository), MESSAGE, dry_run=True)
     assert result is not None
     assert (result.sha, result.subject) == ("", "web (prod): step 2/2")
     assert result.paths == tuple(sorted(BEFORE.keys() | AFTER.keys()))
     assert_unchanged(repository)
     git(repository.root, "switch", "-q", "--detach")
     with pytest.raises(RollstepError, match="HEAD is detached"):
-        publish(repository, change(repository), MESSAGE, dry_run=True)
+        commit_transaction(repository, change(repository), MESSAGE, dry_run=True)
 
 
 @pytest.mark.parametrize("name", ["pre-commit", "commit-msg"])
 def test_a_hook_that_refuses_leaves_neither_file_nor_commit(name: str, repository: Repository) -> None:
     hook(repository.root, name, "echo 'not on Friday' >&2; exit 1")
     with pytest.raises(RollstepError, match="not on Friday"):
-        publish(repository, change(repository), MESSAGE)
+        commit_transaction(repository, change(repository), MESSAGE)
     assert_unchanged(repository)
 
 
 def test_what_a_refusing_hook_has_done_to_our_files_is_undone(repository: Repository) -> None:
     hook(repository.root, "pre-commit", "echo '# formatted' >> web/status.yaml; rm web/rendered/a.yaml; exit 1")
     with pytest.raises(RollstepError, match="refused the commit"):
-        publish(repository, change(repository), MESSAGE)
+        commit_transaction(repository, change(repository), MESSAGE)
     assert_unchanged(repository)
 
 
@@ -191,7 +191,7 @@ def test_a_check_sees_the_files_in_place_and_can_refuse(repository: Repository) 
         raise RollstepError("does not validate")
 
     with pytest.raises(RollstepError, match="does not validate"):
-        publish(repository, change(repository), MESSAGE, check=check)
+        commit_transaction(repository, change(repository), MESSAGE, check=check)
     assert seen == [AFTER]
     assert_unchanged(repository)
 
@@ -199,19 +199,19 @@ def test_a_check_sees_the_files_in_place_and_can_refuse(repository: Repository) 
 def test_refusals_come_before_anything_is_written(repository: Repository) -> None:
     (repository.root / "web/status.yaml").chmod(0o444)
     with pytest.raises(RollstepError, match=r"web/status\.yaml: is read-only"):
-        publish(repository, change(repository), MESSAGE)
+        commit_transaction(repository, change(repository), MESSAGE)
     (repository.root / "web/status.yaml").chmod(0o644)
     hidden = repository.git_dir / "info/exclude"
     hidden.parent.mkdir(exist_ok=True)
     hidden.write_text("b.yaml\n")
     with pytest.raises(RollstepError, match=r"web/rendered/b\.yaml: is ignored by git"):
-        publish(repository, change(repository), MESSAGE)
+        commit_transaction(repository, change(repository), MESSAGE)
     assert_unchanged(repository)
 
 
 def test_a_transaction_of_another_folder_is_a_mistake(repository: Repository) -> None:
     with pytest.raises(ValueError, match="the repository is"):
-        publish(repository, Transaction(repository.root / "web"), MESSAGE)
+        commit_transaction(repository, Transaction(repository.root / "web"), MESSAGE)
 
 
 def test_an_interrupt_waits_for_git_to_tell_whether_there_is_a_commit(repository: Repository) -> None:
@@ -220,7 +220,7 @@ def test_an_interrupt_waits_for_git_to_tell_whether_there_is_a_commit(repository
     assert_unchanged(repository)
     hook(repository.root, "pre-commit", 'kill -INT "$(cat .git/pid)"; sleep 0.5; exit 0')
     assert run(repository) == -signal.SIGINT
-    assert_published(repository)
+    assert_committed(repository)
 
 
 def test_a_ctrl_c_that_reaches_git_as_well_undoes_the_files(repository: Repository) -> None:
@@ -246,8 +246,8 @@ def test_killed_at_any_rename_or_removal_the_next_run_has_all_or_nothing(tmp_pat
         outcome = len(repository.log())
         if outcome == 1:
             assert_unchanged(repository)
-            publish(repository, change(repository), MESSAGE)
-        assert_published(repository)
+            commit_transaction(repository, change(repository), MESSAGE)
+        assert_committed(repository)
         outcomes.add(outcome)
     assert outcomes == {1, 2}
 
@@ -271,7 +271,7 @@ def test_killed_while_git_goes_on_and_commits_the_next_run_keeps_the_commit(repo
     assert recover_repository(repository) == (
         "an earlier run was interrupted: its commit was made and its files are complete",
     )
-    assert_published(repository)
+    assert_committed(repository)
 
 
 def test_killed_after_the_commit_the_next_run_keeps_it(repository: Repository) -> None:
@@ -279,7 +279,7 @@ def test_killed_after_the_commit_the_next_run_keeps_it(repository: Repository) -
     assert run(repository) == -signal.SIGKILL
     wait_for_git(repository)
     assert len(recover_repository(repository)) == 1
-    assert_published(repository)
+    assert_committed(repository)
 
 
 def test_killed_together_with_git_the_lock_and_the_files_go_back(repository: Repository) -> None:
@@ -312,7 +312,7 @@ def test_killed_between_branch_and_index_the_next_run_brings_the_index_along(rep
     assert len(repository.log()) == 2
     assert repository.dirty(["web"])
     recover_repository(repository)
-    assert_published(repository)
+    assert_committed(repository)
 
 
 def test_a_commit_of_somebody_else_meanwhile_is_not_taken_for_ours(repository: Repository) -> None:
