@@ -99,7 +99,7 @@ def ours(repository: Repository) -> dict[str, str]:
 
 
 def assert_unchanged(repository: Repository) -> None:
-    """Hold that nothing is written, staged or committed, and that the dirty tree elsewhere is as it was."""
+    """Assert that nothing is written, staged or committed, and that the dirty tree elsewhere is unchanged."""
     assert ours(repository) == BEFORE
     assert len(repository.log()) == 1
     assert git(repository.root, "status", "--porcelain") == "M  elsewhere\n?? untracked\n"
@@ -126,7 +126,7 @@ def _heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def test_files_and_commit_are_made_together(repository: Repository) -> None:
+def test_files_and_commit_appear_together(repository: Repository) -> None:
     result = commit_transaction(repository, change(repository), MESSAGE)
     assert result is not None
     assert result.paths == tuple(sorted(BEFORE.keys() | AFTER.keys()))
