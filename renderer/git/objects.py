@@ -113,25 +113,26 @@ def store_tree(repository: Repository, base: str | None, files: Mapping[str, Tre
     """
     with TemporaryDirectory(prefix="rollstep-index-") as folder:
         beside = repository.within({"GIT_INDEX_FILE": f"{folder}/index"})
-        beside.run("read-tree", base or "--empty", writes=True)
-        set_entries(beside, files)
-        return beside.run("write-tree", "--missing-ok", writes=True).stdout.decode().strip()
+        # A git that ``writes`` would run the hook of a changed index.
+        beside.run("read-tree", base or "--empty")
+        set_entries(beside, files, writes=False)
+        return beside.run("write-tree", "--missing-ok").stdout.decode().strip()
 
 
-def set_entries(repository: Repository, files: Mapping[str, TreeFile | None]) -> None:
-    """Set entries of the repository's index; None as a file removes its entry."""
+def set_entries(repository: Repository, files: Mapping[str, TreeFile | None], *, writes: bool = True) -> None:
+    """Set entries of the repository's index; None as a file removes its entry.  ``writes`` is that of ``run``."""
     # Removals come first: a file may replace a folder, and a folder a file.
-    remove_entries(repository, [path for path, file in files.items() if file is None])
+    remove_entries(repository, [path for path, file in files.items() if file is None], writes=writes)
     entries = [os.fsencode(f"{file.mode} {file.sha}\t{path}\0") for path, file in files.items() if file is not None]
     if entries:
-        repository.run("update-index", "-z", "--index-info", stdin=b"".join(entries), writes=True)
+        repository.run("update-index", "-z", "--index-info", stdin=b"".join(entries), writes=writes)
 
 
-def remove_entries(repository: Repository, paths: Sequence[str]) -> None:
-    """Remove the entries of ``paths`` from the repository's index."""
+def remove_entries(repository: Repository, paths: Sequence[str], *, writes: bool = True) -> None:
+    """Remove the entries of ``paths`` from the repository's index; ``writes`` is that of ``run``."""
     if paths:
         names = b"".join(os.fsencode(path) + b"\0" for path in paths)
-        repository.run("update-index", "--force-remove", "-z", "--stdin", stdin=names, writes=True)
+        repository.run("update-index", "--force-remove", "-z", "--stdin", stdin=names, writes=writes)
 
 
 def store_commit(

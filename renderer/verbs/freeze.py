@@ -11,7 +11,7 @@ from renderer.errors import Finding, RollstepError, UsageError, one_line
 from renderer.git.commit import CommitResult
 from renderer.git.repository import Repository
 from renderer.kubernetes.times import format_time
-from renderer.pipeline.commit.atomic import publish
+from renderer.pipeline.commit.atomic import commit_transaction
 from renderer.pipeline.commit.planned_commit import identities, sign_off
 from renderer.pipeline.commit.recovery import open_to_write
 from renderer.pipeline.commit.trailers import FREEZE
@@ -92,7 +92,7 @@ def _edit(
     request: FreezeRequest, note: Callable[[str], object], edit: Callable[[_FreezesEditor], FreezeCommit]
 ) -> FreezeCommit:
     with open_to_write(request.directory, dry_run=request.dry_run, note=note) as opened:
-        return _FreezesEditor(request, opened).run(edit)
+        return _FreezesEditor(request, opened, note).run(edit)
 
 
 class _FreezesEditor:
@@ -101,13 +101,16 @@ class _FreezesEditor:
     ``names_at_start`` are the freezes before a push merged those of others.
     """
 
-    def __init__(self, request: FreezeRequest, opened: tuple[Workspace, Repository]) -> None:
+    def __init__(
+        self, request: FreezeRequest, opened: tuple[Workspace, Repository], note: Callable[[str], object]
+    ) -> None:
         self._request = request
         self.now = request.now or current_time()
         self._workspace, self._repository = opened
         self.freezes = load_freezes(self._workspace.root)
         self.names_at_start = {freeze.name for freeze in self.freezes}
-        self._pusher = Pusher(self._repository, self._workspace.settings.forge) if request.push else None
+        forge = self._workspace.settings.forge
+        self._pusher = Pusher(self._repository, forge, note) if request.push else None
 
     def run(self, edit: Callable[[_FreezesEditor], FreezeCommit]) -> FreezeCommit:
         """Run ``edit``; with ``--push``, on top of the remote branch, and push the commit."""
@@ -135,7 +138,7 @@ class _FreezesEditor:
         if settings.signoff:
             trailers += sign_off(self._repository, author)
         with NewFiles(self._repository.root, in_memory=self._request.dry_run) as new_files:
-            return publish(
+            return commit_transaction(
                 self._repository,
                 Transaction(new_files).write(FREEZES_FILE, dump_freezes(freezes)),
                 f"{subject}\n\n{trailers}",

@@ -46,7 +46,7 @@ def commit(
 
 
 def state(root: Path) -> tuple[str, ...]:
-    """Return all that a commit could disturb: HEAD, the index, and what differs between the three trees."""
+    """Return HEAD, the index, and the differences between HEAD, index and work tree."""
     commands = (
         ["rev-parse", "HEAD"],
         ["ls-files", "--stage"],
@@ -103,7 +103,7 @@ def test_a_deletion_is_committed_and_a_file_git_never_knew_is_no_error(repositor
     assert git(repository.root, "show", "--name-status", "--format=", "HEAD") == f"D\t{OURS}\n"
 
 
-def test_nothing_to_commit_is_none_and_touches_nothing(repository: Repository) -> None:
+def test_nothing_to_commit_returns_none_and_changes_nothing(repository: Repository) -> None:
     before = state(repository.root)
     assert commit(repository, [OURS, "environments/never"], MESSAGE) is None
     assert commit(repository, [], MESSAGE) is None
@@ -236,7 +236,7 @@ def test_author_committer_and_date_are_those_asked_for(repository: Repository) -
     assert shown == ["Test 2026-01-02T01:04:05+00:00 Bot"]
 
 
-def test_nobody_to_commit_as_is_told_and_an_author_is_enough(
+def test_an_unknown_committer_is_refused_and_an_author_is_enough(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -253,7 +253,7 @@ def test_nobody_to_commit_as_is_told_and_an_author_is_enough(
 @pytest.mark.parametrize(
     "text", ["Ann", "<ann@example.com>", "Ann <>", "Ann ann@example.com", "Ann <a@b> x", "Ann <a@b"]
 )
-def test_an_author_that_is_none_is_refused(text: str) -> None:
+def test_a_malformed_author_is_refused(text: str) -> None:
     with pytest.raises(RollstepError, match="is no author"):
         Identity.parse(text)
 
@@ -300,7 +300,7 @@ def test_a_message_is_never_taken_for_a_command(repository: Repository) -> None:
     assert len(repository.log()) == 2
 
 
-def test_what_somebody_else_commits_meanwhile_is_kept(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_somebody_elses_commit_meanwhile_stays(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     put(repository.root, OURS, "new\n")
     before = git(repository.root, "ls-files", "--stage")
 
@@ -354,7 +354,7 @@ def test_the_reflog_tells_of_the_commit_as_gits_own_does(repository: Repository)
 def test_the_files_of_a_fleet_go_into_one_pack_as_git_add_would_have_them(
     repository: Repository, monkeypatch: pytest.MonkeyPatch, autocrlf: str, packs: str
 ) -> None:
-    """What git has to convert it stores by itself."""
+    """A blob that git converts is stored as a loose object."""
     monkeypatch.setattr("renderer.git.index.WORTH_A_PACK", 10)
     root = repository.root
     git(root, "config", "core.autocrlf", autocrlf)

@@ -1,4 +1,4 @@
-"""One run at a time in a repository: the second waits, and is told so."""
+"""One run at a time in a repository: the second one waits and prints that."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def test_a_repository_is_found_from_any_place_in_it(first: Repository) -> None:
         assert Repository.open(first.root / start).root == first.root
 
 
-def test_no_repository_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_a_repository_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RollstepError, match=r"is in no git repository \(git init\)"):
         Repository.open(tmp_path)
 
@@ -87,7 +87,7 @@ def test_a_bare_repository_that_is_named_is_read_where_git_trusts_no_other(
     assert Repository.open(bare, allow_bare=True).head == Head(None, "main")
 
 
-def test_a_path_with_a_line_break_is_told(tmp_path: Path) -> None:
+def test_a_path_with_a_line_break_is_refused(tmp_path: Path) -> None:
     git(tmp_path, "init", "-q", "line\nbreak")
     with pytest.raises(RollstepError, match="line break"):
         Repository.open(tmp_path / "line\nbreak")
@@ -142,7 +142,7 @@ def test_an_operation_in_progress_is_named(command: list[str], named: str, first
         check_can_commit(first, allow_detached=True)
 
 
-def test_conflicts_that_are_left_over_and_a_git_at_work_are_told(first: Repository) -> None:
+def test_unresolved_conflicts_and_a_git_at_work_are_refused(first: Repository) -> None:
     conflict(first.root)
     git(first.root, "merge", "other", check=False)
     (first.git_dir / "MERGE_HEAD").unlink()
@@ -174,7 +174,7 @@ def test_files_of_a_commit_are_read_byte_for_byte(first: Repository) -> None:
 
 
 @pytest.mark.parametrize("ref", ["nothing", "--output=x", "HEAD:README.md", "", "HEAD~9"])
-def test_a_ref_that_names_no_commit_is_told(ref: str, first: Repository) -> None:
+def test_an_unknown_ref_is_refused(ref: str, first: Repository) -> None:
     with pytest.raises(RollstepError, match="names no commit"):
         read_file(first, ref, "README.md")
 
@@ -255,7 +255,7 @@ def test_gits_own_words_reach_the_user_without_control_characters(first: Reposit
     assert plain("\n".join(map(str, range(100))), limit=2) == "98\n99"
 
 
-def test_without_git_the_user_is_told(first: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_git_is_an_error(first: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(RollstepError, match="git is not installed"):
         first.dirty()

@@ -1,6 +1,6 @@
-"""A server on the loopback address that stands in for a forge: git over HTTP, and the API as the forge describes it.
+"""A forge on the loopback address: git over HTTP, and the API of the forge's OpenAPI description.
 
-Every request is held to the description of the API, and so is every answer that is given.
+The server checks every request and every answer of its own against the description.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TOKEN = "t0ken-that-nobody-may-see"
 
 
 class Description:
-    """The OpenAPI description of a forge, cut to the operations that are used."""
+    """The OpenAPI description of a forge, reduced to the used operations."""
 
     def __init__(self, forge: str) -> None:
         self.paths = json.loads((DESCRIPTIONS / f"{forge}.json").read_text(encoding="utf-8"))["paths"]
@@ -39,7 +39,7 @@ class Description:
 
     @staticmethod
     def check(operation: dict[str, Any], query: dict[str, str], body: Any) -> list[str]:
-        """Return what a request has that the description does not: unknown names count as wrong."""
+        """Return the errors of a request by the description; unknown names are errors."""
         known = {item["name"]: item["schema"] for item in operation["parameters"] if item["in"] == "query"}
         wrong = [f"query {name} is unknown" for name in query if name not in known]
         for name, value in query.items():
@@ -59,25 +59,25 @@ class Description:
 
 
 def closed(schema: Any) -> Any:
-    """Return ``schema`` with no properties allowed that it does not name."""
+    """Return ``schema`` without additional properties."""
     if isinstance(schema, list):
         return [closed(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    made = {key: closed(value) for key, value in schema.items()}
-    if isinstance(made.get("properties"), dict) and "additionalProperties" not in made:
-        made["additionalProperties"] = False
-    return nullable(made)
+    result = {key: closed(value) for key, value in schema.items()}
+    if isinstance(result.get("properties"), dict) and "additionalProperties" not in result:
+        result["additionalProperties"] = False
+    return nullable(result)
 
 
 def nullable(schema: Any) -> Any:
-    """Return ``schema`` with OpenAPI 3.0's ``nullable`` in the words of JSON Schema."""
+    """Return ``schema`` with OpenAPI 3.0's ``nullable`` as JSON Schema."""
     if isinstance(schema, list):
         return [nullable(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    made = {key: nullable(value) for key, value in schema.items() if key != "nullable"}
-    return {"anyOf": [made, {"type": "null"}]} if schema.get("nullable") is True else made
+    result = {key: nullable(value) for key, value in schema.items() if key != "nullable"}
+    return {"anyOf": [result, {"type": "null"}]} if schema.get("nullable") is True else result
 
 
 class ForgeServer:
@@ -94,7 +94,7 @@ class ForgeServer:
         self.labels: dict[int, str] = {}
         self.users = {"ann": 7, "ben": 8}
         self.failures: list[tuple[int, dict[str, str]]] = []
-        """Answers to give to the next requests of the API, in place of what they would get."""
+        """Statuses and headers of the next answers of the API."""
         self.page_size = 100
         bare = str(folder / "shop/web.git")
         subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", bare], check=True)
@@ -121,7 +121,7 @@ class ForgeServer:
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
     def count(self, method: str, end: str = "") -> int:
-        """Return how many requests of the API had the method, and a path with that end."""
+        """Return the number of API requests with the method and the end of the path."""
         return sum(1 for done, path, _ in self.requests if done == method and path.partition("?")[0].endswith(end))
 
     @property
@@ -296,7 +296,7 @@ class ForgeServer:
 def _handler(forge: ForgeServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *_: Any) -> None:
-            """Say nothing: the test looks at the requests."""
+            """Print nothing: the tests read ``requests``."""
 
         def __getattr__(self, name: str) -> Any:
             if name.startswith("do_"):

@@ -1,4 +1,4 @@
-"""Serves repositories over HTTP on loopback with git's own ``git http-backend``."""
+"""Serves repositories over HTTP on loopback with ``git http-backend``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Hands each request to ``git http-backend`` as a web server's CGI does."""
+    """Passes each request to ``git http-backend`` as a web server's CGI does."""
 
     root: Path
 
@@ -49,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_request(self, code: object = "-", size: object = "-") -> None:
-        """Say nothing: the tests tell what matters."""
+        """Print nothing."""
 
 
 class GitServer:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from renderer.cli import options
+from renderer.cli.reporter import REPORTER
 
 
 @click.command("approve")
@@ -50,7 +51,7 @@ def command(directory: str, commit: str, listing: bool, push: bool, output: str)
         from renderer.pipeline.load.workspace import Workspace
         from renderer.pipeline.publish.push import push_tag
 
-        push_tag(repository, Workspace.open(directory).settings.forge, made.tag)
+        push_tag(repository, Workspace.open(directory).settings.forge, made.tag, REPORTER.note)
     if output == "json":
         click.echo(json.dumps({"commit": made.commit.sha, "tag": made.tag}, indent=2))
     else:

@@ -1,7 +1,7 @@
-"""Files and their commit as one: both are there in the end, or neither.
+"""Files and their commit as one transaction: the repository gets both or neither.
 
-A kill between the two leaves files that no commit has.  The next run's ``recover_repository`` puts the old ones
-back; where git had made the commit already, it completes the files instead.
+A kill in between leaves files without a commit, or a commit without its index.  ``recover_repository`` of the next run
+restores the old files, or completes the files and the index of the commit.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from renderer.pipeline.write.journal import Journal, recover
 from renderer.pipeline.write.transaction import Transaction
 
 
-def publish(
+def commit_transaction(
     repository: Repository,
     transaction: Transaction,
     message: str,
@@ -33,18 +33,17 @@ def publish(
     dry_run: bool = False,
     check: Callable[[], None] | None = None,
 ) -> CommitResult | None:
-    """Change the files of ``transaction`` and commit them; on any error there is neither.
+    """Write the files of ``transaction`` and commit them; any error undoes both.
 
-    All of the transaction's files are in the commit, those too that held their content before and were not committed.
-    ``check`` runs when the files are in place and before the commit; what it raises undoes them.  The other arguments
-    are those of ``commit``.  A dry run does every check that writes nothing, and returns a result
-    without a hash.  Returns None where HEAD has all of it already; the work tree has it then, too.  Raises
-    RollstepError.
+    The commit has all files of the transaction that differ from HEAD, whether this run changed them or not.  ``check``
+    runs between the files and the commit, and its exception undoes the files.  The other arguments are those of
+    ``check_commit``.  A dry run only checks, and returns a result without a hash.  Returns None if HEAD and the work
+    tree have all files already.  Raises RollstepError.
     """
     if transaction.root != repository.root:
         raise ValueError(f"the transaction is for {transaction.root}, the repository is {repository.root}")
     planned = transaction.paths
-    paths, written = tuple(planned), [path for path, is_there in planned.items() if is_there]
+    paths, written = tuple(planned), [path for path, exists in planned.items() if exists]
     checked = check_commit(
         repository, written, author=author, committer=committer, when=when, allow_detached=allow_detached
     )
@@ -60,23 +59,23 @@ def publish(
             check()
         result = commit_files(repository, paths, message, checked)
     except BaseException:
-        # An interrupt can come when git has moved the branch already: then the files belong to that commit.
+        # After an interrupt, the branch may have the commit already.
         if _is_committed(repository, Journal(transaction.root, entries, memo=transaction.memo)):
             transaction.finish()
         else:
             transaction.rollback()
         raise
-    # The commit stands: what cannot be cleared away now, the next run's recovery does.
+    # The commit exists: the next run's recovery removes a journal that cannot be removed now.
     with suppress(RollstepError):
         transaction.finish()
     return result
 
 
 def recover_repository(repository: Repository) -> tuple[str, ...]:
-    """Undo or complete what an interrupted ``publish`` left, and return a line about it; nothing where nothing is.
+    """Undo or complete an interrupted ``commit_transaction``, and return one line about it, if there was one.
 
-    To be called before the files are read.  Raises RollstepError, and changes nothing, where a file has been edited
-    since, or where the interrupted run's git may still be at work.
+    Callers read files only after this.  Raises RollstepError, and changes nothing, if a file has been edited since, or
+    if the git of the interrupted run may still be alive.
     """
 
     def is_committed(journal: Journal) -> bool:
@@ -87,7 +86,7 @@ def recover_repository(repository: Repository) -> tuple[str, ...]:
         remove_commit_index(repository)
         committed = _is_committed(repository, journal)
         if committed:
-            # Git moves the branch first and the index after.
+            # The index follows the branch.
             unstage(repository, journal.memo["paths"], repository.head.sha)
         return committed
 
@@ -95,7 +94,7 @@ def recover_repository(repository: Repository) -> tuple[str, ...]:
 
 
 def _is_committed(repository: Repository, journal: Journal) -> bool:
-    """Tell whether HEAD has moved since the journal was written and has every file as it was to become."""
+    """Return whether HEAD has moved since the journal was written, and has all of the journal's new files."""
     paths = journal.memo.get("paths")
     head = repository.head.sha
     if not paths or head is None or head == journal.memo.get("head"):

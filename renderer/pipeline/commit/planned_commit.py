@@ -12,7 +12,7 @@ from msgspec import Struct
 from renderer.errors import Finding, RollstepError, one_line
 from renderer.git.commit import CommitResult, Identity, check_commit
 from renderer.git.repository import Repository
-from renderer.pipeline.commit.atomic import publish
+from renderer.pipeline.commit.atomic import commit_transaction
 from renderer.pipeline.commit.message import compose_message
 from renderer.pipeline.commit.part import Part, Request
 from renderer.pipeline.commit.trailers import BREAK_GLASS
@@ -80,7 +80,7 @@ class PlannedCommit(Struct, frozen=True):
     def publish(self) -> CommitResult | None:
         """Change the files and commit them, both or neither; return None where HEAD has all of it already."""
         author, committer = self.identities
-        return publish(
+        return commit_transaction(
             self.repository,
             self.transaction,
             self.message,

@@ -1,12 +1,12 @@
-"""A branch for each environment with nothing but what is rendered for it, made from the commits of the source branch.
+"""Environment branches: one branch for each environment with its rendered manifests alone.
 
-The branch is a projection: its tree is the environment's folder of a source (dry) commit, of which only the rendered
-manifests and ``status.yaml`` are kept, and each source commit that changes these gives one commit.  The same sources
-give the same commits wherever it is made, and a run that was killed is caught up with by the next one.
+Each source (dry) commit that changes an environment's rendered manifests or ``status.yaml`` gives one commit on its
+branch, with those files of the environment's folder.  The same sources give the same commits on any machine.  A run
+after a killed one adds the missing commits.
 
-Both directions of the link are kept: ``Rollstep-Source`` in the message, ``hydrator.metadata`` in the tree and a note
-in ``refs/notes/hydrator.metadata`` lead to the source commit, and a note of the source commit in
-``refs/notes/rollstep`` leads to the commits rendered of it.
+The commits link to each other: the message (``Rollstep-Source``), the tree (``hydrator.metadata``) and a note in
+``refs/notes/hydrator.metadata`` name the source commit, and a note of the source commit in ``refs/notes/rollstep``
+names its rendered commits.
 """
 
 from __future__ import annotations
@@ -42,13 +42,14 @@ from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.pipeline.load.workspace import Workspace
 
 METADATA_FILE = "hydrator.metadata"
-"""What Argo CD's source hydrator writes (argo-cd v3, ``util/hydrator/hydrator.go``) and GitOps Promoter reads."""
+"""The file of Argo CD's source hydrator (argo-cd v3, ``util/hydrator/hydrator.go``), which GitOps Promoter reads."""
+
 METADATA_NOTES = "hydrator.metadata"
 SOURCE_NOTES = "rollstep"
 
 
 class EnvironmentBranch(Struct, frozen=True):
-    """A branch, the environment that it is of, and the output folder of each of its apps."""
+    """A branch, its environment, the environment's folder, and the output folder of each app."""
 
     branch: str
     environment: str
@@ -57,7 +58,7 @@ class EnvironmentBranch(Struct, frozen=True):
 
 
 class RenderedCommit(Struct, frozen=True):
-    """A commit on an environment's branch and the commit that it was rendered from."""
+    """A commit on an environment's branch, and its source commit."""
 
     branch: str
     environment: str
@@ -67,7 +68,7 @@ class RenderedCommit(Struct, frozen=True):
 
 
 class _Source(Struct, frozen=True):
-    """A commit of the source branch, as far as the rendered one repeats it."""
+    """The parts of a source commit that the rendered commit repeats."""
 
     sha: str
     author_name: str
@@ -81,18 +82,8 @@ class _Source(Struct, frozen=True):
     @classmethod
     def read(cls, repository: Repository, sha: str) -> _Source:
         fields = "%x00".join(("%an", "%ae", "%aI", "%cn", "%ce", "%cI", "%B"))
-        shown = repository.run(
-            *(
-                "-c",
-                "log.showSignature=false",
-                "show",
-                "-s",
-                "--no-color",
-                "--encoding=UTF-8",
-                f"--format={fields}",
-                sha,
-            )
-        )
+        options = ("-s", "--no-color", "--encoding=UTF-8", f"--format={fields}")
+        shown = repository.run("-c", "log.showSignature=false", "show", *options, sha)
         return cls(sha, *shown.stdout.decode(errors="replace").rstrip("\n").split("\0"))
 
     @property
@@ -101,16 +92,16 @@ class _Source(Struct, frozen=True):
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return git's variables for a commit by the same people at the same time: the same bytes on any machine."""
+        """Git's variables for a commit by the same people at the same time, which has the same hash on any machine."""
         people = Identity(self.author_name, self.author_email), Identity(self.committer_name, self.committer_email)
         dates = {"GIT_AUTHOR_DATE": self.author_date, "GIT_COMMITTER_DATE": self.committer_date}
         return environment_of(*people) | dates
 
 
 def environment_branches(workspace: Workspace, refs: Iterable[AppRef]) -> list[EnvironmentBranch]:
-    """Return the branches that the settings ask for in the environments of ``refs``, with all their apps, sorted.
+    """Return the branches that the settings name for the environments of ``refs``, with all their apps, sorted.
 
-    Raises RollstepError where two environments share one.
+    Raises RollstepError if two environments share a branch.
     """
     settings = workspace.settings
     wanted = {ref.environment for ref in refs if settings.for_app(ref.environment, ref.name).commit.environment_branch}
@@ -136,7 +127,7 @@ def environment_branches(workspace: Workspace, refs: Iterable[AppRef]) -> list[E
 
 
 def check_branches(repository: Repository, branches: Iterable[EnvironmentBranch], remote: str) -> None:
-    """Raise RollstepError with everything that stands against moving the branches; change nothing."""
+    """Raise RollstepError with every reason not to move the branches; change nothing."""
     branches = tuple(branches)
     if not branches:
         return
@@ -150,7 +141,7 @@ def check_branches(repository: Repository, branches: Iterable[EnvironmentBranch]
             continue
         if branch == head.branch or branch in worktrees:
             hint = "switch to the branch that has the sources"
-            message = f"is checked out, and it is the branch of what is rendered for {entry.environment}"
+            message = f"is checked out, and it is the branch of the manifests rendered for {entry.environment}"
             findings.append(Finding(branch, 0, 0, "", message, hint))
             continue
         start, problem = _start(repository, branch, remote)
@@ -172,20 +163,20 @@ def check_branches(repository: Repository, branches: Iterable[EnvironmentBranch]
 
 
 def update_branches(repository: Repository, branches: Iterable[EnvironmentBranch], remote: str) -> list[RenderedCommit]:
-    """Bring every branch up to HEAD and return the commits made, oldest first.
+    """Bring every branch up to HEAD and return the new commits, oldest first.
 
-    Raises RollstepError as ``check_branches`` does, or where somebody else moves a branch meanwhile.
+    Raises RollstepError as ``check_branches`` does, and if somebody else moves a branch meanwhile.
     """
     head = repository.head.sha
     wanted = list(branches)
     check_branches(repository, wanted, remote)
-    return [made for entry in wanted if head for made in _update(repository, entry, head, remote)]
+    return [commit for entry in wanted if head for commit in _update(repository, entry, head, remote)]
 
 
 def _update(repository: Repository, entry: EnvironmentBranch, head: str, remote: str) -> list[RenderedCommit]:
     local = tip(repository, f"refs/heads/{entry.branch}")
     start, _ = _start(repository, entry.branch, remote)
-    made: list[RenderedCommit] = []
+    commits: list[RenderedCommit] = []
     sources: list[_Source] = []
     parent = start
     for sha in _sources(repository, entry, start, head):
@@ -196,21 +187,21 @@ def _update(repository: Repository, entry: EnvironmentBranch, head: str, remote:
         parents = [parent] if parent else []
         message = _message(source, entry.environment)
         parent = store_commit(repository, tree, parents, message, source.environment)
-        made.append(RenderedCommit(entry.branch, entry.environment, parent, sha, source.subject))
+        commits.append(RenderedCommit(entry.branch, entry.environment, parent, sha, source.subject))
         sources.append(source)
     if parent is not None and parent != local:
         move_branch(repository, entry.branch, parent, local, f"render {entry.environment}")
-    for commit, source in zip(made, sources, strict=True):
+    for commit, source in zip(commits, sources, strict=True):
         _note(repository, commit.sha, source.sha, source.environment)
         _note_source(repository, commit, source.environment)
-    if parent is not None and not made:
-        # Nothing to render for it: the contract of GitOps Promoter is that the note alone tells the newer source.
+    if parent is not None and not commits:
+        # HEAD changes no manifest of it: by GitOps Promoter's contract the note alone names the newer source.
         _note(repository, parent, head, _Source.read(repository, parent).environment)
-    return made
+    return commits
 
 
 def _sources(repository: Repository, entry: EnvironmentBranch, start: str | None, head: str) -> list[str]:
-    """Return the source commits that have not been rendered yet, oldest first."""
+    """Return the source commits after that of ``start``, oldest first; HEAD alone for a new branch."""
     since = source_of(repository, start) if start else None
     if since is None:
         return [head]
@@ -221,7 +212,7 @@ def _sources(repository: Repository, entry: EnvironmentBranch, start: str | None
 def _tree(
     repository: Repository, entry: EnvironmentBranch, source: _Source, parent: str | None, remote: str
 ) -> str | None:
-    """Return the tree of what ``source`` has rendered; None where that is what ``parent`` has."""
+    """Return the tree of the rendered files of ``source``; None if ``parent`` has the same files."""
     files = rendered_files(repository, entry, source.sha)
     old = tree_files(repository, parent) if parent else {}
     before = {path: file for path, file in old.items() if path.rpartition("/")[2] != METADATA_FILE}
@@ -231,16 +222,16 @@ def _tree(
     wanted = dict(files)
     wanted[METADATA_FILE] = _metadata(repository, _commit_metadata(source, url))
     for app in sorted({path.partition("/")[0] for path in files}):
-        kept = old.get(f"{app}/{METADATA_FILE}")
-        if kept is None or _part(files, app) != _part(before, app):
+        metadata = old.get(f"{app}/{METADATA_FILE}")
+        if metadata is None or _part(files, app) != _part(before, app):
             command = f"rollstep render {entry.environment}/{app}"
-            kept = _metadata(repository, {"repoURL": url, "drySha": source.sha, "commands": [command]})
-        wanted[f"{app}/{METADATA_FILE}"] = kept
+            metadata = _metadata(repository, {"repoURL": url, "drySha": source.sha, "commands": [command]})
+        wanted[f"{app}/{METADATA_FILE}"] = metadata
     return store_tree(repository, None, wanted)
 
 
 def rendered_files(repository: Repository, entry: EnvironmentBranch, ref: str) -> dict[str, TreeFile]:
-    """Return what ``ref`` has rendered for the environment, by path from the environment's folder."""
+    """Return the rendered files of ``ref`` for the environment, by path from the environment's folder."""
     found = {}
     for path, file in tree_files(repository, ref, f"{entry.folder}/").items():
         name = path.removeprefix(f"{entry.folder}/")
@@ -255,7 +246,7 @@ def _part(files: Mapping[str, TreeFile], app: str) -> dict[str, TreeFile]:
 
 
 def _commit_metadata(source: _Source, url: str) -> dict[str, Any]:
-    """Return what ``hydrator.metadata`` at the root says, in the order of Argo CD's ``HydratorCommitMetadata``."""
+    """Return the root ``hydrator.metadata`` of a commit, in the order of Argo CD's ``HydratorCommitMetadata``."""
     return {
         "repoURL": url,
         "drySha": source.sha,
@@ -289,17 +280,17 @@ def _note(repository: Repository, commit: str, source: str, who: Mapping[str, st
     add_note(repository, METADATA_NOTES, commit, json.dumps({"drySha": source}, separators=(",", ":")) + "\n", who)
 
 
-def _note_source(repository: Repository, made: RenderedCommit, who: Mapping[str, str]) -> None:
-    """Add the rendered commit to the note of its source, which may have others for other branches."""
-    old = repository.run("notes", f"--ref={SOURCE_NOTES}", "show", made.source, check=False)
+def _note_source(repository: Repository, commit: RenderedCommit, who: Mapping[str, str]) -> None:
+    """Add the rendered commit to the note of its source, which may name commits of other branches."""
+    old = repository.run("notes", f"--ref={SOURCE_NOTES}", "show", commit.source, check=False)
     lines = set(old.stdout.decode(errors="replace").splitlines()) if old.status == 0 else set()
-    kept = {line for line in lines if line and not line.startswith(f"{trailers.RENDERED}: {made.branch} ")}
-    text = "\n".join(sorted({*kept, f"{trailers.RENDERED}: {made.branch} {made.sha}"})) + "\n"
-    add_note(repository, SOURCE_NOTES, made.source, text, who)
+    others = {line for line in lines if line and not line.startswith(f"{trailers.RENDERED}: {commit.branch} ")}
+    text = "\n".join(sorted({*others, f"{trailers.RENDERED}: {commit.branch} {commit.sha}"})) + "\n"
+    add_note(repository, SOURCE_NOTES, commit.source, text, who)
 
 
 def _start(repository: Repository, branch: str, remote: str) -> tuple[str | None, Finding | None]:
-    """Return the newer of the branch here and the remote's as it was fetched last; a finding where they have parted."""
+    """Return the newer tip of the local branch and of the remote's last fetched one, or a finding if they diverged."""
     here = tip(repository, f"refs/heads/{branch}")
     there = tip(repository, f"refs/remotes/{remote}/{branch}")
     if here is None or there is None or here == there:
@@ -314,7 +305,7 @@ def _start(repository: Repository, branch: str, remote: str) -> tuple[str | None
 
 
 def source_of(repository: Repository, commit: str) -> str | None:
-    """Return the source commit that ``hydrator.metadata`` at the root of ``commit`` names; None where it names none."""
+    """Return the source commit in ``hydrator.metadata`` of ``commit``; None for a missing or malformed one."""
     try:
         found = json.loads(read_file(repository, commit, METADATA_FILE) or b"")["drySha"]
     except (ValueError, KeyError, TypeError):
@@ -323,7 +314,7 @@ def source_of(repository: Repository, commit: str) -> str | None:
 
 
 def _checked_out(repository: Repository) -> set[str]:
-    """Return the branches that any work tree of the repository has checked out."""
+    """Return the branches that the work trees of the repository have checked out."""
     listed = repository.run("worktree", "list", "--porcelain").stdout.decode(errors="replace")
     prefix = "branch refs/heads/"
     return {line.removeprefix(prefix) for line in listed.splitlines() if line.startswith(prefix)}

@@ -1,14 +1,12 @@
-"""What was committed goes to the remote: only where the remote has nothing that is not here (shell).
+"""Pushes commits and their notes to the remote, never with force.
 
-Branches go together or not at all.  Notes go after them: where others have written notes meanwhile, both are kept.
+One atomic push moves all branches or none.  Notes follow, merged with the remote's notes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
-
-import click
 
 from renderer.errors import Finding, RollstepError
 from renderer.git.commit import Identity, environment_of
@@ -17,20 +15,20 @@ from renderer.git.objects import is_ancestor, tip
 from renderer.git.remote import remote_url, run_remote
 from renderer.git.repository import Repository
 from renderer.pipeline.publish.environment_branches import METADATA_NOTES, SOURCE_NOTES
-from renderer.pipeline.publish.retry import TRIES, Start, pause
+from renderer.pipeline.publish.retry import TRIES, BranchTips, pause
 
 T = TypeVar("T")
 
 NOTES = {METADATA_NOTES: "ours", SOURCE_NOTES: "union"}
-"""The notes that are pushed, and how git merges two notes of one commit."""
+"""The refs of the pushed notes, and git's strategy for two notes of one commit."""
 
 
 class RacedError(RollstepError):
-    """Somebody else has pushed to the branch first."""
+    """Somebody else pushed to the branch first."""
 
 
 class Pushed(NamedTuple):
-    """A line of ``git push --porcelain``: ``flag`` is ``=`` for up to date and ``!`` for refused."""
+    """A line of ``git push --porcelain``; ``flag`` is ``=`` for an unchanged ref and ``!`` for a refused one."""
 
     flag: str
     ref: str
@@ -38,11 +36,12 @@ class Pushed(NamedTuple):
 
 
 class Pusher:
-    """The way to one remote."""
+    """The remote of a repository, for fetches and pushes of HEAD's branch."""
 
-    def __init__(self, repository: Repository, forge: ForgeSettings) -> None:
-        """Take the repository; raises RollstepError where it has no such remote, or HEAD is on no branch."""
+    def __init__(self, repository: Repository, forge: ForgeSettings, note: Callable[[str], object]) -> None:
+        """Take where each push is reported; raise RollstepError for a missing remote or a detached HEAD."""
         self.repository = repository
+        self.note = note
         self.remote = forge.remote
         self.environment: Mapping[str, str] = _access(repository, forge)
         branch = repository.head.branch
@@ -51,19 +50,21 @@ class Pusher:
         self.branch = branch
 
     def fetch(self, branches: Sequence[str], since: str | None) -> str | None:
-        """Fetch the branch and ``branches`` as the remote has them now, and return its commit of the branch.
+        """Fetch HEAD's branch and ``branches``, and return the remote's tip of HEAD's branch.
 
-        None where HEAD has all that the remote has.  ``since`` is where the own commits begin that may be thrown away.
-        Raises RollstepError where the remote cannot be reached, or where there are others that it has not.
+        Returns None if HEAD contains that tip.  ``since`` is the parent of the local commits that may be discarded.
+        Raises RollstepError if the remote cannot be reached, or lacks other local commits.
         """
         listed = run_remote(self.repository, "ls-remote", "--heads", self.remote, environment=self.environment)
-        there = {line.partition("\t")[2].removeprefix("refs/heads/") for line in listed.stdout.decode().splitlines()}
-        wanted = [branch for branch in (self.branch, *branches) if branch in there]
+        remote_branches = {
+            line.partition("\t")[2].removeprefix("refs/heads/") for line in listed.stdout.decode().splitlines()
+        }
+        wanted = [branch for branch in (self.branch, *branches) if branch in remote_branches]
         if wanted:
             specs = [f"+refs/heads/{branch}:refs/remotes/{self.remote}/{branch}" for branch in wanted]
             run_remote(self.repository, "fetch", "--quiet", self.remote, *specs, environment=self.environment)
         theirs, head = tip(self.repository, f"refs/remotes/{self.remote}/{self.branch}"), self.repository.head.sha
-        if self.branch not in there or not theirs or not head or is_ancestor(self.repository, theirs, head):
+        if self.branch not in remote_branches or not theirs or not head or is_ancestor(self.repository, theirs, head):
             return None
         if since is None or not is_ancestor(self.repository, since, theirs):
             place = f"{self.remote}/{self.branch}"
@@ -73,22 +74,29 @@ class Pusher:
         return theirs
 
     def push(self, branches: Sequence[str] = ()) -> list[Pushed]:
-        """Push the branch and those of ``branches`` that are here, then the notes; return what became of each.
+        """Push HEAD's branch and the existing ones of ``branches``, then the notes; return a row for each ref.
 
-        Says on stderr what has moved.  Raises RollstepError with what the remote refused; then nothing has moved there,
-        unless it is notes alone that were refused.
+        Prints the moved branches on stderr.  Raises RollstepError with the remote's refusal; after a refusal of
+        branches, no ref of the remote has moved.
         """
-        here = [branch for branch in (self.branch, *branches) if tip(self.repository, f"refs/heads/{branch}")]
+        existing = [branch for branch in (self.branch, *branches) if tip(self.repository, f"refs/heads/{branch}")]
         pushed = push_refs(
-            self.repository, self.remote, [f"refs/heads/{name}:refs/heads/{name}" for name in here], self.environment
+            self.repository,
+            self.remote,
+            [f"refs/heads/{name}:refs/heads/{name}" for name in existing],
+            self.environment,
         )
         for name, strategy in NOTES.items():
             if tip(self.repository, f"refs/notes/{name}"):
                 pushed += self._push_notes(name, strategy)
         for row in pushed:
             if row.flag != "=" and row.ref.startswith("refs/heads/"):
-                click.echo(f"pushed {row.ref.removeprefix('refs/heads/')} to {self.remote}", err=True)
+                self.note(f"pushed {row.ref.removeprefix('refs/heads/')} to {self.remote}")
         return pushed
+
+    def note_reset(self, theirs: str) -> None:
+        """Report that the branch is at the remote's commit ``theirs`` now."""
+        self.note(f"the remote has gone on: now at {theirs[:9]}")
 
     def _push_notes(self, name: str, strategy: str) -> list[Pushed]:
         ref, fetched = f"refs/notes/{name}", f"refs/notes/fetched/{self.remote}/{name}"
@@ -112,13 +120,13 @@ class Pusher:
 
 
 def push_on_top(
-    pusher: Pusher, start: Start, branches: Sequence[str], attempts: Iterator[int], *, keep: bool = False
+    pusher: Pusher, start: BranchTips, branches: Sequence[str], attempts: Iterator[int], *, keep: bool = False
 ) -> str | None:
-    """Push what was committed since ``start``; return None, or what others have pushed first.
+    """Push the commits since ``start``; return None, or the remote's tip if somebody else pushed first.
 
-    In that case everything is taken back to it, so that the caller can do its work again there.  Raises RollstepError
-    where that cannot be, where the push is refused, and where others were first at the last of the ``attempts``; with
-    ``keep``, which is for commits that hold somebody's own edits, the first time that they were.
+    In that case all branches are reset to the remote's, and the caller repeats its work there.  Raises RollstepError
+    if that is impossible, if the remote refuses the push, and if somebody else was first at the last of ``attempts``.
+    With ``keep``, for commits with the user's own edits, the first such time raises.
     """
     while True:
         try:
@@ -131,35 +139,30 @@ def push_on_top(
             pause(attempt)
             theirs = pusher.fetch(branches, start.head)
             if theirs:
-                start.back_to(pusher.repository, theirs)
+                start.reset_to(pusher.repository, theirs)
                 return theirs
 
 
 def make_on_top(pusher: Pusher, read: Callable[[], None], make: Callable[[], T]) -> T:
-    """Let ``make`` commit, and push that; where others were first, ``read`` what they pushed and ``make`` it again."""
-    start = Start.of(pusher.repository, ())
+    """Push the commit of ``make`` and return its result; if others push first, ``read`` and ``make`` run again."""
+    start = BranchTips.read(pusher.repository, ())
     theirs = pusher.fetch((), start.head)
     if theirs:
-        start.back_to(pusher.repository, theirs)
+        start.reset_to(pusher.repository, theirs)
     attempts = iter(range(TRIES))
     while True:
         if theirs:
-            tell_of(theirs)
+            pusher.note_reset(theirs)
             read()
-        start = Start.of(pusher.repository, ())
-        made = make()
+        start = BranchTips.read(pusher.repository, ())
+        result = make()
         theirs = push_on_top(pusher, start, (), attempts)
         if theirs is None:
-            return made
+            return result
 
 
-def tell_of(theirs: str) -> None:
-    """Say on stderr that what follows is done on top of ``theirs``."""
-    click.echo(f"the remote has gone on: now at {theirs[:9]}", err=True)
-
-
-def push_tag(repository: Repository, forge: ForgeSettings, tag: str) -> None:
-    """Push the tag of the full name ``tag``, and say so on stderr; raise RollstepError with what the remote refused."""
+def push_tag(repository: Repository, forge: ForgeSettings, tag: str, note: Callable[[str], object]) -> None:
+    """Push the full ref name ``tag`` and report that; raise RollstepError with the remote's refusal."""
     try:
         push_refs(repository, forge.remote, [f"{tag}:{tag}"], _access(repository, forge))
     except RacedError as error:
@@ -167,11 +170,11 @@ def push_tag(repository: Repository, forge: ForgeSettings, tag: str) -> None:
         raise RollstepError(
             [Finding(tag, 0, 0, "", message, f"look at it: git ls-remote {forge.remote} {tag}")]
         ) from error
-    click.echo(f"pushed {tag} to {forge.remote}", err=True)
+    note(f"pushed {tag} to {forge.remote}")
 
 
 def _access(repository: Repository, forge: ForgeSettings) -> Mapping[str, str]:
-    """Return git's variables for the way to the remote; raise RollstepError where there is no such remote."""
+    """Return git's variables for the remote; raise RollstepError for a missing remote."""
     if not remote_url(repository, forge.remote):
         hint = f"git remote add {forge.remote} URL, or name another one in rollstep.yaml: forge.remote"
         raise RollstepError(f"there is no remote {forge.remote} to push to", hint=hint)
@@ -183,7 +186,7 @@ def _access(repository: Repository, forge: ForgeSettings) -> Mapping[str, str]:
 def push_refs(
     repository: Repository, remote: str, specs: Sequence[str], environment: Mapping[str, str], *options: str
 ) -> list[Pushed]:
-    """Push ``specs`` as one and return what became of each; raise RollstepError with what the remote refused."""
+    """Push ``specs`` atomically and return a row for each; raise RollstepError with the remote's refusal."""
     done = run_remote(
         repository,
         *("push", "--porcelain", "--atomic", *options, remote, *specs),
@@ -203,9 +206,9 @@ def push_refs(
 
 
 def _is_raced(row: Pushed, said: str) -> bool:
-    """Tell whether the remote's branch has gone on since it was fetched (``git push``, git 2.39).
+    """Return whether the remote's branch has moved since the fetch (``git push``, git 2.39).
 
-    Where two pushes arrive at the same moment, the server finds that only when it locks the branch.
+    Of two simultaneous pushes, the server refuses one only when it locks the branch.
     """
     if "hook declined" in row.summary:
         return False
@@ -227,7 +230,7 @@ def _refusal(row: Pushed, remote: str, said: str) -> Finding:
 
 
 def _people(repository: Repository) -> dict[str, str]:
-    """Return git's variables for a merge of notes by whoever made the newest commit."""
+    """Return git's variables for a merge of notes by the committer of HEAD."""
     shown = repository.run("show", "-s", "--no-show-signature", "--format=%cn%x00%ce", "HEAD").stdout.decode()
     person = Identity(*shown.rstrip("\n").split("\0"))
     return environment_of(person, person)

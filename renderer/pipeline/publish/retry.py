@@ -1,8 +1,8 @@
-"""Two writers and one branch: whoever comes second begins anew on what the first has pushed (shell).
+"""Two writers of one branch: the second one repeats its work on the commit that the first one pushed.
 
-What is rendered is never merged as text: the commits that could not be pushed are thrown away, the branch goes to
-where the remote's is, and the verb is done again there.  Nobody else has seen those commits.  An app that the other
-writer has moved is left as it is now: a step that two wanted is done once.
+Rendered files are never merged as text.  The local commits, which nobody else has seen, are discarded, the branch is
+reset to the remote's, and the verb runs again.  It leaves out an app that the first writer moved, so that a step that
+both wanted happens once.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.sources import STATUS_FILE
 
 TRIES = 60
-"""How often a push is tried where others are always quicker; with the pauses between them that is about a minute."""
+"""The most pushes of one commit; with the pauses between them they take about a minute."""
 
 _LONGEST_PAUSE = 2.0
 
 
-class Start(Struct, frozen=True):
-    """Where the branches were before a verb made its commits."""
+class BranchTips(Struct, frozen=True):
+    """The commits of HEAD and of other branches before a verb's own commits."""
 
     head: str | None
     branches: dict[str, str | None]
 
     @classmethod
-    def of(cls, repository: Repository, branches: Iterable[str]) -> Start:
-        """Remember HEAD and ``branches``, the environments' own."""
+    def read(cls, repository: Repository, branches: Iterable[str]) -> BranchTips:
+        """Read HEAD and ``branches``, which are the branches of environments."""
         return cls(repository.head.sha, {name: tip(repository, f"refs/heads/{name}") for name in branches})
 
-    def back_to(self, repository: Repository, theirs: str) -> None:
-        """Take back what was committed since, and bring the branch, the index and the files to ``theirs``.
+    def reset_to(self, repository: Repository, theirs: str) -> None:
+        """Reset HEAD's branch, the index and the files to ``theirs``, and the other branches to their old commits.
 
-        ``theirs`` has to have what was there before.  Changes that are not committed stay.  Raises RollstepError, and
-        changes nothing, where a file that ``theirs`` changes has been edited.
+        ``theirs`` has to contain the old HEAD.  Uncommitted changes stay.  Raises RollstepError, and changes nothing,
+        if the user has edited a file that ``theirs`` changes.
         """
         repository.run("reset", "--quiet", "--keep", theirs, writes=True)
         for name, was in self.branches.items():
@@ -52,9 +52,9 @@ class Start(Struct, frozen=True):
 def moved_meanwhile(
     repository: Repository, before: str, now: str, refs: Sequence[AppRef], folder: Path
 ) -> list[AppRef]:
-    """Return those of ``refs`` whose release stands elsewhere at ``now`` than at ``before``.
+    """Return the ``refs`` whose status differs between the commits ``before`` and ``now``.
 
-    ``folder`` is the one that has the environments.
+    ``folder`` is the folder of the environments.
     """
     files = {ref: repository.relative(folder / ref.environment / ref.name / STATUS_FILE) for ref in refs}
     old, new = (tree_files(repository, commit, *files.values()) for commit in (before, now))
@@ -62,15 +62,15 @@ def moved_meanwhile(
 
 
 def refusal(refs: Sequence[AppRef], verb: str) -> RollstepError:
-    """Return what stands against doing ``verb`` on apps that somebody else has moved."""
+    """Return the error about apps that somebody else moved before ``verb`` could."""
     hint = f"look at it (rollstep get), and do {verb} again if that is still what you want"
     message = "somebody else has moved this release and pushed that meanwhile"
     return RollstepError(Finding(f"{ref.environment}/{ref.name}", 0, 0, "", message, hint) for ref in refs)
 
 
 def pause(attempt: int) -> None:
-    """Wait for a moment that gets longer with every attempt, and is another one for every writer."""
-    # Whoever is alone has no need of it.
+    """Sleep for a random time, which grows with the attempts and differs between writers."""
+    # Only a race needs it.
     import random
 
     time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.05 * 2 ** min(attempt, 10))))

@@ -26,8 +26,8 @@ from renderer.pipeline.publish.environment_branches import (
     environment_branches,
     update_branches,
 )
-from renderer.pipeline.publish.push import Pusher, push_on_top, tell_of
-from renderer.pipeline.publish.retry import TRIES, Start, moved_meanwhile, refusal
+from renderer.pipeline.publish.push import Pusher, push_on_top
+from renderer.pipeline.publish.retry import TRIES, BranchTips, moved_meanwhile, refusal
 from renderer.pipeline.resolve.moves import Move, advance, steps_of
 from renderer.pipeline.resolve.release import open_release
 from renderer.pipeline.write.new_files import NewFiles
@@ -72,14 +72,16 @@ class Session:
     def _open(self) -> None:
         request = self.request
         self._read()
-        self.pusher = Pusher(self.repository, self.workspace.settings.forge) if request.push else None
+        self.pusher = (
+            Pusher(self.repository, self.workspace.settings.forge, self.reporter.note) if request.push else None
+        )
         self.late: list[AppRef] = []
         """Apps that somebody else has moved since this repository was last brought up to the remote."""
         if self.pusher and not request.dry_run:
-            start = Start.of(self.repository, ())
+            start = BranchTips.read(self.repository, ())
             theirs = self.pusher.fetch([entry.branch for entry in self.branches], start.head)
             if theirs:
-                start.back_to(self.repository, theirs)
+                start.reset_to(self.repository, theirs)
                 self._begin_at(theirs, start)
 
     def __enter__(self) -> Session:
@@ -94,9 +96,10 @@ class Session:
         self.freezes = load_freezes(self.workspace.root)
         self.branches = environment_branches(self.workspace, self.refs)
 
-    def _begin_at(self, theirs: str, start: Start) -> None:
+    def _begin_at(self, theirs: str, start: BranchTips) -> None:
         """Read what is at ``theirs``, to which all since ``start`` was taken back; note which apps have moved."""
-        tell_of(theirs)
+        assert self.pusher is not None
+        self.pusher.note_reset(theirs)
         self.workspace = Workspace.open(self.request.directory)
         self._read()
         assert start.head is not None
@@ -123,7 +126,7 @@ class Session:
         command, attempts = Command(verb, name, options, is_alone), iter(range(TRIES))
         while True:
             # Before anything is done, git says whether it takes this repository.
-            start = Start.of(self.repository, [entry.branch for entry in self.branches])
+            start = BranchTips.read(self.repository, [entry.branch for entry in self.branches])
             run = self._run_once(command, self._still(refs, name), together)
             try:
                 theirs = self._push(start, attempts)
@@ -136,7 +139,7 @@ class Session:
                 return run.outcomes
             self._begin_at(theirs, start)
 
-    def _push(self, start: Start, attempts: Iterator[int]) -> str | None:
+    def _push(self, start: BranchTips, attempts: Iterator[int]) -> str | None:
         """Push what was committed since ``start``; return None, or what others have pushed first.
 
         In that case everything is taken back to it.  Raises RollstepError where that cannot be, where the push is

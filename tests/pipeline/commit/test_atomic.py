@@ -16,8 +16,7 @@ from renderer.git.commit import CommitResult
 from renderer.git.locks import _git_is_alive
 from renderer.git.objects import read_file, read_files
 from renderer.git.repository import Repository
-from renderer.pipeline.commit import atomic
-from renderer.pipeline.commit.atomic import recover_repository
+from renderer.pipeline.commit.atomic import commit_transaction, recover_repository
 from renderer.pipeline.write.journal import JOURNAL, pending
 from renderer.pipeline.write.new_files import NewFiles
 from renderer.pipeline.write.transaction import Transaction
@@ -31,7 +30,7 @@ RUN = """
 import json, os, signal, sys
 from pathlib import Path
 from renderer.git.repository import Repository
-from renderer.pipeline.commit.atomic import publish
+from renderer.pipeline.commit.atomic import commit_transaction
 from renderer.pipeline.write.new_files import NewFiles
 from renderer.pipeline.write.transaction import Transaction
 
@@ -53,7 +52,7 @@ if name:
         return real(*args, **kwargs)
     setattr(os, name, call)
 with new_files:
-    publish(repository, transaction, "Step\\n\\nRollstep-App: web\\n")
+    commit_transaction(repository, transaction, "Step\\n\\nRollstep-App: web\\n")
 """
 
 
@@ -94,13 +93,13 @@ def repository(tmp_path: Path) -> Repository:
 CHANGE = {path: AFTER.get(path) for path in sorted(BEFORE.keys() | AFTER.keys())}
 
 
-def publish(repository: Repository, *included: str, **options: Any) -> CommitResult | None:
+def commit_change(repository: Repository, *included: str, **options: Any) -> CommitResult | None:
     """Make the change of this module and commit it."""
     with NewFiles(repository.root, in_memory=options.get("dry_run", False)) as new_files:
         planned = Transaction(new_files).plan(CHANGE.items())
         for path in included:
             planned.include(path)
-        return atomic.publish(repository, planned, MESSAGE, **options)
+        return commit_transaction(repository, planned, MESSAGE, **options)
 
 
 def ours(repository: Repository) -> dict[str, str]:
@@ -109,14 +108,14 @@ def ours(repository: Repository) -> dict[str, str]:
 
 
 def assert_unchanged(repository: Repository) -> None:
-    """Hold that nothing is written, staged or committed, and that the dirty tree elsewhere is as it was."""
+    """Assert that nothing is written, staged or committed, and that the dirty tree elsewhere is unchanged."""
     assert ours(repository) == BEFORE
     assert len(repository.log()) == 1
     assert git(repository.root, "status", "--porcelain") == "M  elsewhere\n?? untracked\n"
     assert not (repository.root / JOURNAL).exists()
 
 
-def assert_published(repository: Repository) -> None:
+def assert_committed(repository: Repository) -> None:
     assert ours(repository) == AFTER
     assert len(repository.log()) == 2
     assert {path: text.decode() for path, text in read_files(repository, "HEAD", "web").items()} == AFTER
@@ -125,7 +124,7 @@ def assert_published(repository: Repository) -> None:
 
 
 def run(repository: Repository, name: str = "", at: int = 0) -> int:
-    """Publish in a child process that kills itself at call ``at`` of ``os.name``; return its exit status."""
+    """Commit in a child process that kills itself at call ``at`` of ``os.name``; return its exit status."""
     args = [str(repository.root), json.dumps(BEFORE), json.dumps(AFTER), name, str(at)]
     command = [sys.executable, "-c", RUN, *args]
     return subprocess.run(command, capture_output=True, check=False, preexec_fn=_heed_interrupts).returncode
@@ -137,59 +136,59 @@ def _heed_interrupts() -> None:
 
 
 def test_files_and_commit_are_made_together(repository: Repository) -> None:
-    result = publish(repository)
+    result = commit_change(repository)
     assert result is not None
     assert result.paths == tuple(sorted(BEFORE.keys() | AFTER.keys()))
-    assert_published(repository)
+    assert_committed(repository)
     assert recover_repository(repository) == ()
 
 
 def test_publishing_the_same_again_is_nothing(repository: Repository) -> None:
-    publish(repository)
-    assert publish(repository) is None
-    assert publish(repository, dry_run=True) is None
-    assert_published(repository)
+    commit_change(repository)
+    assert commit_change(repository) is None
+    assert commit_change(repository, dry_run=True) is None
+    assert_committed(repository)
 
 
 def test_files_that_were_written_before_but_never_committed_are_in_the_commit(repository: Repository) -> None:
     with transaction(repository.root, CHANGE) as planned:
         planned.commit()
-    assert publish(repository)
-    assert_published(repository)
+    assert commit_change(repository)
+    assert_committed(repository)
 
 
 def test_a_file_that_is_included_goes_into_the_commit_as_it_is(repository: Repository) -> None:
     (repository.root / "web/image").write_bytes(b"\xff\r\n\0")
     (repository.root / "web/rendered/gone.yaml").unlink()
-    assert publish(repository, "web/image", str(repository.root / "web/rendered/gone.yaml"))
+    assert commit_change(repository, "web/image", str(repository.root / "web/rendered/gone.yaml"))
     assert read_file(repository, "HEAD", "web/image") == b"\xff\r\n\0"
     assert read_file(repository, "HEAD", "web/rendered/gone.yaml") is None
     assert not repository.dirty(["web"])
 
 
 def test_a_dry_run_checks_and_writes_nothing(repository: Repository) -> None:
-    result = publish(repository, dry_run=True)
+    result = commit_change(repository, dry_run=True)
     assert result is not None
     assert (result.sha, result.subject) == ("", "web (prod): step 2/2")
     assert result.paths == tuple(sorted(BEFORE.keys() | AFTER.keys()))
     assert_unchanged(repository)
     git(repository.root, "switch", "-q", "--detach")
     with pytest.raises(RollstepError, match="HEAD is detached"):
-        publish(repository, dry_run=True)
+        commit_change(repository, dry_run=True)
 
 
 @pytest.mark.parametrize("name", ["pre-commit", "commit-msg"])
 def test_a_hook_that_refuses_leaves_neither_file_nor_commit(name: str, repository: Repository) -> None:
     hook(repository.root, name, "echo 'not on Friday' >&2; exit 1")
     with pytest.raises(RollstepError, match="not on Friday"):
-        publish(repository)
+        commit_change(repository)
     assert_unchanged(repository)
 
 
 def test_what_a_refusing_hook_has_done_to_our_files_is_undone(repository: Repository) -> None:
     hook(repository.root, "pre-commit", "echo '# formatted' >> web/status.yaml; rm web/rendered/a.yaml; exit 1")
     with pytest.raises(RollstepError, match="refused the commit"):
-        publish(repository)
+        commit_change(repository)
     assert_unchanged(repository)
 
 
@@ -201,7 +200,7 @@ def test_a_check_sees_the_files_in_place_and_can_refuse(repository: Repository) 
         raise RollstepError("does not validate")
 
     with pytest.raises(RollstepError, match="does not validate"):
-        publish(repository, check=check)
+        commit_change(repository, check=check)
     assert seen == [AFTER]
     assert_unchanged(repository)
 
@@ -209,19 +208,19 @@ def test_a_check_sees_the_files_in_place_and_can_refuse(repository: Repository) 
 def test_refusals_come_before_anything_is_written(repository: Repository) -> None:
     (repository.root / "web/status.yaml").chmod(0o444)
     with pytest.raises(RollstepError, match=r"web/status\.yaml: is read-only"):
-        publish(repository)
+        commit_change(repository)
     (repository.root / "web/status.yaml").chmod(0o644)
     hidden = repository.git_dir / "info/exclude"
     hidden.parent.mkdir(exist_ok=True)
     hidden.write_text("b.yaml\n")
     with pytest.raises(RollstepError, match=r"web/rendered/b\.yaml: is ignored by git"):
-        publish(repository)
+        commit_change(repository)
     assert_unchanged(repository)
 
 
 def test_a_transaction_of_another_folder_is_a_mistake(repository: Repository) -> None:
     with pytest.raises(ValueError, match="the repository is"):
-        atomic.publish(repository, Transaction(NewFiles(repository.root / "web")), MESSAGE)
+        commit_transaction(repository, Transaction(NewFiles(repository.root / "web")), MESSAGE)
 
 
 def test_an_interrupt_waits_for_git_to_tell_whether_there_is_a_commit(repository: Repository) -> None:
@@ -230,7 +229,7 @@ def test_an_interrupt_waits_for_git_to_tell_whether_there_is_a_commit(repository
     assert_unchanged(repository)
     hook(repository.root, "pre-commit", 'kill -INT "$(cat .git/pid)"; sleep 0.5; exit 0')
     assert run(repository) == -signal.SIGINT
-    assert_published(repository)
+    assert_committed(repository)
 
 
 def test_a_ctrl_c_that_reaches_git_as_well_undoes_the_files(repository: Repository) -> None:
@@ -256,8 +255,8 @@ def test_killed_at_any_rename_or_removal_the_next_run_has_all_or_nothing(tmp_pat
         outcome = len(repository.log())
         if outcome == 1:
             assert_unchanged(repository)
-            publish(repository)
-        assert_published(repository)
+            commit_change(repository)
+        assert_committed(repository)
         outcomes.add(outcome)
     assert outcomes == {1, 2}
 
@@ -281,7 +280,7 @@ def test_killed_while_git_goes_on_and_commits_the_next_run_keeps_the_commit(repo
     assert recover_repository(repository) == (
         "an earlier run was interrupted: its commit was made and its files are complete",
     )
-    assert_published(repository)
+    assert_committed(repository)
 
 
 def test_killed_after_the_commit_the_next_run_keeps_it(repository: Repository) -> None:
@@ -289,7 +288,7 @@ def test_killed_after_the_commit_the_next_run_keeps_it(repository: Repository) -
     assert run(repository) == -signal.SIGKILL
     wait_for_git(repository)
     assert len(recover_repository(repository)) == 1
-    assert_published(repository)
+    assert_committed(repository)
 
 
 def test_killed_together_with_git_the_lock_and_the_files_go_back(repository: Repository) -> None:
@@ -322,7 +321,7 @@ def test_killed_between_branch_and_index_the_next_run_brings_the_index_along(rep
     assert len(repository.log()) == 2
     assert repository.dirty(["web"])
     recover_repository(repository)
-    assert_published(repository)
+    assert_committed(repository)
 
 
 def test_a_commit_of_somebody_else_meanwhile_is_not_taken_for_ours(repository: Repository) -> None:

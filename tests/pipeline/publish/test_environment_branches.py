@@ -99,7 +99,7 @@ def test_the_same_sources_give_the_same_commits(checkout: Checkout) -> None:
     assert checkout.git("rev-parse", "env/prod").strip() == first
 
 
-def test_commits_that_were_made_elsewhere_are_caught_up_with(checkout: Checkout) -> None:
+def test_commits_from_elsewhere_are_rendered_too(checkout: Checkout) -> None:
     advance(checkout, "prod/web")
     old = checkout.git("rev-parse", "env/prod").strip()
     checkout.run("set", "image", "prod/web", f"web={TWO}", "--now", NOON, "--no-validate")
@@ -183,7 +183,9 @@ def test_a_branch_from_another_history_is_refused(checkout: Checkout) -> None:
     assert "not in the history of other" in refused(checkout)
 
 
-def test_a_shallow_clone_is_told_what_it_lacks(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_shallow_clone_names_the_missing_history(
+    checkout: Checkout, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     advance(checkout, "prod/web")
     for number in range(2):
         (checkout.root / "README.md").write_text(f"{number}\n", encoding="utf-8")
@@ -206,7 +208,7 @@ def test_two_environments_cannot_share_a_branch(checkout: Checkout) -> None:
     assert "rendered is the branch of prod and of staging" in refused(checkout)
 
 
-def test_rendered_commits_are_signed_where_git_is_told_to(
+def test_rendered_commits_are_signed_if_git_is_configured_to(
     checkout: Checkout, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     key = tmp_path_factory.mktemp("keys") / "key"

@@ -1,4 +1,4 @@
-"""``--push``: what goes to the remote, and that nothing does where it cannot go whole."""
+"""``--push``: the whole push reaches the remote, or none of it."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_hook_of_the_server_refuses_all_of_it(checkout: Checkout, remote: Path
     assert refs(remote)["refs/heads/env/prod"] == checkout.git("rev-parse", "env/prod").strip()
 
 
-def test_notes_of_two_writers_are_both_kept(
+def test_notes_of_two_writers_are_merged(
     checkout: Checkout, remote: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     advance(checkout, "--push")
@@ -124,7 +124,7 @@ def test_without_a_remote_or_a_branch_it_is_refused(checkout: Checkout) -> None:
     assert checkout.snapshot() == before
 
 
-def test_a_remote_that_is_gone_is_told_without_its_password(checkout: Checkout) -> None:
+def test_a_missing_remote_is_named_without_its_password(checkout: Checkout) -> None:
     checkout.git("remote", "set-url", "origin", "http://me:secret-word@127.0.0.1:9/shop/web.git")
     before = checkout.snapshot()
     done = advance(checkout, "--push", code=1)
