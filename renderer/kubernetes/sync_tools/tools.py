@@ -19,10 +19,10 @@ ANY = "any"
 class SyncTool(Struct, frozen=True):
     """A row of the table.
 
-    ``safe_orders`` are the values of ``order`` whose promise holds with the tool; ``step`` promises nothing and is never
-    refused.  ``resource`` is kubectl's name for the tool's
-    object of an app, by default in ``namespace``, and ``liveness`` judges that object by the git revisions that
-    count.  ``objects`` returns the tool's objects for an environment and its apps, by file name.
+    ``safe_orders`` are the values of ``order`` whose promise holds with the tool; ``step`` promises nothing and is
+    never refused.  ``resource`` is kubectl's name for the tool's object of an app, by default in ``namespace``, and
+    ``liveness`` judges that object by the git revisions that count.  ``objects`` returns the tool's objects for an
+    environment and its apps, by file name.
     """
 
     name: str
