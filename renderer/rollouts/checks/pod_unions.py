@@ -109,7 +109,7 @@ def _check_seccomp(report: Report, path: Path) -> None:
     if is_local and not profile:
         report.add("RS210", (*path, "localhostProfile"), "required with type: Localhost")
     elif profile and not is_local:
-        report.add("RS219", (*path, "localhostProfile"), "goes with type: Localhost alone")
+        report.add("RS219", (*path, "localhostProfile"), "requires type: Localhost")
 
 
 def _check_variables(report: Report, container: Path) -> None:
@@ -157,7 +157,7 @@ def _check_handlers(report: Report, container: Path, body: Mapping[str, Any], *,
 
 def _check_single(report: Report, path: Path, given: Sequence[str], what: str) -> None:
     for kind in given[1:]:
-        report.add("RS219", (*path, kind), f"there is a {given[0]}: a {what} is one kind of thing")
+        report.add("RS219", (*path, kind), f"conflicts with {given[0]}: a {what} has one kind")
 
 
 def _check_resources(report: Report, path: Path) -> None:

@@ -85,7 +85,7 @@ def _check_one_of_each(report: Report, objects: Objects) -> None:
     for found, what in ((autoscalers, "scales the Rollout"), (budgets, "has the pods of the Rollout")):
         for other in found[1:]:
             message = f"{other.kind} {other.name} {what} {_name(report)}, and so does {found[0].name}"
-            report.add_at("RS315", other, ("spec",), message, "make one of them")
+            report.add_at("RS315", other, ("spec",), message, "merge them into one")
 
 
 def _check_deployments(report: Report, objects: Objects) -> None:

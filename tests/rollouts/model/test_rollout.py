@@ -31,7 +31,7 @@ def test_defaults_are_the_controllers() -> None:
     assert rollout.revision == 0
 
 
-def test_all_wrong_types_are_told_at_once_with_their_lines() -> None:
+def test_all_invalid_types_are_reported_with_their_lines() -> None:
     positions = {("spec", "replicas"): (4, 3), ("spec", "strategy", "canary", "steps", 1): (9, 7)}
     steps = [{"setWeight": 10}, {"setWeight": "ten"}]
     wrong = body({"replicas": "two", "paused": "no", "strategy": {"canary": {"steps": steps}}})

@@ -35,7 +35,7 @@ class AmbassadorRouter(Router):
             for found in lookup(GROUPS[0], "Mapping", name, ""):
                 weight = mapping(found.body, "spec").get("weight")
                 if isinstance(weight, int) and weight:
-                    message = f"{weight}: the router sets the weight, of a Mapping of its own"
+                    message = f"{weight}: the router creates a Mapping with the weight"
                     yield Problem(("spec", "weight"), message, manifest=found)
 
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
