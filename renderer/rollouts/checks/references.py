@@ -100,7 +100,6 @@ def _is_beside(report: Report, item: Manifest) -> bool:
 
 
 def _check_routes(report: Report, objects: Objects) -> None:
-    """Report missing routes of the Gateway API."""
     section = plugin_section(report.at(*CANARY, "trafficRouting", "plugins"))
     namespace = section.get("namespace")
     for ref in route_refs(section):

@@ -22,7 +22,7 @@ HASH = "rollouts-pod-template-hash"
 
 OTHER_ORDER = {
     "nginx-replicas-zero": "the recorder had the canary's pod ready before the stable ones, so that the canary Service "
-    "was switched first; both Services are switched between the same two writes",
+    "was switched first; both Services are switched between the same two writes"
 }
 """Scenarios whose writes come in another order, and why."""
 

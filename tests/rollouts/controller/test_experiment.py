@@ -72,12 +72,7 @@ def test_its_objects_exist_while_its_step_lasts(routed: MakeWorld) -> None:
     service = of_experiment(world, "Service")[f"{name}-try"]
     ports = [{"name": "http", "protocol": "TCP", "port": 80, "targetPort": 80}]
     assert service["spec"] == {"selector": trial["metadata"]["labels"], "ports": ports}
-    assert backends(world) == [
-        ("canary", "20"),
-        (f"{name}-baseline", "5"),
-        (f"{name}-try", "10"),
-        ("stable", "65"),
-    ]
+    assert backends(world) == [("canary", "20"), (f"{name}-baseline", "5"), (f"{name}-try", "10"), ("stable", "65")]
     weights = world.status.canary.weights
     assert weights is not None
     assert (weights.stable.weight, [item.weight for item in weights.additional]) == (65, [5, 10])

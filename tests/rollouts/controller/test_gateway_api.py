@@ -9,12 +9,12 @@ import pytest
 
 from renderer.errors import RollstepError
 from renderer.kubernetes.manifest import Body, ObjectKey
+from renderer.kubernetes.selectors import selects
 from renderer.rollouts import actions
 from renderer.rollouts.controller import settle, unsupported_fields
 from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.managed_objects import carry_over, edited_objects
 from renderer.rollouts.controller.routers import router_for
-from renderer.rollouts.controller.routers.gateway_config import selects
 from renderer.rollouts.model.rollout import Rollout
 from renderer.rollouts.model.world import World
 
@@ -236,12 +236,7 @@ def test_only_routes_with_the_flag_get_header_rules(routed: MakeWorld) -> None:
 
 
 def test_a_route_is_labelled_while_the_canary_has_traffic(routed: MakeWorld) -> None:
-    ctx = Context(
-        routed(
-            plugin("beta", httpRoute="web"),
-            route(labels={"app": "web"}),
-        )
-    )
+    ctx = Context(routed(plugin("beta", httpRoute="web"), route(labels={"app": "web"})))
     ROUTER.set_weight(ctx, 0)
     assert object_of(ctx)["metadata"]["labels"] == {"app": "web"}
     ROUTER.set_weight(ctx, 10)

@@ -38,11 +38,7 @@ def test_all_invalid_types_are_reported_with_their_lines() -> None:
     with pytest.raises(RollstepError) as refusal:
         Rollout.from_body(wrong, Source("web.yaml", positions))
     found = {(finding.field, finding.line) for finding in refusal.value.findings}
-    assert found == {
-        ("spec.replicas", 4),
-        ("spec.paused", 0),
-        ("spec.strategy.canary.steps[1].setWeight", 9),
-    }
+    assert found == {("spec.replicas", 4), ("spec.paused", 0), ("spec.strategy.canary.steps[1].setWeight", 9)}
 
 
 @pytest.mark.parametrize(
