@@ -91,7 +91,6 @@ def set_image(world: World, container: str, image: str) -> World:
 
 
 def _with_template(world: World, template: Body) -> World:
-    """Set the pod template of the Rollout or of its workload."""
     if world.rollout.workload_ref is not None:
         return resolve_workload(with_template(world, template))
     body = world.rollout.body
@@ -126,15 +125,15 @@ def record_analysis(world: World, phase: str, message: str = "") -> World:
         return AnalysisRunStatus(run.name, phase, message) if run is not None and is_open else run
 
     canary, blue_green = world.status.canary, world.status.blue_green
-    step, background = canary.current_step_analysis_run_status, canary.current_background_analysis_run_status
-    pre, post = blue_green.pre_promotion_analysis_run_status, blue_green.post_promotion_analysis_run_status
     canary = replace(
         canary,
-        current_step_analysis_run_status=recorded(step),
-        current_background_analysis_run_status=recorded(background),
+        current_step_analysis_run_status=recorded(canary.current_step_analysis_run_status),
+        current_background_analysis_run_status=recorded(canary.current_background_analysis_run_status),
     )
     blue_green = replace(
-        blue_green, pre_promotion_analysis_run_status=recorded(pre), post_promotion_analysis_run_status=recorded(post)
+        blue_green,
+        pre_promotion_analysis_run_status=recorded(blue_green.pre_promotion_analysis_run_status),
+        post_promotion_analysis_run_status=recorded(blue_green.post_promotion_analysis_run_status),
     )
     return _with_status(world, canary=canary, blue_green=blue_green)
 

@@ -419,7 +419,7 @@ def test_app_mesh_is_refused_with_the_reason():
     bodies = example("nginx")
     canary_of(bodies)["trafficRouting"] = {"appMesh": {"virtualService": {"name": "web"}}}
     (finding,) = unsupported_fields(Rollout.from_body(default_rollout(bodies[0])))
-    assert "App Mesh has come to its end" in finding.message
+    assert "AWS has shut down App Mesh" in finding.message
 
 
 def test_the_pages_of_rules_that_the_matrix_links_to_are_there():

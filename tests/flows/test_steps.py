@@ -167,7 +167,7 @@ def test_a_plugin_step_is_a_gate_where_the_settings_say_so(checkout: Checkout) -
     line = next(n for n, row in enumerate(path.read_text().splitlines(), 1) if "plugin" in row)
     refused = run(checkout, "advance", "prod/web", code=1)
     assert f"environments/prod/web/rollout.yaml:{line}:" in refused
-    assert "plugin steps are not supported: nobody calls example/smoke" in refused
+    assert "plugin steps are not supported: rollstep does not call example/smoke" in refused
     settings = checkout.root / "rollstep.yaml"
     gates = "apps: {web: {stepPlugins: {example/smoke: gate}}}\n"
     settings.write_text(settings.read_text(encoding="utf-8") + gates, encoding="utf-8")

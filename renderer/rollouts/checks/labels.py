@@ -100,12 +100,12 @@ def _check_match(report: Report) -> None:
     for key, value in report.mapping(*SELECTOR, "matchLabels").items():
         if labels.get(key) != value:
             found = f"{key}: {labels[key]}" if key in labels else f"no label {key}"
-            message = f"the selector wants {key}: {value}, the template has {found}"
+            message = f"the selector requires {key}: {value}, the template has {found}"
             report.add("RS204", (*labels_path, key), message, hint, field="spec.template.metadata.labels")
     for expression in report.items(*SELECTOR, "matchExpressions"):
         if not matches(expression, labels):
             key, operator = expression["key"], expression["operator"]
             message = (
-                f"the selector wants {key} {operator} {', '.join(map(str, expression.get('values') or ()))}".rstrip()
+                f"the selector requires {key} {operator} {', '.join(map(str, expression.get('values') or ()))}".rstrip()
             )
             report.add("RS204", (*labels_path, key), message, hint, field="spec.template.metadata.labels")

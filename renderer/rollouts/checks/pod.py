@@ -25,12 +25,8 @@ def check_template(report: Report) -> None:
     check_labels(report, (*TEMPLATE, "metadata", "labels"), "spec.template.labels")
     for key in report.mapping(*TEMPLATE, "metadata", "annotations"):
         if not is_qualified_name(str(key).lower()):
-            report.add(
-                "RS202",
-                (*TEMPLATE, "metadata", "annotations", key),
-                f'"{key}" is not a valid name',
-                field="spec.template.annotations",
-            )
+            path: Path = (*TEMPLATE, "metadata", "annotations", key)
+            report.add("RS202", path, f'"{key}" is not a valid name', field="spec.template.annotations")
     if not report.items(*POD, "containers"):
         report.add("RS210", (*POD, "containers"), "required: a pod has at least one container")
     policy = report.at(*POD, "restartPolicy")
@@ -82,11 +78,8 @@ def _check_ports(report: Report, path: Path) -> None:
         at = (*path, index)
         name, port = report.text(*at, "name"), report.integer(*at, "containerPort")
         if name and not is_port_name(name):
-            report.add(
-                "RS211",
-                (*at, "name"),
-                f'"{name}" is not a valid name: expected up to 15 lower case letters, digits and -',
-            )
+            message = f'"{name}" is not a valid name: expected up to 15 lower case letters, digits and -'
+            report.add("RS211", (*at, "name"), message)
         elif name and name in names:
             report.add("RS212", (*at, "name"), f'there is another port "{name}"')
         names.add(name)

@@ -12,10 +12,12 @@ from typing import Any
 from renderer.kubernetes.manifest import field_path
 from renderer.rollouts.checks.labels import is_qualified_name
 from renderer.rollouts.checks.pod_fields import CONTAINERS, HOOKS, PROBES
-from renderer.rollouts.checks.report import Path, Report
+from renderer.rollouts.checks.report import Path, Report, expected_one
 from renderer.rollouts.pod_template.quantity import parse_quantity
 
 HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
+FILE_REFERENCES = ("fieldRef", "resourceFieldRef")
+ENV_SOURCES = ("configMapRef", "secretRef")
 VALUES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef")
 VOLUMES = (
     "emptyDir", "hostPath", "gitRepo", "gcePersistentDisk", "awsElasticBlockStore", "secret", "nfs", "iscsi",
@@ -73,9 +75,8 @@ def _check_projected(report: Report, projected: Path) -> None:
                     _check_downward_file(report, at, item, (*path, kind))
                 where = item.get("path")
                 if isinstance(where, str) and where in shown:
-                    report.add(
-                        "RS212", (*at, "path"), f"{where} is taken by another source", field=field_path(projected)
-                    )
+                    message = f"{where} is taken by another source"
+                    report.add("RS212", (*at, "path"), message, field=field_path(projected))
                 shown.add(str(where or ""))
             shown.discard("")
         if len([kind for kind, body in source.items() if body is not None]) > 1:
@@ -83,10 +84,9 @@ def _check_projected(report: Report, projected: Path) -> None:
 
 
 def _check_downward_file(report: Report, path: Path, item: Mapping[str, Any], field: Path) -> None:
-    given = [kind for kind in ("fieldRef", "resourceFieldRef") if item.get(kind) is not None]
+    given = [kind for kind in FILE_REFERENCES if item.get(kind) is not None]
     if len(given) != 1:
-        found = " and ".join(given) or "none"
-        report.add("RS219", path, f"expected one of fieldRef, resourceFieldRef, found {found}", field=field_path(field))
+        report.add("RS219", path, expected_one(FILE_REFERENCES, given), field=field_path(field))
 
 
 def _check_dns(report: Report, pod: Path) -> None:
@@ -109,7 +109,7 @@ def _check_seccomp(report: Report, path: Path) -> None:
     if is_local and not profile:
         report.add("RS210", (*path, "localhostProfile"), "required with type: Localhost")
     elif profile and not is_local:
-        report.add("RS219", (*path, "localhostProfile"), "goes with type: Localhost alone")
+        report.add("RS219", (*path, "localhostProfile"), "requires type: Localhost")
 
 
 def _check_variables(report: Report, container: Path) -> None:
@@ -120,15 +120,12 @@ def _check_variables(report: Report, container: Path) -> None:
             if variable.get("value"):
                 report.add("RS219", (*path, "valueFrom"), "may not be specified where there is a value")
             elif len(given) != 1 and source.get("fileKeyRef") is None:
-                found = " and ".join(given) or "none"
-                report.add("RS219", (*path, "valueFrom"), f"expected one of {', '.join(VALUES)}, found {found}")
+                report.add("RS219", (*path, "valueFrom"), expected_one(VALUES, given))
             _check_divisor(report, (*path, "valueFrom", "resourceFieldRef"))
     for path, source in _items(report, (*container, "envFrom")):
-        given = [kind for kind in ("configMapRef", "secretRef") if source.get(kind) is not None]
+        given = [kind for kind in ENV_SOURCES if source.get(kind) is not None]
         if len(given) != 1:
-            found = " and ".join(given) or "none"
-            message = f"expected one of configMapRef, secretRef, found {found}"
-            report.add("RS219", path, message, field=field_path((*container, "envFrom")))
+            report.add("RS219", path, expected_one(ENV_SOURCES, given), field=field_path((*container, "envFrom")))
 
 
 def _check_divisor(report: Report, path: Path) -> None:
@@ -157,7 +154,7 @@ def _check_handlers(report: Report, container: Path, body: Mapping[str, Any], *,
 
 def _check_single(report: Report, path: Path, given: Sequence[str], what: str) -> None:
     for kind in given[1:]:
-        report.add("RS219", (*path, kind), f"there is a {given[0]}: a {what} is one kind of thing")
+        report.add("RS219", (*path, kind), f"conflicts with {given[0]}: a {what} has one kind")
 
 
 def _check_resources(report: Report, path: Path) -> None:
@@ -192,7 +189,6 @@ def _is_resource(name: str) -> bool:
 
 
 def _quantity(report: Report, path: Path) -> Decimal | None:
-    """Return the quantity at ``path``; report an invalid one."""
     value = report.at(*path)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None

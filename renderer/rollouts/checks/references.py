@@ -90,7 +90,7 @@ def check_experiment_services(report: Report, objects: Objects) -> None:
             name = report.text(*path, number, "service", "name")
             own = [item for item in objects.named(("", "Service"), name) if name and _is_beside(report, item)]
             if own:
-                message = f'Service "{name}" is among the manifests, and the experiment makes one of that name'
+                message = f'Service "{name}" is among the manifests, and the experiment creates one of that name'
                 hint = "give the experiment's Service another name"
                 report.add("RS318", (*path, number, "service", "name"), message, hint)
 
@@ -100,7 +100,6 @@ def _is_beside(report: Report, item: Manifest) -> bool:
 
 
 def _check_routes(report: Report, objects: Objects) -> None:
-    """Report missing routes of the Gateway API."""
     section = plugin_section(report.at(*CANARY, "trafficRouting", "plugins"))
     namespace = section.get("namespace")
     for ref in route_refs(section):
@@ -120,7 +119,7 @@ def _check_rule_names(report: Report, path: Path, route: Manifest) -> None:
         alone = isinstance(refs, list) and len(refs) == 1 and part_of(refs[0], ("name",)) == canary
         if alone and isinstance(name, str) and any(base in managed for base in (name, NUMBER_SUFFIX.sub("", name))):
             message = f'{route.kind} "{route.name}" has a rule {name}, and a route of managedRoutes has that name'
-            hint = "give the rule another name: the release would take it away with its own"
+            hint = "rename the rule: the release would remove it with its own"
             place = _place(route, ("spec", "rules", index, "name"))
             report.add("RS312", path, message, f"{hint} ({place})" if place else hint)
 

@@ -61,6 +61,11 @@ class Report:
             self.findings.append(finding)
 
 
+def expected_one(fields: Iterable[str], found: Iterable[str]) -> str:
+    """Return the message for other than one of several fields."""
+    return f"expected one of {', '.join(fields)}, found {' and '.join(found) or 'none'}"
+
+
 def part_of(value: Any, path: Iterable[str | int]) -> Any:
     """Return the value at ``path`` below ``value``; None if missing."""
     for part in path:

@@ -65,15 +65,9 @@ def check_and_read(
     _check_unknown(report, stored, controller_version)
     rollout = _check_types(report, body, stored)
     check_scaling(report, objects)
+    own = app_rollout.source.file
     findings = sorted(
-        report.findings,
-        key=lambda finding: (
-            finding.file != app_rollout.source.file,
-            finding.file,
-            finding.line,
-            finding.column,
-            finding.field,
-        ),
+        report.findings, key=lambda item: (item.file != own, item.file, item.line, item.column, item.field)
     )
     return findings, rollout
 
@@ -90,7 +84,6 @@ def _check_unknown(report: Report, stored: Outcome, controller_version: str) -> 
 
 
 def _known_fields(path: Path, controller_version: str) -> list[str]:
-    """Return the fields of the CRD at ``path``, sorted."""
     schema: Any = {"properties": {"spec": rollout_schema(controller_version)}}
     for part in path:
         if not isinstance(schema, dict):

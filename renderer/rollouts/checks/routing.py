@@ -59,22 +59,18 @@ def _check_ping_pong(report: Report) -> None:
         report.add("RS222", (*path, "pingService"), message, field=f"{field}.pingService")
     for name, router in routers.items():
         if router.root_service and not report.text(*ROUTING, name, router.root_service):
-            place = (*ROUTING, name, router.root_service)
+            root = (*ROUTING, name, router.root_service)
             field = f"spec.strategy.trafficRouting.{name}.{router.root_service}"
-            report.add("RS227", place, f"required for ping-pong Services with {name}", field=field)
+            report.add("RS227", root, f"required for ping-pong Services with {name}", field=field)
 
 
 def _check_settings(report: Report) -> None:
     delay, dynamic = report.at(*CANARY, "scaleDownDelaySeconds"), report.at(*CANARY, "dynamicStableScale") is True
     if report.at(*ROUTING) is None:
-        if delay is not None:
-            message = "can only be used with trafficRouting"
-            report.add(
-                "RS225", (*CANARY, "scaleDownDelaySeconds"), message, field="spec.strategy.scaleDownDelaySeconds"
-            )
-        if dynamic:
-            message = "can only be used with trafficRouting"
-            report.add("RS225", (*CANARY, "dynamicStableScale"), message, field="spec.strategy.dynamicStableScale")
+        for key, is_set in (("scaleDownDelaySeconds", delay is not None), ("dynamicStableScale", dynamic)):
+            if is_set:
+                message = "can only be used with trafficRouting"
+                report.add("RS225", (*CANARY, key), message, field=f"spec.strategy.{key}")
         return
     if delay is not None and dynamic:
         message = "cannot be used together with scaleDownDelaySeconds"
@@ -83,10 +79,8 @@ def _check_settings(report: Report) -> None:
     routers = routers_in(report)
     able = [name for name, router in routers.items() if router.has_max_traffic_weight and _is_used(report, name)]
     if report.at(*weight) is not None and not able:
-        names = " and ".join(routers_that(lambda router: router.has_max_traffic_weight))
-        report.add(
-            "RS228", weight, f"is supported with {names} only", field="spec.strategy.trafficRouting.maxTrafficWeight"
-        )
+        message = f"is supported with {' and '.join(routers_that(lambda router: router.has_max_traffic_weight))} only"
+        report.add("RS228", weight, message, field="spec.strategy.trafficRouting.maxTrafficWeight")
     else:
         _check_max_weight(report, weight)
     for name, router in routers.items():
@@ -100,7 +94,6 @@ def _is_used(report: Report, name: str) -> bool:
 
 
 def _check_max_weight(report: Report, path: Path) -> None:
-    """Report a ``maxTrafficWeight`` other than 100 beside a router that does not support it."""
     most = report.integer(*path)
     others = [name for name, router in routers_in(report).items() if not router.has_max_traffic_weight]
     if most not in (None, 100) and others:
@@ -140,11 +133,8 @@ def check_route(report: Report, step: Path, kind: str, field: str) -> None:
         report.add("RS235", (*ROUTING, "managedRoutes"), message, field="spec.strategy.trafficRouting.managedRoutes")
     elif managed is not None and name not in [route.get("name") for route in managed if isinstance(route, dict)]:
         report.add("RS235", path, f'trafficRouting.managedRoutes has no route "{name}"', field=field)
-    values = [
-        value
-        for value in Router.header_values
-        if all(value in router.header_values for router in routers_in(report).values())
-    ]
+    routers = routers_in(report).values()
+    values = [value for value in Router.header_values if all(value in router.header_values for router in routers)]
     for index in range(len(report.items(*path, "match")) if known or kind == "setMirrorRoute" else 0):
         for key in ("headerValue",) if kind == "setHeaderRoute" else ("method", "path"):
             value = report.at(*path, "match", index, key)

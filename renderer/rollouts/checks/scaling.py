@@ -74,7 +74,6 @@ def _check_other_autoscalers(report: Report, objects: Objects) -> None:
 
 
 def _check_one_of_each(report: Report, objects: Objects) -> None:
-    """Report a second autoscaler of the Rollout, and a second budget of its pods."""
     labels = _labels(report, objects)
     autoscalers = [item for item in _beside(report, objects, AUTOSCALER) if scales_rollout(item.body, _name(report))]
     budgets = [
@@ -85,7 +84,7 @@ def _check_one_of_each(report: Report, objects: Objects) -> None:
     for found, what in ((autoscalers, "scales the Rollout"), (budgets, "has the pods of the Rollout")):
         for other in found[1:]:
             message = f"{other.kind} {other.name} {what} {_name(report)}, and so does {found[0].name}"
-            report.add_at("RS315", other, ("spec",), message, "make one of them")
+            report.add_at("RS315", other, ("spec",), message, "merge them into one")
 
 
 def _check_deployments(report: Report, objects: Objects) -> None:
@@ -94,9 +93,8 @@ def _check_deployments(report: Report, objects: Objects) -> None:
     for deployment in _beside(report, objects, DEPLOYMENT):
         path: Path = ("spec", "selector")
         if labels and deployment.name != workload and selects(part_of(deployment.body, path), labels):
-            message = (
-                f'the selector of the Deployment "{deployment.name}" matches the pods of the Rollout {_name(report)}'
-            )
+            name = deployment.name
+            message = f'the selector of the Deployment "{name}" matches the pods of the Rollout {_name(report)}'
             hint = (
                 "it would adopt the release's ReplicaSets and scale them down: give its pods a label of their own and "
                 "name it in the selector, or take the Deployment out"
@@ -118,7 +116,6 @@ def _name(report: Report) -> str:
 
 
 def _labels(report: Report, objects: Objects) -> Mapping[str, Any]:
-    """Return the labels of the Rollout's or its workload's pods."""
     own = report.mapping("spec", "template", "metadata", "labels")
     name = _workload_name(report)
     for workload in objects.named(DEPLOYMENT, name) if name else ():

@@ -65,7 +65,7 @@ def _check_toleration(report: Report, path: Path, toleration: Mapping[str, Any])
     if not key and operator != "Exists":
         _add(report, (*path, "operator"), "must be Exists where there is no key, and then matches every taint")
     elif operator == "Exists":
-        _add(report, (*path, "operator"), f"goes without a value, found {json.dumps(value)}" if value else "")
+        _add(report, (*path, "operator"), f"takes no value, found {json.dumps(value)}" if value else "")
     else:
         _add(report, (*path, "operator"), one_of("Equal", "Exists")(operator) or LABEL_VALUE(value))
     if toleration.get("tolerationSeconds") is not None and effect != "NoExecute":
@@ -86,7 +86,7 @@ def _check_spread(report: Report, path: Path) -> None:
             message = "another constraint has the same topologyKey and whenUnsatisfiable"
             _add(report, at, message, field=at, name="{topologyKey, whenUnsatisfiable}")
         if body.get("minDomains") is not None:
-            message = "" if when == "DoNotSchedule" else "goes with whenUnsatisfiable: DoNotSchedule alone"
+            message = "" if when == "DoNotSchedule" else "requires whenUnsatisfiable: DoNotSchedule"
             _add(report, (*at, "minDomains"), at_least(1)(body["minDomains"]) or message)
         for policy in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
             _add(report, (*at, policy), one_of("Honor", "Ignore", empty=False)(body.get(policy)))

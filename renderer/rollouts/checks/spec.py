@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from renderer.rollouts.checks.labels import DNS_SUBDOMAIN, check_selector
-from renderer.rollouts.checks.report import Path, Report
+from renderer.rollouts.checks.report import Path, Report, expected_one
 from renderer.rollouts.checks.routing import check_experiment_weights, check_route, check_routing
 from renderer.rollouts.checks.values import subscript
 from renderer.rollouts.model.spec import (
@@ -37,6 +37,7 @@ NOT_NEGATIVE: tuple[Path, ...] = (
     (*BLUE_GREEN, "scaleDownDelayRevisionLimit"),
     (*BLUE_GREEN, "scaleDownDelaySeconds"),
 )
+SCALES = ("weight", "replicas", "matchTrafficWeight")
 _HASH_LENGTH = len("-6f8d7c9b5d")
 _METADATA = re.compile(r"metadata\.(name|namespace|uid|(labels|annotations)(\['.*'\])?)")
 _PERCENT = re.compile(r"[0-9]+%")
@@ -52,12 +53,8 @@ def check_spec(report: Report) -> None:
     if not report.at("spec", "workloadRef"):
         check_selector(report)
     elif report.at("spec", "template"):
-        report.add(
-            "RS207",
-            ("spec", "template"),
-            "template must be empty for workload reference rollout",
-            "take one of them out",
-        )
+        message = "template must be empty for workload reference rollout"
+        report.add("RS207", ("spec", "template"), message, "take one of them out")
     min_ready = report.integer("spec", "minReadySeconds") or 0
     deadline = report.integer("spec", "progressDeadlineSeconds")
     deadline = 600 if deadline is None else deadline
@@ -153,8 +150,7 @@ def _check_step(report: Report, index: int, step: Mapping[str, Any]) -> None:
     field = f"spec.strategy.steps[{index}]"
     kinds = [kind for kind in STEP_KINDS if step.get(kind) is not None]
     if len(kinds) != 1:
-        found = " and ".join(kinds) or "none"
-        report.add("RS230", path, f"expected one of {', '.join(STEP_KINDS)}, found {found}", field=field)
+        report.add("RS230", path, expected_one(STEP_KINDS, kinds), field=field)
     weight, most = report.integer(*path, "setWeight"), report.integer(*ROUTING, "maxTrafficWeight")
     most = 100 if most is None else most
     if weight is not None and not 0 <= weight <= most:
@@ -193,14 +189,9 @@ def _check_canary_scale(report: Report, path: Path) -> None:
     if report.at(*ROUTING) is None:
         report.add("RS233", path, "setCanaryScale requires trafficRouting", field="spec.strategy.trafficRouting")
     scale = report.mapping(*path)
-    given = [
-        key
-        for key in ("weight", "replicas", "matchTrafficWeight")
-        if scale.get(key) is not None and scale[key] is not False
-    ]
+    given = [key for key in SCALES if scale.get(key) is not None and scale[key] is not False]
     if len(given) != 1:
-        found = " and ".join(given) or "none"
-        report.add("RS403", path, f"expected one of weight, replicas, matchTrafficWeight, found {found}")
+        report.add("RS403", path, expected_one(SCALES, given))
     weight, replicas = report.integer(*path, "weight"), report.integer(*path, "replicas")
     for key, value in (("weight", weight), ("replicas", replicas)):
         if value is not None and value < 0:
@@ -225,9 +216,7 @@ def _check_anti_affinity(report: Report, strategy: Path) -> None:
     rules = ("preferredDuringSchedulingIgnoredDuringExecution", "requiredDuringSchedulingIgnoredDuringExecution")
     given = [rule for rule in rules if report.at(*path, rule) is not None]
     if len(given) != 1:
-        report.add(
-            "RS226", path, f"expected one of {', '.join(rules)}, found {' and '.join(given) or 'none'}", field=field
-        )
+        report.add("RS226", path, expected_one(rules, given), field=field)
     weight = report.integer(*path, rules[0], "weight")
     if report.at(*path, rules[0]) is not None and not 1 <= (weight or 0) <= 100:
         report.add("RS226", (*path, rules[0], "weight"), f"{weight} is not between 1 and 100", field=f"{field}.weight")

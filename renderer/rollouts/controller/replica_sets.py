@@ -9,11 +9,7 @@ from msgspec.structs import replace
 from renderer.kubernetes.times import format_time
 from renderer.rollouts.controller.conditions import new_condition
 from renderer.rollouts.controller.context import ConflictError, Context, hash_of
-from renderer.rollouts.controller.defaults import (
-    abort_scale_down_delay,
-    new_metadata,
-    stable_metadata,
-)
+from renderer.rollouts.controller.defaults import abort_scale_down_delay, new_metadata, stable_metadata
 from renderer.rollouts.controller.replica_counts import (
     new_rs_replicas,
     replica_counts_for_basic_canary,

@@ -17,12 +17,7 @@ from renderer.rollouts.controller.promotion import (
     should_promote_canary,
 )
 from renderer.rollouts.controller.replica_counts import at_desired_replica_counts
-from renderer.rollouts.controller.replica_math import (
-    current_canary_step,
-    total_actual,
-    total_available,
-    total_ready,
-)
+from renderer.rollouts.controller.replica_math import current_canary_step, total_actual, total_available, total_ready
 from renderer.rollouts.controller.revisions import is_rollback_within_window
 from renderer.rollouts.controller.services import next_turn, selected_hash
 from renderer.rollouts.controller.step_hash import compute_step_hash

@@ -106,7 +106,6 @@ def _weight_of_step(ctx: Context, canary: CanaryStrategy) -> int:
 
 
 def _stable_has_room(ctx: Context, canary: CanaryStrategy, weight: int) -> bool:
-    """Return whether the stable ReplicaSet has the pods for its share of the traffic."""
     if ctx.stable_rs is None:
         return False
     wanted = weight * ctx.rollout.replicas // max_traffic_weight(ctx.rollout)

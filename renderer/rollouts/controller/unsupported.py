@@ -47,7 +47,7 @@ def _unsupported_steps(
         if step.kind == "plugin":
             plugin = step.body[step.kind]
             if plugin.get("name") not in plugin_gates:
-                message = f"plugin steps are not supported: nobody calls {plugin.get('name')}"
+                message = f"plugin steps are not supported: rollstep does not call {plugin.get('name')}"
                 yield (*CANARY, "steps", index, step.kind), message
         elif step.kind == "experiment":
             yield from _unsupported_experiment(rollout, step.body[step.kind], (*CANARY, "steps", index, step.kind))
@@ -57,7 +57,7 @@ def _unsupported_routers(rollout: Rollout) -> Iterator[tuple[Path, str]]:
     for name, router in routers_of(rollout).items():
         if router.unsupported:
             supported = [router_for(other).plugin or other for other in routers_that(lambda one: not one.unsupported)]
-            yield (*ROUTING, name), f"{router.unsupported}; supported is {', '.join(supported)}"
+            yield (*ROUTING, name), f"{router.unsupported}; supported routers are {', '.join(supported)}"
 
 
 def _unsupported_experiment(rollout: Rollout, experiment: Body, path: Path) -> Iterator[tuple[Path, str]]:
@@ -68,11 +68,11 @@ def _unsupported_experiment(rollout: Rollout, experiment: Body, path: Path) -> I
             yield (*at, "specRef"), f"expected canary or stable, found {template.get('specRef')}"
         if template.get("weight") is not None and not can_weigh:
             names = ", ".join(routers_that(lambda router: router.weighs_experiments))
-            yield (*at, "weight"), f"a weight needs a router that can give it: one of {names}"
+            yield (*at, "weight"), f"a weight requires one of the routers {names}"
 
 
 def _unsupported_blue_green(blue_green: BlueGreenStrategy) -> Iterator[tuple[Path, str]]:
     for field in ("prePromotionAnalysis", "postPromotionAnalysis"):
         analysis = blue_green.body.get(field)
         if analysis is not None and not analysis.get("templates"):
-            yield (*BLUE_GREEN, field), "names no templates: the controller would wait for ever"
+            yield (*BLUE_GREEN, field), "has no templates: the controller would wait for ever"

@@ -16,10 +16,7 @@ from msgspec.structs import replace
 from renderer.kubernetes.manifest import Body, ObjectKey, Source
 from renderer.kubernetes.times import parse_time
 from renderer.rollouts.model.reader import SpecReader, read_strategy
-from renderer.rollouts.model.spec import (
-    BlueGreenStrategy,
-    CanaryStrategy,
-)
+from renderer.rollouts.model.spec import BlueGreenStrategy, CanaryStrategy
 
 HASH_LABEL = "rollouts-pod-template-hash"
 """The label that distinguishes the pods of ReplicaSets."""

@@ -6,26 +6,28 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct, field, json
 from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Body
-from renderer.kubernetes.times import format_time, parse_time
-from renderer.rollouts.model.strategy_status import AnalysisRunStatus, BlueGreenStatus, CanaryStatus, TrafficWeights
+from renderer.kubernetes.times import parse_time
+from renderer.rollouts.model.strategy_status import (
+    AnalysisRunStatus,
+    BlueGreenStatus,
+    CanaryStatus,
+    TrafficWeights,
+    json_name,
+)
 
 
-class PauseCondition(Struct, frozen=True):
+class PauseCondition(Struct, frozen=True, rename=json_name):
     """Reason (``CanaryPauseStep``, ``BlueGreenPause``, ``InconclusiveAnalysis``) and start of a pause."""
 
     reason: str
     start_time: datetime
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {"reason": self.reason, "startTime": format_time(self.start_time)}
 
-
-class RolloutCondition(Struct, frozen=True):
+class RolloutCondition(Struct, frozen=True, rename=json_name):
     """A condition of the Rollout; ``status`` is True, False or Unknown, as text."""
 
     type: str
@@ -35,19 +37,8 @@ class RolloutCondition(Struct, frozen=True):
     last_update_time: datetime
     last_transition_time: datetime
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {
-            "type": self.type,
-            "status": self.status,
-            "reason": self.reason,
-            "message": self.message,
-            "lastUpdateTime": format_time(self.last_update_time),
-            "lastTransitionTime": format_time(self.last_transition_time),
-        }
 
-
-class RolloutStatus(Struct, frozen=True):
+class RolloutStatus(Struct, frozen=True, rename=json_name, omit_defaults=True):
     """The Rollout's status; the counts of pods are those of its last update."""
 
     abort: bool = False
@@ -102,14 +93,11 @@ class RolloutStatus(Struct, frozen=True):
 
     def to_dict(self, without: Collection[str] = ()) -> dict[str, Any]:
         """Return the JSON form without empty fields, like Go's omitempty, and without the JSON names ``without``."""
-        data: dict[str, Any] = {}
-        for name, shown in _JSON_NAMES.items():
-            if shown in without:
-                continue
-            value = _plain(getattr(self, name))
-            if value or (value == 0 and name in POINTERS and value is not False):
-                data[shown] = value
-        return data
+        data: dict[str, Any] = json.decode(json.encode(self))
+        canary = data["canary"]
+        # In the order of the Go type.
+        canary.update({name: canary.pop(name) for name in ("weights", "stablePingPong") if name in canary})
+        return {name: value for name, value in data.items() if value != {} and name not in without}
 
     @classmethod
     def from_dict(cls, data: Body) -> RolloutStatus:
@@ -122,31 +110,7 @@ class RolloutStatus(Struct, frozen=True):
         return cls(**read)
 
 
-POINTERS = ("current_step_index", "collision_count")
-"""Fields that are pointers in Go: zero is written."""
-
-
-def json_name(name: str) -> str:
-    """Return the JSON name of a field of ``RolloutStatus``."""
-    if name == "stable_rs":
-        return "stableRS"
-    if name == "hpa_replicas":
-        return "HPAReplicas"
-    head, *rest = name.split("_")
-    return head + "".join(word.title() for word in rest)
-
-
 _JSON_NAMES = {name: json_name(name) for name in RolloutStatus.__struct_fields__}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return format_time(value)
-    if isinstance(value, tuple):
-        return [item.to_dict() for item in value]
-    if isinstance(value, CanaryStatus | BlueGreenStatus):
-        return value.to_dict()
-    return value
 
 
 def _read_pause_conditions(items: list[Mapping[str, str]]) -> tuple[PauseCondition, ...]:

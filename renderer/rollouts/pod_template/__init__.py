@@ -6,13 +6,7 @@
 from __future__ import annotations
 
 from renderer.rollouts.pod_template.canonical import canonical_json, pod_template_hash
-from renderer.rollouts.pod_template.defaults import (
-    default_rollout,
-    default_template,
-    raise_errors,
-    stored_rollout,
-    unknown_fields,
-)
+from renderer.rollouts.pod_template.defaults import default_rollout, default_template, raise_errors, stored_rollout
 
 __all__ = [
     "canonical_json",
@@ -21,5 +15,4 @@ __all__ = [
     "pod_template_hash",
     "raise_errors",
     "stored_rollout",
-    "unknown_fields",
 ]

@@ -12,10 +12,7 @@ from renderer.rollouts.pod_template.schema import Path, as_json, json_type
 
 
 def canonical_json(
-    template: Body,
-    version: str = DEFAULT_VERSION,
-    source: Source = NOWHERE,
-    path: Path = ("spec", "template"),
+    template: Body, version: str = DEFAULT_VERSION, source: Source = NOWHERE, path: Path = ("spec", "template")
 ) -> bytes:
     """Return the JSON of the template as a ``corev1.PodTemplateSpec``, as Go's ``encoding/json`` writes it.
 

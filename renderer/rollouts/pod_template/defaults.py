@@ -17,11 +17,7 @@ TOP_LEVEL = ("apiVersion", "kind", "metadata", "spec", "status")
 """The fields of a Rollout; the API server drops others."""
 
 
-def default_rollout(
-    body: Body,
-    source: Source = NOWHERE,
-    crd_version: str = DEFAULT_VERSION,
-) -> dict[str, Any]:
+def default_rollout(body: Body, source: Source = NOWHERE, crd_version: str = DEFAULT_VERSION) -> dict[str, Any]:
     """Return a Rollout with its ``spec`` pruned and defaulted by the CRD of Argo Rollouts v1.9.1, or v1.8.4 for "1.8".
 
     The CRD of a cluster may be newer than its controller.  ``metadata`` and ``status`` do not change.  Raise
@@ -41,10 +37,7 @@ def stored_rollout(body: Body, crd_version: str = DEFAULT_VERSION) -> tuple[dict
 
 
 def default_template(
-    template: Any,
-    crd_version: str = DEFAULT_VERSION,
-    source: Source = NOWHERE,
-    path: Path = (),
+    template: Any, crd_version: str = DEFAULT_VERSION, source: Source = NOWHERE, path: Path = ()
 ) -> dict[str, Any]:
     """Return a pod template with the defaults of ``default_rollout``; ``path`` is its path in ``source``.
 
@@ -55,13 +48,6 @@ def default_template(
     raise_errors(out, source)
     checked: dict[str, Any] = result
     return checked
-
-
-def unknown_fields(body: Body, crd_version: str = DEFAULT_VERSION) -> list[Path]:
-    """Return the paths of unknown fields of a Rollout, in the order of the document."""
-    out = Outcome()
-    _pruned(body, crd_version, out)
-    return out.unknown
 
 
 @cache
@@ -87,7 +73,6 @@ def _pruned(body: Body, crd_version: str, out: Outcome) -> dict[str, Any]:
 
 
 def _check_metadata(metadata: Any, out: Outcome) -> None:
-    """Check the types of the metadata."""
     if not isinstance(metadata, dict):
         if metadata is not None:
             out.wrong_type(metadata, ("metadata",), "object")

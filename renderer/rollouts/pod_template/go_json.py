@@ -127,7 +127,6 @@ def _struct(version: str, type_name: str) -> Encoder:
 
 
 def _rows(version: str, type_name: str) -> list[Row]:
-    """Return a struct's fields with those of embedded structs."""
     rows: list[Row] = []
     for row in go_types(version)[type_name]:
         rows += _rows(version, row[1]) if "inline" in row else [row]

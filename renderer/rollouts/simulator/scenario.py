@@ -93,17 +93,22 @@ def _verb(action: Any) -> tuple[str, Any]:
     return (action, None) if isinstance(action, str) else ("", None)
 
 
+PLAIN_ACTIONS: Mapping[str, Callable[[World], World]] = {
+    "promote": actions.promote,
+    "promoteFull": actions.promote_full,
+    "skipStep": actions.skip_step,
+    "abort": actions.abort,
+    "retry": actions.retry,
+    "restart": actions.restart,
+    "pause": actions.pause,
+    "resume": actions.resume,
+}
+"""The verbs without an argument."""
+
 ARGUMENTS: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(PLAIN_ACTIONS, ()),
     "setImage": (str,),
-    "promote": (),
-    "promoteFull": (),
-    "skipStep": (),
-    "abort": (),
-    "retry": (),
     "undo": (int,),
-    "restart": (),
-    "pause": (),
-    "resume": (),
     "scale": (int,),
     "patch": (dict,),
     "patchObject": (dict,),
@@ -167,18 +172,8 @@ def simulate(
 
 
 def _act(world: World, verb: str, argument: Any) -> World:
-    simple = {
-        "promote": actions.promote,
-        "promoteFull": actions.promote_full,
-        "skipStep": actions.skip_step,
-        "abort": actions.abort,
-        "retry": actions.retry,
-        "restart": actions.restart,
-        "pause": actions.pause,
-        "resume": actions.resume,
-    }
-    if verb in simple:
-        return simple[verb](world)
+    if verb in PLAIN_ACTIONS:
+        return PLAIN_ACTIONS[verb](world)
     if verb == "setImage":
         container, _, image = argument.partition("=")
         return actions.set_image(world, container, image)

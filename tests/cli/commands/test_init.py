@@ -229,7 +229,11 @@ def test_objects_that_the_app_has_already_are_told(repository: Place) -> None:
         ("canary: {steps", "canary: {stableService: nowhere, steps", 'Service "nowhere" not found'),
         ("{pause: {}}", "{plugin: {name: example/step}}", "plugin steps are not supported"),
         ("{setWeight: 50}", "{setWeight: 500}", "setWeight"),
-        ("selector: {matchLabels: {app: web}}", "selector: {matchLabels: {app: api}}", "the selector wants app: api"),
+        (
+            "selector: {matchLabels: {app: web}}",
+            "selector: {matchLabels: {app: api}}",
+            "the selector requires app: api",
+        ),
         ("replicas: 2", "replicas: two", "must be of type integer"),
         ("replicas: 2", "replicaz: 2", "did you mean replicas?"),
         ("metadata: {name: web}", "metadata: {}", "metadata.name: missing"),

@@ -10,8 +10,14 @@ from msgspec.structs import replace
 from renderer.errors import RollstepError
 from renderer.pipeline.load.status_file import NOT_KEPT, STATUS_SHAPE, ReachedStep, State, dump_state, load_state
 from renderer.pipeline.resolve.next_state import next_state
-from renderer.rollouts.model.status import PauseCondition, RolloutStatus, json_name
-from renderer.rollouts.model.strategy_status import BlueGreenStatus, CanaryStatus, TrafficWeights, WeightDestination
+from renderer.rollouts.model.status import PauseCondition, RolloutStatus
+from renderer.rollouts.model.strategy_status import (
+    BlueGreenStatus,
+    CanaryStatus,
+    TrafficWeights,
+    WeightDestination,
+    json_name,
+)
 from tests.support.worlds import web
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""A route that a router ignores is refused, and taken where the user allows it."""
+"""A route that a router ignores is an error, unless the user allows it."""
 
 from __future__ import annotations
 
@@ -66,18 +66,18 @@ def test_an_ignored_route_is_refused_unless_it_is_allowed(
     assert codes(rollout(routers, step), "ignored-routes") == []
 
 
-def test_the_finding_is_at_the_step_and_says_how_to_allow_it():
+def test_the_finding_is_at_the_step_with_a_hint_to_allow_it():
     (finding,) = [item for item in check(rollout(NGINX | ISTIO, {"setHeaderRoute": ROUTE}), []) if item.code == "RS411"]
     assert finding.field == f"{STEP}.setHeaderRoute"
     assert "allow ignored-routes in rollstep.yaml" in finding.hint
 
 
 @pytest.mark.parametrize("routers", [ISTIO, ALB, ISTIO | ALB])
-def test_a_route_that_all_routers_have_is_taken(routers: dict[str, Any]):
+def test_a_route_that_all_routers_add_is_accepted(routers: dict[str, Any]):
     assert codes(rollout(routers, {"setHeaderRoute": ROUTE})) == []
 
 
-def test_a_route_that_is_wrong_is_refused_where_some_router_has_it():
+def test_an_invalid_route_is_refused_if_some_router_adds_it():
     other = {"setHeaderRoute": {**ROUTE, "name": "other"}}
     assert [code for code, _ in codes(rollout(NGINX | ISTIO, other), "ignored-routes")] == ["RS235"]
 
@@ -95,7 +95,7 @@ FILE = "environments/prod/web/rollout.yaml"
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
-    """Return a repository whose prod/web, an app with nginx, has a step for headers."""
+    """Return a repository whose prod/web, an app with nginx, has a header step."""
     checkout = Checkout(tmp_path)
     path = checkout.root / FILE
     body = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -172,7 +172,7 @@ def test_schemas_of_the_settings_are_used(tmp_path: Path):
     assert "Widget" not in checkout.run("render", "prod/web").stderr
 
 
-def test_schemas_that_are_not_there_are_told(tmp_path: Path):
+def test_missing_schemas_are_reported(tmp_path: Path):
     checkout = Checkout(tmp_path)
     settings = checkout.root / "rollstep.yaml"
     text = settings.read_text(encoding="utf-8")

@@ -33,7 +33,7 @@ NO_PATH_IN_THE_RECORDING = {
     "unavailable-over-100": "spec.strategy.canary.maxUnavailable",
     "workload-ref-and-template": "spec.template",
 }
-"""Here the controller goes on with what has no meaning, or names no field."""
+"""Recordings in which the controller ignores the value, or names no field."""
 
 
 def findings_in(path: Path) -> list[Finding]:
@@ -69,7 +69,7 @@ def test_the_field_that_the_controller_names_is_found(name: str):
 
 
 @pytest.mark.parametrize("path", VALID, ids=lambda path: f"{path.parent.name}-{path.stem}")
-def test_what_the_controller_takes_is_taken(path: Path):
+def test_what_the_controller_accepts_is_accepted(path: Path):
     assert findings_in(path) == []
 
 
@@ -185,7 +185,7 @@ def test_a_service_in_another_namespace_is_not_the_one_and_the_hint_says_where_i
     assert finding.hint == "it is in namespace other, the Rollout in namespace shop"
 
 
-def test_a_service_of_nearly_that_name_is_offered():
+def test_a_service_with_a_similar_name_is_suggested():
     body = valid_body()
     body["spec"]["strategy"]["canary"]["stableService"] = "web-stabel"
     (finding,) = check(Manifest(body), [Manifest(service("web-stable"))])
@@ -294,7 +294,7 @@ def test_names_of_labels(key: str):
 
 
 @pytest.mark.parametrize("key", ["", "a b", "-a", "a/", "/a", "A.example.com/a", "a" * 64, "a/b/c", "a\n"])
-def test_names_that_no_label_has(key: str):
+def test_invalid_names_of_labels(key: str):
     assert not is_qualified_name(key)
 
 
@@ -329,7 +329,7 @@ def test_fields_are_known_by_the_version_of_the_controller():
     assert finding.message == "unknown field"
 
 
-def test_what_the_crd_refuses_is_told_once():
+def test_what_the_crd_refuses_is_reported_once():
     body = valid_body()
     body["spec"]["minReadySeconds"] = "soon"
     body["spec"]["template"]["spec"]["containers"][0] |= {"name": None, "tty": "yes"}
@@ -341,7 +341,7 @@ def test_what_the_crd_refuses_is_told_once():
     ]
 
 
-def test_a_field_named_like_the_items_of_a_list_is_none_of_them() -> None:
+def test_a_field_with_the_name_of_list_items_is_not_an_item() -> None:
     container = {"imagePullPolicy": "Sometimes"}
     for containers, codes in (([container], 1), ({"*": container}, 0)):
         report = Report(Manifest({"spec": {"containers": containers}}))

@@ -1,4 +1,4 @@
-"""What the controller's own validation says of thousands of Rollouts is found in the same field, and nothing else."""
+"""Every error of the controller's validation, on thousands of Rollouts, is found in the same field, and no other."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ CONSEQUENCES = {
     r"spec\.template\.spec\.\w+\[\d+\]\.volumeMounts\[\d+\]\.name": r"spec\.template\.spec\.volumes\b",
     r"spec\.strategy\.activeService": r"spec\.strategy\.blueGreen\.activeService",
 }
-"""Fields that the controller names as well because another one is wrong, which rollstep names alone.
+"""Fields that the controller names only because of another invalid field, the one that rollstep names.
 
-It calls a selector invalid as a whole too, does not look for its labels in the template then, forgets a volume that has
-something wrong, and takes two Services without a name for the same one.
+The controller reports an invalid selector as a whole without comparing it with the template, ignores an invalid volume
+when it checks mounts, and regards two Services without a name as the same.
 """
 
 BEYOND = {
     "RS102": "the API server refuses it by the CRD, before the controller sees it",
     "RS103": "the same",
-    "RS205": "a number below 0 that the controller takes for something else",
+    "RS205": "a negative number that the controller reads as another",
     "RS221": "plugins need both Services, and the CRD activeService",
     "RS230": "of two actions in one step the controller does one",
     "RS210": "no kubelet runs an image without a name",
@@ -31,13 +31,13 @@ BEYOND = {
     "RS302": "the same",
     "RS303": "the same",
     "RS308": "the same",
-    "RS401": "a quantity that is none",
-    "RS402": "the controller takes text that is no number for 0",
+    "RS401": "an invalid quantity",
+    "RS402": "the controller reads invalid text as 0",
     "RS403": "setCanaryScale with two values, or none",
     "RS411": "a router that does nothing at a step",
     "RS412": "weights out of another number than the router's",
 }
-"""Rules that refuse what the controller's validation takes, and why."""
+"""Rules for what the controller's validation accepts, with the reason."""
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Worlds to begin with."""
+"""Fixtures that create worlds."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def ingress(name: str, backend: str, **metadata: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def basic() -> MakeWorld:
-    """Make a canary without a router, fully released."""
+    """Create a canary without a router, fully released."""
 
     def make(*, settled: bool = True, spec: dict[str, Any] | None = None, **canary: Any) -> World:
         world = world_of([Manifest(rollout({"canary": canary}, **(spec or {})))], NOW)
@@ -60,7 +60,7 @@ def basic() -> MakeWorld:
 
 @pytest.fixture
 def nginx() -> MakeWorld:
-    """Make a canary with nginx, fully released; ``nginx`` and ``routing`` are parts of its trafficRouting."""
+    """Create a canary with nginx, fully released; ``nginx`` and ``routing`` are parts of its trafficRouting."""
 
     def make(*, settled: bool = True, spec: dict[str, Any] | None = None, **canary: Any) -> World:
         routing = {"nginx": canary.pop("nginx", {"stableIngress": "web"}), **canary.pop("routing", {})}
@@ -74,7 +74,7 @@ def nginx() -> MakeWorld:
 
 @pytest.fixture
 def blue_green() -> MakeWorld:
-    """Make a blue-green release, fully released."""
+    """Create a blue-green Rollout, fully released."""
 
     def make(*, settled: bool = True, spec: dict[str, Any] | None = None, **strategy: Any) -> World:
         wanted = {"activeService": "active", "previewService": "preview", **strategy}
@@ -87,7 +87,7 @@ def blue_green() -> MakeWorld:
 
 @pytest.fixture
 def routed() -> MakeWorld:
-    """Make a canary with any router, not released yet; its Services are ``stable`` and ``canary``."""
+    """Create a canary with any router, not released; its Services are ``stable`` and ``canary``."""
 
     def make(routing: dict[str, Any], *bodies: dict[str, Any], **canary: Any) -> World:
         strategy = {"canaryService": "canary", "stableService": "stable", "trafficRouting": routing, **canary}

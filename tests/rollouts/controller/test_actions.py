@@ -1,4 +1,4 @@
-"""The verbs of ``kubectl argo rollouts``, their effect and their refusals."""
+"""The commands of ``kubectl argo rollouts``: effects and errors."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_retry_begins_again_at_the_first_step(nginx: MakeWorld) -> None:
     assert (world.status.phase, world.status.current_step_index, world.status.abort) == ("Paused", 1, False)
 
 
-def test_set_image_knows_init_containers_and_all(nginx: MakeWorld) -> None:
+def test_set_image_sets_init_containers_and_all(nginx: MakeWorld) -> None:
     extra = {
         "spec": {"template": {"spec": {"initContainers": [{"name": "init", "image": "registry.example.com/i:1"}]}}}
     }
@@ -131,7 +131,7 @@ def test_undo_without_a_number_takes_the_revision_before(nginx: MakeWorld) -> No
         (7, "unable to find specified revision 7 in history"),
     ],
 )
-def test_undo_is_refused_where_there_is_nothing_to_go_back_to(nginx: MakeWorld, revision: int, message: str) -> None:
+def test_undo_is_refused_without_an_earlier_revision(nginx: MakeWorld, revision: int, message: str) -> None:
     with pytest.raises(RollstepError) as refusal:
         actions.undo(nginx(steps=STEPS), revision)
     assert str(refusal.value) == message

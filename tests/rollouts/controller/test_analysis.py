@@ -1,4 +1,4 @@
-"""An analysis is a gate: nobody measures in git, so a person's word is the result."""
+"""An analysis is a gate: nothing measures, and a person records the result."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_a_background_analysis_begins_at_its_step_and_may_fail(nginx: MakeWorld)
     assert failed.status.message.endswith("Background analysis phase error/failed")
 
 
-def test_a_pause_that_a_person_ends_is_the_word_for_the_background_analysis(nginx: MakeWorld) -> None:
+def test_a_pause_ended_by_a_person_is_the_result_of_the_background_analysis(nginx: MakeWorld) -> None:
     world = released(nginx(steps=[{"setWeight": 20}, {"pause": {"duration": 60}}], analysis=ANALYSIS))
     late = settle(replace(world, now=next_wakeup(world) or world.now)).world
     assert (index(late), open_gate(late.rollout, late.status)) == (1, "background analysis")
@@ -174,7 +174,7 @@ def test_a_post_promotion_analysis_holds_the_stable_mark_and_the_old_pods(blue_g
     assert (selected(back, "active"), back.status.stable_rs) == (old, old)
 
 
-def test_an_inconclusive_blue_green_analysis_is_judged_by_a_person(blue_green: MakeWorld) -> None:
+def test_a_person_decides_an_inconclusive_blue_green_analysis(blue_green: MakeWorld) -> None:
     world = settle(actions.record_analysis(released(blue_green(prePromotionAnalysis=ANALYSIS)), "Inconclusive")).world
     assert [condition.reason for condition in world.status.pause_conditions] == ["InconclusiveAnalysis"]
     done = settle(actions.promote(world)).world
@@ -182,7 +182,7 @@ def test_an_inconclusive_blue_green_analysis_is_judged_by_a_person(blue_green: M
 
 
 @pytest.mark.parametrize("kind", ["canary", "blueGreen"])
-def test_a_release_with_gates_comes_to_its_end(nginx: MakeWorld, blue_green: MakeWorld, kind: str) -> None:
+def test_a_release_with_gates_completes(nginx: MakeWorld, blue_green: MakeWorld, kind: str) -> None:
     steps = [{"analysis": ANALYSIS}, {"setWeight": 20}, {"pause": {}}, {"analysis": ANALYSIS}, {"setWeight": 100}]
     if kind == "canary":
         world = nginx(steps=steps, analysis=ANALYSIS)
@@ -200,7 +200,7 @@ def test_a_release_with_gates_comes_to_its_end(nginx: MakeWorld, blue_green: Mak
     assert reasons == gates[kind]
 
 
-def test_nothing_but_a_word_moves_a_gate(nginx: MakeWorld) -> None:
+def test_only_a_person_ends_a_gate(nginx: MakeWorld) -> None:
     move = advance(actions.set_image(nginx(steps=STEPS), "*", "registry.example.com/web:2"))
     assert move is not None
     assert index(move.after) == 1

@@ -22,14 +22,14 @@ HASH = "rollouts-pod-template-hash"
 
 OTHER_ORDER = {
     "nginx-replicas-zero": "the recorder had the canary's pod ready before the stable ones, so that the canary Service "
-    "was switched first; both Services are switched between the same two writes",
+    "was switched first; both Services are switched between the same two writes"
 }
 """Scenarios whose writes come in another order, and why."""
 
 WRITES_AFTER_THE_LAST_FRAME = {
     "case-082": "the last frame shows the controller in its five seconds of sleep before it deletes the canary Mapping"
 }
-"""Scenarios whose recording has one write more, and why."""
+"""Scenarios whose recording has an additional write, and why."""
 
 
 def _load_rules() -> ModuleType:
@@ -89,7 +89,7 @@ def test_writes_are_those_of_the_controller(scenario: Path) -> None:
 
 
 def effective(writes: list[Any]) -> Iterator[str]:
-    """Yield the writes that leave a mark, as text.
+    """Yield the writes with a lasting effect, as text.
 
     Left out are a write that repeats the one before (the controller's cache lagged behind), an update to what the
     object is already, patches that move a Service away and back (it does so for as long as an aborted canary has pods),

@@ -1,4 +1,4 @@
-"""An experiment's ReplicaSets, Services and weights are there while its step holds."""
+"""An experiment's ReplicaSets, Services and weights exist while its step lasts."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def backends(world: World) -> list[tuple[str, str]]:
     return [(item["service"], item["weight"]) for item in split["spec"]["backends"]]
 
 
-def test_it_is_there_while_its_step_holds(routed: MakeWorld) -> None:
+def test_its_objects_exist_while_its_step_lasts(routed: MakeWorld) -> None:
     world = smi(routed, steps=steps())
     name = f"web-{world.status.current_pod_hash}-2-1"
     assert (world.status.current_step_index, world.status.canary.current_experiment) == (1, name)
@@ -72,19 +72,14 @@ def test_it_is_there_while_its_step_holds(routed: MakeWorld) -> None:
     service = of_experiment(world, "Service")[f"{name}-try"]
     ports = [{"name": "http", "protocol": "TCP", "port": 80, "targetPort": 80}]
     assert service["spec"] == {"selector": trial["metadata"]["labels"], "ports": ports}
-    assert backends(world) == [
-        ("canary", "20"),
-        (f"{name}-baseline", "5"),
-        (f"{name}-try", "10"),
-        ("stable", "65"),
-    ]
+    assert backends(world) == [("canary", "20"), (f"{name}-baseline", "5"), (f"{name}-try", "10"), ("stable", "65")]
     weights = world.status.canary.weights
     assert weights is not None
     assert (weights.stable.weight, [item.weight for item in weights.additional]) == (65, [5, 10])
     assert weights.additional[1].pod_template_hash == hashed
 
 
-def test_time_ends_it_and_all_of_it_goes(routed: MakeWorld) -> None:
+def test_its_duration_ends_it_and_its_objects_are_deleted(routed: MakeWorld) -> None:
     world = smi(routed, steps=steps())
     assert (wait(world).reason, wait(world).until) == ("experiment", NOW + timedelta(hours=1))
     early = replace(world, now=NOW + timedelta(minutes=59))
@@ -108,13 +103,13 @@ def test_a_person_ends_it(routed: MakeWorld, verb: Any) -> None:
 @pytest.mark.parametrize(
     "changes", [{"duration": None}, {"analyses": [{"name": "a", "templateName": "b", "requiredForCompletion": True}]}]
 )
-def test_one_that_no_time_ends_waits_for_a_person(routed: MakeWorld, changes: dict[str, Any]) -> None:
+def test_an_experiment_without_an_end_waits_for_a_person(routed: MakeWorld, changes: dict[str, Any]) -> None:
     world = smi(routed, steps=steps(**changes))
     assert (next_wakeup(world), open_gate(world.rollout, world.status)) == (None, "experiment")
     assert settle(actions.promote(world)).world.status.current_step_index == 3
 
 
-def test_a_new_release_takes_the_old_experiment_away(routed: MakeWorld) -> None:
+def test_a_new_release_deletes_the_old_experiment(routed: MakeWorld) -> None:
     world = smi(routed, steps=[{"experiment": EXPERIMENT}, {"setWeight": 20}])
     old = of_experiment(world, "ReplicaSet").keys()
     later = replace(world, now=NOW + timedelta(minutes=30))
@@ -132,7 +127,7 @@ def test_it_is_a_commit_of_its_own(routed: MakeWorld) -> None:
     assert advance(moves[1][0].after) is None
 
 
-def test_a_service_has_the_name_that_it_is_given_and_needs_a_port(nginx: MakeWorld) -> None:
+def test_a_service_has_its_given_name_and_requires_a_port(nginx: MakeWorld) -> None:
     named = {"templates": [{"name": "a", "specRef": "canary", "service": {"name": "trial"}}]}
     world = actions.patch(nginx(steps=[{"experiment": named}]), {"spec": {"template": POD}})
     world = settle(world).world

@@ -1,4 +1,4 @@
-"""Routes of the Gateway API: the API's own meaning of what is written, and what is left alone."""
+"""Routes of the Gateway API: the effect of what is written, by the API's meaning, and what stays unchanged."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 
 from renderer.errors import RollstepError
 from renderer.kubernetes.manifest import Body, ObjectKey
+from renderer.kubernetes.selectors import selects
 from renderer.rollouts import actions
 from renderer.rollouts.controller import settle, unsupported_fields
 from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.managed_objects import carry_over, edited_objects
 from renderer.rollouts.controller.routers import router_for
-from renderer.rollouts.controller.routers.gateway_config import selects
 from renderer.rollouts.model.rollout import Rollout
 from renderer.rollouts.model.world import World
 
@@ -53,7 +53,7 @@ def rules_of(ctx: Context, kind: str = "HTTPRoute", name: str = "web") -> list[A
 
 
 def shares(one: Body) -> dict[str, float]:
-    """Return how the API divides a rule's requests: a weight over the sum of them, where it is not given 1 of it."""
+    """Return each backend's share of a rule's requests: its weight, 1 by default, over the sum."""
     refs = one["backendRefs"]
     total = sum(ref.get("weight", 1) for ref in refs)
     return {ref["name"]: ref.get("weight", 1) / total for ref in refs} if total else {}
@@ -71,7 +71,7 @@ def test_the_canary_gets_its_share_in_routes_of_each_kind(kind: str, weight: int
     assert shares(one) == {"stable": 1 - weight / 100, "canary": weight / 100}
 
 
-def test_weights_are_out_of_the_most_that_there_is(routed: MakeWorld) -> None:
+def test_weights_are_out_of_max_traffic_weight(routed: MakeWorld) -> None:
     ctx = Context(routed({**plugin(httpRoute="web"), "maxTrafficWeight": 1000}, route()))
     ROUTER.set_weight(ctx, 5)
     assert [ref["weight"] for ref in rules_of(ctx)[0]["backendRefs"]] == [995, 5]
@@ -100,7 +100,7 @@ def test_only_rules_that_have_both_services_are_weighed(routed: MakeWorld) -> No
     ctx = Context(routed(plugin(httpRoute="web"), route(*rules)))
     ROUTER.set_weight(ctx, 100)
     *untouched, last = rules_of(ctx)
-    # Else the first would send nobody anywhere now, as the second would have at a weight of 0.
+    # With weight 0 as its only backend a rule would send requests nowhere.
     assert untouched == rules[:-1]
     assert shares(last) == {"canary": 0.5, "legacy": 0.5, "stable": 0}
     ROUTER.remove_managed_routes(ctx)
@@ -121,7 +121,7 @@ def test_backends_of_others_keep_their_place_and_weight_through_a_release(routed
     assert refs == [other, {**BOTH[0], "weight": 100}, {**BOTH[1], "weight": 0}]
 
 
-def test_all_that_a_rule_has_is_there_for_its_headers_too(routed: MakeWorld) -> None:
+def test_a_rule_for_headers_has_all_fields_of_its_source(routed: MakeWorld) -> None:
     # https://github.com/fluxcd/flagger/issues/1857
     filters = [{"type": "CORS", "cors": {"allowOrigins": ["https://web.example.com"]}}]
     canary = {"name": "canary", "port": 80, "filters": [{"type": "RequestHeaderModifier"}]}
@@ -139,7 +139,7 @@ def test_all_that_a_rule_has_is_there_for_its_headers_too(routed: MakeWorld) -> 
         "matches": [{**source["matches"][0], "headers": [{"name": "x-user", "type": "Exact", "value": "42"}]}],
         "backendRefs": [canary],
     }
-    # Weights are for those without the header: with it all go to the canary.
+    # Weights apply to requests without the header; those with it all go to the canary.
     assert shares(made) == {"canary": 1}
     assert next(iter(made)) == "name"
 
@@ -152,7 +152,7 @@ def test_all_that_a_rule_has_is_there_for_its_headers_too(routed: MakeWorld) -> 
         ({"prefix": "1.0-(b)"}, "RegularExpression", r"1\.0-\(b\).*"),
     ],
 )
-def test_headers_are_matched_as_the_step_says(value: dict[str, str], kind: str, text: str, routed: MakeWorld) -> None:
+def test_headers_are_matched_by_the_step(value: dict[str, str], kind: str, text: str, routed: MakeWorld) -> None:
     ctx = Context(routed(plugin("beta", grpcRoute="web"), route({"backendRefs": BOTH}, kind="GRPCRoute")))
     ROUTER.set_header_route(ctx, beta(**value))
     assert rules_of(ctx, "GRPCRoute")[1]["matches"] == [{"headers": [{"name": "x-user", "type": kind, "value": text}]}]
@@ -199,14 +199,14 @@ def test_a_users_rule_stays_whatever_it_is_called(routed: MakeWorld) -> None:
     assert rules_of(ctx) == rules
 
 
-def test_a_header_stands_once_in_a_match(routed: MakeWorld) -> None:
+def test_a_match_has_a_header_once(routed: MakeWorld) -> None:
     same = {"name": "X-User", "type": "Exact", "value": "42"}
     other = {"name": "x-user", "value": "7"}
     matches = [{"headers": [same]}, {"headers": [other]}, {"method": "GET"}]
     ctx = Context(routed(plugin("beta", httpRoute="web"), route(rule(matches=matches), rule(matches=matches[1:2]))))
     ROUTER.set_header_route(ctx, beta())
     made = rules_of(ctx)[2:]
-    # No request has 7 and 42: what could never match is left out.
+    # No request has both 7 and 42: a match that is never met is left out.
     header = {"name": "x-user", "type": "Exact", "value": "42"}
     assert [one["matches"] for one in made] == [[{"headers": [same]}, {"method": "GET", "headers": [header]}]]
 
@@ -218,7 +218,7 @@ def test_a_header_that_is_matched_in_two_ways_is_refused(routed: MakeWorld) -> N
         ROUTER.set_header_route(ctx, beta())
 
 
-def test_only_routes_that_say_so_take_headers(routed: MakeWorld) -> None:
+def test_only_routes_with_the_flag_get_header_rules(routed: MakeWorld) -> None:
     fields = {
         "httpRoutes": [{"name": "a", "useHeaderRoutes": True}, {"name": "b"}],
         "httpRouteSelector": {},
@@ -235,13 +235,8 @@ def test_only_routes_that_say_so_take_headers(routed: MakeWorld) -> None:
     assert [(write.kind, write.name) for write in ctx.writes] == [("HTTPRoute", "a")]
 
 
-def test_a_route_is_marked_while_the_canary_gets_anything(routed: MakeWorld) -> None:
-    ctx = Context(
-        routed(
-            plugin("beta", httpRoute="web"),
-            route(labels={"app": "web"}),
-        )
-    )
+def test_a_route_is_labelled_while_the_canary_has_traffic(routed: MakeWorld) -> None:
+    ctx = Context(routed(plugin("beta", httpRoute="web"), route(labels={"app": "web"})))
     ROUTER.set_weight(ctx, 0)
     assert object_of(ctx)["metadata"]["labels"] == {"app": "web"}
     ROUTER.set_weight(ctx, 10)
@@ -262,7 +257,7 @@ def test_a_route_is_marked_while_the_canary_gets_anything(routed: MakeWorld) -> 
         ({"inProgressLabelKey": "example.com/release", "inProgressLabelValue": "on"}, {"example.com/release": "on"}),
     ],
 )
-def test_the_mark_is_the_one_that_is_asked_for(fields: Body, labels: Any, routed: MakeWorld) -> None:
+def test_the_label_is_the_configured_one(fields: Body, labels: Any, routed: MakeWorld) -> None:
     ctx = Context(routed(plugin(httpRoute="web", **fields), route()))
     ROUTER.set_weight(ctx, 10)
     assert object_of(ctx)["metadata"].get("labels") == labels
@@ -338,7 +333,7 @@ def rollout(plugins: Any, namespace: str = "") -> Rollout:
         ("", {}, [""]),
         ("shop", {}, ["shop"]),
         ("shop", {"namespace": "edge"}, ["edge"]),
-        # A namespace that is given when the manifests are applied is that of the route as well.
+        # Without a namespace in the manifests, the route has the one they are applied to.
         ("", {"namespace": "shop"}, ["shop", ""]),
     ],
 )
@@ -387,7 +382,7 @@ def test_routes_are_looked_for_in_their_namespace(namespace: str, fields: Body, 
         ),
     ],
 )
-def test_what_the_plugin_would_not_understand_is_refused(plugins: Body, where: str, message: str) -> None:
+def test_invalid_plugin_configuration_is_refused(plugins: Body, where: str, message: str) -> None:
     (finding,) = unsupported_fields(rollout(plugins))
     assert finding.field == f"spec.strategy.canary.trafficRouting.plugins{where}"
     assert finding.message.startswith(message)
@@ -418,7 +413,7 @@ def test_what_a_user_changes_during_a_release_comes_through(routed: MakeWorld) -
     assert carried["metadata"]["labels"] == {"app": "web", LABEL: "in-progress"}
 
 
-def test_a_rule_is_not_there_twice_where_a_user_has_one_of_that_name(routed: MakeWorld) -> None:
+def test_a_user_rule_with_the_same_name_is_not_duplicated(routed: MakeWorld) -> None:
     preview = rule(name="beta", backendRefs=BOTH[1:])
     ctx = Context(routed(plugin("beta", httpRoutes=[{"name": "web"}]), route(preview, rule())))
     ROUTER.remove_managed_routes(ctx)
@@ -428,7 +423,7 @@ def test_a_rule_is_not_there_twice_where_a_user_has_one_of_that_name(routed: Mak
     assert carry_over(ctx.rollout, route(preview, rule()), rendered) == rendered
 
 
-def test_an_abort_takes_all_of_it_back(routed: MakeWorld) -> None:
+def test_an_abort_removes_the_header_rules(routed: MakeWorld) -> None:
     steps = [{"setCanaryScale": {"replicas": 1}}, {"setHeaderRoute": beta()}, {"setWeight": 20}, {"pause": {}}]
     world = settle(routed(plugin("beta", httpRoute="web"), route(), steps=steps)).world
     key = ObjectKey(GROUP, "HTTPRoute", world.rollout.namespace, "web")

@@ -1,4 +1,4 @@
-"""Within the engine imports go one way, those inside of functions included."""
+"""Imports within the controller go one way, including those in functions."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ CANARY = "nginx.ingress.kubernetes.io/canary"
 WEIGHT = "nginx.ingress.kubernetes.io/canary-weight"
 
 
-def test_names_are_cut_where_kubernetes_ends_them() -> None:
+def test_names_are_cut_to_the_limit_of_kubernetes() -> None:
     assert canary_ingress_name("web", "public") == "web-public-canary"
     long = canary_ingress_name("w" * 100, "p" * 200)
     assert (len(long), long[-8:]) == (253, "p-canary")

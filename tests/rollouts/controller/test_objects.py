@@ -1,4 +1,4 @@
-"""What a release owns in a user's objects is taken over from what was rendered, and nothing else."""
+"""A release's own fields of a user's objects are carried over from the last render, and no others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCENARIOS = sorted(path for path in DATA.glob("*/*.yaml") if "patchObject" not i
 
 
 def plain(value: Any) -> Any:
-    """Return ``value`` without empty maps, which mean the same as none."""
+    """Return ``value`` without empty maps, which equal missing ones."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items() if item != {}}
     return [plain(item) for item in value] if isinstance(value, list) else value

@@ -36,5 +36,5 @@ def test_it_holds_until_it_is_promoted(nginx: MakeWorld) -> None:
 
 
 def test_it_is_refused_without_a_setting(nginx: MakeWorld) -> None:
-    with pytest.raises(RollstepError, match="nobody calls example/smoke"):
+    with pytest.raises(RollstepError, match="does not call example/smoke"):
         nginx(steps=STEPS)

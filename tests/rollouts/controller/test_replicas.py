@@ -1,4 +1,4 @@
-"""Replica arithmetic: the controller's own examples, and what must hold for all numbers."""
+"""Replica arithmetic: the controller's examples, and properties for all numbers."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize(("replicas", "weight", "surge", "unavailable", "now", "expected"), EXAMPLES)
-def test_the_next_move_of_a_basic_canary(
+def test_the_next_counts_of_a_basic_canary(
     replicas: int, weight: int, surge: int, unavailable: int, now: tuple[int, int], expected: tuple[int, int]
 ) -> None:
     subject = rollout(replicas, maxSurge=surge, maxUnavailable=unavailable, steps=[{"setWeight": weight}])
@@ -103,7 +103,7 @@ LIMITS = st.one_of(st.integers(0, 10), st.integers(0, 100).map(lambda percent: f
 
 
 @given(replicas=st.integers(1, 60), weight=st.integers(0, 100), surge=st.integers(0, 5))
-def test_approximate_counts_are_within_surge_and_leave_nobody_out(replicas: int, weight: int, surge: int) -> None:
+def test_approximate_counts_are_within_surge_and_not_zero(replicas: int, weight: int, surge: int) -> None:
     canary, stable = counts_of.approximate_weighted_counts(replicas, weight, 100, surge)
     assert canary >= 0
     assert stable >= 0
@@ -147,7 +147,7 @@ def test_a_move_never_exceeds_surge_nor_takes_too_many_available_pods(
     least = replicas - r.max_unavailable(subject)
     before = new_rs.available_replicas + stable_rs.available_replicas
     after = min(new_rs.available_replicas, counts[0]) + min(stable_rs.available_replicas, counts[1])
-    # Pods that are not available may be taken from the side that shrinks, available ones only down to the limit.
+    # The side that shrinks may lose unavailable pods, and available ones down to the limit.
     grown = counts[0] >= new and counts[1] >= stable
     shrinking_side_was_ready = new_rs.available_replicas == new and stable_rs.available_replicas == stable
     if shrinking_side_was_ready or grown:
@@ -155,7 +155,7 @@ def test_a_move_never_exceeds_surge_nor_takes_too_many_available_pods(
 
 
 @given(replicas=st.integers(1, 30), weight=st.integers(0, 100), surge=st.integers(0, 4), unavailable=st.integers(0, 4))
-def test_repeated_moves_come_to_the_weight_and_stay(replicas: int, weight: int, surge: int, unavailable: int) -> None:
+def test_repeated_moves_reach_the_weight_and_stay(replicas: int, weight: int, surge: int, unavailable: int) -> None:
     subject = rollout(replicas, maxSurge=surge, maxUnavailable=unavailable, steps=[{"setWeight": weight}])
     new, stable = 0, replicas
     for _ in range(4 * replicas + 4):

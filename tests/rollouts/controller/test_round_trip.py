@@ -1,7 +1,7 @@
-"""Fields of a user's object that a release does not own come through unchanged and in place.
+"""A user's fields that a release does not own stay unchanged and in place.
 
-Random objects full of them are weighed, given routes for headers, carried over to the next render and brought back:
-without what the router owns, the text of each is that of the user's, byte by byte and in the same order.
+Random objects get weights and routes for headers, are carried over to the next render, and lose the routes again:
+without the router's own fields, the text of each is the user's, byte by byte and in the same order.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from renderer.rollouts.model.world import World
 
 MakeWorld = Callable[..., World]
 EXAMPLES = 1000
-"""Of routes of the Gateway API, and of the objects of all other routers together."""
+"""Examples of Gateway API routes, and of objects of all other routers together."""
 STEP = {"name": "beta", "match": [{"headerName": "x-user", "headerValue": {"exact": "42"}}]}
 LABEL = "rollouts.argoproj.io/gatewayapi-canary"
 
-# What is drawn: values of any kind under keys that nobody owns, some of them real, some of them known to nobody.
+# Values of any type under keys that no router owns, real and unknown ones.
 TEXT = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs")), max_size=6)
 SCALAR = st.one_of(st.none(), st.booleans(), st.integers(-5, 10**6), TEXT)
 KEY = st.sampled_from(["a", "unknown", "x-1", "ä", "on", "1", "extension", "retry", "sessionPersistence", "cors"])
@@ -52,7 +52,7 @@ def around(draw: st.DrawFn, own: Body) -> dict[str, Any]:
 
 @st.composite
 def wrapped(draw: st.DrawFn, api_version: str, kind: str, spec: Body) -> dict[str, Any]:
-    """Return an object with a spec, and with labels, annotations and more that are the user's."""
+    """Return an object with a spec, and with the user's labels, annotations and other fields."""
     metadata = draw(around({"name": "web"}))
     strings = st.dictionaries(KEY, TEXT, min_size=1, max_size=2)
     for field in ("labels", "annotations"):
@@ -79,7 +79,7 @@ def backends(draw: st.DrawFn, field: str = "name", *, all_of: bool) -> list[dict
 def gateway_rule(draw: st.DrawFn, name: str, *, all_of: bool) -> dict[str, Any]:
     own: dict[str, Any] = {"backendRefs": draw(backends(all_of=all_of))}
     if draw(st.booleans()):
-        # A rule with a name like those for headers is a user's all the same, unless the canary is all that it has.
+        # A rule named like one for headers is the user's, unless its only backend is the canary.
         own["name"] = name if all_of else f"u{name}"
     for field in ("filters", "timeouts"):
         if draw(st.booleans()):
@@ -149,7 +149,7 @@ def traffic_split(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def without_weights(body: Any, items: str, field: str = "name") -> None:
-    """Take the weights of the stable and the canary Service out of each list ``items`` that has both."""
+    """Remove the weights of the stable and the canary Service from each list ``items`` with both."""
     for rule in _mappings(body):
         refs = rule.get(items)
         names = {ref.get(field) for ref in refs if isinstance(ref, dict)} if isinstance(refs, list) else set()
@@ -215,7 +215,7 @@ def nothing(body: Any) -> None:
 
 
 class Case(NamedTuple):
-    """A kind of object: the router and what the Rollout says to it, how one is drawn, what the router owns of it."""
+    """A kind of object: the router and its section of the Rollout, a strategy, and the router's own fields."""
 
     router: str
     routing: Mapping[str, Any]
@@ -246,14 +246,14 @@ OTHER: dict[str, Case] = {
 
 
 def stripped(case: Case, body: Body) -> str:
-    """Return the text of an object without what the router owns."""
+    """Return the text of an object without the router's own fields."""
     copy = deepcopy(dict(body))
     case.strip(copy)
     return dump(copy)
 
 
 def check(case: Case, base: World, body: dict[str, Any], weight: int) -> None:
-    """Take an object through a release and back, with a render between."""
+    """Return an object after a release and back, with a render between."""
     source = deepcopy(body)
     key = Manifest(body).key._replace(namespace=base.rollout.namespace)
     begun = step(case, Context(base.with_object(key, body)), key.kind, 0, headers=False)
@@ -273,7 +273,7 @@ def check(case: Case, base: World, body: dict[str, Any], weight: int) -> None:
 
 
 def same(case: Case, body: Body) -> Any:
-    """Return an object without what has no meaning: in a VirtualService a weight of 0 is none."""
+    """Return an object without meaningless values: a weight of 0 in a VirtualService equals a missing one."""
     copy = deepcopy(dict(body))
     for share in _mappings(copy) if case.router == "istio" else ():
         if share.get("weight") == 0:

@@ -1,4 +1,4 @@
-"""Routers: what the recordings do not show."""
+"""Routers, where the recordings do not cover them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from renderer.kubernetes.go_json import go_json
 from renderer.kubernetes.manifest import Body, ObjectKey
 from renderer.rollouts.controller import settle
 from renderer.rollouts.controller.context import Context
-from renderer.rollouts.controller.routers import router_for
+from renderer.rollouts.controller.routers import ROUTERS, router_for
 from renderer.rollouts.controller.routers.istio_routes import Destinations, ordered, routes_to_weigh, weighted
+from renderer.rollouts.model.spec import NOT_ROUTERS
+from renderer.rollouts.model.versions import VERSIONS
 from renderer.rollouts.model.world import World
+from renderer.rollouts.pod_template.table import rollout_schema
 
 MakeWorld = Callable[..., World]
 
@@ -56,7 +59,7 @@ def mapping(**spec: Any) -> Body:
     return {"apiVersion": "getambassador.io/v3alpha1", "kind": "Mapping", "metadata": {"name": "web"}, "spec": spec}
 
 
-def test_ambassador_makes_a_mapping_and_deletes_it_when_its_weight_is_gone(routed: MakeWorld) -> None:
+def test_ambassador_creates_a_mapping_and_deletes_it_at_weight_0(routed: MakeWorld) -> None:
     subject = routed({"ambassador": {"mappings": ["web"]}}, mapping())
     ctx = Context(subject)
     router = router_for("ambassador")
@@ -105,13 +108,13 @@ def test_apisix_has_a_route_of_its_own_for_headers(routed: MakeWorld) -> None:
     assert key not in ctx.world.objects
 
 
-def test_apisix_names_the_rule_that_is_not_there(routed: MakeWorld) -> None:
+def test_apisix_names_the_missing_rule(routed: MakeWorld) -> None:
     ctx = Context(routed({"apisix": {"route": {"name": "web", "rules": ["nope"]}}}, apisix()))
     with pytest.raises(RollstepError, match="Apisix http route rule nope not found"):
         router_for("apisix").set_weight(ctx, 10)
 
 
-def test_alb_writes_its_action_and_keeps_a_list_of_what_is_its_own(routed: MakeWorld) -> None:
+def test_alb_writes_its_action_and_lists_its_annotations(routed: MakeWorld) -> None:
     routing = {"alb": {"ingress": "web", "servicePort": 443, "rootService": "root"}}
     done = settle(routed(routing, ingress("root"))).world
     body = done.ingress("web")
@@ -157,7 +160,7 @@ def test_istio_weighs_services_by_their_short_names() -> None:
     assert [item["weight"] for item in weighted(shares, 30, NAMES, "f")] == [70, 30]
 
 
-def test_istio_leaves_additional_subsets_their_share_and_drops_strangers() -> None:
+def test_istio_keeps_additional_subsets_and_drops_unknown_destinations() -> None:
     shares = [share("web", 90, "s"), share("web", 0, "c"), share("web", 10, "x"), share("web", 5, "old")]
     result = weighted(shares, 20, SUBSETS, "f")
     assert [(item["destination"]["subset"], item["weight"]) for item in result] == [("s", 70), ("c", 20), ("x", 10)]
@@ -189,6 +192,13 @@ def test_istio_finds_the_routes_that_the_rollout_names() -> None:
         routes_to_weigh(http, ["nope"], "http", "f")
     with pytest.raises(RollstepError, match="No matching TLS routes found"):
         routes_to_weigh(tls, [{"port": 1}], "tls", "f")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_field_of_traffic_routing_that_is_a_router_has_a_module(version: str) -> None:
+    canary = rollout_schema(version)["properties"]["strategy"]["properties"]["canary"]
+    assert {*canary["properties"]["trafficRouting"]["properties"]} == {*ROUTERS, *NOT_ROUTERS}
+    assert all(router_for(name).set_weight for name in ROUTERS)
 
 
 def test_managed_routes_come_first_in_their_order() -> None:

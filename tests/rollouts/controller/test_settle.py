@@ -1,4 +1,4 @@
-"""From one rest to the next: holding a step, skipping pauses, time, and holding availability."""
+"""``settle``: holding a step, skipping pauses, time, and holding available pods."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_held_step_is_carried_out_and_not_completed(nginx: MakeWorld, step: in
     assert bool(world.status.pause_conditions) is (step in (1, 3))
 
 
-def test_a_held_step_can_be_let_go(nginx: MakeWorld) -> None:
+def test_a_held_step_can_complete_later(nginx: MakeWorld) -> None:
     held = settle(updated(nginx(steps=STEPS)), hold_step=0).world
     assert settle(held).world.status.current_step_index == 1
 
@@ -91,7 +91,7 @@ def test_held_pods_hold_the_release(nginx: MakeWorld) -> None:
     assert settle(world).world.status.message == "CanaryPauseStep"
 
 
-def test_no_traffic_goes_to_pods_that_are_not_there(nginx: MakeWorld) -> None:
+def test_no_traffic_goes_to_missing_pods(nginx: MakeWorld) -> None:
     """Every prefix of the writes is safe: the weight rises only after the pods for it are available."""
     world = settle(updated(nginx(steps=STEPS)), hold=True).world
     names = [(write.verb, write.kind) for write in settle(world).writes]
@@ -206,7 +206,7 @@ ACTIONS = st.lists(
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names=ACTIONS, kind=st.sampled_from(["nginx", "basic", "blue_green"]), replicas=st.integers(0, 12))
-def test_whatever_happens_the_release_comes_to_rest_within_its_limits(
+def test_whatever_happens_the_release_settles_within_its_limits(
     names: list[str], kind: str, replicas: int, nginx: MakeWorld, basic: MakeWorld, blue_green: MakeWorld
 ) -> None:
     makers = {"nginx": nginx, "basic": basic, "blue_green": blue_green}

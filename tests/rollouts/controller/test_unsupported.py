@@ -1,4 +1,4 @@
-"""What the engine does not know yet is refused by its field."""
+"""Fields that the engine does not support are refused."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_what_is_supported_has_no_findings() -> None:
 def test_a_plugin_may_be_a_gate() -> None:
     subject = rollout({"canary": {"steps": [{"plugin": {"name": "a/b"}}, {"pause": {}}]}})
     (finding,) = unsupported_fields(subject)
-    assert finding.message == "plugin steps are not supported: nobody calls a/b"
+    assert finding.message == "plugin steps are not supported: rollstep does not call a/b"
     assert "stepPlugins: {NAME: gate}" in finding.hint
     assert unsupported_fields(subject, plugin_gates=frozenset({"a/b"})) == ()
     assert len(unsupported_fields(subject, plugin_gates=frozenset({"c"}))) == 1

@@ -73,7 +73,7 @@ def test_set_image_and_undo_change_the_workload() -> None:
 
 
 @pytest.mark.parametrize(("scale_down", "replicas"), [("never", 4), (None, 4), ("onsuccess", 0), ("progressively", 0)])
-def test_the_workload_is_scaled_down_where_the_rollout_says_so(scale_down: str | None, replicas: int) -> None:
+def test_the_workload_is_scaled_down_by_the_rollouts_setting(scale_down: str | None, replicas: int) -> None:
     subject = world(rollout(**({"scaleDown": scale_down} if scale_down else {})), deployment())
     done = settle(subject).world
     assert done.objects[key(done)]["spec"]["replicas"] == replicas
@@ -82,7 +82,7 @@ def test_the_workload_is_scaled_down_where_the_rollout_says_so(scale_down: str |
     assert carried["spec"]["replicas"] == replicas
 
 
-def test_a_missing_or_strange_workload_is_named() -> None:
+def test_a_missing_or_unsupported_workload_is_named() -> None:
     with pytest.raises(RollstepError, match='Deployment "web" not found'):
         settle(world(rollout()))
     strange = {**deployment(), "kind": "StatefulSet"}

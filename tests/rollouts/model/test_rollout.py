@@ -31,18 +31,14 @@ def test_defaults_are_the_controllers() -> None:
     assert rollout.revision == 0
 
 
-def test_all_wrong_types_are_told_at_once_with_their_lines() -> None:
+def test_all_invalid_types_are_reported_with_their_lines() -> None:
     positions = {("spec", "replicas"): (4, 3), ("spec", "strategy", "canary", "steps", 1): (9, 7)}
     steps = [{"setWeight": 10}, {"setWeight": "ten"}]
     wrong = body({"replicas": "two", "paused": "no", "strategy": {"canary": {"steps": steps}}})
     with pytest.raises(RollstepError) as refusal:
         Rollout.from_body(wrong, Source("web.yaml", positions))
     found = {(finding.field, finding.line) for finding in refusal.value.findings}
-    assert found == {
-        ("spec.replicas", 4),
-        ("spec.paused", 0),
-        ("spec.strategy.canary.steps[1].setWeight", 9),
-    }
+    assert found == {("spec.replicas", 4), ("spec.paused", 0), ("spec.strategy.canary.steps[1].setWeight", 9)}
 
 
 @pytest.mark.parametrize(

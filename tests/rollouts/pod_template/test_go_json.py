@@ -77,7 +77,7 @@ def test_what_go_cannot_read_is_refused_at_its_place(spec: dict[str, Any], field
     assert "expected" in finding.message
 
 
-def test_an_unknown_profile_is_refused() -> None:
+def test_an_unknown_version_is_refused() -> None:
     with pytest.raises(ValueError, match=r"1\.7"):
         canonical_json(pod(), "1.7")
 

@@ -13,7 +13,7 @@ from renderer.rollouts.pod_template.quantity import BINARY, DECIMAL, canonical_q
 DATA = Path(__file__).parents[2] / "data" / "hash" / "quantities.jsonl"
 
 
-def test_every_quantity_is_what_kubernetes_makes_of_it() -> None:
+def test_every_quantity_is_written_as_by_kubernetes() -> None:
     write = encoder("1.9", "!api/resource.Quantity")
     rows = [json.loads(line) for line in DATA.read_text(encoding="utf-8").split("\n") if line]
     assert len(rows) > 2000
@@ -55,7 +55,7 @@ def test_any_text_is_a_quantity_that_is_read_again_or_refused(text: str) -> None
 
 
 @pytest.mark.parametrize("text", ["", "x", "1x", "1.2.3", "1 Gi", "1Kii", "\t5m\n", "０"])
-def test_what_is_no_quantity_is_refused(text: str) -> None:
+def test_an_invalid_quantity_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not a number|suffix"):
         canonical_quantity(text)
 

@@ -12,27 +12,27 @@ DATA = Path(__file__).parents[2] / "data" / "hash"
 RECORDED = {"1.9": "vectors.jsonl", "1.8": "vectors-v1.8.jsonl"}
 
 
-def vectors(profile: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (DATA / RECORDED[profile]).read_text(encoding="utf-8").split("\n") if line]
+def vectors(version: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (DATA / RECORDED[version]).read_text(encoding="utf-8").split("\n") if line]
 
 
-@pytest.mark.parametrize("profile", RECORDED)
-def test_every_recorded_template_has_its_bytes_and_hashes(profile: str) -> None:
-    recorded = vectors(profile)
+@pytest.mark.parametrize("version", RECORDED)
+def test_every_recorded_template_has_its_bytes_and_hashes(version: str) -> None:
+    recorded = vectors(version)
     assert len(recorded) == 226
     different = []
     for number, vector in enumerate(recorded, 1):
         template = default_template(vector["template"])
         made = {
-            "canonical": canonical_json(template, profile).decode(),
-            "hash": pod_template_hash(template, None, profile),
-            "hash_collision_1": pod_template_hash(template, 1, profile),
+            "canonical": canonical_json(template, version).decode(),
+            "hash": pod_template_hash(template, None, version),
+            "hash_collision_1": pod_template_hash(template, 1, version),
         }
         different += [(number, key, vector[key], made[key]) for key in made if made[key] != vector[key]]
     assert different == []
 
 
-def test_the_profiles_differ() -> None:
+def test_the_versions_differ() -> None:
     assert all(new["hash"] != old["hash"] for new, old in zip(vectors("1.9"), vectors("1.8"), strict=True))
 
 

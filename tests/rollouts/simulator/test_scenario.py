@@ -1,4 +1,4 @@
-"""Scenarios: reading them, running them, and the table for people."""
+"""Scenarios: reading, simulation and the table."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_sleep_lets_timed_pauses_run_out() -> None:
     assert (short.world.status.phase, long.world.status.phase) == ("Paused", "Healthy")
 
 
-def test_hold_has_no_frame_and_release_lets_pods_come_up() -> None:
+def test_hold_has_no_frame_and_release_makes_pods_available() -> None:
     frames = run([{"hold": "all"}, IMAGE, {"release": True}])
     assert [frame.action for frame in frames] == ["apply", IMAGE, {"release": True}]
     assert frames[1].world.status.phase == "Progressing"
@@ -69,7 +69,7 @@ def test_hold_has_no_frame_and_release_lets_pods_come_up() -> None:
     assert frames[2].world.status.phase == "Paused"
 
 
-def test_a_refused_action_has_a_frame_that_says_so() -> None:
+def test_a_refused_action_has_a_frame_with_the_error() -> None:
     frames = run([{"setImage": "nope=registry.example.com/web:2"}])
     assert frames[-1].rejected == 'unable to find container named "nope"'
     assert frames[-1].world.rollout == frames[0].world.rollout
@@ -111,7 +111,7 @@ def test_services_get_the_defaults_of_a_cluster() -> None:
 
 
 @pytest.mark.parametrize(
-    ("actions", "problem"),
+    ("actions", "error"),
     [
         (["fly"], "unknown action 'fly'"),
         ([{"setImage": "main"}], "expected NAME=IMAGE"),
@@ -123,11 +123,11 @@ def test_services_get_the_defaults_of_a_cluster() -> None:
         ([{"promote": "now"}], "promote does not take 'now'"),
     ],
 )
-def test_an_action_that_is_not_known_is_named(actions: list[Any], problem: str) -> None:
+def test_an_unknown_action_is_named(actions: list[Any], error: str) -> None:
     with pytest.raises(RollstepError) as refusal:
         run(["promote", *actions])
     finding = refusal.value.findings[0]
-    assert problem in finding.message
+    assert error in finding.message
     assert (finding.file, finding.field, finding.line) == ("test.yaml", "actions[1]", 3)
 
 
@@ -146,7 +146,7 @@ def test_the_same_scenario_gives_the_same_bytes() -> None:
     assert first == second
 
 
-def test_the_table_tells_roles_and_pods() -> None:
+def test_the_table_has_roles_and_pods() -> None:
     lines = to_table(run([IMAGE])).splitlines()
     assert lines[0].split() == ["ACTION", "PHASE", "STEP", "REPLICASET", "REV", "ROLE", "PODS", "AVAILABLE", "WEIGHT"]
     assert lines[2].startswith("setImage: main=registry.example.com/web:2  Paused: CanaryPauseStep  1/2")
@@ -159,5 +159,5 @@ def test_the_command_reads_standard_input_and_refuses_with_one(tmp_path: Path) -
     command = [sys.executable, "-m", "renderer", "simulate", "-"]
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 1
-    assert "spec.strategy.canary.trafficRouting.appMesh: App Mesh has come to its end" in done.stderr
+    assert "spec.strategy.canary.trafficRouting.appMesh: AWS has shut down App Mesh" in done.stderr
     assert done.stdout == ""

@@ -42,7 +42,6 @@ class AlbRouter(Router):
     names_ingresses = True
 
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
-        """Return the Ingresses."""
         several = section(rollout, "alb").get("ingresses")
         if several is None:
             name = str(section(rollout, "alb").get("ingress") or "")
@@ -53,7 +52,6 @@ class AlbRouter(Router):
         )
 
     def carry_over(self, rollout: Rollout, wanted: Body, rendered: Body) -> Body:
-        """Return the Ingress with the actions and paths of ``rendered``."""
         if wanted.get("kind") != "Ingress":
             return wanted
         old = _annotations(rendered)
@@ -152,9 +150,8 @@ def forward_action(ctx: Context, weight: int | None) -> str:
         seconds = stickiness.get("durationSeconds", 0)
         if not 1 <= seconds <= STICKINESS_LIMIT:
             field = field_path((*PATH, "stickinessConfig", "durationSeconds"))
-            raise refusal(
-                field, "TargetGroupStickinessConfig's duration must be between 1 and 604800 seconds (7 days)!"
-            )
+            message = "TargetGroupStickinessConfig's duration must be between 1 and 604800 seconds (7 days)!"
+            raise refusal(field, message)
         config["TargetGroupStickinessConfig"] = {"Enabled": True, "DurationSeconds": seconds}
     return go_json({"Type": "forward", "ForwardConfig": config})
 

@@ -29,24 +29,21 @@ class AmbassadorRouter(Router):
     """The router for ``trafficRouting.ambassador``."""
 
     def object_problems(self, canary: Any, lookup: Lookup) -> Iterator[Problem]:
-        """Yield a problem for each of the user's Mappings that has a weight."""
         names = mapping(canary, "trafficRouting", "ambassador").get("mappings")
         for name in names if isinstance(names, list) else ():
             for found in lookup(GROUPS[0], "Mapping", name, ""):
                 weight = mapping(found.body, "spec").get("weight")
                 if isinstance(weight, int) and weight:
-                    message = f"{weight}: the router sets the weight, of a Mapping of its own"
+                    message = f"{weight}: the router creates a Mapping with the weight"
                     yield Problem(("spec", "weight"), message, manifest=found)
 
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
-        """Return the user's Mappings."""
         names = section(rollout, "ambassador").get("mappings") or []
         return tuple(
             NamedObject(_keys(rollout, str(name)), field_path((*PATH, index))) for index, name in enumerate(names)
         )
 
     def created_objects(self, rollout: Rollout) -> tuple[ObjectKey, ...]:
-        """Return the canary Mappings."""
         names = section(rollout, "ambassador").get("mappings") or []
         return tuple(key for name in names for key in _keys(rollout, canary_mapping_name(str(name))))
 
@@ -86,9 +83,8 @@ def _canary_mapping(rollout: Rollout, base: Body, weight: int, field: str) -> di
     spec = dict(base.get("spec") or {})
     if spec.get("weight"):
         name = base["metadata"]["name"]
-        raise refusal(
-            field, f'Ambassador mapping "{name}" can not define weight', "take spec.weight out of the Mapping"
-        )
+        message = f'Ambassador mapping "{name}" can not define weight'
+        raise refusal(field, message, "take spec.weight out of the Mapping")
     stable, canary = service_names(rollout)
     metadata: dict[str, Any] = {"name": canary_mapping_name(base["metadata"]["name"])}
     if base["metadata"].get("namespace"):

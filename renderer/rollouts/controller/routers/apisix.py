@@ -33,16 +33,13 @@ class ApisixRouter(Router):
     route_steps = ("setHeaderRoute",)
 
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
-        """Return the user's ApisixRoute."""
         name = str((section(rollout, "apisix").get("route") or {}).get("name") or "")
         return (NamedObject((route_key(rollout, name),), f"{FIELD}.name"),)
 
     def created_objects(self, rollout: Rollout) -> tuple[ObjectKey, ...]:
-        """Return the ApisixRoutes for headers."""
         return tuple(route_key(rollout, name) for name in traffic_routing(rollout).managed_routes)
 
     def carry_over(self, rollout: Rollout, wanted: Body, rendered: Body) -> Body:
-        """Return the ApisixRoute with the weights of ``rendered``."""
         if wanted.get("kind") != "ApisixRoute":
             return wanted
         weights = {
@@ -57,7 +54,6 @@ class ApisixRouter(Router):
         return _with_routes(wanted, routes)
 
     def remove_managed_routes(self, ctx: Context) -> None:
-        """Delete the ApisixRoutes for headers."""
         for key in self.created_objects(ctx.rollout):
             if key in ctx.world.objects:
                 ctx.delete_object(key)

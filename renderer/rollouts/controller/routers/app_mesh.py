@@ -18,7 +18,7 @@ ROUTES: Path = ("spec", "routes")
 class AppMeshRouter(Router):
     """The router for ``trafficRouting.appMesh``."""
 
-    unsupported = "App Mesh has come to its end, AWS has shut it down"
+    unsupported = "AWS has shut down App Mesh"
 
     def object_problems(self, canary: Any, lookup: Lookup) -> Iterator[Problem]:
         """Yield why the VirtualRouter behind the VirtualService cannot carry the weights."""
@@ -44,7 +44,7 @@ def _router_problems(router: Manifest) -> Iterator[Problem]:
         targets = mapping(route, kind, "action").get("weightedTargets")
         if not isinstance(targets, list) or len(targets) != 2:
             count = len(targets) if isinstance(targets, list) else 0
-            message = f"has {count} weightedTargets, expected the stable one and the canary's"
+            message = f"has {count} weightedTargets, expected two, stable and canary"
             yield Problem(path, message, manifest=router)
             return
 

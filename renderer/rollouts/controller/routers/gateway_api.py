@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from renderer.kubernetes.manifest import Body, ObjectKey, field_path
+from renderer.kubernetes.selectors import selects
 from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.defaults import max_traffic_weight
 from renderer.rollouts.controller.routers.gateway_config import (
@@ -23,7 +24,6 @@ from renderer.rollouts.controller.routers.gateway_config import (
     plugin_section,
     route_refs,
     route_selectors,
-    selects,
 )
 from renderer.rollouts.controller.routers.gateway_rules import (
     Backends,
@@ -72,22 +72,18 @@ class GatewayApiRouter(Router):
         return any(ref.headers and ref.kind in WITH_HEADERS for ref in route_refs(plugin_section(section)))
 
     def problems(self, section: Any) -> Iterator[Problem]:
-        """Yield a problem for each other plugin, and for each invalid field of this one."""
         return plugin_problems(section)
 
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
-        """Return the routes that the Rollout names."""
         return tuple(
             NamedObject(tuple(ObjectKey(GROUP, ref.kind, at, ref.name) for at in _namespaces(rollout)), field)
             for ref, field in ((ref, field_path(ref.path)) for ref in route_refs(_section(rollout)))
         )
 
     def selected_objects(self, rollout: Rollout, objects: Mapping[ObjectKey, Body]) -> tuple[ObjectKey, ...]:
-        """Return the routes that the Rollout selects by their labels."""
         return tuple(dict.fromkeys(key for key, _ in _selected(rollout, objects)))
 
     def carry_over(self, rollout: Rollout, wanted: Body, rendered: Body) -> Body:
-        """Return a route with the weights, the rules for headers and the label of ``rendered``."""
         if wanted.get("kind") not in KINDS.values():
             return wanted
         backends, managed = Backends(*service_names(rollout)), traffic_routing(rollout).managed_routes
@@ -102,14 +98,12 @@ class GatewayApiRouter(Router):
         return carried if label is None else _labelled(carried, label[0], _labels(rendered).get(label[0]))
 
     def remove_managed_routes(self, ctx: Context) -> None:
-        """Remove the rules for headers."""
         backends, managed = Backends(*service_names(ctx.rollout)), traffic_routing(ctx.rollout).managed_routes
         for route in _with_headers(ctx):
             kept = [rule for rule in rules_of(route.body) if not owner_of(rule, managed, backends)]
             ctx.update_object(route.key, with_rules(route.body, kept))
 
     def set_header_route(self, ctx: Context, route: Body) -> None:
-        """Add the rules for the headers; without a match, remove them."""
         backends, managed = Backends(*service_names(ctx.rollout)), traffic_routing(ctx.rollout).managed_routes
         for each in _with_headers(ctx):
             rules = with_header_rules(rules_of(each.body), route, managed, backends, each.field)

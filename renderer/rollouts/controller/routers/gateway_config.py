@@ -77,23 +77,6 @@ def route_selectors(section: Body) -> tuple[RouteSelector, ...]:
     )
 
 
-def selects(selector: Body, labels: Body) -> bool:
-    """Return whether a LabelSelector matches labels; an empty one matches all (``LabelSelectorAsSelector``)."""
-    if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
-        return False
-    return all(_holds(requirement, labels) for requirement in selector.get("matchExpressions") or ())
-
-
-def _holds(requirement: Body, labels: Body) -> bool:
-    operator, there = requirement["operator"], requirement["key"] in labels
-    if operator == "Exists":
-        return there
-    if operator == "DoesNotExist":
-        return not there
-    among = there and labels[requirement["key"]] in (requirement.get("values") or ())
-    return among if operator == "In" else not among
-
-
 def in_progress_label(section: Body) -> tuple[str, str] | None:
     """Return key and value of the label on a route whose canary has traffic; None if disabled."""
     if section.get("disableInProgressLabel") is True:

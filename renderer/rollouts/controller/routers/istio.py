@@ -50,15 +50,12 @@ class IstioRouter(Router):
         return mapping(section).get("destinationRule") is None
 
     def object_problems(self, canary: Any, lookup: Lookup) -> Iterator[Problem]:
-        """Yield why the VirtualServices cannot carry the weights."""
         return virtual_service_problems(canary, lookup, GROUP)
 
     def selected_hashes(self, world: World) -> tuple[str, ...]:
-        """Return the pod-template-hashes of the DestinationRule's subsets."""
         return tuple(pod_hash for _, pod_hash in subset_hashes(world))
 
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
-        """Return the VirtualServices and the DestinationRule."""
         found = [
             NamedObject((_virtual_service_key(rollout, str(item.get("name") or "")),), field)
             for item, field in virtual_services(rollout)
@@ -70,13 +67,11 @@ class IstioRouter(Router):
         return tuple(found)
 
     def carry_over(self, rollout: Rollout, wanted: Body, rendered: Body) -> Body:
-        """Return the VirtualService with the weights and managed routes, or the DestinationRule with the hashes."""
         if wanted.get("kind") == "DestinationRule":
             return _carry_over_rule(wanted, rendered)
         return _carry_over_service(rollout, wanted, rendered) if wanted.get("kind") == "VirtualService" else wanted
 
     def remove_managed_routes(self, ctx: Context) -> None:
-        """Remove the routes for headers and mirrors from the VirtualServices."""
         managed = traffic_routing(ctx.rollout).managed_routes
         for named, _ in self._services(ctx.rollout):
             key, body = find_object(ctx, named)
@@ -88,7 +83,6 @@ class IstioRouter(Router):
             ctx.update_object(key, _with_routes(body, "http", kept))
 
     def set_header_route(self, ctx: Context, route: Body) -> None:
-        """Add the route for the headers; without a match, remove it."""
         host, subset = self._canary(ctx)
         for named, item in self._services(ctx.rollout):
             key, body = find_object(ctx, named)
@@ -99,7 +93,6 @@ class IstioRouter(Router):
             self._update_http(ctx, key, body, http)
 
     def set_mirror_route(self, ctx: Context, route: Body) -> None:
-        """Add the route that mirrors requests; without a match, remove it."""
         host, subset = self._canary(ctx)
         for named, item in self._services(ctx.rollout):
             key, body = find_object(ctx, named)
@@ -177,7 +170,6 @@ class IstioRouter(Router):
         )
 
     def _canary(self, ctx: Context) -> tuple[str, str]:
-        """Return host and subset of the canary, for managed routes."""
         names = self._destinations(ctx)
         if not names.has_rule:
             return names.canary_service, ""

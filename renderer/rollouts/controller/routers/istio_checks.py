@@ -53,7 +53,7 @@ def _messages(canary: Body, wanted: Body, service: Body) -> Iterator[str]:
 
 
 def _is_route(route: object) -> bool:
-    """Tell whether a value has the types of a route; the rest is for the schema of the VirtualService."""
+    """Return whether a value has the types of a route; the VirtualService's schema checks the rest."""
     if not isinstance(route, dict):
         return False
     shares, matches = _list(route.get("route")), _list(route.get("match"))

@@ -60,11 +60,7 @@ def _matches(route: Body, wanted: Body, protocol: str) -> bool:
 
 
 def weighted(
-    shares: Sequence[Body],
-    weight: int,
-    names: Destinations,
-    field: str,
-    additional: Sequence[WeightDestination] = (),
+    shares: Sequence[Body], weight: int, names: Destinations, field: str, additional: Sequence[WeightDestination] = ()
 ) -> list[Body]:
     """Return the destinations of a route with the canary at ``weight`` percent.
 

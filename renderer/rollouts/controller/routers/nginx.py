@@ -36,7 +36,6 @@ def ingress_key(rollout: Rollout, name: str) -> ObjectKey:
 
 
 def _stable_ingresses(rollout: Rollout) -> tuple[tuple[str, Path], ...]:
-    """Return the name and field of each stable Ingress."""
     nginx = section(rollout, "nginx")
     several = nginx.get("stableIngresses")
     if several is None:
@@ -52,18 +51,15 @@ class NginxRouter(Router):
     names_ingresses = True
 
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
-        """Return the stable Ingresses."""
         return tuple(
             NamedObject((ingress_key(rollout, name),), field_path(path)) for name, path in _stable_ingresses(rollout)
         )
 
     def created_objects(self, rollout: Rollout) -> tuple[ObjectKey, ...]:
-        """Return the canary Ingresses."""
         names = (canary_ingress_name(rollout.name, name) for name, _ in _stable_ingresses(rollout))
         return tuple(ingress_key(rollout, name) for name in names)
 
     def set_weight(self, ctx: Context, weight: int) -> None:
-        """Create or patch the canary Ingress of each stable one."""
         rollout = ctx.rollout
         for named, key in zip(self.named_objects(rollout), self.created_objects(rollout), strict=True):
             desired = canary_ingress(rollout, find_object(ctx, named)[1], key.name, weight)
@@ -128,9 +124,8 @@ def _canary_rules(rollout: Rollout, stable: Body) -> list[Any]:
     if not rules:
         name = (stable.get("metadata") or {}).get("name")
         message = f'ingress "{name}" has no rules using service {from_name} backend'
-        raise refusal(
-            field_path((*PATH, "stableIngress")), message, "let a rule of the Ingress name the stable Service"
-        )
+        hint = "let a rule of the Ingress name the stable Service"
+        raise refusal(field_path((*PATH, "stableIngress")), message, hint)
     return rules
 
 

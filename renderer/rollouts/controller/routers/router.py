@@ -68,11 +68,11 @@ class Router:
     """Whether ``one_or_several`` name Ingresses."""
 
     def needs_services(self, section: Any) -> bool:
-        """Tell whether its ``section`` of ``trafficRouting`` requires ``stableService`` and ``canaryService``."""
+        """Return whether its ``section`` of ``trafficRouting`` requires ``stableService`` and ``canaryService``."""
         return True
 
     def adds_routes(self, section: Any, kind: str) -> bool:
-        """Tell whether a step of this kind adds a route."""
+        """Return whether a step of this kind adds a route."""
         return kind in self.route_steps
 
     def problems(self, section: Any) -> Iterator[Problem]:

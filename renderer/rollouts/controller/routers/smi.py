@@ -27,11 +27,9 @@ class SmiRouter(Router):
     weighs_experiments = True
 
     def created_objects(self, rollout: Rollout) -> tuple[ObjectKey, ...]:
-        """Return the TrafficSplit."""
         return (split_key(rollout),)
 
     def set_weight(self, ctx: Context, weight: int) -> None:
-        """Create or patch the TrafficSplit."""
         key = split_key(ctx.rollout)
         desired = traffic_split(ctx.rollout, weight, ctx.additional)
         current = ctx.world.objects.get(key)

@@ -24,13 +24,11 @@ class TraefikRouter(Router):
     """The router for ``trafficRouting.traefik``."""
 
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
-        """Return the weighted TraefikService."""
         name = str(section(rollout, "traefik").get("weightedTraefikServiceName") or "")
         keys = tuple(ObjectKey(group, "TraefikService", rollout.namespace, name) for group in GROUPS)
         return (NamedObject(keys, FIELD),)
 
     def carry_over(self, rollout: Rollout, wanted: Body, rendered: Body) -> Body:
-        """Return the TraefikService with the weights of ``rendered``."""
         if wanted.get("kind") != "TraefikService":
             return wanted
         weights = {item.get("name"): item.get("weight") for item in _services(rendered)}
@@ -43,7 +41,6 @@ class TraefikRouter(Router):
         return _with_services(wanted, items)
 
     def set_weight(self, ctx: Context, weight: int) -> None:
-        """Write both weights into the TraefikService."""
         key, body = find_object(ctx, self.named_objects(ctx.rollout)[0])
         if not _services(body):
             raise refusal(FIELD, "spec.weighted.services was not found in traefik service manifest")
