@@ -104,7 +104,7 @@ def test_standard_input_and_files_are_read_together(place: Path, run: Run):
 
 
 def test_explain_prints_a_rule(run: Run):
-    assert run("--explain", "RS420", code=0).stdout.startswith("### RS420\n\n**A weight that one pod cannot carry**")
+    assert run("--explain", "RS420", code=0).stdout.startswith("### RS420\n\n**A weight of less than one pod**")
 
 
 def test_what_is_selected_and_ignored(place: Path):

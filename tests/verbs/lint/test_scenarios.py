@@ -12,7 +12,7 @@ from renderer.kubernetes.yaml.reader import load_documents
 from renderer.rollouts.checks import check
 from renderer.verbs.lint import Context, Group, lint
 from renderer.verbs.lint.rules import RULES
-from renderer.verbs.lint.yaml_text import look_at_text
+from renderer.verbs.lint.yaml_text import scan_text
 
 DATA = Path(__file__).parents[2] / "data"
 VALID = sorted((DATA / "conformance" / "scenarios").glob("*/*.yaml"))
@@ -31,7 +31,7 @@ def group_of(path: Path) -> Group:
 
 
 def findings_in(path: Path) -> list[str]:
-    findings = lint(Context((group_of(path),))) + look_at_text(path.read_text(encoding="utf-8"), path.name)[1]
+    findings = lint(Context((group_of(path),))) + scan_text(path.read_text(encoding="utf-8"), path.name)[1]
     return [f"{finding.line} {finding.code} {finding.field}" for finding in sorted(findings)]
 
 
