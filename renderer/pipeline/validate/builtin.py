@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Source, field_path
 from renderer.kubernetes.yaml.json import FieldPath
+from renderer.pipeline.validate.custom_resources import as_list
 from renderer.pipeline.validate.kubeconform import Verdict
 from renderer.pipeline.validate.schemas import schema_path
 
@@ -192,12 +193,8 @@ def _explain(error: ValidationError) -> Iterator[Problem]:
 
 def _expected(schemas: Iterable[Mapping[str, Any]]) -> str:
     """Return the types that ``schemas`` allow, as text, without null, which most allow."""
-    types = [kind for schema in schemas for kind in _as_list(schema.get("type", "another value"))]
+    types = [kind for schema in schemas for kind in as_list(schema.get("type", "another value"))]
     return " or ".join(dict.fromkeys(WORDS.get(kind, kind) for kind in types if kind != "null"))
-
-
-def _as_list(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value
 
 
 def _type(value: Any) -> str:

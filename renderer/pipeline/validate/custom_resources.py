@@ -95,7 +95,7 @@ def strict(schema: Schema) -> Schema:
         result["properties"] = {name: strict(child) for name, child in properties.items()}
         result = _closed(schema, result)
     if schema.get("nullable") and "type" in result:
-        result["type"] = [*_listed(result["type"]), "null"]
+        result["type"] = [*as_list(result["type"]), "null"]
         if "enum" in result:
             result["enum"] = [*result["enum"], None]
     return result
@@ -133,7 +133,8 @@ def _plain(schema: Any) -> Any:
     return result
 
 
-def _listed(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
+    """Return a list as it is, and any other value in a list."""
     return value if isinstance(value, list) else [value]
 
 

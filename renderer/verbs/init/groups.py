@@ -65,7 +65,11 @@ def group_items(items: Sequence[Item]) -> Grouped:
 def selects(item: Item, group: Group) -> bool:
     """Return whether an object selects the app's pods by their labels, as a Service does."""
     spec = mapping(item.manifest.body, "spec")
-    for selector in (spec.get("selector"), mapping(spec, "selector", "matchLabels"), _pod_selector(spec)):
+    for selector in (
+        spec.get("selector"),
+        mapping(spec, "selector", "matchLabels"),
+        mapping(spec, "podSelector", "matchLabels"),
+    ):
         if isinstance(selector, Mapping) and selector and selector.items() <= group.labels.items():
             return True
     return False
@@ -75,10 +79,6 @@ def in_one_namespace(item: Item, other: Item) -> bool:
     """Return whether two objects have the same namespace; an object without one has that of the other."""
     here, there = item.manifest.namespace, other.manifest.namespace
     return not here or not there or here == there
-
-
-def _pod_selector(spec: Mapping[str, Any]) -> Mapping[str, Any]:
-    return mapping(spec, "podSelector", "matchLabels")
 
 
 def _note(item: Item, message: str, hint: str = "") -> Finding:

@@ -38,10 +38,10 @@ class Rule(Struct, frozen=True):
     """
 
     code: str
-    severity: Severity
     title: str
     why: str
     what_to_do: str
+    severity: Severity = "error"
     check: Callable[[Context], Iterable[Finding]] | None = None
     needs_all_files: bool = False
 

@@ -186,7 +186,7 @@ def test_what_a_router_would_drop_or_refuse_is_found(
 def test_a_kind_without_schema_says_what_to_do(validator: str, cache: Path):
     text = "apiVersion: getambassador.io/v2\nkind: Mapping\nmetadata: {name: web}\nspec: {any: thing}\n"
     (note,) = judge(text, validator, cache).skipped
-    assert note.hint == "the setting schemas add its CustomResourceDefinition"
+    assert note.hint == "add its CustomResourceDefinition to the setting schemas"
 
 
 def test_the_routers_have_these_kinds():

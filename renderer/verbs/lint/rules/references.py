@@ -8,7 +8,6 @@ from renderer.verbs.lint.rule import Rule
 RULES = (
     Rule(
         "RS301",
-        "error",
         "A missing Service",
         "The controller stops with InvalidSpec where a Service of the Rollout does not exist in its namespace.",
         "Add the Service to the manifests, or correct the name or namespace.",
@@ -16,7 +15,6 @@ RULES = (
     ),
     Rule(
         "RS302",
-        "error",
         "A missing Ingress",
         "The controller stops with InvalidSpec where the Ingress of the router does not exist.",
         "Add the Ingress to the manifests, or correct the name or namespace.",
@@ -24,7 +22,6 @@ RULES = (
     ),
     Rule(
         "RS303",
-        "error",
         "A missing AnalysisTemplate",
         "The controller stops with InvalidSpec where a template of an analysis does not exist.",
         "Add the AnalysisTemplate, or write `clusterScope: true` for a ClusterAnalysisTemplate.",
@@ -32,14 +29,12 @@ RULES = (
     ),
     Rule(
         "RS304",
-        "error",
         "A Service that selects other pods",
         "The controller refuses a Service whose selector has a label that the pod template lacks.",
         "Give the Service and the template the same labels.",
     ),
     Rule(
         "RS305",
-        "error",
         "A Service that another Rollout manages",
         "The annotation argo-rollouts.argoproj.io/managed-by-rollouts names the owner of a Service, and the controller "
         "refuses any other Rollout.",
@@ -47,33 +42,29 @@ RULES = (
     ),
     Rule(
         "RS306",
-        "error",
         "An Ingress without a rule for the stable Service",
         "The router copies the rules of the stable Service; without one there is no traffic to shift.",
         "Name the stable Service as the backend of a rule.",
     ),
     Rule(
         "RS307",
-        "error",
         "A missing workload",
         "A Rollout with workloadRef takes its pod template from the workload, and fails without it.",
         "Add the workload to the manifests, or correct its name, kind or apiVersion.",
-        references.missing_workloads,
+        check=references.missing_workloads,
         needs_all_files=True,
     ),
     Rule(
         "RS308",
-        "error",
         "A missing object of a router",
         "The controller edits the VirtualService, Mapping, TraefikService or ApisixRoute that the Rollout names, and "
         "fails at every step without it.",
         "Add the object to the manifests, or correct its name.",
-        references.missing_router_objects,
+        check=references.missing_router_objects,
         needs_all_files=True,
     ),
     Rule(
         "RS309",
-        "error",
         "A missing route of the Gateway API",
         "The plugin writes weights into the HTTPRoute, GRPCRoute, TCPRoute or TLSRoute that the Rollout names, in the "
         "Rollout's namespace or the configured one.",
@@ -82,31 +73,27 @@ RULES = (
     ),
     Rule(
         "RS310",
-        "error",
         "An app without exactly one Rollout",
         "rollstep releases one Rollout per app.",
         "Add a Rollout (`rollstep init` converts a Deployment), or split the app.",
-        references.apps_without_one_rollout,
+        check=references.apps_without_one_rollout,
         needs_all_files=True,
     ),
     Rule(
         "RS311",
-        "error",
         "A duplicate object",
         "The later one overwrites the earlier one at each sync.",
         "Remove one of the two.",
-        references.duplicates,
+        check=references.duplicates,
     ),
     Rule(
         "RS312",
-        "error",
         "A rule with the name of a managed route",
         "A release finds its header rules in a route of the Gateway API by name, and removes them at its end.",
         "Rename the rule, or the route of managedRoutes.",
     ),
     Rule(
         "RS313",
-        "error",
         "An autoscaler that does not scale the Rollout",
         "A HorizontalPodAutoscaler scales the Rollout that its scaleTargetRef names. A missing Rollout, and the "
         "Deployment of a workloadRef, have no pods of the release.",
@@ -115,7 +102,6 @@ RULES = (
     ),
     Rule(
         "RS314",
-        "error",
         "An autoscaler that needs the Rollout in the cluster",
         "KEDA and the VerticalPodAutoscaler look up the Rollout in the cluster. rollstep applies none there, so they "
         "scale nothing. Checked only in apps of rollstep.",
@@ -123,7 +109,6 @@ RULES = (
     ),
     Rule(
         "RS315",
-        "error",
         "Two autoscalers or budgets for the same pods",
         "Two autoscalers undo each other's changes, and pods with two PodDisruptionBudgets cannot be evicted. Checked "
         "only in apps of rollstep.",
@@ -131,7 +116,6 @@ RULES = (
     ),
     Rule(
         "RS316",
-        "error",
         "A Deployment whose selector matches the Rollout's pods",
         "No Rollout in the cluster owns the ReplicaSets that rollstep renders, so a Deployment adopts those that its "
         "selector matches and scales them down. Checked only in apps of rollstep; the Deployment of a workloadRef is "
@@ -140,7 +124,6 @@ RULES = (
     ),
     Rule(
         "RS317",
-        "error",
         "A Secret in plain text",
         "Rendered manifests are committed, and base64 is not encryption: every reader of the repository has the Secret "
         "for ever. Checked only in apps of rollstep.",
@@ -149,7 +132,6 @@ RULES = (
     ),
     Rule(
         "RS318",
-        "error",
         "A Service with the name of an experiment's Service",
         "An experiment creates the Service that its template names and deletes it at its end, so a Service of the user "
         "with that name would be replaced and then deleted. Checked only in apps of rollstep.",
@@ -157,7 +139,6 @@ RULES = (
     ),
     Rule(
         "RS319",
-        "error",
         "A VirtualService that cannot carry the weights",
         "Routes with weights need the stable and the canary Service, or the two subsets, as destinations. Where there "
         "are several routes, the Rollout names those with weights.",
@@ -165,14 +146,12 @@ RULES = (
     ),
     Rule(
         "RS320",
-        "error",
         "A router's object that cannot carry the weights",
         "A Mapping of Ambassador must not have a weight; each route of an App Mesh VirtualRouter has two targets.",
         "Remove the weight, or give the route its two targets.",
     ),
     Rule(
         "RS321",
-        "error",
         "An analysis that cannot run",
         "Its templates need a value for each argument and metrics with distinct names. Unless it runs in the "
         "background it has to end: an interval needs a count.",

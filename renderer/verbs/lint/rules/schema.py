@@ -7,7 +7,6 @@ from renderer.verbs.lint.rule import Rule
 RULES = (
     Rule(
         "RS101",
-        "error",
         "Not a Kubernetes object",
         "Every document needs apiVersion, kind and metadata.name, as text. generateName makes another object each time "
         "and does not work from git.",
@@ -15,21 +14,18 @@ RULES = (
     ),
     Rule(
         "RS102",
-        "error",
         "A value that the Rollout CRD refuses",
         "The API server checks types, patterns and duplicates by the CRD, and refuses the whole object.",
         "Write a value of the expected type; a number in place of text needs quotes.",
     ),
     Rule(
         "RS103",
-        "error",
         "A missing field that the Rollout CRD requires",
         "The API server refuses a Rollout whose required field is missing or null.",
         "Add the field.",
     ),
     Rule(
         "RS104",
-        "error",
         "A field that the Rollout CRD does not have",
         "Unless the applying tool asks for strict validation, the API server drops the field silently: the typo has no "
         "effect and no message.",
@@ -37,7 +33,6 @@ RULES = (
     ),
     Rule(
         "RS105",
-        "error",
         "An object that Kubernetes' schema refuses",
         "Services, Ingresses and all other built-in objects are validated by the strict schemas of the Kubernetes "
         "version in rollstep.yaml: types, required fields and unknown fields.",

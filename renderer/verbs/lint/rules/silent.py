@@ -8,7 +8,6 @@ from renderer.verbs.lint.rule import Rule
 RULES = (
     Rule(
         "RS401",
-        "error",
         "An invalid quantity",
         "The Rollout CRD does not check `resources`: the controller accepts the Rollout and fails at every attempt to "
         "create its ReplicaSet.",
@@ -16,21 +15,18 @@ RULES = (
     ),
     Rule(
         "RS402",
-        "error",
         "A maxSurge or maxUnavailable that is not a number",
         "The controller reads any other text as 0, and 150% unavailable as all pods.",
         "Write a number of pods, or a percentage up to 100%.",
     ),
     Rule(
         "RS403",
-        "error",
         "A setCanaryScale without exactly one value",
         "The controller uses the first field that it knows and ignores the others; without any it does nothing.",
         "Give exactly one of weight, replicas and matchTrafficWeight.",
     ),
     Rule(
         "RS404",
-        "error",
         "A replicaProgressThreshold without effect",
         "The controller compares nothing with a type other than Percent and Pods, a negative value, or one above 100 "
         "percent.",
@@ -38,22 +34,20 @@ RULES = (
     ),
     Rule(
         "RS410",
-        "note",
         "A setting without effect",
         "The chosen strategy or router does not read it.",
         "Remove it, or choose a strategy or router that reads it.",
-        ineffective.ignored_settings,
+        severity="note",
+        check=ineffective.ignored_settings,
     ),
     Rule(
         "RS411",
-        "error",
         "A route that one of the routers ignores",
         "The controller accepts header or mirror routes where one of several routers has them; the others ignore them.",
         "Use routers that all have the step, or allow `ignored-routes` in rollstep.yaml.",
     ),
     Rule(
         "RS412",
-        "error",
         "A maxTrafficWeight that one of the routers does not have",
         "The controller accepts it where one of several routers is nginx or a plugin, and gives the others the same "
         "number: a weight of 200 out of 1000 is 200% there, and -100% for the stable version.",
@@ -61,82 +55,80 @@ RULES = (
     ),
     Rule(
         "RS420",
-        "warning",
         "A weight of less than one pod",
         "Without a router, the number of pods divides the requests: 20% of 2 pods is a third or half of the requests, "
         "not a fifth. Found are weights of less than one pod that the nearest number of pods misses by five percentage "
         "points or more. Rollouts without replicas, or with an autoscaler, are not checked.",
         "Run more pods, choose weights of whole pods, or use a router.",
-        steps.weights_below_one_pod,
+        severity="warning",
+        check=steps.weights_below_one_pod,
     ),
     Rule(
         "RS421",
-        "warning",
         "A weight that does not grow",
         "A step with a lower weight returns traffic to the old version; a step with the same weight does nothing.",
         "Raise the weight from step to step.",
-        steps.weights_that_do_not_grow,
+        severity="warning",
+        check=steps.weights_that_do_not_grow,
     ),
     Rule(
         "RS422",
-        "warning",
         "A pause of no length",
         "The controller counts whole seconds: pauses of 0, 0s and 500ms end at once.",
         "Write at least 1s, or `pause: {}`.",
-        steps.pauses_without_length,
+        severity="warning",
+        check=steps.pauses_without_length,
     ),
     Rule(
         "RS423",
-        "note",
         "A last step that waits for a person",
         "The canary has all traffic, but until somebody promotes it the release is incomplete, both versions run, and "
         "an abort returns to the old one.",
         "Give the pause a duration, or remove it.",
-        steps.pauses_at_the_end,
+        severity="note",
+        check=steps.pauses_at_the_end,
     ),
     Rule(
         "RS424",
-        "warning",
         "A pause without an end",
         "In practice only a person ends a pause of more than 30 days. A sync tool that applies `spec.paused: true` "
         "pauses the release again whenever somebody resumes it; in an app of rollstep, `rollstep resume` edits the "
         "manifest.",
         "Write `pause: {}` or a shorter duration; remove `spec.paused` from the manifest.",
-        steps.pauses_without_end,
+        severity="warning",
+        check=steps.pauses_without_end,
     ),
     Rule(
         "RS430",
-        "warning",
         "An Ingress whose class is not the router's",
         "The canary's Ingress has the class of the stable one. If that is not a class of the chosen router, nothing "
         "reads the weights. A class belongs to nginx or alb if its name, or the controller of an IngressClass in the "
         "manifests, contains that word.",
         "Set the class of the router, or add its IngressClass to the manifests.",
-        references.ingress_classes_of_other_routers,
+        severity="warning",
+        check=references.ingress_classes_of_other_routers,
     ),
     Rule(
         "RS440",
-        "error",
         "An object of two apps",
         "Two apps of an environment that have the same object undo each other's changes at each sync.",
         "Leave the object to one of them.",
-        references.objects_of_two_apps,
+        check=references.objects_of_two_apps,
     ),
     Rule(
         "RS441",
-        "error",
         "A Service of two Rollouts",
         "Each Rollout points the Service's selector at its own pods; the controller refuses the second Rollout once "
         "the first manages the Service.",
         "Give each Rollout its own Services.",
-        references.services_of_two_rollouts,
+        check=references.services_of_two_rollouts,
     ),
     Rule(
         "RS442",
-        "warning",
         "A canary Service that another Ingress uses",
         "Its requests reach the canary whatever the weight is.",
         "Use another Service; for a preview, ignore the rule there with the reason.",
-        references.canary_services_in_use,
+        severity="warning",
+        check=references.canary_services_in_use,
     ),
 )
