@@ -1,4 +1,4 @@
-"""Custom resources are judged by their definitions, by both validators alike."""
+"""Both validators validate custom resources by their definitions."""
 
 from __future__ import annotations
 

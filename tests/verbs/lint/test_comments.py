@@ -1,4 +1,4 @@
-"""Ignore comments: which line they are about, and what is wrong with them."""
+"""Ignore comments: the lines that they apply to, and the findings about them."""
 
 from __future__ import annotations
 

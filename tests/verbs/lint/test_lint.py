@@ -1,4 +1,4 @@
-"""``rollstep lint`` as a process: what it reads, which rules count, and how it ends."""
+"""``rollstep lint`` as a process: its input, the selection of rules, and its exit codes."""
 
 from __future__ import annotations
 

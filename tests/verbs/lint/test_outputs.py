@@ -1,4 +1,4 @@
-"""The forms of the report: each against a golden file, and against what its readers want of it."""
+"""The formats of the report: each against a golden file and its specification."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GITHUB = re.compile(r"::(error|warning|notice) ((?:\w+=[^,:\r\n]*,?)+)::([^\r\n]
 
 @pytest.fixture(scope="module")
 def linted(tmp_path_factory: pytest.TempPathFactory) -> LintResult:
-    """Lint cases of several rules together, and one in which nothing is found."""
+    """Lint the cases of several rules together, and one without findings."""
     folder = tmp_path_factory.mktemp("repository")
     (folder / "rollstep.yaml").touch()
     for code in SEVERAL:
@@ -91,7 +91,7 @@ def test_any_text_is_escaped_as_the_form_has_it(findings: list[Finding]):
 
 
 def check_gitlab(rows: list[dict[str, Any]], count: int) -> None:
-    """Hold a report to what GitLab's documentation of code quality reports asks for."""
+    """Check a report by GitLab's documentation of code quality reports."""
     assert len(rows) == count
     assert len({row["fingerprint"] for row in rows}) == count
     for row in rows:
@@ -103,7 +103,7 @@ def check_gitlab(rows: list[dict[str, Any]], count: int) -> None:
 
 
 def check_sarif(log: dict[str, Any], linted: LintResult) -> None:
-    """Hold a log to SARIF 2.1.0: what has to be there, and that what refers to something else finds it."""
+    """Check a log by SARIF 2.1.0: required fields and references."""
     assert log["version"] == "2.1.0"
     (run,) = log["runs"]
     driver = run["tool"]["driver"]

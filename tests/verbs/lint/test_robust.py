@@ -1,4 +1,4 @@
-"""Whatever a manifest holds, the linter finds something or nothing, and never fails."""
+"""The linter never fails, whatever a manifest has."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def paths_of(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | i
 
 @st.composite
 def damaged(draw: st.DrawFn) -> list[Any]:
-    """Return the manifests of a case in which some values are others."""
+    """Return the manifests of a case with some values replaced."""
     bodies: list[Any] = copy.deepcopy(draw(st.sampled_from(BODIES)))
     for _ in range(draw(st.integers(1, 3))):
         path = draw(st.sampled_from([path for path in paths_of(bodies) if len(path) > 1]))

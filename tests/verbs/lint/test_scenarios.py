@@ -1,4 +1,4 @@
-"""No false alarms: what the linter says of manifests that a real controller has taken, and that it has refused."""
+"""No false alarms: the linter agrees with a real controller on accepted and refused manifests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DATA = Path(__file__).parents[2] / "data"
 VALID = sorted((DATA / "conformance" / "scenarios").glob("*/*.yaml"))
 INVALID = sorted((DATA / "invalid" / "scenarios").glob("*.yaml"))
 FOUND = Path(__file__).parent / "scenarios.json"
-"""By scenario, the place of every warning and note: each is a case of its rule, looked at one by one.
+"""The place of every warning and note, by scenario; each was reviewed and is a case of its rule.
 
 The scenarios under ``random`` were made by chance, so that weights fall and surge is set where nothing reads it.
 """

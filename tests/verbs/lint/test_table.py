@@ -1,4 +1,4 @@
-"""The table of rules, its page, and that every code that something names stands in it."""
+"""The table of rules, its page, and the codes that the program names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scalars that YAML 1.1, as Kubernetes reads it, and YAML 1.2 take for different values."""
+"""Scalars that YAML 1.1, as Kubernetes reads it, and YAML 1.2 read differently."""
 
 from __future__ import annotations
 
