@@ -48,7 +48,7 @@ VERBS = {
     "simulate": "Run a scenario through the engine with a simulated cluster.",
     "status": "Tell the phase of each release.",
     "undo": "Go back to an earlier revision.",
-    "verify": "See that every commit is a legal step of a release.",
+    "verify": "Check that every commit is a legal step of a release.",
 }
 """Every verb with its line in ``--help``: kept here so that ``--help`` and completion import no verb's module."""
 

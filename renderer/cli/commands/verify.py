@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 @click.command("verify")
 @click.argument("revisions", nargs=-1, metavar="[RANGE]")
-@click.option("--pre-receive", is_flag=True, help="Be git's pre-receive hook: read the refs of a push from stdin.")
+@click.option("--pre-receive", is_flag=True, help="Run as git's pre-receive hook: read the refs of a push from stdin.")
 @click.option(
     "--branch",
     "branches",
     multiple=True,
     metavar="PATTERN",
-    help="With --pre-receive: the branches to guard, such as env/*. Default: the one that HEAD names.",
+    help="With --pre-receive: the branches to guard, such as env/*. Default: HEAD's branch.",
 )
 @options.allow_exec
 @click.option(
     "--reviews",
     metavar="FILE",
     default="",
-    help="Who approved what in pull requests: `forge` asks the forge of the remote; else a file (- for stdin) with a "
-    "JSON object that has a list of logins for each commit.",
+    help="The approvals of pull requests: `forge` asks the forge of the remote; a file (- for stdin) has a JSON object "
+    "with a list of logins for each commit.",
 )
 @click.option(
     "-o",
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     type=click.Choice(["text", "json", "github"]),
     default="text",
     show_default=True,
-    help="The form of the report.",
+    help="The format of the report.",
 )
 @options.now
 @click.pass_obj
@@ -55,13 +55,13 @@ def command(
     output: str,
     now: datetime | None,
 ) -> None:
-    """See that every commit of RANGE is a legal step: what rollstep makes of the commit before it.
+    """Check that every commit of RANGE is a legal step from its parent.
 
-    RANGE is what `git log` takes, such as main..HEAD or HEAD~3..; without one, all of HEAD's history. Rendered files,
-    status and trailers have to be what a verb gives, byte for byte; a revert, a merge and a first import are legal,
-    too. Commits that change no app are passed by. Only git's objects are read, so the repository may be bare.
+    RANGE is what `git log` takes, such as main..HEAD or HEAD~3..; without one, all of HEAD's history. A step is legal
+    if a verb gives the same rendered files, status and trailers, byte for byte. Reverts, merges and a first import are
+    legal, too. Commits that change no app are skipped. Only git's objects are read, so the repository may be bare.
 
-    Exit codes: 0 all is legal, 1 findings.
+    Exit codes: 0 all commits are legal, 1 findings.
 
     Example: rollstep verify origin/main..HEAD
 
@@ -84,12 +84,12 @@ def command(
     approvals = Approvals(repository, _reviews(repository, reviews)) if reviews else None
     verdicts = verify_commits(repository, revisions or ("HEAD",), approvals=approvals)
     click.echo(FORMATS[output](verdicts), nl=False)
-    _tell(verdicts, summary(verdicts))
+    _print_end(verdicts, summary(verdicts))
     sys.exit(1 if any(verdict.all_findings for verdict in verdicts) else 0)
 
 
 def _reviews(repository: Repository, file: str) -> Reviews:
-    """Return the reviews that the forge knows, or that a file (``-``: standard input) lists; refuse what is none."""
+    """Return the reviews of the forge, or those in a file (``-``: standard input); refuse an invalid file."""
     from renderer.errors import RollstepError
     from renderer.kubernetes.yaml.reader import read_stream, read_text
     from renderer.kubernetes.yaml.strict_json import load_json
@@ -113,7 +113,7 @@ def _reviews(repository: Repository, file: str) -> Reviews:
     return ReviewList(listed)
 
 
-def _tell(verdicts: list[CommitVerdict], last: str) -> None:
+def _print_end(verdicts: list[CommitVerdict], last: str) -> None:
     for title, note in dict.fromkeys(
         (f"{app.app} ({app.environment})", app.note) for verdict in verdicts for app in verdict.apps if app.note
     ):
@@ -122,7 +122,7 @@ def _tell(verdicts: list[CommitVerdict], last: str) -> None:
 
 
 def _receive(repository: Repository, branches: tuple[str, ...], output: str, now: datetime | None) -> int:
-    """Judge a push; return the exit code, with which git takes or refuses all of it."""
+    """Verify a push and return the exit code, by which git accepts or refuses the whole push."""
     from renderer.pipeline.load.workspace import current_time
     from renderer.verbs.policy.approvals import TAGS, Approvals
     from renderer.verbs.verify import verify_commits
@@ -151,6 +151,6 @@ def _receive(repository: Repository, branches: tuple[str, ...], output: str, now
         commits = new_revisions(repository, update, branches)
         verdicts = verify_commits(repository, commits, received=now, approvals=approvals, trusted=tips)
         click.echo(FORMATS[output](verdicts), nl=False)
-        _tell(verdicts, f"{update.ref}: {summary(verdicts)}")
+        _print_end(verdicts, f"{update.ref}: {summary(verdicts)}")
         refused = refused or any(verdict.all_findings for verdict in verdicts)
     return 1 if refused else 0

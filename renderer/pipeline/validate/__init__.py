@@ -1,1 +1,1 @@
-"""kubeconform: where it is, how it is installed, the schemas it reads, and a run of it."""
+"""Validation of rendered manifests by JSON schemas: with kubeconform, or with the built-in validator."""

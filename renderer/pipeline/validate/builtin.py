@@ -1,6 +1,6 @@
-"""The validator that needs no binary: the same schemas, read by jsonschema.
+"""The built-in validator: jsonschema with the schemas of kubeconform.
 
-It judges where there is no kubeconform, and it says where in a document kubeconform's refusal comes from.
+It validates without kubeconform, and finds the fields of kubeconform's refusals.
 """
 
 from __future__ import annotations
@@ -14,27 +14,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from renderer.errors import Finding, RollstepError
-from renderer.kubernetes.manifest import Source, field_path
+from renderer.kubernetes.manifest import FieldPath, Source, field_path
+from renderer.pipeline.validate.custom_resources import as_list
 from renderer.pipeline.validate.kubeconform import Verdict
 from renderer.pipeline.validate.schemas import schema_path
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator, ValidationError
 
-FieldPath = tuple[str | int, ...]
 TYPES = {dict: "object", list: "list", str: "string", bool: "boolean", int: "number", float: "number"}
 WORDS = {"array": "list"}
-
 
 _NAMES = {
     "apiVersion": (re.compile(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[a-z][a-z0-9]{0,62}"), "the version of an API"),
     "kind": (re.compile(r"[A-Za-z][A-Za-z0-9]{0,62}"), "the name of a kind"),
 }
-"""What an API server may call its versions and kinds (DNS names; ``validateCustomResourceDefinition`` of v0.34)."""
+"""The names of API versions and kinds (DNS names; ``validateCustomResourceDefinition`` of v0.34)."""
 
 
 class Problem(NamedTuple):
-    """What is wrong in a document, where, and what to do about it."""
+    """A problem of a document, its path, and a hint."""
 
     path: FieldPath
     message: str
@@ -42,16 +41,16 @@ class Problem(NamedTuple):
 
 
 class Document(NamedTuple):
-    """A document's verdict and what it comes from."""
+    """The verdict on a document, and its findings."""
 
     verdict: Verdict
     findings: tuple[Finding, ...]
 
 
 def check(files: Mapping[str, str], schemas: Path) -> Iterator[Document]:
-    """Yield the verdict on each document of ``files`` (text by name), as ``kubeconform -strict`` gives it.
+    """Yield the verdict on each document of ``files`` (text by name); it agrees with ``kubeconform -strict``.
 
-    ``schemas`` is a folder that ``schema_folder`` has made.
+    ``schemas`` is a folder of ``schema_folder``.
     """
     from renderer.kubernetes.yaml.reader import load_documents
 
@@ -63,11 +62,11 @@ def check(files: Mapping[str, str], schemas: Path) -> Iterator[Document]:
             continue
         for document in documents:
             for value, path in _items(document.value):
-                yield _judge(value, path, document.source, schemas)
+                yield _validate(value, path, document.source, schemas)
 
 
 def _items(value: Any) -> Iterator[tuple[Any, FieldPath]]:
-    """Yield the objects of a ``List`` and where they are, or ``value`` itself; nothing for an empty document."""
+    """Yield the objects of a ``List``, or ``value`` itself, with their paths; nothing for an empty document."""
     if isinstance(value, dict) and str(value.get("kind")).lower() == "list":
         items = value.get("items")
         yield from ((item, ("items", index)) for index, item in enumerate(items if isinstance(items, list) else ()))
@@ -75,8 +74,8 @@ def _items(value: Any) -> Iterator[tuple[Any, FieldPath]]:
         yield value, ()
 
 
-def _judge(value: Any, path: FieldPath, source: Source, schemas: Path) -> Document:
-    """Return the verdict on one object, which is at ``path`` of the document that was read from ``source``."""
+def _validate(value: Any, path: FieldPath, source: Source, schemas: Path) -> Document:
+    """Return the verdict on one object at ``path`` of a document."""
     names = _names(value)
     problems = _shape(value)
     if not problems:
@@ -93,7 +92,7 @@ def _judge(value: Any, path: FieldPath, source: Source, schemas: Path) -> Docume
 
 
 def _names(value: Any) -> tuple[str, str, str]:
-    """Return apiVersion, kind and name; what is missing or no string is empty."""
+    """Return apiVersion, kind and name, each empty where it is missing or not a string."""
     body = value if isinstance(value, dict) else {}
     metadata = body.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
@@ -104,7 +103,7 @@ def _names(value: Any) -> tuple[str, str, str]:
 
 
 def _shape(value: Any) -> list[Problem]:
-    """Return why ``value`` is no Kubernetes object at all; empty where it is one."""
+    """Return why ``value`` is not a Kubernetes object; empty for one."""
     if not isinstance(value, dict):
         return [Problem((), f"is a {_type(value)}, expected an object with apiVersion and kind")]
     keys = ("apiVersion", "kind")
@@ -114,17 +113,17 @@ def _shape(value: Any) -> list[Problem]:
         for key in keys
         if not isinstance(value.get(key, ""), str | None)
     ]
-    # They name a schema's file as well, which must not lie elsewhere.
-    none = [
+    # They become a part of the schema's path, which must not leave the folder.
+    invalid = [
         Problem((key,), f"cannot be {wanted}")
         for key, (form, wanted) in _NAMES.items()
         if isinstance(value.get(key), str) and value[key] and not form.fullmatch(value[key])
     ]
-    return missing + wrong + none
+    return missing + wrong + invalid
 
 
 def _metadata(value: Mapping[str, Any]) -> list[Problem]:
-    """Return what is wrong with the metadata of an object that there is no schema of, as kubeconform sees it."""
+    """Return the problems of the metadata of an object without a schema, as kubeconform finds them."""
     metadata = value.get("metadata")
     if metadata is None:
         return []
@@ -140,7 +139,7 @@ def _metadata(value: Mapping[str, Any]) -> list[Problem]:
 
 @cache
 def _validator(path: Path) -> Draft202012Validator | None:
-    """Return what validates against the schema in ``path``; None where there is no such file."""
+    """Return the validator of the schema in ``path``; None for a missing file."""
     try:
         schema = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -151,20 +150,20 @@ def _validator(path: Path) -> Draft202012Validator | None:
 
 
 def _problems(validator: Draft202012Validator, value: Any) -> list[Problem]:
-    """Return everything that is wrong with ``value``, in the order of the paths.
+    """Return the problems of ``value``, sorted by path.
 
-    jsonschema's own messages hold the value, which may be a Secret's; these tell types and names.
+    They name types and fields only: jsonschema's own messages have the value, which may be a Secret's.
     """
     found = {problem for error in validator.iter_errors(value) for problem in _explain(error)}
     return sorted(found, key=lambda problem: ([str(part) for part in problem.path], problem.message))
 
 
 def _explain(error: ValidationError) -> Iterator[Problem]:
-    """Yield what ``error`` says in the words of the fields."""
+    """Yield the problems of an error of jsonschema."""
     path = tuple(error.absolute_path)
     found: Any = error.instance
     schema: Any = error.schema
-    wanted: Any = error.validator_value
+    expected: Any = error.validator_value
     match error.validator:
         case "additionalProperties":
             known = schema.get("properties", {})
@@ -172,35 +171,31 @@ def _explain(error: ValidationError) -> Iterator[Problem]:
                 near = get_close_matches(str(name), known, n=1)
                 yield Problem((*path, name), "unknown field", f"did you mean {near[0]}?" if near else "")
         case "required":
-            for name in wanted:
+            for name in expected:
                 if name not in found:
                     yield Problem(path, f"{name} is missing")
         case "type":
             yield Problem(path, f"is a {_type(found)}, expected {_expected([schema])}")
-        case "oneOf" | "anyOf" if any("type" in each for each in wanted):
-            yield Problem(path, f"is a {_type(found)}, expected {_expected(wanted)}")
+        case "oneOf" | "anyOf" if any("type" in each for each in expected):
+            yield Problem(path, f"is a {_type(found)}, expected {_expected(expected)}")
         case "pattern":
-            yield Problem(path, f"does not match {wanted}")
+            yield Problem(path, f"does not match {expected}")
         case "minimum" | "exclusiveMinimum" | "minLength" | "minItems" | "minProperties":
-            yield Problem(path, f"is too small ({error.validator} is {wanted})")
+            yield Problem(path, f"is too small ({error.validator} is {expected})")
         case "maximum" | "exclusiveMaximum" | "maxLength" | "maxItems" | "maxProperties":
-            yield Problem(path, f"is too large ({error.validator} is {wanted})")
+            yield Problem(path, f"is too large ({error.validator} is {expected})")
         case "enum":
-            yield Problem(path, f"is {found!r}, expected {' or '.join(repr(value) for value in wanted)}")
+            yield Problem(path, f"is {found!r}, expected {' or '.join(repr(value) for value in expected)}")
         case other:
             yield Problem(path, f"does not fit the schema ({other})")
 
 
 def _expected(schemas: Iterable[Mapping[str, Any]]) -> str:
-    """Return the types that ``schemas`` allow, in words; that most take null goes without saying."""
-    types = [kind for schema in schemas for kind in _as_list(schema.get("type", "another value"))]
+    """Return the types that ``schemas`` allow, as text, without null, which most allow."""
+    types = [kind for schema in schemas for kind in as_list(schema.get("type", "another value"))]
     return " or ".join(dict.fromkeys(WORDS.get(kind, kind) for kind in types if kind != "null"))
 
 
-def _as_list(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value
-
-
 def _type(value: Any) -> str:
-    """Return the JSON type of ``value`` in words."""
+    """Return the JSON type of ``value`` as text."""
     return TYPES.get(type(value), "null")

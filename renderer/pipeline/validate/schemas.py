@@ -1,10 +1,10 @@
-"""JSON schemas from disk, in the form that kubeconform reads offline: Kubernetes' own and those of custom resources.
+"""A folder of JSON schemas that kubeconform reads offline: Kubernetes' own and those of custom resources.
 
-The package ``kubernetes-validate`` ships them with absolute references into one file of definitions, which kubeconform
-v0.7.0 does not find.  Here each kind becomes one file with the definitions in place of the references (but for the
-recursive ones, which point into the file's own ``$defs``), named ``<group>/<kind>-<version>.json``: with the whole
-group, so that a custom ``Deployment`` of ``apps.example.com`` is not taken for that of ``apps``.  Beside them are those
-of the traffic routers and of the user (``custom_resources``), made the same way.
+The package ``kubernetes-validate`` ships schemas with absolute references into one file of definitions, which
+kubeconform v0.7.0 does not resolve.  Here each kind becomes one file with the definitions inlined (recursive ones are
+in the file's own ``$defs``).  The file is ``<group>/<kind>-<version>.json``, with the whole group, so that a custom
+``Deployment`` of ``apps.example.com`` is not mistaken for that of ``apps``.  The schemas of the traffic routers and of
+the user (``custom_resources``) are beside them.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from renderer.errors import RollstepError
 from renderer.pipeline.validate.custom_resources import packaged, packaged_files, user_files, user_schemas
 
 FORMAT = "2"
-"""Changes when the files that ``convert`` makes change, so that an old cache is not read."""
+"""The version of the output of ``convert``: another one invalidates cached folders."""
 DROPPED = frozenset({"$id", "$schema", "default", "description", "format", "title"})
-"""Keywords that restrict nothing, as those that begin with ``x-`` (``format`` is an annotation in draft 2020-12)."""
+"""Keywords that restrict nothing, as those in ``x-`` (``format`` is an annotation in draft 2020-12)."""
 COMBINATIONS = ("allOf", "anyOf", "oneOf")
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 METADATA = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
@@ -36,11 +36,11 @@ Schema = dict[str, Any]
 
 
 def package_folder() -> Path:
-    """Return the folder of ``kubernetes-validate`` that holds a folder for each Kubernetes version.
+    """Return the folder of ``kubernetes-validate`` with a folder for each Kubernetes version.
 
-    Raises RollstepError where the package is not installed.
+    Raises RollstepError without the package.
     """
-    # The package itself is not imported: it would bring jsonschema and more with it.
+    # Importing the package would import jsonschema and more.
     spec = find_spec("kubernetes_validate")
     folder = Path(next(iter(spec.submodule_search_locations or []), "")) if spec else Path()
     folder = folder / "kubernetes-json-schema"
@@ -52,7 +52,7 @@ def package_folder() -> Path:
 
 
 def kubernetes_versions() -> list[str]:
-    """Return the Kubernetes versions that there are schemas of, oldest first, as ``1.34``."""
+    """Return the Kubernetes versions with schemas, oldest first, such as ``1.34``."""
     found = [re.fullmatch(r"v1\.(\d+)\.\d+-local-strict", folder.name) for folder in package_folder().iterdir()]
     return [f"1.{minor}" for minor in sorted(int(match[1]) for match in found if match)]
 
@@ -60,20 +60,20 @@ def kubernetes_versions() -> list[str]:
 def strict_folder(kubernetes_version: str) -> Path:
     """Return the package's strict schemas of ``kubernetes_version`` (``1.34``, ``v1.34`` or ``1.34.2``).
 
-    Raises RollstepError where it is no version or one without schemas.
+    Raises RollstepError for an invalid version and for one without schemas.
     """
     match = re.fullmatch(r"v?(\d+\.\d+)(\.\d+)?", kubernetes_version)
     known = kubernetes_versions()
     if match is None or match[1] not in known:
         raise RollstepError(
-            f"no schemas of Kubernetes version {kubernetes_version!r}; there are those of {known[0]} to {known[-1]}",
+            f"there are no schemas of Kubernetes {kubernetes_version!r}, only of {known[0]} to {known[-1]}",
             hint="set the Kubernetes version to one of these, or upgrade kubernetes-validate",
         )
     return next(package_folder().glob(f"v{match[1]}.*-local-strict"))
 
 
 def definitions_used(schema: Schema) -> Iterator[str]:
-    """Yield the names of the definitions that ``schema`` refers to itself."""
+    """Yield the names of the definitions that ``schema`` refers to directly."""
     if "$ref" in schema:
         yield _referred(schema["$ref"])
     for child in _children(schema):
@@ -96,10 +96,10 @@ def _children(schema: Schema) -> Iterator[Schema]:
 
 
 class Definitions:
-    """The definitions of one Kubernetes version, to be put where a schema refers to them."""
+    """The definitions of one Kubernetes version, for inlining."""
 
     def __init__(self, definitions: Mapping[str, Schema]) -> None:
-        """Take the value of ``$defs``."""
+        """``definitions`` is the value of ``$defs``."""
         self._definitions = definitions
         self._uses = {name: frozenset(definitions_used(schema)) for name, schema in definitions.items()}
         self._recursive = {name for name in definitions if name in self._reach(name)}
@@ -115,7 +115,7 @@ class Definitions:
         return reached
 
     def standalone(self, schema: Schema) -> Schema:
-        """Return ``schema`` without references to other files and without what only documents."""
+        """Return ``schema`` without references to other files and without documentation."""
         names = set(definitions_used(schema))
         reached = names.union(*(self._reach(name) for name in names))
         recursive = sorted(reached & self._recursive)
@@ -125,7 +125,7 @@ class Definitions:
         return result
 
     def named(self, name: str) -> Schema:
-        """Return one of the definitions, which refers to nothing recursive."""
+        """Return a definition that refers to no recursive one."""
         return self._definition(name)
 
     def _definition(self, name: str) -> Schema:
@@ -150,15 +150,15 @@ class Definitions:
 
 
 def convert(source: Path, own: Sequence[tuple[Path, bytes]] = ()) -> Iterator[tuple[str, Schema]]:
-    """Yield path and schema of each kind of object: ``source``, a strict folder of the package, and the custom ones.
+    """Yield path and schema of each kind: those of ``source``, a strict folder of the package, then the custom ones.
 
-    A kind may come again: the last one counts, so that the user's ``own`` files replace any other.
+    The last schema of a kind counts, so the user's ``own`` files replace any other.
     """
     definitions = Definitions(json.loads((source / "_definitions.json").read_bytes())["$defs"])
     for path in sorted(source.glob("*-*.json")):
         schema = json.loads(path.read_bytes())
         kinds = schema.get("x-kubernetes-group-version-kind", [])
-        # An object has metadata and one kind; what else the API has (DeleteOptions, APIGroup) is never in a file.
+        # An object has metadata and one kind; other types of the API (DeleteOptions, APIGroup) are never in a file.
         if len(kinds) == 1 and "metadata" in schema["properties"]:
             group, version, kind = (kinds[0][key] for key in ("group", "version", "kind"))
             yield schema_path(f"{group}/{version}" if group else version, kind), definitions.standalone(schema)
@@ -168,9 +168,9 @@ def convert(source: Path, own: Sequence[tuple[Path, bytes]] = ()) -> Iterator[tu
 
 
 def schema_path(api_version: str, kind: str) -> str:
-    """Return where the schema of a kind is, relative to the folder of its Kubernetes version.
+    """Return the path of a kind's schema, relative to the folder of its Kubernetes version.
 
-    It is what kubeconform makes of ``{{ .Group }}/{{ .ResourceKind }}-{{ .ResourceAPIVersion }}.json``, where a core
+    kubeconform derives it from ``{{ .Group }}/{{ .ResourceKind }}-{{ .ResourceAPIVersion }}.json``, where a core
     kind's group is its version (pkg/registry/registry.go, v0.7.0).
     """
     parts = api_version.split("/")
@@ -178,12 +178,12 @@ def schema_path(api_version: str, kind: str) -> str:
 
 
 def schema_folder(kubernetes_version: str, cache: Path | None = None, own: Sequence[Path] = ()) -> Path:
-    """Return a folder with the schemas of ``kubernetes_version`` for kubeconform, made where there is none yet.
+    """Return a folder with the schemas of ``kubernetes_version``, and make it if it is missing.
 
-    ``own`` are files and folders with the user's schemas of custom resources.  The folder lies below ``cache``, by
-    default the user's cache folder.  Any number of processes may ask for it at once: each makes a folder of its own and
-    renames it, and the first one wins.  Raises RollstepError where there are no schemas of the version, no place to
-    write, or where the user's schemas are none.
+    ``own`` are files and folders with the user's schemas of custom resources.  The folder is below ``cache``, or the
+    user's cache folder.  Processes may call this at the same time: each makes a folder and renames it, and the first
+    one wins.  Raises RollstepError for a version without schemas, for invalid schemas of the user, and without a
+    writable folder.
     """
     source, files = strict_folder(kubernetes_version), user_files(own)
     texts = [(source / "_definitions.json").read_bytes(), *packaged_files()]
@@ -207,7 +207,7 @@ def schema_folder(kubernetes_version: str, cache: Path | None = None, own: Seque
 
 
 def _digest(texts: Iterable[bytes]) -> str:
-    """Return a name for the contents of several files, in their order."""
+    """Return a short digest of the contents of several files, in order."""
     digest = hashlib.sha256()
     for text in texts:
         digest.update(hashlib.sha256(text).digest())
@@ -215,7 +215,7 @@ def _digest(texts: Iterable[bytes]) -> str:
 
 
 def _make(folder: Path, schemas: Iterable[tuple[str, Schema]]) -> None:
-    """Write the schemas beside ``folder`` and rename them to it; OSError where that fails."""
+    """Write the schemas to a temporary folder and rename it to ``folder``; raises OSError where that fails."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
     try:
@@ -232,7 +232,7 @@ def _make(folder: Path, schemas: Iterable[tuple[str, Schema]]) -> None:
 
 
 def cache_folders() -> Iterator[Path]:
-    """Yield where to keep what can be made again, in the order to try: the user's cache folder, a temporary one."""
+    """Yield the folders for caches, in the order to try: the user's cache folder, and a temporary one."""
     configured = os.environ.get("XDG_CACHE_HOME", "")
     if os.path.isabs(configured):
         yield Path(configured) / "rollstep"
@@ -245,6 +245,6 @@ def cache_folders() -> Iterator[Path]:
         status = temporary.lstat()
     except OSError:
         return
-    # Anybody may write to the folder of temporary files: schemas that somebody else put there are not ours to trust.
+    # Anybody may write to the folder of temporary files, so schemas of another user there are not trusted.
     if status.st_uid == os.getuid() and not status.st_mode & 0o022 and not temporary.is_symlink():
         yield temporary

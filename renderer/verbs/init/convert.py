@@ -1,6 +1,6 @@
-"""A Deployment with its Services and Ingresses, turned into a Rollout (pure).
+"""Conversion of a Deployment, with its Services and Ingresses, into a Rollout.
 
-It follows Argo Rollouts v1.9 ``docs/migrating.md``; the strategy is chosen by what leads traffic to the pods.
+Source: ``docs/migrating.md`` of Argo Rollouts v1.9.  nginx Ingresses become the canary's router.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ DEPLOYMENT_SPEC = (
     "strategy",
     "template",
 )
-"""The fields of a Deployment's spec (Kubernetes v1.34); a Rollout has all of them, but with another ``strategy``."""
+"""The fields of a Deployment's spec (Kubernetes v1.34); a Rollout has all of them, with another ``strategy``."""
 
-OF_ITS_ADDRESS = (
+ADDRESS_FIELDS = (
     "allocateLoadBalancerNodePorts",
     "clusterIP",
     "clusterIPs",
@@ -49,70 +49,70 @@ OF_ITS_ADDRESS = (
     "loadBalancerSourceRanges",
     "type",
 )
-"""Fields of a Service's spec that give it an address of its own, which a second Service cannot have as well."""
+"""Fields of a Service's spec about its address, which a second Service cannot share."""
 
-OF_ITS_ADDRESS_ANNOTATIONS = ("external-dns.alpha.kubernetes.io/", "service.beta.kubernetes.io/", "cloud.google.com/")
+ADDRESS_ANNOTATIONS = ("external-dns.alpha.kubernetes.io/", "service.beta.kubernetes.io/", "cloud.google.com/")
 
 
 class Choices(Struct, frozen=True):
-    """How a Deployment is to be released: the strategy, and the weights of a canary's steps."""
+    """The strategy of converted Deployments, and the weights of a canary's steps."""
 
     strategy: str = CANARY
     steps: tuple[int, ...] = (20, 40, 60)
 
 
 class Converted(Struct, frozen=True):
-    """The objects of an app, the Rollout first, and what is worth telling about them."""
+    """The objects of an app, the Rollout first, with notes and findings."""
 
     items: tuple[Item, ...]
     notes: tuple[Finding, ...]
     findings: tuple[Finding, ...] = ()
 
 
-def convert(one: Group, choices: Choices) -> Converted:
-    """Return the app of a Deployment with a Rollout in its place; as it is where it has a Rollout."""
-    if not is_deployment(one.workload):
+def convert(group: Group, choices: Choices) -> Converted:
+    """Return the objects of an app, its Deployment converted into a Rollout; a Rollout stays as it is."""
+    if not is_deployment(group.workload):
         notes: list[Finding] = []
-        autoscalers = _autoscalers(one, notes)
-        return Converted((one.workload, *one.members, *autoscalers), tuple(notes))
-    notes_found = [_moving_note(one.workload)]
-    near = [item for item in one.members if in_one_namespace(item, one.workload)]
-    services = [item for item in near if item.manifest.kind == "Service" and selects(item, one)]
-    ingresses = list(_nginx_ingresses(one, services, notes_found))
-    stable = _stable_service(one, services, ingresses, notes_found)
+        autoscalers = _autoscalers(group, notes)
+        return Converted((group.workload, *group.members, *autoscalers), tuple(notes))
+    notes_found = [_adoption_note(group.workload)]
+    near = [item for item in group.members if in_one_namespace(item, group.workload)]
+    services = [item for item in near if item.manifest.kind == "Service" and selects(item, group)]
+    ingresses = list(_nginx_ingresses(group, services, notes_found))
+    stable = _stable_service(group, services, ingresses, notes_found)
     if choices.strategy == BLUE_GREEN and stable is None:
-        message = f"no Service selects the pods of the {one.workload.title()}, and blueGreen needs one"
-        hint = "name the file that has it, or use --strategy canary"
-        return Converted((), (), (finding(one.workload.manifest, (), message, hint),))
+        message = f"no Service selects the pods of the {group.workload.title()}, and blueGreen needs one"
+        hint = "name the file of the Service, or use --strategy canary"
+        return Converted((), (), (finding(group.workload.manifest, (), message, hint),))
     members: list[Item] = []
     second: Item | None = None
     needs_second = choices.strategy == BLUE_GREEN or bool(ingresses)
     if stable is not None and needs_second:
-        second = _second_service(one, stable, "canary" if choices.strategy == CANARY else "preview")
-    for item in one.members:
+        second = _second_service(group, stable, "canary" if choices.strategy == CANARY else "preview")
+    for item in group.members:
         members.append(item)
-        if item is stable and second is not None and not any(second is other for other in one.members):
+        if item is stable and second is not None and not any(second is other for other in group.members):
             members.append(second)
     if choices.strategy == CANARY:
         names = [ingress.manifest.name for ingress in ingresses]
-        strategy = {"canary": _canary(one, choices, stable if names else None, second, names)}
+        strategy = {"canary": _canary(group, choices, stable if names else None, second, names)}
     else:
         assert stable is not None and second is not None
         strategy = {"blueGreen": _blue_green(stable, second)}
-    rollout = _rollout(one, strategy, notes_found)
-    return Converted((rollout, *members, *_autoscalers(one, notes_found)), tuple(notes_found))
+    rollout = _rollout(group, strategy, notes_found)
+    return Converted((rollout, *members, *_autoscalers(group, notes_found)), tuple(notes_found))
 
 
-def _rollout(one: Group, strategy: Mapping[str, Any], notes: list[Finding]) -> Item:
-    """Return the Deployment as a Rollout: its text with the lines changed that have to."""
-    deployment = one.workload
+def _rollout(group: Group, strategy: Mapping[str, Any], notes: list[Finding]) -> Item:
+    """Return the Deployment as a Rollout: its text with the necessary lines changed."""
+    deployment = group.workload
     spec = mapping(deployment.manifest.body, "spec")
     dropped: list[FieldPath] = [("spec", key) for key in spec if key not in DEPLOYMENT_SPEC]
     if dropped:
         names = ", ".join(f"spec.{path[-1]}" for path in dropped)
         notes.append(finding(deployment.manifest, dropped[0], f"a Rollout has no {names}: left out"))
-    _note_strategy(one, strategy, notes)
-    _note_shares(one, strategy, notes)
+    _note_strategy(group, strategy, notes)
+    _note_small_weights(group, strategy, notes)
     text = without(deployment, dropped).text
     api_version: dict[FieldPath, Any] = {("apiVersion",): "argoproj.io/v1alpha1", ("kind",): "Rollout"}
     text = edit(text, 0, api_version, "")
@@ -120,57 +120,61 @@ def _rollout(one: Group, strategy: Mapping[str, Any], notes: list[Finding]) -> I
     return with_text(deployment, text)
 
 
-def _note_strategy(one: Group, strategy: Mapping[str, Any], notes: list[Finding]) -> None:
-    old = mapping(one.workload.manifest.body, "spec", "strategy")
+def _note_strategy(group: Group, strategy: Mapping[str, Any], notes: list[Finding]) -> None:
+    old = mapping(group.workload.manifest.body, "spec", "strategy")
     path = ("spec", "strategy")
     if old.get("type") == "Recreate":
         message = "Recreate never runs two versions at once, a Rollout does during each release"
-        notes.append(finding(one.workload.manifest, path, message, "see that both versions can run side by side"))
+        notes.append(
+            finding(group.workload.manifest, path, message, "make sure that both versions can run side by side")
+        )
     limits = [key for key in ("maxSurge", "maxUnavailable") if key in mapping(old, "rollingUpdate")]
     if limits and BLUE_GREEN in strategy:
         message = f"{' and '.join(limits)} left out: blueGreen starts all new pods beside the old ones"
-        notes.append(finding(one.workload.manifest, path, message))
+        notes.append(finding(group.workload.manifest, path, message))
 
 
-def _moving_note(item: Item) -> Finding:
-    """Tell how to do without the Deployment: its controller adopts every ReplicaSet that its selector matches."""
-    message = f"where the {item.title()} runs already, it would take the new ReplicaSet for its own and scale it down"
+def _adoption_note(item: Item) -> Finding:
+    """Return how to delete the Deployment, which would adopt every ReplicaSet that its selector matches."""
+    message = f"a running {item.title()} would adopt the new ReplicaSet and scale it down"
     hint = f"before the first sync: kubectl delete deployment {item.manifest.name} --cascade=orphan"
     return finding(item.manifest, (), message, hint)
 
 
-def _note_shares(one: Group, strategy: Mapping[str, Any], notes: list[Finding]) -> None:
-    """Tell where a canary without a router has too few pods for its first share."""
+def _note_small_weights(group: Group, strategy: Mapping[str, Any], notes: list[Finding]) -> None:
+    """Note a canary without a router that has too few pods for its first weight."""
     canary = mapping(strategy, CANARY)
     weights = [step["setWeight"] for step in canary.get("steps", ()) if step.get("setWeight")]
-    replicas = mapping(one.workload.manifest.body, "spec").get("replicas", _maximum(one) or 1)
+    replicas = mapping(group.workload.manifest.body, "spec").get("replicas", _maximum(group) or 1)
     if "trafficRouting" in canary or not weights or not isinstance(replicas, int) or not replicas:
         return
     if replicas * min(weights) < 100:
-        message = f"{replicas} of replicas cannot be divided into {min(weights)}%: the first step is 1 pod"
-        notes.append(finding(one.workload.manifest, ("spec", "replicas"), message, "raise replicas or choose --steps"))
+        message = f"{min(weights)}% of {replicas} replicas is less than 1 pod: the first step has 1 pod"
+        notes.append(
+            finding(group.workload.manifest, ("spec", "replicas"), message, "raise replicas or choose --steps")
+        )
 
 
-def _autoscalers(one: Group, notes: list[Finding]) -> Iterator[Item]:
-    """Yield the HorizontalPodAutoscalers, the Rollout their target; tell of those that need it in the cluster."""
-    for item in one.autoscalers:
+def _autoscalers(group: Group, notes: list[Finding]) -> Iterator[Item]:
+    """Yield the HorizontalPodAutoscalers, with the Rollout as their target; note the other autoscalers."""
+    for item in group.autoscalers:
         if item.manifest.kind != HORIZONTAL:
             target = mapping(item.manifest.body, "spec", "scaleTargetRef") or mapping(
                 item.manifest.body, "spec", "targetRef"
             )
-            message = f"the {item.title()} is left out: no {target.get('kind')} is in the cluster for it to scale"
-            hint = "use a HorizontalPodAutoscaler, which is rendered for each ReplicaSet"
+            message = f"the {item.title()} is left out: the cluster has no {target.get('kind')} to scale"
+            hint = "use a HorizontalPodAutoscaler, which rollstep renders for each ReplicaSet"
             notes.append(finding(item.manifest, (), message, hint))
-        elif is_deployment(one.workload):
-            target = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": one.name}
+        elif is_deployment(group.workload):
+            target = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": group.name}
             yield with_text(item, edit(item.text, 0, {(*TARGET, key): value for key, value in target.items()}, ""))
         else:
             yield item
 
 
-def _maximum(one: Group) -> int | None:
-    """Return the most pods that an autoscaler allows, which is what a release counts in without ``replicas``."""
-    for item in one.autoscalers:
+def _maximum(group: Group) -> int | None:
+    """Return the autoscaler's maximum, which a release uses without ``replicas``."""
+    for item in group.autoscalers:
         maximum = mapping(item.manifest.body, "spec").get("maxReplicas")
         if item.manifest.kind == HORIZONTAL and isinstance(maximum, int):
             return maximum
@@ -178,7 +182,7 @@ def _maximum(one: Group) -> int | None:
 
 
 def _canary(
-    one: Group, choices: Choices, stable: Item | None, canary: Item | None, ingresses: Sequence[str]
+    group: Group, choices: Choices, stable: Item | None, canary: Item | None, ingresses: Sequence[str]
 ) -> dict[str, Any]:
     strategy: dict[str, Any] = {}
     if stable is not None and canary is not None:
@@ -186,11 +190,11 @@ def _canary(
         strategy["canaryService"] = canary.manifest.name
         one_or_more = {"stableIngress": ingresses[0]} if len(ingresses) == 1 else {"stableIngresses": list(ingresses)}
         strategy["trafficRouting"] = {"nginx": one_or_more}
-    rolling = mapping(one.workload.manifest.body, "spec", "strategy", "rollingUpdate")
+    rolling = mapping(group.workload.manifest.body, "spec", "strategy", "rollingUpdate")
     strategy |= {key: rolling[key] for key in ("maxSurge", "maxUnavailable") if key in rolling}
     steps: list[Any] = []
     for weight in choices.steps:
-        # The first pods of a new version wait for a person, the rest for the time in which a fault shows.
+        # The first step waits for a person; the others give faults time to show.
         steps += [{"setWeight": weight}, {"pause": {"duration": "10m"} if steps else {}}]
     if steps:
         strategy["steps"] = steps
@@ -205,25 +209,25 @@ def _blue_green(active: Item, preview: Item) -> dict[str, Any]:
     }
 
 
-def _nginx_ingresses(one: Group, services: Sequence[Item], notes: list[Finding]) -> Iterator[Item]:
-    """Yield the Ingresses that nginx routes to the app's Services; note why another one is not used."""
+def _nginx_ingresses(group: Group, services: Sequence[Item], notes: list[Finding]) -> Iterator[Item]:
+    """Yield the nginx Ingresses of the app's Services; note why others are not used."""
     names = {item.manifest.name for item in services}
-    for item in one.members:
+    for item in group.members:
         if item.manifest.kind != "Ingress" or not names & set(backends(item)):
             continue
-        reason = _no_nginx(item, one.members)
+        reason = _no_nginx(item, group.members)
         if item.manifest.api_version != "networking.k8s.io/v1":
             reason = f"it is {item.manifest.api_version}, and routing needs networking.k8s.io/v1"
         if not reason:
             yield item
             continue
-        message = f"the {item.title()} cannot route a share of the traffic to the new version: {reason}"
-        hint = "the share of the pods decides instead; for exact weights use nginx or another router of Argo Rollouts"
+        message = f"the {item.title()} cannot route by weight: {reason}"
+        hint = "the number of pods decides instead; for exact weights use nginx or another router of Argo Rollouts"
         notes.append(finding(item.manifest, ("spec", "ingressClassName"), message, hint))
 
 
 def _no_nginx(item: Item, members: Sequence[Item]) -> str:
-    """Return why an Ingress is not ingress-nginx's; empty where it is."""
+    """Return why an Ingress does not belong to ingress-nginx; empty for one that does."""
     annotations = mapping(item.manifest.body, "metadata", "annotations")
     name = mapping(item.manifest.body, "spec").get("ingressClassName") or annotations.get(CLASS_ANNOTATION)
     if not isinstance(name, str):
@@ -238,7 +242,7 @@ def _no_nginx(item: Item, members: Sequence[Item]) -> str:
 
 
 def backends(item: Item) -> Iterator[str]:
-    """Yield the Services that an Ingress' rules name, whatever version it is of."""
+    """Yield the Services in an Ingress' rules, in any API version."""
     rules = mapping(item.manifest.body, "spec").get("rules")
     for rule in rules if isinstance(rules, list) else ():
         paths = mapping(rule, "http").get("paths")
@@ -249,47 +253,43 @@ def backends(item: Item) -> Iterator[str]:
                 yield name
 
 
-def _stable_service(one: Group, services: Sequence[Item], ingresses: list[Item], notes: list[Finding]) -> Item | None:
-    """Return the Service that users come by: the Ingress' one, else the workload's namesake, else the first."""
+def _stable_service(group: Group, services: Sequence[Item], ingresses: list[Item], notes: list[Finding]) -> Item | None:
+    """Return the stable Service: the Ingress' one, else the workload's namesake, else the first."""
     if not services:
         return None
     routed = [name for ingress in ingresses for name in backends(ingress)]
     names = {item.manifest.name: item for item in services}
     candidates = [names[name] for name in routed if name in names]
-    candidates += [names[one.name]] if one.name in names else []
+    candidates += [names[group.name]] if group.name in names else []
     candidates += [item for item in services if mapping(item.manifest.body, "spec").get("clusterIP") != "None"]
     stable = (candidates or list(services))[0]
     for ingress in list(ingresses):
         if stable.manifest.name not in set(backends(ingress)):
             ingresses.remove(ingress)
-            message = (
-                f"the {ingress.title()} does not lead to the {stable.title()}: its traffic is not shifted in steps"
-            )
+            message = f"the {ingress.title()} does not route to the {stable.title()}: its traffic is not shifted"
             notes.append(finding(ingress.manifest, ("spec", "rules"), message))
     rest = ", ".join(sorted(item.manifest.name for item in services if item is not stable))
     if rest:
-        message = f"several Services select the pods: {stable.manifest.name} is taken for the release, not {rest}"
+        message = f"several Services select the pods: {stable.manifest.name} becomes the stable one, not {rest}"
         notes.append(finding(stable.manifest, ("spec", "selector"), message))
     return stable
 
 
-def _second_service(one: Group, stable: Item, suffix: str) -> Item:
-    """Return the Service of the new version: one of that name that is there already, or a copy of the stable one."""
+def _second_service(group: Group, stable: Item, suffix: str) -> Item:
+    """Return the Service of the new version: an existing one of that name, or a copy of the stable one."""
     name = f"{stable.manifest.name[: MAX_NAME - len(suffix) - 1].rstrip('-')}-{suffix}"
-    for item in one.members:
+    for item in group.members:
         if item.manifest.kind == "Service" and item.manifest.name == name and in_one_namespace(item, stable):
             return item
     body = stable.manifest.body
     spec, annotations = mapping(body, "spec"), mapping(body, "metadata", "annotations")
     kept = {"clusterIP", "clusterIPs"} if spec.get("clusterIP") == "None" else set()
     kept |= {"type"} if spec.get("type") == "ClusterIP" else set()
-    paths: list[FieldPath] = [("spec", key) for key in OF_ITS_ADDRESS if key in spec and key not in kept]
+    paths: list[FieldPath] = [("spec", key) for key in ADDRESS_FIELDS if key in spec and key not in kept]
     ports = spec.get("ports")
     for index, port in enumerate(ports if isinstance(ports, list) else ()):
         if isinstance(port, dict) and "nodePort" in port:
             paths.append(("spec", "ports", index, "nodePort"))
-    paths += [
-        ("metadata", "annotations", str(key)) for key in annotations if str(key).startswith(OF_ITS_ADDRESS_ANNOTATIONS)
-    ]
+    paths += [("metadata", "annotations", str(key)) for key in annotations if str(key).startswith(ADDRESS_ANNOTATIONS)]
     copy = without(stable, paths)
     return with_text(stable, edit(copy.text, 0, {("metadata", "name"): name}, ""))

@@ -1,4 +1,4 @@
-"""The objects of the manifests that a user has, each with its own text (no files are read here)."""
+"""The objects of the user's manifests, each with its own text."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ REVISION = "deployment.kubernetes.io/revision"
 
 
 class Item(Struct, frozen=True):
-    """One object of the input and its text, a document of its own.
+    """One object of the input and its text, which is one document.
 
-    ``is_whole`` tells that the text is a document of the user's file as it stands there.
+    ``is_whole``: the text is an unchanged document of the user's file.
     """
 
     manifest: Manifest
@@ -34,16 +34,16 @@ class Item(Struct, frozen=True):
 
     @property
     def file(self) -> str:
-        """The file that it was read from, as the user named it."""
+        """The name of the object's file, as the user gave it."""
         return self.manifest.source.file
 
     def title(self) -> str:
-        """Return the object as messages name it: ``Service web``."""
+        """Return the object in messages, such as ``Service web``."""
         return f"{self.manifest.kind} {self.manifest.name}"
 
 
 def read_items(texts: Sequence[SourceText]) -> tuple[list[Item], list[Finding]]:
-    """Return the objects of some texts, Lists taken apart, and a finding for all that cannot be read."""
+    """Return the objects of some texts, those of Lists one by one, and the findings of unreadable texts."""
     items: list[Item] = []
     findings: list[Finding] = []
     for text in texts:
@@ -60,13 +60,13 @@ def _items(text: SourceText, loaded: Sequence[LoadedObject]) -> Iterator[Item]:
     for item in loaded:
         number = numbers[item.index] = numbers.get(item.index, -1) + 1
         piece = pieces[item.index] if item.index < len(pieces) else ""
-        # What is JSON is of no use to a person who edits the manifests from now on.
-        own = piece if _holds(piece, item.manifest.body) and not piece.startswith("{") else None
+        # JSON is rewritten as YAML, which is easier to edit.
+        own = piece if _parses_to(piece, item.manifest.body) and not piece.startswith("{") else None
         if own is not None:
             yield Item(item.manifest, own)
             continue
         below = _list_item(piece, number)
-        own = below if below is not None and _holds(below, item.manifest.body) else dump(item.manifest.body)
+        own = below if below is not None and _parses_to(below, item.manifest.body) else dump(item.manifest.body)
         yield Item(item.manifest, own, is_whole=False)
 
 
@@ -77,7 +77,7 @@ def _list_item(piece: str, number: int) -> str | None:
         return None
 
 
-def _holds(text: str, body: Any) -> bool:
+def _parses_to(text: str, body: Any) -> bool:
     try:
         return [document.value for document in load_documents(text, "")] == [body]
     except RollstepError:
@@ -85,7 +85,7 @@ def _holds(text: str, body: Any) -> bool:
 
 
 def without_server_fields(item: Item) -> tuple[Item, list[str]]:
-    """Return the object without what a cluster has added to it (``kubectl get -o yaml``), and the names of that."""
+    """Return the object without the fields that a cluster adds (``kubectl get -o yaml``), and their names."""
     body, metadata = item.manifest.body, item.manifest.metadata
     annotations = metadata.get("annotations")
     annotations = annotations if isinstance(annotations, dict) else {}
@@ -103,7 +103,7 @@ def without_server_fields(item: Item) -> tuple[Item, list[str]]:
 
 
 def without(item: Item, paths: Sequence[FieldPath]) -> Item:
-    """Return the object without the fields at ``paths``, all of which it has."""
+    """Return the object without the existing fields at ``paths``."""
     if not paths:
         return item
     text = item.text
@@ -113,7 +113,7 @@ def without(item: Item, paths: Sequence[FieldPath]) -> Item:
 
 
 def with_text(item: Item, text: str) -> Item:
-    """Return the object that ``text`` is, made of ``item``: findings about it point to where that was read."""
+    """Return the object of ``text``, derived from ``item``: its findings have the position of ``item``."""
     (document,) = load_documents(text, "")
     source = Source(item.file, {(): item.manifest.source.position(())})
     return Item(Manifest(document.value, source), text, is_whole=False)

@@ -1,4 +1,4 @@
-"""``init`` around the pure scaffold: the manifests are read, the apps checked, and their files written (shell)."""
+"""The files of ``rollstep init``: read the manifests, check the apps, and write their files."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from renderer.verbs.init import Choices, Scaffold, ScaffoldApp, folder_name_is_s
 from renderer.verbs.init.documents import Item
 
 SYNC_FOLDER = "sync"
-"""Where what a sync tool is told lies, from the repository's root."""
+"""The folder of the sync tool's objects, from the repository's root."""
 
 
 class InitRequest(Struct, frozen=True):
-    """What the command line asked for."""
+    """The options of ``rollstep init``."""
 
     directory: str
     paths: tuple[str, ...]
@@ -42,7 +42,7 @@ class InitRequest(Struct, frozen=True):
 
 
 class InitFile(Struct, frozen=True):
-    """A file of the result: its path from the repository's root, whether it is new, and what it was made from."""
+    """A file of the result: its path from the repository's root, whether it is new, and its input files."""
 
     path: str
     text: str
@@ -51,7 +51,7 @@ class InitFile(Struct, frozen=True):
 
 
 class InitResult(Struct, frozen=True):
-    """What was made, or with ``dry_run`` would be: apps as (environment, name, files), and the settings' file."""
+    """The result, also of a dry run: apps as (environment, name, files), and the settings file."""
 
     root: Path
     environments_path: str
@@ -67,15 +67,15 @@ class InitResult(Struct, frozen=True):
 
     @property
     def in_git(self) -> bool:
-        """Whether the root is that of a git repository."""
+        """Whether the root is a git repository's."""
         return (self.root / ".git").exists()
 
 
 def initialize(request: InitRequest) -> InitResult:
-    """Scaffold the apps of the named manifests in every environment, all or nothing.
+    """Write the apps of the named manifests in every environment, all or nothing.
 
-    Raises UsageError for names that cannot be, and RollstepError with everything that is wrong with the manifests, with
-    what their apps would be, and with files that are in the way; nothing is written then.
+    Raises UsageError for invalid names, and RollstepError with all findings about the manifests, the future apps and
+    existing files; then nothing is written.
     """
     _check_names(request)
     cwd = Path(request.directory).resolve()
@@ -87,13 +87,13 @@ def initialize(request: InitRequest) -> InitResult:
     settings = load_settings(root) if not settings_file.is_new else parse_settings(settings_file.text, root)
     base = root / settings.environments_path
     texts, notes = read_inputs(cwd, request.paths, {base.resolve(), (root / SETTINGS_FILE).resolve()})
-    made = scaffold(texts, request.choices, request.app)
-    result = _result(root, settings, environments, made, settings_file, notes)
+    scaffolded = scaffold(texts, request.choices, request.app)
+    result = _result(root, settings, environments, scaffolded, settings_file, notes)
     if request.sync:
-        result = replace(result, sync=sync_files(root, settings, environments, made, request.sync))
+        result = replace(result, sync=sync_files(root, settings, environments, scaffolded, request.sync))
     findings = _in_the_way(result)
     for environment in environments:
-        for app in made.apps:
+        for app in scaffolded.apps:
             findings += check_app(root, settings, environment, app)
     if findings:
         raise RollstepError(sorted(set(findings)))
@@ -117,11 +117,11 @@ def _check_names(request: InitRequest) -> None:
         raise UsageError(wrong)
 
 
-def read_inputs(cwd: Path, paths: Sequence[str], ours: set[Path]) -> tuple[list[SourceText], list[Finding]]:
-    """Return the text of every manifest that ``paths`` name, and notes about files of folders that are none.
+def read_inputs(cwd: Path, paths: Sequence[str], own: set[Path]) -> tuple[list[SourceText], list[Finding]]:
+    """Return the text of every manifest in ``paths``, and notes about other files.
 
-    A folder is read with all folders in it, but for what is hidden and for ``ours``, which rollstep has there itself.
-    Raises UsageError for a path that is not there, and RollstepError for what cannot be read.
+    Folders are read recursively, without hidden files and ``own`` paths of rollstep.  Raises UsageError for a missing
+    path, and RollstepError for unreadable files.
     """
     from renderer.kubernetes.yaml.reader import read_stream, read_text
 
@@ -137,11 +137,11 @@ def read_inputs(cwd: Path, paths: Sequence[str], ours: set[Path]) -> tuple[list[
                 texts[path] = SourceText(STDIN, None, read_stream(sys.stdin.buffer, STDIN))
                 continue
             is_folder = (cwd / path).is_dir()
-            for file in _files(cwd / path, ours) if is_folder else [cwd / path]:
+            for file in _files(cwd / path, own) if is_folder else [cwd / path]:
                 shown = os.path.relpath(file, cwd) if is_folder else path
                 text = SourceText(shown, file, read_text(file, shown))
                 if is_folder and not _has_objects(text):
-                    notes.append(Finding(shown, 0, 0, "", "is no Kubernetes manifest: left out"))
+                    notes.append(Finding(shown, 0, 0, "", "is not a Kubernetes manifest: left out"))
                 else:
                     texts[str(file.resolve())] = text
         except RollstepError as error:
@@ -151,25 +151,25 @@ def read_inputs(cwd: Path, paths: Sequence[str], ours: set[Path]) -> tuple[list[
     return list(texts.values()), notes
 
 
-def _files(folder: Path, ours: set[Path]) -> Iterator[Path]:
-    """Yield the manifests in a folder; raise RollstepError where they are what a tool makes manifests of."""
+def _files(folder: Path, own: set[Path]) -> Iterator[Path]:
+    """Yield the manifests in a folder; raise RollstepError for a Kustomization or a chart."""
     for name, command in (*((name, "kustomize build") for name in KUSTOMIZATIONS), ("Chart.yaml", "helm template")):
         if (folder / name).exists():
-            message = f"is a folder of {command.split()[0]}'s, not one of manifests"
+            message = f"is a folder of {command.split()[0]}, not of manifests"
             raise RollstepError(
                 [Finding(str(folder), 0, 0, "", message, f"use `{command} {folder} | rollstep init -`")]
             )
     for entry in sorted(folder.iterdir()):
-        if entry.name.startswith(".") or entry.resolve() in ours:
+        if entry.name.startswith(".") or entry.resolve() in own:
             continue
         if entry.is_dir() and not entry.is_symlink():
-            yield from _files(entry, ours)
+            yield from _files(entry, own)
         elif entry.is_file() and entry.name.endswith(PLAIN):
             yield entry
 
 
 def _has_objects(text: SourceText) -> bool:
-    """Tell whether a file is meant for Kubernetes; what is no YAML is, so that its faults are told."""
+    """Return whether a file has Kubernetes objects, or is invalid YAML that mentions apiVersion, for its findings."""
     from renderer.kubernetes.yaml.reader import load_documents
 
     try:
@@ -202,29 +202,29 @@ def _result(
     root: Path,
     settings: Settings,
     environments: Sequence[str],
-    made: Scaffold,
+    scaffolded: Scaffold,
     settings_file: InitFile,
     notes: Sequence[Finding],
 ) -> InitResult:
     apps = []
     for environment in environments:
-        for app in made.apps:
+        for app in scaffolded.apps:
             files = []
             for file in app.files:
                 path = f"{settings.environments_path}/{environment}/{app.name}/{file.name}"
                 is_new = not _is_file_with(root / path, file.text)
                 files.append(InitFile(path, file.text, is_new, file.origins))
             apps.append((environment, app.name, tuple(files)))
-    return InitResult(root, settings.environments_path, tuple(apps), settings_file, (*notes, *made.notes))
+    return InitResult(root, settings.environments_path, tuple(apps), settings_file, (*notes, *scaffolded.notes))
 
 
 def sync_files(
-    root: Path, settings: Settings, environments: Sequence[str], made: Scaffold, tool: str
+    root: Path, settings: Settings, environments: Sequence[str], scaffolded: Scaffold, tool: str
 ) -> tuple[InitFile, ...]:
-    """Return the files below ``sync/`` by which ``tool`` follows the environments.
+    """Return the files below ``sync/`` with the objects by which ``tool`` syncs the environments.
 
-    Raises RollstepError where the repository has no remote that a cluster could read, no branch is checked out, or the
-    settings name another tool.
+    Raises RollstepError without a remote that a cluster could read, on a detached HEAD, and for another tool in the
+    settings.
     """
     from renderer.git.remote import parse_url, public_url
     from renderer.git.repository import Repository
@@ -234,19 +234,19 @@ def sync_files(
     repository = Repository.open(root)
     url, branch = public_url(repository, remote), repository.head.branch
     if not url or parse_url(url) is None:
-        message = f"--sync needs the address of the repository: there is no remote {remote} that a cluster could read"
+        message = f"--sync needs the repository's URL: there is no remote {remote} that a cluster could read"
         raise RollstepError(message, hint=f"git remote add {remote} URL")
     if branch is None:
         raise RollstepError("--sync needs the branch to follow: HEAD is detached", hint="git switch BRANCH")
     objects = SYNC_TOOLS[tool].objects
     assert objects is not None  # --sync takes such tools only
     files = []
-    apps = tuple(app.name for app in made.apps)
+    apps = tuple(app.name for app in scaffolded.apps)
     for environment in environments:
         own = settings.for_app(environment, apps[0] if apps else "")
         if own.sync not in (ANY, tool):
-            message = f"says that {own.sync} applies what is rendered in {environment}, and --sync asks for {tool}"
-            raise RollstepError([Finding(SETTINGS_FILE, 0, 0, "sync", message, "mend the one or the other")])
+            message = f"{environment} is synced by {own.sync}, and --sync asks for {tool}"
+            raise RollstepError([Finding(SETTINGS_FILE, 0, 0, "sync", message, "correct one of the two")])
         rendered = own.commit.environment_branch
         folder = "" if rendered else f"{settings.environments_path}/{environment}"
         source = GitSource(environment, url, rendered or branch, folder, own.output, own.namespace)
@@ -261,7 +261,7 @@ def _is_file_with(path: Path, text: str) -> bool:
 
 
 def _in_the_way(result: InitResult) -> list[Finding]:
-    message = "is there already, with another content"
+    message = "exists already with other content"
     hint = "move it away, or choose another --env or --app"
     return [
         Finding(file.path, 0, 0, "", message, hint)
@@ -271,7 +271,7 @@ def _in_the_way(result: InitResult) -> list[Finding]:
 
 
 def check_app(root: Path, settings: Settings, environment: str, app: ScaffoldApp) -> list[Finding]:
-    """Return why an app could not be released with its manifests as they would be in ``environment``."""
+    """Return the findings that would prevent the app's release in ``environment``."""
     from renderer.kubernetes.kinds import in_namespace, is_rollout
     from renderer.kubernetes.read_objects import duplicates
     from renderer.pipeline.load.app import App
@@ -283,22 +283,22 @@ def check_app(root: Path, settings: Settings, environment: str, app: ScaffoldApp
     ref = AppRef(environment, app.name, root / settings.environments_path / environment / app.name)
     app_settings = settings.for_app(environment, app.name)
     if app_settings.source.argv is not None:
-        message = f"says that the manifests of {environment}/{app.name} come from a command, so that no file is read"
-        return [Finding(SETTINGS_FILE, 0, 0, "source", message, "take source out, or leave the app to the command")]
+        message = f"a command prints the manifests of {environment}/{app.name}, so no file is read"
+        return [Finding(SETTINGS_FILE, 0, 0, "source", message, "remove source, or leave the app to the command")]
     try:
-        there = _other_items(ref.folder, {file.name for file in app.files}, app_settings.output, root)
+        existing = _other_items(ref.folder, {file.name for file in app.files}, app_settings.output, root)
     except RollstepError as error:
         return list(error.findings)
-    manifests = [in_namespace(item.manifest, app_settings.namespace) for item in (*app.items, *there)]
+    manifests = [in_namespace(item.manifest, app_settings.namespace) for item in (*app.items, *existing)]
     rollouts = [manifest for manifest in manifests if is_rollout(manifest)]
     if len(rollouts) > 1:
-        message = f"there is a Rollout in {ref.folder.relative_to(root)} already: {rollouts[1].name}"
+        message = f"{ref.folder.relative_to(root)} has a Rollout already: {rollouts[1].name}"
         return [Finding(rollouts[1].source.file, 0, 0, "", message, "move it away, or choose another --env or --app")]
     others = tuple(manifest for manifest in manifests if not is_rollout(manifest))
     findings = duplicates(others, rollouts[0].namespace)
     findings += check(rollouts[0], others, app_settings.controller_version, app_settings.allow)
     try:
-        # Tells what the engine does not support as well, which no manifest that is added would change.
+        # Also finds settings that the engine does not support.
         resolve_app(App(ref, app_settings, rollouts[0], others), root, None, (), current_time())
     except RollstepError as error:
         found = {(finding.line, finding.column) for finding in findings}
@@ -307,7 +307,7 @@ def check_app(root: Path, settings: Settings, environment: str, app: ScaffoldApp
 
 
 def _other_items(folder: Path, planned: set[str], output: str, root: Path) -> list[Item]:
-    """Return the objects that an app's folder has already, in files that are not to be written."""
+    """Return the objects in an app's folder, without those in ``planned`` files."""
     from renderer.kubernetes.yaml.reader import read_text
     from renderer.verbs.init.documents import read_items
 
@@ -323,7 +323,7 @@ def _other_items(folder: Path, planned: set[str], output: str, root: Path) -> li
 
 
 def tree(result: InitResult) -> list[str]:
-    """Return the lines of the tree of all that was made; what was there already is marked."""
+    """Return the lines of the result's file tree; unchanged files are marked."""
     nested: dict[str, Any] = {}
     for file in result.files:
         folder = nested
@@ -347,7 +347,7 @@ def _branches(folder: dict[str, Any], indent: str = "") -> Iterator[str]:
 
 
 def next_commands(result: InitResult, cwd: Path) -> list[str]:
-    """Return the commands that bring what was made into git and to its first release."""
+    """Return the commands that commit the result and make the first release."""
     import shlex
 
     folders = (result.environments_path, *([SYNC_FOLDER] if result.sync else []), SETTINGS_FILE)

@@ -1,4 +1,4 @@
-"""The files of an app's folder: a user's own where they fit as they are, else one for each object (pure)."""
+"""The files of an app's folder: the user's own where all their objects belong to the app, else one per object."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from renderer.pipeline.load.sources import KUSTOMIZATIONS, PLAIN, STATUS_FILE
 from renderer.verbs.init.documents import Item
 
 RESERVED = {STATUS_FILE, "Chart.yaml", *KUSTOMIZATIONS}
-"""Names that rollstep or a tool beside it takes for something else than manifests."""
+"""Names that are not manifests to rollstep or another tool."""
 
 _UNSAFE = re.compile(r"[^a-z0-9.-]+")
 
 
 class File(Struct, frozen=True):
-    """One file of an app's folder: its text, and the objects in it."""
+    """A file of an app's folder, with its text and objects."""
 
     name: str
     text: str
@@ -27,14 +27,14 @@ class File(Struct, frozen=True):
 
     @property
     def origins(self) -> tuple[str, ...]:
-        """The input files that it was made from, sorted."""
+        """The input files of its objects, sorted."""
         return tuple(sorted({item.file for item in self.items}))
 
 
 def lay_out(items: Sequence[Item], texts: Sequence[SourceText], objects: Mapping[str, int]) -> tuple[File, ...]:
-    """Return the files of an app that has ``items``, sorted by name.
+    """Return the files of an app with ``items``, sorted by name.
 
-    A file of ``texts`` is taken whole where all its objects (``objects`` counts them) are this app's, unchanged.
+    A file of ``texts`` is copied where all its objects (``objects`` has their number by file) are unchanged items.
     """
     files: dict[str, File] = {}
     placed: set[int] = set()
@@ -53,7 +53,7 @@ def lay_out(items: Sequence[Item], texts: Sequence[SourceText], objects: Mapping
 
 
 def _free_name(item: Item, files: Mapping[str, File]) -> str:
-    """Return ``service-web.yaml``, or that with a number where it is taken."""
+    """Return a name such as ``service-web.yaml``, with a number for a second object of that name."""
     stem = _UNSAFE.sub("-", f"{item.manifest.kind}-{item.manifest.name}".lower())
     name, number = f"{stem}.yaml", 1
     while name in files:

@@ -1,4 +1,4 @@
-"""Ignore comments: ``# rollstep: ignore RS410, RS420 -- reason`` on a finding's line or the one before (pure)."""
+"""Ignore comments: ``# rollstep: ignore RS410, RS420 -- reason`` on a finding's line or the line before."""
 
 from __future__ import annotations
 
@@ -25,51 +25,41 @@ class Comment(Struct, frozen=True):
     applies_to: int
 
 
-class _Ignore(Struct, frozen=True):
-    comment: Comment
-    codes: tuple[str, ...]
-    reason: str
-
-
 def apply_comments(findings: Sequence[Finding], comments: Sequence[Comment], selection: Selection) -> list[Finding]:
-    """Return ``findings`` without those that a comment ignores, and with what is wrong with the comments.
+    """Return ``findings`` without the ignored ones, and with the findings about ignore comments.
 
-    An ignore comment cannot ignore what is wrong with ignore comments.  A code that ``selection`` leaves out is not
-    missed.
+    No comment can ignore findings about ignore comments.  A code that ``selection`` leaves out may match nothing.
     """
-    meant: dict[tuple[str, str, int], list[Finding]] = {}
+    kept: dict[tuple[str, str, int], list[Finding]] = {}
     for finding in findings:
-        meant.setdefault((finding.code, finding.file, finding.line), []).append(finding)
-    faults: list[Finding] = []
+        kept.setdefault((finding.code, finding.file, finding.line), []).append(finding)
+    about_comments: list[Finding] = []
     for comment in comments:
         match = _IGNORE.match(comment.text)
         if match is None:
             continue
-        ignore, wrong = _read(comment, match[1])
-        if ignore.reason:
-            for code in ignore.codes:
-                ignored = meant.pop((code, comment.file, comment.applies_to), None)
-                if ignored is None and selection.has(code):
-                    wrong.append(_finding(comment, "RS902", f"nothing is found here by {code}"))
-        faults += [finding for finding in wrong if selection.has(finding.code)]
-    return [finding for findings_there in meant.values() for finding in findings_there] + faults
+        codes, wrong = _parse(comment, match[1])
+        for code in codes:
+            ignored = kept.pop((code, comment.file, comment.applies_to), None)
+            if ignored is None and selection.has(code):
+                wrong.append(_finding(comment, "RS902", f"{code} finds nothing here"))
+        about_comments += [finding for finding in wrong if selection.has(finding.code)]
+    return [finding for group in kept.values() for finding in group] + about_comments
 
 
-def _read(comment: Comment, words: str) -> tuple[_Ignore, list[Finding]]:
-    """Return what a comment ignores, and what is wrong with it."""
-    listed, _, reason = words.partition("--")
+def _parse(comment: Comment, text: str) -> tuple[tuple[str, ...], list[Finding]]:
+    """Return the codes that a comment ignores, none without a reason, and the findings about it."""
+    listed, _, reason = text.partition("--")
     names = [name for name in re.split(r"[,\s]+", listed) if name]
-    known = tuple(dict.fromkeys(name for name in names if _CODE.fullmatch(name) and name in RULES))
-    wrong = [
-        _finding(comment, "RS903", f"there is no rule {name[:40]!r}")
-        for name in dict.fromkeys(names)
-        if name not in known
-    ]
+    codes = tuple(dict.fromkeys(name for name in names if _CODE.fullmatch(name) and name in RULES))
+    unknown = [name for name in dict.fromkeys(names) if name not in codes]
+    wrong = [_finding(comment, "RS903", f"there is no rule {name[:40]!r}") for name in unknown]
     if not names:
         wrong.append(_finding(comment, "RS903", "names no rule"))
     if not reason.strip():
-        wrong.append(_finding(comment, "RS901", "no reason is given, so nothing is ignored"))
-    return _Ignore(comment, known, reason.strip()), wrong
+        wrong.append(_finding(comment, "RS901", "has no reason, so it ignores nothing"))
+        return (), wrong
+    return codes, wrong
 
 
 def _finding(comment: Comment, code: str, message: str) -> Finding:

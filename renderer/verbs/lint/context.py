@@ -1,4 +1,4 @@
-"""What rules look at: manifests, in groups that are applied together (pure)."""
+"""The input of rules: manifests, in groups that are applied together."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ ROLLOUT: Kind = ("argoproj.io", "Rollout")
 
 
 class Group(Struct, frozen=True, eq=False):
-    """Manifests that are applied together: those of an app, or all that lie in a folder or were given as files.
+    """Manifests that are applied together: those of an app, of a folder, or of all given files.
 
-    ``app`` and ``environment`` are empty where it is none of rollstep's apps.  ``complete`` is false where something
-    could not be read, which others may refer to; ``allow`` is the setting of that name.
+    ``app`` and ``environment`` are empty outside of rollstep's apps.  ``complete`` is false where a file could not be
+    read.  ``allow`` is the setting of that name.
     """
 
     manifests: tuple[Manifest, ...]
@@ -38,12 +38,11 @@ class Group(Struct, frozen=True, eq=False):
         return tuple(manifest for manifest in self.manifests if kind_of(manifest) == ROLLOUT)
 
     def near(self, rollout: Manifest) -> Objects:
-        """Return the objects around a Rollout, of those with the same identity the one that lies nearest.
+        """Return the objects around a Rollout: of those with the same identity, the nearest one.
 
-        Nearest is what shares most of the path, the same file before the same folder.  A folder that is linted as a
-        whole may hold one set of manifests for each environment.
+        The nearest shares most of the path, since a linted folder may have one set of manifests for each environment.
         """
-        # It depends on the Rollout's file alone, and a file may have many.
+        # Cached by file, since a file may have many Rollouts.
         file = rollout.source.file
         if file not in self._near:
             self._near[file] = Objects(self._nearest(file))
@@ -61,14 +60,14 @@ class Group(Struct, frozen=True, eq=False):
 
 
 class Subject(Report):
-    """A Rollout in its group; its reading is that of ``Report``."""
+    """A Rollout with its group, and the accessors of a ``Report``."""
 
     def __init__(self, rollout: Manifest, group: Group) -> None:
         super().__init__(rollout)
         self.group = group
 
     def named(self, kind: Kind, name: str) -> Manifest | None:
-        """Return the object of that kind and name in the Rollout's namespace; None where there is none."""
+        """Return the object of that kind and name in the Rollout's namespace; None without one."""
         for manifest in self.group.near(self.rollout).named(kind, name):
             if is_beside(manifest, self.rollout):
                 return manifest
@@ -80,7 +79,7 @@ class Subject(Report):
 
 
 class Context(Struct, frozen=True):
-    """All that is linted together."""
+    """All groups of a run."""
 
     groups: tuple[Group, ...]
 
@@ -97,12 +96,12 @@ def kind_of(manifest: Manifest) -> Kind:
 
 
 def folder_of(manifest: Manifest) -> str:
-    """Return the folder of the file that an object was read from."""
+    """Return the folder of an object's file."""
     return manifest.source.file.rpartition("/")[0]
 
 
 def is_beside(manifest: Manifest, rollout: Manifest) -> bool:
-    """Tell whether an object is in the Rollout's namespace; one that names none is."""
+    """Return whether an object is in the Rollout's namespace; an object without a namespace is."""
     return not manifest.namespace or manifest.namespace == rollout.namespace
 
 
@@ -116,13 +115,13 @@ def _shared(left: list[str], right: list[str]) -> int:
 
 
 def finding_at(manifest: Manifest, path: Path, message: str, hint: str = "") -> Finding:
-    """Return a finding at a field of an object, or at the nearest parent of it that is there."""
+    """Return a finding at a field of an object, or at its nearest existing parent."""
     line, column = manifest.source.position(path)
     return Finding(manifest.source.file, line, column, field_path(path), message, hint)
 
 
-def typed(subject: Subject) -> Rollout | None:
-    """Return the Rollout as the engine reads it; None where its types are wrong, which other rules tell."""
+def parse_rollout(subject: Subject) -> Rollout | None:
+    """Return the Rollout as the engine reads it; None where its types are wrong, which other rules find."""
     version, source = subject.group.controller_version, subject.rollout.source
     try:
         return Rollout.from_body(default_rollout(subject.rollout.body, source, version), source)
@@ -130,6 +129,6 @@ def typed(subject: Subject) -> Rollout | None:
         return None
 
 
-def place_of(finding: Finding) -> tuple[str, int, int, str, str, str, str]:
-    """Return what findings are sorted by; a tuple, as comparing the findings themselves takes five times as long."""
+def sort_key(finding: Finding) -> tuple[str, int, int, str, str, str, str]:
+    """Return the sort key of a finding: a tuple compares faster than the findings themselves."""
     return finding.file, finding.line, finding.column, finding.code, finding.field, finding.message, finding.hint

@@ -1,4 +1,4 @@
-"""``rollstep lint``: reads the manifests of apps, folders, files and streams, and holds them against the rules."""
+"""``rollstep lint``: read the manifests of apps, folders, files and standard input, and lint them."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from renderer.pipeline.load.settings import AppSettings, Settings
 from renderer.pipeline.load.sources import KUSTOMIZATIONS, PLAIN, manifest_files, read_sources
 from renderer.pipeline.load.workspace import Workspace
 from renderer.verbs import progress
-from renderer.verbs.lint import Context, Group, Linted, lint
+from renderer.verbs.lint import Context, Group, LintResult, lint
 from renderer.verbs.lint.comments import Comment, apply_comments
-from renderer.verbs.lint.context import ROLLOUT, kind_of, place_of
+from renderer.verbs.lint.context import ROLLOUT, kind_of, sort_key
 from renderer.verbs.lint.selection import Selection, unknown_prefixes
 
 _API_VERSION = re.compile(r"^[ \t]*(- +)?[\"']?apiVersion[\"']?[ \t]*:|\{\s*\"apiVersion\"", re.MULTILINE)
@@ -39,41 +39,41 @@ _CODES = (
     ("RS002", r"is not YAML|is not JSON"),
     ("RS003", r"the key .* stands (twice|before <<)"),
 )
-"""What reading says, by the beginning of its message; everything else is RS005."""
+"""The codes of reading's findings, by the beginning of the message; all others are RS005."""
 
 
-class _Reading(Struct):
-    """What was read so far."""
+class _Inputs(Struct):
+    """The manifests, findings and comments that were read so far."""
 
     groups: list[Group] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     comments: list[Comment] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     schemas: dict[tuple[str, tuple[Path, ...]], Path] = field(default_factory=dict)
-    """Folders with the schemas of Kubernetes versions and of the user's, which take a while to find."""
+    """The folders of schemas, which are slow to find, by Kubernetes version and the user's files."""
 
     def add(self, texts: Sequence[SourceText], ref: AppRef | None, settings: AppSettings, *, complete: bool) -> None:
-        """Read the manifests of a group; what cannot be read becomes findings."""
+        """Add the manifests of one group, and the findings of reading them."""
         manifests: list[Manifest] = []
-        whole: dict[str, str] = {}
+        readable: dict[str, str] = {}
         for text in texts:
             loaded, findings = read_objects([text])
             self.files.append(text.file)
             self.findings += [_coded(finding) for finding in findings]
             if not findings:
-                whole[text.file] = text.text
+                readable[text.file] = text.text
             complete = complete and not findings
             manifests += [in_namespace(item.manifest, settings.namespace) for item in loaded]
-            self._look_at(text)
-        self.findings += _without_rollouts(self._schema_findings(whole, settings), manifests)
+            self._scan(text)
+        self.findings += _without_rollouts(self._schema_findings(readable, settings), manifests)
         names = ("", "") if ref is None else (ref.name, ref.environment)
         self.groups.append(Group(tuple(manifests), *names, settings.controller_version, complete, settings.allow))
 
     def _schema_findings(self, files: Mapping[str, str], settings: AppSettings) -> list[Finding]:
-        """Return what the schemas refuse; kinds that there is none of are not judged."""
+        """Return the findings of the schemas; kinds without a schema are skipped."""
         if not files:
             return []
-        # The built-in validator needs no program, names fields, and comes to the same verdicts as kubeconform.
+        # The built-in validator needs no program, names fields, and agrees with kubeconform.
         from renderer.pipeline.validate.builtin import check
         from renderer.pipeline.validate.schemas import schema_folder
 
@@ -84,31 +84,30 @@ class _Reading(Struct):
         findings = (finding for document in check(own, self.schemas[key]) for finding in document.findings)
         return [replace(finding, code="RS105") for finding in findings]
 
-    def _look_at(self, text: SourceText) -> None:
-        from renderer.verbs.lint.yaml_text import look_at_text
+    def _scan(self, text: SourceText) -> None:
+        from renderer.verbs.lint.yaml_text import scan_text
 
-        comments, findings = look_at_text(text.text, text.file)
+        comments, findings = scan_text(text.text, text.file)
         self.comments += comments
         self.findings += findings
 
 
-def lint_paths(directory: str, paths: Sequence[str], selection: Mapping[str, Sequence[str]]) -> Linted:
-    """Lint what ``paths`` name, relative to ``directory``: folders, files, and ``-`` for standard input.
+def lint_paths(directory: str, paths: Sequence[str], selection: Mapping[str, Sequence[str]]) -> LintResult:
+    """Lint ``paths``, relative to ``directory``: folders, files, and ``-`` for standard input.
 
     An app of the repository is linted as a whole, with its settings, where a path is its folder, above it or in it.
-    What lies in a folder and is no app's is one group, and so are all files and the stream together.  ``selection`` may
-    have ``select`` and ``ignore``, which go before those of ``rollstep.yaml``.
+    The other manifests of a folder are one group; all files and standard input together are another.  ``selection`` may
+    have ``select`` and ``ignore``, which override those of ``rollstep.yaml``.
 
-    Raises ``UsageError`` for a path that is not there, for a rule that does not exist, and for a ``rollstep.yaml``
-    that is wrong.
+    Raises UsageError for a missing path, an unknown rule and an invalid ``rollstep.yaml``.
     """
     try:
         workspace = Workspace.open(directory)
-        chosen = _selection(workspace.settings, selection)
+        selected_rules = _selection(workspace.settings, selection)
         apps = _apps(workspace)
     except RollstepError as error:
         raise UsageError(error.findings) from error
-    reading = _Reading()
+    inputs = _Inputs()
     selected: dict[Path, AppRef] = {}
     files: list[str] = []
     folders: list[Path] = []
@@ -117,27 +116,28 @@ def lint_paths(directory: str, paths: Sequence[str], selection: Mapping[str, Seq
         if path != "-" and not place.exists():
             raise UsageError([Finding(path, 0, 0, "", "there is no such file or folder")])
         real = Path(os.path.realpath(place))
-        mine = {ref.folder: ref for ref in apps if path != "-" and _is_of(real, ref)}
-        selected.update(mine)
+        own_apps = {ref.folder: ref for ref in apps if path != "-" and _overlaps(real, ref)}
+        selected.update(own_apps)
         if path != "-" and place.is_dir():
-            if not any(real.is_relative_to(os.path.realpath(folder)) for folder in mine):
+            if not any(real.is_relative_to(os.path.realpath(folder)) for folder in own_apps):
                 folders.append(place)
-        elif not mine:
+        elif not own_apps:
             files.append(path)
     refs = sorted(selected.values(), key=lambda ref: (ref.environment, ref.name))
     for ref in progress.over(refs, "reading app"):
-        _read_app(reading, workspace, ref)
+        _read_app(inputs, workspace, ref)
     for folder in folders:
-        _read_loose(reading, workspace, sorted(_manifests_in(folder, workspace, apps)))
-    _read_loose(reading, workspace, files)
+        _read_files(inputs, workspace, sorted(_manifests_in(folder, workspace, apps)))
+    _read_files(inputs, workspace, files)
     with progress.stage("linting"):
-        found = {*lint(Context(tuple(reading.groups))), *reading.findings}
-    kept = apply_comments([one for one in found if chosen.has(one.code)], list(dict.fromkeys(reading.comments)), chosen)
-    return Linted(tuple(sorted(set(kept), key=place_of)), tuple(sorted(set(reading.files))))
+        found = {*lint(Context(tuple(inputs.groups))), *inputs.findings}
+    findings = [finding for finding in found if selected_rules.has(finding.code)]
+    kept = apply_comments(findings, list(dict.fromkeys(inputs.comments)), selected_rules)
+    return LintResult(tuple(sorted(set(kept), key=sort_key)), tuple(sorted(set(inputs.files))))
 
 
 def _selection(settings: Settings, given: Mapping[str, Sequence[str]]) -> Selection:
-    """Return which rules count; raise UsageError for one that does not exist."""
+    """Return the selection of rules; raise UsageError for unknown ones."""
     configured: Mapping[str, Any] = settings.body.get("lint") or {}
     values: dict[str, tuple[str, ...]] = {}
     wrong: list[Finding] = []
@@ -161,32 +161,32 @@ def _selection(settings: Settings, given: Mapping[str, Sequence[str]]) -> Select
 
 
 def _apps(workspace: Workspace) -> tuple[AppRef, ...]:
-    """Return all apps of the repository, none where it has none."""
+    """Return all apps of the repository; none without apps."""
     try:
         return find_apps(workspace.root, workspace.settings, [str(workspace.root)], workspace.cwd)
     except UsageError:
         return ()
 
 
-def _is_of(real: Path, ref: AppRef) -> bool:
+def _overlaps(real: Path, ref: AppRef) -> bool:
     folder = Path(os.path.realpath(ref.folder))
     return folder.is_relative_to(real) or real.is_relative_to(folder)
 
 
-def _read_app(reading: _Reading, workspace: Workspace, ref: AppRef) -> None:
+def _read_app(inputs: _Inputs, workspace: Workspace, ref: AppRef) -> None:
     settings = workspace.settings.for_app(ref.environment, ref.name)
     try:
         texts: Sequence[SourceText] = read_sources(ref.folder, settings, workspace.root).texts
         complete = True
     except RollstepError as error:
-        reading.findings += [replace(_coded(one), code=_source_code(one)) for one in error.findings]
-        reading.files += [one.file for one in error.findings]
+        inputs.findings += [replace(_coded(one), code=_source_code(one)) for one in error.findings]
+        inputs.files += [one.file for one in error.findings]
         texts, complete = _plain_texts(workspace, ref, settings), False
-    reading.add(texts, ref, settings, complete=complete)
+    inputs.add(texts, ref, settings, complete=complete)
 
 
 def _plain_texts(workspace: Workspace, ref: AppRef, settings: AppSettings) -> list[SourceText]:
-    """Return what can be read of an app's files where not all can; nothing where a command makes its manifests."""
+    """Return the readable manifests of an app with unreadable ones; none where a command prints them."""
     texts: list[SourceText] = []
     for path in manifest_files(ref.folder, settings.output, workspace.root) if settings.source.argv is None else ():
         inside = Path(os.path.realpath(path)).is_relative_to(os.path.realpath(workspace.root))
@@ -196,40 +196,40 @@ def _plain_texts(workspace: Workspace, ref: AppRef, settings: AppSettings) -> li
     return texts
 
 
-def _read_loose(reading: _Reading, workspace: Workspace, paths: Sequence[str] | Sequence[Path]) -> None:
-    """Read manifests that are no app's, as one group."""
+def _read_files(inputs: _Inputs, workspace: Workspace, paths: Sequence[str] | Sequence[Path]) -> None:
+    """Read manifests outside of apps, as one group."""
     texts: list[SourceText] = []
     complete = True
     for path in paths:
         try:
             texts.append(_text(path, workspace))
         except RollstepError as error:
-            reading.findings += [_coded(one) for one in error.findings]
-            reading.files += [one.file for one in error.findings]
+            inputs.findings += [_coded(one) for one in error.findings]
+            inputs.files += [one.file for one in error.findings]
             complete = False
     if texts:
-        reading.add(texts, None, workspace.settings.for_app("", ""), complete=complete)
+        inputs.add(texts, None, workspace.settings.for_app("", ""), complete=complete)
 
 
 def _text(path: str | Path, workspace: Workspace) -> SourceText:
     if path == "-":
         return SourceText(STDIN, None, read_stream(sys.stdin.buffer, STDIN))
     place = workspace.cwd / path
-    # A pipe such as that of `<(helm template …)` is read under the name that it was given.
+    # A pipe such as `<(helm template …)` keeps its given name.
     shown = workspace.shown(place.absolute()) if place.is_file() else str(path)
     return SourceText(shown, place, read_text(place, shown))
 
 
 def _manifests_in(folder: Path, workspace: Workspace, apps: Sequence[AppRef]) -> Iterator[Path]:
-    """Yield the files in ``folder`` that hold Kubernetes objects.
+    """Yield the files with Kubernetes objects in and below ``folder``.
 
-    Left out are apps, what rollstep has rendered, Helm charts, whose templates are not YAML yet, Kustomizations, what
-    is hidden, links out of the repository, and files that do not say apiVersion.
+    Skipped are apps, rendered folders, Helm charts (their templates are not YAML), Kustomizations, hidden files, links
+    out of the repository, and files without an apiVersion.
     """
-    taken = {os.path.realpath(ref.folder) for ref in apps}
+    app_folders = {os.path.realpath(ref.folder) for ref in apps}
     root = os.path.realpath(workspace.root)
     for parent, folders, names in os.walk(folder):
-        if MARKER in names or "Chart.yaml" in names or os.path.realpath(parent) in taken:
+        if MARKER in names or "Chart.yaml" in names or os.path.realpath(parent) in app_folders:
             folders.clear()
             continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -244,9 +244,9 @@ def _manifests_in(folder: Path, workspace: Workspace, apps: Sequence[AppRef]) ->
 
 
 def _without_rollouts(findings: Sequence[Finding], manifests: Sequence[Manifest]) -> Iterator[Finding]:
-    """Yield the findings that are about no Rollout, which is held against its own CRD with all else.
+    """Yield the findings about other objects than Rollouts, which the other checks validate by their own CRD.
 
-    A finding is about the object that begins last before it.
+    A finding belongs to the last object that begins before it.
     """
     starts: dict[str, list[tuple[tuple[int, int], bool]]] = {}
     for manifest in manifests:
@@ -262,12 +262,12 @@ def _without_rollouts(findings: Sequence[Finding], manifests: Sequence[Manifest]
 
 
 def _coded(finding: Finding) -> Finding:
-    """Return a finding of reading with the code of its rule."""
+    """Return a finding of reading, with the code of its rule."""
     codes = (code for code, words in _CODES if re.match(words, finding.message))
     return replace(finding, code=next(codes, "RS005"))
 
 
 def _source_code(finding: Finding) -> str:
-    """Return the code of what is wrong with an app's sources: a file that cannot be read, or one that is not made."""
+    """Return the code of a finding about an app's sources: unreadable (RS001) or not generated (RS006)."""
     code = _coded(finding).code
     return code if code == "RS001" else "RS006"

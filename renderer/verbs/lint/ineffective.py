@@ -1,6 +1,6 @@
-"""Settings of a Rollout that have no effect beside the others (pure).
+"""Settings of a Rollout that have no effect.
 
-By ``rollout/`` and ``utils/`` of Argo Rollouts v1.9.1: ``CheckMinPodsPerReplicaSet``,
+Sources in ``rollout/`` and ``utils/`` of Argo Rollouts v1.9.1: ``CheckMinPodsPerReplicaSet``,
 ``GetAbortScaleDownDelaySecondsOrDefault``, ``scaleDownOldReplicaSetsForCanary``,
 ``CalculateReplicaCountsForTrafficRoutedCanary``, ``CompletedBlueGreenPause``, ``SetHeaderRoute`` of each router.
 """
@@ -16,20 +16,20 @@ from renderer.rollouts.model.spec import CANARY, ROUTING
 from renderer.verbs.lint.context import Context, Subject
 
 BLUE_GREEN: Path = ("spec", "strategy", "blueGreen")
-WITH_A_ROUTER_ONLY = ("minPodsPerReplicaSet", "abortScaleDownDelaySeconds", "scaleDownDelayRevisionLimit")
+NEED_A_ROUTER = ("minPodsPerReplicaSet", "abortScaleDownDelaySeconds", "scaleDownDelayRevisionLimit")
 
 
 def ignored_settings(context: Context) -> Iterator[Finding]:
-    """Find settings that nothing reads."""
+    """Yield the settings that the controller does not read."""
     for subject in context.subjects():
         for path, why in _ignored(subject):
             if subject.at(*path) is not None:
-                yield subject.finding(path, f"has no effect {why}", "take it out")
+                yield subject.finding(path, f"has no effect {why}", "remove it")
 
 
 def _ignored(subject: Subject) -> Iterator[tuple[Path, str]]:
     if subject.at(*CANARY) is not None and subject.at(*ROUTING) is None:
-        for key in WITH_A_ROUTER_ONLY:
+        for key in NEED_A_ROUTER:
             yield (*CANARY, key), "without trafficRouting"
     if subject.at(*ROUTING) is not None:
         yield (*CANARY, "maxSurge"), "with trafficRouting: the canary comes in addition to all stable pods"

@@ -1,4 +1,4 @@
-"""What a rule is: its code, how much it matters, why it is there, and what finds it (pure)."""
+"""The parts of a rule: code, severity, explanation, and the function that finds its violations."""
 
 from __future__ import annotations
 
@@ -18,33 +18,36 @@ GROUPS = {
     "RS1": "Types and fields",
     "RS2": "What the controller refuses",
     "RS3": "References between objects",
-    "RS4": "Taken silently",
+    "RS4": "Accepted silently",
     "RS9": "Ignore comments",
 }
-"""Rules by the first digit of their codes."""
+"""The titles of the groups of rules, by the beginning of their codes."""
 PAGE = "docs/rules/README.md"
-"""The page with all rules, in rollstep's own repository."""
+"""The page of all rules, in rollstep's own repository."""
 
 
 class Rule(Struct, frozen=True):
     """One rule.
 
-    ``code`` never changes its meaning and is never given again.  ``error`` is what is refused or does harm, ``warning``
-    what does something else than it says, ``note`` what has no effect.  ``check`` finds it in a context; it is None
-    where the finding comes with reading the manifests or with the checks that every verb makes
-    (``check``), which name the code themselves.
+    A ``code`` never changes its meaning and is never reused.  An ``error`` is refused or does harm, a ``warning`` does
+    something else than it says, and a ``note`` has no effect.
+
+    ``check`` finds the violations.  It is None where reading the manifests finds them, or the checks that every verb
+    makes; those name the code themselves.  With ``needs_all_files`` the rule is skipped where a file of a group cannot
+    be read, since that file may have the missing object.
     """
 
     code: str
-    severity: Severity
     title: str
     why: str
     what_to_do: str
+    severity: Severity = "error"
     check: Callable[[Context], Iterable[Finding]] | None = None
+    needs_all_files: bool = False
 
     @property
     def anchor(self) -> str:
-        """Where the rule stands on the page of rules."""
+        """The rule's anchor on the page of rules."""
         return self.code.lower()
 
     @property

@@ -1,4 +1,4 @@
-"""The page of rules, made from their table (pure)."""
+"""The page of rules, generated from their table."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from renderer.verbs.lint.rules import RULES
 INTRODUCTION = """\
 # Rules of rollstep lint
 
-`rollstep lint --explain CODE` prints what is said here about a rule. A code never changes its meaning. An **error** is
-refused by the API server or the controller, or does harm; a **warning** is taken and does something else than it says;
-a **note** has no effect.
+`rollstep lint --explain CODE` prints a rule's section of this page. A code never changes its meaning. The API server or
+the controller refuses an **error**, or it does harm; a **warning** is accepted and does something else than it says; a
+**note** has no effect.
 
-Which rules count is chosen with `--select` and `--ignore`, or under `lint` in [rollstep.yaml](../settings.md), by code
-(`RS410`), by the beginning of codes (`RS4`), or `ALL`; the longer one counts. One line is excepted with a comment on
-it, or alone on the line before, that gives the reason:
+Select rules with `--select` and `--ignore`, or under `lint` in [rollstep.yaml](../settings.md): by code (`RS410`), by
+the beginning of codes (`RS4`), or `ALL`; the longer one wins. A comment on a line, or alone on the line before,
+excludes it from rules and gives the reason:
 
 ```yaml
 # rollstep: ignore RS420 -- two pods are all that staging has
 - setWeight: 20
 ```
 
-`# rollstep: ignore RS420, RS421 -- ...` names several.
+`# rollstep: ignore RS420, RS421 -- ...` names several rules.
 """
 
 
 def page() -> str:
-    """Return the page with all rules, in Markdown."""
+    """Return the page of all rules, in Markdown."""
     parts = [INTRODUCTION]
     for prefix, title in GROUPS.items():
         rules = [rule for rule in RULES.values() if rule.code.startswith(prefix)]
@@ -40,7 +40,7 @@ def page() -> str:
 
 
 def section(rule: Rule) -> str:
-    """Return what the page says about one rule; the heading is its code alone, so that the anchor is."""
+    """Return a rule's section; its heading is the code alone, which makes the anchor."""
     return f"### {rule.code}\n\n**{rule.title}** ({rule.severity}). {rule.why}\n\nWhat to do: {rule.what_to_do}\n"
 
 

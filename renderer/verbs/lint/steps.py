@@ -1,4 +1,4 @@
-"""Steps of a canary that the controller takes and that do not do what they say (pure)."""
+"""Canary steps that the controller accepts and that do not do what they say."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from renderer.rollouts.checks.report import Path, part_of
 from renderer.rollouts.controller.replica_counts import approximate_weighted_counts
 from renderer.rollouts.controller.replica_math import max_surge
 from renderer.rollouts.model.spec import CANARY, ROUTING, RolloutPause
-from renderer.verbs.lint.context import Context, Group, Subject, kind_of, typed
+from renderer.verbs.lint.context import Context, Group, Subject, kind_of, parse_rollout
 
 STEPS: Path = (*CANARY, "steps")
 TOLERANCE = 5
-"""Percent points by which the share of pods may miss a weight."""
+"""The percentage points by which the share of pods may miss a weight."""
 LONGEST_PAUSE_DAYS = 30
 DAY = 86_400
+"""The seconds of a day."""
 AUTOSCALERS = (("autoscaling", "HorizontalPodAutoscaler"), ("keda.sh", "ScaledObject"))
 
 
-def uncarried_weights(context: Context) -> Iterator[Finding]:
-    """Find weights of less than one pod where requests are shared by the number of pods alone."""
+def weights_below_one_pod(context: Context) -> Iterator[Finding]:
+    """Yield weights of less than one pod, in Rollouts without a router and an autoscaler."""
     autoscaled = _autoscaled(context)
     for subject in context.subjects():
         replicas = subject.integer("spec", "replicas")
@@ -30,7 +31,7 @@ def uncarried_weights(context: Context) -> Iterator[Finding]:
             continue
         if (subject.group, subject.rollout.name) in autoscaled:
             continue
-        rollout = typed(subject)
+        rollout = parse_rollout(subject)
         if rollout is None:
             continue
         for path, weight in _weights(subject):
@@ -50,7 +51,7 @@ def uncarried_weights(context: Context) -> Iterator[Finding]:
 
 
 def _autoscaled(context: Context) -> set[tuple[Group, str]]:
-    """Return the name of what an autoscaler sets the number of replicas of, with its group."""
+    """Return the names that autoscalers scale, each with its group."""
     found = set()
     for group in context.groups:
         for manifest in group.manifests:
@@ -69,42 +70,40 @@ def _weights(subject: Subject) -> Iterator[tuple[Path, int]]:
 
 
 def weights_that_do_not_grow(context: Context) -> Iterator[Finding]:
-    """Find steps that take traffic back from the canary, or that give it what it has."""
+    """Yield weights that are not higher than the weight before."""
     for subject in context.subjects():
         before: tuple[Path, int] | None = None
         for path, weight in _weights(subject):
             if before is not None and weight <= before[1]:
-                what = "changes nothing" if weight == before[1] else "gives traffic back to the stable version"
-                message = f"{weight} after {before[1]} ({field_path(before[0])}): this step {what}"
-                yield subject.finding(path, message, "let weights grow from step to step")
+                effect = "changes nothing" if weight == before[1] else "returns traffic to the stable version"
+                message = f"{weight} after {before[1]} ({field_path(before[0])}): this step {effect}"
+                yield subject.finding(path, message, "raise the weight from step to step")
             before = (path, weight)
 
 
 def pauses_without_length(context: Context) -> Iterator[Finding]:
-    """Find pauses that are over as soon as they begin."""
+    """Yield pauses that end at once."""
     for path, seconds, subject in _pauses(context):
         if seconds == 0:
-            message = f"{subject.at(*path)!r} is no time: the controller counts whole seconds, and goes on at once"
+            message = f"{subject.at(*path)!r} ends at once: the controller counts whole seconds"
             yield subject.finding(path, message, "write at least 1s, or `pause: {}` to wait for a person")
 
 
 def pauses_without_end(context: Context) -> Iterator[Finding]:
-    """Find pauses that last too long for anybody to wait for, and those that a sync tool brings back."""
+    """Yield pauses that only a person ends in practice, and those that a sync tool begins again."""
     for path, seconds, subject in _pauses(context):
         if seconds > LONGEST_PAUSE_DAYS * DAY:
-            message = (
-                f"{subject.at(*path)!r} is {seconds // DAY} days: in practice nothing but a person ends this pause"
-            )
+            message = f"{subject.at(*path)!r} is {seconds // DAY} days: in practice only a person ends this pause"
             yield subject.finding(path, message, "write `pause: {}` to wait for a person, or a duration in s, m or h")
     for subject in context.subjects():
         if subject.at("spec", "paused") is True and not subject.group.app:
-            message = "is in the manifest: where a sync tool applies it, a release that is resumed is paused again"
-            hint = "take it out, and pause in the cluster, or with a pause step"
+            message = "is in the manifest: a sync tool pauses the release again after each resume"
+            hint = "remove it, and pause in the cluster, or with a pause step"
             yield subject.finding(("spec", "paused"), message, hint)
 
 
 def _pauses(context: Context) -> Iterator[tuple[Path, int, Subject]]:
-    """Yield each pause that has a duration, and its seconds."""
+    """Yield each pause with a duration, and its seconds."""
     for subject in context.subjects():
         for index in range(len(subject.items(*STEPS))):
             path = (*STEPS, index, "pause", "duration")
@@ -114,13 +113,13 @@ def _pauses(context: Context) -> Iterator[tuple[Path, int, Subject]]:
 
 
 def pauses_at_the_end(context: Context) -> Iterator[Finding]:
-    """Find a last step that waits for a person when the canary has all traffic."""
+    """Yield last steps that wait for a person after the canary has all traffic."""
     for subject in context.subjects():
         last = len(subject.items(*STEPS)) - 1
         pause = subject.at(*STEPS, last, "pause") if last >= 0 else None
         weights = [weight for _, weight in _weights(subject)]
         most = subject.integer(*ROUTING, "maxTrafficWeight") or 100
         if isinstance(pause, dict) and pause.get("duration") is None and weights and weights[-1] >= most:
-            message = "the canary has all traffic, and the release does not end before a person says so"
-            hint = "give the pause a duration, or take it out: after the last step the release is done"
+            message = "the canary has all traffic, and the release stays incomplete until a person promotes it"
+            hint = "give the pause a duration, or remove it: the release is complete after the last step"
             yield subject.finding((*STEPS, last, "pause"), message, hint)

@@ -1,4 +1,4 @@
-"""What only the text of a manifest shows: its comments, and scalars that YAML 1.1 and 1.2 read differently."""
+"""The comments of a manifest, and the scalars and tags that tools read differently."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from renderer.verbs.lint.comments import Comment
 from renderer.verbs.lint.rules import RULES
 
 MOST_DIFFERENCES = 1000
-"""Findings in one file after which no more are looked for."""
+"""The findings of a file after which the rest of it is not searched."""
 _COMMENT = re.compile(r"(?:^|(?<=[ \t]))#[^\r\n]*", re.MULTILINE)
 _BLANK = re.compile(r"[ \t]*(#.*)?")
 _BREAK = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")
@@ -31,11 +31,11 @@ _CORE_WORDS: dict[str, Scalar] = {
 }
 
 
-def look_at_text(text: str, file: str) -> tuple[list[Comment], list[Finding]]:
-    """Return the comments of a YAML stream and what its tags and scalars may be mistaken for.
+def scan_text(text: str, file: str) -> tuple[list[Comment], list[Finding]]:
+    """Return the comments of a YAML stream, and findings about its scalars and tags.
 
-    Findings are the tags that Kubernetes drops, and the scalars that YAML 1.2 reads as another value.  Both lists are
-    empty for what is not YAML, which is told where it is read.
+    Findings are scalars that YAML 1.2 reads as another value, and tags that Kubernetes drops.  Both lists are empty for
+    invalid YAML, which reading reports.
     """
     try:
         roots = list(compose(text.removeprefix("\ufeff"), file))
@@ -56,7 +56,7 @@ def look_at_text(text: str, file: str) -> tuple[list[Comment], list[Finding]]:
 def _collect(
     node: Any, path: tuple[str | int, ...], seen: set[int], found: list[tuple[Any, tuple[str | int, ...]]]
 ) -> None:
-    """Add every node at and below ``node``, keys too, with its field; what an alias repeats counts once."""
+    """Add every node at and below ``node`` to ``found``, keys too, with its path; aliased nodes are added once."""
     if id(node) in seen:
         return
     seen.add(id(node))
@@ -72,7 +72,7 @@ def _collect(
 
 
 def _comments(text: str, file: str, spans: list[tuple[int, int]]) -> Iterator[Comment]:
-    """Yield the comments; a ``#`` within a scalar begins none."""
+    """Yield the comments; a ``#`` within a scalar (``spans`` are their offsets) begins none."""
     starts = [start for start, _ in spans]
     breaks = [match.end() for match in _BREAK.finditer(text)]
     lines = _BREAK.split(text)
@@ -104,13 +104,13 @@ def _difference(node: Any, path: tuple[str | int, ...], file: str) -> Finding | 
     if value == other and not isinstance(value, bool | str) and not isinstance(other, bool | str):
         return None
     mark = node.start_mark
-    message = f"{node.value} is {_told(value)} to Kubernetes, and {_told(other)} in YAML 1.2"
+    message = f"{node.value} is {_described(value)} to Kubernetes, and {_described(other)} in YAML 1.2"
     hint = "write true or false, or put it in quotes" if isinstance(value, bool) else RULES["RS010"].what_to_do
     return Finding(file, mark.line + 1, mark.column + 1, field_path(path), message, hint, "RS010")
 
 
 def _dropped_tag(node: Any, path: tuple[str | int, ...], file: str) -> Finding | None:
-    """Return what is to be told of a tag that makes text of a scalar, or changes nothing of a collection."""
+    """Return a finding about a tag that turns a scalar into text, or that Kubernetes ignores on a collection."""
     tag = str(node.tag)
     if tag in (PLAIN, QUOTED, _OF_COLLECTION.get(node.id)) or is_merge(node):
         return None
@@ -120,25 +120,25 @@ def _dropped_tag(node: Any, path: tuple[str | int, ...], file: str) -> Finding |
     found = f'the text "{node.value[:40]}"' if node.id == "scalar" else f"a plain {node.id}"
     message = f"Kubernetes does not know the tag {shown}, and reads {found}"
     mark = node.start_mark
-    what_to_do = RULES["RS011"].what_to_do
-    return Finding(file, mark.line + 1, mark.column + 1, field_path(path), message, what_to_do, "RS011")
+    hint = RULES["RS011"].what_to_do
+    return Finding(file, mark.line + 1, mark.column + 1, field_path(path), message, hint, "RS011")
 
 
 def core_scalar(text: str) -> Scalar:
-    """Return what a plain scalar means by the core schema of YAML 1.2.2 (section 10.3.2)."""
+    """Return the value of a plain scalar by the core schema of YAML 1.2.2 (section 10.3.2)."""
     if text in _CORE_WORDS:
         return _CORE_WORDS[text]
     if _CORE_INT.fullmatch(text) and len(text) < 1000:
         base = {"0o": 8, "0x": 16}.get(text[:2], 10)
         value = int(text[2:] if base != 10 else text, base)
-        # Numbers beyond 64 bits are floats or text to Go, by their size and not by the version of YAML.
+        # Go reads numbers beyond 64 bits as floats or text, whatever the version of YAML.
         return value if -(2**63) <= value < 2**64 else plain_scalar(text)
     if _CORE_FLOAT.fullmatch(text):
         return plain_scalar(text)
     return text
 
 
-def _told(value: Scalar) -> str:
+def _described(value: Scalar) -> str:
     if isinstance(value, str):
         return f'the text "{value}"'
     return "null" if value is None else str(value).lower()

@@ -174,7 +174,7 @@ def test_everything_in_a_folder_is_read_but_what_is_hidden_or_ours(repository: P
     repository.write("compose.yaml", "services: {}\n")
     repository.write("README.md", "words")
     first = repository.run("init", ".", "--env", "dev")
-    assert "note: compose.yaml: is no Kubernetes manifest: left out" in first.stderr
+    assert "note: compose.yaml: is not a Kubernetes manifest: left out" in first.stderr
     assert sorted(path for path in repository.files() if path.startswith("environments")) == [
         "environments/dev/web/configmap-a.yaml",
         "environments/dev/web/web.yaml",
@@ -208,13 +208,13 @@ def test_every_file_in_the_way_is_told_and_none_is_written(repository: Place) ->
     repository.write("environments/prod/web/ingress-web.yaml", "")
     said = repository.refused(str(SHOP), "--env", "dev", "--env", "prod")
     for name in ("service-web", "ingress-web"):
-        assert f"error: environments/prod/web/{name}.yaml: is there already, with another content" in said
+        assert f"error: environments/prod/web/{name}.yaml: exists already with other content" in said
 
 
 def test_an_app_that_is_there_is_not_mixed_with_another(repository: Place) -> None:
     repository.write("environments/prod/web/mine.yaml", ROLLOUT.replace("name: web}", "name: mine}"))
     said = repository.refused(str(SHOP))
-    assert "there is a Rollout in environments/prod/web already: mine" in said
+    assert "environments/prod/web has a Rollout already: mine" in said
 
 
 def test_objects_that_the_app_has_already_are_told(repository: Place) -> None:
@@ -297,7 +297,7 @@ def test_settings_that_are_there_stay_and_count(repository: Place) -> None:
 def test_an_app_whose_manifests_come_from_a_command_gets_no_files(repository: Place) -> None:
     repository.write("rollstep.yaml", "environments: {prod: {apps: {web: {source: {exec: [cat, web.yaml]}}}}}\n")
     repository.write("web.yaml", ROLLOUT)
-    assert "come from a command" in repository.refused("web.yaml")
+    assert "a command prints the manifests" in repository.refused("web.yaml")
 
 
 def test_settings_that_are_wrong_are_told(repository: Place) -> None:

@@ -103,7 +103,7 @@ def test_a_second_run_changes_nothing_and_a_change_by_hand_is_not_lost(repositor
     assert file.read_bytes() == before
     file.write_bytes(before + b"# mine\n")
     done = init(repository, "--sync", "argocd", code=1)
-    assert "sync/argocd/prod.yaml: is there already" in done.stderr
+    assert "sync/argocd/prod.yaml: exists already" in done.stderr
     assert file.read_bytes() == before + b"# mine\n"
 
 
@@ -116,7 +116,7 @@ def test_new_settings_name_the_tool_and_those_that_name_another_stand_against_it
     shutil.rmtree(repository / "environments")
     other = {"argocd": "flux", "flux": "argocd"}[tool]
     done = init(repository, "--sync", other, code=1)
-    assert f"says that {tool} applies what is rendered in prod, and --sync asks for {other}" in done.stderr
+    assert f"prod is synced by {tool}, and --sync asks for {other}" in done.stderr
     assert not (repository / "sync").exists()
 
 

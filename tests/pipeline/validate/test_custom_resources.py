@@ -1,4 +1,4 @@
-"""Custom resources are judged by their definitions, by both validators alike."""
+"""Both validators validate custom resources by their definitions."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def test_what_a_router_would_drop_or_refuse_is_found(
 def test_a_kind_without_schema_says_what_to_do(validator: str, cache: Path):
     text = "apiVersion: getambassador.io/v2\nkind: Mapping\nmetadata: {name: web}\nspec: {any: thing}\n"
     (note,) = judge(text, validator, cache).skipped
-    assert note.hint == "the setting schemas takes its CustomResourceDefinition"
+    assert note.hint == "add its CustomResourceDefinition to the setting schemas"
 
 
 def test_the_routers_have_these_kinds():
@@ -370,7 +370,7 @@ def test_a_schema_that_has_changed_counts_at_once(validator: str, cache: Path, t
             "is a CustomResourceDefinition without group,",
         ),
         ("a.yaml", "a: [", "is not YAML"),
-        ("a.json", "{}", "nobody knows which kind"),
+        ("a.json", "{}", "is a JSON schema of an unknown kind"),
         (
             "a.json",
             '{"x-kubernetes-group-version-kind": [{"group": "../x", "version": "v1", "kind": "A"}]}',

@@ -1,4 +1,4 @@
-"""kubeconform and the validator that needs no program come to the same verdicts on 1,000 manifests."""
+"""kubeconform and the built-in validator agree on 1,000 manifests."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from renderer.pipeline.validate.schemas import schema_folder
 from tests.support.manifest_corpus import SIZE, manifests
 
 VERSIONS = ("1.29", "1.34", "1.37")
-"""Every third manifest is judged by each."""
+"""Each version validates every third manifest."""
 
 EXPLAINED = {
     "expected string": "kubeconform makes text of a number that stands for apiVersion or kind, and has no such schema",
     "cannot be ": "kubeconform looks for a schema of an apiVersion or kind that none can have, and skips the object",
 }
-"""Where kubeconform alone would skip an object: rollstep refuses it with either validator."""
+"""Objects that kubeconform alone would skip: rollstep refuses them with either validator."""
 
 
 @pytest.fixture(scope="module")
 def corpus() -> dict[str, dict[str, str]]:
-    """Return the manifests by the version of Kubernetes that is to judge them."""
+    """Return the manifests by the Kubernetes version that validates them."""
     files = list(manifests())
     return {version: dict(files[number :: len(VERSIONS)]) for number, version in enumerate(VERSIONS)}
 

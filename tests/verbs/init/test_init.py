@@ -197,7 +197,7 @@ def test_a_deployment_without_an_ingress_becomes_a_canary_by_numbers_of_pods() -
 
 
 def test_a_share_that_the_pods_cannot_make_is_told() -> None:
-    assert "4 of replicas cannot be divided into 20%" in notes(made(objects(workload("Deployment", "w", replicas=4))))
+    assert "20% of 4 replicas is less than 1 pod" in notes(made(objects(workload("Deployment", "w", replicas=4))))
     assert notes(made(objects(workload("Deployment", "w", replicas=5)))) == ""
 
 
@@ -252,7 +252,7 @@ def test_of_several_services_the_one_behind_the_ingress_is_released() -> None:
     front = ingress("web", "public", ingressClassName="nginx")
     result = made(objects(workload("Deployment", "web"), service("web", "web"), service("public", "web"), front))
     assert strategy_of(result)["canary"]["stableService"] == "public"
-    assert "public is taken for the release, not web" in notes(result)
+    assert "public becomes the stable one, not web" in notes(result)
 
 
 def test_a_deployment_becomes_a_blue_green_release() -> None:
@@ -294,7 +294,7 @@ def test_an_autoscaler_that_needs_the_rollout_itself_is_left_out() -> None:
     scaler = other("VerticalPodAutoscaler", "web", spec={"targetRef": target})
     result = made(objects(workload("Deployment", "web"), scaler))
     assert names(only(result)) == ["rollout-web.yaml"]
-    assert "VerticalPodAutoscaler web is left out: no Deployment is in the cluster for it to scale" in notes(result)
+    assert "VerticalPodAutoscaler web is left out: the cluster has no Deployment to scale" in notes(result)
 
 
 def test_an_autoscaler_of_something_else_passes_through() -> None:
@@ -314,8 +314,8 @@ def test_hooks_of_helm_are_left_out() -> None:
 def test_other_workloads_pass_through_with_a_note() -> None:
     result = made(objects(workload("Rollout", "web"), workload("StatefulSet", "db"), workload("Deployment", "cache")))
     assert [item.manifest.kind for item in only(result).items] == ["Rollout", "StatefulSet", "Deployment"]
-    assert "the StatefulSet db goes with web as it is" in notes(result)
-    assert "the Deployment cache goes with web as it is" in notes(result)
+    assert "the StatefulSet db goes with web unchanged" in notes(result)
+    assert "the Deployment cache goes with web unchanged" in notes(result)
 
 
 def test_what_a_cluster_added_is_left_out() -> None:
@@ -330,7 +330,7 @@ def test_what_a_cluster_added_is_left_out() -> None:
     assert rollout["metadata"] == {"name": "web"}
     assert "status" not in rollout
     assert kept == service("web", "web")
-    assert "what the API server sets: metadata.generation, metadata.managedFields" in notes(result)
+    assert "the fields of the API server: metadata.generation, metadata.managedFields" in notes(result)
 
 
 def test_an_address_that_a_user_wrote_stays() -> None:
@@ -399,8 +399,8 @@ def test_other_objects_go_with_the_app_that_refers_to_them() -> None:
         "api": ["rollout-api.yaml", "secret-shared.yaml"],
         "web": ["role-reader.yaml", "rolebinding-may-read.yaml", "rollout-web.yaml", "serviceaccount-robot.yaml"],
     }
-    assert "Secret shared is of use to api and web: it goes with api" in notes(result)
-    assert "the ConfigMap of-nobody has to do with none of the apps: left out" in notes(result)
+    assert "Secret shared is related to api and web: assigned to api" in notes(result)
+    assert "the ConfigMap of-nobody is related to none of the apps: left out" in notes(result)
 
 
 def test_namespaces_keep_apps_apart() -> None:
@@ -418,7 +418,7 @@ def test_a_service_of_two_rollouts_is_refused() -> None:
 
 
 def test_a_workload_that_is_there_twice_is_refused() -> None:
-    with pytest.raises(RollstepError, match="Deployment web is there twice, the other one at <stdin>:2"):
+    with pytest.raises(RollstepError, match="duplicate Deployment web, the other one is at <stdin>:2"):
         made(objects(workload("Deployment", "web"), workload("Deployment", "web")))
 
 

@@ -1,4 +1,4 @@
-"""Ignore comments: which line they are about, and what is wrong with them."""
+"""Ignore comments: the lines that they apply to, and the findings about them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from renderer.errors import Finding
 from renderer.verbs.lint.comments import apply_comments
 from renderer.verbs.lint.selection import Selection
-from renderer.verbs.lint.yaml_text import look_at_text
+from renderer.verbs.lint.yaml_text import scan_text
 
 
 def finding(line: int, code: str = "RS420") -> Finding:
@@ -15,7 +15,7 @@ def finding(line: int, code: str = "RS420") -> Finding:
 
 
 def left(text: str, *findings: Finding, selection: Selection | None = None) -> list[tuple[str, int]]:
-    comments, _ = look_at_text(text, "web.yaml")
+    comments, _ = scan_text(text, "web.yaml")
     kept = apply_comments(findings, comments, selection or Selection())
     return sorted((one.code, one.line) for one in kept)
 

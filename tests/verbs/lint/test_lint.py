@@ -1,4 +1,4 @@
-"""``rollstep lint`` as a process: what it reads, which rules count, and how it ends."""
+"""``rollstep lint`` as a process: its input, the selection of rules, and its exit codes."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_standard_input_and_files_are_read_together(place: Path, run: Run):
 
 
 def test_explain_prints_a_rule(run: Run):
-    assert run("--explain", "RS420", code=0).stdout.startswith("### RS420\n\n**A weight that one pod cannot carry**")
+    assert run("--explain", "RS420", code=0).stdout.startswith("### RS420\n\n**A weight of less than one pod**")
 
 
 def test_what_is_selected_and_ignored(place: Path):

@@ -1,4 +1,4 @@
-"""The forms of the report: each against a golden file, and against what its readers want of it."""
+"""The formats of the report: each against a golden file and its specification."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from renderer.errors import Finding
-from renderer.verbs.lint import Linted
+from renderer.verbs.lint import LintResult
 from renderer.verbs.lint.files import lint_paths
 from renderer.verbs.lint.formats import FORMATS
 from renderer.verbs.lint.formats.locations import fingerprints
@@ -27,8 +27,8 @@ GITHUB = re.compile(r"::(error|warning|notice) ((?:\w+=[^,:\r\n]*,?)+)::([^\r\n]
 
 
 @pytest.fixture(scope="module")
-def linted(tmp_path_factory: pytest.TempPathFactory) -> Linted:
-    """Lint cases of several rules together, and one in which nothing is found."""
+def linted(tmp_path_factory: pytest.TempPathFactory) -> LintResult:
+    """Lint the cases of several rules together, and one without findings."""
     folder = tmp_path_factory.mktemp("repository")
     (folder / "rollstep.yaml").touch()
     for code in SEVERAL:
@@ -38,13 +38,13 @@ def linted(tmp_path_factory: pytest.TempPathFactory) -> Linted:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_the_report_is_the_golden_one(form: str, linted: Linted):
+def test_the_report_is_the_golden_one(form: str, linted: LintResult):
     assert FORMATS[form](linted) == (HERE / "outputs" / f"several.{form}").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_report_without_findings_can_be_read(form: str):
-    report = FORMATS[form](Linted((), ("web.yaml",)))
+    report = FORMATS[form](LintResult((), ("web.yaml",)))
     match form:
         case "text" | "github":
             assert report == ""
@@ -68,7 +68,7 @@ FINDINGS = st.builds(
 
 @given(st.lists(FINDINGS, max_size=4) | st.just([HOSTILE]))
 def test_any_text_is_escaped_as_the_form_has_it(findings: list[Finding]):
-    linted = Linted(tuple(sorted(findings)), tuple(sorted({finding.file for finding in findings})))
+    linted = LintResult(tuple(sorted(findings)), tuple(sorted({finding.file for finding in findings})))
     reports = {form: write(linted) for form, write in FORMATS.items()}
     for report in reports.values():
         report.encode()
@@ -91,7 +91,7 @@ def test_any_text_is_escaped_as_the_form_has_it(findings: list[Finding]):
 
 
 def check_gitlab(rows: list[dict[str, Any]], count: int) -> None:
-    """Hold a report to what GitLab's documentation of code quality reports asks for."""
+    """Check a report by GitLab's documentation of code quality reports."""
     assert len(rows) == count
     assert len({row["fingerprint"] for row in rows}) == count
     for row in rows:
@@ -102,8 +102,8 @@ def check_gitlab(rows: list[dict[str, Any]], count: int) -> None:
         assert row["location"]["lines"]["begin"] >= 1
 
 
-def check_sarif(log: dict[str, Any], linted: Linted) -> None:
-    """Hold a log to SARIF 2.1.0: what has to be there, and that what refers to something else finds it."""
+def check_sarif(log: dict[str, Any], linted: LintResult) -> None:
+    """Check a log by SARIF 2.1.0: required fields and references."""
     assert log["version"] == "2.1.0"
     (run,) = log["runs"]
     driver = run["tool"]["driver"]
@@ -132,7 +132,7 @@ def check_sarif(log: dict[str, Any], linted: Linted) -> None:
 def test_what_is_made_by_a_template_or_a_command_is_shown_where_it_can_be():
     filled = Finding("web.yaml.j2 (filled in)", 7, 3, "spec", "wrong", "", "RS420")
     command = Finding("`helm template web`", 9, 1, "spec", "wrong", "", "RS420")
-    linted = Linted((command, filled), ())
+    linted = LintResult((command, filled), ())
     first, second = json.loads(FORMATS["sarif"](linted))["runs"][0]["results"]
     assert "physicalLocation" not in first["locations"][0]
     assert "(line 9 of `helm template web`)" in first["message"]["text"]

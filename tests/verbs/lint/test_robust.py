@@ -1,4 +1,4 @@
-"""Whatever a manifest holds, the linter finds something or nothing, and never fails."""
+"""The linter never fails, whatever a manifest has."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from renderer.kubernetes.manifest import Manifest
 from renderer.kubernetes.yaml.reader import load_documents
-from renderer.verbs.lint import Context, Group, Linted, lint
+from renderer.verbs.lint import Context, Group, LintResult, lint
 from renderer.verbs.lint.files import lint_paths
 from renderer.verbs.lint.formats import FORMATS
 from renderer.verbs.lint.rules import RULES
-from renderer.verbs.lint.yaml_text import look_at_text
+from renderer.verbs.lint.yaml_text import scan_text
 
 CASES = Path(__file__).parent / "cases"
 BODIES = [
@@ -45,7 +45,7 @@ def paths_of(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | i
 
 @st.composite
 def damaged(draw: st.DrawFn) -> list[Any]:
-    """Return the manifests of a case in which some values are others."""
+    """Return the manifests of a case with some values replaced."""
     bodies: list[Any] = copy.deepcopy(draw(st.sampled_from(BODIES)))
     for _ in range(draw(st.integers(1, 3))):
         path = draw(st.sampled_from([path for path in paths_of(bodies) if len(path) > 1]))
@@ -63,13 +63,13 @@ def test_a_value_of_any_type_is_found_or_left_alone_but_never_an_error(bodies: l
     findings = lint(Context((Group(manifests), Group(manifests, "web", "prod"), Group(manifests, "api", "prod"))))
     assert {finding.code for finding in findings} <= set(RULES)
     for write in FORMATS.values():
-        assert write(Linted(tuple(findings), ())).encode()
+        assert write(LintResult(tuple(findings), ())).encode()
 
 
 @hypothesis.settings(max_examples=300)
 @hypothesis.given(st.text(st.sampled_from("ab01:-#\"'|>&*!<[]{},. \n\t\r~y"), max_size=60))
 def test_a_text_of_any_kind_is_looked_at(text: str):
-    comments, findings = look_at_text(text, "web.yaml")
+    comments, findings = scan_text(text, "web.yaml")
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     for comment in comments:
         assert lines[comment.line - 1][comment.column - 1 :] == comment.text

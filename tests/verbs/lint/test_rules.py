@@ -1,4 +1,4 @@
-"""Each rule with what it finds and what it leaves alone: ``cases/CODE/bad`` and ``cases/CODE/good``."""
+"""Each rule finds its case ``cases/CODE/bad``, and nothing in ``cases/CODE/good``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CASES = Path(__file__).parent / "cases"
 
 
 def repository(case: Path, place: Path) -> str:
-    """Copy a case to where nothing is around it, and return its folder, which is a repository by its settings."""
+    """Copy a case into an empty folder with a rollstep.yaml, and return that folder."""
     folder = place / "repository"
     shutil.copytree(case, folder)
     (folder / "rollstep.yaml").touch()

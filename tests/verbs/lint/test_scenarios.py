@@ -1,4 +1,4 @@
-"""No false alarms: what the linter says of manifests that a real controller has taken, and that it has refused."""
+"""No false alarms: the linter agrees with a real controller on accepted and refused manifests."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from renderer.kubernetes.yaml.reader import load_documents
 from renderer.rollouts.checks import check
 from renderer.verbs.lint import Context, Group, lint
 from renderer.verbs.lint.rules import RULES
-from renderer.verbs.lint.yaml_text import look_at_text
+from renderer.verbs.lint.yaml_text import scan_text
 
 DATA = Path(__file__).parents[2] / "data"
 VALID = sorted((DATA / "conformance" / "scenarios").glob("*/*.yaml"))
 INVALID = sorted((DATA / "invalid" / "scenarios").glob("*.yaml"))
 FOUND = Path(__file__).parent / "scenarios.json"
-"""By scenario, the place of every warning and note: each is a case of its rule, looked at one by one.
+"""The place of every warning and note, by scenario; each was reviewed and is a case of its rule.
 
 The scenarios under ``random`` were made by chance, so that weights fall and surge is set where nothing reads it.
 """
@@ -31,7 +31,7 @@ def group_of(path: Path) -> Group:
 
 
 def findings_in(path: Path) -> list[str]:
-    findings = lint(Context((group_of(path),))) + look_at_text(path.read_text(encoding="utf-8"), path.name)[1]
+    findings = lint(Context((group_of(path),))) + scan_text(path.read_text(encoding="utf-8"), path.name)[1]
     return [f"{finding.line} {finding.code} {finding.field}" for finding in sorted(findings)]
 
 

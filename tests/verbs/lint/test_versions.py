@@ -1,4 +1,4 @@
-"""Scalars that YAML 1.1, as Kubernetes reads it, and YAML 1.2 take for different values."""
+"""Scalars that YAML 1.1, as Kubernetes reads it, and YAML 1.2 read differently."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from renderer.verbs.lint.yaml_text import core_scalar, look_at_text
+from renderer.verbs.lint.yaml_text import core_scalar, scan_text
 
 
 def found(text: str) -> list[str]:
-    return [one.field for one in look_at_text(text, "web.yaml")[1]]
+    return [one.field for one in scan_text(text, "web.yaml")[1]]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_what_json_has_is_read_alike(value: float | None):
     ],
 )
 def test_both_values_are_told(scalar: str, kubernetes: str, other: str):
-    (finding,) = look_at_text(f"a: 1\nb: {scalar}\n", "web.yaml")[1]
+    (finding,) = scan_text(f"a: 1\nb: {scalar}\n", "web.yaml")[1]
     assert finding.message.startswith(f"{scalar} is {kubernetes} to Kubernetes, and {other}")
     assert (finding.line, finding.column, finding.code) == (2, 4, "RS010")
 

@@ -1,4 +1,4 @@
-"""Approvals by real SSH and GPG keys: of the step that stands, before the next; and of every commit that is pushed."""
+"""Approvals by real SSH and GPG keys: of the last step before the next one, and of every pushed commit."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Team(Checkout):
         self.run("advance", "prod/web", "--include-sources", "--no-validate", "--now", "2026-03-01T08:00:00Z")
 
     def configure(self, place: Path) -> None:
-        """Let git in ``place`` sign with SSH keys, and know whose they are."""
+        """Configure git in ``place`` to sign with SSH keys, and to know their owners."""
         for key, value in {
             "gpg.format": "ssh",
             "gpg.ssh.allowedSignersFile": str(self.keys / "allowed"),
@@ -51,7 +51,7 @@ class Team(Checkout):
         return (self.keys / f"{name}.pub").read_text(encoding="utf-8").strip()
 
     def become(self, name: str, *, sign: bool = False) -> None:
-        """Be somebody, who signs commits or not."""
+        """Act as a person, who signs commits or not."""
         self.git("config", "user.name", name)
         self.git("config", "user.email", f"{name}@example.com")
         self.git("config", "user.signingKey", str(self.keys / f"{name}.pub"))
@@ -261,7 +261,7 @@ def test_the_server_counts_tags_of_the_same_push(team: Team, tmp_path: Path) -> 
 
 @pytest.fixture
 def gnupg(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Make a home for GnuPG, whose socket wants a short path, with a key of carol's and of dave's."""
+    """Make a home for GnuPG with keys of carol and dave; its socket needs a short path."""
     if shutil.which("gpg") is None:
         pytest.skip("there is no gpg")
     home = Path(tempfile.mkdtemp(prefix="gpg-"))

@@ -1,4 +1,4 @@
-"""A freeze keeps releases where they are: before a commit is made, and where one is pushed all the same."""
+"""A freeze stops releases: verbs refuse to commit, and `verify` refuses a commit that was made anyway."""
 
 from __future__ import annotations
 

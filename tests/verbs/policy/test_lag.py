@@ -1,4 +1,4 @@
-"""One environment stays behind another: by steps, by time, and with the same images."""
+"""The lag of one environment behind another: by steps, by time, and with the same images."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ lags = st.builds(Lag, st.just("staging"), steps=st.integers(0, 4), after=st.inte
 
 @st.composite
 def releases(draw: st.DrawFn) -> Progress:
-    """A release somewhere on its way, or complete."""
+    """Return the progress of a release at any step, or complete."""
     step = draw(st.integers(0, 6))
     times = sorted(draw(st.lists(st.integers(0, 200), min_size=step + 1, max_size=step + 1)))
     reached = [(index, START + timedelta(seconds=second)) for index, second in enumerate(times)]
@@ -92,7 +92,7 @@ def test_a_lag_is_steps_or_a_time() -> None:
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A checkout in which web is released to staging and prod, and prod has to stay a step behind."""
+    """A checkout with web released to staging and prod, and a lag of one step for prod."""
     checkout = Checkout(tmp_path_factory.mktemp("lag") / "repo")
     checkout.run("advance", "staging/web", "prod/web", "prod/api", "--no-validate", "--now", EARLY)
     settings = checkout.root / "rollstep.yaml"

@@ -1,4 +1,4 @@
-"""`rollstep verify --pre-receive` as the hook of a real bare repository, and real pushes to it."""
+"""`rollstep verify --pre-receive` as the hook of a real bare repository, with real pushes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Pushing(Checkout):
         self.git("remote", "add", "origin", str(self.bare))
 
     def push(self, *arguments: str, code: int = 0) -> str:
-        """Push, and return what the pusher is told; a push that is refused changes no ref."""
+        """Push and return git's messages; check that a refused push changes no ref."""
         before = self.refs()
         command = ["git", "push", "origin", *(arguments or ("main",))]
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])}

@@ -1,4 +1,4 @@
-"""A branch made again from its sources has the same trees, whatever machine does it; and nothing is written."""
+"""`rollstep replay` makes the same trees in every environment, and writes nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Copy(Checkout):
         self.root = root
 
     def everything(self) -> dict[str, bytes]:
-        """Return every file, those of git as well."""
+        """Return every file, with those of git."""
         paths = sorted(path for path in self.root.rglob("*") if path.is_file())
         return {path.relative_to(self.root).as_posix(): path.read_bytes() for path in paths}
 

@@ -1,4 +1,4 @@
-"""Every commit is held against what rollstep makes of the one before: legal histories pass, and nothing else does."""
+"""`rollstep verify` accepts histories of legal commits, and refuses every other commit."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Copy(Checkout):
         self.root = root
 
     def does(self, *revisions: str) -> list[list[str | None]]:
-        """Return what the commits do to apps, which has to be legal, oldest first."""
+        """Return the actions of legal commits on their apps, oldest first."""
         entries: list[dict[str, Any]] = self.json("verify", *revisions)
         return [[app["does"] for app in entry["apps"]] for entry in entries]
 
     def refused(self, *revisions: str) -> str:
-        """Return what is said of a range that is not legal, and see that nothing was written."""
+        """Return the report on an illegal range; check that nothing was written."""
         before = self.snapshot()
         told = self.run("verify", *(revisions or ("HEAD~1..HEAD",)), code=1).stdout
         assert self.snapshot() == before
@@ -59,7 +59,7 @@ def copy(released: Checkout, tmp_path: Path) -> Copy:
 
 @pytest.fixture
 def mid_release(copy: Copy) -> Copy:
-    """A copy whose prod/web stands at step 1/6, 20%."""
+    """A copy with prod/web at step 1/6, 20%."""
     copy.git("reset", "--quiet", "--hard", f"HEAD~{len(STEPS) - 1}")
     assert copy.weight("prod/web") == "20"
     return copy
@@ -311,7 +311,7 @@ Source = Callable[[Copy], None]
 
 
 def by_template(copy: Copy) -> None:
-    """Let a template take in a file that lies elsewhere."""
+    """Include a file of another folder in a template."""
     folder = copy.root / "base"
     folder.mkdir()
     (copy.root / WEB / "services.yaml").rename(folder / "services.yaml")
@@ -320,7 +320,7 @@ def by_template(copy: Copy) -> None:
 
 
 def by_link(copy: Copy) -> None:
-    """Let a manifest be a link to a file that lies elsewhere."""
+    """Replace a manifest by a link to a file of another folder."""
     (copy.root / "base").mkdir()
     (copy.root / WEB / "services.yaml").rename(copy.root / "base/services.yaml")
     (copy.root / WEB / "services.yaml").symlink_to("../../../base/services.yaml")

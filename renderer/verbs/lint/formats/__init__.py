@@ -1,15 +1,15 @@
-"""Findings as text and in the forms that other tools read (pure): one module a form, chosen by its name."""
+"""The formats of the linter's report."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from renderer.verbs.lint import Linted
+from renderer.verbs.lint import LintResult
 from renderer.verbs.lint.formats.ci import github, gitlab, junit
 from renderer.verbs.lint.formats.sarif import sarif
 from renderer.verbs.lint.formats.text import as_json, as_text
 
-Format = Callable[[Linted], str]
+Format = Callable[[LintResult], str]
 
 FORMATS: Mapping[str, Format] = {
     "text": as_text,
@@ -19,4 +19,4 @@ FORMATS: Mapping[str, Format] = {
     "gitlab": gitlab,
     "junit": junit,
 }
-"""Each returns what to print."""
+"""The function of each value of ``--output``."""

@@ -1,4 +1,4 @@
-"""Findings for the pages of pipelines: GitHub's annotations, GitLab's code quality, JUnit's XML (pure)."""
+"""Reports that CI systems show: GitHub's annotations, GitLab's code quality, JUnit's XML."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import re
 from xml.etree import ElementTree
 
 from renderer.kubernetes.printing import workflow_command
-from renderer.verbs.lint import Linted
+from renderer.verbs.lint import LintResult
 from renderer.verbs.lint.formats.locations import column_of, file_of, fingerprints, line_of, message_of
 from renderer.verbs.lint.rules import RULES
 
 GITHUB_LEVELS = {"error": "error", "warning": "warning", "note": "notice"}
 GITLAB_SEVERITIES = {"error": "major", "warning": "minor", "note": "info"}
 NO_FILE = "rollstep.yaml"
-"""Where GitLab shows what is about no file: the settings name the command that made it."""
+"""The file of a finding without one: GitLab needs a path, and the settings name the command that printed it."""
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def github(linted: Linted) -> str:
-    """Return a workflow command a finding, as the ``@actions/core`` package escapes them."""
+def github(result: LintResult) -> str:
+    """Return one workflow command for each finding, escaped as by the ``@actions/core`` package."""
     lines = []
-    for finding in linted.findings:
+    for finding in result.findings:
         rule = RULES[finding.code]
         place = {"file": file_of(finding), "line": line_of(finding), "col": column_of(finding)}
         given = {key: str(value) for key, value in place.items() if value}
@@ -31,8 +31,8 @@ def github(linted: Linted) -> str:
     return "".join(lines)
 
 
-def gitlab(linted: Linted) -> str:
-    """Return a code quality report: a list in the part of Code Climate's format that GitLab reads."""
+def gitlab(result: LintResult) -> str:
+    """Return a code quality report, in the part of Code Climate's format that GitLab reads."""
     rows = [
         {
             "description": f"{finding.code}: {message_of(finding)}",
@@ -42,18 +42,18 @@ def gitlab(linted: Linted) -> str:
             "severity": GITLAB_SEVERITIES[RULES[finding.code].severity],
             "location": {"path": file_of(finding) or NO_FILE, "lines": {"begin": line_of(finding) or 1}},
         }
-        for finding, fingerprint in fingerprints(linted.findings)
+        for finding, fingerprint in fingerprints(result.findings)
     ]
     return json.dumps(rows, indent=2, ensure_ascii=True) + "\n"
 
 
-def junit(linted: Linted) -> str:
-    """Return a test suite with a failed case a finding, and one that passes for each file without findings."""
-    clean = sorted(set(linted.files) - {finding.file for finding in linted.findings})
-    counts = {"tests": str(len(linted.findings) + len(clean)), "failures": str(len(linted.findings)), "errors": "0"}
+def junit(result: LintResult) -> str:
+    """Return a test suite: a failed case for each finding, and a passed one for each file without findings."""
+    clean = sorted(set(result.files) - {finding.file for finding in result.findings})
+    counts = {"tests": str(len(result.findings) + len(clean)), "failures": str(len(result.findings)), "errors": "0"}
     root = ElementTree.Element("testsuites", counts)
     suite = ElementTree.SubElement(root, "testsuite", {"name": "rollstep lint", **counts})
-    for finding in linted.findings:
+    for finding in result.findings:
         rule = RULES[finding.code]
         place = f"{finding.file}:{finding.line}:{finding.column}" if finding.line else finding.file
         names = {"classname": _xml(finding.file), "name": _xml(f"{finding.code} {place} {finding.field}".rstrip())}
@@ -67,5 +67,5 @@ def junit(linted: Linted) -> str:
 
 
 def _xml(text: str) -> str:
-    """Return ``text`` without characters that no XML document can hold."""
+    """Return ``text`` with a replacement for characters that XML does not allow."""
     return _NOT_XML.sub("\ufffd", text)

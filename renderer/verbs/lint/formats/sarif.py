@@ -1,4 +1,4 @@
-"""SARIF 2.1.0, which code scanning services read (pure)."""
+"""SARIF 2.1.0, for code scanning services."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from renderer import __version__
 from renderer.errors import Finding
-from renderer.verbs.lint import Linted
+from renderer.verbs.lint import LintResult
 from renderer.verbs.lint.formats.locations import column_of, file_of, fingerprints, line_of, message_of
 from renderer.verbs.lint.rule import GROUPS, Rule
 from renderer.verbs.lint.rules import RULES
@@ -17,18 +17,18 @@ from renderer.verbs.lint.rules import RULES
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
 
-def sarif(linted: Linted) -> str:
-    """Return a log with one run: the rules that something was found by, and the findings.
+def sarif(result: LintResult) -> str:
+    """Return a log with one run: the findings and their rules.
 
     Paths are relative to ``%SRCROOT%``, the repository's root; columns count characters.
     """
-    codes = sorted({finding.code for finding in linted.findings})
+    codes = sorted({finding.code for finding in result.findings})
     driver = {"name": "rollstep", "semanticVersion": __version__, "rules": [_rule(RULES[code]) for code in codes]}
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
         "invocations": [{"executionSuccessful": True}],
-        "results": [_result(finding, mark, codes) for finding, mark in fingerprints(linted.findings)],
+        "results": [_result(finding, mark, codes) for finding, mark in fingerprints(result.findings)],
     }
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=True) + "\n"
 

@@ -1,37 +1,37 @@
-"""Findings for people, and as plain JSON (pure)."""
+"""The report as text for people, and as plain JSON."""
 
 from __future__ import annotations
 
 import json
 import re
 
-from renderer.verbs.lint import Linted
+from renderer.verbs.lint import LintResult
 from renderer.verbs.lint.rules import RULES
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What a terminal would obey instead of showing it, or what turns the direction of text."""
+"""Characters that control a terminal or the direction of text."""
 
 
-def as_text(linted: Linted) -> str:
-    """Return each finding with its place, what to do about it, and where its rule is explained."""
+def as_text(result: LintResult) -> str:
+    """Return three lines for each finding: place and message, help, and rule."""
     lines = []
-    for finding in linted.findings:
+    for finding in result.findings:
         place = ":".join(str(part) for part in (finding.file, finding.line, finding.column) if part)
         rule = RULES[finding.code]
-        words = f"{finding.field}: {finding.message}" if finding.field else finding.message
-        lines.append(f"{place}: {finding.code} {rule.severity}: {words}")
+        message = f"{finding.field}: {finding.message}" if finding.field else finding.message
+        lines.append(f"{place}: {finding.code} {rule.severity}: {message}")
         lines.append(f"    help: {finding.hint or rule.what_to_do}")
         lines.append(f"    rule: {rule.title} ({rule.link})")
-    return "".join(f"{shown(line)}\n" for line in lines)
+    return "".join(f"{escaped(line)}\n" for line in lines)
 
 
-def shown(text: str) -> str:
-    """Return ``text`` with control characters written as escapes, so that no manifest can steer a terminal."""
+def escaped(text: str) -> str:
+    """Return ``text`` with control characters as escapes, so that no manifest controls a terminal."""
     return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-def as_json(linted: Linted) -> str:
-    """Return a list of findings; ``line`` and ``column`` are 0, and ``field`` is empty, where they are not known."""
+def as_json(result: LintResult) -> str:
+    """Return a list of findings; an unknown ``line`` or ``column`` is 0, an unknown ``field`` empty."""
     rows = [
         {
             "code": finding.code,
@@ -45,6 +45,6 @@ def as_json(linted: Linted) -> str:
             "hint": finding.hint or RULES[finding.code].what_to_do,
             "link": RULES[finding.code].link,
         }
-        for finding in linted.findings
+        for finding in result.findings
     ]
     return json.dumps(rows, indent=2, ensure_ascii=True) + "\n"

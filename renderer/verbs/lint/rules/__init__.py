@@ -1,4 +1,4 @@
-"""The table of all rules (pure)."""
+"""The table of all rules: a new rule is a row of one of these modules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules about ignore comments (pure)."""
+"""Rules about ignore comments."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from renderer.verbs.lint.rule import Rule
 RULES = (
     Rule(
         "RS901",
-        "warning",
-        "An ignore without a reason",
-        "Who reads it later has to know why the rule does not count here.",
+        "An ignore comment without a reason",
+        "Later readers need to know why the rule does not apply here.",
         "Write `# rollstep: ignore RS410 -- the reason`.",
+        severity="warning",
     ),
     Rule(
         "RS902",
-        "warning",
-        "An ignore that matches nothing",
-        "What it hid is gone, or stands on another line; left there it would hide the next one.",
-        "Take the comment, or the code in it, away.",
+        "An ignore comment that matches nothing",
+        "The ignored finding was corrected or is on another line; the comment would hide the next one.",
+        "Remove the comment, or the code in it.",
+        severity="warning",
     ),
     Rule(
         "RS903",
-        "warning",
-        "An ignore that cannot be read",
-        "It names no rule, or one that does not exist, and so ignores nothing.",
-        "Write `# rollstep: ignore RS410 -- the reason`, with more codes after commas.",
+        "An invalid ignore comment",
+        "It names no rule or an unknown one, so it ignores nothing.",
+        "Write `# rollstep: ignore RS410 -- the reason`; separate several codes by commas.",
+        severity="warning",
     ),
 )

@@ -1,174 +1,160 @@
-"""Rules about what a Rollout refers to (pure)."""
+"""Rules about references between objects."""
 
 from __future__ import annotations
 
-from renderer.verbs.lint import references as relations
+from renderer.verbs.lint import references
 from renderer.verbs.lint.rule import Rule
 
 RULES = (
     Rule(
         "RS301",
-        "error",
-        "A Service that is not there",
+        "A missing Service",
         "The controller stops with InvalidSpec where a Service of the Rollout does not exist in its namespace.",
-        "Add the Service to the manifests, or mend the name or namespace.",
+        "Add the Service to the manifests, or correct the name or namespace.",
+        needs_all_files=True,
     ),
     Rule(
         "RS302",
-        "error",
-        "An Ingress that is not there",
-        "The controller stops with InvalidSpec where the Ingress that it routes through does not exist.",
-        "Add the Ingress to the manifests, or mend the name or namespace.",
+        "A missing Ingress",
+        "The controller stops with InvalidSpec where the Ingress of the router does not exist.",
+        "Add the Ingress to the manifests, or correct the name or namespace.",
+        needs_all_files=True,
     ),
     Rule(
         "RS303",
-        "error",
-        "An AnalysisTemplate that is not there",
+        "A missing AnalysisTemplate",
         "The controller stops with InvalidSpec where a template of an analysis does not exist.",
-        "Add the AnalysisTemplate, or say `clusterScope: true` where it is a ClusterAnalysisTemplate.",
+        "Add the AnalysisTemplate, or write `clusterScope: true` for a ClusterAnalysisTemplate.",
+        needs_all_files=True,
     ),
     Rule(
         "RS304",
-        "error",
         "A Service that selects other pods",
-        "The controller refuses a Service whose selector names a label that the pod template does not have.",
+        "The controller refuses a Service whose selector has a label that the pod template lacks.",
         "Give the Service and the template the same labels.",
     ),
     Rule(
         "RS305",
-        "error",
         "A Service that another Rollout manages",
-        "The annotation argo-rollouts.argoproj.io/managed-by-rollouts names its owner, and the controller refuses "
-        "another one.",
-        "Give each Rollout Services of its own, or take the annotation out.",
+        "The annotation argo-rollouts.argoproj.io/managed-by-rollouts names the owner of a Service, and the controller "
+        "refuses any other Rollout.",
+        "Give each Rollout its own Services, or remove the annotation.",
     ),
     Rule(
         "RS306",
-        "error",
         "An Ingress without a rule for the stable Service",
-        "The router copies the rules that lead to the stable Service; without one there is no traffic to shift.",
+        "The router copies the rules of the stable Service; without one there is no traffic to shift.",
         "Name the stable Service as the backend of a rule.",
     ),
     Rule(
         "RS307",
-        "error",
-        "A workload that is not there",
-        "A Rollout with workloadRef takes its pod template from the workload, and stops without it.",
-        "Add the workload to the manifests, or mend its name, kind or apiVersion.",
-        relations.missing_workloads,
+        "A missing workload",
+        "A Rollout with workloadRef takes its pod template from the workload, and fails without it.",
+        "Add the workload to the manifests, or correct its name, kind or apiVersion.",
+        check=references.missing_workloads,
+        needs_all_files=True,
     ),
     Rule(
         "RS308",
-        "error",
-        "A router's object that is not there",
+        "A missing object of a router",
         "The controller edits the VirtualService, Mapping, TraefikService or ApisixRoute that the Rollout names, and "
         "fails at every step without it.",
-        "Add the object to the manifests, or mend its name.",
-        relations.missing_router_objects,
+        "Add the object to the manifests, or correct its name.",
+        check=references.missing_router_objects,
+        needs_all_files=True,
     ),
     Rule(
         "RS309",
-        "error",
-        "A route of the Gateway API that is not there",
-        "Weights are written into the HTTPRoute, GRPCRoute, TCPRoute or TLSRoute that the Rollout names, in its "
-        "namespace or the one that it says.",
-        "Add the route to the manifests, or mend its name or namespace.",
+        "A missing route of the Gateway API",
+        "The plugin writes weights into the HTTPRoute, GRPCRoute, TCPRoute or TLSRoute that the Rollout names, in the "
+        "Rollout's namespace or the configured one.",
+        "Add the route to the manifests, or correct its name or namespace.",
+        needs_all_files=True,
     ),
     Rule(
         "RS310",
-        "error",
-        "An app without a Rollout, or with several",
-        "rollstep releases one Rollout an app.",
-        "Add a Rollout (`rollstep init` makes one of a Deployment), or split the app.",
-        relations.apps_without_one_rollout,
+        "An app without exactly one Rollout",
+        "rollstep releases one Rollout per app.",
+        "Add a Rollout (`rollstep init` converts a Deployment), or split the app.",
+        check=references.apps_without_one_rollout,
+        needs_all_files=True,
     ),
     Rule(
         "RS311",
-        "error",
-        "An object that is there twice",
+        "A duplicate object",
         "The later one overwrites the earlier one at each sync.",
-        "Take one of them away.",
-        relations.duplicates,
+        "Remove one of the two.",
+        check=references.duplicates,
     ),
     Rule(
         "RS312",
-        "error",
         "A rule with the name of a managed route",
-        "A release finds its rules for headers in a route of the Gateway API by their names, and takes them away when "
-        "it is over.",
-        "Give the rule another name, or the route of managedRoutes.",
+        "A release finds its header rules in a route of the Gateway API by name, and removes them at its end.",
+        "Rename the rule, or the route of managedRoutes.",
     ),
     Rule(
         "RS313",
-        "error",
-        "An autoscaler of a Rollout that is not there",
-        "A HorizontalPodAutoscaler scales the Rollout that its scaleTargetRef names; one of another name, and the "
-        "Deployment that a workloadRef refers to, have no pods of the release.",
+        "An autoscaler that does not scale the Rollout",
+        "A HorizontalPodAutoscaler scales the Rollout that its scaleTargetRef names. A missing Rollout, and the "
+        "Deployment of a workloadRef, have no pods of the release.",
         "Name the Rollout in scaleTargetRef.",
+        needs_all_files=True,
     ),
     Rule(
         "RS314",
-        "error",
-        "An autoscaler that needs the Rollout itself",
-        "KEDA and the VerticalPodAutoscaler look for the Rollout in the cluster, and rollstep applies none: its "
-        "ReplicaSets would not be scaled. Judged in apps of rollstep.",
-        "Use a HorizontalPodAutoscaler, which is rendered for each ReplicaSet, or take it out.",
+        "An autoscaler that needs the Rollout in the cluster",
+        "KEDA and the VerticalPodAutoscaler look up the Rollout in the cluster. rollstep applies none there, so they "
+        "scale nothing. Checked only in apps of rollstep.",
+        "Use a HorizontalPodAutoscaler, which rollstep renders for each ReplicaSet, or remove it.",
     ),
     Rule(
         "RS315",
-        "error",
         "Two autoscalers or budgets for the same pods",
-        "Two autoscalers undo what the other does, and pods with two PodDisruptionBudgets cannot be evicted at all. "
-        "Judged in apps of rollstep.",
-        "Make one of them.",
+        "Two autoscalers undo each other's changes, and pods with two PodDisruptionBudgets cannot be evicted. Checked "
+        "only in apps of rollstep.",
+        "Merge the two.",
     ),
     Rule(
         "RS316",
-        "error",
         "A Deployment whose selector matches the Rollout's pods",
-        "No Rollout in the cluster owns the ReplicaSets that rollstep renders, so a Deployment takes those that its "
-        "selector matches for its own and scales them down. Judged in apps of rollstep; the Deployment of a "
-        "workloadRef is not rendered and does no harm.",
-        "Give the Deployment's pods a label of their own and name it in its selector, or take it out.",
+        "No Rollout in the cluster owns the ReplicaSets that rollstep renders, so a Deployment adopts those that its "
+        "selector matches and scales them down. Checked only in apps of rollstep; the Deployment of a workloadRef is "
+        "not rendered and does no harm.",
+        "Add a label of their own to the Deployment's pods and its selector, or remove the Deployment.",
     ),
     Rule(
         "RS317",
-        "error",
         "A Secret in plain text",
-        "What rollstep renders is committed, and base64 is no encryption: who can read the repository has the Secret, "
-        "for ever. Judged in apps of rollstep.",
-        "Encrypt it with SOPS or as a SealedSecret, let an operator make it, or allow `plain-secrets` in "
+        "Rendered manifests are committed, and base64 is not encryption: every reader of the repository has the Secret "
+        "for ever. Checked only in apps of rollstep.",
+        "Encrypt it with SOPS or as a SealedSecret, let an operator create it, or allow `plain-secrets` in "
         "rollstep.yaml.",
     ),
     Rule(
         "RS318",
-        "error",
-        "A Service of an experiment that is there already",
-        "The Service that an experiment's template names is made when the step begins and gone when it ends: one of "
-        "the user's with that name would be replaced, and then removed. Judged in apps of rollstep.",
-        "Give the experiment's Service another name.",
+        "A Service with the name of an experiment's Service",
+        "An experiment creates the Service that its template names and deletes it at its end, so a Service of the user "
+        "with that name would be replaced and then deleted. Checked only in apps of rollstep.",
+        "Rename the experiment's Service.",
     ),
     Rule(
         "RS319",
-        "error",
         "A VirtualService that cannot carry the weights",
-        "The routes that get weights have the stable and the canary Service, or the two subsets, as destinations, and "
-        "where there are several routes the Rollout names those.",
+        "Routes with weights need the stable and the canary Service, or the two subsets, as destinations. Where there "
+        "are several routes, the Rollout names those with weights.",
         "Add the destination, or name the routes in virtualService.routes, tlsRoutes or tcpRoutes.",
     ),
     Rule(
         "RS320",
-        "error",
         "A router's object that cannot carry the weights",
-        "A Mapping of Ambassador has no weight of its own; each route of an App Mesh VirtualRouter has two targets.",
-        "Take the weight out, or give the route its two targets.",
+        "A Mapping of Ambassador must not have a weight; each route of an App Mesh VirtualRouter has two targets.",
+        "Remove the weight, or give the route its two targets.",
     ),
     Rule(
         "RS321",
-        "error",
-        "An analysis that cannot be run",
-        "Its templates need a value for each argument, metrics with names of their own, and, but for one in the "
-        "background, an end: an interval goes with a count.",
-        "Mend what the message names, in the Rollout's args or in the template.",
+        "An analysis that cannot run",
+        "Its templates need a value for each argument and metrics with distinct names. Unless it runs in the "
+        "background it has to end: an interval needs a count.",
+        "Correct the Rollout's args or the template as the message says.",
     ),
 )
