@@ -6,8 +6,10 @@ ReplicaSets are nowhere else: a pod template that somebody has edited there woul
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+
+from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Manifest, field_path
@@ -39,12 +41,19 @@ SPECS: Mapping[str, Fields] = {
 }
 
 
-def read_rendered(output: Path, shown: str, state: State | None) -> list[Manifest]:
-    """Return the objects that the files of ours in ``output`` hold; ``shown`` is the folder's name in findings.
+class LastRender(Struct, frozen=True):
+    """The output folder as the last render left it: the digests in its marker, its files, and their manifests."""
 
-    Raises RollstepError where the folder is gone; with every ReplicaSet that is gone, every file that is no manifest
-    any more, every pod template that was edited by hand; and where there are ReplicaSets of a release whose status is
-    gone.
+    owned: Mapping[str, str]
+    contents: Mapping[str, bytes]
+    manifests: Sequence[Manifest]
+
+
+def read_last_render(output: Path, shown: str, state: State | None) -> LastRender:
+    """Read rollstep's own files in ``output``; ``shown`` is the folder's name in findings.
+
+    Raises RollstepError for a missing folder; with every missing ReplicaSet, every file that is not a manifest any
+    more and every pod template that was edited by hand; and for ReplicaSets of a release whose status is missing.
     """
     owned = read_marker(output)
     if state is not None and not owned:
@@ -55,8 +64,9 @@ def read_rendered(output: Path, shown: str, state: State | None) -> list[Manifes
         )
         raise RollstepError([Finding(f"{shown}/{MARKER}", 0, 0, "", message, hint)])
     manifests: list[Manifest] = []
+    contents: dict[str, bytes] = {}
     findings: list[Finding] = []
-    for name in sorted(owned.keys() - {KUSTOMIZATION}):
+    for name in sorted(owned):
         path = f"{output}/{name}"
         if not os.path.isfile(path):
             if name.startswith("replicaset-") or _is_config_file(name):
@@ -65,7 +75,9 @@ def read_rendered(output: Path, shown: str, state: State | None) -> list[Manifes
             continue
         try:
             with open(path, "rb", buffering=0) as file:
-                content = file.read()
+                content = contents[name] = file.read()
+            if name == KUSTOMIZATION:
+                continue
             read = _manifests(content, f"{shown}/{name}")
         except OSError as error:
             findings.append(Finding(f"{shown}/{name}", 0, 0, "", f"cannot be read: {error.strerror}"))
@@ -84,7 +96,7 @@ def read_rendered(output: Path, shown: str, state: State | None) -> list[Manifes
         findings.append(Finding(status_file, 0, 0, "", message, hint))
     if findings:
         raise RollstepError(findings)
-    return manifests
+    return LastRender(owned, contents, manifests)
 
 
 def _manifests(content: bytes, shown: str) -> list[Manifest]:

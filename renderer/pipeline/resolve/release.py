@@ -7,13 +7,14 @@ from datetime import datetime
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Manifest, Source
 from renderer.kubernetes.yaml.reader import read_text
 from renderer.pipeline.load.app import App, load_app
 from renderer.pipeline.load.discover import AppRef, Home
-from renderer.pipeline.load.last_render import read_rendered
+from renderer.pipeline.load.last_render import LastRender, read_last_render
 from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.pipeline.load.status_file import State, damage, load_state
 from renderer.pipeline.load.workspace import Workspace, relative
@@ -35,6 +36,7 @@ class Release(Struct, frozen=True):
     root: Path
     state: State | None
     resolved: Resolved
+    last_render: LastRender | None = None
 
     @property
     def world(self) -> World:
@@ -75,8 +77,9 @@ def open_release(workspace: Workspace, ref: AppRef, now: datetime) -> Release:
     state = load_state(read_text(status_file, shown), shown) if status_file.is_file() else None
     output = ref.folder / app.settings.output
     with relative(workspace.root):
-        rendered = read_rendered(output, workspace.shown(output), state)
-    return resolve_app(app, workspace.root, state, rendered, now)
+        last_render = read_last_render(output, workspace.shown(output), state)
+    release = resolve_app(app, workspace.root, state, last_render.manifests, now)
+    return replace(release, last_render=last_render)
 
 
 def resolve_rollout(

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError, reporting
 from renderer.pipeline.load.discover import Home
+from renderer.pipeline.load.last_render import LastRender
 from renderer.pipeline.load.marker import MARKER, _read, digest, marker_text, read_marker
 from renderer.pipeline.load.sources import KUSTOMIZATION
 from renderer.pipeline.load.workspace import relative
@@ -73,13 +74,14 @@ class Changes(Struct, frozen=True):
         }
 
 
-def plan_write(folder: Path, files: Mapping[str, str]) -> Changes:
+def plan_write(folder: Path, files: Mapping[str, str], last_render: LastRender | None = None) -> Changes:
     """Compare ``folder`` with ``files`` (text by file name), which are to be all that rollstep has there.
 
-    Changes nothing.  Raises RollstepError with every file that is in the way and not ours, and with every line of the
-    marker that cannot be read.
+    Changes nothing.  With a ``last_render``, the files of that are not read again.  Raises RollstepError with every
+    foreign file that is in the way, and with every invalid line of the marker.
     """
-    owned = read_marker(folder)
+    owned = read_marker(folder) if last_render is None else last_render.owned
+    contents = {} if last_render is None else last_render.contents
     place, there = str(folder), _names(folder)
     created: dict[str, str] = {}
     updated: dict[str, tuple[str, str]] = {}
@@ -92,7 +94,7 @@ def plan_write(folder: Path, files: Mapping[str, str]) -> Changes:
         if is_there and not os.path.isfile(path):
             findings.append(Finding(path, 0, 0, "", "is not a plain file", "move it away"))
             continue
-        old = _read(path) if is_there else None
+        old = (contents.get(name) or _read(path)) if is_there else None
         if old is not None and new is not None and old == new.encode():
             unchanged.append(name)
             continue
@@ -174,7 +176,7 @@ def _lines(text: str | None) -> list[str]:
     return re.findall(r"[^\n]*\n|[^\n]+", text or "")
 
 
-def plan_changes(home: Home, files: Mapping[str, str]) -> Changes:
+def plan_changes(home: Home, files: Mapping[str, str], last_render: LastRender | None = None) -> Changes:
     """Compare rendered ``files`` with the output folder; raise RollstepError where foreign files are in the way."""
     with relative(home.root):
-        return plan_write(home.output, files)
+        return plan_write(home.output, files, last_render)

@@ -11,6 +11,7 @@ from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Body, Manifest, ObjectKey
 from renderer.kubernetes.yaml.reader import load_documents
 from renderer.pipeline.load.discover import AppRef, Home
+from renderer.pipeline.load.last_render import LastRender
 from renderer.pipeline.load.sources import KUSTOMIZATION, STATUS_FILE
 from renderer.pipeline.render.files import Rendered, file_names, render_release
 from renderer.pipeline.resolve.describe import step_change
@@ -88,9 +89,12 @@ class RenderedApp(Struct, frozen=True):
         return entry
 
 
-def compare(home: Home, files: Mapping[str, str], status_text: str, begins: str = "") -> RenderedApp:
+def compare(
+    home: Home, files: Mapping[str, str], status_text: str, begins: str = "", last_render: LastRender | None = None
+) -> RenderedApp:
     """Compare an app rendered as ``files`` with its folder; raise RollstepError where foreign files are in the way."""
-    return RenderedApp(home, files, status_text, plan_changes(home, files), _old_status(home.ref), begins)
+    changes = plan_changes(home, files, last_render)
+    return RenderedApp(home, files, status_text, changes, _old_status(home.ref), begins)
 
 
 def _old_status(ref: AppRef) -> str | None:
@@ -107,7 +111,8 @@ def render_app(release: Release, world: World, *, keep_time: bool) -> tuple[Rend
     rendered = render_release(release, world, keep_time=keep_time)
     begins, old = rendered.state.status.current_pod_hash, release.state
     is_new = old is not None and old.status.current_pod_hash != begins
-    return rendered, compare(release.home, rendered.files, rendered.status_text, begins if is_new else "")
+    begins = begins if is_new else ""
+    return rendered, compare(release.home, rendered.files, rendered.status_text, begins, release.last_render)
 
 
 class MovedApp(Struct, frozen=True):

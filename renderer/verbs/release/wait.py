@@ -17,7 +17,7 @@ from renderer.kubernetes.sync_tools.liveness import Liveness, of_cluster
 from renderer.kubernetes.sync_tools.tools import SYNC_TOOLS
 from renderer.kubernetes.times import parse_duration
 from renderer.pipeline.load.discover import AppRef
-from renderer.pipeline.load.last_render import read_rendered
+from renderer.pipeline.load.last_render import read_last_render
 from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.pipeline.load.workspace import current_time
 from renderer.pipeline.resolve.autoscaling import is_autoscaled
@@ -165,7 +165,7 @@ def _of_cluster(release: Release, context: str) -> Liveness:
     world = release.world
     mine = {(key.kind, key.name) for key in rendered(world)}
     mine |= {(AUTOSCALER[1], rs.name) for rs in world.replica_sets if is_autoscaled(world, rs)}
-    found_files = read_rendered(release.output, str(release.output), release.state)
+    found_files = read_last_render(release.output, str(release.output), release.state).manifests
     committed = {item.key: item.body for item in found_files if (item.kind, item.name) in mine}
     arguments = ["get", "--filename", "-", "--ignore-not-found"]
     if release.world.rollout.namespace:

@@ -259,5 +259,5 @@ def _plan(release: Release) -> Plan:
     # What moves takes them along.
     if release.state is None or advance(world) is not None:
         return plan
-    changes = plan_changes(release.home, render_release(release, world, keep_time=True).files)
+    changes = plan_changes(release.home, render_release(release, world, keep_time=True).files, release.last_render)
     return after_update(plan, world) if changes else plan

@@ -14,7 +14,7 @@ from renderer.kubernetes.manifest import Manifest
 from renderer.kubernetes.yaml.reader import decode, load_documents
 from renderer.pipeline.load.app import App, load_app
 from renderer.pipeline.load.discover import AppRef
-from renderer.pipeline.load.last_render import read_rendered
+from renderer.pipeline.load.last_render import read_last_render
 from renderer.pipeline.load.settings import DEFAULT_TEMPLATES, SETTINGS_FILE, Settings, parse_settings
 from renderer.pipeline.load.sources import KUSTOMIZATION, may_execute
 from renderer.pipeline.load.status_file import State
@@ -91,13 +91,13 @@ class Loader:
         """
         app = self.app(sha, location)
         old = before.state()
-        rendered = []
+        rendered: Sequence[Manifest] = ()
         if parent:
             root = self._outputs.check_out(
                 self.objects.files(parent, before.location.status_file, before.location.output)
             )
             with relative(root):
-                rendered = read_rendered(root / before.location.output, before.location.output, old)
+                rendered = read_last_render(root / before.location.output, before.location.output, old).manifests
         now = state.last_update_time if state is not None else old.last_update_time if old else EPOCH
         return resolve_app(app, self._sources.root, old, rendered, now)
 
