@@ -25,16 +25,11 @@ EXPONENT = 1.05
 LARGEST = 30_000
 NOTHING = f"{SIZE:,} apps from nothing, without validation"
 RENDER = ("render", "--no-validate", "--no-cache")
-VALIDATION = (
-    "kubeconform compiles its schemas in each process that renders, and its verdicts come back as JSON: what is on top "
-    "is its own time, now a little more and now a little less."
-)
 HOT_PATH = (
     "All that is done for an app (YAML, checks, engine, text, files) is done in Python, which takes some 3 ms of "
     "processor time, and helm fills in text in Go and writes no file. The row of the least tells what is left for all "
     "the rest once libyaml has read the sources and the files are made, with nothing checked, computed or made safe."
 )
-KEPT = "What is left is to read and to compare the sources, and to write 9,000 files, each as new and then renamed."
 
 
 def _clear(place: Place, root: Path) -> Callable[[], None]:
@@ -77,7 +72,7 @@ def from_nothing(place: Place) -> None:
         (clear, place.rollstep(root, *RENDER)),
         (clear, place.rollstep(root, "render", "--no-cache")),
     )
-    place.compare(Row(NOTHING, called, 1.5, helm, plain, HOT_PATH))
+    place.compare(Row(NOTHING, called, None, helm, plain))
     place.compare(
         Row("the least of that, by itself: its YAML read by libyaml, its files made", called, None, helm, least)
     )
@@ -85,10 +80,10 @@ def from_nothing(place: Place) -> None:
     render = place.rollstep(root, "render", "--no-validate")
     render()
     what = f"{SIZE:,} apps whose content was rendered before, in this clone or another, written"
-    place.by_turns(what, 1.5, (called, template), render, 5, KEPT, prepare=clear)
+    place.by_turns(what, None, (called, template), render, 5, prepare=clear)
     both = [without + their for without, their in zip(plain, judged, strict=True)]
     peer = f"the same without validation, then kubeconform of the {len(list(texts.iterdir())):,} files"
-    place.compare(Row(f"{SIZE:,} apps from nothing, with validation", peer, 1, both, validated, VALIDATION))
+    place.compare(Row(f"{SIZE:,} apps from nothing, with validation", peer, None, both, validated))
 
 
 def kustomize(place: Place) -> None:
@@ -131,10 +126,7 @@ def unchanged(place: Place) -> None:
     )
     allowed = [0.25 * their + alone for their, alone in zip(theirs, one, strict=True)]
     peer = "a quarter of that, and `render --check` of the changed app"
-    limit = (
-        "Beside the app itself, the times of all files of the fleet are looked at, and what is remembered is written."
-    )
-    place.compare(Row(f"`render --check` of {SIZE:,} apps, one changed", peer, 1, allowed, ours, limit))
+    place.compare(Row(f"`render --check` of {SIZE:,} apps, one changed", peer, None, allowed, ours))
 
 
 def growth(place: Place) -> None:

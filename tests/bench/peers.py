@@ -1,4 +1,4 @@
-"""The tools that rollstep is measured beside, helm and kustomize, built from what ``tools/*/go.mod`` pins."""
+"""The tools that rollstep is measured beside, built from what their ``go.mod`` pins."""
 
 from __future__ import annotations
 
@@ -6,35 +6,53 @@ import hashlib
 import os
 import subprocess
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.e2e.build import environment, find_go
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parents[1]
 BIN = PROJECT / ".tools" / "bench" / "bin"
-PACKAGES = {"helm": "helm.sh/helm/v3/cmd/helm", "kustomize": "sigs.k8s.io/kustomize/kustomize/v5"}
+
+
+class Peer(NamedTuple):
+    """A program: the folder of the module that pins it, its package, and the module that has its version."""
+
+    source: Path
+    package: str
+    module: str
+
+
+PEERS = {
+    "helm": Peer(HERE / "tools/helm", "helm.sh/helm/v3/cmd/helm", "helm.sh/helm/v3"),
+    "kustomize": Peer(
+        HERE / "tools/kustomize", "sigs.k8s.io/kustomize/kustomize/v5", "sigs.k8s.io/kustomize/kustomize/v5"
+    ),
+    "kubectl": Peer(PROJECT / "tests/e2e/tools/kubernetes", "k8s.io/kubernetes/cmd/kubectl", "k8s.io/kubernetes"),
+}
 
 
 def install() -> None:
     """Build the peers that are not built from the same pins; raise CalledProcessError where Go fails."""
     BIN.mkdir(parents=True, exist_ok=True)
-    for name, package in PACKAGES.items():
-        source, stamp = HERE / "tools" / name, BIN / f".{name}"
-        pins = hashlib.sha256((source / "go.mod").read_bytes() + (source / "go.sum").read_bytes()).hexdigest()
+    for name, peer in PEERS.items():
+        stamp = BIN / f".{name}"
+        pins = hashlib.sha256((peer.source / "go.mod").read_bytes() + (peer.source / "go.sum").read_bytes()).hexdigest()
         if stamp.exists() and stamp.read_text() == pins and (BIN / name).exists():
             continue
         print(f"building {name}", flush=True)
-        command = [find_go(), "build", "-trimpath", "-ldflags", "-s -w", "-o", str(BIN / name), package]
-        subprocess.run(command, cwd=source, env=environment(), check=True)
+        command = [find_go(), "build", "-trimpath", "-ldflags", "-s -w", "-o", str(BIN / name), peer.package]
+        subprocess.run(command, cwd=peer.source, env=environment(), check=True)
         stamp.write_text(pins)
 
 
 def version(name: str) -> str:
-    """Return the version of a peer that is pinned."""
-    module = PACKAGES[name].removesuffix("/cmd/helm")
-    for line in (HERE / "tools" / name / "go.mod").read_text().splitlines():
-        if line.strip().startswith(f"{module} "):
-            return line.split()[1]
+    """Return the pinned version of a peer."""
+    peer = PEERS[name]
+    for line in (peer.source / "go.mod").read_text().splitlines():
+        words = line.removeprefix("require").split()
+        if words[:1] == [peer.module]:
+            return words[1]
     raise LookupError(name)
 
 

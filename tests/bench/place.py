@@ -14,7 +14,7 @@ from tests.bench import fleet, peers
 from tests.bench.measure import Figure, Row, Step, run, turns
 
 ROLLSTEP = str(Path(sys.executable).parent / "rollstep")
-HELM, KUSTOMIZE = str(peers.BIN / "helm"), str(peers.BIN / "kustomize")
+HELM, KUSTOMIZE, KUBECTL = (str(peers.BIN / name) for name in ("helm", "kustomize", "kubectl"))
 SETTLED = 0.2
 """Seconds after which the times of files tell whether they have changed since."""
 
@@ -37,7 +37,7 @@ class Place:
         print(" | ".join(row.cells()), flush=True)
 
     def by_turns(
-        self, what: str, bound: float, peer: tuple[str, Step], own: Step, times: int, limit: str = "",
+        self, what: str, bound: float | None, peer: tuple[str, Step], own: Step, times: int, limit: str = "",
         prepare: Step | None = None,
     ) -> None:  # fmt: skip
         """Keep a row of a peer and rollstep by turns; ``prepare`` goes before each of rollstep's, uncounted."""
@@ -57,6 +57,12 @@ class Place:
     def variables(self) -> dict[str, str]:
         """Return what rollstep's environment has in addition: a cache of its own."""
         return {"XDG_CACHE_HOME": str(self.folder / "cache")}
+
+    def forget(self) -> None:
+        """Move the cache out of the way."""
+        cache = self.folder / "cache"
+        if cache.exists():
+            cache.rename(self.aside() / "cache")
 
     def rollstep(self, root: Path, *arguments: str) -> partial[None]:
         """Return the step that runs ``rollstep ARGUMENTS`` in ``root``."""
@@ -92,6 +98,13 @@ class Place:
         fleet.commit_all(root)
         time.sleep(SETTLED)
         self.rollstep(root, "render", "--check")()
+
+    def kustomization(self) -> tuple[str, partial[None]]:
+        """Return ``kubectl kustomize`` of one app's manifests, and what it is called."""
+        folder = self.folder / "overlays-1"
+        if not folder.exists():
+            fleet.make_overlays(folder, 1)
+        return "`kubectl kustomize`, 1 app", partial(run, [KUBECTL, "kustomize", str(folder)], self.folder)
 
     def chart(self, size: int) -> tuple[str, partial[None]]:
         """Return ``helm template`` of one chart with ``size`` apps, and what it is called."""

@@ -16,20 +16,20 @@ from tests.bench.measure import FIGURES, ROWS, Figure, Row, table
 from tests.bench.place import Place
 
 HEAD = """\
-# How fast it is
+# Performance
 
-Written by `make bench ARGS="--markdown docs/performance.md"`. Each row is rollstep and what it is measured beside, by
-turns in one run: the ratio counts, not the milliseconds, which depend on the machine and on what else it does. `make
-bench` fails where the median of the ratios is above its bound. Validation has a row of its own, since it is the work of
-kubeconform.
+`make bench ARGS="--markdown docs/performance.md"` writes this page. Each row runs rollstep and a peer by turns, so that
+the ratio counts and not the milliseconds, which depend on the machine and its load. `make bench` fails where the median
+of the ratios is above its bound; a row without a bound is for comparison.
 
-Memory is that of all processes of a command together, each with its share of the pages that several have (`Pss` in
-Linux' `smaps_rollup`, every 50 ms), or the kernel's own peak of the largest of them, whichever is more.
+- "Nothing cached" starts with an empty cache, also the first time. "With the cache" is the same command once more.
+- "From nothing" and growth run with `--no-cache`. The row of apps whose content was rendered before has the
+  [cache](pipelines.md#fleets), and nothing rendered in the repository.
+- Validation has its own row, beside the time of kubeconform for the same files.
+- Memory is that of all processes of a command, each with its share of common pages (`Pss` in Linux' `smaps_rollup`, every
+  50 ms), or the kernel's peak of the largest process if that is more.
 
-"From nothing" and growth are measured with `--no-cache`: nothing that was rendered before is used. The row of apps
-whose content was rendered before has what [is kept](pipelines.md#fleets), and nothing in the repository.
-
-`make profile` shows where a cold start and a fleet run spend their time.
+`make profile` shows where one app and a fleet spend their time.
 """
 SECTION = """
 ## {title}
@@ -46,7 +46,7 @@ def versions() -> str:
     git = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True).stdout.split()[2]
     asked = ["git", "-C", str(peers.PROJECT), "describe", "--always", "--dirty"]
     commit = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() or "no checkout"
-    told = {name: peers.version(name) for name in peers.PACKAGES} | {"kubeconform": kubeconform_version()}
+    told = {name: peers.version(name) for name in peers.PEERS} | {"kubeconform": kubeconform_version()}
     own = [f"rollstep {__version__} ({commit})", f"Python {platform.python_version()}", f"git {git}"]
     return ", ".join([*own, *(f"{name} {version}" for name, version in told.items())])
 

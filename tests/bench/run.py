@@ -19,7 +19,7 @@ from tests.bench.report import HEAD, machine, missed, section, tables, versions
 PARTS: dict[str, Callable[[Place], None]] = {
     part.__name__: part
     for part in (
-        single.cold_start,
+        single.one_app,
         single.hashes,
         fleets.from_nothing,
         fleets.unchanged,

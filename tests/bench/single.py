@@ -1,17 +1,20 @@
-"""One app: the cold start, one app among many, and the hash."""
+"""One app: with nothing cached and with the cache, one app among many, and the hash."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
-from tests.bench.measure import Figure, Row, run, turns
-from tests.bench.place import Place
+from tests.bench.measure import Figure
+from tests.bench.place import SETTLED, Place
 
 APP = "environments/prod/app-00003"
 HASHES = 10_000
+COLD_BOUND = 4
+"""Times of `helm template` of one chart."""
 PROGRAM = """
 import sys, time
 from renderer.rollouts.pod_template import pod_template_hash
@@ -29,53 +32,43 @@ print(len(templates) / taken)
 """
 
 
-def cold_start(place: Place) -> None:
-    """Beside an interpreter that does nothing, and helm with one chart."""
+COLD, WARM = "nothing cached", "with the cache"
+VERBS = {"render --check": ("render", "--check"), "plan": ("plan",), "status": ("status",)}
+
+
+def one_app(place: Place) -> None:
+    """``--help``, and verbs for one app with nothing cached and with the cache, beside helm and kubectl."""
     root = place.repository(5, rendered=True)
-    python = ("`python -c pass`", partial(run, [sys.executable, "-c", "pass"], place.folder))
-    check, shown = place.rollstep(root, "render", "--check", APP), place.rollstep(root, "--help")
-    words = {"_ROLLSTEP_COMPLETE": "bash_complete", "COMP_WORDS": "rollstep re", "COMP_CWORD": "1"}
-    complete = partial(place.rollstep(root), **words)
-    for warm in (check, shown, complete):
-        warm()
-    limit = (
-        "What `python -c pass` takes is start-up of the interpreter; the rest is `site`, the console script and the "
-        "look at all files that the answer rests on, and no module is imported for it."
-    )
-    place.by_turns("`rollstep --help`", 1.6, python, shown, 41, limit)
-    place.by_turns("completion of a verb", 1.6, python, complete, 41, limit)
-    place.by_turns("`render --check` of one app", 2, python, check, 41, limit)
-    place.by_turns("`render --check` of one app", 1.2, place.chart(1), check, 41, limit)
+    peers = (place.chart(1), place.kustomization())
+    for peer in peers:
+        place.by_turns("`rollstep --help`", None, peer, place.rollstep(root, "--help"), 21)
+    for name, words in VERBS.items():
+        own = place.rollstep(root, *words, APP)
+        what = f"`{name}` of one app"
+        for peer, bound in zip(peers, (COLD_BOUND, None), strict=True):
+            place.by_turns(f"{what}, {COLD}", bound, peer, own, 21, prepare=place.forget)
+    # The other verbs have no cache.
+    check = place.rollstep(root, "render", "--check", APP)
+    check()
+    time.sleep(SETTLED)
+    check()
+    for peer in peers:
+        place.by_turns(f"`render --check` of one app, {WARM}", None, peer, check, 21)
 
 
 def one_among_many(place: Place) -> None:
-    """``plan``, ``status`` and ``history`` of one app of a large fleet beside the cold start."""
+    """The same verbs, and ``history``, for one app of a large fleet beside one of five, with nothing cached."""
     size = 10_000 if place.full else 1_000
     if not place.full:
-        place.leave_out("`plan`, `status` and `history` of one app among 10,000 (here: among 1,000)")
+        place.leave_out("one app among 10,000 (here: among 1,000)")
     few, many = place.repository(5, rendered=True), place.repository(size, rendered=True)
-    check = place.rollstep(few, "render", "--check", APP)
-    look = place.rollstep(few, "render", "--check", "--no-cache", APP)
-    forget_few, forget_many = partial(_forget, place, few), partial(_forget, place, many)
-    for verb in ("plan", "status", "history"):
-        ours, among_few = place.rollstep(many, verb, APP), place.rollstep(few, verb, APP)
-        for warm in (check, ours, among_few):
-            warm()
-        what = f"`{verb}` of one app among {size:,}"
-        cold, few_taken, taken = turns(15, (None, check), (None, among_few), (None, ours))
-        place.compare(Row(what, "the cold start: `render --check` of one app among 5", 1.5, cold, taken))
-        place.compare(Row(what, f"`{verb}` of one app among 5", 1.5, few_taken, taken))
-        cold, few_taken, taken = turns(15, (None, look), (forget_few, among_few), (forget_many, ours))
-        what += ", nothing remembered"
-        place.compare(Row(what, "the cold start with `--no-cache`", 1.5, cold, taken))
-        place.compare(Row(what, f"`{verb}` of one app among 5", 1.5, few_taken, taken))
+    for name, words in {**VERBS, "history": ("history",)}.items():
+        peer = (f"`{name}` of one app among 5", partial(_cold, place, few, words))
+        place.by_turns(f"`{name}` of one app among {size:,}", None, peer, partial(_cold, place, many, words), 11)
 
 
-def _forget(place: Place, root: Path) -> None:
-    """Take away what is remembered of a repository."""
-    kept = root / ".git/rollstep"
-    if kept.exists():
-        kept.rename(place.aside() / "remembered")
+def _cold(place: Place, root: Path, words: tuple[str, ...]) -> None:
+    place.rollstep(root, *words, "--no-cache", APP)() if words[0] == "render" else place.rollstep(root, *words, APP)()
 
 
 def hashes(place: Place) -> None:
