@@ -26,8 +26,8 @@ of the ratios is above its bound; a row without a bound is for comparison.
 - "From nothing" and growth run with `--no-cache`. The row of apps whose content was rendered before has the
   [cache](pipelines.md#fleets), and nothing rendered in the repository.
 - Validation has its own row, beside the time of kubeconform for the same files.
-- Memory is that of all processes of a command, each with its share of common pages (`Pss` in Linux' `smaps_rollup`, every
-  50 ms), or the kernel's peak of the largest process if that is more.
+- Memory is that of all processes of a command, each with its share of common pages (`Pss` in Linux' `smaps_rollup`,
+  every 50 ms), or the kernel's peak of the largest process if that is more.
 
 `make profile` shows where one app and a fleet spend their time.
 """
