@@ -172,8 +172,9 @@ def _check_service(report: Report, path: Path, service: Manifest) -> None:
 
 def ingresses(report: Report) -> Iterator[tuple[Path, str]]:
     """Yield path and name of each Ingress of the routers."""
+    routing = report.mapping(*ROUTING)
     for router in ROUTERS:
-        if report.at(*ROUTING, router) is None or not router_for(router).names_ingresses:
+        if routing.get(router) is None or not router_for(router).names_ingresses:
             continue
         one, several = router_for(router).one_or_several or ("", "")
         for index, name in enumerate(report.items(*ROUTING, router, several)):

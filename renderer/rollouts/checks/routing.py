@@ -110,10 +110,11 @@ def _check_one_of(report: Report, router: str, one: str, several: str) -> None:
 
 def check_experiment_weights(report: Report, step: Path, field: str) -> None:
     """Report the weights of an experiment's templates without a router that supports them."""
-    able = [name for name, router in routers_in(report).items() if _may_weigh(router) and _is_used(report, name)]
+    if any(_may_weigh(router) and _is_used(report, name) for name, router in routers_in(report).items()):
+        return
     for index in range(len(report.items(*step, "experiment", "templates"))):
         path = (*step, "experiment", "templates", index, "weight")
-        if report.at(*path) is not None and not able:
+        if report.at(*path) is not None:
             name = f"{field}.experiment.templates[{index}].weight"
             report.add("RS237", path, f"requires one of the routers {', '.join(routers_that(_may_weigh))}", field=name)
 
@@ -150,24 +151,28 @@ def check_route(report: Report, step: Path, kind: str, field: str) -> None:
 
 def _check_routers(report: Report, path: Path, kind: str, field: str) -> bool:
     """Report routers that ignore a step, unless allowed; return whether one of them adds the route."""
-    routers, able = routers_in(report), routers_that(lambda router: kind in router.route_steps)
+    routers = routers_in(report)
     unable = [name for name, router in routers.items() if not router.adds_routes(report.at(*ROUTING, name), kind)]
     known, allowed = len(unable) < len(routers), bool(routers) and IGNORED_ROUTES in report.allow
     hint = f"take the step out, or allow {IGNORED_ROUTES} in rollstep.yaml" if routers else ""
     for name in unable:
-        if name in able:
+        if kind in routers[name].route_steps:
             hint = f"{routers[name].route_hint}, or {hint}"
-    if not known and not allowed:
-        report.add("RS234", path, f"{kind} requires one of the routers {', '.join(able)}", hint, field=field)
-    if known and unable and not allowed:
+    if allowed or (known and not unable):
+        return known
+    able = ", ".join(routers_that(lambda router: kind in router.route_steps))
+    if known:
         message = f"the router {' and '.join(unable)} has no such routes and does nothing at this step"
-        report.add("RS411", path, message, f"only {', '.join(able)} can; {hint}")
+        report.add("RS411", path, message, f"only {able} can; {hint}")
+    else:
+        report.add("RS234", path, f"{kind} requires one of the routers {able}", hint, field=field)
     return known
 
 
 def routers_in(report: Report) -> dict[str, Router]:
     """Return the routers of the Rollout by name, in the order in which the controller serves them."""
-    return {name: router_for(name) for name in ROUTERS if report.at(*ROUTING, name) is not None}
+    routing = report.mapping(*ROUTING)
+    return {name: router_for(name) for name in ROUTERS if routing.get(name) is not None}
 
 
 def check_router_objects(report: Report, objects: Objects) -> None:

@@ -162,10 +162,11 @@ def _check_step(report: Report, index: int, step: Mapping[str, Any]) -> None:
         report.add("RS232", (*path, "pause", "duration"), message, field=f"{field}.pause.duration")
     if report.at(*path, "setCanaryScale") is not None:
         _check_canary_scale(report, (*path, "setCanaryScale"))
-    for kind in STEP_KINDS:
-        if STEP_KINDS[kind].is_route and report.at(*path, kind) is not None:
+    for kind in kinds:
+        if STEP_KINDS[kind].is_route:
             check_route(report, path, kind, field)
-    check_experiment_weights(report, path, field)
+    if report.at(*path, "experiment") is not None:
+        check_experiment_weights(report, path, field)
     _check_arguments(report, path, field)
 
 
