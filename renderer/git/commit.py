@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from pathlib import PurePosixPath
 
 from msgspec import Struct
 
@@ -169,14 +170,20 @@ def commit_files(
     with _uninterrupted(), locked_index(repository) as lock:
         stage(lock.repository, paths)
         differing = staged(lock.repository, checked.head)
-        ours = sorted(differing.intersection(paths))
+        ours = differing.intersection(paths)
         if not ours:
             return None
-        others = differing.difference(paths)
+        # Git cannot have a file and a folder of one name: ours replace those of HEAD.
+        replaced = {folder for path in ours for folder in _folders(path)}
+        others = {path for path in differing.difference(paths, replaced) if not ours & _folders(path)}
         index = without(lock.repository, others, checked.head) if others else lock.repository
         sha = _commit_index(index, message, checked)
         lock.replace_index()
-    return CommitResult(sha, message.split("\n", 1)[0], tuple(ours))
+    return CommitResult(sha, message.split("\n", 1)[0], tuple(sorted(ours)))
+
+
+def _folders(path: str) -> set[str]:
+    return {str(folder) for folder in PurePosixPath(path).parents}
 
 
 def _commit_index(repository: Repository, message: str, checked: CheckedCommit) -> str:

@@ -344,6 +344,20 @@ def test_a_file_that_is_staged_where_a_folder_was_stays_so(repository: Repositor
     assert git(root, "fsck", "--strict", "--no-dangling") == ""
 
 
+@pytest.mark.parametrize(("old", "new"), [("modified", "modified/a.yaml"), ("kept/*.yaml", "kept")])
+def test_our_file_replaces_a_folder_and_our_folder_a_file(repository: Repository, old: str, new: str) -> None:
+    root = repository.root
+    before = git(root, "diff", "--cached", "--raw")
+    (root / old).unlink()
+    if old.startswith(new):
+        (root / new).rmdir()
+    put(root, new, "new\n")
+    assert commit(repository, [new], MESSAGE)
+    changes = git(root, "show", "--name-status", "--no-renames", "--format=", "HEAD").splitlines()
+    assert sorted(changes) == [f"A\t{new}", f"D\t{old}"]
+    assert git(root, "diff", "--cached", "--raw") == before
+
+
 def test_the_reflog_tells_of_the_commit_as_gits_own_does(repository: Repository) -> None:
     put(repository.root, OURS, "new\n")
     assert commit(repository, [OURS], MESSAGE)

@@ -183,9 +183,7 @@ def test_a_branch_from_another_history_is_refused(checkout: Checkout) -> None:
     assert "not in the history of other" in refused(checkout)
 
 
-def test_a_shallow_clone_names_the_missing_history(
-    checkout: Checkout, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_a_shallow_clone_names_missing_history(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> None:
     advance(checkout, "prod/web")
     for number in range(2):
         (checkout.root / "README.md").write_text(f"{number}\n", encoding="utf-8")
