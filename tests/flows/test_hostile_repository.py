@@ -237,6 +237,8 @@ def test_a_journal_that_is_a_link_is_not_followed(checkout: Checkout, verb: list
     outside.mkdir()
     (outside / "theirs").write_text("theirs\n", encoding="utf-8")
     (checkout.root / ".rollstep-journal").symlink_to(outside)
+    # Without anything to write, no journal is needed.
+    (checkout.root / "environments/prod/web/rendered/kustomization.yaml").unlink(missing_ok=True)
     done = checkout.process(*verb, "--now", NOON, code=1)
     assert ".rollstep-journal: is a link" in done.stderr
     assert files(outside) == {outside / "theirs": b"theirs\n"}
