@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError, one_line
 from renderer.pipeline.commit.trailers import trailers_of
-from renderer.pipeline.render.templates import check_user_templates, fill, fill_text
+from renderer.pipeline.render.templates import check_user_templates, render_string, render_template
 from renderer.pipeline.resolve.step_change import StepChange
 
 _MAX_SUBJECT = 200
@@ -34,14 +34,14 @@ def compose_message(
     variables = {"changes": told}
     shown = "commit-subject.j2" if subject_text is None else "rollstep.yaml: commit.message"
     if subject_text is None:
-        subject = one_line(fill("commit-subject.j2", user_templates, variables))
+        subject = one_line(render_template("commit-subject.j2", user_templates, variables))
     else:
-        subject = one_line(fill_text(subject_text, shown, variables))
+        subject = one_line(render_string(subject_text, shown, variables))
     if not subject:
-        raise RollstepError([Finding(shown, 0, 0, "", "makes an empty subject")])
+        raise RollstepError([Finding(shown, 0, 0, "", "produces an empty subject")])
     if len(subject) > _MAX_SUBJECT:
         subject = subject[: _MAX_SUBJECT - 1] + "…"
-    body = _body(fill("commit-body.j2", user_templates, variables))
+    body = _body(render_template("commit-body.j2", user_templates, variables))
     trailers = "".join(f"{key}: {value}\n" for change in told for key, value in trailers_of(change))
     return "\n\n".join(part for part in (subject, body, trailers) if part)
 

@@ -101,7 +101,7 @@ def _stage(
         hint = "commit it first, or use --include-sources to put it into this commit"
         if settings.source.argv is not None:
             hint += "; if the command does not read it, say what it reads: source.reads in rollstep.yaml"
-        message = "is not committed, and the step would be made from it"
+        message = "is not committed, but the step would depend on it"
         raise RollstepError(Finding(name, 0, 0, "", message, hint) for name in dirty)
     for name in dirty:
         transaction.include(name)

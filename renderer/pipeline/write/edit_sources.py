@@ -72,8 +72,7 @@ def edited_sources(release: Release, move: Move) -> dict[Path, str | None]:
     texts: dict[Path, str] = {}
     app = release.app
     if changes:
-        place = (app.rollout_file, app.rollout_index) if app.rollout_file is not None else None
-        _edit(texts, app.rollout, place, changes)
+        _edit(texts, app.rollout, app.places.get(app.rollout.key), changes)
     for reference in sorted(named & goes_back.keys()):
         kind, name = reference[0], goes_back[reference]
         source = next(item for item in app.manifests if item.while_named and (item.kind, item.name) == (kind, name))
@@ -93,8 +92,8 @@ def _without_removed(release: Release, world: World, texts: Mapping[Path, str]) 
     for item in gone:
         place = release.app.places.get(item.key)
         if place is None:
-            message = f"the {item.kind} {item.name} is to go, but it is made by a command or a template"
-            raise RollstepError([Finding(item.source.file, 0, 0, "", message, "take it out there, and commit that")])
+            message = f"the {item.kind} {item.name} must be removed, but it comes from a command or a template"
+            raise RollstepError([Finding(item.source.file, 0, 0, "", message, "remove it there, and commit that")])
         found.setdefault(place[0], set()).add(place[1])
     return {
         path: without_documents(texts.get(path) or read_text(path, str(path), keep_mark=True), indexes)
@@ -117,7 +116,7 @@ def _with_added(release: Release, move: Move) -> dict[Path, str | None]:
         name = f"{key.kind.lower()}-{key.name}.yaml"
         if (release.folder / name).exists():
             hint = "give it another name"
-            raise RollstepError([Finding(f"{release.place}/{name}", 0, 0, "", "is there already", hint)])
+            raise RollstepError([Finding(f"{release.place}/{name}", 0, 0, "", "exists already", hint)])
         files[release.folder / name] = dump({**body, "metadata": metadata})
     return files
 
@@ -149,9 +148,7 @@ def _edit(
     shown = manifest.source.file
     if place is None:
         fields = ", ".join(field_path(path) for path in changes)
-        message = (
-            f"{fields} would change, but the {manifest.kind} is made from something else (a command or a template)"
-        )
+        message = f"{fields} would change, but the {manifest.kind} comes from a command or a template"
         hint = "make the change there, commit it, and run `rollstep advance`"
         raise RollstepError([Finding(shown, 0, 0, "", message, hint)])
     path, index = place

@@ -216,7 +216,7 @@ def acquire(root: Path, patience: float = 0) -> int:
     if os.path.islink(folder):
         # It may have come with the repository: what lies where it leads is nobody's to remove.
         raise RollstepError(
-            [Finding(JOURNAL, 0, 0, "", "is a link, and rollstep's folder while files change", "remove it")]
+            [Finding(JOURNAL, 0, 0, "", "is a link, but rollstep needs a folder of this name", "remove it")]
         )
     end = time.monotonic() + patience
     with reporting(JOURNAL):
@@ -386,7 +386,7 @@ def _check_place(root: Path, place: str) -> None:
     parts = place.split("/")
     is_plain = not {"", ".", ".."} & set(parts) and ".git" not in place.lower().split("/") and parts[0] != JOURNAL
     if not is_plain or not f"{os.path.realpath(f'{root}/{os.path.dirname(place)}')}/".startswith(f"{root}/"):
-        raise ValueError(f"{place!r} is no place in the repository where rollstep writes")
+        raise ValueError(f"{place!r} is not a path in the repository where rollstep writes")
 
 
 def _check_unedited(journal: Journal) -> None:

@@ -71,7 +71,7 @@ class NewFiles:
             lock = acquire(self.root, PATIENCE)
             if lock < 0:
                 raise RollstepError(
-                    [Finding(JOURNAL, 0, 0, "", "another rollstep is changing files here", "wait for it")]
+                    [Finding(JOURNAL, 0, 0, "", "another rollstep process is changing files here", "wait for it")]
                 )
             self._lock = lock
             if pending(self.root):

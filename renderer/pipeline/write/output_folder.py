@@ -18,9 +18,9 @@ from msgspec import Struct
 from renderer.errors import Finding, RollstepError, reporting
 from renderer.pipeline.load.discover import Home
 from renderer.pipeline.load.last_render import LastRender
-from renderer.pipeline.load.marker import MARKER, _read, digest, marker_text, read_marker
+from renderer.pipeline.load.marker import MARKER, digest, marker_text, read_file, read_marker
 from renderer.pipeline.load.sources import KUSTOMIZATION
-from renderer.pipeline.load.workspace import relative
+from renderer.pipeline.load.workspace import relative_findings
 
 
 class Changes(Struct, frozen=True):
@@ -92,15 +92,15 @@ def plan_write(folder: Path, files: Mapping[str, str], last_render: LastRender |
         # A file system may take names for the same that differ in case.
         is_there = name in there or (bool(there) and os.path.lexists(path))
         if is_there and not os.path.isfile(path):
-            findings.append(Finding(path, 0, 0, "", "is not a plain file", "move it away"))
+            findings.append(Finding(path, 0, 0, "", "is not a regular file", "move it away"))
             continue
-        old = (contents.get(name) or _read(path)) if is_there else None
+        old = (contents.get(name) or read_file(path)) if is_there else None
         if old is not None and new is not None and old == new.encode():
             unchanged.append(name)
             continue
         text = None if old is None else old.decode(errors="replace")
         if old is not None and name not in owned:
-            message = "is in the way of a file to be rendered, and rollstep did not write it"
+            message = "would be overwritten by a rendered file, but rollstep did not write it"
             findings.append(Finding(path, 0, 0, "", message, "rename it, or remove it"))
         elif old is not None and digest(old) != owned[name]:
             edited.append(name)
@@ -112,7 +112,7 @@ def plan_write(folder: Path, files: Mapping[str, str], last_render: LastRender |
             deleted[name] = text
     if findings:
         raise RollstepError(findings)
-    before = _read(f"{place}/{MARKER}") if MARKER in there else None
+    before = read_file(f"{place}/{MARKER}") if MARKER in there else None
     marker = (
         None if before is None else before.decode(errors="replace"),
         marker_text(files) if files else None,
@@ -178,5 +178,5 @@ def _lines(text: str | None) -> list[str]:
 
 def plan_changes(home: Home, files: Mapping[str, str], last_render: LastRender | None = None) -> Changes:
     """Compare rendered ``files`` with the output folder; raise RollstepError where foreign files are in the way."""
-    with relative(home.root):
+    with relative_findings(home.root):
         return plan_write(home.output, files, last_render)

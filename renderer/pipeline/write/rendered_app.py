@@ -56,9 +56,9 @@ class RenderedApp(Struct, frozen=True):
 
     def diff(self) -> str:
         """Return what changes as a unified diff."""
-        text = diff(self.changes, self.home.shown)
+        text = diff(self.changes, self.home.output_path)
         if self.old_status != self.status_text:
-            text += "".join(unified(f"{self.home.place}/{STATUS_FILE}", self.old_status, self.status_text))
+            text += "".join(unified(f"{self.home.path}/{STATUS_FILE}", self.old_status, self.status_text))
         return text
 
     def staleness(self) -> Finding:
@@ -68,8 +68,8 @@ class RenderedApp(Struct, frozen=True):
             message = f"a new pod template ({self.begins}) is not released yet"
             hint = f"rollstep advance {target}"
         else:
-            message, hint = "the rendered manifests are not what the sources give", f"rollstep render {target}"
-        return Finding(self.home.shown, 0, 0, "", message, hint)
+            message, hint = "the rendered manifests do not match the sources", f"rollstep render {target}"
+        return Finding(self.home.output_path, 0, 0, "", message, hint)
 
     def to_dict(self, *, with_diff: bool = False) -> dict[str, object]:
         """Return whether the app was up to date, and what differs or was written, as JSON-ready data."""
@@ -77,7 +77,7 @@ class RenderedApp(Struct, frozen=True):
         entry: dict[str, object] = {
             "app": ref.name,
             "environment": ref.environment,
-            "output": self.home.shown,
+            "output": self.home.output_path,
             "upToDate": self.is_up_to_date,
             "message": why.message if why else None,
             "hint": why.hint if why else None,

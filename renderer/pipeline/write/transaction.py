@@ -203,7 +203,7 @@ class Transaction:
             return self
         before = self._planned.get(relative, new)
         if (before and before.digest) != (new and new.digest):
-            self._findings.append(Finding(relative, 0, 0, "", "two different contents are to be written to this file"))
+            self._findings.append(Finding(relative, 0, 0, "", "two different contents are planned for this file"))
         self._planned[relative] = new
         return self
 
@@ -277,13 +277,13 @@ def _refusals(target: str, path: str, status: os.stat_result | None) -> Iterator
     """Yield why ``path`` itself may not be written; ``status`` is what its file is now, None where there is none."""
     parts = path.lower().split("/")
     if ".git" in parts or parts[0] == JOURNAL:
-        yield Finding(path, 0, 0, "", "lies in a folder of git's or rollstep's own", "choose another folder")
+        yield Finding(path, 0, 0, "", "is in a folder of git or of rollstep", "choose another folder")
     if status is None:
         return
     if stat.S_ISDIR(status.st_mode):
-        yield Finding(path, 0, 0, "", "is a folder where a file is to be", "move it away")
+        yield Finding(path, 0, 0, "", "is a folder, but a file is needed here", "move it away")
     elif not stat.S_ISREG(status.st_mode):
-        yield Finding(path, 0, 0, "", "is not a plain file", "move it away")
+        yield Finding(path, 0, 0, "", "is not a regular file", "move it away")
     # os.access says yes to root, and a rename replaces a read-only file unasked: the mode is what the user meant.
     elif not status.st_mode & 0o222 or not os.access(target, os.W_OK):
         yield Finding(path, 0, 0, "", "is read-only", f"chmod u+w {path}")
@@ -295,9 +295,9 @@ def _folder_refusals(root: Path, folder: str, path: str) -> Iterator[Finding]:
     while not os.path.lexists(parent):
         parent = os.path.dirname(parent)
     if not os.path.isdir(parent):
-        yield Finding(os.path.relpath(parent, root), 0, 0, "", "is a file where a folder is to be", "move it away")
+        yield Finding(os.path.relpath(parent, root), 0, 0, "", "is a file, but a folder is needed here", "move it away")
     elif not os.access(parent, os.W_OK | os.X_OK):
-        yield Finding(path, 0, 0, "", "lies in a read-only folder", f"chmod u+wx {parent}")
+        yield Finding(path, 0, 0, "", "is in a read-only folder", f"chmod u+wx {parent}")
 
 
 def _missing_folders(root: Path, entries: Sequence[Entry]) -> list[str]:

@@ -92,7 +92,7 @@ class Session:
 
     def _read(self) -> None:
         """Read the repository's apps, its freezes, and where commits go."""
-        self.refs = self.workspace.some_apps(self.request.targets)
+        self.refs = self.workspace.apps(self.request.targets)
         self.freezes = load_freezes(self.workspace.root)
         self.branches = environment_branches(self.workspace, self.refs)
 

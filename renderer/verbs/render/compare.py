@@ -31,7 +31,7 @@ def compare_releases(request: RenderRequest, reporter: Reporter) -> int:
     if request.mode is Mode.CHECK and request.output != "json":
         return _check(workspace, request, reporter)
     note_interrupted(workspace.root)
-    refs = shared(workspace.some_apps(request.targets), request.shard)
+    refs = shared(workspace.apps(request.targets), request.shard)
     results = list(chain(*in_batches(look_at, workspace, request.at(current_time()), refs, "rendering app")))
     stale = [result for result in results if not result.is_up_to_date]
     if request.output == "json":
@@ -47,7 +47,7 @@ def _check(workspace: Workspace, request: RenderRequest, reporter: Reporter) -> 
     from renderer.verbs.cache.index import Index
 
     note_interrupted(workspace.root)
-    refs = shared(workspace.some_apps(request.targets), request.shard)
+    refs = shared(workspace.apps(request.targets), request.shard)
     index = Index.open(workspace, request.targets) if request.is_plain_check else None
     left = [ref for ref in refs if index is None or not index.is_unchanged(ref)]
     stale = list(chain(*in_batches(look_at, workspace, request.at(current_time()), left, "checking app")))

@@ -47,7 +47,7 @@ def write_releases(request: RenderRequest, reporter: Reporter) -> int:
     for line in recover_interrupted(workspace.root):
         reporter.note(line)
     note_interrupted(workspace.root)
-    refs = shared(workspace.some_apps(request.targets), request.shard)
+    refs = shared(workspace.apps(request.targets), request.shard)
     request = request.at(current_time())
     lines: list[str] = []
     entries: list[dict[str, object]] = []
@@ -91,7 +91,7 @@ def render_apps(workspace: Workspace, refs: Iterable[AppRef], request: RenderReq
 def _lines(app: RenderedApp) -> Iterator[str]:
     home = app.home
     for name in app.changes.edited:
-        yield f"note: {home.shown}/{name} had been edited by hand and is written anew"
+        yield f"note: {home.output_path}/{name} had been edited by hand and is written anew"
     counts = {key: len(names) for key, names in app.changes.to_dict().items() if names and key != "edited"}
     numbers = ", ".join(f"{number} {key}" for key, number in counts.items())
-    yield f"{home.title}: {home.shown}: {numbers}"
+    yield f"{home.title}: {home.output_path}: {numbers}"

@@ -169,5 +169,5 @@ def test_a_users_template_that_fails_or_says_nothing_is_told(tmp_path: Path) -> 
     with pytest.raises(RollstepError, match=r"commit-subject\.j2:2: 'change' is undefined"):
         compose_message(STEP, user_templates=tmp_path)
     (tmp_path / "commit-subject.j2").write_text("\n")
-    with pytest.raises(RollstepError, match="makes an empty subject"):
+    with pytest.raises(RollstepError, match="produces an empty subject"):
         compose_message(STEP, user_templates=tmp_path)

@@ -87,8 +87,8 @@ def test_a_foreign_file_in_the_way_is_refused_and_nothing_is_written(tmp_path: P
     with pytest.raises(RollstepError) as caught:
         plan_write(folder, FILES)
     assert [(Path(finding.file).name, finding.message) for finding in caught.value.findings] == [
-        ("a.yaml", "is in the way of a file to be rendered, and rollstep did not write it"),
-        ("b.yaml", "is not a plain file"),
+        ("a.yaml", "would be overwritten by a rendered file, but rollstep did not write it"),
+        ("b.yaml", "is not a regular file"),
     ]
 
 

@@ -183,13 +183,13 @@ def outside_as_the_file_itself(root: Path) -> str:
 def circle(root: Path) -> str:
     (root / "app/status.yaml").unlink()
     (root / "app/status.yaml").symlink_to("status.yaml")
-    return "app/status.yaml: leads outside|app/status.yaml: is not a plain file"
+    return "app/status.yaml: leads outside|app/status.yaml: is not a regular file"
 
 
 def link_to_delete(root: Path) -> str:
     (root / "app/rendered/gone.yaml").unlink()
     (root / "app/rendered/gone.yaml").symlink_to("a.yaml")
-    return "app/rendered/gone.yaml: is not a plain file"
+    return "app/rendered/gone.yaml: is not a regular file"
 
 
 def folder_in_the_way(root: Path) -> str:
@@ -199,7 +199,7 @@ def folder_in_the_way(root: Path) -> str:
 
 def file_in_the_way(root: Path) -> str:
     (root / "app/rendered/sub").write_text("")
-    return "app/rendered/sub: is a file where a folder is to be"
+    return "app/rendered/sub: is a file, but a folder is needed here"
 
 
 def read_only(root: Path) -> str:
@@ -211,7 +211,7 @@ def pipe(root: Path) -> str:
     os.mkfifo(root / "app/rendered/sub.yaml")
     (root / "app/status.yaml").unlink()
     os.mkfifo(root / "app/status.yaml")
-    return "app/status.yaml: is not a plain file"
+    return "app/status.yaml: is not a regular file"
 
 
 @pytest.mark.parametrize(

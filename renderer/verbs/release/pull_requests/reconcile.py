@@ -190,7 +190,7 @@ class PullRequests:
         written = [path for path, content in contents.items() if content is not None]
         planned.transaction.check()
         checked = check_commit(self.repository, written, author=author, committer=committer, when=now)
-        folder = planned.parts[0].home.place
+        folder = planned.parts[0].home.path
         modes = {path: file.mode for path, file in tree_files(self.repository, parent, folder).items()}
         there = read_files(self.repository, parent, folder)
         files: dict[str, TreeFile | None] = {}
