@@ -10,7 +10,7 @@ from renderer.kubernetes.printing import to_json
 from renderer.kubernetes.times import format_time
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.workspace import Workspace, current_time
-from renderer.pipeline.write.rendered_app import RenderedApp, compare
+from renderer.pipeline.write.rendered_app import RenderedApp, compare_with_folder
 from renderer.verbs.apps.open import note_interrupted
 from renderer.verbs.apps.parallel import check_executor
 from renderer.verbs.apps.shards import shared
@@ -84,7 +84,7 @@ def looking(workspace: Workspace, request: RenderRequest) -> Callable[[AppRef], 
         key = kept_renders.key(home) if kept_renders else None
         kept = kept_renders.find(key) if kept_renders and key else None
         if kept is not None:
-            return compare(home, kept.files, kept.status_text(format_time(now)))
+            return compare_with_folder(home, kept.files, kept.status_text(format_time(now)))
         # Loads the engine, which nobody needs for what is kept.
         from renderer.pipeline.resolve.commit_content import moved
         from renderer.pipeline.resolve.current_step import current_release, moment_of
