@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from msgspec import Struct
 
@@ -58,6 +58,11 @@ class RollstepError(Exception):
         self.findings: tuple[Finding, ...] = tuple(findings)
         super().__init__("\n".join(finding.text() for finding in self.findings))
 
+    @classmethod
+    def at(cls, file: str, message: str, hint: str = "") -> Self:
+        """Return the error of one finding about a whole file."""
+        return cls([Finding(file, 0, 0, "", message, hint)])
+
 
 class UsageError(RollstepError):
     """The command line is invalid (a flag, a path or a name that does not exist); exit code 2."""
@@ -103,7 +108,15 @@ def reporting(path: str) -> Iterator[None]:
 def unwritable(error: OSError, path: str) -> RollstepError:
     """Return the RollstepError of a failed write, at the file of ``error``, else at ``path``."""
     message = f"cannot be written: {error.strerror or error}"
-    return RollstepError([Finding(str(error.filename2 or error.filename or path), 0, 0, "", message)])
+    return RollstepError.at(str(error.filename2 or error.filename or path), message)
+
+
+def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
+    """Return a hint with up to ``most`` of the ``known`` names that are like ``name``; empty if none is."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, list(known), n=most)
+    return f"did you mean {' or '.join(near)}?" if near else ""
 
 
 def one_line(text: str) -> str:

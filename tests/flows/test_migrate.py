@@ -207,7 +207,7 @@ def test_manifests_that_a_template_makes_are_left_to_the_user(checkout: Checkout
     checkout.commit("Make a template of it")
     before = checkout.snapshot()
     refused = checkout.run(*BEGIN, code=1)
-    assert "is made from something else (a command or a template)" in refused.stderr
+    assert "comes from a command or a template" in refused.stderr
     assert checkout.snapshot() == before
 
 

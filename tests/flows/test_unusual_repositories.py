@@ -120,7 +120,7 @@ def test_line_ends_of_windows_are_refused_and_the_way_out_works(remote: Path, tm
     assert b"\r\n" in (folder / "environments/prod/web/rollout.yaml").read_bytes()
     checkout = at(folder)
     done = release(checkout, code=1)
-    assert "has the line ends of Windows" in done.stderr
+    assert "has Windows line endings" in done.stderr
     (folder / ".gitattributes").write_text("environments/** text eol=lf\n", encoding="utf-8")
     checkout.commit("Keep the line ends of what is rendered")
     shutil.rmtree(folder / "environments")

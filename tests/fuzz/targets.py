@@ -18,13 +18,14 @@ from jinja2 import DictLoader, TemplateError
 
 from renderer.cli.main import main
 from renderer.errors import RollstepError
+from renderer.kubernetes.read_objects import SourceText
 from renderer.kubernetes.yaml.reader import decode, load_documents, load_json_lines
 from renderer.kubernetes.yaml.writer import dump
-from renderer.pipeline.load.app import load_stream
-from renderer.pipeline.load.sandbox import sandbox
+from renderer.pipeline.load.app import load_texts
+from renderer.pipeline.load.sandbox import sandboxed_environment
 from renderer.pipeline.load.settings import Settings, parse_settings
 from renderer.pipeline.load.status_file import dump_state, load_state
-from renderer.pipeline.render.templates import check_user_templates, fill, fill_text
+from renderer.pipeline.render.templates import check_user_templates, render_string, render_template
 from renderer.rollouts.model.reader import SpecReader, read_strategy
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -99,7 +100,7 @@ def rollout(text: str) -> None:
                 reader.raise_findings()
             except RollstepError:
                 continue
-    load_stream(text, "fuzzed.yaml", Settings(Path("repository")).for_app("prod", "web"))
+    load_texts([SourceText("fuzzed.yaml", None, text)], Settings(Path("repository")).for_app("prod", "web"))
 
 
 def settings(text: str) -> None:
@@ -125,7 +126,7 @@ VARIABLES: Mapping[str, Any] = {
 }
 
 
-_SANDBOX = sandbox(DictLoader({}))
+_SANDBOX = sandboxed_environment(DictLoader({}))
 
 
 def template(text: str) -> None:
@@ -137,13 +138,13 @@ def template(text: str) -> None:
     with suppress(TemplateError, RecursionError):
         _SANDBOX.parse(text)
     if len(text) % 2:
-        fill_text(text, "rollstep.yaml", VARIABLES)
+        render_string(text, "rollstep.yaml", VARIABLES)
         return
     folder = _empty_repository() / "templates"
     folder.mkdir(exist_ok=True)
     (folder / "service.yaml.j2").write_text(text, encoding="utf-8")
     check_user_templates(folder)
-    fill("service.yaml.j2", folder, VARIABLES)
+    render_template("service.yaml.j2", folder, VARIABLES)
 
 
 TARGETS: Mapping[str, Callable[[bytes], None]] = {

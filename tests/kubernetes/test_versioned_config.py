@@ -398,7 +398,7 @@ def test_configuration_of_an_old_revision_is_guarded(checkout: Checkout) -> None
     path = "environments/prod/web/rendered/configmap-web-hf678c7m2b.yaml"
     checkout.edit(path, "LOG_LEVEL: info", "LOG_LEVEL: warn")
     before = checkout.snapshot()
-    assert "its name does not tell its content" in checkout.run("promote", "prod/web", code=1).stderr
+    assert "its content does not have the hash in its name" in checkout.run("promote", "prod/web", code=1).stderr
     assert checkout.snapshot() == before
     (checkout.root / path).unlink()
     assert f"{path}: is missing" in checkout.run("promote", "prod/web", code=1).stderr

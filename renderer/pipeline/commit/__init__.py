@@ -1,1 +1,1 @@
-"""Commits written files with their message."""
+"""Commits the changed files of apps with a message."""

@@ -1,4 +1,4 @@
-"""What a commit says: a subject that a reviewer understands, a table of what changes, and trailers for tools."""
+"""Composes a commit's message: a subject and tables of the changes for reviewers, and trailers for tools."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from renderer.errors import Finding, RollstepError, one_line
+from renderer.errors import RollstepError, one_line
 from renderer.pipeline.commit.trailers import trailers_of
-from renderer.pipeline.render.templates import check_user_templates, fill, fill_text
+from renderer.pipeline.render.templates import check_user_templates, render_string, render_template
 from renderer.pipeline.resolve.step_change import StepChange
 
 _MAX_SUBJECT = 200
@@ -19,50 +19,44 @@ _T = TypeVar("_T", bound=Struct)
 
 
 def compose_message(
-    changes: Sequence[StepChange] | StepChange, *, user_templates: Path | None = None, subject_text: str | None = None
+    changes: Sequence[StepChange], *, user_templates: Path | None = None, subject_text: str | None = None
 ) -> str:
-    """Return the message of a commit that does ``changes``: subject, body, and the trailers of each app.
+    """Return the message of a commit with ``changes``: subject, body, and the trailers of each app.
 
-    ``subject_text`` is Jinja text that makes the subject in place of the template ``commit-subject.j2``.
-
-    Subject and body come from the templates ``commit-subject.j2`` and ``commit-body.j2``, the trailers do not, so that
-    no template and no name can leave one out or forge one.  Raises RollstepError where a user's template fails.
+    ``subject_text`` is the setting ``commit.message``, a template that replaces ``commit-subject.j2``.  Trailers come
+    from no template, so a template can neither omit nor forge one.  Raises RollstepError if a user's template fails.
     """
     check_user_templates(user_templates)
-    wanted = (changes,) if isinstance(changes, StepChange) else tuple(changes)
-    told = [cleaned(change) for change in wanted]
-    variables = {"changes": told}
-    shown = "commit-subject.j2" if subject_text is None else "rollstep.yaml: commit.message"
+    one_line_changes = [cleaned(change) for change in changes]
+    variables = {"changes": one_line_changes}
+    file = "commit-subject.j2" if subject_text is None else "rollstep.yaml: commit.message"
     if subject_text is None:
-        subject = one_line(fill("commit-subject.j2", user_templates, variables))
+        subject = one_line(render_template(file, user_templates, variables))
     else:
-        subject = one_line(fill_text(subject_text, shown, variables))
+        subject = one_line(render_string(subject_text, file, variables))
     if not subject:
-        raise RollstepError([Finding(shown, 0, 0, "", "makes an empty subject")])
+        raise RollstepError.at(file, "produces an empty subject")
     if len(subject) > _MAX_SUBJECT:
         subject = subject[: _MAX_SUBJECT - 1] + "…"
-    body = _body(fill("commit-body.j2", user_templates, variables))
-    trailers = "".join(f"{key}: {value}\n" for change in told for key, value in trailers_of(change))
+    body = _body(render_template("commit-body.j2", user_templates, variables))
+    trailers = "".join(f"{key}: {value}\n" for change in one_line_changes for key, value in trailers_of(change))
     return "\n\n".join(part for part in (subject, body, trailers) if part)
 
 
 def cleaned(value: _T) -> _T:
-    """Return a struct with every string in it on one line, also in the structs that it holds."""
+    """Return a struct with every string on one line, also in the structs of its fields."""
     changed: dict[str, Any] = {}
     for name in value.__struct_fields__:
-        held = getattr(value, name)
-        if isinstance(held, str):
-            changed[name] = one_line(held)
-        elif isinstance(held, tuple):
-            changed[name] = tuple(cleaned(part) if isinstance(part, Struct) else part for part in held)
+        field = getattr(value, name)
+        if isinstance(field, str):
+            changed[name] = one_line(field)
+        elif isinstance(field, tuple):
+            changed[name] = tuple(cleaned(item) if isinstance(item, Struct) else item for item in field)
     return replace(value, **changed)
 
 
 def _body(text: str) -> str:
-    lines = [
-        line if line.isprintable() else "".join(character for character in line if character.isprintable())
-        for line in text.split("\n")
-    ]
-    # Git takes three dashes for the end of a message, where a patch would follow.
+    lines = ["".join(filter(str.isprintable, line)) for line in text.split("\n")]
+    # For git, a line with three dashes ends the message, and a patch follows.
     lines = [f" {line}" if line.startswith("---") else line.rstrip() for line in lines]
     return "\n".join(line for at, line in enumerate(lines) if line or (at and lines[at - 1])).strip("\n")

@@ -1,4 +1,4 @@
-"""One commit for one or several apps: its files, its message, and the checks before it."""
+"""Plans the commit of one or several apps: its files and its message, and the checks before it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from renderer.pipeline.write.transaction import Transaction
 
 
 class PlannedCommit(Struct, frozen=True):
-    """One commit of one or several apps, before it is made."""
+    """The plan of one commit of one or several apps."""
 
     repository: Repository
     parts: Sequence[Part]
@@ -43,10 +43,10 @@ class PlannedCommit(Struct, frozen=True):
         uncommitted: Sequence[str],
         new_files: NewFiles,
     ) -> PlannedCommit:
-        """Collect the files and the message of the commit; raise RollstepError where a file cannot be changed.
+        """Collect the files and the message of the commit; raise RollstepError if a file cannot be changed.
 
-        ``uncommitted`` are the uncommitted sources of these apps, and maybe of others, sorted.  The text of each file
-        goes to ``new_files``.
+        ``uncommitted`` are the uncommitted sources of these apps, and maybe of others, sorted.  Writes the text of
+        each file to ``new_files``.
         """
         transaction = Transaction(new_files)
         for part in parts:
@@ -54,20 +54,15 @@ class PlannedCommit(Struct, frozen=True):
         return cls(repository, parts, request, transaction, _message(repository, parts, request))
 
     @property
-    def settings(self) -> CommitSettings:
-        """How the commit is made: the first app's settings."""
-        return self.parts[0].home.settings.commit
-
-    @property
     def identities(self) -> tuple[Identity | None, Identity | None]:
-        """The author and the committer, None where git's configuration says them."""
-        return identities(self.settings)
+        """The author and the committer of the first app's settings; None for those of git's configuration."""
+        return identities(self.parts[0].home.settings.commit)
 
     def check(self) -> None:
-        """Raise RollstepError with every reason against the commit; write nothing."""
+        """Raise RollstepError with every reason against the commit; commit nothing."""
         self.transaction.check()
         author, committer = self.identities
-        written = [path for path, is_there in self.transaction.paths.items() if is_there]
+        written = [path for path, exists in self.transaction.paths.items() if exists]
         check_commit(
             self.repository,
             written,
@@ -78,7 +73,7 @@ class PlannedCommit(Struct, frozen=True):
         )
 
     def publish(self) -> CommitResult | None:
-        """Change the files and commit them, both or neither; return None where HEAD has all of it already."""
+        """Change the files and commit them, both or neither; return None if HEAD has all of them already."""
         author, committer = self.identities
         return commit_transaction(
             self.repository,
@@ -92,41 +87,58 @@ class PlannedCommit(Struct, frozen=True):
         )
 
 
+def identities(settings: CommitSettings) -> tuple[Identity | None, Identity | None]:
+    """Return the author and the committer of the settings; None for those of git's configuration."""
+    people = (settings.author, settings.committer)
+    author, committer = (Identity(person.name, person.email) if person else None for person in people)
+    return author, committer
+
+
+def sign_off(repository: Repository, author: Identity | None) -> str:
+    """Return the sign-off line of the author, None for that of git's configuration; empty if git knows no author."""
+    if author is None:
+        # The format is "Name <mail> time zone".  Without an identity, git refuses the commit itself.
+        ident = repository.run("var", "GIT_AUTHOR_IDENT", check=False).stdout.decode(errors="replace")
+        if ">" not in ident:
+            return ""
+        author = Identity.parse(ident.rpartition(">")[0] + ">")
+    return f"Signed-off-by: {author.name} <{author.email}>\n"
+
+
 def _stage(
     repository: Repository, transaction: Transaction, part: Part, include_sources: bool, uncommitted: Sequence[str]
 ) -> None:
     settings = part.home.settings
-    dirty = _own(repository, part, uncommitted) if uncommitted else []
+    dirty = _uncommitted_sources(repository, part, uncommitted) if uncommitted else []
     if dirty and not include_sources:
         hint = "commit it first, or use --include-sources to put it into this commit"
         if settings.source.argv is not None:
-            hint += "; if the command does not read it, say what it reads: source.reads in rollstep.yaml"
-        message = "is not committed, and the step would be made from it"
+            hint += "; if the command does not read it, set source.reads in rollstep.yaml"
+        message = "is not committed, but the step would depend on it"
         raise RollstepError(Finding(name, 0, 0, "", message, hint) for name in dirty)
     for name in dirty:
         transaction.include(name)
-    transaction.plan(part.planned, part.kept)
+    transaction.plan(part.planned, part.unchanged)
 
 
-def _own(repository: Repository, part: Part, uncommitted: Sequence[str]) -> list[str]:
-    """Return those of ``uncommitted`` that an app is made from, without the files that rollstep writes."""
-    sources = [repository.relative(path) for path in within(repository, part.made_from)]
-    found = sorted({path for source in sources for path in _below(uncommitted, source)})
-    return [path for path in found if not _is_made(repository.root / path, part.home)]
+def _uncommitted_sources(repository: Repository, part: Part, uncommitted: Sequence[str]) -> list[str]:
+    """Return those of ``uncommitted`` that an app depends on, without the files that rollstep writes."""
+    inputs = [repository.relative(path) for path in within(repository, part.inputs)]
+    found = sorted({path for place in inputs for path in _below(uncommitted, place)})
+    return [path for path in found if not _is_generated(repository.root / path, part.home)]
 
 
 def _below(paths: Sequence[str], place: str) -> Sequence[str]:
-    """Return those of ``paths``, which are sorted, that are the file ``place`` or in the folder ``place``."""
+    """Return those of the sorted ``paths`` that are the file ``place`` or in the folder ``place``."""
     if place == ".":
         return paths
     start, end = bisect_left(paths, f"{place}/"), bisect_left(paths, f"{place}0")  # 0 comes right after /
     at = bisect_left(paths, place)
-    itself = [path for path in paths[at : at + 1] if path == place]
-    return [*itself, *paths[start:end]]
+    return [*(path for path in paths[at : at + 1] if path == place), *paths[start:end]]
 
 
-def _is_made(path: Path, home: Home) -> bool:
-    """Return whether rollstep wrote a file itself, for this app or for another one."""
+def _is_generated(path: Path, home: Home) -> bool:
+    """Return whether rollstep writes a file itself, for this app or for another one."""
     output = home.settings.output
     if path.name == STATUS_FILE:
         return path.parent == home.ref.folder or os.path.lexists(path.parent / output / MARKER)
@@ -146,21 +158,3 @@ def _message(repository: Repository, parts: Sequence[Part], request: Request) ->
     if settings.commit.signoff:
         message += sign_off(repository, identities(settings.commit)[0])
     return message
-
-
-def identities(settings: CommitSettings) -> tuple[Identity | None, Identity | None]:
-    """Return the author and the committer that the settings name; None where git's configuration says them."""
-    people = (settings.author, settings.committer)
-    author, committer = (Identity(person.name, person.email) if person else None for person in people)
-    return author, committer
-
-
-def sign_off(repository: Repository, author: Identity | None) -> str:
-    """Return the line that signs a commit off in its author's name; None is who git's configuration says."""
-    if author is None:
-        # "Name <mail> time zone"; what git does not know, the commit itself is refused for.
-        ident = repository.run("var", "GIT_AUTHOR_IDENT", check=False).stdout.decode(errors="replace")
-        if ">" not in ident:
-            return ""
-        author = Identity.parse(ident.rpartition(">")[0] + ">")
-    return f"Signed-off-by: {author.name} <{author.email}>\n"

@@ -1,4 +1,4 @@
-"""Opens a repository to write in it, and recovers what an interrupted run left there."""
+"""Opens a repository for a run that writes, and recovers an interrupted run."""
 
 from __future__ import annotations
 
@@ -11,35 +11,34 @@ from renderer.git.locks import lock_repository
 from renderer.git.repository import Repository
 from renderer.pipeline.commit.atomic import recover_repository
 from renderer.pipeline.load.workspace import Workspace, journal_root
+from renderer.pipeline.write.journal import pending, recover
 
 
 @contextmanager
 def open_to_write(
     directory: str, *, dry_run: bool, note: Callable[[str], object]
 ) -> Iterator[tuple[Workspace, Repository]]:
-    """Open the repository of ``directory`` and keep other runs out of it to the end of the block.
+    """Open the repository of ``directory`` and lock out other runs until the end of the block.
 
-    What an interrupted run left is put right first; ``note`` gets a line about that, and one where another run is
-    waited for.  A dry run keeps nobody out.  Raises RollstepError where there is no repository, where another run does
-    not end, and where a file was edited since the interrupted run.
+    Recovers an interrupted run first.  ``note`` gets a line about that, and one while waiting for another run.  A dry
+    run takes no lock.  Raises RollstepError without a repository, if another run does not end, and if a file was
+    edited after the interrupted run.
     """
     workspace = Workspace.open(directory)
     repository = Repository.open(workspace.root)
-    with ExitStack() as ends:
+    with ExitStack() as stack:
         if not dry_run:
-            ends.callback(os.close, lock_repository(repository, note))
+            stack.callback(os.close, lock_repository(repository, note))
         for line in recover_repository(repository):
             note(line)
         yield workspace, repository
 
 
 def recover_interrupted(root: Path) -> tuple[str, ...]:
-    """Put right what an interrupted run left in the repository that ``root`` is in, and return a line about it.
+    """Recover an interrupted run in the repository of ``root``, and return one line about it.
 
-    Raises RollstepError, and changes nothing, where a file has been edited since.
+    Raises RollstepError, and changes nothing, if a file has been edited since.
     """
-    from renderer.pipeline.write.journal import pending, recover
-
     top = journal_root(root)
     if not pending(top):
         return ()

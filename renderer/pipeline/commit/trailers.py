@@ -1,4 +1,4 @@
-"""The trailers of rollstep's commits: their names, how they are written, and how they are read back."""
+"""The trailers of rollstep's commits: their names, and functions to write and to read them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from renderer.pipeline.resolve.step_change import StepChange
 
 PREFIX = "Rollstep-"
-"""What the name of every trailer starts with."""
+"""The prefix of every trailer."""
 APP = f"{PREFIX}App"
 """The first trailer of each app in a commit."""
 BREAK_GLASS = f"{PREFIX}Break-Glass"
@@ -21,7 +21,7 @@ RENDERED = f"{PREFIX}Rendered"
 
 
 def trailers_of(change: StepChange) -> tuple[tuple[str, str], ...]:
-    """Return the trailers of one app's change, as (key, value); empty values are left out."""
+    """Return the non-empty trailers of one app's change, as (key, value)."""
     values = {
         "App": change.app,
         "Env": change.environment,
@@ -39,9 +39,8 @@ def releases(trailers: Iterable[tuple[str, str]]) -> tuple[dict[str, str], ...]:
     """Return a commit's trailers grouped by app, without the prefix: ``App``, ``Env``, ``Step`` and so on."""
     found: list[dict[str, str]] = []
     for key, value in trailers:
-        name = key.removeprefix(PREFIX)
         if key == APP:
             found.append({})
         if found and key.startswith(PREFIX):
-            found[-1].setdefault(name, value)
+            found[-1].setdefault(key.removeprefix(PREFIX), value)
     return tuple(found)

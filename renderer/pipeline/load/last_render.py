@@ -1,6 +1,7 @@
-"""What the last commit left in an app's output folder, read back for the next one (shell).
+"""Reads back the output folder of an app as the last render wrote it.
 
-ReplicaSets are nowhere else: a pod template that somebody has edited there would be taken for what runs in the cluster.
+Only this folder has the ReplicaSets.  A pod template that was edited there would pass for what runs in the cluster, so
+a file that differs from its digest in the marker is checked.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
-from renderer.kubernetes.manifest import Manifest, field_path
+from renderer.kubernetes.manifest import Manifest, finding
 from renderer.kubernetes.versioned_config import is_config, is_versioned, looks_versioned
 from renderer.kubernetes.yaml.reader import decode, load_documents
 from renderer.kubernetes.yaml.shape import COUNT, TEXT, Fields, Items, Shape, Value, mismatches
@@ -24,123 +25,119 @@ from renderer.rollouts.model.rollout import HASH_LABEL, ReplicaSet
 from renderer.rollouts.model.versions import VERSIONS
 from renderer.rollouts.pod_template import pod_template_hash
 
-ANYTHING = Value("a mapping", lambda value: isinstance(value, dict))
-TEXTS = Items(TEXT, named=True)
-METADATA = Fields(
-    {"name": TEXT, "namespace": TEXT, "labels": TEXTS, "annotations": TEXTS}, frozenset({"name"}), others=True
+_MAPPING = Value("a mapping", lambda value: isinstance(value, dict))
+_TEXTS = Items(TEXT, named=True)
+_METADATA = Fields(
+    {"name": TEXT, "namespace": TEXT, "labels": _TEXTS, "annotations": _TEXTS}, frozenset({"name"}), others=True
 )
-HEAD: Mapping[str, Shape] = {"apiVersion": TEXT, "kind": TEXT, "metadata": METADATA}
-OBJECT = Fields(HEAD, frozenset(HEAD), others=True)
-TEMPLATE = Fields({"metadata": Fields({"labels": TEXTS, "annotations": TEXTS}, others=True), "spec": ANYTHING})
-SPECS: Mapping[str, Fields] = {
+_HEAD: Mapping[str, Shape] = {"apiVersion": TEXT, "kind": TEXT, "metadata": _METADATA}
+_OBJECT = Fields(_HEAD, frozenset(_HEAD), others=True)
+_TEMPLATE = Fields({"metadata": Fields({"labels": _TEXTS, "annotations": _TEXTS}, others=True), "spec": _MAPPING})
+_SPECS: Mapping[str, Fields] = {
     "ReplicaSet": Fields(
-        {"replicas": COUNT, "minReadySeconds": COUNT, "selector": ANYTHING, "template": TEMPLATE},
+        {"replicas": COUNT, "minReadySeconds": COUNT, "selector": _MAPPING, "template": _TEMPLATE},
         frozenset({"selector", "template"}),
     ),
-    "Service": Fields({"selector": TEXTS}, others=True),
+    "Service": Fields({"selector": _TEXTS}, others=True),
 }
 
 
 class LastRender(Struct, frozen=True):
-    """The output folder as the last render left it: the digests in its marker, its files, and their manifests."""
+    """The output folder of the last render: the digests in its marker, and its files and their manifests."""
 
     owned: Mapping[str, str]
     contents: Mapping[str, bytes]
     manifests: Sequence[Manifest]
 
 
-def read_last_render(output: Path, shown: str, state: State | None) -> LastRender:
-    """Read rollstep's own files in ``output``; ``shown`` is the folder's name in findings.
+def read_last_render(output: Path, output_path: str, state: State | None) -> LastRender:
+    """Read rollstep's own files in ``output``; ``output_path`` is the folder's name in findings.
 
-    Raises RollstepError for a missing folder; with every missing ReplicaSet, every file that is not a manifest any
-    more and every pod template that was edited by hand; and for ReplicaSets of a release whose status is missing.
+    Raises RollstepError for a missing folder, and for ReplicaSets of a release whose status is missing.  Also raises
+    it with every missing ReplicaSet, every invalid manifest, and every pod template that was edited by hand.
     """
     owned = read_marker(output)
     if state is not None and not owned:
-        message = f"is missing or empty, and {STATUS_FILE} tells of a release"
+        message = f"is missing or empty, but {STATUS_FILE} records a release"
         hint = (
-            f"restore the folder with git, in a sparse checkout by git sparse-checkout add {shown};"
-            f" where it was moved in rollstep.yaml: git mv the old one to {shown}"
+            f"restore the folder with git, in a sparse checkout by git sparse-checkout add {output_path};"
+            f" where it was moved in rollstep.yaml: git mv the old one to {output_path}"
         )
-        raise RollstepError([Finding(f"{shown}/{MARKER}", 0, 0, "", message, hint)])
+        raise RollstepError.at(f"{output_path}/{MARKER}", message, hint)
     manifests: list[Manifest] = []
     contents: dict[str, bytes] = {}
     findings: list[Finding] = []
     for name in sorted(owned):
-        path = f"{output}/{name}"
+        path, file = f"{output}/{name}", f"{output_path}/{name}"
         if not os.path.isfile(path):
             if name.startswith("replicaset-") or _is_config_file(name):
-                message = f"is missing, and {MARKER} lists it"
-                findings.append(Finding(f"{shown}/{name}", 0, 0, "", message, _restore(f"{shown}/{name}")))
+                message = f"is missing, but {MARKER} lists it"
+                findings.append(Finding(file, 0, 0, "", message, _restore_hint(file)))
             continue
         try:
-            with open(path, "rb", buffering=0) as file:
-                content = contents[name] = file.read()
+            with open(path, "rb", buffering=0) as opened:
+                content = contents[name] = opened.read()
             if name == KUSTOMIZATION:
                 continue
-            read = _manifests(content, f"{shown}/{name}")
+            documents = load_documents(decode(content, file), file)
         except OSError as error:
-            findings.append(Finding(f"{shown}/{name}", 0, 0, "", f"cannot be read: {error.strerror}"))
+            findings.append(Finding(file, 0, 0, "", f"cannot be read: {error.strerror}"))
             continue
         except RollstepError as error:
             findings += error.findings
             continue
-        manifests += read
-        findings += [finding for manifest in read for finding in _uncounted(manifest, state)]
-        if digest(content) != owned[name]:
-            findings += [finding for manifest in read for finding in _damage(manifest, state)]
+        is_edited = digest(content) != owned[name]
+        for document in documents:
+            manifest = Manifest(document.value, document.source)
+            manifests.append(manifest)
+            findings += _missing_count(manifest, state)
+            findings += _damage(manifest, state) if is_edited else ()
     if state is None and any(manifest.kind == "ReplicaSet" for manifest in manifests) and not findings:
-        message = f"is missing, and {shown} has ReplicaSets of a release"
-        hint = f"restore it with git, or remove {shown} to start anew"
-        status_file = "/".join([*Path(shown).parent.parts, STATUS_FILE])
-        findings.append(Finding(status_file, 0, 0, "", message, hint))
+        message = f"is missing, but {output_path} has ReplicaSets of a release"
+        hint = f"restore it with git, or remove {output_path} to start anew"
+        status_file = "/".join([*Path(output_path).parent.parts, STATUS_FILE])
+        raise RollstepError.at(status_file, message, hint)
     if findings:
         raise RollstepError(findings)
     return LastRender(owned, contents, manifests)
 
 
-def _manifests(content: bytes, shown: str) -> list[Manifest]:
-    return [Manifest(document.value, document.source) for document in load_documents(decode(content, shown), shown)]
-
-
 def _is_config_file(name: str) -> bool:
-    """Tell whether a file has a versioned ConfigMap or Secret: that of an old revision is nowhere else."""
+    """Return whether a file has a versioned ConfigMap or Secret: only this folder has those of old revisions."""
     return name.startswith(("configmap-", "secret-")) and looks_versioned(name.removesuffix(".yaml"))
 
 
-def _uncounted(manifest: Manifest, state: State | None) -> Iterator[Finding]:
+def _missing_count(manifest: Manifest, state: State | None) -> Iterator[Finding]:
     """Yield a finding for a ReplicaSet whose number of pods is neither in its manifest nor in the status."""
     spec = manifest.body.get("spec")
-    counted = not isinstance(spec, dict) or "replicas" in spec or state is None or manifest.name in state.replicas
-    if manifest.kind == "ReplicaSet" and not counted:
-        line, column = manifest.source.position(("spec",))
-        message = f"is missing, and {STATUS_FILE} has no number of its pods"
-        yield Finding(manifest.source.file, line, column, "spec.replicas", message, _restore(manifest.source.file))
+    has_count = not isinstance(spec, dict) or "replicas" in spec or state is None or manifest.name in state.replicas
+    if manifest.kind == "ReplicaSet" and not has_count:
+        message = f"is missing, and {STATUS_FILE} does not record its number of pods"
+        yield finding(manifest, ("spec", "replicas"), message, _restore_hint(manifest.source.file))
 
 
 def _damage(manifest: Manifest, state: State | None) -> Iterator[Finding]:
-    """Yield what keeps a manifest that is not as rollstep wrote it from being read."""
-    source = manifest.source
-    wrong = list(mismatches(manifest.body, OBJECT))
-    shape = SPECS.get(manifest.kind) if not wrong else None
+    """Yield the reasons why a manifest with other bytes than rollstep wrote cannot be used."""
+    hint = _restore_hint(manifest.source.file)
+    wrong = list(mismatches(manifest.body, _OBJECT))
+    shape = _SPECS.get(manifest.kind) if not wrong else None
     if shape is not None:
         wrong += mismatches(manifest.body.get("spec"), shape, ("spec",))
     for path, message in wrong:
-        yield Finding(source.file, *source.position(path), field_path(path), message, _restore(source.file))
+        yield finding(manifest, path, message, hint)
     if not wrong and looks_versioned(manifest.name) and is_config(manifest.body) and not is_versioned(manifest.body):
-        message = "was edited by hand: its name does not tell its content"
-        yield Finding(source.file, *source.position(("data",)), "data", message, _restore(source.file))
+        message = "was edited by hand: its content does not have the hash in its name"
+        yield finding(manifest, ("data",), message, hint)
     if wrong or manifest.kind != "ReplicaSet":
         return
     replica_set = ReplicaSet.from_body(manifest.body)
     if not _is_intact(replica_set, state.status.collision_count if state else None):
-        line, column = source.position(("spec", "template"))
         message = f"was edited by hand: it is not the pod template of {replica_set.pod_template_hash or 'any hash'}"
-        yield Finding(source.file, line, column, "spec.template", message, _restore(source.file))
+        yield finding(manifest, ("spec", "template"), message, hint)
 
 
 def _is_intact(replica_set: ReplicaSet, collision_count: int | None) -> bool:
-    """Tell whether the template has the hash that its label says; never true where anti-affinity was injected."""
+    """Return whether the template has the hash of its label; false for a template with injected anti-affinity."""
     template = sync_metadata(replica_set, None)[0].template
     metadata = template.get("metadata") or {}
     labels = {name: value for name, value in (metadata.get("labels") or {}).items() if name != HASH_LABEL}
@@ -150,5 +147,5 @@ def _is_intact(replica_set: ReplicaSet, collision_count: int | None) -> bool:
     return replica_set.pod_template_hash in hashes
 
 
-def _restore(file: str) -> str:
+def _restore_hint(file: str) -> str:
     return f"restore it: git checkout COMMIT -- {file}, with a COMMIT that git log lists for it"

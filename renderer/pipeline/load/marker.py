@@ -1,4 +1,9 @@
-"""TODO."""
+"""``.rollstep``, the marker in an output folder: it lists the files that rollstep wrote there, with their SHA-256.
+
+A line has the form of ``sha256sum`` (``cd rendered && sha256sum -c .rollstep``).  A file that the marker does not list
+is never changed and never deleted.  The marker is a dot file without a YAML suffix, so kubectl, kustomize, Argo CD and
+Flux ignore it.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +14,7 @@ from pathlib import Path
 
 from renderer.errors import Finding, RollstepError, reporting
 
-
-def digest(content: bytes) -> str:
-    """Return the SHA-256 of ``content`` in hexadecimal."""
-    # hashlib loads OpenSSL, which costs more than the rest of this module.
-    from hashlib import sha256
-
-    return sha256(content).hexdigest()
-
-
 MARKER = ".rollstep"
-
 
 _LINE = re.compile(r"([0-9a-f]{64})  ([^/\x00-\x1f]+)")
 
@@ -30,15 +25,15 @@ def marker_text(files: Mapping[str, str]) -> str:
 
 
 def read_marker(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file that rollstep wrote into ``folder``, by name; empty where it wrote none.
+    """Return the SHA-256 of every file that rollstep wrote into ``folder``, by name; empty without a marker.
 
-    Raises RollstepError with every line that is not as we write it: a damaged marker could name what is not ours.
+    Raises RollstepError with every invalid line: a damaged marker could name files of other owners.
     """
-    content = _read(f"{folder}/{MARKER}")
+    content = read_file(f"{folder}/{MARKER}")
     if not content:
         return {}
     if b"\r\n" in content:
-        message = "has the line ends of Windows: git has converted what rollstep wrote (core.autocrlf)"
+        message = "has Windows line endings: git converted the file (core.autocrlf)"
         hint = "put `environments/** text eol=lf` into .gitattributes, commit it, and check the folder out again"
         raise RollstepError([Finding(str(folder / MARKER), 1, 0, "", message, hint)])
     owned, findings = {}, []
@@ -55,13 +50,22 @@ def read_marker(folder: Path) -> dict[str, str]:
     return owned
 
 
-def _read(path: Path | str) -> bytes | None:
-    with reporting(str(path)):
+def read_file(path: str) -> bytes | None:
+    """Return the content of a file, None for a missing one; raise RollstepError for any other failure."""
+    with reporting(path):
         try:
             with open(path, "rb", buffering=0) as file:
                 return file.read()
         except OSError:
-            # A link to nothing is there.
+            # A dangling link exists.
             if os.path.lexists(path):
                 raise
             return None
+
+
+def digest(content: bytes) -> str:
+    """Return the SHA-256 of ``content`` in hexadecimal."""
+    # hashlib loads OpenSSL, which costs more than the rest of this module.
+    from hashlib import sha256
+
+    return sha256(content).hexdigest()

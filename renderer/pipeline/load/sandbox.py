@@ -1,7 +1,7 @@
-"""Calls that run a user's templates, in one child process whose time and memory are limited (shell).
+"""Runs a user's templates in one child process with limited time and memory.
 
-A branch that anyone may propose brings its templates along.  Jinja's sandbox keeps them from attributes and imports,
-but not from loops without end or from filling the memory: that only a process of their own does, which can be killed.
+Anyone who can propose a branch can put templates into it.  Jinja's sandbox keeps them from attributes and imports, but
+not from endless loops or from filling the memory.  Only a process that can be killed does that.
 """
 
 from __future__ import annotations
@@ -15,62 +15,69 @@ from typing import TYPE_CHECKING, Any
 from renderer.errors import Finding, RollstepError
 
 if TYPE_CHECKING:
+    from subprocess import Popen
+
     from jinja2 import BaseLoader
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-if TYPE_CHECKING:
-    from subprocess import Popen
-
 SECONDS = 5
-"""How long one template may take: hundreds of times what any takes that lays out manifests."""
+"""The time limit of one template, far above what any template of manifests takes."""
 MEGABYTES = 128
-"""What the child may use of memory on top of what it begins with."""
+"""The memory that the child may use beyond what it starts with."""
 MAX_TEXT = 4_000_000
-"""Characters that one template may make."""
+"""The characters that one template may produce."""
+SYNTAX: Mapping[str, Any] = {
+    "autoescape": False,
+    "trim_blocks": True,
+    "lstrip_blocks": True,
+    "keep_trailing_newline": True,
+    "newline_sequence": "\n",
+}
+"""The options of every Jinja environment."""
 
 _MEBIBYTE = 1 << 20
 _START = "import sys; sys.path[:] = sys.argv[1:]; from renderer.pipeline.load.sandbox import serve; serve()"
-_HINT = "look for a loop that does not end, or a text that is made far too long"
+_HINT = "look for an endless loop or a very long text"
 
 
-def call(shown: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Return what ``function`` of a module makes of ``arguments`` in the child, as JSON has it.
+def call_in_child(file: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return the result of a module's ``function`` in the child; it must be JSON data.
 
-    Raises the RollstepError that it raises, and one that names ``shown`` where it takes too much time or memory.
+    Raises the RollstepError of the function, and one about ``file`` if it exceeds the limits of time or memory.
     """
     from pickle import PicklingError, dumps
 
     try:
         request = dumps((function, arguments))
     except (PicklingError, RecursionError) as error:
-        raise _exceeded(shown, f"cannot be given its values: {error}") from error
+        raise RollstepError.at(file, f"cannot receive its values: {error}", _HINT) from error
     try:
         _child.send(request)
         answer = json.loads(_child.receive())
     except TimeoutError as error:
         _child.kill()
-        raise _exceeded(shown, f"takes longer than {SECONDS} s") from error
+        raise RollstepError.at(file, f"takes longer than {SECONDS} s", _HINT) from error
     except (EOFError, OSError) as error:
         _child.kill()
-        raise _exceeded(shown, "takes more time or memory than a template may") from error
+        raise RollstepError.at(file, "takes more time or memory than a template is allowed", _HINT) from error
     except BaseException:
-        # Whatever the child still says would be taken for the answer to the next call.
+        # Later output of the child would pass for the answer to the next call.
         _child.kill()
         raise
     if "findings" in answer:
         raise RollstepError(Finding(*values) for values in answer["findings"])
     if "memory" in answer:
         _child.kill()
-        raise _exceeded(shown, f"takes more than {MEGABYTES} MB of memory")
+        raise RollstepError.at(file, f"takes more than {MEGABYTES} MB of memory", _HINT)
     return answer["value"]
 
 
 def serve() -> None:
-    """Answer the calls that come in on stdin until it ends: what the child does."""
+    """Answer the calls on stdin until its end; this is the main function of the child."""
     import resource
     from pickle import load
 
-    import jinja2.sandbox  # noqa: F401  # before the limit: what it takes is not the templates'
+    import jinja2.sandbox  # noqa: F401  # before the limit, which is for the templates alone
 
     calls, answers = sys.stdin.buffer, sys.stdout.buffer
     # No template has a reason to write a file.
@@ -83,7 +90,7 @@ def serve() -> None:
             function, arguments = load(calls)
         except EOFError:
             return
-        # Should the parent be killed, nobody else ends a loop.
+        # This limit ends a loop after the parent was killed.
         hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
         used = resource.getrusage(resource.RUSAGE_SELF)
         resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + SECONDS + 2, hard))
@@ -91,9 +98,42 @@ def serve() -> None:
         answers.flush()
 
 
-def too_long(text: str) -> str:
-    """Return what is wrong with a text that a template made, empty where nothing is."""
-    return f"makes {len(text):,} characters, and {MAX_TEXT:,} are the most" if len(text) > MAX_TEXT else ""
+def sandboxed_environment(loader: BaseLoader) -> ImmutableSandboxedEnvironment:
+    """Return the environment of every template of a user; it has the filter ``to_yaml``."""
+    # Most verbs render no template of a user, and Jinja is slow to import.
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    environment = ImmutableSandboxedEnvironment(loader=loader, undefined=StrictUndefined, **SYNTAX)
+    environment.filters["to_yaml"] = to_yaml
+    return environment
+
+
+def to_yaml(value: Any, indent: int = 0) -> str:
+    """Return ``value`` as YAML, indented by ``indent`` spaces, without the last newline (a template filter)."""
+    from renderer.kubernetes.yaml.writer import dump
+
+    text = dump(value).removesuffix("\n")
+    # Not textwrap.indent and not splitlines: U+2028 and its like end no line of YAML.
+    return text if not indent else "\n".join(" " * indent + line if line else line for line in text.split("\n"))
+
+
+def check_length(text: str, file: str) -> str:
+    """Return the ``text`` of a template; raise RollstepError about ``file`` for more than ``MAX_TEXT`` characters."""
+    if len(text) > MAX_TEXT:
+        raise RollstepError.at(file, f"produces {len(text):,} characters; the maximum is {MAX_TEXT:,}")
+    return text
+
+
+def template_position(error: Exception, file: str) -> tuple[str, int]:
+    """Return the template and the line in which ``error`` was raised; ``file`` and 0 if there is none."""
+    position, frame = (file, 0), error.__traceback__
+    # Jinja rewrites the traceback: a template's frame has the template's own file and line.
+    while frame is not None:
+        if frame.tb_frame.f_code.co_filename.endswith(".j2"):
+            position = frame.tb_frame.f_code.co_filename, frame.tb_lineno
+        frame = frame.tb_next
+    return position
 
 
 def _answer(function: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:
@@ -111,7 +151,7 @@ def _answer(function: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:
 
 
 def _address_space() -> int:
-    """Return the bytes of this process' address space; 0 where the system does not tell."""
+    """Return the size of this process' address space in bytes; 0 if the system does not report it."""
     try:
         with open("/proc/self/statm", encoding="ascii") as file:
             return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
@@ -119,12 +159,8 @@ def _address_space() -> int:
         return 0
 
 
-def _exceeded(shown: str, message: str) -> RollstepError:
-    return RollstepError([Finding(shown, 0, 0, "", message, _HINT)])
-
-
 class _Child:
-    """The one child of this process, started when it is first needed and ended with it."""
+    """The one child of this process: started on first use, and ended with the process."""
 
     def __init__(self) -> None:
         self._process: Popen[bytes] | None = None
@@ -136,7 +172,7 @@ class _Child:
         pipe.flush()
 
     def receive(self) -> bytes:
-        """Return the next line; raise TimeoutError where it takes too long, EOFError where the child has ended."""
+        """Return the next line; raise TimeoutError after ``SECONDS``, and EOFError if the child has ended."""
         import select
         import time
 
@@ -175,33 +211,3 @@ class _Child:
 
 
 _child = _Child()
-
-
-_SYNTAX: Mapping[str, Any] = {
-    "autoescape": False,
-    "trim_blocks": True,
-    "lstrip_blocks": True,
-    "keep_trailing_newline": True,
-    "newline_sequence": "\n",
-}
-"""How all templates are read."""
-
-
-def sandbox(loader: BaseLoader) -> ImmutableSandboxedEnvironment:
-    """Return the environment that every template of a user's runs in; it has the filter ``to_yaml``."""
-    # Jinja takes a twentieth of a second to import, and most verbs render nothing.
-    from jinja2 import StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    environment = ImmutableSandboxedEnvironment(loader=loader, undefined=StrictUndefined, **_SYNTAX)
-    environment.filters["to_yaml"] = to_yaml
-    return environment
-
-
-def to_yaml(value: Any, indent: int = 0) -> str:
-    """Return ``value`` as YAML, every line ``indent`` spaces in, without the last newline (a template filter)."""
-    from renderer.kubernetes.yaml.writer import dump
-
-    text = dump(value).removesuffix("\n")
-    # Not textwrap.indent and not splitlines: U+2028 and its like end no line of YAML.
-    return text if not indent else "\n".join(" " * indent + line if line else line for line in text.split("\n"))

@@ -1,4 +1,4 @@
-"""``rollstep.yaml``: the settings of a repository, checked against a schema, and what they come to for one app."""
+"""``rollstep.yaml``: the settings of a repository, checked against a schema, and merged for each app."""
 
 from __future__ import annotations
 
@@ -14,32 +14,33 @@ from renderer.errors import Finding, RollstepError
 from renderer.git.forges.settings import ForgeSettings
 from renderer.kubernetes import KUBERNETES_VERSION
 from renderer.kubernetes.manifest import Source
+from renderer.pipeline.load.settings_schema import check_settings
 from renderer.rollouts.model.versions import DEFAULT_VERSION
 
 SETTINGS_FILE = "rollstep.yaml"
 DEFAULT_TEMPLATES = "templates"
 ALLOW_EXEC = "ROLLSTEP_ALLOW_EXEC"
-"""The variable of the environment that lets programs run which the repository names."""
+"""The environment variable that allows the programs which the repository names."""
 
 TO_BRANCH, TO_PULL_REQUEST = "branch", "pull-request"
-"""Where commits go: to the branch that is checked out, or to a branch of their own with a pull request."""
+"""Where commits go: to the current branch, or to a branch of their own with a pull request."""
 
 _PLACEHOLDER = re.compile(r"\$\{(app|environment|namespace|folder)\}")
 _MERGED = ("commit", "pullRequest", "stepPlugins", "values")
-"""Settings whose mappings are merged; every other one counts as a whole."""
+"""Settings whose mappings are merged; any other setting replaces that of the level above."""
 
 
 class Person(Struct, frozen=True):
-    """Who writes or makes a commit."""
+    """The author or committer of a commit."""
 
     name: str
     email: str
 
 
 class CommitSettings(Struct, frozen=True):
-    """How commits are made, and where they go; None leaves it to git's configuration.
+    """The settings of commits; None leaves a value to git's configuration.
 
-    ``environment_branch`` is the branch that has nothing but what is rendered; None where there is none.
+    ``environment_branch`` is the branch of the rendered manifests alone; None for no such branch.
     """
 
     author: Person | None = None
@@ -51,16 +52,16 @@ class CommitSettings(Struct, frozen=True):
 
 
 class PullRequestSettings(Struct, frozen=True):
-    """What pull requests are given besides their title and body."""
+    """The labels and reviewers of pull requests."""
 
     labels: tuple[str, ...] = ()
     reviewers: tuple[str, ...] = ()
 
 
 class SourceSettings(Struct, frozen=True):
-    """Where an app's manifests come from; ``argv`` is the command that prints them, None for the folder's files.
+    """The source of an app's manifests: ``argv`` is the command that prints them, None for the folder's files.
 
-    ``reads`` are the files and folders, from the repository's root, that the command may read.
+    ``reads`` are the files and folders that the command may read, relative to the repository's root.
     """
 
     argv: tuple[str, ...] | None = None
@@ -68,13 +69,13 @@ class SourceSettings(Struct, frozen=True):
     reads: tuple[str, ...] = (".",)
 
 
-class AppSettings(Struct, frozen=True):
-    """The settings of one app in one environment, defaults filled in.
+class AppSettings(Struct, frozen=True, rename="camel"):
+    """The settings of one app in one environment, with defaults.
 
-    ``output`` is a path within the app's folder; ``templates`` is the folder of the user's templates, None where there
-    is none; ``schemas`` are files and folders; ``replicas`` is who owns the number of pods; ``versioned_config`` says
-    whether, or which, ConfigMaps and Secrets have the hash of their content in their names; ``sync`` is the sync tool,
-    ``any`` where it is not known.
+    ``output`` is a path within the app's folder.  ``templates`` is the folder of the user's templates, None without
+    one.  ``schemas`` are files and folders.  ``replicas`` is the owner of the number of pods.  ``versioned_config`` is
+    true for all ConfigMaps and Secrets with a hash in their names, or lists them.  ``sync`` is the sync tool, ``any``
+    for an unknown one.
     """
 
     environment: str = ""
@@ -101,7 +102,7 @@ class AppSettings(Struct, frozen=True):
 
 
 class Settings(Struct, frozen=True):
-    """The settings of a repository: ``body`` is what ``rollstep.yaml`` says, empty where there is none.
+    """The settings of a repository: ``body`` is the content of ``rollstep.yaml``, empty without the file.
 
     ``environments_path`` is relative to ``root``, the repository's root.
     """
@@ -112,62 +113,50 @@ class Settings(Struct, frozen=True):
     source: Source = field(default_factory=lambda: Source(SETTINGS_FILE))
 
     def for_app(self, environment: str, app: str) -> AppSettings:
-        """Return the settings of ``app`` in ``environment``; names that the file does not have get its defaults."""
-        of_environment = self._mapping("environments", environment)
-        levels = (
+        """Return the settings of ``app`` in ``environment``; the defaults apply to unknown names."""
+        merged = _merge_levels(
             self._mapping("defaults"),
             self._mapping("apps", app),
-            of_environment,
+            self._mapping("environments", environment),
             self._mapping("environments", environment, "apps", app),
         )
-        merged = _merge_levels(levels)
         places = {"environment": environment, "app": app, "folder": f"{self.environments_path}/{environment}/{app}"}
-        namespace = fill_placeholders(merged.get("namespace", ""), places)
-        places["namespace"] = namespace
-        default = AppSettings()
-        versioned_config = merged.get("versionedConfig", default.versioned_config)
-        return AppSettings(
-            environment=environment,
-            app=app,
-            namespace=namespace,
-            output=merged.get("output", default.output),
-            templates=self._templates(merged.get("templates")),
-            kubernetes_version=merged.get("kubernetesVersion", default.kubernetes_version),
-            controller_version=merged.get("controllerVersion", default.controller_version),
-            allow=tuple(merged.get("allow", ())),
-            schemas=tuple(self.root / path for path in merged.get("schemas", ())),
-            replicas=merged.get("replicas", default.replicas),
-            versioned_config=versioned_config if isinstance(versioned_config, bool) else tuple(versioned_config),
-            step_plugins=merged.get("stepPlugins", {}),
-            approvals=int(merged.get("approvals", default.approvals)),
-            approvers=merged.get("approvers", {}),
-            commit=_commit(merged.get("commit", {}), places),
-            pull_request=_pull_request(merged.get("pullRequest", {})),
-            values=merged.get("values", {}),
-            source=_source(merged.get("source", {"files": True}), places),
-            order=merged.get("order", default.order),
-            sync=merged.get("sync", default.sync),
-            lag=merged.get("lag", {}),
-        )
+        places["namespace"] = _fill_placeholders(merged.get("namespace", ""), places)
+        versioned_config = merged.get("versionedConfig", False)
+        fields = dict(zip(AppSettings.__struct_encode_fields__, AppSettings.__struct_fields__, strict=True))
+        values = {fields[key]: value for key, value in merged.items() if key in fields} | {
+            "environment": environment,
+            "app": app,
+            "namespace": places["namespace"],
+            "templates": self._templates(merged.get("templates")),
+            "allow": tuple(merged.get("allow", ())),
+            "schemas": tuple(self.root / path for path in merged.get("schemas", ())),
+            "versioned_config": versioned_config if isinstance(versioned_config, bool) else tuple(versioned_config),
+            "approvals": int(merged.get("approvals", 0)),
+            "commit": _commit(merged.get("commit", {}), environment),
+            "pull_request": _pull_request(merged.get("pullRequest", {})),
+            "source": _source(merged.get("source", {"files": True}), places),
+        }
+        return AppSettings(**values)
 
     @property
     def forge(self) -> ForgeSettings:
-        """Where the repository is hosted, as far as the file says it."""
+        """The settings of the forge that hosts the repository."""
         body = self._mapping("forge")
         return ForgeSettings(body.get("type"), body.get("url"), body.get("remote", ForgeSettings().remote))
 
     @property
     def environments(self) -> tuple[str, ...]:
-        """The names of the environments that the file has settings of, sorted."""
+        """The names of the environments with settings, sorted."""
         return tuple(sorted(self._mapping("environments")))
 
     @property
     def apps(self) -> tuple[str, ...]:
-        """The names of the apps that the file has settings of in all environments, sorted."""
+        """The names of the apps with settings for all environments, sorted."""
         return tuple(sorted(self._mapping("apps")))
 
     def apps_of(self, environment: str) -> tuple[str, ...]:
-        """Return the names of the apps that the file has settings of in ``environment``, sorted."""
+        """Return the names of the apps with settings for ``environment``, sorted."""
         return tuple(sorted(self._mapping("environments", environment, "apps")))
 
     def _mapping(self, *path: str) -> Mapping[str, Any]:
@@ -184,17 +173,10 @@ class Settings(Struct, frozen=True):
         return folder if _has_templates(folder) else None
 
 
-def _has_templates(folder: Path) -> bool:
-    try:
-        return any(name.endswith(".j2") for name in os.listdir(folder))
-    except OSError:
-        return False
-
-
 def load_settings(root: Path) -> Settings:
-    """Read ``rollstep.yaml`` in the repository's root; defaults where there is none.
+    """Read ``rollstep.yaml`` in the repository's root; return the defaults without the file.
 
-    Raises ``RollstepError`` with everything in it that the schema does not allow.
+    Raises ``RollstepError`` with everything that the schema does not allow.
     """
     path = root / SETTINGS_FILE
     if not path.is_file():
@@ -205,31 +187,34 @@ def load_settings(root: Path) -> Settings:
 
 
 def parse_settings(text: str, root: Path) -> Settings:
-    """Return the settings that the text of a ``rollstep.yaml`` gives; raises ``RollstepError``."""
+    """Return the settings in the text of a ``rollstep.yaml``; raise ``RollstepError`` as ``load_settings`` does."""
     from renderer.kubernetes.yaml.reader import load_documents
 
     documents = load_documents(text, SETTINGS_FILE)
     if not documents:
         return Settings(root)
     if len(documents) > 1:
-        line, column = documents[1].source.position(())
-        raise RollstepError([Finding(SETTINGS_FILE, line, column, "", "a second document, expected one")])
+        position = documents[1].source.position(())
+        raise RollstepError([Finding(SETTINGS_FILE, *position, "", "a second document, expected one")])
     value, source = documents[0].value, documents[0].source
-    # Checks with jsonschema, which takes a tenth of a second to import.
-    from renderer.pipeline.load.settings_schema import check_settings
-
     findings = check_settings(value, source)
     if findings:
         raise RollstepError(findings)
     return Settings(root, value.get("environmentsPath", Settings(root).environments_path), value, source)
 
 
-def fill_placeholders(text: str, values: Mapping[str, str]) -> str:
-    """Return ``text`` with ``${app}``, ``${environment}``, ``${namespace}`` and ``${folder}`` replaced."""
+def _has_templates(folder: Path) -> bool:
+    try:
+        return any(name.endswith(".j2") for name in os.listdir(folder))
+    except OSError:
+        return False
+
+
+def _fill_placeholders(text: str, values: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda match: values.get(match.group(1), match.group()), text)
 
 
-def _merge_levels(levels: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _merge_levels(*levels: Mapping[str, Any]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for level in levels:
         for key, value in level.items():
@@ -246,7 +231,7 @@ def _deep_merge(below: Any, above: Any) -> Any:
     return merged
 
 
-def _commit(body: Mapping[str, Any], places: Mapping[str, str]) -> CommitSettings:
+def _commit(body: Mapping[str, Any], environment: str) -> CommitSettings:
     def person(key: str) -> Person | None:
         return Person(body[key]["name"].strip(), body[key]["email"]) if key in body else None
 
@@ -257,7 +242,7 @@ def _commit(body: Mapping[str, Any], places: Mapping[str, str]) -> CommitSetting
         body.get("message"),
         body.get("signoff", False),
         body.get("to", TO_BRANCH),
-        None if branch is None else fill_placeholders(branch, {"environment": places["environment"]}),
+        None if branch is None else _fill_placeholders(branch, {"environment": environment}),
     )
 
 
@@ -275,8 +260,8 @@ def _source(body: Mapping[str, Any], places: Mapping[str, str]) -> SourceSetting
         argv = [*body.get("command", ("kustomize", "build")), body["kustomize"]]
     else:
         argv = [*body.get("command", ("helm", "template")), *_helm_arguments(body["helm"], places["namespace"])]
-    reads = tuple(fill_placeholders(path, places) for path in body.get("reads", SourceSettings().reads))
-    return SourceSettings(tuple(fill_placeholders(part, places) for part in argv), timeout_seconds, reads)
+    reads = tuple(_fill_placeholders(path, places) for path in body.get("reads", SourceSettings().reads))
+    return SourceSettings(tuple(_fill_placeholders(part, places) for part in argv), timeout_seconds, reads)
 
 
 def _helm_arguments(helm: Mapping[str, Any], namespace: str) -> list[str]:

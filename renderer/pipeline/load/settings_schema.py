@@ -1,4 +1,4 @@
-"""What is wrong with a ``rollstep.yaml``, by its JSON schema and in words."""
+"""Checks a ``rollstep.yaml`` against its JSON schema, and says in words what breaks it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from renderer.errors import Finding
-from renderer.kubernetes.manifest import Source, field_path
+from renderer.errors import Finding, did_you_mean
+from renderer.kubernetes.manifest import FieldPath, Source, field_path
 
 SCHEMA_FILE = "settings_schema.json"
 
@@ -32,25 +32,24 @@ _TYPES = {
 
 def schema_text() -> str:
     """Return the text of the JSON schema of ``rollstep.yaml``."""
-    # Not importlib.resources, which takes longer to import than all else that reads the settings.
+    # Not importlib.resources, which is slow to import.
     return Path(__file__).with_name(SCHEMA_FILE).read_text(encoding="utf-8")
 
 
 def check_settings(value: Any, source: Source) -> list[Finding]:
-    """Return everything in the document ``value`` that the schema does not allow, sorted by place."""
+    """Return a finding for everything in the document ``value`` that the schema does not allow, sorted by position."""
     import json
 
     schema = json.loads(schema_text())
     if accepts(schema, value, schema["$defs"]):
         return []
-    # Takes a tenth of a second to import, which settings that are right need not pay.
+    # Slow to import, and valid settings do not need it.
     from jsonschema import Draft202012Validator
 
     findings = set()
-    # The type of an error leaves its parts open, so it says nothing about them.
     error: Any
     for error in Draft202012Validator(schema).iter_errors(value):
-        # Where no mapping stands, its type is what is wrong, and not the keys that it has none of.
+        # The finding about the type is enough.
         if error.validator == "oneOf" and not isinstance(error.instance, dict):
             continue
         path = tuple(error.absolute_path)
@@ -58,7 +57,9 @@ def check_settings(value: Any, source: Source) -> list[Finding]:
         if error.validator == "additionalProperties":
             known = sorted(error.schema["properties"])
             unknown = [key for key in error.instance if key not in known]
-            findings |= {_finding(source, (*path, key), "unknown key", _did_you_mean(key, known)) for key in unknown}
+            for key in unknown:
+                hint = did_you_mean(key, known) or f"known are {', '.join(known)}"
+                findings.add(_finding(source, (*path, key), "unknown key", hint))
         else:
             message, hint = _explanation(error.validator, error.validator_value, error.instance)
             findings.add(_finding(source, path, message, hint or description))
@@ -66,16 +67,16 @@ def check_settings(value: Any, source: Source) -> list[Finding]:
 
 
 def accepts(schema: Mapping[str, Any], value: Any, definitions: Mapping[str, Any]) -> bool:
-    """Tell whether ``schema`` allows ``value``, by the rules that our schema uses.
+    """Return whether ``schema`` allows ``value``, by the keywords that our schema uses.
 
-    False may also mean that it has a rule that is not known here, so that jsonschema has to judge.
+    Also false for any other keyword, for which ``check_settings`` needs jsonschema.
     """
     return all(_keeps(keyword, rule, schema, value, definitions) for keyword, rule in schema.items())
 
 
 def _keeps(keyword: str, rule: Any, schema: Mapping[str, Any], value: Any, definitions: Mapping[str, Any]) -> bool:
-    def allowed(by: Mapping[str, Any], what: Any) -> bool:
-        return accepts(by, what, definitions)
+    def allowed(by: Mapping[str, Any], part: Any) -> bool:
+        return accepts(by, part, definitions)
 
     match keyword:
         case "$schema" | "$id" | "$defs" | "title" | "description" | "default":
@@ -131,7 +132,7 @@ def _mapping_keeps(
 
 
 def _explanation(keyword: str, rule: Any, instance: Any) -> tuple[str, str]:
-    """Return what breaks a rule of the schema, in words, and what to do about it where that is plain."""
+    """Return the message and the hint, maybe empty, for a broken rule of the schema."""
     found = _shown(instance)
     match keyword:
         case "type":
@@ -150,7 +151,7 @@ def _explanation(keyword: str, rule: Any, instance: Any) -> tuple[str, str]:
             given = [name for name in names if name in instance]
             return f"expected exactly one of {', '.join(names)}, found {' and '.join(given) or 'none'}", ""
         case "not":
-            return f"{found} is a name that rollstep gives itself", "choose another name"
+            return f"{found} is a name that rollstep uses itself", "choose another name"
         case "minItems":
             return "expected at least one item, found none", ""
         case "minimum":
@@ -160,11 +161,8 @@ def _explanation(keyword: str, rule: Any, instance: Any) -> tuple[str, str]:
         case "maximum":
             return f"expected at most {rule}, found {found}", ""
         case _:
-            path = "(?!/)" in str(rule)
-            return (
-                f"{found} is not allowed here",
-                "write a path without . and .. that does not start with /" if path else "",
-            )
+            hint = "write a path without . and .. that does not start with /" if "(?!/)" in str(rule) else ""
+            return f"{found} is not allowed here", hint
 
 
 def _type_hint(rule: str, instance: Any) -> str:
@@ -176,11 +174,11 @@ def _type_hint(rule: str, instance: Any) -> str:
 
 
 def _description(schema: Mapping[str, Any], schema_path: Sequence[str | int]) -> str:
-    """Return the first sentence about the setting whose rule stands at ``schema_path``."""
+    """Return the first sentence of the description of the setting whose rule is at ``schema_path``."""
     node: Any = schema
     text = ""
     for part in schema_path:
-        # jsonschema names a reference in the path or leaves it out, according to its release.
+        # Some releases of jsonschema leave references out of the path.
         if part == "$ref":
             continue
         while isinstance(node, Mapping) and part not in node:
@@ -193,7 +191,7 @@ def _description(schema: Mapping[str, Any], schema_path: Sequence[str | int]) ->
 
 
 def _shown(value: Any) -> str:
-    """Return a value for a message; of a collection only its kind, as it may be long or hold what is private."""
+    """Return a value for a message; of a collection only its type, since it may be long or private."""
     import json
 
     if isinstance(value, Mapping):
@@ -203,13 +201,5 @@ def _shown(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _did_you_mean(key: str, known: Sequence[str]) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(key, known, n=1)
-    return f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-
-
-def _finding(source: Source, path: tuple[str | int, ...], message: str, hint: str) -> Finding:
-    line, column = source.position(path)
-    return Finding(source.file, line, column, field_path(path), message, hint)
+def _finding(source: Source, path: FieldPath, message: str, hint: str) -> Finding:
+    return Finding(source.file, *source.position(path), field_path(path), message, hint)

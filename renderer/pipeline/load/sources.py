@@ -1,28 +1,28 @@
-"""Where an app's manifests come from: files, Jinja templates (``*.j2``), or a command that prints them."""
+"""Reads an app's manifests from files, from Jinja templates (``*.j2``), or from a command that prints them."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.read_objects import SourceText
 from renderer.pipeline.load.marker import MARKER
-from renderer.pipeline.load.settings import ALLOW_EXEC, AppSettings, SourceSettings
-
-if TYPE_CHECKING:
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+from renderer.pipeline.load.settings import ALLOW_EXEC, AppSettings
 
 PLAIN = (".yaml", ".yml", ".json")
-TEMPLATE = (".yaml.j2", ".yml.j2")
-STATUS_FILE, KUSTOMIZATION = "status.yaml", "kustomization.yaml"
+"""The suffixes of manifests that are not templates."""
+STATUS_FILE = "status.yaml"
+KUSTOMIZATION = "kustomization.yaml"
 KUSTOMIZATIONS = (KUSTOMIZATION, "kustomization.yml", "Kustomization")
 
+_TEMPLATE_SUFFIXES = (".yaml.j2", ".yml.j2")
 _STDERR_LINES = 20
+"""How much of a failed command's stderr a finding quotes."""
 
 
 class Sources(Struct, frozen=True):
@@ -35,41 +35,42 @@ class Sources(Struct, frozen=True):
 def read_sources(folder: Path, settings: AppSettings, root: Path) -> Sources:
     """Return the manifests of the app in ``folder`` of the repository at ``root``.
 
-    Raises ``RollstepError`` with every file that cannot be read or filled in, or where a command fails.
+    Raises ``RollstepError`` with every unreadable file and every failed template, or for a failed command.
     """
     if settings.source.argv is not None:
-        check_may_execute(settings.source.argv)
-        text = run(settings.source.argv, settings.source, root)
-        return Sources(
-            (SourceText(command_line(settings.source.argv), None, text),), _own_files(folder, settings, root)
-        )
+        _check_may_execute(settings.source.argv)
+        output = run_command(settings.source.argv, root, settings.source.timeout_seconds)
+        files = tuple(path for path in manifest_files(folder, settings.output, root) if path.is_file())
+        return Sources((SourceText(_command_line(settings.source.argv), None, output),), files)
     texts: list[SourceText] = []
-    files: list[Path] = []
+    paths: set[Path] = set()
     findings: list[Finding] = []
-    included: set[Path] = set()
-    within = folder if _is_within(os.path.realpath(folder), root) else None
+    real_folder = folder if _is_within(os.path.realpath(folder), root) else None
     for path in manifest_files(folder, settings.output, root):
-        shown = _shown(path, root)
+        file = str(path).removeprefix(f"{root}/")
         try:
-            _check_file(path, root, shown, within)
-            files.append(path)
-            if path.name.endswith(TEMPLATE):
-                texts.append(SourceText(f"{shown} (filled in)", None, fill(root, settings, path, shown, included)))
+            _check_file(path, root, file, real_folder)
+            paths.add(path)
+            text = _read(path, file)
+            if path.name.endswith(_TEMPLATE_SUFFIXES):
+                text, included = _render_template(text, file, settings, root)
+                paths.update(included)
+                texts.append(SourceText(f"{file} (filled in)", None, text))
             else:
-                texts.append(SourceText(shown, path, _read(path, shown)))
+                texts.append(SourceText(file, path, text))
         except RollstepError as error:
             findings += error.findings
     if findings:
         raise RollstepError(findings)
-    return Sources(tuple(texts), tuple(sorted({*files, *included})))
+    return Sources(tuple(texts), tuple(sorted(paths)))
 
 
 def manifest_files(folder: Path, output: str, root: Path) -> Iterator[Path]:
     """Yield the manifests and templates in ``folder`` and the folders in it, sorted.
 
-    What is hidden, rollstep's own ``status.yaml`` and ``output``, any other folder that it wrote, and templates for
-    other templates to include (whose name starts with ``_``) are left out.  A link to a folder out of the repository at
-    ``root`` is yielded itself.
+    Leaves out hidden files, rollstep's own ``status.yaml`` and ``output``, any other folder that rollstep wrote, and
+    templates that only other templates include (their names start with ``_``).  Yields a link to a folder outside of
+    the repository at ``root`` as it is.
     """
     start = str(folder)
     ours = {f"{start}/{STATUS_FILE}", f"{start}/{output}"}
@@ -81,7 +82,7 @@ def manifest_files(folder: Path, output: str, root: Path) -> Iterator[Path]:
             if entry.name.startswith(".") or entry.path in ours:
                 continue
             if entry.is_dir():
-                # Rendered, too: the output folder before it was given another name.
+                # The output folder before its setting was changed.
                 if os.path.lexists(f"{entry.path}/{MARKER}"):
                     continue
                 if entry.is_symlink():
@@ -98,40 +99,20 @@ def manifest_files(folder: Path, output: str, root: Path) -> Iterator[Path]:
     yield from sorted(map(Path, found))
 
 
-def _entries(folder: str) -> list[os.DirEntry[str]]:
-    """Return what is in a folder, nothing where there is none."""
-    try:
-        with os.scandir(folder) as entries:
-            return list(entries)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-
-
-def _is_manifest(name: str) -> bool:
-    if name.endswith(TEMPLATE):
-        return not name.startswith("_")
-    return name.endswith(PLAIN) or name in KUSTOMIZATIONS
-
-
-def _is_within(real: str | Path, root: Path) -> bool:
-    top = os.path.realpath(root)
-    return str(real) == top or str(real).startswith(f"{top.rstrip('/')}/")
-
-
-def run(argv: Sequence[str], source: SourceSettings, root: Path) -> str:
+def run_command(argv: Sequence[str], root: Path, timeout_seconds: float) -> str:
     """Return what a command prints; it runs in ``root``, without a shell and without input.
 
-    Raises ``RollstepError`` where it is not there, fails (with the end of its stderr), takes longer than
-    ``source.timeout_seconds``, or prints what is no UTF-8.
+    Raises ``RollstepError`` for a missing or failed command (with the end of its stderr), one that exceeds
+    ``timeout_seconds``, and output that is not UTF-8.
     """
     import signal
     import subprocess
 
     from renderer.kubernetes.yaml.reader import decode
 
-    shown = command_line(argv)
+    name = _command_line(argv)
     try:
-        # In a process group of its own, so that on a timeout its children end with it.
+        # A process group of its own: on a timeout the children end as well.
         process = subprocess.Popen(
             list(argv),
             cwd=root,
@@ -142,86 +123,92 @@ def run(argv: Sequence[str], source: SourceSettings, root: Path) -> str:
         )
     except OSError as error:
         hint = "install it, or change source in rollstep.yaml"
-        raise _failure(shown, f"cannot be started: {error.strerror or error}", hint) from error
+        raise RollstepError.at(name, f"cannot be started: {error.strerror or error}", hint) from error
     try:
-        stdout, stderr = process.communicate(timeout=source.timeout_seconds)
+        stdout, stderr = process.communicate(timeout=timeout_seconds)
     except BaseException as error:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         if not isinstance(error, subprocess.TimeoutExpired):
             raise
-        message = f"took longer than {source.timeout_seconds:g} s"
-        raise _failure(shown, message, "set source.timeoutSeconds in rollstep.yaml") from error
+        message = f"took longer than {timeout_seconds:g} s"
+        raise RollstepError.at(name, message, "set source.timeoutSeconds in rollstep.yaml") from error
     if process.returncode:
-        words = "\n".join(stderr.decode(errors="replace").strip().split("\n")[-_STDERR_LINES:])
-        raise _failure(shown, f"failed with exit status {process.returncode}" + (f": {words}" if words else ""))
-    return decode(stdout, shown)
+        output = "\n".join(stderr.decode(errors="replace").strip().split("\n")[-_STDERR_LINES:])
+        message = f"failed with exit status {process.returncode}" + (f": {output}" if output else "")
+        raise RollstepError.at(name, message)
+    return decode(stdout, name)
 
 
 def may_execute() -> bool:
-    """Tell whether programs may run that ``rollstep.yaml`` names, which whoever wrote the branch has chosen."""
+    """Return whether the user allows the programs that ``rollstep.yaml`` names, which a branch's author chooses."""
     return os.environ.get(ALLOW_EXEC, "").lower() in ("1", "true", "yes", "on")
 
 
-def check_may_execute(argv: Sequence[str]) -> None:
-    """Raise ``RollstepError`` for a program of the repository's choice, where the user has not allowed it."""
+def _check_may_execute(argv: Sequence[str]) -> None:
     if not may_execute():
-        message = "rollstep.yaml names this program as a source, and it may not run"
-        hint = f"where you trust whoever wrote this branch, allow it: --allow-exec, or {ALLOW_EXEC}=1"
-        raise _failure(command_line(argv), message, hint)
+        message = "rollstep.yaml names this program as a source, but it is not allowed to run"
+        hint = f"if you trust the authors of this branch, allow it with --allow-exec or {ALLOW_EXEC}=1"
+        raise RollstepError.at(_command_line(argv), message, hint)
 
 
-def command_line(argv: Sequence[str]) -> str:
-    """Return a command as a shell would take it, which is its name in findings."""
+def _command_line(argv: Sequence[str]) -> str:
+    """Return a command as a shell takes it; findings use it as a file name."""
     import shlex
 
     return f"`{shlex.join(argv)}`"
 
 
-def _failure(shown: str, message: str, hint: str = "") -> RollstepError:
-    return RollstepError([Finding(shown, 0, 0, "", message, hint)])
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
-def _own_files(folder: Path, settings: AppSettings, root: Path) -> tuple[Path, ...]:
-    """Return the files beside which a command's manifests are released: what it reads of them only it knows."""
-    return tuple(path for path in manifest_files(folder, settings.output, root) if path.is_file())
+def _is_manifest(name: str) -> bool:
+    if name.endswith(_TEMPLATE_SUFFIXES):
+        return not name.startswith("_")
+    return name.endswith(PLAIN) or name in KUSTOMIZATIONS
 
 
-def _check_file(path: Path, root: Path, shown: str, within: Path | None = None) -> None:
-    """Raise ``RollstepError`` for what is not a manifest to read: a way out of the repository, a pipe, a chart.
+def _is_within(real: str | Path, root: Path) -> bool:
+    top = os.path.realpath(root)
+    return str(real) == top or str(real).startswith(f"{top.rstrip('/')}/")
 
-    ``within`` is a folder of which it is known that it lies in the repository, and so what is in it and no link.
+
+def _check_file(path: Path, root: Path, file: str, real_folder: Path | None = None) -> None:
+    """Raise ``RollstepError`` for a path that is not a manifest in the repository: a link out of it, a pipe, a chart.
+
+    A plain file in ``real_folder`` is known to be in the repository.
     """
     if path.name in KUSTOMIZATIONS:
         hint = 'to release what kustomize builds, set `source: {kustomize: "${folder}"}` for this app in rollstep.yaml'
-        raise _failure(shown, "is kustomize's, not a manifest", hint)
+        raise RollstepError.at(file, "is a kustomization, not a manifest", hint)
     if path.name == "Chart.yaml":
         hint = 'to release what helm makes of it, set `source: {helm: {chart: "${folder}"}}` in rollstep.yaml'
-        raise _failure(shown, "is helm's, not a manifest", hint)
-    is_within = path.parent == within and not os.path.islink(path)
+        raise RollstepError.at(file, "is a Helm chart, not a manifest", hint)
+    is_within = path.parent == real_folder and not os.path.islink(path)
     if not is_within and not _is_within(os.path.realpath(path), root):
-        raise _failure(shown, "is a link out of the repository", "put the file itself into the repository")
+        raise RollstepError.at(file, "is a link out of the repository", "put the file itself into the repository")
     if not os.path.isfile(path):
         dangling = path.is_symlink() and not path.exists()
-        raise _failure(shown, "is a link to nothing" if dangling else "is no regular file")
+        raise RollstepError.at(file, "is a dangling link" if dangling else "is not a regular file")
 
 
-def _read(path: Path, shown: str) -> str:
+def _read(path: Path, file: str) -> str:
     from renderer.kubernetes.yaml.reader import read_text
 
-    return read_text(path, shown)
+    return read_text(path, file)
 
 
-def _shown(path: Path, root: Path) -> str:
-    return str(path).removeprefix(f"{root}/")
+def _render_template(text: str, file: str, settings: AppSettings, root: Path) -> tuple[str, set[Path]]:
+    """Return a ``*.j2`` manifest's text rendered, and the templates that it includes.
 
-
-def fill(root: Path, settings: AppSettings, path: Path, shown: str, included: set[Path]) -> str:
-    """Return a ``*.j2`` manifest's text filled in; the templates that it takes in are added to ``included``.
-
-    Raises ``RollstepError`` with the file and line of its fault.
+    Raises ``RollstepError`` with the file and line of an error.
     """
-    from renderer.pipeline.load.sandbox import call
+    from renderer.pipeline.load.sandbox import call_in_child
 
     variables = {
         **settings.values,
@@ -229,74 +216,41 @@ def fill(root: Path, settings: AppSettings, path: Path, shown: str, included: se
         "app": settings.app,
         "namespace": settings.namespace,
     }
-    text, taken_in = call(shown, fill_here, root.absolute(), variables, _read(path, shown), shown)
-    included |= {root / name for name in taken_in}
-    return str(text)
+    rendered, included = call_in_child(file, _render_here, root.absolute(), variables, text, file)
+    return str(rendered), {root / name for name in included}
 
 
-def fill_here(root: Path, variables: Mapping[str, Any], text: str, shown: str) -> tuple[str, list[str]]:
-    """Return the text of a template filled in, and the names of those that it took in: within this process."""
-    templates = _Templates(root)
-    return templates.fill(variables, text, shown), sorted(templates.included)
+def _render_here(root: Path, variables: Mapping[str, Any], text: str, file: str) -> tuple[str, list[str]]:
+    """Return a template rendered in this process, and the names of the templates that it includes."""
+    from jinja2 import FunctionLoader, TemplateError, TemplateSyntaxError
 
+    from renderer.pipeline.load.sandbox import check_length, sandboxed_environment, template_position
 
-class _Templates:
-    """Fills in a template; ``included`` are the names of those that it took in."""
+    included: set[str] = set()
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.included: set[str] = set()
-
-    def fill(self, variables: Mapping[str, Any], text: str, shown: str) -> str:
-        """Return the text filled in; raise ``RollstepError`` with the file and line of its fault."""
-        from jinja2 import TemplateError
-
-        from renderer.pipeline.load.sandbox import too_long
-
-        try:
-            environment = self._make_environment()
-            code = environment.compile(text, name=shown, filename=shown)
-            template = environment.template_class.from_code(environment, code, environment.globals)
-            filled = template.render(variables)
-            if wrong := too_long(filled):
-                raise RollstepError([Finding(shown, 0, 0, "", wrong)])
-            return filled
-        except (MemoryError, RollstepError):
-            raise
-        # A template may run into any error that its expressions can raise.
-        except Exception as error:
-            is_jinja = isinstance(error, TemplateError)
-            message = str(error) if is_jinja and str(error) else f"{type(error).__name__}: {error}"
-            file, line = self._place(error, shown)
-            hint = "values stand under `values` in rollstep.yaml" if "undefined" in message else ""
-            raise RollstepError([Finding(file, line, 0, "", message, hint)]) from error
-
-    def _make_environment(self) -> ImmutableSandboxedEnvironment:
-        # Jinja takes a twentieth of a second to import, and most apps have no templates.
-        from jinja2 import FunctionLoader
-
-        from renderer.pipeline.load.sandbox import sandbox
-
-        return sandbox(FunctionLoader(self._load))
-
-    def _load(self, name: str) -> tuple[str, str, None] | None:
-        """Return a template to include, by its path from the repository's root; None where it is not there."""
-        path = self.root / name
+    def load(name: str) -> tuple[str, str, None] | None:
+        """Return the template at a path from the repository's root; None for a missing file."""
+        path = root / name
         if ".." in Path(name).parts or not path.is_file():
             return None
-        _check_file(path, self.root, name)
-        self.included.add(name)
+        _check_file(path, root, name)
+        included.add(name)
         return _read(path, name), name, None
 
-    def _place(self, error: Exception, shown: str) -> tuple[str, int]:
-        from jinja2 import TemplateSyntaxError
-
+    try:
+        environment = sandboxed_environment(FunctionLoader(load))
+        code = environment.compile(text, name=file, filename=file)
+        template = environment.template_class.from_code(environment, code, environment.globals)
+        return check_length(template.render(variables), file), sorted(included)
+    except (MemoryError, RollstepError):
+        raise
+    # The expressions of a template can raise any error.
+    except Exception as error:
+        is_jinja = isinstance(error, TemplateError)
+        message = str(error) if is_jinja and str(error) else f"{type(error).__name__}: {error}"
         if isinstance(error, TemplateSyntaxError):
-            return error.filename or error.name or shown, error.lineno
-        place, frame = (shown, 0), error.__traceback__
-        # Jinja rewrites the traceback so that a template's frame has the template's own file and line.
-        while frame is not None:
-            if frame.tb_frame.f_code.co_filename.endswith(".j2"):
-                place = frame.tb_frame.f_code.co_filename, frame.tb_lineno
-            frame = frame.tb_next
-        return place
+            place, line = error.filename or error.name or file, error.lineno
+        else:
+            place, line = template_position(error, file)
+        hint = "values stand under `values` in rollstep.yaml" if "undefined" in message else ""
+        raise RollstepError([Finding(place, line, 0, "", message, hint)]) from error

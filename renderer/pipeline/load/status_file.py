@@ -1,8 +1,8 @@
-"""``status.yaml``: the part of a release that has to be in git and is in no manifest.
+"""``status.yaml``: the part of a release that git must store and that is in no manifest.
 
-The document holds the Rollout's status under its own field names, the revision, when each step was reached, and when
-each ReplicaSet was made.  What a cluster counts (replicas, ready and available pods) is left out: in git it follows
-from the rendered manifests.
+The document has the Rollout's status under its own field names, the revision, the time at which each step was reached,
+and the creation time of each ReplicaSet.  It leaves out what a cluster counts (replicas, ready and available pods):
+in git that follows from the rendered manifests.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError
-from renderer.kubernetes.manifest import Body, ObjectKey, Source, field_path, is_equal_but
+from renderer.kubernetes.manifest import Body, FieldPath, ObjectKey, Source, field_path, is_equal_but
 from renderer.kubernetes.times import format_time, parse_time
 from renderer.kubernetes.yaml.shape import (
     BOOLEAN,
@@ -35,6 +35,18 @@ from renderer.rollouts.model.status import RolloutStatus
 from renderer.rollouts.model.world import CONTRACT, PHASES, SHIFT
 
 HEADER = "# Written by rollstep: where this release stands. Change it with rollstep's commands.\n"
+OMITTED_FIELDS = (
+    "replicas",
+    "updatedReplicas",
+    "readyReplicas",
+    "availableReplicas",
+    "HPAReplicas",
+    "observedGeneration",
+    "workloadObservedGeneration",
+    "selector",
+    "conditions",
+)
+"""Status fields that a cluster counts, that have no meaning in git, or that follow from other fields."""
 
 _DESTINATION = Fields({"weight": COUNT, "serviceName": TEXT, "podTemplateHash": TEXT}, frozenset({"weight"}))
 _WEIGHTS = Fields(
@@ -77,10 +89,10 @@ STATUS_SHAPE = Fields(
         "message": TEXT,
     }
 )
-"""The fields of a Rollout's status that are kept in git."""
+"""The fields of a Rollout's status that git stores."""
 _STEP = Fields({"revision": POSITIVE, "step": COUNT, "reachedAt": TIME}, frozenset({"revision", "step", "reachedAt"}))
 _REPLICA_SET = Fields({"createdAt": TIME, "replicas": COUNT, "availableReplicas": COUNT}, frozenset({"createdAt"}))
-OBJECT_KEY = Value("GROUP/KIND/NAMESPACE/NAME", lambda value: isinstance(value, str) and value.count("/") == 3)
+_OBJECT_KEY = Value("GROUP/KIND/NAMESPACE/NAME", lambda value: isinstance(value, str) and value.count("/") == 3)
 _FIELDS: Mapping[str, Shape] = {
     "rollout": TEXT,
     "revision": POSITIVE,
@@ -90,13 +102,13 @@ _FIELDS: Mapping[str, Shape] = {
     "replicaSets": Items(_REPLICA_SET, named=True),
     "phase": one_of(*PHASES),
     "phaseLeft": one_of(*PHASES),
-    "waves": Fields({phase: Items(OBJECT_KEY) for phase in (SHIFT, CONTRACT)}),
+    "waves": Fields({phase: Items(_OBJECT_KEY) for phase in (SHIFT, CONTRACT)}),
 }
-STATE_SHAPE = Fields(_FIELDS, frozenset(_FIELDS) - {"phase", "phaseLeft", "waves"})
+_STATE_SHAPE = Fields(_FIELDS, frozenset(_FIELDS) - {"phase", "phaseLeft", "waves"})
 
 
 class ReachedStep(Struct, frozen=True):
-    """A step (``currentStepIndex``) of a revision and when it was reached (UTC)."""
+    """A step (``currentStepIndex``) of a revision, and the time at which the revision reached it (UTC)."""
 
     revision: int
     step: int
@@ -104,13 +116,13 @@ class ReachedStep(Struct, frozen=True):
 
 
 class State(Struct, frozen=True, eq=False):
-    """What ``status.yaml`` says.
+    """The content of ``status.yaml``.
 
-    ``status`` is the Rollout's ``status`` in the Rollout's own field names, without what a cluster counts; ``created``
-    has the creation time of each ReplicaSet by name, ``available`` the pods that it had when its manifest was rendered,
-    where these were not as many as it says; ``replicas`` has the number that the release counts with where an
-    autoscaler owns it and the manifest has none; ``last_update_time`` is when the release last moved; ``source`` says
-    where its fields stand.  ``phase``, ``phase_left`` and ``waves`` are those of the world, where a step has phases.
+    ``status`` has no fields that a cluster counts.  ``created`` has the creation time of each ReplicaSet by name.
+    ``available`` has the pods that a ReplicaSet had when its manifest was rendered, if they are not the number there.
+    ``replicas`` has the number that the release counts with if an autoscaler owns it and the manifest has none.
+    ``last_update_time`` is the time of the release's last move.  ``phase``, ``phase_left`` and ``waves`` are those of
+    the world, for a step with phases.  ``source`` has the positions of the fields.
     """
 
     rollout: str
@@ -127,11 +139,11 @@ class State(Struct, frozen=True, eq=False):
     source: Source = Source(STATUS_FILE)
 
     def __eq__(self, other: object) -> bool:
-        """Compare what it says, wherever that stands."""
+        """Compare all fields but ``source``."""
         return is_equal_but(("source",), self, other)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the document's content, keys in a fixed order."""
+        """Return the document's content with its keys in a fixed order."""
         phase: dict[str, Any] = {"phase": self.phase} if self.phase else {}
         if self.phase_left:
             phase["phaseLeft"] = self.phase_left
@@ -141,7 +153,7 @@ class State(Struct, frozen=True, eq=False):
             "rollout": self.rollout,
             "revision": self.revision,
             "lastUpdateTime": format_time(self.last_update_time),
-            "status": kept_status(self.status),
+            "status": stored_status(self.status),
             "steps": [
                 {"revision": step.revision, "step": step.step, "reachedAt": format_time(step.reached_at)}
                 for step in self.steps
@@ -166,18 +178,18 @@ def dump_state(state: State) -> str:
 def load_state(text: str, file: str) -> State:
     """Read the text of ``status.yaml``; ``file`` names it in findings.
 
-    Raises ``RollstepError`` with every key that is unknown, missing or of another type than it must have.
+    Raises ``RollstepError`` with every key that is unknown, missing or of the wrong type.
     """
     from renderer.kubernetes.yaml.reader import load_documents
 
     try:
         documents = load_documents(text, file)
     except RollstepError as error:
-        raise RollstepError(replace(finding, hint=restore(file)) for finding in error.findings) from error
+        raise RollstepError(replace(finding, hint=_restore_hint(file)) for finding in error.findings) from error
     if len(documents) != 1 or not isinstance(documents[0].value, dict):
-        raise RollstepError([Finding(file, 1, 0, "", "expected one document that is a mapping", restore(file))])
+        raise RollstepError([Finding(file, 1, 0, "", "expected one document that is a mapping", _restore_hint(file))])
     value, source = documents[0].value, documents[0].source
-    findings = [damage(source, path, message) for path, message in mismatches(value, STATE_SHAPE)]
+    findings = [damaged_field(source, path, message) for path, message in mismatches(value, _STATE_SHAPE)]
     if findings:
         raise RollstepError(sorted(findings))
     return State(
@@ -198,6 +210,21 @@ def load_state(text: str, file: str) -> State:
     )
 
 
+def damaged_field(source: Source, path: FieldPath, message: str) -> Finding:
+    """Return the finding that a field of ``status.yaml`` is not as rollstep writes it."""
+    return Finding(source.file, *source.position(path), field_path(path), message, _restore_hint(source.file))
+
+
+def step_times(state: State) -> tuple[list[tuple[int, datetime]], datetime]:
+    """Return each recorded step with the time at which it was reached, and the time of the release's last move."""
+    return [(step.step, step.reached_at) for step in state.steps], state.last_update_time
+
+
+def stored_status(status: RolloutStatus) -> Body:
+    """Return the fields of ``status`` that git stores."""
+    return status.to_dict(without=OMITTED_FIELDS)
+
+
 def _texts(waves: Mapping[ObjectKey, str], phase: str) -> list[str]:
     return sorted("/".join(key) for key, found in waves.items() if found == phase)
 
@@ -206,35 +233,5 @@ def _numbers(replica_sets: Mapping[str, Mapping[str, Any]], field: str) -> dict[
     return {name: entry[field] for name, entry in replica_sets.items() if field in entry}
 
 
-def damage(source: Source, path: tuple[str | int, ...], message: str) -> Finding:
-    """Return the finding that something in ``status.yaml`` is not as rollstep writes it."""
-    return Finding(source.file, *source.position(path), field_path(path), message, restore(source.file))
-
-
-def restore(file: str) -> str:
-    """Return what to do about a file of ours that is damaged."""
+def _restore_hint(file: str) -> str:
     return f"rollstep writes this file: restore it with `git checkout HEAD -- {file}`"
-
-
-def reached(state: State) -> tuple[list[tuple[int, datetime]], datetime]:
-    """Return when each step of the current revision was reached, and when the release last moved."""
-    return [(step.step, step.reached_at) for step in state.steps], state.last_update_time
-
-
-def kept_status(status: RolloutStatus) -> Body:
-    """Return the fields of ``status`` that are kept in git: not what a cluster counts."""
-    return status.to_dict(without=NOT_KEPT)
-
-
-NOT_KEPT = (
-    "replicas",
-    "updatedReplicas",
-    "readyReplicas",
-    "availableReplicas",
-    "HPAReplicas",
-    "observedGeneration",
-    "workloadObservedGeneration",
-    "selector",
-    "conditions",
-)
-"""Status fields that a cluster counts, that have no meaning in git, or that follow from the others."""

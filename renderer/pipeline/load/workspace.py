@@ -1,4 +1,4 @@
-"""A repository as the verbs see it: root, working folder, settings, and what was interrupted in it (shell)."""
+"""A repository as the verbs see it: its root, the working folder, and the settings."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from renderer.errors import RollstepError, UsageError
+from renderer.errors import RollstepError
 from renderer.pipeline.load.discover import AppRef, Home, find_apps
-from renderer.pipeline.load.settings import Settings, load_settings
+from renderer.pipeline.load.settings import SETTINGS_FILE, Settings, load_settings
 
 
 class Workspace(Struct, frozen=True):
-    """A folder that rollstep works in: the repository's root, where the command was started, and the settings."""
+    """The repository's root, the folder in which the command was started, and the settings."""
 
     root: Path
     cwd: Path
@@ -24,59 +24,51 @@ class Workspace(Struct, frozen=True):
 
     @classmethod
     def open(cls, directory: str) -> Workspace:
-        """Find the root above ``directory`` and read ``rollstep.yaml``; raise RollstepError with all it has wrong."""
+        """Find the root above ``directory`` and read ``rollstep.yaml``; raise RollstepError for invalid settings."""
         cwd = Path(directory).resolve()
         root = find_root(cwd)
         return cls(root, cwd, load_settings(root))
 
     @property
     def journal_root(self) -> Path:
-        """The folder whose journal every verb's run keeps: git's work tree, and the root where there is none."""
+        """The folder in which a run that writes has its journal: git's work tree, else the root."""
         return journal_root(self.root)
 
     def apps(self, targets: Sequence[str]) -> tuple[AppRef, ...]:
-        """Return the apps that ``targets`` name, all where there are none; raise UsageError for an unknown one."""
+        """Return the apps that ``targets`` name, all apps without targets; never none.
+
+        Raises UsageError for an unknown target, and RollstepError without any app.
+        """
         return find_apps(self.root, self.settings, targets, self.cwd)
 
-    def some_apps(self, targets: Sequence[str]) -> tuple[AppRef, ...]:
-        """Return the apps that ``targets`` name; raise UsageError for an unknown one or where there is none."""
-        refs = self.apps(targets)
-        if not refs:
-            path = self.settings.environments_path
-            raise UsageError(f"there is no app in {path}/", hint="rollstep init makes one from your manifests")
-        return refs
-
     def home(self, ref: AppRef) -> Home:
-        """Return where an app lives."""
+        """Return an app with its settings."""
         return Home(ref, self.settings.for_app(ref.environment, ref.name), self.root)
 
-    def shown(self, path: Path) -> str:
-        """Return ``path`` as messages name it: from the root, as git does."""
+    def display_path(self, path: Path) -> str:
+        """Return ``path`` as messages name it: relative to the root if it is below."""
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
 
 
 def find_root(start: Path) -> Path:
     """Return the nearest folder at or above ``start`` that has ``.git`` or ``rollstep.yaml``; else ``start``.
 
-    Git itself is not asked: most verbs need nothing else of it.
+    This asks the file system, not git, which most verbs do not need otherwise.
     """
-    for folder in (start, *start.parents):
-        if (folder / ".git").exists() or (folder / "rollstep.yaml").exists():
-            return folder
-    return start
+    return _nearest(start, ".git", SETTINGS_FILE)
 
 
 def journal_root(root: Path) -> Path:
-    """Return the nearest folder at or above ``root`` that has ``.git``; ``root`` where there is none.
+    """Return the nearest folder at or above ``root`` that has ``.git``; else ``root``.
 
-    ``rollstep.yaml`` may lie below git's work tree, and a run that is killed is recovered from either.
+    ``rollstep.yaml`` may be below git's work tree, and a run from either folder recovers a run that was killed.
     """
-    return next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), root)
+    return _nearest(root, ".git")
 
 
 @contextmanager
-def relative(root: Path) -> Iterator[None]:
-    """Name the files of findings that are raised from ``root`` on."""
+def relative_findings(root: Path) -> Iterator[None]:
+    """Make the files of the findings that the block raises relative to ``root``."""
     try:
         yield
     except RollstepError as error:
@@ -88,3 +80,8 @@ def relative(root: Path) -> Iterator[None]:
 def current_time() -> datetime:
     """Return the time in UTC, to the second."""
     return datetime.now(UTC).replace(microsecond=0)
+
+
+def _nearest(start: Path, *names: str) -> Path:
+    folders = (start, *start.parents)
+    return next((folder for folder in folders if any((folder / name).exists() for name in names)), start)

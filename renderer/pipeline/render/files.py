@@ -1,4 +1,4 @@
-"""From objects to files: one file an object, with a name that tells what it is, and a kustomization that lists them."""
+"""Renders objects to files: one for each object, named after it, and a kustomization that lists them."""
 
 from __future__ import annotations
 
@@ -15,36 +15,61 @@ from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Body, Manifest, ObjectKey
 from renderer.pipeline.load.sources import KUSTOMIZATION
 from renderer.pipeline.load.status_file import State, dump_state
-from renderer.pipeline.render.templates import check_user_templates, fill, is_overridden
+from renderer.pipeline.render.templates import check_user_templates, is_overridden, render_template
 from renderer.pipeline.resolve.next_state import autoscaled_replicas, next_state
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.resolve.resolve import all_objects
 from renderer.rollouts.model.world import World
 
-LAYOUTS: Mapping[tuple[str, str], str] = {
+_TEMPLATES: Mapping[tuple[str, str], str] = {
     ("apps", "ReplicaSet"): "replicaset.yaml.j2",
     ("", "Service"): "service.yaml.j2",
     ("networking.k8s.io", "Ingress"): "ingress.yaml.j2",
 }
-"""The template of an object with a ``spec`` by API group and kind; ``OTHER`` lays out the rest."""
-
-OTHER = "object.yaml.j2"
-
+"""The template of an object with a ``spec``, by API group and kind."""
+_OTHER = "object.yaml.j2"
+"""The template of any other object."""
 _MAX_STEM = 200
-"""Bytes of a file name before its suffix: file systems take 255, and kustomize and git add some of their own."""
+"""Bytes of a file name before its suffix: file systems allow 255, and kustomize and git add some of their own."""
 
 
 class RenderContext(Struct, frozen=True):
-    """What a template is told besides the object.
+    """The variables of a template besides the object.
 
-    ``source`` is the app's folder as the header comment names it (relative to the repository's root), ``values`` are
-    the environment's values of ``rollstep.yaml``.
+    ``source`` is the app's folder relative to the repository's root, for the header comment.  ``values`` are the
+    environment's values in ``rollstep.yaml``.
     """
 
     app: str
     environment: str
     source: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Rendered(Struct, frozen=True):
+    """A rendered release: its objects, the files of its output folder by name, and its status."""
+
+    objects: Sequence[Body]
+    files: Mapping[str, str]
+    state: State
+    status_text: str
+
+
+def render_release(release: Release, world: World, *, keep_time: bool = False) -> Rendered:
+    """Render the ``world`` that ``release`` moves to.
+
+    ``keep_time`` keeps the times in the status, for a release that does not move.
+    """
+    objects = all_objects(release.resolved, world)
+    ref, settings = release.app.ref, release.app.settings
+    context = RenderContext(ref.name, ref.environment, release.place, settings.values)
+    as_written = {manifest.key: manifest.text for manifest in release.resolved.pass_through if manifest.text}
+    files = render(objects, user_templates=settings.templates, context=context, as_written=as_written)
+    if keep_time and release.state is not None:
+        state = replace(release.state, replicas=autoscaled_replicas(world))
+    else:
+        state = next_state(release.state, world)
+    return Rendered(objects, files, state, dump_state(state))
 
 
 def render(
@@ -54,41 +79,39 @@ def render(
     context: RenderContext,
     as_written: Mapping[ObjectKey, str] | None = None,
 ) -> dict[str, str]:
-    """Return the files of ``objects`` by name, sorted, the kustomization among them.
+    """Return the files of ``objects`` by name, sorted, with the kustomization.
 
-    The same objects in any order give the same files.  ``as_written`` has the text of those that no template may touch.
-    Raises RollstepError where two objects are the same one, where
-    there is none, and with file and line where a user's template fails or makes another object of the one it got.
+    The order of the objects does not matter.  ``as_written`` has the text of those that no template may change.
+    Raises RollstepError for duplicate objects, without any object, and with file and line for a user's template that
+    fails or renders another object than its own.
     """
     check_user_templates(user_templates)
     if not objects:
-        hint = "a Rollout's ReplicaSet at least was expected"
-        raise RollstepError([Finding(context.source, 0, 0, "", "there is nothing to render", hint)])
+        raise RollstepError.at(context.source, "there is nothing to render", "expected at least a ReplicaSet")
     manifests = {}
     for body in objects:
         manifest = Manifest(body)
         key = manifest.key
         if key in manifests:
-            message = f"{describe(key)} is there twice"
-            raise RollstepError([Finding(context.source, 0, 0, "", message, "keep one of them")])
+            raise RollstepError.at(context.source, f"{describe(key)} is there twice", "keep one of them")
         manifests[key] = manifest
     names = file_names(manifests)
     files = {
-        names[key]: (as_written or {}).get(key) or _lay_out(key, manifest, user_templates, context)
+        names[key]: (as_written or {}).get(key) or _render_object(key, manifest, user_templates, context)
         for key, manifest in manifests.items()
     }
     variables = {"files": sorted(files), "context": context}
-    files[KUSTOMIZATION] = _ended(fill(f"{KUSTOMIZATION}.j2", user_templates, variables))
+    files[KUSTOMIZATION] = _trim(render_template(f"{KUSTOMIZATION}.j2", user_templates, variables))
     if is_overridden(f"{KUSTOMIZATION}.j2", user_templates):
         _check_kustomization(files, user_templates)
     return dict(sorted(files.items()))
 
 
 def file_names(keys: Sequence[ObjectKey] | Mapping[ObjectKey, Any]) -> dict[ObjectKey, str]:
-    """Return the file name of each object: ``service-web.yaml``, as long as nothing else would have that name.
+    """Return the file name of each object: ``service-web.yaml`` if no other object has the same name.
 
-    Where two kinds of different API groups, or two namespaces, would share a name, all of them get the group or the
-    namespace in theirs.  Names are lower case and have no separators, so that they differ on every file system.
+    Objects that differ in API group or namespace alone get the group or the namespace in their names.  Names are lower
+    case and have no separators, so they differ on every file system.
     """
     levels: tuple[Callable[[ObjectKey], str], ...] = (
         lambda key: _stem(key.kind, key.name),
@@ -111,22 +134,22 @@ def file_names(keys: Sequence[ObjectKey] | Mapping[ObjectKey, Any]) -> dict[Obje
 
 
 def describe(key: ObjectKey) -> str:
-    """Return an object's name for people: ``Service web in prod``."""
+    """Return an object's name for messages: ``Service web in prod``."""
     return f"{key.kind} {key.name}" + (f" in {key.namespace}" if key.namespace else "")
 
 
-def _lay_out(key: ObjectKey, manifest: Manifest, user_templates: Path | None, context: RenderContext) -> str:
-    known = isinstance(manifest.body.get("spec"), dict)
-    name = LAYOUTS.get((key.group, key.kind), OTHER) if known else OTHER
-    text = _ended(fill(name, user_templates, {"object": manifest.body, "context": context}))
-    # Rollstep's own templates are held to the object by tests; a user's may add to it, but not make it another.
+def _render_object(key: ObjectKey, manifest: Manifest, user_templates: Path | None, context: RenderContext) -> str:
+    has_spec = isinstance(manifest.body.get("spec"), dict)
+    name = _TEMPLATES.get((key.group, key.kind), _OTHER) if has_spec else _OTHER
+    text = _trim(render_template(name, user_templates, {"object": manifest.body, "context": context}))
+    # Tests check our own templates.
     if is_overridden(name, user_templates):
         _check_identity(manifest, text, f"{user_templates}/{name}")
     return text
 
 
-def _ended(text: str) -> str:
-    # What ends the text is left: the newlines of a last block scalar (`|+`) are part of its value.
+def _trim(text: str) -> str:
+    # Newlines at the end stay: they may be part of a last block scalar (`|+`).
     text = text.lstrip("\n")
     return text if text.endswith("\n") else text + "\n"
 
@@ -134,19 +157,19 @@ def _ended(text: str) -> str:
 def _check_identity(manifest: Manifest, text: str, template: str) -> None:
     from renderer.kubernetes.yaml.reader import load_documents
 
+    name = describe(manifest.key)
     try:
-        found = load_documents(text, template)
+        documents = load_documents(text, template)
     except RollstepError as error:
-        message = f"made something of {describe(manifest.key)} that is no YAML: {error.findings[0].message}"
-        raise RollstepError([Finding(template, 0, 0, "", message)]) from error
-    if len(found) != 1:
-        message = f"made {len(found)} documents of {describe(manifest.key)}, and one was expected"
-        raise RollstepError([Finding(template, 0, 0, "", message)])
-    made = Manifest(found[0].value if isinstance(found[0].value, dict) else {})
-    if (made.api_version, made.key) != (manifest.api_version, manifest.key):
-        message = f"made {made.api_version} {describe(made.key)} of {manifest.api_version} {describe(manifest.key)}"
+        raise RollstepError.at(template, f"renders {name} as invalid YAML: {error.findings[0].message}") from error
+    if len(documents) != 1:
+        raise RollstepError.at(template, f"renders {name} as {len(documents)} documents, expected one")
+    value = documents[0].value
+    rendered = Manifest(value if isinstance(value, dict) else {})
+    if (rendered.api_version, rendered.key) != (manifest.api_version, manifest.key):
+        message = f"renders {manifest.api_version} {name} as {rendered.api_version} {describe(rendered.key)}"
         hint = "a template may add to an object, but apiVersion, kind, name and namespace stay"
-        raise RollstepError([Finding(template, 0, 0, "", message, hint)])
+        raise RollstepError.at(template, message, hint)
 
 
 def _check_kustomization(files: Mapping[str, str], user_templates: Path | None) -> None:
@@ -163,7 +186,7 @@ def _check_kustomization(files: Mapping[str, str], user_templates: Path | None) 
 
 
 def _stem(*parts: str) -> str:
-    """Return ``parts`` as one file name; what had to be changed in them is told apart by a hash."""
+    """Return ``parts`` as one file name, with a hash if the name is not exactly the parts."""
     text = "-".join(part for part in parts if part).lower()
     safe = re.sub(r"[^a-z0-9.-]", "-", text).lstrip("-.") or "object"
     lossy = safe != text or parts[-1] != parts[-1].lower() or len(safe) > _MAX_STEM
@@ -174,26 +197,3 @@ def _short_hash(parts: Sequence[str]) -> str:
     from hashlib import sha256
 
     return sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()[:8]
-
-
-class Rendered(Struct, frozen=True):
-    """A release rendered again: its objects, the files of its output folder, and the text of its status."""
-
-    objects: Sequence[Body]
-    files: Mapping[str, str]
-    state: State
-    status_text: str
-
-
-def render_release(release: Release, world: World, *, keep_time: bool = False) -> Rendered:
-    """Render ``world``, which ``release`` has moved to; ``keep_time`` where nothing about the release has moved."""
-    objects = all_objects(release.resolved, world)
-    ref, settings = release.app.ref, release.app.settings
-    context = RenderContext(ref.name, ref.environment, release.place, settings.values)
-    as_written = {manifest.key: manifest.text for manifest in release.resolved.pass_through if manifest.text}
-    files = render(objects, user_templates=settings.templates, context=context, as_written=as_written)
-    if keep_time and release.state is not None:
-        state = replace(release.state, replicas=autoscaled_replicas(world))
-    else:
-        state = next_state(release.state, world)
-    return Rendered(objects, files, state, dump_state(state))

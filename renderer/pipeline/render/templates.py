@@ -1,8 +1,7 @@
-"""The Jinja templates that lay out what rollstep writes: its own, and a user's that replace them one by one.
+"""Renders the Jinja templates of manifests and messages: rollstep's own, and those that a user puts in their place.
 
-A user's run in Jinja's sandbox and in a process of their own (``sandbox``), and a name that is not there is
-an error.  Only templates are Jinja: the values that they lay out are data, so ``{{args.service-name}}`` in an
-AnalysisTemplate passes through as it is.
+A user's templates run in Jinja's sandbox and in a child process (``sandbox``).  An undefined name is an error.  Only
+templates are Jinja, values are data: ``{{args.service-name}}`` in an AnalysisTemplate stays as it is.
 """
 
 from __future__ import annotations
@@ -13,17 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import Finding, RollstepError, one_line
-from renderer.pipeline.load.sandbox import _SYNTAX, sandbox, to_yaml
+from renderer.pipeline.load.sandbox import (
+    SYNTAX,
+    call_in_child,
+    check_length,
+    sandboxed_environment,
+    template_position,
+    to_yaml,
+)
 
 if TYPE_CHECKING:
     from jinja2 import BaseLoader, Environment
     from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-SUFFIX = ".j2"
-ROOTS = (".git", "rollstep.yaml")
-"""What a repository's root has."""
-BUILT_IN = "builtin"
-"""The prefix under which a user's template can include the one it replaces."""
 
 NAMES = (
     "commit-body.j2",
@@ -36,167 +36,89 @@ NAMES = (
     "replicaset.yaml.j2",
     "service.yaml.j2",
 )
-"""Every template there is."""
+"""The names of all templates."""
+
+_BUILT_IN = "builtin"
+"""The prefix under which a user's template can include the one it replaces."""
+_ROOT_ENTRIES = (".git", "rollstep.yaml")
+"""The files and folders that mark a repository's root."""
 
 
 def built_in_folder() -> Path:
-    """Return where rollstep's own templates lie: in the package when installed, else at the checkout's root."""
+    """Return the folder of rollstep's own templates: in the package once installed, else at the checkout's root."""
     package = Path(__file__).parents[2]
     inside = package / "templates"
     return inside if inside.is_dir() else package.parent / "templates"
 
 
 def is_overridden(name: str, user_templates: Path | None) -> bool:
-    """Tell whether the user's folder has a template ``name`` of its own."""
+    """Return whether the user's folder has its own template ``name``."""
     return user_templates is not None and (user_templates / name).is_file()
 
 
 def check_user_templates(user_templates: Path | None) -> None:
-    """Raise RollstepError where the user's folder is none, or has a template that looks like one of ours and is none.
+    """Raise RollstepError for a missing folder, and for files that look like a template of ours but have no such name.
 
-    Names that start with ``_`` are free for what other templates include; ``nginx.conf.j2`` and its like belong to some
-    other tool and are left alone.
+    Names with a leading ``_`` are free for templates that others include.  Files such as ``nginx.conf.j2`` belong to
+    other tools.
     """
     if user_templates is None:
         return
     if not user_templates.is_dir():
-        raise RollstepError([Finding(str(user_templates), 0, 0, "", "is no folder of templates")])
+        raise RollstepError.at(str(user_templates), "is not a folder")
     hint = (
-        f"the templates are {', '.join(NAMES)}; start its name with _ where others include it, or let `templates` in "
-        "rollstep.yaml name another folder"
+        f"the templates are {', '.join(NAMES)}; start its name with _ if other templates include it, or let "
+        "`templates` in rollstep.yaml name another folder"
     )
-    strange = sorted(
+    unknown = sorted(
         path
         for path in user_templates.iterdir()
         if path.name not in NAMES
         and not path.name.startswith("_")
         and (
             path.name.endswith(".yaml.j2")
-            or (path.name.startswith(("commit-", "pull-request-")) and path.suffix == SUFFIX)
+            or (path.name.startswith(("commit-", "pull-request-")) and path.suffix == ".j2")
         )
     )
-    if strange:
-        raise RollstepError(Finding(str(path), 0, 0, "", "replaces no template", hint) for path in strange)
+    if unknown:
+        raise RollstepError(Finding(str(path), 0, 0, "", "does not replace any template", hint) for path in unknown)
 
 
-def fill(name: str, user_templates: Path | None, variables: Mapping[str, Any]) -> str:
-    """Return the text that template ``name`` makes of ``variables``.
+def render_template(name: str, user_templates: Path | None, variables: Mapping[str, Any]) -> str:
+    """Return template ``name`` rendered with ``variables``.
 
-    Raises RollstepError with the template's file and line where it is no Jinja, names what is not there, or fails.
+    Raises RollstepError with the template's file and line if it is invalid, uses an undefined name, or fails.
     """
     if user_templates is None or not is_overridden(name, user_templates):
-        return fill_here(name, None, variables)
-    from renderer.pipeline.load.sandbox import call
-
-    text: str = call(str(user_templates / name), fill_here, name, user_templates.absolute(), variables, user_templates)
+        return _render_here(name, None, variables)
+    file, folder = str(user_templates / name), user_templates.absolute()
+    text: str = call_in_child(file, _render_here, name, folder, variables, user_templates)
     return text
 
 
-def fill_here(name: str, user_templates: Path | None, variables: Mapping[str, Any], named: Path | None = None) -> str:
-    """Do what ``fill`` does, in this process; ``named`` is the folder as the user named it."""
-    environment = _own_environment() if user_templates is None else _environment(user_templates)
-    try:
-        text = environment.get_template(name).render(variables)
-        return text if named is None else _short_enough(text, f"{named}/{name}")
-    except (MemoryError, RollstepError):
-        raise
-    # A template runs the user's code: anything may come out of it, and all of it is the template's fault.
-    except Exception as error:
-        raise RollstepError([_finding(error, name, user_templates, named)]) from error
+def render_string(text: str, file: str, variables: Mapping[str, Any]) -> str:
+    """Return the template ``text`` rendered; ``file`` is its place in findings.
 
-
-def fill_text(text: str, shown: str, variables: Mapping[str, Any]) -> str:
-    """Return what the Jinja ``text`` itself makes of ``variables``; ``shown`` is where it stands, for findings.
-
-    Raises RollstepError as ``fill`` does.
+    Raises RollstepError as ``render_template`` does.
     """
-    from renderer.pipeline.load.sandbox import call
-
-    filled: str = call(shown, fill_text_here, text, shown, variables)
-    return filled
-
-
-def fill_text_here(text: str, shown: str, variables: Mapping[str, Any]) -> str:
-    """Do what ``fill_text`` does, in this process."""
-    try:
-        return _short_enough(_environment(None).from_string(text).render(variables), shown)
-    except (MemoryError, RollstepError):
-        raise
-    # As in fill_here.
-    except Exception as error:
-        raise RollstepError([Finding(shown, 0, 0, "", f"{type(error).__name__}: {error}")]) from error
-
-
-def _short_enough(text: str, shown: str) -> str:
-    from renderer.pipeline.load.sandbox import too_long
-
-    if wrong := too_long(text):
-        raise RollstepError([Finding(shown, 0, 0, "", wrong)])
-    return text
-
-
-@cache
-def _environment(user_templates: Path | None) -> ImmutableSandboxedEnvironment:
-    from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader
-
-    built_in = FileSystemLoader(built_in_folder())
-    loaders = [built_in, PrefixLoader({BUILT_IN: built_in})]
-    environment = sandbox(ChoiceLoader([_inside(user_templates), *loaders] if user_templates else loaders))
-    environment.filters.update(_FILTERS)
-    return environment
-
-
-@cache
-def _own_environment() -> Environment:
-    """Return the environment of our own templates: they need no sandbox, and do not change while a process runs."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    class Own(Environment):
-        def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
-            # Jinja's own is a mapping over two others, which it makes one of each time a template is filled in.
-            return {**self.globals, **(d or {})}
-
-    environment = Own(
-        loader=FileSystemLoader(built_in_folder()),
-        undefined=StrictUndefined,
-        auto_reload=False,
-        **_SYNTAX,
-    )
-    environment.filters.update(_FILTERS)
-    return environment
-
-
-def _inside(folder: Path) -> BaseLoader:
-    """Return the loader of a user's templates, which no link leads out of the repository."""
-    from jinja2 import FileSystemLoader
-
-    root = next((path for path in folder.parents if any((path / name).exists() for name in ROOTS)), folder.parent)
-
-    class Inside(FileSystemLoader):
-        def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
-            found = super().get_source(environment, template)
-            if not Path(found[1]).resolve().is_relative_to(root.resolve()):
-                message = "is a link out of the repository"
-                raise RollstepError([Finding(found[1], 0, 0, "", message, "put the file itself into the repository")])
-            return found
-
-    return Inside(folder)
+    rendered: str = call_in_child(file, _render_string_here, text, file, variables)
+    return rendered
 
 
 def first_keys(value: Mapping[str, Any], *keys: str) -> dict[str, Any]:
-    """Return ``value`` with ``keys`` first, in that order, and the rest as it was (a template filter)."""
+    """Return ``value`` with ``keys`` first, in that order (a template filter)."""
     return {key: value[key] for key in keys if key in value} | {k: v for k, v in value.items() if k not in keys}
 
 
 def table(rows: list[list[Any]]) -> str:
-    """Return ``rows``, the first of which is the header, in aligned columns (a template filter)."""
+    """Return ``rows``, a header and others, in aligned columns (a template filter)."""
     from renderer.kubernetes.printing import text_table
 
     return text_table([[str(cell) for cell in row] for row in rows]).removesuffix("\n")
 
 
 def markdown(rows: list[list[Any]]) -> str:
-    """Return ``rows``, the first of which is the header, as a Markdown table (the filter ``markdown_table``)."""
+    """Return ``rows``, a header and others, as a Markdown table (the filter ``markdown_table``)."""
     from renderer.kubernetes.printing import markdown_table
 
     return markdown_table([[str(cell) for cell in row] for row in rows])
@@ -211,30 +133,90 @@ _FILTERS: Mapping[str, Callable[..., Any]] = {
 }
 
 
-def _finding(error: Exception, name: str, user_templates: Path | None, named: Path | None) -> Finding:
+def _render_here(
+    name: str, user_templates: Path | None, variables: Mapping[str, Any], user_path: Path | None = None
+) -> str:
+    """Do ``render_template`` in this process; ``user_path`` is the folder's path for findings."""
+    environment = _built_in_environment() if user_templates is None else _environment(user_templates)
+    try:
+        text = environment.get_template(name).render(variables)
+        return text if user_path is None else check_length(text, f"{user_path}/{name}")
+    except (MemoryError, RollstepError):
+        raise
+    # A user's template can raise any error.
+    except Exception as error:
+        raise RollstepError([_finding(error, name, user_templates, user_path)]) from error
+
+
+def _render_string_here(text: str, file: str, variables: Mapping[str, Any]) -> str:
+    try:
+        return check_length(_environment(None).from_string(text).render(variables), file)
+    except (MemoryError, RollstepError):
+        raise
+    # As in _render_here.
+    except Exception as error:
+        raise RollstepError.at(file, f"{type(error).__name__}: {error}") from error
+
+
+@cache
+def _environment(user_templates: Path | None) -> ImmutableSandboxedEnvironment:
+    from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader
+
+    built_in = FileSystemLoader(built_in_folder())
+    own = [_confined_loader(user_templates)] if user_templates else []
+    environment = sandboxed_environment(ChoiceLoader([*own, built_in, PrefixLoader({_BUILT_IN: built_in})]))
+    environment.filters.update(_FILTERS)
+    return environment
+
+
+@cache
+def _built_in_environment() -> Environment:
+    """Return the environment of our own templates, which need no sandbox and never change while a process runs."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    class BuiltInEnvironment(Environment):
+        def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+            # A dict is faster than Jinja's chain of mappings.
+            return {**self.globals, **(d or {})}
+
+    loader = FileSystemLoader(built_in_folder())
+    environment = BuiltInEnvironment(loader=loader, undefined=StrictUndefined, auto_reload=False, **SYNTAX)
+    environment.filters.update(_FILTERS)
+    return environment
+
+
+def _confined_loader(folder: Path) -> BaseLoader:
+    """Return the loader of a user's templates, which refuses links out of the repository."""
+    from jinja2 import FileSystemLoader
+
+    roots = (path for path in folder.parents if any((path / name).exists() for name in _ROOT_ENTRIES))
+    root = next(roots, folder.parent).resolve()
+
+    class ConfinedLoader(FileSystemLoader):
+        def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+            found = super().get_source(environment, template)
+            if not Path(found[1]).resolve().is_relative_to(root):
+                hint = "put the file itself into the repository"
+                raise RollstepError.at(found[1], "is a link out of the repository", hint)
+            return found
+
+    return ConfinedLoader(folder)
+
+
+def _finding(error: Exception, name: str, user_templates: Path | None, user_path: Path | None) -> Finding:
     from jinja2.exceptions import SecurityError, TemplateNotFound, TemplateSyntaxError
 
-    file, line = name, 0
-    frame = error.__traceback__
-    # Jinja rewrites the traceback so that a template's frame has the template's own file and line.
-    while frame is not None:
-        if frame.tb_frame.f_code.co_filename.endswith(SUFFIX):
-            file, line = frame.tb_frame.f_code.co_filename, frame.tb_lineno
-        frame = frame.tb_next
+    file, line = template_position(error, name)
     message = str(error) or type(error).__name__
     if isinstance(error, TemplateSyntaxError):
-        file, line, message = error.filename or name, error.lineno, f"is no Jinja: {error.message}"
+        file, line, message = error.filename or name, error.lineno, f"is not valid Jinja: {error.message}"
     elif isinstance(error, TemplateNotFound):
         message = f"there is no template {error.name}"
     elif isinstance(error, SecurityError):
         message = f"is not allowed in a template: {message}"
     elif type(error).__module__.partition(".")[0] != "jinja2":
         message = f"{type(error).__name__}: {message}"
-    return Finding(_shown(Path(file), user_templates, named), line, 0, "", message)
-
-
-def _shown(file: Path, user_templates: Path | None, named: Path | None) -> str:
-    """Return a template's file as the user named its folder."""
-    if user_templates is not None and named is not None and file.is_relative_to(user_templates):
-        return str(named / file.relative_to(user_templates))
-    return str(file)
+    path = Path(file)
+    if user_templates is not None and user_path is not None and path.is_relative_to(user_templates):
+        path = user_path / path.relative_to(user_templates)
+    return Finding(str(path), line, 0, "", message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from renderer.kubernetes.manifest import Body, ObjectKey
-from renderer.pipeline.load.status_file import kept_status
+from renderer.pipeline.load.status_file import stored_status
 from renderer.rollouts.controller.workload import workload_key
 from renderer.rollouts.model.world import World
 
@@ -23,6 +23,6 @@ def moved(before: World, after: World) -> bool:
     """Tell whether a commit would hold anything: a rendered object or the status that is kept in git differs."""
     return (
         rendered(before) != rendered(after)
-        or kept_status(before.status) != kept_status(after.status)
+        or stored_status(before.status) != stored_status(after.status)
         or before.rollout.body != after.rollout.body
     )

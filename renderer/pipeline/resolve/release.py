@@ -16,8 +16,8 @@ from renderer.pipeline.load.app import App, load_app
 from renderer.pipeline.load.discover import AppRef, Home
 from renderer.pipeline.load.last_render import LastRender, read_last_render
 from renderer.pipeline.load.sources import STATUS_FILE
-from renderer.pipeline.load.status_file import State, damage, load_state
-from renderer.pipeline.load.workspace import Workspace, relative
+from renderer.pipeline.load.status_file import State, damaged_field, load_state
+from renderer.pipeline.load.workspace import Workspace, relative_findings
 from renderer.pipeline.resolve.autoscaling import BY_AUTOSCALER, autoscaler_of
 from renderer.pipeline.resolve.moves import steps_of
 from renderer.pipeline.resolve.ordering.check import check_order
@@ -66,18 +66,18 @@ class Release(Struct, frozen=True):
     @property
     def place(self) -> str:
         """The app's folder as git names it: from the repository's root."""
-        return self.home.place
+        return self.home.path
 
 
 def open_release(workspace: Workspace, ref: AppRef, now: datetime) -> Release:
     """Load one app and resolve its world at ``now``; raise RollstepError with all that is wrong with it."""
     app = load_app(ref, workspace.settings, workspace.root)
     status_file = ref.folder / STATUS_FILE
-    shown = workspace.shown(status_file)
+    shown = workspace.display_path(status_file)
     state = load_state(read_text(status_file, shown), shown) if status_file.is_file() else None
     output = ref.folder / app.settings.output
-    with relative(workspace.root):
-        last_render = read_last_render(output, workspace.shown(output), state)
+    with relative_findings(workspace.root):
+        last_render = read_last_render(output, workspace.display_path(output), state)
     release = resolve_app(app, workspace.root, state, last_render.manifests, now)
     return replace(release, last_render=last_render)
 
@@ -111,8 +111,8 @@ def resolve_app(app: App, root: Path, state: State | None, rendered: Sequence[Ma
 def read_rollout(app: App) -> Rollout:
     """Return the app's Rollout, pruned and defaulted; raise RollstepError with what the engine does not support."""
     source: Source = app.rollout.source
-    if app.read is not None and app.read[0] is app.rollout:
-        rollout = app.read[1]
+    if app.checked is not None and app.checked[0] is app.rollout:
+        rollout = app.checked[1]
     else:
         rollout = Rollout.from_body(default_rollout(app.rollout.body, source), source)
     findings = unsupported_fields(rollout, source, frozenset(app.settings.step_plugins))
@@ -146,11 +146,11 @@ def _check_status(world: World, state: State) -> None:
     for path, value in hashes.items():
         if value and not world.replica_set_by_hash(value):
             message = f"no ReplicaSet among the rendered manifests has the hash {value}"
-            findings.append(damage(state.source, ("status", *path), message))
+            findings.append(damaged_field(state.source, ("status", *path), message))
     index, steps = status.current_step_index, steps_of(world)
     same_steps = status.current_step_hash == compute_step_hash(world.rollout)
     if index is not None and index > len(steps) and same_steps:
         message = f"{index} is out of range: the Rollout has {len(steps)} steps"
-        findings.append(damage(state.source, ("status", "currentStepIndex"), message))
+        findings.append(damaged_field(state.source, ("status", "currentStepIndex"), message))
     if findings:
         raise RollstepError(findings)

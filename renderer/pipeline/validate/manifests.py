@@ -51,7 +51,8 @@ def check_files(
         files = groups.setdefault((home.settings.kubernetes_version, home.settings.schemas), {})
         # Rollstep's own kustomization is not an object; a user's template could render one in its place.
         is_own = not is_overridden(f"{KUSTOMIZATION}.j2", home.settings.templates)
-        files.update((f"{home.shown}/{n}", text) for n, text in texts.items() if not (is_own and n == KUSTOMIZATION))
+        names = [name for name in texts if not (is_own and name == KUSTOMIZATION)]
+        files.update((f"{home.output_path}/{name}", texts[name]) for name in names)
     findings: list[Finding] = []
     for (version, own), files in sorted(groups.items()):
         validation = validate(files, version, own=own, jobs=jobs)

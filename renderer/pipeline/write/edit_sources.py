@@ -1,4 +1,4 @@
-"""A verb's change to the Rollout, carried into the user's own file (shell around a pure difference)."""
+"""Edits the user's own files as a verb changes the Rollout and its configuration."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from renderer.kubernetes.yaml.document_texts import without_documents
 from renderer.kubernetes.yaml.editor import REMOVED, edit
 from renderer.kubernetes.yaml.reader import read_text
 from renderer.kubernetes.yaml.writer import dump
+from renderer.pipeline.load.app import App
 from renderer.pipeline.resolve.moves import Move
 from renderer.pipeline.resolve.release import Release
 from renderer.rollouts.model.world import World
@@ -30,6 +31,36 @@ def spec_changes(before: Body, after: Body) -> dict[FieldPath, Any]:
     changes: dict[FieldPath, Any] = {}
     _collect(before.get("spec"), after.get("spec"), ("spec",), changes)
     return changes
+
+
+def edited_sources(release: Release, move: Move) -> dict[Path, str | None]:
+    """Return the files of the user that a move changes with their new text, None for a deleted file.
+
+    Edits the Rollout and the configuration of an old revision, writes a file for each added object, and deletes the
+    documents of removed objects.
+
+    Raises RollstepError for an object that comes from a command or a template, and for a revision that is older than
+    its ``versionedConfig``.
+    """
+    app, world = release.app, move.after
+    names = {(kind, name): plain for (kind, plain), name in versioned_names(app.manifests).items()}
+    old = {(key.kind, key.name): body for key, body in release.resolved.old_config.items()}
+    known = {(kind, plain) for (kind, _), plain in names.items()}
+    restored = {ref: base_name(ref[1]) for ref in old if (ref[0], base_name(ref[1])) in known}
+    plain_names = {**names, **restored}
+    before, after = (_with_plain_names(body, plain_names) for body in (release.world.rollout.body, world.rollout.body))
+    used = references(world.rollout.body["spec"].get("template") or {})
+    _check_versioned(release, used & known)
+    texts: dict[Path, str] = {}
+    if changes := spec_changes(before, after):
+        _edit(texts, app, app.rollout, changes)
+    for reference in sorted(used & restored.keys()):
+        kind, name = reference[0], restored[reference]
+        source = next(item for item in app.manifests if item.while_named and (item.kind, item.name) == (kind, name))
+        fields: dict[FieldPath, Any] = {}
+        _collect(_content(source.body), _content(old[reference]), (), fields)
+        _edit(texts, app, source, fields)
+    return {**texts, **_without_removed(release, world, texts), **_with_added(release, move)}
 
 
 def _collect(before: Any, after: Any, path: FieldPath, changes: dict[FieldPath, Any]) -> None:
@@ -50,65 +81,25 @@ def _collect(before: Any, after: Any, path: FieldPath, changes: dict[FieldPath, 
         changes[path] = after
 
 
-def edited_sources(release: Release, move: Move) -> dict[Path, str | None]:
-    """Return the files that a verb edits, with their new text: the Rollout's, and those of old configuration.
-
-    Objects that the user has from now on get files of their own; of those that the user has no more, the documents go,
-    and a file (None) with its last one.
-
-    Raises RollstepError where one of these objects is not in a file that can be edited: it comes from a command or a
-    template; and for a revision from before its configuration was versioned.
-    """
-    world = move.after
-    names = {(kind, name): plain for (kind, plain), name in versioned_names(release.app.manifests).items()}
-    old = {(key.kind, key.name): body for key, body in release.resolved.old_config.items()}
-    known = {(kind, plain) for (kind, _), plain in names.items()}
-    goes_back = {ref: base_name(ref[1]) for ref in old if (ref[0], base_name(ref[1])) in known}
-    plain_names = {**names, **goes_back}
-    before, after = (_with_plain_names(body, plain_names) for body in (release.world.rollout.body, world.rollout.body))
-    changes = spec_changes(before, after)
-    named = references(world.rollout.body["spec"].get("template") or {})
-    _check_versioned(release, named & known)
-    texts: dict[Path, str] = {}
-    app = release.app
-    if changes:
-        place = (app.rollout_file, app.rollout_index) if app.rollout_file is not None else None
-        _edit(texts, app.rollout, place, changes)
-    for reference in sorted(named & goes_back.keys()):
-        kind, name = reference[0], goes_back[reference]
-        source = next(item for item in app.manifests if item.while_named and (item.kind, item.name) == (kind, name))
-        fields: dict[FieldPath, Any] = {}
-        _collect(_content(source.body), _content(old[reference]), (), fields)
-        _edit(texts, source, app.places.get(source.key), fields)
-    return {**texts, **_without_removed(release, world, texts), **_with_added(release, move)}
-
-
 def _without_removed(release: Release, world: World, texts: Mapping[Path, str]) -> dict[Path, str | None]:
-    """Return the files of the objects that the user has no more, without these.
-
-    Raises RollstepError where one is made from something else than a file.
-    """
-    gone = [item for item in release.app.manifests if _is_removed(item, release, world)]
-    found: dict[Path, set[int]] = {}
-    for item in gone:
+    """Return the files of the objects that ``world`` no longer has, without their documents."""
+    removed: dict[Path, set[int]] = {}
+    for item in release.app.manifests:
+        key = item.key if item.key.namespace else item.key._replace(namespace=world.rollout.namespace)
+        if key not in release.world.objects or key in world.objects:
+            continue
         place = release.app.places.get(item.key)
         if place is None:
-            message = f"the {item.kind} {item.name} is to go, but it is made by a command or a template"
-            raise RollstepError([Finding(item.source.file, 0, 0, "", message, "take it out there, and commit that")])
-        found.setdefault(place[0], set()).add(place[1])
+            message = f"the {item.kind} {item.name} must be removed, but it comes from a command or a template"
+            raise RollstepError.at(item.source.file, message, "remove it there, and commit that")
+        removed.setdefault(place[0], set()).add(place[1])
     return {
         path: without_documents(texts.get(path) or read_text(path, str(path), keep_mark=True), indexes)
-        for path, indexes in found.items()
+        for path, indexes in removed.items()
     }
 
 
-def _is_removed(item: Manifest, release: Release, world: World) -> bool:
-    key = item.key if item.key.namespace else item.key._replace(namespace=world.rollout.namespace)
-    return key in release.world.objects and key not in world.objects
-
-
 def _with_added(release: Release, move: Move) -> dict[Path, str | None]:
-    """Return a file for each object that the user has from now on."""
     files: dict[Path, str | None] = {}
     for key, body in sorted(move.added.items()):
         metadata = dict(body["metadata"])
@@ -116,17 +107,16 @@ def _with_added(release: Release, move: Move) -> dict[Path, str | None]:
             del metadata["namespace"]
         name = f"{key.kind.lower()}-{key.name}.yaml"
         if (release.folder / name).exists():
-            hint = "give it another name"
-            raise RollstepError([Finding(f"{release.place}/{name}", 0, 0, "", "is there already", hint)])
+            raise RollstepError.at(f"{release.place}/{name}", "exists already", "give it another name")
         files[release.folder / name] = dump({**body, "metadata": metadata})
     return files
 
 
 def _with_plain_names(body: Body, names: Mapping[Reference, str]) -> Body:
     spec = body["spec"]
-    return (
-        {**body, "spec": {**spec, "template": with_references(spec["template"], names)}} if "template" in spec else body
-    )
+    if "template" not in spec:
+        return body
+    return {**body, "spec": {**spec, "template": with_references(spec["template"], names)}}
 
 
 def _content(body: Body) -> Body:
@@ -134,7 +124,7 @@ def _content(body: Body) -> Body:
 
 
 def _check_versioned(release: Release, plain: frozenset[Reference]) -> None:
-    """Refuse a pod template that names what is versioned by its own name: reading it again would give another one."""
+    """Refuse a pod template with the unversioned names ``plain``: loading it again would give another template."""
     if plain:
         shown = ", ".join(f"{kind} {name}" for kind, name in sorted(plain))
         message = f"this revision is from before versionedConfig: its pods refer to {shown} as it is now"
@@ -142,18 +132,13 @@ def _check_versioned(release: Release, plain: frozenset[Reference]) -> None:
         raise RollstepError([Finding(release.app.rollout.source.file, 0, 0, "spec.template", message, hint)])
 
 
-def _edit(
-    texts: dict[Path, str], manifest: Manifest, place: tuple[Path, int] | None, changes: Mapping[FieldPath, Any]
-) -> None:
-    """Put the text of the object's file with ``changes`` into ``texts``."""
-    shown = manifest.source.file
+def _edit(texts: dict[Path, str], app: App, manifest: Manifest, changes: Mapping[FieldPath, Any]) -> None:
+    """Apply ``changes`` to the text of the object's file in ``texts``."""
+    file, place = manifest.source.file, app.places.get(manifest.key)
     if place is None:
         fields = ", ".join(field_path(path) for path in changes)
-        message = (
-            f"{fields} would change, but the {manifest.kind} is made from something else (a command or a template)"
-        )
-        hint = "make the change there, commit it, and run `rollstep advance`"
-        raise RollstepError([Finding(shown, 0, 0, "", message, hint)])
+        message = f"{fields} would change, but the {manifest.kind} comes from a command or a template"
+        raise RollstepError.at(file, message, "make the change there, commit it, and run `rollstep advance`")
     path, index = place
-    text = texts.get(path) or read_text(path, shown, keep_mark=True)
-    texts[path] = edit(text, index, changes, shown)
+    text = texts.get(path) or read_text(path, file, keep_mark=True)
+    texts[path] = edit(text, index, changes, file)

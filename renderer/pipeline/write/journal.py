@@ -1,12 +1,11 @@
-"""What makes a change of several files survive a kill: the old and the new files, kept until all is done.
+"""The journal of a transaction: the old and the new files, so that a killed run can be undone or completed.
 
-POSIX renames one file atomically, never several.  So everything new is written and synced beside a copy of everything
-old in ``JOURNAL`` under the root; only then the new files are renamed into place.  After a kill the journal is still
-there, and ``recover`` restores the old files, or, where git has the new ones already, finishes.  New files are there
-before the journal has an index (``new_files``).
+POSIX renames one file atomically, never several.  So every new file is written and synced to ``JOURNAL`` under the
+root, beside a copy of every old file.  Only then the new files are renamed into place.  After a kill ``recover``
+restores the old files, or completes the change if git has the new ones already.  New files may exist before the
+journal has an index (``new_files``).
 
-The journal's folder ignores itself in git and is locked by the process that owns it, so a running transaction is never
-taken for an abandoned one.
+The journal's folder is ignored by git and locked by its process, so ``recover`` never touches a running transaction.
 """
 
 from __future__ import annotations
@@ -26,25 +25,25 @@ from renderer.errors import Finding, RollstepError, reporting
 from renderer.pipeline.load.marker import digest
 
 JOURNAL = ".rollstep-journal"
-"""The folder that exists while files change; relative to the transaction's root."""
+"""The folder that exists while files change, relative to the transaction's root."""
 
 _INDEX = "journal.json"
 _NEW_INDEX = "journal.tmp"
 _LOCK = "lock"
 _NEW_FILE = re.compile(r"new-[0-9]+-[0-9]+")
-_AT_ONCE = 1000
-"""Entries whose text is made in one go."""
-_ONE_BY_ONE = 32
-"""Files that the disk is asked for one by one; a release of one app changes fewer."""
-_AT_A_TIME = 4
-"""Files that are removed at the same time, where they are more than that."""
+_CHUNK = 1000
+"""Entries of the index that are serialized at once."""
+_FEW = 32
+"""Up to this many files are synced and removed one by one; a release of one app changes fewer."""
+_THREADS = 4
+"""Threads that remove more files than that."""
 
 
 class Entry(Struct, frozen=True):
-    """One file that changes: its path below the root (with ``/``), and the digests of what it was and will be.
+    """A changed file: its path below the root (with ``/``), and the digests of its old and its new content.
 
-    ``old`` is None where there was no file, ``new`` where there will be none.  ``file`` is the name of the new file in
-    the journal's folder, empty where there is none.
+    ``old`` is None for a file that is created, ``new`` for one that is deleted.  ``file`` is the name of the new file
+    in the journal's folder, empty without one.
     """
 
     path: str
@@ -53,12 +52,12 @@ class Entry(Struct, frozen=True):
     file: str = ""
 
     def to_dict(self) -> dict[str, str | None]:
-        """Return the entry as it stands in the index."""
+        """Return the entry as in the index."""
         return {"path": self.path, "old": self.old, "new": self.new, "file": self.file}
 
 
 class Journal(Struct, frozen=True):
-    """What a transaction does: its files, the folders it makes, and what its caller wants to know after a kill."""
+    """The files that a transaction changes, the folders that it creates, and its caller's notes for a recovery."""
 
     root: Path
     entries: tuple[Entry, ...] = ()
@@ -67,28 +66,28 @@ class Journal(Struct, frozen=True):
 
     @property
     def folder(self) -> Path:
-        """Where the journal lies."""
+        """The journal's folder."""
         return self.root / JOURNAL
 
     @property
     def written(self) -> float:
-        """When the journal's index was written, in seconds of the epoch."""
+        """The time at which the index was written, in seconds since the epoch."""
         return os.stat(self.folder / _INDEX).st_mtime
 
     def old_file(self, number: int) -> str:
-        """Return where the copy of what entry ``number`` was is kept."""
+        """Return the path of the old content of entry ``number``."""
         return f"{self.root}/{JOURNAL}/old-{number}"
 
     def new_file(self, number: int) -> str:
-        """Return where the new content of entry ``number`` waits for its rename."""
+        """Return the path of the new content of entry ``number`` until it is renamed."""
         return f"{self.root}/{JOURNAL}/{self.entries[number].file}"
 
     def target(self, entry: Entry) -> str:
-        """Return the file of ``entry``: text, since a fleet has too many of them for the comfort of a Path."""
+        """Return the path of the changed file; a string, since a Path is too slow for all files of a fleet."""
         return f"{self.root}/{entry.path}"
 
     def current(self, entry: Entry) -> str | None:
-        """Return the digest of what the file of ``entry`` holds now; None where there is no file."""
+        """Return the digest of the file's present content; None for a missing file."""
         target = self.target(entry)
         if not os.path.lexists(target):
             return None
@@ -96,31 +95,31 @@ class Journal(Struct, frozen=True):
             return digest(file.read())
 
     def save(self) -> None:
-        """Write the index, which makes the journal valid: the disk has every file that it names before."""
+        """Write the index, which makes the journal valid; all files in it are on disk before."""
         with open(self.folder / _NEW_INDEX, "w", encoding="utf-8") as file:
             file.writelines(self._index())
-        make_durable(self.folder, [*sorted(self._own() & set(os.listdir(self.folder))), _NEW_INDEX])
+        make_durable(self.folder, [*sorted(self._names() & set(os.listdir(self.folder))), _NEW_INDEX])
         os.replace(self.folder / _NEW_INDEX, self.folder / _INDEX)
         make_durable(self.folder, ["."])
 
     def _index(self) -> Iterator[str]:
-        """Yield the pieces of the index: a fleet's would not fit into memory beside all else."""
-        # Only a write needs it, and a comparison with what is there does not.
+        """Yield the index in pieces, since that of a fleet takes much memory."""
+        # Only a write needs it.
         import json
 
         yield f'{{"memo": {json.dumps(dict(self.memo))},\n "folders": {json.dumps(list(self.folders))},\n "entries": ['
-        for start in range(0, len(self.entries), _AT_ONCE):
-            entries = self.entries[start : start + _AT_ONCE]
+        for start in range(0, len(self.entries), _CHUNK):
+            entries = self.entries[start : start + _CHUNK]
             lines = json.dumps([entry.to_dict() for entry in entries])
             yield f",\n {lines[1:-1]}" if start else f"\n {lines[1:-1]}"
         yield "]}\n"
 
     def do(self) -> None:
-        """Put every new file in place, where none is yet."""
+        """Put every new file in place."""
         self._put(enumerate(self.entries))
 
     def redo(self) -> None:
-        """Put every new file in place; those that are there already are left."""
+        """Put every new file in place that is not there yet."""
         self._put((number, entry) for number, entry in enumerate(self.entries) if self.current(entry) != entry.new)
 
     def _put(self, entries: Iterable[tuple[int, Entry]]) -> None:
@@ -129,7 +128,7 @@ class Journal(Struct, frozen=True):
                 os.mkdir(f"{self.root}/{folder}")
         for number, entry in entries:
             if entry.new is None:
-                # Somebody may have been first.
+                # Another process may have deleted the file.
                 with suppress(FileNotFoundError):
                     os.unlink(self.target(entry))
             else:
@@ -137,7 +136,7 @@ class Journal(Struct, frozen=True):
         self._sync_folders()
 
     def undo(self) -> None:
-        """Put every old file back; those that are there already are left."""
+        """Put every old file back that is not there yet."""
         for number, entry in reversed(list(enumerate(self.entries))):
             if self.current(entry) == entry.old:
                 continue
@@ -146,23 +145,23 @@ class Journal(Struct, frozen=True):
             else:
                 os.replace(self.old_file(number), self.target(entry))
         for folder in reversed(self.folders):
-            # Someone else may have put a file there meanwhile: then the folder is theirs too.
+            # A folder that has another owner's file by now stays.
             with suppress(OSError):
                 os.rmdir(f"{self.root}/{folder}")
         self._sync_folders()
 
     def remove(self) -> None:
-        """Remove the journal's index, without which nothing is left to recover, and then its old and new files."""
+        """Remove the index, which ends the transaction, and then the old and new files."""
         try:
             _unlink(self.folder, [_INDEX] if pending(self.root) else [])
-            _unlink(self.folder, sorted(self._own() & set(os.listdir(self.folder))))
+            _unlink(self.folder, sorted(self._names() & set(os.listdir(self.folder))))
         except OSError:
-            # What is left over holds no index, so it is no transaction, and the end of the run clears it away.
+            # Without an index the rest is no transaction; ``release`` removes it.
             if pending(self.root):
                 raise
 
-    def _own(self) -> set[str]:
-        """Return the names of the files in the journal's folder that belong to this transaction."""
+    def _names(self) -> set[str]:
+        """Return the names of this transaction's files in the journal's folder."""
         return {f"old-{number}" for number in range(len(self.entries))} | {e.file for e in self.entries if e.file}
 
     def _sync_folders(self) -> None:
@@ -171,16 +170,16 @@ class Journal(Struct, frozen=True):
 
 
 def pending(root: Path) -> bool:
-    """Tell whether a transaction is running below ``root`` or was interrupted there."""
+    """Return whether a transaction is running below ``root`` or was interrupted there."""
     return os.path.exists(root / JOURNAL / _INDEX)
 
 
 def recover(root: Path, is_committed: Callable[[Journal], bool] | None = None) -> tuple[str, ...]:
-    """Bring the files below ``root`` back to one state after a run that was killed; return a line about it.
+    """Undo or complete the transaction of a run that was killed below ``root``; return one line about it.
 
-    ``is_committed`` tells whether git has the new content already: then the new files are put in place, otherwise the
-    old ones.  Returns nothing where there is nothing to do, or where the transaction belongs to a running process.
-    Raises RollstepError, and changes nothing, where a file has been edited since.
+    ``is_committed`` returns whether git has the new content: then the transaction is completed, else undone.  Returns
+    nothing without an interrupted transaction, and for that of a running process.  Raises RollstepError, and changes
+    nothing, if a file has been edited since.
     """
     root = root.resolve()
     if not os.path.isdir(root / JOURNAL):
@@ -208,16 +207,15 @@ def recover(root: Path, is_committed: Callable[[Journal], bool] | None = None) -
 
 
 def acquire(root: Path, patience: float = 0) -> int:
-    """Make the journal's folder and return the descriptor that locks it, or -1 where another process holds it.
+    """Create and lock the journal's folder; return the lock's descriptor, or -1 if another process has the lock.
 
-    Another process is waited for, ``patience`` seconds.  ``release``, or the end of the process, ends the lock.
+    Waits up to ``patience`` seconds for the lock.  ``release``, or the end of the process, ends the lock.  Raises
+    RollstepError if the folder cannot be created.
     """
     folder = root / JOURNAL
     if os.path.islink(folder):
-        # It may have come with the repository: what lies where it leads is nobody's to remove.
-        raise RollstepError(
-            [Finding(JOURNAL, 0, 0, "", "is a link, and rollstep's folder while files change", "remove it")]
-        )
+        # The link may be part of the repository: never remove files where it leads.
+        raise RollstepError.at(JOURNAL, "is a link, but rollstep needs a folder of this name", "remove it")
     end = time.monotonic() + patience
     with reporting(JOURNAL):
         while True:
@@ -226,7 +224,7 @@ def acquire(root: Path, patience: float = 0) -> int:
             try:
                 lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             except FileNotFoundError:
-                # Removed between the two calls by a run that has just ended; without a root the mkdir has failed.
+                # A run that has just ended removed the folder between the two calls.
                 continue
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -243,14 +241,14 @@ def acquire(root: Path, patience: float = 0) -> int:
             except BaseException:
                 os.close(lock)
                 raise
-            # Its last owner removed the file between our open and our lock: what we hold locks nobody out.
+            # Its last owner removed the file between our open and our lock, so this lock protects nothing.
             os.close(lock)
 
 
 def clear(root: Path) -> None:
-    """Remove everything in the journal's folder but its lock, which has to be ours; there must be no index.
+    """Remove everything but the lock from the journal's folder; the caller has the lock, and there is no index.
 
-    Old files are the very files that are in place (links): nobody may write into one that a killed run has left.
+    Old files may be hard links to the files in place: remove them, never write to them.
     """
     _unlink(root / JOURNAL, sorted(set(os.listdir(root / JOURNAL)) - {_LOCK}))
 
@@ -258,7 +256,7 @@ def clear(root: Path) -> None:
 def release(root: Path, lock: int) -> None:
     """Remove the journal's folder, unless it has an index, and end the lock.
 
-    What cannot be removed, the next run removes.
+    The next run removes files that cannot be removed now.
     """
     try:
         with suppress(OSError):
@@ -270,8 +268,8 @@ def release(root: Path, lock: int) -> None:
         os.close(lock)
 
 
-def store(path: Path | str, content: bytes, mode: int | None = None) -> None:
-    """Write ``content`` to ``path``, whether the disk has it yet or not; ``mode`` None is what the umask gives."""
+def write_file(path: Path | str, content: bytes, mode: int | None = None) -> None:
+    """Write ``content`` to ``path`` without a sync; ``mode`` None is that of the umask."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
     try:
         rest = memoryview(content)
@@ -283,58 +281,22 @@ def store(path: Path | str, content: bytes, mode: int | None = None) -> None:
         os.close(descriptor)
 
 
-def keep(path: str, copy: str, mode: int) -> None:
-    """Keep the file ``path`` as ``copy`` as well: a new file is renamed over it, which leaves this one as it is."""
+def link_or_copy(path: str, copy: str, mode: int) -> None:
+    """Make ``copy`` a hard link to the file, else a copy; a rename over ``path`` does not change it."""
     try:
         os.link(path, copy)
     except OSError:
-        # Not every file system has links, and not every file may be linked.
+        # Some file systems have no hard links, and some files may not be linked.
         with open(path, "rb", buffering=0) as file:
-            store(copy, file.read(), mode)
-
-
-def _unlink(folder: Path | str, names: Sequence[str]) -> None:
-    """Remove files, many of them several at a time; raise OSError where one cannot be removed.
-
-    Some file systems tell the disk of what gets free with each file, and wait for it.
-    """
-    left, errors = iter(names), list[OSError]()
-
-    def unlink() -> None:
-        try:
-            # One iterator for all: each name is taken once.
-            for name in left:
-                os.unlink(f"{folder}/{name}")
-        except OSError as error:
-            errors.append(error)
-
-    helpers = []
-    if len(names) > _ONE_BY_ONE:
-        # Only a fleet's write needs them.
-        from threading import Thread
-
-        helpers = [Thread(target=unlink) for _ in range(_AT_A_TIME - 1)]
-    for helper in helpers:
-        helper.start()
-    try:
-        unlink()
-    finally:
-        # There are some left where the user has interrupted this.
-        for _ in left:
-            pass
-        for helper in helpers:
-            helper.join()
-    if errors:
-        raise errors[0]
+            write_file(copy, file.read(), mode)
 
 
 def make_durable(folder: Path, names: Sequence[str]) -> None:
-    """Wait until the disk has the files and folders of these names below ``folder``, all on its file system.
+    """Sync the files and folders of these names below ``folder`` to the disk; all are on its file system.
 
-    A disk takes many files in one go much faster than each by itself: where they are many, and the kernel can, it is
-    asked once for the whole file system.  Raises OSError.
+    For many names it syncs the whole file system at once if the kernel can, which is much faster.  Raises OSError.
     """
-    if len(names) > _ONE_BY_ONE and _sync_file_system(folder):
+    if len(names) > _FEW and _sync_file_system(folder):
         return
     for name in names:
         descriptor = os.open(folder / name, os.O_RDONLY | os.O_CLOEXEC)
@@ -344,9 +306,44 @@ def make_durable(folder: Path, names: Sequence[str]) -> None:
             os.close(descriptor)
 
 
+def _unlink(folder: Path | str, names: Sequence[str]) -> None:
+    """Remove files, many of them in several threads; raise OSError if one cannot be removed.
+
+    Some file systems wait for the disk with each file.
+    """
+    left, errors = iter(names), list[OSError]()
+
+    def unlink() -> None:
+        try:
+            # All threads share the iterator, so each takes other names.
+            for name in left:
+                os.unlink(f"{folder}/{name}")
+        except OSError as error:
+            errors.append(error)
+
+    threads = []
+    if len(names) > _FEW:
+        # Only the write of a fleet needs them.
+        from threading import Thread
+
+        threads = [Thread(target=unlink) for _ in range(_THREADS - 1)]
+    for thread in threads:
+        thread.start()
+    try:
+        unlink()
+    finally:
+        # After an interrupt, names are left: the threads must end.
+        for _ in left:
+            pass
+        for thread in threads:
+            thread.join()
+    if errors:
+        raise errors[0]
+
+
 def _sync_file_system(folder: Path) -> bool:
-    """Write out the file system of ``folder``; return whether this system can (syncfs(2), Linux)."""
-    # Only a fleet's write needs it.
+    """Sync the file system of ``folder``; return False if the system cannot (syncfs(2), Linux)."""
+    # Only the write of a fleet needs it.
     import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)
@@ -378,20 +375,20 @@ def _load(root: Path) -> Journal:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         message = f"the journal of an interrupted run cannot be read: {error}"
         hint = f"compare the files with git, then remove {JOURNAL}"
-        raise RollstepError([Finding(f"{JOURNAL}/{_INDEX}", 0, 0, "", message, hint)]) from error
+        raise RollstepError.at(f"{JOURNAL}/{_INDEX}", message, hint) from error
 
 
 def _check_place(root: Path, place: str) -> None:
-    """Raise ValueError for a path that no transaction has: the journal may have come with the repository."""
+    """Raise ValueError for a path that no transaction has: the journal may be part of the repository."""
     parts = place.split("/")
     is_plain = not {"", ".", ".."} & set(parts) and ".git" not in place.lower().split("/") and parts[0] != JOURNAL
     if not is_plain or not f"{os.path.realpath(f'{root}/{os.path.dirname(place)}')}/".startswith(f"{root}/"):
-        raise ValueError(f"{place!r} is no place in the repository where rollstep writes")
+        raise ValueError(f"{place!r} is not a path in the repository where rollstep writes")
 
 
 def _check_unedited(journal: Journal) -> None:
     message = "has been edited since a run was interrupted"
-    hint = f"the file as it was is in {JOURNAL}; remove that folder to keep yours"
+    hint = f"the old file is in {JOURNAL}; remove that folder to keep yours"
     edited = [entry for entry in journal.entries if journal.current(entry) not in (entry.old, entry.new)]
     if edited:
         raise RollstepError(Finding(entry.path, 0, 0, "", message, hint) for entry in edited)

@@ -1,8 +1,6 @@
-"""The folder of rendered files: what of it is ours, what would change, and the change itself.
+"""The output folder of an app: what rendering it changes there, as a plan and as a diff.
 
-``MARKER`` lists the files that rollstep wrote into a folder with their SHA-256, a line each as ``sha256sum`` prints
-them (``cd rendered && sha256sum -c .rollstep``).  What it does not list is somebody else's: never changed, never
-deleted.  It is a dot file without a YAML suffix, so kubectl, kustomize, Argo CD and Flux pass it by.
+rollstep changes only the files that the marker in the folder lists (``marker``).
 """
 
 from __future__ import annotations
@@ -18,17 +16,16 @@ from msgspec import Struct
 from renderer.errors import Finding, RollstepError, reporting
 from renderer.pipeline.load.discover import Home
 from renderer.pipeline.load.last_render import LastRender
-from renderer.pipeline.load.marker import MARKER, _read, digest, marker_text, read_marker
+from renderer.pipeline.load.marker import MARKER, digest, marker_text, read_file, read_marker
 from renderer.pipeline.load.sources import KUSTOMIZATION
-from renderer.pipeline.load.workspace import relative
+from renderer.pipeline.load.workspace import relative_findings
 
 
 class Changes(Struct, frozen=True):
-    """What brings a folder to its new content; file names are without the folder.
+    """The changes from the present content of a folder to its new content; file names are without the folder.
 
-    ``files`` is the whole new content, ``marker`` the old and the new text of the marker (None: no marker).  ``edited``
-    names files of ours whose text is neither what we wrote last nor what we write now: by hand, that is, and the change
-    overwrites or deletes them.
+    ``files`` is the whole new content.  ``marker`` is the old and the new text of the marker, None for no marker.
+    ``edited`` names the files of rollstep that were edited by hand: the changes overwrite or delete them.
     """
 
     folder: Path
@@ -41,13 +38,13 @@ class Changes(Struct, frozen=True):
     marker: tuple[str | None, str | None]
 
     def __bool__(self) -> bool:
-        """Whether any file changes, the marker among them."""
+        """Whether any file changes, including the marker."""
         return bool(self.created or self.updated or self.deleted) or self.marker[0] != self.marker[1]
 
     def planned(self) -> Iterator[tuple[str, str | None]]:
-        """Yield every file of the folder with its text, and None for a file that goes.
+        """Yield the path of every file with its new text, None for a deleted file.
 
-        The order keeps the folder usable at each moment: ``kustomization.yaml`` never lists a missing file.
+        In this order ``kustomization.yaml`` never lists a missing file.
         """
         folder = str(self.folder)
         for name in sorted(self.files, key=lambda name: (name == KUSTOMIZATION, name)):
@@ -56,15 +53,15 @@ class Changes(Struct, frozen=True):
             yield f"{folder}/{name}", None
         yield f"{folder}/{MARKER}", self.marker[1]
 
-    def kept(self) -> Iterator[str]:
-        """Yield the paths of files that hold their new content already."""
+    def unchanged_paths(self) -> Iterator[str]:
+        """Yield the paths of the files that already have their new content."""
         for name in self.unchanged:
             yield f"{self.folder}/{name}"
         if self.marker[0] == self.marker[1]:
             yield f"{self.folder}/{MARKER}"
 
     def to_dict(self) -> dict[str, list[str]]:
-        """Return the file names by what happens to them, as JSON-ready data."""
+        """Return the sorted file names by kind of change, as JSON-ready data."""
         return {
             "created": sorted(self.created),
             "updated": sorted(self.updated),
@@ -74,33 +71,39 @@ class Changes(Struct, frozen=True):
         }
 
 
-def plan_write(folder: Path, files: Mapping[str, str], last_render: LastRender | None = None) -> Changes:
-    """Compare ``folder`` with ``files`` (text by file name), which are to be all that rollstep has there.
+def plan_changes(home: Home, files: Mapping[str, str], last_render: LastRender | None = None) -> Changes:
+    """Compare rendered ``files`` with an app's output folder; raise RollstepError as ``plan_write`` does."""
+    with relative_findings(home.root):
+        return plan_write(home.output, files, last_render)
 
-    Changes nothing.  With a ``last_render``, the files of that are not read again.  Raises RollstepError with every
-    foreign file that is in the way, and with every invalid line of the marker.
+
+def plan_write(folder: Path, files: Mapping[str, str], last_render: LastRender | None = None) -> Changes:
+    """Compare ``folder`` with ``files`` (text by name), the complete new content; write nothing.
+
+    Does not read the files of ``last_render`` again.  Raises RollstepError with every file of another owner that would
+    be overwritten, and with every invalid line of the marker.
     """
     owned = read_marker(folder) if last_render is None else last_render.owned
     contents = {} if last_render is None else last_render.contents
-    place, there = str(folder), _names(folder)
+    names = _names(folder)
     created: dict[str, str] = {}
     updated: dict[str, tuple[str, str]] = {}
     deleted: dict[str, str] = {}
     unchanged, edited, findings = [], [], []
     for name in sorted(files.keys() | owned.keys()):
-        path, new = f"{place}/{name}", files.get(name)
-        # A file system may take names for the same that differ in case.
-        is_there = name in there or (bool(there) and os.path.lexists(path))
-        if is_there and not os.path.isfile(path):
-            findings.append(Finding(path, 0, 0, "", "is not a plain file", "move it away"))
+        path, new = f"{folder}/{name}", files.get(name)
+        # Some file systems ignore case.
+        exists = name in names or (bool(names) and os.path.lexists(path))
+        if exists and not os.path.isfile(path):
+            findings.append(Finding(path, 0, 0, "", "is not a regular file", "move it away"))
             continue
-        old = (contents.get(name) or _read(path)) if is_there else None
+        old = (contents.get(name) or read_file(path)) if exists else None
         if old is not None and new is not None and old == new.encode():
             unchanged.append(name)
             continue
         text = None if old is None else old.decode(errors="replace")
         if old is not None and name not in owned:
-            message = "is in the way of a file to be rendered, and rollstep did not write it"
+            message = "would be overwritten by a rendered file, but rollstep did not write it"
             findings.append(Finding(path, 0, 0, "", message, "rename it, or remove it"))
         elif old is not None and digest(old) != owned[name]:
             edited.append(name)
@@ -112,7 +115,7 @@ def plan_write(folder: Path, files: Mapping[str, str], last_render: LastRender |
             deleted[name] = text
     if findings:
         raise RollstepError(findings)
-    before = _read(f"{place}/{MARKER}") if MARKER in there else None
+    before = read_file(f"{folder}/{MARKER}") if MARKER in names else None
     marker = (
         None if before is None else before.decode(errors="replace"),
         marker_text(files) if files else None,
@@ -121,7 +124,7 @@ def plan_write(folder: Path, files: Mapping[str, str], last_render: LastRender |
 
 
 def changes_between(folder: Path, before: Mapping[str, str], files: Mapping[str, str]) -> Changes:
-    """Return what brings ``folder`` from ``before`` to ``files``, both rendered: no disk is asked."""
+    """Return the changes of ``folder`` from ``before`` to ``files`` (text by name) without reading files."""
     return Changes(
         folder,
         files,
@@ -139,23 +142,22 @@ def changes_between(folder: Path, before: Mapping[str, str], files: Mapping[str,
 
 
 def diff(changes: Changes, prefix: str = "") -> str:
-    """Return ``changes`` as a unified diff, files sorted by name; ``prefix`` is the folder as the diff names it.
+    """Return ``changes`` as a unified diff, sorted by file; ``prefix`` is the folder's name in the diff.
 
-    The marker's digests tell a reader nothing new: it is shown only where nothing else changes.
+    The marker follows from the other files, so it appears only if nothing else changes.
     """
-    pieces: dict[str, tuple[str | None, str | None]] = {}
-    pieces |= {name: (None, new) for name, new in changes.created.items()}
-    pieces |= dict(changes.updated)
-    pieces |= {name: (old, None) for name, old in changes.deleted.items()}
-    if not pieces and changes.marker[0] != changes.marker[1]:
-        pieces[MARKER] = changes.marker
+    texts: dict[str, tuple[str | None, str | None]] = {name: (None, new) for name, new in changes.created.items()}
+    texts |= changes.updated
+    texts |= {name: (old, None) for name, old in changes.deleted.items()}
+    if not texts and changes.marker[0] != changes.marker[1]:
+        texts[MARKER] = changes.marker
     prefix = prefix.rstrip("/") + "/" if prefix else ""
-    return "".join(line for name in sorted(pieces) for line in unified(prefix + name, *pieces[name]))
+    return "".join(line for name in sorted(texts) for line in file_diff(prefix + name, *texts[name]))
 
 
-def unified(path: str, old: str | None, new: str | None) -> Iterator[str]:
-    """Yield the lines of one file's diff as git has them; None where there is no file on that side."""
-    # difflib builds regular expressions when it is imported.
+def file_diff(path: str, old: str | None, new: str | None) -> Iterator[str]:
+    """Yield the lines of one file's diff in git's format; None is the missing side of a new or deleted file."""
+    # difflib is slow to import.
     from difflib import unified_diff
 
     before = f"a/{path}" if old is not None else "/dev/null"
@@ -165,18 +167,11 @@ def unified(path: str, old: str | None, new: str | None) -> Iterator[str]:
 
 
 def _names(folder: Path) -> frozenset[str]:
-    """Return the names of all that is in a folder, none where there is no such folder."""
     with reporting(str(folder)), suppress(FileNotFoundError, NotADirectoryError):
         return frozenset(os.listdir(folder))
     return frozenset()
 
 
 def _lines(text: str | None) -> list[str]:
-    # str.splitlines also splits at U+2028 and its like, which are no line ends in a file.
+    # str.splitlines also splits at U+2028 and its like, which end no line of a file.
     return re.findall(r"[^\n]*\n|[^\n]+", text or "")
-
-
-def plan_changes(home: Home, files: Mapping[str, str], last_render: LastRender | None = None) -> Changes:
-    """Compare rendered ``files`` with the output folder; raise RollstepError where foreign files are in the way."""
-    with relative(home.root):
-        return plan_write(home.output, files, last_render)

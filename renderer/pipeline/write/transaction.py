@@ -1,4 +1,4 @@
-"""All of a set of files changes, or none does; ``journal`` says how, also where the process is killed."""
+"""Changes a set of files as a whole or not at all, even if the process is killed (``journal``)."""
 
 from __future__ import annotations
 
@@ -11,81 +11,81 @@ from typing import Any
 
 from renderer.errors import Finding, RollstepError, reporting, unwritable
 from renderer.pipeline.load.marker import digest
-from renderer.pipeline.write.journal import JOURNAL, Entry, Journal, keep, pending
+from renderer.pipeline.write.journal import JOURNAL, Entry, Journal, link_or_copy, pending
 from renderer.pipeline.write.new_files import NewFile, NewFiles, PlannedFile
 
 
 class Transaction:
-    """Changes to files below ``root``, collected first and then done as one.
+    """Planned changes to files below ``root``, which are then made together, in the order of planning.
 
-    ``commit`` does everything.  A caller with something of its own in between (a git commit) calls ``prepare``,
-    ``apply``, and then ``finish`` or ``rollback``.  Files change in the order in which they were planned.
+    ``commit`` does everything.  A caller with a step of its own in between (a git commit) calls ``prepare``,
+    ``apply``, and then ``finish`` or ``rollback``.
     """
 
     def __init__(self, new_files: NewFiles) -> None:
-        """Take where new files are written; a run may have several transactions there, one after another."""
+        """Take the new files of the run, which may have several transactions, one after another."""
         self.root = new_files.root
         self._new_files = new_files
         self.memo: dict[str, Any] = {}
-        """JSON-ready notes for whoever recovers this transaction after a kill; saved by ``prepare``."""
-        # Text in place of Path wherever every file of a fleet comes by: that alone took a third of a run's time.
+        """JSON-ready notes for the recovery of this transaction after a kill; ``prepare`` saves them."""
+        # Strings instead of Path, which is too slow for all files of a fleet.
         self._root = str(self.root)
         self._planned: dict[str, NewFile | None] = {}
         self._findings: list[Finding] = []
         self._modes: dict[str, int] = {}
-        """The permissions of files that are there and change."""
+        """The permissions of existing files that change."""
         self._folders: dict[str, str] = {self._root: self._root}
-        """Folders that were named, and what they are without links."""
+        """The real path of each folder."""
         self._journal: Journal | None = None
 
     def write(self, path: Path | str, text: str) -> Transaction:
-        """Plan the file at ``path`` (relative to the root, or absolute) to hold ``text`` in UTF-8."""
+        """Plan the content ``text``, in UTF-8, for the file at ``path`` (relative to the root, or absolute)."""
         return self._plan(path, self._new_files.add(text.encode()))
 
     def delete(self, path: Path | str) -> Transaction:
-        """Plan the file at ``path`` to be gone; one that is not there is no error."""
+        """Plan to delete the file at ``path``; a missing file is no error."""
         return self._plan(path, None)
 
-    def plan(self, files: Iterable[PlannedFile], kept: Collection[str] = (), folder: str = "") -> Transaction:
-        """Plan ``files``, in their order; paths are those below ``folder``, if that is given.
+    def plan(self, files: Iterable[PlannedFile], unchanged: Collection[str] = (), folder: str = "") -> Transaction:
+        """Plan ``files`` in their order; paths are relative to ``folder``, if given.
 
-        Files at the paths ``kept`` hold their text already.
+        Files at the paths ``unchanged`` have their text already.
         """
         for path, content in files:
             place = f"{folder}/{path}" if folder else path
             if not isinstance(content, str):
                 self._plan(place, content)
-            elif path in kept:
+            elif path in unchanged:
                 self._plan(place, NewFile("", digest(content.encode())))
             else:
                 self._plan(place, self._new_files.add(content.encode()))
         return self
 
     def include(self, path: Path | str) -> Transaction:
-        """Plan the file at ``path`` to stay as it is now, there or not: a caller that commits has it among the rest."""
+        """Plan the present state of the file at ``path``, even missing, so that a commit includes the file."""
         with reporting(str(path)):
             content = _content(os.path.join(self._root, path))
             return self._plan(path, None if content is None else NewFile("", digest(content)))
 
     @property
     def contents(self) -> Mapping[str, bytes | None]:
-        """The planned content by path below the root, sorted; None for a file that goes.
+        """The planned content by path below the root, sorted; None for a deleted file.
 
-        Files that hold the planned content already are among them.
+        Includes files that have their content already.
         """
         planned = sorted(self._planned.items())
         return {path: None if new is None else self._new_files.read(path, new) for path, new in planned}
 
     @property
     def paths(self) -> Mapping[str, bool]:
-        """Whether a file is to be there, by planned path below the root, sorted."""
+        """Whether the file will exist, by planned path below the root, sorted."""
         return {path: new is not None for path, new in sorted(self._planned.items())}
 
     def check(self) -> tuple[Entry, ...]:
-        """Return what would change, in the order planned, and touch nothing.
+        """Return the entries that would change, in the order of planning; write nothing.
 
-        Raises RollstepError with every path that may not be written: outside the root, inside ``.git``, read-only, or
-        not a plain file.
+        Raises RollstepError with every path that must not be written: outside the root, inside ``.git``, read-only, or
+        not a regular file.
         """
         findings = list(self._findings)
         entries = []
@@ -120,26 +120,23 @@ class Transaction:
         return tuple(entries)
 
     def commit(self) -> tuple[Entry, ...]:
-        """Change the files and return what changed; on any error nothing has.
-
-        Raises RollstepError.
-        """
+        """Change the files and return the changed entries; raise RollstepError without any change."""
         self.prepare()
         self.apply()
-        entries = self._owned().entries
+        entries = self._prepared().entries
         try:
             self._discard()
         except BaseException:
-            # Without its index there is no way back, and all files are new.
+            # Without the index nothing can be undone, and all files are new.
             if pending(self.root):
                 self.rollback()
             raise
         return entries
 
     def prepare(self) -> tuple[Entry, ...]:
-        """Write the journal and return what it is about to change; no planned file changes yet.
+        """Write the journal and return the entries that will change; no planned file changes yet.
 
-        Raises RollstepError where a path is refused, the disk is full, another process changes files, or an interrupted
+        Raises RollstepError if a path is refused, the disk is full, another process changes files, or an interrupted
         run has left its journal (see ``recover``).
         """
         entries = self.check()
@@ -152,7 +149,7 @@ class Transaction:
         try:
             with reporting(JOURNAL):
                 for number, entry in enumerate(entries):
-                    self._keep_old(journal, number, entry)
+                    self._back_up(journal, number, entry)
                 journal.save()
         except BaseException:
             with suppress(RollstepError):
@@ -162,35 +159,35 @@ class Transaction:
         return entries
 
     def apply(self) -> None:
-        """Rename the new files into place; on any error the old ones are put back before it is raised."""
+        """Rename the new files into place; roll back before raising any error."""
         try:
             with reporting(JOURNAL):
-                self._owned().do()
+                self._prepared().do()
         except BaseException:
             self.rollback()
             raise
 
     def finish(self) -> tuple[Entry, ...]:
-        """Let the old files go, and return what changed.
+        """Remove the journal and return the changed entries.
 
-        Raises RollstepError where the journal cannot be removed; the next run's recovery does it.
+        Raises RollstepError if the journal cannot be removed; the recovery of the next run removes it.
         """
-        entries = self._owned().entries
+        entries = self._prepared().entries
         self._discard()
         return entries
 
     def rollback(self) -> None:
-        """Put every old file back, whatever has become of it since.
+        """Put every old file back, whatever its present state.
 
-        Raises RollstepError where that fails; the journal stays then, and the next run's recovery tries again.
+        Raises RollstepError if that fails; then the journal stays, and the recovery of the next run tries again.
         """
         try:
-            self._owned().undo()
-            self._owned().remove()
+            self._prepared().undo()
+            self._prepared().remove()
         except OSError as error:
             message = f"could not be put back: {error.strerror or error}"
             hint = f"the old files are in {JOURNAL}, and the next run tries again"
-            raise RollstepError([Finding(str(error.filename or JOURNAL), 0, 0, "", message, hint)]) from error
+            raise RollstepError.at(str(error.filename or JOURNAL), message, hint) from error
         finally:
             self._journal = None
 
@@ -203,14 +200,14 @@ class Transaction:
             return self
         before = self._planned.get(relative, new)
         if (before and before.digest) != (new and new.digest):
-            self._findings.append(Finding(relative, 0, 0, "", "two different contents are to be written to this file"))
+            self._findings.append(Finding(relative, 0, 0, "", "two different contents are planned for this file"))
         self._planned[relative] = new
         return self
 
     def _relative(self, target: str, *, follow: bool) -> str:
-        """Return the path below the root of the file that ``target`` names; raise ValueError where it is outside.
+        """Return the path of ``target`` below the root without links; raise ValueError for one outside.
 
-        A link as the last part is followed when its file is written, but is removed itself when it goes.
+        ``follow`` resolves a link as the last part: a write follows the link, a deletion deletes it.
         """
         parent, name = os.path.split(target)
         if name in ("", ".", "..") or (follow and os.path.islink(target)):
@@ -221,40 +218,40 @@ class Transaction:
         return real[len(self._root) + 1 :]
 
     def _real(self, folder: str) -> str:
-        """Return a folder's path without links; raise RuntimeError where they never end."""
+        """Return a folder's path without links; raise RuntimeError for endless links."""
         if folder not in self._folders:
             above, name = os.path.split(folder)
             is_plain = name not in ("", ".", "..") and not os.path.islink(folder)
             self._folders[folder] = f"{self._real(above)}/{name}" if is_plain else str(Path(folder).resolve())
         return self._folders[folder]
 
-    def _keep_old(self, journal: Journal, number: int, entry: Entry) -> None:
-        """Keep the old file of an entry, and give the new one its permissions."""
+    def _back_up(self, journal: Journal, number: int, entry: Entry) -> None:
+        """Copy the old file of an entry to the journal, and give the new file its permissions."""
         if entry.old is None:
             return
         mode = self._modes.get(entry.path)
         if mode is None:
-            # Somebody has made it since it was looked at.
+            # The file was created after ``check``.
             mode = stat.S_IMODE(os.stat(journal.target(entry)).st_mode)
-        keep(journal.target(entry), journal.old_file(number), mode)
+        link_or_copy(journal.target(entry), journal.old_file(number), mode)
         if entry.new is not None:
             os.chmod(journal.new_file(number), mode)
 
-    def _owned(self) -> Journal:
+    def _prepared(self) -> Journal:
         if self._journal is None:
             raise ValueError("the transaction is not prepared")
         return self._journal
 
     def _discard(self) -> None:
         with reporting(JOURNAL):
-            self._owned().remove()
+            self._prepared().remove()
         self._journal = None
 
 
 def _content(path: str, status: os.stat_result | None = None) -> bytes | None:
-    """Return what a file holds; None where there is none, not even a link to nothing.
+    """Return a file's content; None for a missing file, but not for a dangling link.
 
-    ``status`` is that of a plain file, where it is known to be one: that spares the system some questions about it.
+    With the ``status`` of a regular file, the read takes fewer system calls.
     """
     try:
         if status is not None:
@@ -274,30 +271,30 @@ def _content(path: str, status: os.stat_result | None = None) -> bytes | None:
 
 
 def _refusals(target: str, path: str, status: os.stat_result | None) -> Iterator[Finding]:
-    """Yield why ``path`` itself may not be written; ``status`` is what its file is now, None where there is none."""
+    """Yield the reasons not to write ``path``; ``status`` is that of its file, None for a missing file."""
     parts = path.lower().split("/")
     if ".git" in parts or parts[0] == JOURNAL:
-        yield Finding(path, 0, 0, "", "lies in a folder of git's or rollstep's own", "choose another folder")
+        yield Finding(path, 0, 0, "", "is in a folder of git or of rollstep", "choose another folder")
     if status is None:
         return
     if stat.S_ISDIR(status.st_mode):
-        yield Finding(path, 0, 0, "", "is a folder where a file is to be", "move it away")
+        yield Finding(path, 0, 0, "", "is a folder, but a file is needed here", "move it away")
     elif not stat.S_ISREG(status.st_mode):
-        yield Finding(path, 0, 0, "", "is not a plain file", "move it away")
-    # os.access says yes to root, and a rename replaces a read-only file unasked: the mode is what the user meant.
+        yield Finding(path, 0, 0, "", "is not a regular file", "move it away")
+    # A rename would replace a read-only file, and os.access allows root everything: respect the mode.
     elif not status.st_mode & 0o222 or not os.access(target, os.W_OK):
         yield Finding(path, 0, 0, "", "is read-only", f"chmod u+w {path}")
 
 
 def _folder_refusals(root: Path, folder: str, path: str) -> Iterator[Finding]:
-    """Yield why nothing may be written to ``folder``, where ``path`` is the first file of it."""
+    """Yield the reasons not to write to ``folder``; ``path`` is the first file to write there."""
     parent = os.path.join(root, folder)
     while not os.path.lexists(parent):
         parent = os.path.dirname(parent)
     if not os.path.isdir(parent):
-        yield Finding(os.path.relpath(parent, root), 0, 0, "", "is a file where a folder is to be", "move it away")
+        yield Finding(os.path.relpath(parent, root), 0, 0, "", "is a file, but a folder is needed here", "move it away")
     elif not os.access(parent, os.W_OK | os.X_OK):
-        yield Finding(path, 0, 0, "", "lies in a read-only folder", f"chmod u+wx {parent}")
+        yield Finding(path, 0, 0, "", "is in a read-only folder", f"chmod u+wx {parent}")
 
 
 def _missing_folders(root: Path, entries: Sequence[Entry]) -> list[str]:

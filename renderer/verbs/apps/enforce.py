@@ -12,7 +12,7 @@ from renderer.errors import Finding, RollstepError
 from renderer.pipeline.commit.part import Request
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.sources import STATUS_FILE
-from renderer.pipeline.load.status_file import reached
+from renderer.pipeline.load.status_file import step_times
 from renderer.pipeline.load.workspace import Workspace
 from renderer.pipeline.resolve.describe import FROZEN, UNAPPROVED, lag_text
 from renderer.pipeline.resolve.moves import Move, Wait
@@ -86,7 +86,7 @@ def _behind(conditions: Conditions, lag: Lag, release: Release, move: Move) -> W
         message = f"{release.title} is to stay behind {lag.behind}, which has no app {ref.name}"
         raise RollstepError([Finding(release.place, 0, 0, "lag", message, "name an environment that has the app")])
     leader = open_release(conditions.workspace, leading, conditions.now)
-    leads = NO_RELEASE if leader.state is None else progress_of(leader.world, *reached(leader.state))
+    leads = NO_RELEASE if leader.state is None else progress_of(leader.world, *step_times(leader.state))
     return lag_wait(lag, leads, progress_of(move.after), conditions.now)
 
 

@@ -32,7 +32,7 @@ def rendered_worlds(
 ) -> list[tuple[Release, World]]:
     """Return each named release with the world that is to be rendered; raise RollstepError with all findings."""
     note_interrupted(workspace.root)
-    refs = progress.over(shared(workspace.some_apps(targets), shard), "reading app")
+    refs = progress.over(shared(workspace.apps(targets), shard), "reading app")
     return map_all(refs, lambda ref: current_release(workspace, ref, now, step))
 
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from renderer.errors import RollstepError, UsageError, map_all
-from renderer.pipeline.commit.part import Request, made_from, part_of
+from renderer.pipeline.commit.part import Request, input_paths, part_of
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.workspace import Workspace
 from renderer.pipeline.resolve.describe import wait_text
@@ -76,7 +76,7 @@ def prepare(command: Command, conditions: Conditions, landings: Landings, ref: A
     """Run ``command`` for one app at ``now`` and render the app; nothing is written."""
     release = open_release(conditions.workspace, ref, now)
     if conditions.on_read is not None:
-        conditions.on_read(made_from(release))
+        conditions.on_read(input_paths(release))
     is_advance = command.name == "advance"
     move = command.verb(release.world)
     goes_on = is_advance and not (move and is_new_release(move.before, move.after))

@@ -75,7 +75,7 @@ class RenderCache:
             return None
         digest = sha256(_program())
         digest.update(repr(layouts).encode())
-        digest.update(repr((FORMAT, home.place, self._step, home.settings)).replace(f"'{home.root}/", "'").encode())
+        digest.update(repr((FORMAT, home.path, self._step, home.settings)).replace(f"'{home.root}/", "'").encode())
         for name, content in sorted(files.items()):
             digest.update(f"{name}\0{len(content)}\0".encode(errors="surrogateescape"))
             digest.update(content)

@@ -216,7 +216,7 @@ def _text(path: str | Path, workspace: Workspace) -> SourceText:
         return SourceText(STDIN, None, read_stream(sys.stdin.buffer, STDIN))
     place = workspace.cwd / path
     # A pipe such as `<(helm template …)` keeps its given name.
-    shown = workspace.shown(place.absolute()) if place.is_file() else str(path)
+    shown = workspace.display_path(place.absolute()) if place.is_file() else str(path)
     return SourceText(shown, place, read_text(place, shown))
 
 

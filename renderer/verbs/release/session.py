@@ -92,7 +92,7 @@ class Session:
 
     def _read(self) -> None:
         """Read the repository's apps, its freezes, and where commits go."""
-        self.refs = self.workspace.some_apps(self.request.targets)
+        self.refs = self.workspace.apps(self.request.targets)
         self.freezes = load_freezes(self.workspace.root)
         self.branches = environment_branches(self.workspace, self.refs)
 
@@ -189,7 +189,7 @@ class Session:
             texts = [(part.home, part.texts) for part in parts]
             validate_apps(texts, self.reporter.note, self.request.jobs)
         groups = [parts] if together and parts else [[part] for part in parts]
-        dirty = uncommitted.of([part.made_from for part in parts])
+        dirty = uncommitted.of([part.inputs for part in parts])
         commits = map_all(
             groups, lambda group: PlannedCommit.of(self.repository, group, self.request, dirty, new_files)
         )
@@ -287,5 +287,5 @@ class Session:
                 parts = parallel.results(parallel.map_parts(work, refs, "rendering app", jobs=jobs))
                 return list(chain.from_iterable(parts))
         # Of several, git is asked once.
-        conditions = replace(self.conditions, on_read=uncommitted.ask) if len(refs) == 1 else self.conditions
+        conditions = replace(self.conditions, on_read=uncommitted.start) if len(refs) == 1 else self.conditions
         return prepare_apps(command, conditions, refs)

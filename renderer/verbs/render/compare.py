@@ -10,7 +10,7 @@ from renderer.kubernetes.printing import to_json
 from renderer.kubernetes.times import format_time
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.workspace import Workspace, current_time
-from renderer.pipeline.write.rendered_app import RenderedApp, compare
+from renderer.pipeline.write.rendered_app import RenderedApp, compare_with_folder
 from renderer.verbs.apps.open import note_interrupted
 from renderer.verbs.apps.parallel import check_executor
 from renderer.verbs.apps.shards import shared
@@ -31,7 +31,7 @@ def compare_releases(request: RenderRequest, reporter: Reporter) -> int:
     if request.mode is Mode.CHECK and request.output != "json":
         return _check(workspace, request, reporter)
     note_interrupted(workspace.root)
-    refs = shared(workspace.some_apps(request.targets), request.shard)
+    refs = shared(workspace.apps(request.targets), request.shard)
     results = list(chain(*in_batches(look_at, workspace, request.at(current_time()), refs, "rendering app")))
     stale = [result for result in results if not result.is_up_to_date]
     if request.output == "json":
@@ -47,7 +47,7 @@ def _check(workspace: Workspace, request: RenderRequest, reporter: Reporter) -> 
     from renderer.verbs.cache.index import Index
 
     note_interrupted(workspace.root)
-    refs = shared(workspace.some_apps(request.targets), request.shard)
+    refs = shared(workspace.apps(request.targets), request.shard)
     index = Index.open(workspace, request.targets) if request.is_plain_check else None
     left = [ref for ref in refs if index is None or not index.is_unchanged(ref)]
     stale = list(chain(*in_batches(look_at, workspace, request.at(current_time()), left, "checking app")))
@@ -84,7 +84,7 @@ def looking(workspace: Workspace, request: RenderRequest) -> Callable[[AppRef], 
         key = kept_renders.key(home) if kept_renders else None
         kept = kept_renders.find(key) if kept_renders and key else None
         if kept is not None:
-            return compare(home, kept.files, kept.status_text(format_time(now)))
+            return compare_with_folder(home, kept.files, kept.status_text(format_time(now)))
         # Loads the engine, which nobody needs for what is kept.
         from renderer.pipeline.resolve.commit_content import moved
         from renderer.pipeline.resolve.current_step import current_release, moment_of

@@ -11,7 +11,7 @@ from renderer.kubernetes.printing import to_json
 from renderer.pipeline.commit.recovery import recover_interrupted
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.workspace import Workspace, current_time
-from renderer.pipeline.write.new_files import NewFiles, PlannedFile, stored
+from renderer.pipeline.write.new_files import NewFiles, PlannedFile, write_new_files
 from renderer.pipeline.write.rendered_app import RenderedApp
 from renderer.pipeline.write.transaction import Transaction
 from renderer.verbs import progress
@@ -47,7 +47,7 @@ def write_releases(request: RenderRequest, reporter: Reporter) -> int:
     for line in recover_interrupted(workspace.root):
         reporter.note(line)
     note_interrupted(workspace.root)
-    refs = shared(workspace.some_apps(request.targets), request.shard)
+    refs = shared(workspace.apps(request.targets), request.shard)
     request = request.at(current_time())
     lines: list[str] = []
     entries: list[dict[str, object]] = []
@@ -77,9 +77,9 @@ def render_apps(workspace: Workspace, refs: Iterable[AppRef], request: RenderReq
     if request.validate:
         validate_apps([(app.home, app.files) for app in stale], notes.append, request.jobs)
     planned: list[PlannedFile] = [file for app in stale for file in app.planned]
-    kept = {path for app in stale for path in app.kept}
+    kept = {path for app in stale for path in app.unchanged}
     root = f"{workspace.root}/"
-    files = stored(folder, planned, kept) if folder else planned
+    files = write_new_files(folder, planned, kept) if folder else planned
     return WrittenApps(
         tuple((path.removeprefix(root), content) for path, content in files),
         frozenset(kept),
@@ -91,7 +91,7 @@ def render_apps(workspace: Workspace, refs: Iterable[AppRef], request: RenderReq
 def _lines(app: RenderedApp) -> Iterator[str]:
     home = app.home
     for name in app.changes.edited:
-        yield f"note: {home.shown}/{name} had been edited by hand and is written anew"
+        yield f"note: {home.output_path}/{name} had been edited by hand and is written anew"
     counts = {key: len(names) for key, names in app.changes.to_dict().items() if names and key != "edited"}
     numbers = ", ".join(f"{number} {key}" for key, number in counts.items())
-    yield f"{home.title}: {home.shown}: {numbers}"
+    yield f"{home.title}: {home.output_path}: {numbers}"

@@ -9,7 +9,7 @@ from renderer.pipeline.load.workspace import Workspace
 from renderer.pipeline.render.files import render_release
 from renderer.pipeline.resolve.moves import course
 from renderer.pipeline.resolve.release import Release
-from renderer.pipeline.write.output_folder import unified
+from renderer.pipeline.write.output_folder import file_diff
 from renderer.rollouts.model.world import World
 from renderer.verbs.apps.open import rendered_worlds
 
@@ -40,7 +40,7 @@ def _diff(release: Release, before: World, after: World) -> dict[str, str]:
     old, new = render_release(release, before).files, render_release(release, after).files
     prefix = f"{release.place}/{release.app.settings.output}"
     return {
-        f"{prefix}/{name}": "".join(unified(f"{prefix}/{name}", old.get(name), new.get(name)))
+        f"{prefix}/{name}": "".join(file_diff(f"{prefix}/{name}", old.get(name), new.get(name)))
         for name in sorted(old.keys() | new.keys())
         if old.get(name) != new.get(name)
     }

@@ -18,7 +18,7 @@ from renderer.pipeline.load.last_render import read_last_render
 from renderer.pipeline.load.settings import DEFAULT_TEMPLATES, SETTINGS_FILE, Settings, parse_settings
 from renderer.pipeline.load.sources import KUSTOMIZATION, may_execute
 from renderer.pipeline.load.status_file import State
-from renderer.pipeline.load.workspace import relative
+from renderer.pipeline.load.workspace import relative_findings
 from renderer.pipeline.resolve.release import Release, read_rollout, resolve_app, resolve_rollout
 from renderer.rollouts.model.rollout import EPOCH
 from renderer.rollouts.model.world import World
@@ -80,7 +80,7 @@ class Loader:
         needs_all = own.source.argv is not None or self._refers_elsewhere(location, files)
         root = self._sources.check_out(self.objects.files(sha) if needs_all else files)
         ref = AppRef(location.environment, location.app, root / location.folder)
-        with relative(root):
+        with relative_findings(root):
             return load_app(ref, settings, root)
 
     def release(self, sha: str, location: AppLocation, before: AppState, parent: str, state: State | None) -> Release:
@@ -96,7 +96,7 @@ class Loader:
             root = self._outputs.check_out(
                 self.objects.files(parent, before.location.status_file, before.location.output)
             )
-            with relative(root):
+            with relative_findings(root):
                 rendered = read_last_render(root / before.location.output, before.location.output, old).manifests
         now = state.last_update_time if state is not None else old.last_update_time if old else EPOCH
         return resolve_app(app, self._sources.root, old, rendered, now)

@@ -14,7 +14,7 @@ from renderer.git.objects import object_names
 from renderer.kubernetes.yaml.reader import decode
 from renderer.pipeline.commit.trailers import BREAK_GLASS
 from renderer.pipeline.load.settings import SETTINGS_FILE, AppSettings
-from renderer.pipeline.load.status_file import reached
+from renderer.pipeline.load.status_file import step_times
 from renderer.pipeline.resolve.describe import lag_text
 from renderer.verbs.policy.approvals import Approvals
 from renderer.verbs.policy.freeze import FREEZES_FILE, Freeze, active_freeze
@@ -123,7 +123,7 @@ class PolicyCheck:
         state = found.state()
         if state is None or self._loader.needs_exec(self._loader.settings(sha), location):
             return None
-        return progress_of(self._loader.world(sha, found), *reached(state))
+        return progress_of(self._loader.world(sha, found), *step_times(state))
 
     def _freezes_at(self, sha: str) -> tuple[Freeze, ...]:
         if not sha:

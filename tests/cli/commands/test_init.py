@@ -346,7 +346,7 @@ def test_what_a_tool_makes_manifests_of_is_left_to_the_tool(repository: Place, n
 
 def test_a_folder_that_may_not_be_written_is_told(repository: Place) -> None:
     repository.write("environments", "a file where a folder is to be")
-    assert "environments: is a file where a folder is to be" in repository.refused(str(SHOP))
+    assert "environments: is a file, but a folder is needed here" in repository.refused(str(SHOP))
 
 
 def test_what_it_makes_is_valid(repository: Place, assert_valid: Callable[..., None]) -> None:

@@ -41,7 +41,7 @@ def trailers(message: str) -> list[tuple[str, str]]:
 
 
 def test_the_message_of_a_step() -> None:
-    assert compose_message(STEP) == (
+    assert compose_message([STEP]) == (
         "web (prod): step 2/6, 20% to 7776f59c58\n"
         "\n"
         "setWeight: 20\n"
@@ -64,7 +64,7 @@ def test_the_message_of_a_step() -> None:
 
 
 def test_what_is_not_known_is_left_out() -> None:
-    assert compose_message(ABORT) == (
+    assert compose_message([ABORT]) == (
         "api (prod): abort, back to revision 6\n"
         "\n"
         "Rollstep-App: api\n"
@@ -73,7 +73,7 @@ def test_what_is_not_known_is_left_out() -> None:
         "Rollstep-Stable: aaa\n"
     )
     unweighted = StepChange("web", "prod", "scale", 1, replica_sets=(ReplicaSetChange("web-1", 1, "", None, 3),))
-    assert "ReplicaSet  Revision  Role  Replicas\nweb-1       1         -     - -> 3\n" in compose_message(unweighted)
+    assert "ReplicaSet  Revision  Role  Replicas\nweb-1       1         -     - -> 3\n" in compose_message([unweighted])
 
 
 def test_words_for_the_traffic_replace_the_percentage() -> None:
@@ -146,7 +146,7 @@ def test_no_name_can_forge_or_lose_a_trailer(app: str, environment: str, detail:
         replica_sets=(ReplicaSetChange(name, 1, detail, 1, 2),),
         objects=(ObjectChange("Ingress", name, detail),),
     )
-    message = compose_message(change)
+    message = compose_message([change])
     found = trailers(message)
     assert [key.removeprefix("Rollstep-") for key, _ in found] == ["App", "Env", "Step", "Revision", "Canary"]
     assert dict(found)["Rollstep-Step"] == "1/2"
@@ -157,7 +157,7 @@ def test_no_name_can_forge_or_lose_a_trailer(app: str, environment: str, detail:
 def test_a_users_templates_lay_out_subject_and_body_but_not_trailers(tmp_path: Path) -> None:
     (tmp_path / "commit-subject.j2").write_text("deploy({{ changes[0].app }}):\n  {{ changes[0].summary }}\n")
     (tmp_path / "commit-body.j2").write_text("one\n\n\n\n--- two\nRollstep-App: forged\n\n")
-    message = compose_message(STEP, user_templates=tmp_path)
+    message = compose_message([STEP], user_templates=tmp_path)
     assert message.startswith(
         "deploy(web): step 2/6, 20% to 7776f59c58\n\none\n\n --- two\nRollstep-App: forged\n\nRollstep-App: web\n"
     )
@@ -167,7 +167,7 @@ def test_a_users_templates_lay_out_subject_and_body_but_not_trailers(tmp_path: P
 def test_a_users_template_that_fails_or_says_nothing_is_told(tmp_path: Path) -> None:
     (tmp_path / "commit-subject.j2").write_text("\n{{ change.app }}\n")
     with pytest.raises(RollstepError, match=r"commit-subject\.j2:2: 'change' is undefined"):
-        compose_message(STEP, user_templates=tmp_path)
+        compose_message([STEP], user_templates=tmp_path)
     (tmp_path / "commit-subject.j2").write_text("\n")
-    with pytest.raises(RollstepError, match="makes an empty subject"):
-        compose_message(STEP, user_templates=tmp_path)
+    with pytest.raises(RollstepError, match="produces an empty subject"):
+        compose_message([STEP], user_templates=tmp_path)

@@ -8,7 +8,7 @@ import pytest
 
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.read_objects import SourceText, read_objects
-from renderer.pipeline.load.app import App, load_app, load_files, load_stream
+from renderer.pipeline.load.app import App, load_app, load_files, load_texts
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.settings import AppSettings, load_settings
 
@@ -45,6 +45,10 @@ def load(root: Path) -> App:
     return load_app(ref, load_settings(root), root)
 
 
+def load_stream(text: str, file: str, settings: AppSettings) -> App:
+    return load_texts([SourceText(file, None, text)], settings)
+
+
 def findings(root: Path) -> list[Finding]:
     with pytest.raises(RollstepError) as error:
         load(root)
@@ -64,7 +68,7 @@ def test_an_app_of_several_files_and_documents(tmp_path: Path):
     assert app.ref == AppRef("prod", "web", folder)
     assert app.rollout.body["spec"]["strategy"] == {"canary": {"steps": [{"setWeight": 20}]}}
     assert "namespace" not in app.rollout.body["metadata"]
-    assert (app.rollout_file, app.rollout_index) == (folder / "b.yaml", 1)
+    assert app.places[app.rollout.key] == (folder / "b.yaml", 1)
     assert [(manifest.kind, manifest.name) for manifest in app.manifests] == [("Secret", "s"), ("ConfigMap", "a")]
     assert app.files == (folder / "a.json", folder / "b.yaml")
     assert app.rollout.source.file == "environments/prod/web/b.yaml"
@@ -76,9 +80,9 @@ def test_the_index_of_the_rollout_is_the_one_that_edits_take(tmp_path: Path):
 
     write(tmp_path, {"environments/prod/web/b.yaml": f"---\n# empty\n---\n{CONFIG_MAP}---\n---\n{ROLLOUT}"})
     app = load(tmp_path)
-    assert app.rollout_file is not None
-    text = app.rollout_file.read_text(encoding="utf-8")
-    edited = edit(text, app.rollout_index, {("spec", "strategy", "canary", "steps", 0, "setWeight"): 30}, "b.yaml")
+    file, index = app.places[app.rollout.key]
+    text = file.read_text(encoding="utf-8")
+    edited = edit(text, index, {("spec", "strategy", "canary", "steps", 0, "setWeight"): 30}, "b.yaml")
     assert edited == text.replace("setWeight: 20", "setWeight: 30")
 
 
@@ -86,16 +90,16 @@ def test_a_rollout_of_a_template_a_list_or_a_command_has_no_file_to_edit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     write(tmp_path, {"environments/prod/web/web.yaml.j2": ROLLOUT})
-    assert load(tmp_path).rollout_file is None
+    assert load(tmp_path).places == {}
     items = "".join(f"  {line}\n" for line in ROLLOUT.splitlines())
     write(tmp_path, {"environments/prod/web/web.yaml.j2": f"apiVersion: v1\nkind: List\nitems:\n- {items.strip()}\n"})
     (tmp_path / "environments/prod/web/web.yaml.j2").rename(tmp_path / "environments/prod/web/web.yaml")
-    assert load(tmp_path).rollout_file is None
+    assert load(tmp_path).places == {}
     monkeypatch.setenv("ROLLSTEP_ALLOW_EXEC", "1")
     argv = [sys.executable, "-c", "print(open('made.yaml').read())"]
     write(tmp_path, {"made.yaml": ROLLOUT, "rollstep.yaml": f"defaults: {{source: {{exec: {argv}}}}}\n"})
     app = load(tmp_path)
-    assert app.rollout_file is None
+    assert app.places == {}
     assert app.rollout.name == "web"
 
 
@@ -243,7 +247,7 @@ def test_a_stream_takes_the_rollouts_name_and_the_settings_namespace():
     app = load_stream(ROLLOUT, "<stdin>", AppSettings(namespace="shop"))
     assert app.ref == AppRef("", "web", Path())
     assert app.rollout.namespace == "shop"
-    assert (app.rollout_file, app.files) == (None, ())
+    assert (app.places, app.files) == ({}, ())
 
 
 def test_files_can_be_edited_and_a_dash_is_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -251,7 +255,7 @@ def test_files_can_be_edited_and_a_dash_is_standard_input(tmp_path: Path, monkey
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(CONFIG_MAP.encode())))
     app = load_files(str(tmp_path), ["rollout.yaml", "-"], AppSettings())
     assert app.rollout.source.file == "rollout.yaml"
-    assert app.rollout_file == tmp_path / "rollout.yaml"
+    assert app.places == {app.rollout.key: (tmp_path / "rollout.yaml", 0)}
     assert app.files == (tmp_path / "rollout.yaml",)
     assert [manifest.source.file for manifest in app.manifests] == ["<stdin>"]
 
@@ -281,11 +285,11 @@ def test_what_is_neither_yaml_nor_json_is_refused(value: str):
     assert "is not YAML" in finding.message
 
 
-def test_thousands_of_rollouts_in_one_stream_are_told_in_few_words_each():
+def test_a_finding_about_thousands_of_rollouts_stays_short():
     text = "---\napiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: a}\n" * 1000
     with pytest.raises(RollstepError) as caught:
         load_stream(text, "many.yaml", AppSettings())
     findings = caught.value.findings
     assert len(findings) == 1000
-    assert "another one at many.yaml:2 and many.yaml:6 and many.yaml:10 and 996 more" in findings[-1].message
+    assert "another Rollout at many.yaml:2 and many.yaml:6 and many.yaml:10 and 996 more" in findings[-1].message
     assert max(len(finding.message) for finding in findings) < 200

@@ -1,4 +1,4 @@
-"""Templates that try to hurt: each is ended with a message that names it, and the next one runs."""
+"""Hostile templates: each is stopped with a message that names it, and the next one runs."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from renderer.errors import RollstepError
-from renderer.pipeline.load import sandbox as limited
+from renderer.pipeline.load import sandbox
 from renderer.pipeline.load.settings import AppSettings
 from renderer.pipeline.load.sources import read_sources
-from renderer.pipeline.render.templates import fill, fill_text
+from renderer.pipeline.render import templates
+from renderer.pipeline.render.templates import render_string, render_template
 
 ENDLESS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
 FILLING = {
@@ -36,8 +37,8 @@ LONG = {
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for a second, not five."""
-    monkeypatch.setattr(limited, "SECONDS", 1)
+    """Set the time limit to one second."""
+    monkeypatch.setattr(sandbox, "SECONDS", 1)
 
 
 def app(tmp_path: Path, text: str) -> Path:
@@ -67,7 +68,7 @@ def test_what_does_not_end_is_ended(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize("text", FILLING.values(), ids=FILLING)
 def test_what_fills_the_memory_is_ended(tmp_path: Path, text: str) -> None:
     message = refused_manifest(tmp_path, text)
-    assert message.startswith(("takes more than 128 MB", "makes 180,000,000 characters", "OverflowError")), message
+    assert message.startswith(("takes more than 128 MB", "produces 180,000,000 characters", "OverflowError")), message
 
 
 @pytest.mark.parametrize("text", LONG.values(), ids=LONG)
@@ -85,24 +86,24 @@ def test_what_the_sandbox_does_not_allow(tmp_path: Path, monkeypatch: pytest.Mon
 def test_layouts_and_subjects_have_the_same_limits(tmp_path: Path) -> None:
     (tmp_path / "object.yaml.j2").write_text(ENDLESS, encoding="utf-8")
     with pytest.raises(RollstepError, match=r"object\.yaml\.j2: takes longer than 1 s"):
-        fill("object.yaml.j2", tmp_path, {"object": {}})
+        render_template("object.yaml.j2", tmp_path, {"object": {}})
     with pytest.raises(RollstepError, match=r"^rollstep\.yaml: commit\.message: takes longer than 1 s"):
-        fill_text(ENDLESS, "rollstep.yaml: commit.message", {})
-    assert fill_text("{{ a }}", "here", {"a": 1}) == "1"
+        render_string(ENDLESS, "rollstep.yaml: commit.message", {})
+    assert render_string("{{ a }}", "here", {"a": 1}) == "1"
 
 
-def test_a_child_that_is_gone_is_told_and_started_again() -> None:
-    assert fill_text("a", "here", {}) == "a"
-    process = limited._child._process
+def test_a_child_that_has_ended_is_reported_and_started_again() -> None:
+    assert render_string("a", "here", {}) == "a"
+    process = sandbox._child._process
     assert process is not None
     process.kill()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     with pytest.raises(RollstepError, match="here: takes more time or memory"):
-        fill_text("a", "here", {})
-    assert fill_text("a", "here", {}) == "a"
+        render_string("a", "here", {})
+    assert render_string("a", "here", {}) == "a"
 
 
 def test_templates_of_our_own_need_no_child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delattr(limited, "call")
+    monkeypatch.delattr(templates, "call_in_child")
     variables = {"object": {"metadata": {}}, "context": {"app": "a", "source": "b"}}
-    assert "metadata: {}" in fill("object.yaml.j2", tmp_path, variables)
+    assert "metadata: {}" in render_template("object.yaml.j2", tmp_path, variables)

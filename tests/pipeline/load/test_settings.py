@@ -164,7 +164,7 @@ environments:
         ),
         "rollstep.yaml:10:7: environments.prod.apps.web: expected a mapping, found null (leave it out, or write {})",
         (
-            'rollstep.yaml:11:12: environments.prod.apps.db.values: "app" is a name that rollstep gives itself'
+            'rollstep.yaml:11:12: environments.prod.apps.db.values: "app" is a name that rollstep uses itself'
             " (choose another name)"
         ),
         "rollstep.yaml:11:39: environments.prod.apps.db.commit.author: email missing (Who writes the commits)",

@@ -10,7 +10,7 @@ import pytest
 
 from renderer.errors import Finding, RollstepError
 from renderer.pipeline.load.settings import ALLOW_EXEC, AppSettings, SourceSettings
-from renderer.pipeline.load.sources import Sources, read_sources, run
+from renderer.pipeline.load.sources import Sources, read_sources, run_command
 
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
 
@@ -155,7 +155,7 @@ def test_links_out_of_the_repository_are_refused(folder: Path, tmp_path_factory:
     assert found == [
         ("environments/prod/web/file.yaml", "is a link out of the repository"),
         ("environments/prod/web/folder", "is a link out of the repository"),
-        ("environments/prod/web/nothing.yaml", "is a link to nothing"),
+        ("environments/prod/web/nothing.yaml", "is a dangling link"),
         ("link.j2", "is a link out of the repository"),
     ]
 
@@ -198,8 +198,8 @@ def test_a_command_does_not_run_unless_it_is_allowed(
         monkeypatch.setenv(ALLOW_EXEC, allowed)
     ran = folder / "ran"
     (finding,) = findings(folder, source=command(f"open({str(ran)!r}, 'w')"))
-    assert finding.message == "rollstep.yaml names this program as a source, and it may not run"
-    assert "--allow-exec, or ROLLSTEP_ALLOW_EXEC=1" in finding.hint
+    assert finding.message == "rollstep.yaml names this program as a source, but it is not allowed to run"
+    assert "--allow-exec or ROLLSTEP_ALLOW_EXEC=1" in finding.hint
     assert not ran.exists()
 
 
@@ -242,7 +242,7 @@ def test_a_command_that_takes_too_long_ends_with_its_children(tmp_path: Path):
     source = SourceSettings((sys.executable, "-c", code), 3)
     assert source.argv is not None
     with pytest.raises(RollstepError, match="took longer than 3 s"):
-        run(source.argv, source, tmp_path)
+        run_command(source.argv, tmp_path, source.timeout_seconds)
     child = int((tmp_path / "child").read_text(encoding="utf-8"))
     for _ in range(100):
         if not is_running(child):

@@ -247,12 +247,15 @@ def test_a_users_template_can_build_on_the_one_it_replaces(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{{ object | to_yaml }}\n---\n{{ object | to_yaml }}\n", "made 2 documents of Service web-canary in prod"),
-        ("# nothing\n", "made 0 documents"),
-        ("- a\n", "made  "),
-        ("{{ dict(object, kind='Secret') | to_yaml }}\n", "made v1 Secret web-canary in prod of v1 Service"),
-        ("{{ dict(object, metadata={'name': 'web-canary'}) | to_yaml }}\n", "made v1 Service web-canary of v1 Service"),
-        ("a: [\n", "that is no YAML"),
+        ("{{ object | to_yaml }}\n---\n{{ object | to_yaml }}\n", "renders Service web-canary in prod as 2 documents"),
+        ("# nothing\n", "as 0 documents"),
+        ("- a\n", "renders v1 Service web-canary in prod as  "),
+        (
+            "{{ dict(object, kind='Secret') | to_yaml }}\n",
+            "v1 Service web-canary in prod as v1 Secret web-canary in prod",
+        ),
+        ("{{ dict(object, metadata={'name': 'web-canary'}) | to_yaml }}\n", "in prod as v1 Service web-canary \\("),
+        ("a: [\n", "as invalid YAML"),
     ],
 )
 def test_a_users_template_cannot_make_another_object(text: str, message: str, tmp_path: Path) -> None:

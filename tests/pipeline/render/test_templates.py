@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from renderer.errors import RollstepError, one_line
 from renderer.kubernetes.yaml.reader import load_documents
 from renderer.pipeline.load.sandbox import to_yaml
-from renderer.pipeline.render.templates import NAMES, built_in_folder, check_user_templates, fill, first_keys
+from renderer.pipeline.render.templates import NAMES, built_in_folder, check_user_templates, first_keys, render_template
 
 
 def user(tmp_path: Path, text: str, name: str = "object.yaml.j2") -> Path:
@@ -26,8 +26,8 @@ def test_every_template_there_is_is_named() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        ("a\n{{ object.name }\n", 2, "is no Jinja"),
-        ("a\nb\n{% if x %}\n", 3, "is no Jinja"),
+        ("a\n{{ object.name }\n", 2, "is not valid Jinja"),
+        ("a\nb\n{% if x %}\n", 3, "is not valid Jinja"),
         ("a\n{{ missing }}\n", 2, "'missing' is undefined"),
         ("a\n\n{{ object.missing.name }}\n", 3, "no attribute 'missing'"),
         ("{{ 1 // 0 }}\n", 1, "ZeroDivisionError"),
@@ -45,7 +45,7 @@ def test_a_template_that_fails_is_told_with_file_and_line(text: str, line: int, 
     user(tmp_path, "first\n{{ inner }}\n", "_part.j2")
     (tmp_path / "secret").write_text("secret")
     with pytest.raises(RollstepError) as caught:
-        fill("object.yaml.j2", folder, {"object": {"kind": "Service"}})
+        render_template("object.yaml.j2", folder, {"object": {"kind": "Service"}})
     (finding,) = caught.value.findings
     assert message in finding.message
     assert finding.line == line
@@ -56,14 +56,13 @@ def test_a_relative_folder_is_named_as_the_user_named_it(tmp_path: Path, monkeyp
     user(tmp_path, "{{ missing }}\n")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(RollstepError, match=r"^templates/object\.yaml\.j2:1: 'missing' is undefined"):
-        fill("object.yaml.j2", Path("templates"), {})
+        render_template("object.yaml.j2", Path("templates"), {})
 
 
 def test_values_are_never_taken_for_templates(tmp_path: Path) -> None:
     folder = user(tmp_path, "{{ object.text }}\n")
-    assert (
-        fill("object.yaml.j2", folder, {"object": {"text": "{{ x }} {% y %} {# z #}"}}) == "{{ x }} {% y %} {# z #}\n"
-    )
+    text = "{{ x }} {% y %} {# z #}"
+    assert render_template("object.yaml.j2", folder, {"object": {"text": text}}) == f"{text}\n"
 
 
 def test_a_template_that_nothing_uses_is_refused(tmp_path: Path) -> None:
@@ -81,15 +80,15 @@ def test_a_template_that_nothing_uses_is_refused(tmp_path: Path) -> None:
         "deployment.yaml.j2",
         "replicset.yaml.j2",
     ]
-    with pytest.raises(RollstepError, match="is no folder of templates"):
+    with pytest.raises(RollstepError, match="is not a folder"):
         check_user_templates(tmp_path / "nowhere")
 
 
 def test_a_changed_template_is_read_again(tmp_path: Path) -> None:
     folder = user(tmp_path, "one\n")
-    assert fill("object.yaml.j2", folder, {}) == "one\n"
+    assert render_template("object.yaml.j2", folder, {}) == "one\n"
     user(tmp_path, "two, which is longer\n")
-    assert fill("object.yaml.j2", folder, {}) == "two, which is longer\n"
+    assert render_template("object.yaml.j2", folder, {}) == "two, which is longer\n"
 
 
 @given(st.dictionaries(st.text(max_size=5), st.text(max_size=20), max_size=4), st.integers(0, 6))

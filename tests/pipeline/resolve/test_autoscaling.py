@@ -418,5 +418,5 @@ def test_a_number_that_is_nowhere_is_refused(checkout: Checkout) -> None:
     checkout.edit("environments/prod/web/status.yaml", "    replicas: 5\n", "")
     before = checkout.snapshot()
     refused = checkout.run("plan", "prod/web", code=1)
-    assert "spec.replicas: is missing, and status.yaml has no number of its pods" in refused.stderr
+    assert "spec.replicas: is missing, and status.yaml does not record its number of pods" in refused.stderr
     assert checkout.snapshot() == before

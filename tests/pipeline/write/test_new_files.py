@@ -17,7 +17,7 @@ import pytest
 from renderer.errors import RollstepError
 from renderer.pipeline.write import new_files as module
 from renderer.pipeline.write.journal import JOURNAL, pending, recover
-from renderer.pipeline.write.new_files import NewFile, NewFiles, stored
+from renderer.pipeline.write.new_files import NewFile, NewFiles, write_new_files
 from renderer.pipeline.write.transaction import Transaction
 from tests.pipeline.write.test_transaction import AFTER, BEFORE, CHANGE, commit, content, fill
 from tests.support.commands import NOON, Checkout
@@ -40,7 +40,7 @@ def test_the_transaction_takes_the_files_and_nothing_is_left(tmp_path: Path) -> 
     root = fill(tmp_path)
     (root / "app/status.yaml").chmod(0o640)
     with NewFiles(root) as new_files:
-        files = list(stored(new_files.open(), CHANGE.items(), ()))
+        files = list(write_new_files(new_files.open(), CHANGE.items(), ()))
         assert [type(found).__name__ for _, found in files] == ["NewFile", "NoneType", "NewFile", "NewFile"]
         transaction = Transaction(new_files).plan(files)
         assert transaction.contents == {path: text and text.encode() for path, text in CHANGE.items()}
@@ -55,7 +55,7 @@ def test_the_transaction_takes_the_files_and_nothing_is_left(tmp_path: Path) -> 
 
 def test_paths_may_be_below_another_folder(tmp_path: Path) -> None:
     with NewFiles(tmp_path) as new_files:
-        files = stored(new_files.open(), [("a.yaml", "a\n")], ())
+        files = write_new_files(new_files.open(), [("a.yaml", "a\n")], ())
         Transaction(new_files).plan(files, (), f"{tmp_path}/below").commit()
     assert content(tmp_path) == {"below/a.yaml": "a\n"}
 
@@ -65,7 +65,7 @@ def test_files_that_hold_their_content_already_are_left_as_they_are(tmp_path: Pa
     before = (tmp_path / "app/status.yaml").stat()
     for kept in ((), BEFORE):
         with NewFiles(tmp_path) as new_files:
-            files = stored(new_files.open(), BEFORE.items(), kept)
+            files = write_new_files(new_files.open(), BEFORE.items(), kept)
             assert Transaction(new_files).plan(files).commit() == ()
     assert (tmp_path / "app/status.yaml").stat() == before
     assert not (tmp_path / JOURNAL).exists()
@@ -87,7 +87,7 @@ def test_without_a_transaction_nothing_is_left(tmp_path: Path) -> None:
         pass
     assert list(tmp_path.iterdir()) == []
     with NewFiles(tmp_path) as new_files:
-        list(stored(new_files.open(), CHANGE.items(), ()))
+        list(write_new_files(new_files.open(), CHANGE.items(), ()))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -124,7 +124,7 @@ def test_what_is_refused_leaves_nothing(tmp_path: Path) -> None:
     root = fill(tmp_path)
     (root / "app/rendered/a.yaml").chmod(0o444)
     with pytest.raises(RollstepError, match="read-only"), NewFiles(root) as new_files:
-        Transaction(new_files).plan(stored(new_files.open(), CHANGE.items(), ())).commit()
+        Transaction(new_files).plan(write_new_files(new_files.open(), CHANGE.items(), ())).commit()
     assert content(root) == BEFORE
     assert not (root / JOURNAL).exists()
 
@@ -133,7 +133,7 @@ def test_what_is_refused_leaves_nothing(tmp_path: Path) -> None:
 def test_recovery_goes_back_or_forward(is_committed: bool, tmp_path: Path) -> None:
     root = fill(tmp_path)
     with NewFiles(root) as new_files:
-        Transaction(new_files).plan(stored(new_files.open(), CHANGE.items(), ())).prepare()
+        Transaction(new_files).plan(write_new_files(new_files.open(), CHANGE.items(), ())).prepare()
     assert len(recover(root, lambda _: is_committed)) == 1
     assert content(root) == (AFTER if is_committed else BEFORE)
     assert not (root / JOURNAL).exists()
@@ -142,7 +142,7 @@ def test_recovery_goes_back_or_forward(is_committed: bool, tmp_path: Path) -> No
 def test_another_run_waits_for_one_that_is_alive(tmp_path: Path) -> None:
     root = fill(tmp_path)
     with NewFiles(root) as new_files:
-        files = list(stored(new_files.open(), CHANGE.items(), ()))
+        files = list(write_new_files(new_files.open(), CHANGE.items(), ()))
         assert recover(root) == ()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(module, "PATIENCE", 0.1)
@@ -165,14 +165,14 @@ def test_a_text_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: p
         folder = new_files.open()
         monkeypatch.setattr(module, "store", refuse)
         with pytest.raises(RollstepError, match="No space left"):
-            list(stored(folder, CHANGE.items(), ()))
+            list(write_new_files(folder, CHANGE.items(), ()))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_git_never_sees_them(tmp_path: Path) -> None:
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     with NewFiles(tmp_path) as new_files:
-        list(stored(new_files.open(), CHANGE.items(), ()))
+        list(write_new_files(new_files.open(), CHANGE.items(), ()))
         status = ["git", "status", "--porcelain", "--untracked-files=all"]
         assert subprocess.run(status, cwd=tmp_path, capture_output=True, text=True, check=True).stdout == ""
 

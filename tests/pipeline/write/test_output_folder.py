@@ -15,7 +15,7 @@ FILES = {"kustomization.yaml": "resources: [a.yaml, b.yaml]\n", "a.yaml": "a: 1\
 
 def apply(changes: Changes, root: Path) -> None:
     with transaction(root) as planned:
-        planned.plan(changes.planned(), set(changes.kept())).commit()
+        planned.plan(changes.planned(), set(changes.unchanged_paths())).commit()
 
 
 def write(folder: Path, files: dict[str, str]) -> Changes:
@@ -87,8 +87,8 @@ def test_a_foreign_file_in_the_way_is_refused_and_nothing_is_written(tmp_path: P
     with pytest.raises(RollstepError) as caught:
         plan_write(folder, FILES)
     assert [(Path(finding.file).name, finding.message) for finding in caught.value.findings] == [
-        ("a.yaml", "is in the way of a file to be rendered, and rollstep did not write it"),
-        ("b.yaml", "is not a plain file"),
+        ("a.yaml", "would be overwritten by a rendered file, but rollstep did not write it"),
+        ("b.yaml", "is not a regular file"),
     ]
 
 
@@ -140,7 +140,7 @@ def test_the_kustomization_never_lists_a_file_that_is_not_there(tmp_path: Path) 
     write(folder, FILES)
     changes = plan_write(folder, {"kustomization.yaml": "resources: [z.yaml]\n", "z.yaml": "z: 1\n"})
     with transaction(tmp_path) as planned:
-        entries = planned.plan(changes.planned(), set(changes.kept())).check()
+        entries = planned.plan(changes.planned(), set(changes.unchanged_paths())).check()
     order = [(entry.path.removeprefix("rendered/"), entry.new is None) for entry in entries]
     assert order == [
         ("z.yaml", False),

@@ -17,7 +17,7 @@ import pytest
 from renderer.errors import RollstepError
 from renderer.pipeline.write import journal, new_files
 from renderer.pipeline.write.journal import JOURNAL, Entry, Journal, acquire, pending, recover
-from renderer.pipeline.write.new_files import NewFiles, stored
+from renderer.pipeline.write.new_files import NewFiles, write_new_files
 from renderer.pipeline.write.transaction import Transaction
 from tests.support.transactions import transaction
 
@@ -28,7 +28,7 @@ SYSTEM_CALLS = ("mkdir", "open", "write", "fchmod", "fsync", "link", "replace", 
 KILL_SWEEP = """
 import json, os, shutil, signal, sys
 from pathlib import Path
-from renderer.pipeline.write.new_files import NewFiles, stored
+from renderer.pipeline.write.new_files import NewFiles, write_new_files
 from renderer.pipeline.write.journal import JOURNAL, recover
 from renderer.pipeline.write.transaction import Transaction
 
@@ -53,7 +53,7 @@ def work(point):
     with NewFiles(root) as new_files:
         transaction = Transaction(new_files)
         planned = [(path, after.get(path)) for path in sorted(before.keys() | after.keys())]
-        transaction.plan(stored(new_files.open(), planned, ()) if elsewhere else planned)
+        transaction.plan(write_new_files(new_files.open(), planned, ()) if elsewhere else planned)
         transaction.commit()
 
 point, done = 0, False
@@ -97,7 +97,7 @@ def commit(root: Path, changes: Mapping[str, str | None] = CHANGE) -> tuple[Entr
 def commit_from_elsewhere(root: Path) -> None:
     """Make the same change of files that another process has written."""
     with NewFiles(root) as new_files:
-        Transaction(new_files).plan(stored(new_files.open(), CHANGE.items(), ())).commit()
+        Transaction(new_files).plan(write_new_files(new_files.open(), CHANGE.items(), ())).commit()
 
 
 def test_commit_changes_every_file_and_leaves_no_journal(tmp_path: Path) -> None:
@@ -183,13 +183,13 @@ def outside_as_the_file_itself(root: Path) -> str:
 def circle(root: Path) -> str:
     (root / "app/status.yaml").unlink()
     (root / "app/status.yaml").symlink_to("status.yaml")
-    return "app/status.yaml: leads outside|app/status.yaml: is not a plain file"
+    return "app/status.yaml: leads outside|app/status.yaml: is not a regular file"
 
 
 def link_to_delete(root: Path) -> str:
     (root / "app/rendered/gone.yaml").unlink()
     (root / "app/rendered/gone.yaml").symlink_to("a.yaml")
-    return "app/rendered/gone.yaml: is not a plain file"
+    return "app/rendered/gone.yaml: is not a regular file"
 
 
 def folder_in_the_way(root: Path) -> str:
@@ -199,7 +199,7 @@ def folder_in_the_way(root: Path) -> str:
 
 def file_in_the_way(root: Path) -> str:
     (root / "app/rendered/sub").write_text("")
-    return "app/rendered/sub: is a file where a folder is to be"
+    return "app/rendered/sub: is a file, but a folder is needed here"
 
 
 def read_only(root: Path) -> str:
@@ -211,7 +211,7 @@ def pipe(root: Path) -> str:
     os.mkfifo(root / "app/rendered/sub.yaml")
     (root / "app/status.yaml").unlink()
     os.mkfifo(root / "app/status.yaml")
-    return "app/status.yaml: is not a plain file"
+    return "app/status.yaml: is not a regular file"
 
 
 @pytest.mark.parametrize(
@@ -480,7 +480,7 @@ def interrupted(root: Path) -> Journal:
     """Leave what a kill after the first renames leaves."""
     with transaction(root, CHANGE) as planned:
         planned.prepare()
-        journal = planned._owned()
+        journal = planned._prepared()
         os.replace(journal.new_file(0), root / journal.entries[0].path)
     return journal
 

@@ -466,7 +466,7 @@ def test_a_step_is_not_made_from_what_a_command_reads_and_nobody_has_committed(t
     checkout.edit("base/all.yaml", ONE, TWO)
     before = checkout.snapshot()
     refused = checkout.run(*advance, code=1)
-    assert "base/all.yaml: is not committed, and the step would be made from it" in refused.stderr
+    assert "base/all.yaml: is not committed, but the step would depend on it" in refused.stderr
     assert "source.reads" in refused.stderr
     assert checkout.snapshot() == before
     checkout.commit("Release another image")

@@ -29,7 +29,7 @@ from renderer.git.objects import (
 )
 from renderer.git.remote import run_remote
 from renderer.git.repository import Repository, literal
-from renderer.pipeline.commit.part import Request, made_from, part_of
+from renderer.pipeline.commit.part import Request, input_paths, part_of
 from renderer.pipeline.commit.planned_commit import PlannedCommit
 from renderer.pipeline.commit.uncommitted import Uncommitted, within
 from renderer.pipeline.load.discover import AppRef
@@ -147,7 +147,7 @@ class PullRequests:
         """Tell whether ``older`` is in the history of ``newer`` and has what the app is made from as it has it."""
         if not is_ancestor(self.repository, older, newer):
             return False
-        paths = [literal(self.repository.relative(path)) for path in within(self.repository, made_from(release))]
+        paths = [literal(self.repository.relative(path)) for path in within(self.repository, input_paths(release))]
         return self.repository.run("diff", "--quiet", older, newer, "--", *paths, check=False).status == 0
 
     def _build(self, candidate: Candidate, now: datetime, parent: str) -> list[Step]:
@@ -165,9 +165,9 @@ class PullRequests:
             head = head or step_branch(candidate.ref, world, [*current, *heads])
             part = part_of(moved)
             with Uncommitted(self.repository) as uncommitted:
-                dirty = uncommitted.of([part.made_from])
+                dirty = uncommitted.of([part.inputs])
             # Another step may be in the work tree: no file there holds this one's text already.
-            part, new_files = replace(part, kept=frozenset()), NewFiles(self.repository.root, in_memory=True)
+            part, new_files = replace(part, unchanged=frozenset()), NewFiles(self.repository.root, in_memory=True)
             planned = PlannedCommit.of(self.repository, [part], replace(self.request, now=now), dirty, new_files)
             contents = dict.fromkeys(before) | dict(planned.transaction.contents)
             sha = "" if self.request.dry_run else self._commit(planned, contents, parent, now)
@@ -190,7 +190,7 @@ class PullRequests:
         written = [path for path, content in contents.items() if content is not None]
         planned.transaction.check()
         checked = check_commit(self.repository, written, author=author, committer=committer, when=now)
-        folder = planned.parts[0].home.place
+        folder = planned.parts[0].home.path
         modes = {path: file.mode for path, file in tree_files(self.repository, parent, folder).items()}
         there = read_files(self.repository, parent, folder)
         files: dict[str, TreeFile | None] = {}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from renderer.errors import Finding, RollstepError, one_line
 from renderer.pipeline.commit.message import cleaned
-from renderer.pipeline.render.templates import check_user_templates, fill
+from renderer.pipeline.render.templates import check_user_templates, render_template
 from renderer.pipeline.write.output_folder import diff
 from renderer.pipeline.write.rendered_app import MovedApp
 from renderer.rollouts.model.world import World
@@ -25,7 +25,7 @@ def title_of(moved: MovedApp) -> str:
     """Return the title of the pull request that has ``moved``; raise RollstepError where a template fails."""
     assert moved.change is not None
     templates = _templates(moved)
-    title = one_line(fill(TITLE, templates, {"change": cleaned(moved.change)}))
+    title = one_line(render_template(TITLE, templates, {"change": cleaned(moved.change)}))
     if not title:
         raise RollstepError([Finding(TITLE, 0, 0, "", "makes an empty title")])
     return title if len(title) <= _MAX_TITLE else title[: _MAX_TITLE - 1] + "…"
@@ -55,7 +55,7 @@ def body_of(moved: MovedApp, start: World, stack: Sequence[str], position: int) 
         "diff": shown,
         "fence": _fence(shown + tree),
     }
-    text = fill(BODY, _templates(moved), variables)
+    text = render_template(BODY, _templates(moved), variables)
     return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 
