@@ -7,7 +7,7 @@ from datetime import datetime
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.workspace import Workspace
 from renderer.pipeline.render.files import render_release
-from renderer.pipeline.resolve.moves import course
+from renderer.pipeline.resolve.course import course
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.write.output_folder import unified
 from renderer.rollouts.model.world import World

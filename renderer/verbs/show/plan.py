@@ -17,9 +17,10 @@ from renderer.kubernetes.times import human_duration
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.workspace import Workspace, current_time
 from renderer.pipeline.render.files import render_release
-from renderer.pipeline.resolve.autoscaling import count_text, limits, most_pods
-from renderer.pipeline.resolve.describe import move_text, phase_of
-from renderer.pipeline.resolve.moves import Move, Wait, advance, course, steps_of
+from renderer.pipeline.resolve.autoscaling import count_text, most_pods, pod_limits
+from renderer.pipeline.resolve.course import course
+from renderer.pipeline.resolve.describe import last_phase, move_text
+from renderer.pipeline.resolve.moves import Move, Wait, advance, steps_of
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.write.output_folder import plan_changes
 from renderer.rollouts.controller.defaults import max_traffic_weight
@@ -158,7 +159,7 @@ def _row(number: int, before: World, move: Move, reason: Wait, following: Wait |
     after = move.after
     return PlannedStep(
         step=after.status.current_step_index if steps_of(after) else None,
-        action=", ".join(part for part in (move_text(move), phase_of(move)) if part),
+        action=", ".join(part for part in (move_text(move), last_phase(move)) if part),
         replica_sets=_planned_sets(after),
         starts="now"
         if number == 0 and reason == NO_WAIT and with_available_pods(before) == before
@@ -169,7 +170,7 @@ def _row(number: int, before: World, move: Move, reason: Wait, following: Wait |
 
 
 def _planned(world: World, rs: ReplicaSet) -> PlannedReplicaSet:
-    return PlannedReplicaSet(rs.name, roles(world, rs), rs.replicas, traffic_weight(world, rs), *limits(world, rs))
+    return PlannedReplicaSet(rs.name, roles(world, rs), rs.replicas, traffic_weight(world, rs), *pod_limits(world, rs))
 
 
 def _trigger(before: World, reason: Wait) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from renderer.kubernetes.times import format_time
 from renderer.pipeline.load.discover import AppRef
-from renderer.pipeline.resolve.describe import current, wait_text
+from renderer.pipeline.resolve.describe import current_replica_set, wait_text
 from renderer.pipeline.resolve.moves import Wait, is_between_phases, steps_of, wait
 from renderer.rollouts.controller.gates import open_gate
 from renderer.rollouts.controller.timing import pause_end
@@ -36,7 +36,7 @@ def status_row(ref: AppRef, world: World, paused: Wait | None = None) -> dict[st
     if not world.replica_sets:
         row["message"] = "not rendered yet: rollstep advance makes the first commit"
         return row
-    newest = current(world)
+    newest = current_replica_set(world)
     steps = steps_of(world)
     reason = paused or wait(world)
     row["phase"] = status.phase

@@ -13,7 +13,7 @@ from msgspec.structs import asdict
 from renderer.errors import printable
 from renderer.kubernetes.printing import text_table
 from renderer.kubernetes.times import format_time, human_duration
-from renderer.pipeline.resolve.autoscaling import autoscaler_text, count_text, limits
+from renderer.pipeline.resolve.autoscaling import autoscaler_text, count_text, pod_limits
 from renderer.pipeline.resolve.describe import gate_text
 from renderer.rollouts.controller import next_wakeup
 from renderer.rollouts.controller.defaults import max_traffic_weight
@@ -108,7 +108,7 @@ def by_revision(replica_sets: Sequence[ReplicaSet]) -> list[ReplicaSet]:
     return sorted(replica_sets, key=lambda rs: (-rs.revision, rs.name))
 
 
-def describe(world: World) -> RolloutInfo:
+def rollout_info(world: World) -> RolloutInfo:
     """Return what the tree tells about ``world``.
 
     Source: Argo Rollouts v1.9 ``pkg/kubectl-argo-rollouts/info``.
@@ -145,7 +145,7 @@ def _replica_set_info(world: World, replica_set: ReplicaSet) -> ReplicaSetInfo:
         status = "Progressing"
     else:
         status = "Healthy" if replica_set.replicas else "ScaledDown"
-    low, high = limits(world, replica_set)
+    low, high = pod_limits(world, replica_set)
     return ReplicaSetInfo(
         name=replica_set.name,
         revision=replica_set.revision,

@@ -15,10 +15,9 @@ from renderer.kubernetes.manifest import Manifest, ObjectKey
 from renderer.kubernetes.yaml.reader import load_documents
 from renderer.kubernetes.yaml.writer import dump
 from renderer.pipeline.load.status_file import dump_state, load_state
-from renderer.pipeline.resolve.autoscaling import most_pods, pods_between, scaled_objects, share_down, share_up
-from renderer.pipeline.resolve.commit_content import rendered
+from renderer.pipeline.resolve.autoscaling import most_pods, pod_limits, scaled_objects, share_down, share_up
+from renderer.pipeline.resolve.commit_content import next_state, rendered
 from renderer.pipeline.resolve.moves import react
-from renderer.pipeline.resolve.next_state import next_state
 from renderer.pipeline.resolve.resolve import Resolved, all_objects, resolve
 from renderer.rollouts import actions
 from renderer.rollouts.controller import settle
@@ -27,7 +26,7 @@ from renderer.rollouts.model.world import World
 from renderer.rollouts.simulator.frames import to_document
 from renderer.rollouts.simulator.scenario import read_scenario, simulate
 from renderer.verbs.show.plan import plan_text, plan_world
-from renderer.verbs.show.tree import describe, tree_text
+from renderer.verbs.show.tree import rollout_info, tree_text
 from tests.pipeline.resolve.test_resolve import DATA, RULES, SCENARIOS, Git
 from tests.support.commands import NOON as AT
 from tests.support.commands import TWO, Checkout
@@ -131,7 +130,7 @@ def test_weights_decide_the_shares() -> None:
         world = autoscaled(settle(with_image(web(), "x:2"), hold_step=step, skip_pauses=True).world)
         canary = world.replica_set_by_hash(world.status.current_pod_hash)
         assert canary is not None
-        highs.append(pods_between(world, canary))
+        highs.append(pod_limits(world, canary))
     assert highs == [(1, 2), (2, 4), (2, 6)]
 
 
@@ -164,7 +163,7 @@ def test_a_minimum_that_is_not_there_stays_so() -> None:
     made = objects(world)
     found = [body["spec"] for (kind, _), body in made.items() if kind == "HorizontalPodAutoscaler"]
     assert [sorted(spec) for spec in found] == [sorted(spec)] * 2
-    assert pods_between(world, world.replica_sets[0])[0] == 1
+    assert pod_limits(world, world.replica_sets[0])[0] == 1
 
 
 def test_a_replica_set_with_a_number_keeps_it() -> None:
@@ -226,7 +225,7 @@ def test_the_plan_and_the_tree_tell_the_range() -> None:
     assert "3-10" in text
     assert "2-4" in text
     assert plan.peak_pods == 20
-    info = describe(world)
+    info = rollout_info(world)
     assert [(rs.min_replicas, rs.max_replicas) for rs in info.replica_sets] == [(1, 2), (3, 10)]
     assert "  1-2  " in tree_text(info, NOON)
     assert "Autoscaler:      web (3-10 pods)" in tree_text(info, NOON)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from renderer.pipeline.resolve.course import course
 from renderer.pipeline.resolve.describe import is_promoted, move_text, step_change, traffic_text, wait_text
-from renderer.pipeline.resolve.moves import Move, Wait, advance, course, react, wait
+from renderer.pipeline.resolve.moves import Move, Wait, advance, react, wait
 from renderer.pipeline.resolve.verb_moves import acting
 from renderer.rollouts import actions
 from renderer.rollouts.model.world import World

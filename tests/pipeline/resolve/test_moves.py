@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Manifest
 from renderer.pipeline.load.status_file import dump_state, load_state
-from renderer.pipeline.resolve.commit_content import moved, rendered
-from renderer.pipeline.resolve.moves import advance, at_step, course, react, steps_of, wait
-from renderer.pipeline.resolve.next_state import next_state
+from renderer.pipeline.resolve.commit_content import differs, next_state, rendered
+from renderer.pipeline.resolve.course import course
+from renderer.pipeline.resolve.moves import advance, at_step, react, steps_of, wait
 from renderer.pipeline.resolve.resolve import resolve
 from renderer.pipeline.resolve.verb_moves import acting, promoting
 from renderer.rollouts import actions
@@ -55,7 +55,7 @@ def test_every_move_is_rendered_the_same_again(name: str) -> None:
     assert len(worlds) > 1
     for after in worlds:
         found = committed(after)
-        assert not moved(found, react(found).after)
+        assert not differs(found, react(found).after)
         assert [rs.replicas for rs in found.replica_sets] == [
             rs.replicas for rs in sorted(after.replica_sets, key=lambda rs: rs.name)
         ]
@@ -118,7 +118,7 @@ def test_at_step_is_where_stepping_leads(steps: list[Any], replicas: int) -> Non
     begun = react(world).after
     for index, after in at.items():
         if index < len(steps) and steps[index].get("pause") is None:
-            assert _weights(at_step(begun, index).after) == _weights(after), index
+            assert _weights(at_step(begun, index)) == _weights(after), index
 
 
 @settings(max_examples=30)
@@ -129,7 +129,7 @@ def test_releases_end_and_each_commit_is_one_step_or_more(steps: list[Any], repl
     indexes = []
     for move, _ in course(world):
         found = committed(move.after)
-        assert not moved(found, react(found).after)
+        assert not differs(found, react(found).after)
         indexes.append(move.after.status.current_step_index)
         world = move.after
     assert indexes == sorted(indexes, key=lambda index: index or 0)

@@ -13,9 +13,8 @@ from renderer.kubernetes.manifest import Manifest
 from renderer.kubernetes.yaml.reader import load_documents
 from renderer.kubernetes.yaml.writer import dump
 from renderer.pipeline.load.status_file import State, dump_state, load_state
-from renderer.pipeline.resolve.commit_content import moved, rendered
+from renderer.pipeline.resolve.commit_content import differs, next_state, rendered
 from renderer.pipeline.resolve.moves import react
-from renderer.pipeline.resolve.next_state import next_state
 from renderer.pipeline.resolve.resolve import all_objects, resolve
 from renderer.rollouts.model.world import World
 from renderer.rollouts.simulator.frames import to_document
@@ -84,4 +83,4 @@ def test_a_world_at_rest_stays_so(path: Path) -> None:
         held = held or any("hold" in (action if isinstance(action, dict) else {}) for action in scenario.actions)
         if not held and not frame.delayed:
             world = git(frame.world)
-            assert not moved(world, react(world).after), frame.action
+            assert not differs(world, react(world).after), frame.action

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from renderer.errors import RollstepError
 from renderer.pipeline.load.status_file import NOT_KEPT, STATUS_SHAPE, ReachedStep, State, dump_state, load_state
-from renderer.pipeline.resolve.next_state import next_state
+from renderer.pipeline.resolve.commit_content import next_state
 from renderer.rollouts.model.status import PauseCondition, RolloutStatus
 from renderer.rollouts.model.strategy_status import (
     BlueGreenStatus,

@@ -220,17 +220,17 @@ def test_a_change_in_the_tick_of_the_check_is_not_taken_for_old(checkout: Checko
 
 
 def test_only_changed_apps_are_looked_at(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
-    from renderer.pipeline.resolve import current_step as current_release
+    from renderer.pipeline.resolve import rendered_world
 
     seen: list[str] = []
-    look = current_release.current_release
+    look = rendered_world.rendered_world
 
     def noted(workspace: Workspace, ref: AppRef, *more: Any) -> Any:
         seen.append(ref.name)
         return look(workspace, ref, *more)
 
     remember(checkout)
-    monkeypatch.setattr(current_release, "current_release", noted)
+    monkeypatch.setattr(rendered_world, "rendered_world", noted)
     # No render is found, so that each one is seen.
     monkeypatch.setattr(RenderCache, "find", lambda *_: None)
     checkout.edit(f"{STAGING}/rollout.yaml", "spec:", "spec: # the same")

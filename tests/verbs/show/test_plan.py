@@ -8,14 +8,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from renderer.pipeline.load.discover import AppRef
-from renderer.pipeline.resolve.moves import Move, advance, course, react
+from renderer.pipeline.resolve.course import course
+from renderer.pipeline.resolve.moves import Move, advance, react
 from renderer.pipeline.resolve.verb_moves import acting
 from renderer.rollouts import actions
-from renderer.rollouts.controller import next_wakeup
-from renderer.rollouts.controller.timing import is_timeless
 from renderer.rollouts.model.world import World
-from renderer.rollouts.simulator.scenario import read_scenario, simulate
 from renderer.verbs.show.plan import (
     after_update,
     make_plan,
@@ -25,7 +22,6 @@ from renderer.verbs.show.plan import (
     plan_text,
     plan_world,
 )
-from renderer.verbs.show.status import status_row
 from tests.support.commands import NOON as AT
 from tests.support.commands import TWO, Checkout
 from tests.support.worlds import NOON, api, web, with_image
@@ -57,28 +53,6 @@ def test_the_rows_are_the_commits_that_are_made(world: World) -> None:
         pods = {rs.name: rs.replicas for rs in move.after.replica_sets if rs.replicas}
         assert {rs.name: rs.replicas for rs in row.replica_sets if rs.replicas} == pods
         assert row.peak_pods >= sum(pods.values())
-
-
-SCENARIOS = sorted((Path(__file__).parents[2] / "data/conformance/scenarios").glob("*/*.yaml"))
-
-
-@pytest.mark.parametrize("path", SCENARIOS[::6], ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_time_alone_changes_nothing_of_a_timeless_release(path: Path) -> None:
-    ref = AppRef("prod", "web", path)
-    frames = [frame.world for frame in simulate(read_scenario(path.read_text(encoding="utf-8"), str(path)))]
-    timeless = [world for world in frames if is_timeless(world)]
-    assert len(timeless) < len(frames) or not any(map(next_wakeup, frames))
-    for world in timeless:
-        later = replace(world, now=world.now + timedelta(days=400, seconds=7))
-        assert is_timeless(later)
-        assert status_row(ref, later) == status_row(ref, world)
-        assert plan_world(later) == plan_world(world)
-
-
-def test_what_was_made_after_now_has_still_to_come_into_order() -> None:
-    world = web()
-    assert is_timeless(world)
-    assert not is_timeless(replace(world, now=world.now - timedelta(days=1)))
 
 
 def test_without_a_release_the_plan_is_of_the_next_one() -> None:

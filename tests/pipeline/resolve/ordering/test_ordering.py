@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from renderer.pipeline.resolve import moves as release
-from renderer.pipeline.resolve.commit_content import moved
+from renderer.pipeline.resolve.commit_content import differs
 from renderer.pipeline.resolve.moves import Move, react
-from renderer.pipeline.resolve.ordering import phases, waves
-from renderer.pipeline.resolve.ordering import safety as destinations
+from renderer.pipeline.resolve.ordering import phases, safety, waves
 from renderer.pipeline.resolve.verb_moves import acting, promoting
 from renderer.rollouts import actions
 from renderer.rollouts.controller.reconcile import with_available_pods
@@ -205,7 +204,7 @@ def test_every_phase_is_rendered_the_same_again_and_planned(name: str, order: st
     planned = make_plan(simulation.world)
     peak, happened = 0, []
     for _ in range(60):
-        assert not moved(simulation.world, react(simulation.world).after)
+        assert not differs(simulation.world, react(simulation.world).after)
         simulation.apply_all()
         peak = max(peak, simulation.sum_of_pods())
         if not simulation.is_live() or not go_on(simulation):
@@ -274,7 +273,7 @@ def any_mixture_of_a_shift(patch: pytest.MonkeyPatch) -> None:
 
 
 def few_pods_are_enough(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(destinations, "needed", lambda *args: 0 * len(args))
+    patch.setattr(safety, "required_pods", lambda *args: 0 * len(args))
 
 
 def contract_before_the_last_commit_is_live(patch: pytest.MonkeyPatch) -> None:
@@ -485,7 +484,7 @@ def test_manifests_that_change_between_the_halves_of_a_shift_wait_for_the_other_
         edited.world = actions.set_image(edited.world, "*", "registry.example.com/shop/web:3.0.0")
     else:
         edited.world = actions.scale(edited.world, int(edit[-1]))
-    assert not moved(edited.world, react(edited.world).after)
+    assert not differs(edited.world, react(edited.world).after)
     to_the_end(edited)
     assert edited.world.status.phase == "Healthy"
     assert {rs.replicas for rs in edited.world.replica_sets} - {0} == {edited.world.rollout.replicas}

@@ -8,8 +8,7 @@ from renderer.errors import RollstepError
 from renderer.kubernetes.manifest import Manifest
 from renderer.kubernetes.sync_tools.argocd import SYNC_WAVE
 from renderer.pipeline.load.status_file import dump_state, load_state
-from renderer.pipeline.resolve.commit_content import rendered
-from renderer.pipeline.resolve.next_state import next_state
+from renderer.pipeline.resolve.commit_content import next_state, rendered
 from renderer.pipeline.resolve.ordering.waves import has_wave, with_wave, without_wave
 from renderer.pipeline.resolve.resolve import Resolved, all_objects, resolve
 from renderer.rollouts.model.world import World
