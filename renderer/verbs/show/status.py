@@ -1,4 +1,4 @@
-"""Where a release stands, on one line (pure)."""
+"""``status``: one row for a release."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ STATUS_COLUMNS = {
 
 
 def status_row(ref: AppRef, world: World, paused: Wait | None = None) -> dict[str, Any]:
-    """Return what ``status`` tells of a release, None where that is nothing; ``weight`` is the newest ReplicaSet's.
+    """Return the row of a release by the keys of ``STATUS_COLUMNS`` and ``until``; missing values are None.
 
-    ``paused`` is a pause that is over by the status and goes on all the same, as its step was merged later.
+    ``weight`` is that of the newest ReplicaSet.  ``paused`` is a pause that is over by the status but goes on, because
+    its step was merged later.
     """
     row: dict[str, Any] = {"environment": ref.environment, "app": ref.name, "phase": "Unknown"}
     row |= dict.fromkeys(("step", "weight", "revision", "message", "until"))
@@ -45,8 +46,8 @@ def status_row(ref: AppRef, world: World, paused: Wait | None = None) -> dict[st
     if newest is not None:
         row["weight"] = traffic_weight(world, newest)
     row["revision"] = world.rollout.revision
-    held = status.pause_conditions or world.rollout.paused or open_gate(world.rollout, status)
-    row["message"] = wait_text(reason, world) if held else status.message
+    is_waiting = status.pause_conditions or world.rollout.paused or open_gate(world.rollout, status)
+    row["message"] = wait_text(reason, world) if is_waiting else status.message
     end = pause_end(world)
     if paused is None and end is not None and end <= world.now:
         row["message"] = f"the pause is over since {format_time(end)}: `rollstep advance` goes on"
