@@ -1,4 +1,4 @@
-"""Moves: where commits end, that a render holds what it finds, and that any step can be gone to directly."""
+"""Where commits end, that a render of a committed step changes nothing, and that any step can be computed directly."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ STRATEGIES: dict[str, World] = {
 
 
 def committed(world: World) -> World:
-    """Return the world as the next command finds it: what git does not keep is gone."""
+    """Return the world as the next command reads it from git."""
     state = load_state(dump_state(next_state(None, world)), "status.yaml")
     sources = app_of(f"prod/{world.rollout.name}").manifests
     found = [Manifest(body) for body in rendered(world).values()]
@@ -47,7 +47,7 @@ def committed(world: World) -> World:
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_every_move_is_rendered_the_same_again(name: str) -> None:
+def test_a_render_after_every_move_changes_nothing(name: str) -> None:
     world = with_image(STRATEGIES[name], "registry.example.com/shop/web:2.0.0")
     begun = acting(lambda same: same)(world)
     assert begun is not None
@@ -62,7 +62,7 @@ def test_every_move_is_rendered_the_same_again(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_the_plan_is_what_happens(name: str) -> None:
+def test_a_release_follows_its_plan(name: str) -> None:
     world = with_image(STRATEGIES[name], "registry.example.com/shop/web:2.0.0")
     planned = make_plan(world).steps
     happened = []
@@ -85,7 +85,7 @@ def test_the_plan_is_what_happens(name: str) -> None:
     assert world.status.phase == "Healthy"
 
 
-def test_the_next_release_is_planned_as_it_then_goes() -> None:
+def test_the_next_release_follows_its_plan() -> None:
     for world in STRATEGIES.values():
         planned = plan_world(world)
         assert planned.is_next
@@ -107,7 +107,7 @@ STEP = st.one_of(
 
 @settings(max_examples=30)
 @given(steps=st.lists(STEP, min_size=1, max_size=6), replicas=st.integers(0, 12))
-def test_at_step_is_where_stepping_leads(steps: list[Any], replicas: int) -> None:
+def test_at_step_equals_the_moves_up_to_that_step(steps: list[Any], replicas: int) -> None:
     world = web(steps=steps)
     world = with_image(replace(react(actions.scale(world, replicas)).after, now=world.now), "example.com/web:2")
     at: dict[int, World] = {}

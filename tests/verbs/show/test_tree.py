@@ -1,4 +1,4 @@
-"""The tree of ``get``: what it tells of a world, as text and as data."""
+"""The tree of ``get``, as text and as data."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_blue_green_has_no_weights() -> None:
     assert "SetWeight" not in tree_text(info, NOON)
 
 
-def test_what_waits_to_be_scaled_down() -> None:
+def test_a_scale_down_delay_is_shown() -> None:
     move = acting(actions.promote_full)(released(web()))
     assert move is not None
     info = rollout_info(move.after)
@@ -80,7 +80,7 @@ def test_what_waits_to_be_scaled_down() -> None:
     assert "delay:passed" in tree_text(info, NOON + timedelta(minutes=1))
 
 
-def test_pods_that_are_not_there_yet() -> None:
+def test_missing_pods() -> None:
     world = web()
     (replica_set,) = world.replica_sets
     info = rollout_info(world.with_replica_set(replace(replica_set, available_replicas=2)))
@@ -90,7 +90,7 @@ def test_pods_that_are_not_there_yet() -> None:
     assert "Images:" not in tree_text(gone, NOON)
 
 
-def test_data_has_the_names_of_json() -> None:
+def test_json_has_keys_in_camel_case() -> None:
     data = rollout_info(released(web())).to_dict()
     assert data["maxTrafficWeight"] == 100
     assert data["replicaSets"][0]["created"] == "2026-03-01T12:00:00Z"
