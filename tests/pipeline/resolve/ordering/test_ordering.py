@@ -342,7 +342,7 @@ def test_a_fault_in_the_split_is_caught(
 
 
 class Histories(RuleBasedStateMachine):
-    """Random apps, verbs, writes in any order, several commits applied at once, and pods that start late, never, or die."""
+    """Random apps, verbs, writes in any order, several commits applied at once, pods that start late or die."""
 
     order = "phases"
     simulation: Simulation
