@@ -48,7 +48,7 @@ PURE = ("kubernetes", "rollouts", "pipeline.resolve")
 IMPURE = {
     "kubernetes.read_objects": "reads files and standard input",
     "kubernetes.yaml": "knows the YAML libraries, and reads files",
-    "pipeline.resolve.current_step": "opens an app",
+    "pipeline.resolve.rendered_world": "opens an app",
     "pipeline.resolve.release": "opens an app",
     "pipeline.resolve.ordering.check": "names the settings",
     "rollouts.simulator": "reads a scenario",

@@ -114,7 +114,7 @@ def test_unknown_settings(releasing: Checkout) -> None:
         ("currentStepIndex: 1", 'currentStepIndex: "1"', "status.currentStepIndex: expected a number from 0 on"),
         ("stableRS: ", "stableRS: x", "status.stableRS: no ReplicaSet among the rendered manifests has the hash x"),
         ("currentPodHash: ", "currentPodHash: x", "status.currentPodHash: no ReplicaSet among"),
-        ("rollout: web", "rollout: shop", "rollout: is about the Rollout shop"),
+        ("rollout: web", "rollout: shop", "rollout: names the Rollout shop"),
         ("rollout: web", "<<<<<<< HEAD\nrollout: web\n=======\n", "is not YAML"),
     ],
 )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from renderer.kubernetes.yaml.document_texts import without_documents
 from renderer.kubernetes.yaml.reader import load_documents
-from renderer.pipeline.resolve.http_routes import Gateway, converted, leads_to
+from renderer.pipeline.resolve.http_routes import Gateway, convert_ingress, route_matches
 from tests.support.commands import NOON, TWO, Checkout
 
 LATER = "2026-03-01T13:00:00Z"
@@ -176,7 +176,7 @@ def test_the_old_router_stays_while_a_path_would_be_lost(checkout: Checkout) -> 
     checkout.run("advance", "prod/web", "--no-validate", "--now", NOON)
     before = checkout.snapshot()
     refused = checkout.run(*FINISH, code=1)
-    assert "no route leads to old.example.com/a (Exact), and the Ingress does" in refused.stderr
+    assert "no route matches old.example.com/a (Exact), but the Ingress does" in refused.stderr
     assert checkout.snapshot() == before
 
 
@@ -184,7 +184,7 @@ def test_the_old_router_stays_while_a_path_would_be_lost(checkout: Checkout) -> 
     ("target", "options", "code", "message"),
     [
         ("prod/api", ("--gateway", "public"), 1, "has no trafficRouting"),
-        ("prod/web", ("--finish",), 1, "nginx and the Gateway API have to be there, found nginx"),
+        ("prod/web", ("--finish",), 1, "requires nginx and the Gateway API, found nginx"),
         ("prod/web", (), 2, "use --gateway [NAMESPACE/]NAME first, and --finish later"),
         ("prod/web", ("--gateway", "public", "--finish"), 2, "use --gateway [NAMESPACE/]NAME first"),
     ],
@@ -198,7 +198,7 @@ def test_what_is_refused(checkout: Checkout, target: str, options: tuple[str, ..
 
 def test_it_cannot_begin_twice(checkout: Checkout) -> None:
     checkout.run(*BEGIN)
-    assert "--finish` takes the Ingresses away" in checkout.run(*BEGIN, code=1).stderr
+    assert "--finish` removes the Ingresses" in checkout.run(*BEGIN, code=1).stderr
 
 
 def test_manifests_that_a_template_makes_are_left_to_the_user(checkout: Checkout) -> None:
@@ -223,7 +223,7 @@ def rule(host: str, *paths: tuple[str, str, str]) -> dict[str, Any]:
 
 
 def convert(body: dict[str, Any]) -> Any:
-    return converted(body, "stable", "canary", Gateway("public"), lambda *_: None)
+    return convert_ingress(body, "stable", "canary", Gateway("public"), lambda *_: None)
 
 
 places = st.tuples(
@@ -236,7 +236,7 @@ def test_routes_lead_where_the_ingress_leads(rules: list[tuple[str, list[tuple[s
     made = convert(ingress([rule(host, *paths) for host, paths in rules]))
     kinds = {"Prefix": "PathPrefix", "Exact": "Exact"}
     asked = {(host, kinds[kind], path) for host, paths in rules for path, kind, _ in paths}
-    assert {place for route in made.routes for place in leads_to(route)} == asked
+    assert {place for route in made.routes for place in route_matches(route)} == asked
     assert len({route["metadata"]["name"] for route in made.routes}) == len(made.routes)
     for route in made.routes:
         for item in route["spec"]["rules"]:

@@ -27,8 +27,8 @@ from renderer.kubernetes.versioned_config import (
 from renderer.kubernetes.yaml.reader import load_documents
 from renderer.kubernetes.yaml.writer import dump
 from renderer.pipeline.load.status_file import State, dump_state, load_state
+from renderer.pipeline.resolve.commit_content import next_state
 from renderer.pipeline.resolve.moves import Move, advance, react
-from renderer.pipeline.resolve.next_state import next_state
 from renderer.pipeline.resolve.resolve import all_objects, resolve
 from renderer.pipeline.resolve.verb_moves import acting, promoting
 from renderer.rollouts import actions

@@ -18,9 +18,8 @@ from msgspec.structs import replace
 from renderer.errors import RollstepError
 from renderer.kubernetes.manifest import Body, Manifest, ObjectKey
 from renderer.pipeline.load.status_file import dump_state, load_state
-from renderer.pipeline.resolve.commit_content import rendered
+from renderer.pipeline.resolve.commit_content import next_state, rendered
 from renderer.pipeline.resolve.moves import Move, advance, react, wait
-from renderer.pipeline.resolve.next_state import next_state
 from renderer.pipeline.resolve.resolve import resolve
 from renderer.rollouts.controller.replica_math import max_unavailable
 from renderer.rollouts.model.rollout import HASH_LABEL, Rollout

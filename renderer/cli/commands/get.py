@@ -25,11 +25,11 @@ def command(directory: str, /, targets: tuple[str, ...], now: datetime | None, o
     """
     from renderer.pipeline.load.workspace import Workspace, current_time
     from renderer.verbs.apps.open import open_releases
-    from renderer.verbs.show.tree import describe, tree_text
+    from renderer.verbs.show.tree import rollout_info, tree_text
 
     time = now or current_time()
     releases = open_releases(Workspace.open(directory), targets, time)
-    infos = [(release.app.ref, describe(release.world)) for release in releases]
+    infos = [(release.app.ref, rollout_info(release.world)) for release in releases]
     if output == "json":
         from renderer.kubernetes.printing import to_json
 

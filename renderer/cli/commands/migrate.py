@@ -48,8 +48,8 @@ def command(
             session.run(finishing, "migrate", session.refs)
             return
         namespace, _, name = (gateway or "").rpartition("/")
-        told: list[str] = []
-        verb = beginning(Gateway(name, namespace, listener), allow_differences=allow_differences, told=told)
+        notes: list[str] = []
+        verb = beginning(Gateway(name, namespace, listener), allow_differences=allow_differences, notes=notes)
         session.run(verb, "migrate", session.refs, is_alone=False)
-        for line in dict.fromkeys(told):
+        for line in dict.fromkeys(notes):
             click.echo(f"note: {line}", err=True)

@@ -16,7 +16,7 @@ from renderer.kubernetes.manifest import Body, Manifest, ObjectKey
 from renderer.pipeline.load.sources import KUSTOMIZATION
 from renderer.pipeline.load.status_file import State, dump_state
 from renderer.pipeline.render.templates import check_user_templates, is_overridden, render_template
-from renderer.pipeline.resolve.next_state import autoscaled_replicas, next_state
+from renderer.pipeline.resolve.commit_content import autoscaled_replicas, next_state
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.resolve.resolve import all_objects
 from renderer.rollouts.model.world import World

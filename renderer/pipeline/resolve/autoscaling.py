@@ -1,14 +1,14 @@
-"""Who says how many pods there are: autoscalers and disruption budgets of a release's ReplicaSets (pure).
+"""Autoscalers and disruption budgets of a release: one for each ReplicaSet in place of the user's one for the Rollout.
 
-A HorizontalPodAutoscaler scales what its ``scaleTargetRef`` names, and without the controller no Rollout is there.  So
-each ReplicaSet that has pods gets one of its own, with its share of the minimum and maximum, and its manifest leaves
-``replicas`` out.  The engine counts on as if there were none: a share is what it gives to the ReplicaSet out of the
+A HorizontalPodAutoscaler scales the object of its ``scaleTargetRef``, and without the controller the cluster has no
+Rollout.  Each ReplicaSet with pods therefore gets its own autoscaler, with its share of the minimum and the maximum,
+and its manifest has no ``replicas``.  The engine counts without autoscalers: a ReplicaSet's share is its part of the
 Rollout's ``spec.replicas``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -25,38 +25,30 @@ AUTO, ROLLSTEP, BY_AUTOSCALER = "auto", "rollstep", "autoscaler"
 
 
 def share_up(whole: int, pods: int, replicas: int) -> int:
-    """Return the share of ``whole`` that ``pods`` out of ``replicas`` have, rounded up; never more than ``whole``."""
+    """Return the share of ``whole`` for ``pods`` out of ``replicas``, rounded up; at most ``whole``."""
     base = max(replicas, 1)
     return -(-whole * min(pods, base) // base)
 
 
 def share_down(whole: int, pods: int, replicas: int) -> int:
-    """Return the share of ``whole`` that ``pods`` out of ``replicas`` have, rounded down; never more than ``whole``."""
+    """Return the share of ``whole`` for ``pods`` out of ``replicas``, rounded down; at most ``whole``."""
     base = max(replicas, 1)
     return whole * min(pods, base) // base
 
 
 def autoscaler_of(rollout: Rollout, manifests: Iterable[Manifest]) -> Manifest | None:
-    """Return the autoscaler of the Rollout among the app's manifests; None where there is none."""
-    return next(
-        (
-            manifest
-            for manifest in manifests
-            if _is_autoscaler(manifest.key, manifest.body, rollout)
-            and (manifest.namespace or rollout.namespace) == rollout.namespace
-        ),
-        None,
-    )
-
-
-def _is_autoscaler(key: ObjectKey, body: Body, rollout: Rollout) -> bool:
-    return (key.group, key.kind) == AUTOSCALER and scales_rollout(body, rollout.name)
+    """Return the Rollout's autoscaler among the app's manifests; None if missing."""
+    for manifest in manifests:
+        namespace = manifest.namespace or rollout.namespace
+        if namespace == rollout.namespace and _is_autoscaler(manifest.key, manifest.body, rollout):
+            return manifest
+    return None
 
 
 def with_replicas(rollout: Rollout, autoscaler: Body) -> Rollout:
-    """Return the Rollout with ``spec.replicas`` where it has none: the autoscaler's maximum.
+    """Return the Rollout with ``spec.replicas``, by default the autoscaler's maximum.
 
-    Shares of the largest number are the finest, and no step is planned with fewer pods than there may be.
+    Shares of the largest number are the finest, and no step is planned with fewer pods than the cluster may have.
     """
     spec: Mapping[str, Any] = rollout.body.get("spec") or {}
     maximum = mapping(autoscaler, "spec").get("maxReplicas")
@@ -66,44 +58,32 @@ def with_replicas(rollout: Rollout, autoscaler: Body) -> Rollout:
 
 
 def is_autoscaled(world: World, replica_set: ReplicaSet) -> bool:
-    """Tell whether an autoscaler sets the number of the ReplicaSet's pods."""
+    """Return whether an autoscaler sets the replicas of the ReplicaSet."""
     return world.autoscaler is not None and replica_set.replicas > 0 and replica_set.name not in world.numbered
 
 
-def pods_between(world: World, replica_set: ReplicaSet) -> tuple[int, int]:
-    """Return the fewest and the most pods that the ReplicaSet is given; the same number where nothing scales it."""
+def pod_limits(world: World, replica_set: ReplicaSet) -> tuple[int, int] | tuple[None, None]:
+    """Return the minimum and the maximum of the ReplicaSet's autoscaler; None twice without one."""
     if world.autoscaler is None or not is_autoscaled(world, replica_set):
-        return replica_set.replicas, replica_set.replicas
+        return None, None
     low, high = (share_up(number, replica_set.replicas, world.rollout.replicas) for number in _range(world.autoscaler))
     return low, high
 
 
 def most_pods(world: World, name: str, replicas: int) -> int:
-    """Return the most pods that the ReplicaSet of that name may have while the release counts ``replicas`` of it."""
+    """Return the most pods that the named ReplicaSet may have while the release counts ``replicas`` of it."""
     if world.autoscaler is None or not replicas or name in world.numbered:
         return replicas
     return share_up(_range(world.autoscaler)[1], replicas, world.rollout.replicas)
 
 
-def _range(autoscaler: Body) -> tuple[int, int]:
-    """Return an autoscaler's minimum and maximum, by the defaults of its API."""
-    spec = mapping(autoscaler, "spec")
-    minimum = spec.get("minReplicas")
-    return 1 if minimum is None else int(minimum), int(spec.get("maxReplicas") or 1)
-
-
-def limits(world: World, replica_set: ReplicaSet) -> tuple[int, int] | tuple[None, None]:
-    """Return the fewest and the most pods that an autoscaler gives the ReplicaSet; None twice where none scales it."""
-    return pods_between(world, replica_set) if is_autoscaled(world, replica_set) else (None, None)
-
-
 def count_text(replicas: int, low: int | None, high: int | None) -> str:
-    """Return a number of pods for people: ``5``, or ``3-10`` within the limits of an autoscaler."""
+    """Return a number of pods for people: ``5``, or ``3-10`` for the limits of an autoscaler."""
     return str(replicas) if low is None else f"{low}-{high}"
 
 
 def autoscaler_text(world: World) -> str | None:
-    """Return the Rollout's autoscaler for people: ``web (3-10 pods)``; None where there is none."""
+    """Return the Rollout's autoscaler for people: ``web (3-10 pods)``; None if missing."""
     if world.autoscaler is None:
         return None
     low, high = _range(world.autoscaler)
@@ -111,22 +91,33 @@ def autoscaler_text(world: World) -> str | None:
 
 
 def scaled_objects(bodies: Mapping[ObjectKey, Body], world: World) -> dict[ObjectKey, Body]:
-    """Return the rendered objects with the autoscalers and budgets of the ReplicaSets in place of the user's own.
+    """Return the rendered objects with the autoscalers and budgets of ReplicaSets in place of the Rollout's.
 
-    A user's autoscaler of the Rollout is left out whoever owns ``replicas``: no Rollout is there to be scaled.
+    The Rollout's autoscaler is left out even if rollstep sets the replicas, since the cluster has no Rollout.
     """
-    made = {key: body for key, body in bodies.items() if not _is_autoscaler(key, body, world.rollout)}
+    found = {key: body for key, body in bodies.items() if not _is_autoscaler(key, body, world.rollout)}
     for replica_set in world.replica_sets:
         if world.autoscaler is not None and is_autoscaled(world, replica_set):
-            body = made[replica_set.key]
+            body = found[replica_set.key]
             spec = {name: value for name, value in body["spec"].items() if name != "replicas"}
-            made[replica_set.key] = {**body, "spec": spec}
-            made[_beside(AUTOSCALER, replica_set)] = _autoscaler(world.autoscaler, world, replica_set)
-    return _with_budgets(made, world)
+            found[replica_set.key] = {**body, "spec": spec}
+            found[_key_of(AUTOSCALER, replica_set)] = _autoscaler(world.autoscaler, world, replica_set)
+    return _with_budgets(found, world)
+
+
+def _is_autoscaler(key: ObjectKey, body: Body, rollout: Rollout) -> bool:
+    return (key.group, key.kind) == AUTOSCALER and scales_rollout(body, rollout.name)
+
+
+def _range(autoscaler: Body) -> tuple[int, int]:
+    """Return an autoscaler's minimum and maximum, by default 1 as in its API."""
+    spec = mapping(autoscaler, "spec")
+    minimum = spec.get("minReplicas")
+    return 1 if minimum is None else int(minimum), int(spec.get("maxReplicas") or 1)
 
 
 def _autoscaler(body: Body, world: World, replica_set: ReplicaSet) -> Body:
-    low, high = pods_between(world, replica_set)
+    low, high = pod_limits(world, replica_set)
     spec = dict(body["spec"])
     spec["scaleTargetRef"] = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": replica_set.name}
     if spec.get("minReplicas") is not None:
@@ -136,24 +127,20 @@ def _autoscaler(body: Body, world: World, replica_set: ReplicaSet) -> Body:
 
 
 def _with_budgets(bodies: dict[ObjectKey, Body], world: World) -> dict[ObjectKey, Body]:
-    """Replace each budget of the release's pods by one for each ReplicaSet; one of other pods as well stays."""
-    made = dict(bodies)
-    live = [rs for rs in (*world.replica_sets, *_experiments(world)) if rs.replicas]
-    own = {rs.key for rs in (*world.replica_sets, *_experiments(world))}
+    """Replace each budget of the release's pods by one for each ReplicaSet, unless it covers other pods as well."""
+    found = dict(bodies)
+    replica_sets = [*world.replica_sets, *_experiments(world)]
+    keys = {rs.key for rs in replica_sets}
     for key, body in bodies.items():
-        if (key.group, key.kind) != BUDGET:
+        if (key.group, key.kind) != BUDGET or key.namespace != world.rollout.namespace:
             continue
         selector = mapping(body, "spec").get("selector")
-        mine = [rs for rs in live if selects(selector, _labels(rs.template))]
-        if key.namespace != world.rollout.namespace or not mine:
-            continue
-        if any(
-            selects(selector, labels) for other, body in bodies.items() if other not in own for labels in pods(body)
-        ):
-            continue
-        del made[key]
-        made |= {_beside(BUDGET, rs): _budget(body, world, rs) for rs in mine}
-    return made
+        covered = [rs for rs in replica_sets if rs.replicas and selects(selector, _labels(rs.template))]
+        others = (labels for other, body in bodies.items() if other not in keys for labels in _pod_labels(body))
+        if covered and not any(selects(selector, labels) for labels in others):
+            del found[key]
+            found |= {_key_of(BUDGET, rs): _budget(body, world, rs) for rs in covered}
+    return found
 
 
 def _budget(body: Body, world: World, replica_set: ReplicaSet) -> Body:
@@ -161,7 +148,7 @@ def _budget(body: Body, world: World, replica_set: ReplicaSet) -> Body:
     selector = mapping(spec, "selector")
     labels = {**mapping(selector, "matchLabels"), HASH_LABEL: replica_set.pod_template_hash}
     spec["selector"] = {**selector, "matchLabels": labels}
-    # Both leave as many pods to be evicted: n - floor(n x m / N) is ceil(n x (N - m) / N).
+    # Both let a drain evict as many pods: n - floor(n x m / N) is ceil(n x (N - m) / N).
     for field, share in (("minAvailable", share_down), ("maxUnavailable", share_up)):
         if isinstance(spec.get(field), int):
             spec[field] = share(spec[field], replica_set.replicas, world.rollout.replicas)
@@ -172,7 +159,7 @@ def _named(body: Body, replica_set: ReplicaSet, spec: Body) -> Body:
     return {**body, "metadata": {**body["metadata"], "name": replica_set.name}, "spec": spec}
 
 
-def _beside(kind: tuple[str, str], replica_set: ReplicaSet) -> ObjectKey:
+def _key_of(kind: tuple[str, str], replica_set: ReplicaSet) -> ObjectKey:
     return ObjectKey(*kind, replica_set.namespace, replica_set.name)
 
 
@@ -181,9 +168,9 @@ def _experiments(world: World) -> list[ReplicaSet]:
     return [ReplicaSet.from_body(body) for body in bodies if belongs_to_experiment(body)]
 
 
-def pods(value: Any) -> Iterable[Mapping[str, Any]]:
-    """Yield the labels of every pod template in an object, such as a Deployment's or a CronJob's."""
-    spec = mapping(value, "spec")
+def _pod_labels(body: Body) -> Iterator[Mapping[str, Any]]:
+    """Yield the labels of every pod template in an object, such as a Deployment or a CronJob."""
+    spec = mapping(body, "spec")
     for template in (spec.get("template"), mapping(spec, "jobTemplate", "spec").get("template")):
         if isinstance(template, dict) and isinstance(template.get("spec"), dict):
             yield _labels(template)

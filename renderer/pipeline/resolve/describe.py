@@ -1,144 +1,21 @@
-"""Words for what a release does: steps, moves and waits (pure)."""
+"""Descriptions of moves and waits in words, for commit messages and for people."""
 
 from __future__ import annotations
 
 from renderer.kubernetes.manifest import Body
 from renderer.kubernetes.times import format_time, human_duration
-from renderer.pipeline.resolve.autoscaling import count_text, limits
+from renderer.pipeline.resolve.autoscaling import count_text, pod_limits
 from renderer.pipeline.resolve.moves import Move, Wait, is_between_phases, is_new_release, steps_of
 from renderer.pipeline.resolve.step_change import ObjectChange, ReplicaSetChange, StepChange
 from renderer.rollouts.controller import gates
 from renderer.rollouts.controller.defaults import max_traffic_weight
 from renderer.rollouts.info import roles, traffic_weight
 from renderer.rollouts.model.rollout import HASH_LABEL, ReplicaSet
-from renderer.rollouts.model.spec import CanaryStep, CanaryStrategy
 from renderer.rollouts.model.world import World
 
-
-def current(world: World) -> ReplicaSet | None:
-    """Return the ReplicaSet of the Rollout's own pod template, where it has been made."""
-    return world.replica_set_by_hash(world.status.current_pod_hash)
-
-
-def stable(world: World) -> ReplicaSet | None:
-    """Return the stable ReplicaSet, where there is one."""
-    return world.replica_set_by_hash(world.status.stable_rs)
-
-
-def is_promoted(world: World) -> bool:
-    """Tell whether the newest ReplicaSet is the stable one."""
-    return bool(world.status.stable_rs) and world.status.stable_rs == world.status.current_pod_hash
-
-
-def move_text(move: Move) -> str:
-    """Return what a move does, in a few words: ``setWeight: 20``, ``promoted``, ``old ReplicaSets scaled down`` …"""
-    before, after = move.before, move.after
-    if before == after:
-        return "manifests updated"
-    if not before.status.stable_rs and after.status.stable_rs:
-        return "first release"
-    if is_promoted(after) and before.status.stable_rs != after.status.stable_rs:
-        return "promoted"
-    if after.status.abort and not before.status.abort:
-        return "aborted"
-    if before.status.current_pod_hash != after.status.current_pod_hash and is_promoted(after):
-        return "back to the stable revision"
-    steps = steps_of(after)
-    if steps:
-        done = _steps_done(move, steps)
-        if done:
-            return ", ".join(done)
-    elif before.status.current_pod_hash != after.status.current_pod_hash:
-        return "preview" if not isinstance(after.rollout.strategy, CanaryStrategy) else "canary scaled up"
-    elif before.status.blue_green.active_selector != after.status.blue_green.active_selector:
-        return "active Service switched"
-    return _scaling_text(move)
-
-
-def _steps_done(move: Move, steps: tuple[CanaryStep, ...]) -> list[str]:
-    """Return the text of each step that the move does, a pause that it ends left out."""
-    old, new = move.before.status, move.after.status
-    start = 0 if is_new_release(move.before, move.after) else (old.current_step_index or 0) + 1
-    return [str(step) for step in steps[start : (new.current_step_index or 0) + 1] if step.pause is None]
-
-
-def phase_of(move: Move) -> str:
-    """Return the phase that a commit ends with in the middle of a step; empty where it has all of it, or no object."""
-    in_one = move.after.order == "waves" and not is_between_phases(move.after)
-    return move.after.phase if move.after.in_phases and not in_one and move.before != move.after else ""
-
-
-def _scaling_text(move: Move) -> str:
-    before = {rs.name: rs.replicas for rs in move.before.replica_sets}
-    after = {rs.name: rs.replicas for rs in move.after.replica_sets}
-    shrunk = {name for name, replicas in before.items() if after.get(name, 0) < replicas}
-    grown = {name for name, replicas in after.items() if replicas > before.get(name, 0)}
-    if shrunk and grown:
-        return "pods replaced"
-    if shrunk:
-        in_use = {rs.name for rs in (current(move.after), stable(move.after)) if rs is not None}
-        return "scaled down" if shrunk & in_use else "old ReplicaSets scaled down"
-    if grown:
-        return "scaled up"
-    gate = gates.open_gate(move.after.rollout, move.after.status)
-    if gate and gate != gates.open_gate(move.before.rollout, move.before.status):
-        return gate
-    if move.before.status.pause_conditions and not move.after.status.pause_conditions:
-        return "pause ended"
-    begins = move.after.status.pause_conditions and not move.before.status.pause_conditions
-    return "paused" if begins else "manifests updated"
-
-
-def traffic_text(world: World) -> str:
-    """Return where the traffic goes, for a subject line: ``20% to 7776f59c58``."""
-    newest, old = current(world), stable(world)
-    target = newest if newest is not None and (is_promoted(world) or not world.status.abort) else old
-    if target is None:
-        return ""
-    weight = traffic_weight(world, target)
-    out_of = max_traffic_weight(world.rollout)
-    share = f"{weight}%" if out_of == 100 else f"{weight}/{out_of}"
-    return f"{share} to {target.pod_template_hash}"
-
-
-def wait_text(reason: Wait, world: World) -> str:
-    """Return why a release waits and until when, with what ends the wait."""
-    if reason.reason == "aborted":
-        return "aborted: `rollstep retry` starts it again, `rollstep undo` goes back to an earlier revision"
-    if reason.reason == FROZEN and reason.until is not None:
-        return f"frozen until {format_time(reason.until)}: `rollstep freeze list` tells why"
-    if reason.reason.startswith(LAG):
-        return lag_text(reason)
-    if reason.reason == UNAPPROVED:
-        return (
-            "the step that stands waits for approvals: `rollstep verify` tells how many, `rollstep approve` gives one"
-        )
-    if reason.reason == "manually paused":
-        return "manually paused: `rollstep resume` goes on"
-    if reason.reason == gates.EXPERIMENT_STEP and reason.until is not None:
-        return (
-            f"{gate_text(reason.reason, world)} until {format_time(reason.until)}: `rollstep promote` ends it at once"
-        )
-    if reason.reason in _GATES:
-        return f"{gate_text(reason.reason, world)}: `rollstep promote` takes it as passed, `rollstep abort` goes back"
-    if reason.reason:
-        until = ""
-        if reason.until is not None:
-            left = human_duration((reason.until - world.now).total_seconds())
-            until = f" until {format_time(reason.until)} ({left} left)"
-        return f"paused ({reason.reason}){until}: `rollstep promote` goes on" + (" at once" if until else "")
-    if reason.until is not None:
-        return f"nothing to do until {format_time(reason.until)}"
-    return "nothing to do: the release is complete"
-
-
-def lag_text(reason: Wait) -> str:
-    """Return what a release waits for in another environment, and until when."""
-    return reason.reason + (f" until {format_time(reason.until)}" if reason.until is not None else "")
-
-
 FROZEN, UNAPPROVED, LAG = "frozen", "approvals", "behind another environment: "
-"""The reasons of waits that a freeze asks for, and approvals that are missing; what those for a lag begin with."""
+"""The reasons of waits for a freeze and for approvals, and the beginning of the reasons of waits for a lag."""
+
 _GATES = {
     gates.ANALYSIS_STEP: "waits for the result of the analysis",
     gates.EXPERIMENT_STEP: "runs the experiment",
@@ -149,19 +26,111 @@ _GATES = {
 }
 
 
+def current_replica_set(world: World) -> ReplicaSet | None:
+    """Return the ReplicaSet of the Rollout's own pod template; None before the first release."""
+    return world.replica_set_by_hash(world.status.current_pod_hash)
+
+
+def stable_replica_set(world: World) -> ReplicaSet | None:
+    """Return the stable ReplicaSet; None before the end of the first release."""
+    return world.replica_set_by_hash(world.status.stable_rs)
+
+
+def is_promoted(world: World) -> bool:
+    """Return whether the newest ReplicaSet is the stable one."""
+    return bool(world.status.stable_rs) and world.status.stable_rs == world.status.current_pod_hash
+
+
+def move_text(move: Move) -> str:
+    """Return a few words for a move: ``setWeight: 20``, ``promoted``, ``old ReplicaSets scaled down`` …"""
+    before, after = move.before, move.after
+    if before == after:
+        return "manifests updated"
+    if not before.status.stable_rs and after.status.stable_rs:
+        return "first release"
+    if is_promoted(after) and before.status.stable_rs != after.status.stable_rs:
+        return "promoted"
+    if after.status.abort and not before.status.abort:
+        return "aborted"
+    is_new_template = before.status.current_pod_hash != after.status.current_pod_hash
+    if is_new_template and is_promoted(after):
+        return "back to the stable revision"
+    if steps_of(after):
+        done = _steps_done(move)
+        if done:
+            return ", ".join(done)
+    elif is_new_template:
+        return "preview" if after.rollout.canary is None else "canary scaled up"
+    elif before.status.blue_green.active_selector != after.status.blue_green.active_selector:
+        return "active Service switched"
+    return _scaling_text(move)
+
+
+def last_phase(move: Move) -> str:
+    """Return the phase that a commit ends with; empty if it holds a whole step, or if the move changes nothing."""
+    after = move.after
+    is_whole_step = after.order == "waves" and not is_between_phases(after)
+    return after.phase if after.in_phases and not is_whole_step and move.before != after else ""
+
+
+def traffic_text(world: World) -> str:
+    """Return the destination of the traffic for a subject line: ``20% to 7776f59c58``; empty without ReplicaSets."""
+    newest, old = current_replica_set(world), stable_replica_set(world)
+    target = newest if newest is not None and (is_promoted(world) or not world.status.abort) else old
+    if target is None:
+        return ""
+    weight = traffic_weight(world, target)
+    out_of = max_traffic_weight(world.rollout)
+    share = f"{weight}%" if out_of == 100 else f"{weight}/{out_of}"
+    return f"{share} to {target.pod_template_hash}"
+
+
+def wait_text(wait: Wait, world: World) -> str:
+    """Return why a release waits, until when, and which command ends the wait."""
+    reason, until = wait.reason, wait.until
+    if reason == "aborted":
+        return "aborted: `rollstep retry` starts it again, `rollstep undo` goes back to an earlier revision"
+    if reason == FROZEN and until is not None:
+        return f"frozen until {format_time(until)}: `rollstep freeze list` shows why"
+    if reason.startswith(LAG):
+        return lag_text(wait)
+    if reason == UNAPPROVED:
+        return "the committed step waits for approvals: `rollstep verify` shows how many, `rollstep approve` adds yours"
+    if reason == "manually paused":
+        return "manually paused: `rollstep resume` goes on"
+    if reason == gates.EXPERIMENT_STEP and until is not None:
+        return f"{gate_text(reason, world)} until {format_time(until)}: `rollstep promote` ends it at once"
+    if reason in _GATES:
+        return f"{gate_text(reason, world)}: `rollstep promote` takes it as passed, `rollstep abort` goes back"
+    if reason:
+        end = ""
+        if until is not None:
+            end = f" until {format_time(until)} ({human_duration((until - world.now).total_seconds())} left)"
+        return f"paused ({reason}){end}: `rollstep promote` goes on" + (" at once" if end else "")
+    if until is not None:
+        return f"nothing to do until {format_time(until)}"
+    return "nothing to do: the release is complete"
+
+
+def lag_text(wait: Wait) -> str:
+    """Return what a release waits for in another environment, and until when."""
+    return wait.reason + (f" until {format_time(wait.until)}" if wait.until is not None else "")
+
+
 def gate_text(gate: str, world: World) -> str:
-    """Return what a gate waits for, with the names of the analysis templates or of the plugin."""
+    """Return what a gate waits for, with the names of its analysis templates or of its plugin."""
     names = ", ".join(gates.gate_names(world.rollout, world.status, gate))
     return f"{_GATES[gate]} {names}".rstrip()
 
 
 def step_change(move: Move, app: str, environment: str, verb: str, note: str = "") -> StepChange:
-    """Return what a commit message says of ``move``; ``verb`` is ``advance`` or what a person asked for."""
+    """Return what a commit message says of ``move``; ``verb`` is ``advance`` or the action of a person."""
     after = move.after
     steps = len(steps_of(after))
     index = after.status.current_step_index if steps else None
-    newest = after.status.current_pod_hash
+    newest, stable = after.status.current_pod_hash, after.status.stable_rs
     action = _action(move, verb, index, steps)
+    promotes = bool(move.before.status.stable_rs) and move.before.status.stable_rs != stable
     return StepChange(
         app=app,
         environment=environment,
@@ -170,40 +139,64 @@ def step_change(move: Move, app: str, environment: str, verb: str, note: str = "
         step=index,
         steps=steps or None,
         traffic=traffic_text(after),
-        stable=after.status.stable_rs,
-        canary=newest if newest != after.status.stable_rs else "",
-        detail="promoted" if action == "step" and _promotes(move) else "",
+        stable=stable,
+        canary=newest if newest != stable else "",
+        detail="promoted" if action == "step" and promotes else "",
         note=note,
-        phase=phase_of(move),
+        phase=last_phase(move),
         replica_sets=_replica_set_changes(move),
         objects=_object_changes(move),
     )
 
 
+def _steps_done(move: Move) -> list[str]:
+    """Return the text of each step that the move carries out, pauses left out."""
+    old, new = move.before.status, move.after.status
+    first = 0 if is_new_release(old, new) else (old.current_step_index or 0) + 1
+    steps = steps_of(move.after)[first : (new.current_step_index or 0) + 1]
+    return [str(step) for step in steps if step.pause is None]
+
+
+def _scaling_text(move: Move) -> str:
+    before = {rs.name: rs.replicas for rs in move.before.replica_sets}
+    after = {rs.name: rs.replicas for rs in move.after.replica_sets}
+    shrunk = {name for name, replicas in before.items() if after.get(name, 0) < replicas}
+    grown = {name for name, replicas in after.items() if replicas > before.get(name, 0)}
+    if shrunk and grown:
+        return "pods replaced"
+    if shrunk:
+        in_use = {rs.name for rs in (current_replica_set(move.after), stable_replica_set(move.after)) if rs is not None}
+        return "scaled down" if shrunk & in_use else "old ReplicaSets scaled down"
+    if grown:
+        return "scaled up"
+    gate = gates.open_gate(move.after.rollout, move.after.status)
+    if gate and gate != gates.open_gate(move.before.rollout, move.before.status):
+        return gate
+    was_paused, is_paused = (bool(world.status.pause_conditions) for world in (move.before, move.after))
+    if was_paused and not is_paused:
+        return "pause ended"
+    return "paused" if is_paused and not was_paused else "manifests updated"
+
+
 def _action(move: Move, verb: str, index: int | None, steps: int) -> str:
     before, after = move.before.status, move.after.status
-    on_the_way = index is not None and bool(before.stable_rs) and not after.abort
+    is_on_the_way = index is not None and bool(before.stable_rs) and not after.abort
     if verb != "advance":
-        return f"{verb}, step {index}/{steps}" if on_the_way else verb
-    reached = before.current_step_index != index or is_new_release(move.before, move.after)
-    return "step" if on_the_way and reached else move_text(move)
-
-
-def _promotes(move: Move) -> bool:
-    """Tell whether the move makes a new version the stable one."""
-    return bool(move.before.status.stable_rs) and move.before.status.stable_rs != move.after.status.stable_rs
+        return f"{verb}, step {index}/{steps}" if is_on_the_way else verb
+    reached = before.current_step_index != index or is_new_release(before, after)
+    return "step" if is_on_the_way and reached else move_text(move)
 
 
 def _replica_set_changes(move: Move) -> tuple[ReplicaSetChange, ...]:
     before, after = move.before, move.after
-    names = {rs.name: rs.revision for world in (before, after) for rs in world.replica_sets}
+    revisions = {rs.name: rs.revision for world in (before, after) for rs in world.replica_sets}
     rows = []
-    for name in sorted(names, key=lambda name: (-names[name], name)):
+    for name in sorted(revisions, key=lambda name: (-revisions[name], name)):
         old, new = before.replica_set(name), after.replica_set(name)
+        if old is not None and new is not None and not old.replicas and not new.replicas:
+            continue
         shown = new or old
         assert shown is not None
-        if not (old and old.replicas) and not (new and new.replicas) and old is not None and new is not None:
-            continue
         rows.append(
             ReplicaSetChange(
                 name=name,
@@ -221,7 +214,7 @@ def _replica_set_changes(move: Move) -> tuple[ReplicaSetChange, ...]:
 def _pods(world: World, replica_set: ReplicaSet | None) -> int | str | None:
     if replica_set is None:
         return None
-    low, high = limits(world, replica_set)
+    low, high = pod_limits(world, replica_set)
     return replica_set.replicas if low is None else count_text(replica_set.replicas, low, high)
 
 

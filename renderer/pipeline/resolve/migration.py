@@ -1,55 +1,56 @@
-"""From one router to another (pure): the new one's objects beside the old one's, and later the old one's end.
+"""From nginx to the Gateway API: first HTTPRoutes beside the Ingresses, later the removal of the Ingresses.
 
-While both are in ``trafficRouting`` the engine serves both, so their weights are equal at every step.  What is moved
-from is nginx, what is moved to the Gateway API.
+The engine serves all routers of ``trafficRouting``, so the weights of both are equal at every step in between.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Body, ObjectKey, field_path, mapping
-from renderer.pipeline.resolve.commit_content import moved
-from renderer.pipeline.resolve.http_routes import Conversion, Gateway, converted, leads_to
+from renderer.pipeline.resolve.http_routes import Conversion, Gateway, Port, convert_ingress, route_matches
 from renderer.pipeline.resolve.moves import Move, is_between_phases, react
+from renderer.pipeline.resolve.verb_moves import Verb
 from renderer.rollouts.actions import patch
 from renderer.rollouts.controller.routers import router_for
 from renderer.rollouts.controller.routers.gateway_config import GROUP, PATH, PLUGIN, plugin_section, route_refs
 from renderer.rollouts.controller.routers.router import section
-from renderer.rollouts.model.spec import CanaryStrategy, TrafficRouting
+from renderer.rollouts.model.spec import TrafficRouting
 from renderer.rollouts.model.world import World
 
 GATEWAY_API = "gateway-api"
 NGINX = "nginx"
 ROUTING = ("spec", "strategy", "canary", "trafficRouting")
-Verb = Callable[[World], Move | None]
 
 
-def beginning(gateway: Gateway, *, allow_differences: bool, told: list[str]) -> Verb:
-    """Return the verb that puts HTTPRoutes beside the Ingresses, at the weights of the step that the release is at.
+def beginning(gateway: Gateway, *, allow_differences: bool, notes: list[str]) -> Verb:
+    """Return the verb that adds HTTPRoutes beside the Ingresses, with the weights of the current step.
 
-    What to know of the routes is added to ``told``.  The verb raises RollstepError with all that stands against it,
-    differences between the routes and the Ingresses among it unless they are allowed.
+    The verb appends notes about the routes to ``notes``.  It raises RollstepError with everything that prevents the
+    migration, including differences between the routes and the Ingresses unless they are allowed.
     """
 
     def verb(world: World) -> Move | None:
         _refuse(_hindrances(world))
-        made = _conversion(world, gateway)
-        differences = _differences(world, made)
+        conversion = _conversion(world, gateway)
+        differences = _differences(world, conversion)
         if differences and not allow_differences:
-            hint = "see to it, and go on with --allow-differences"
-            _refuse(Finding("", 0, 0, field_path((*ROUTING, NGINX)), text, hint) for text in differences)
-        told.extend(f"{world.rollout.name}: {text}" for text in (*differences, *made.notes))
-        added = {_key(world, route): route for route in made.routes}
-        taken = [key for key in added if key in world.objects]
-        _refuse(_found(ROUTING, f"there is an HTTPRoute {key.name} already", "name it there") for key in taken)
-        names = [route["metadata"]["name"] for route in made.routes]
-        chosen: Body = {"httpRoute": names[0]} if len(names) == 1 else {"httpRoutes": [_named(name) for name in names]}
-        after = patch(world, _routing({"plugins": {PLUGIN: chosen}}))
+            hint = "take care of it in the Gateway or the route, then repeat with --allow-differences"
+            _refuse(_found((*ROUTING, NGINX), text, hint) for text in differences)
+        notes.extend(f"{world.rollout.name}: {text}" for text in (*differences, *conversion.notes))
+        names = [str(route["metadata"]["name"]) for route in conversion.routes]
+        keys = [ObjectKey(GROUP, "HTTPRoute", world.rollout.namespace, name) for name in names]
+        hint = "add it to trafficRouting.plugins by hand"
+        taken = (key.name for key in keys if key in world.objects)
+        _refuse(_found(ROUTING, f"the HTTPRoute {name} already exists", hint) for name in taken)
+        added = dict(zip(keys, conversion.routes, strict=True))
+        refs = [{"name": name, "useHeaderRoutes": True} for name in names]
+        plugin: Body = {"httpRoute": names[0]} if len(names) == 1 else {"httpRoutes": refs}
+        after = _with_routers(world, {"plugins": {PLUGIN: plugin}})
         move = _move(world, replace(after, objects={**world.objects, **added}))
         return None if move is None else replace(move, added=added)
 
@@ -57,57 +58,53 @@ def beginning(gateway: Gateway, *, allow_differences: bool, told: list[str]) -> 
 
 
 def finishing(world: World) -> Move | None:
-    """Take the Ingresses away, where the routes lead to all that they lead to.
-
-    Raises RollstepError with all that stands against it.
-    """
+    """Remove the Ingresses; raise RollstepError unless the routes match everything that the Ingresses match."""
     routing = _traffic_routing(world)
     if NGINX not in routing.routers or "plugins" not in routing.routers:
-        there = ", ".join(routing.routers) or "none"
-        hint = f"`rollstep migrate {GATEWAY_API} APP --gateway NAME` puts HTTPRoutes beside the Ingresses first"
-        _refuse([_found(ROUTING, f"nginx and the Gateway API have to be there, found {there}", hint)])
+        found = ", ".join(routing.routers) or "none"
+        hint = f"`rollstep migrate {GATEWAY_API} APP --gateway NAME` adds HTTPRoutes beside the Ingresses first"
+        _refuse([_found(ROUTING, f"requires nginx and the Gateway API, found {found}", hint)])
     _refuse(_unfinished(world))
     refs = route_refs(plugin_section(routing.body.get("plugins")))
     names = {ref.name for ref in refs if ref.kind == "HTTPRoute"}
     routes = [body for key, body in world.objects.items() if key.kind == "HTTPRoute" and key.name in names]
-    reached = {place for route in routes for place in leads_to(route)}
-    missing = {place for route in _conversion(world, Gateway("")).routes for place in leads_to(route)} - reached
-    hint = "add a rule to a route of the release, or take the path out of the Ingress"
+    matched = {match for route in routes for match in route_matches(route)}
+    wanted = {match for route in _conversion(world, Gateway("")).routes for match in route_matches(route)}
+    hint = "add a rule to a route of the release, or remove the path from the Ingress"
     _refuse(
-        _found((*PATH,), f"no route leads to {host or 'all hosts'}{path} ({kind}), and the Ingress does", hint)
-        for host, kind, path in sorted(missing)
+        _found(PATH, f"no route matches {host or 'all hosts'}{path} ({kind}), but the Ingress does", hint)
+        for host, kind, path in sorted(wanted - matched)
     )
-    router = router_for(NGINX)
-    gone = {*router.created_objects(world.rollout), *_ingresses(world)}
-    after = patch(world, _routing({NGINX: None}))
-    return _move(world, replace(after, objects={key: body for key, body in world.objects.items() if key not in gone}))
+    removed = {*router_for(NGINX).created_objects(world.rollout), *_ingresses(world)}
+    after = _with_routers(world, {NGINX: None})
+    left = {key: body for key, body in world.objects.items() if key not in removed}
+    return _move(world, replace(after, objects=left))
 
 
 MIGRATIONS = {GATEWAY_API: (beginning, finishing)}
-"""The verbs that begin and finish the move to a router."""
+"""The verbs that begin and finish the migration to a router."""
 
 
 def _move(world: World, acted: World) -> Move | None:
     move = replace(react(acted, since=acted), before=world)
-    return move if moved(world, move.after) else None
+    return None if move.is_empty else move
 
 
 def _hindrances(world: World) -> Iterator[Finding]:
-    """Yield what keeps an app from having both routers."""
     routing = _traffic_routing(world)
     if NGINX not in routing.routers:
-        there = ", ".join(routing.routers)
-        hint = "put the new router's objects beside the old one's by hand: rollstep keeps the weights of both equal"
-        yield _found(ROUTING, f"nginx is what can be moved from, found {there}", hint)
+        message = f"rollstep migrates from nginx only, found {', '.join(routing.routers)}"
+        hint = "add the new router's objects by hand: rollstep keeps the weights of both equal"
+        yield _found(ROUTING, message, hint)
         return
     if "plugins" in routing.routers:
-        hint = f"`rollstep migrate {GATEWAY_API} APP --finish` takes the Ingresses away"
-        yield _found((*ROUTING, "plugins"), "is there already", hint)
+        hint = f"`rollstep migrate {GATEWAY_API} APP --finish` removes the Ingresses"
+        yield _found((*ROUTING, "plugins"), "already exists", hint)
     canary = world.rollout.canary
     for index, step in enumerate(canary.steps if canary is not None else ()):
         if step.kind in ("setHeaderRoute", "setMirrorRoute"):
             path = ("spec", "strategy", "canary", "steps", index, step.kind)
-            yield _found(path, "does nothing with nginx, and would with a route", "take the step out first")
+            yield _found(path, "has no effect with nginx, and would have one with a route", "remove the step first")
     yield from _unfinished(world)
 
 
@@ -120,29 +117,27 @@ def _conversion(world: World, gateway: Gateway) -> Conversion:
     """Return the routes of all stable Ingresses."""
     canary = world.rollout.canary
     assert canary is not None
-    made = Conversion()
+    found = Conversion()
     for key in _ingresses(world):
         body = world.objects[key]
-        one = converted(body, canary.stable_service, canary.canary_service, gateway, _port_of(world))
-        made.routes += one.routes
-        made.differences += [f"Ingress {key.name}: {text}" for text in one.differences]
-        made.notes += [f"Ingress {key.name}: {text}" for text in one.notes]
-    return made
+        one = convert_ingress(body, canary.stable_service, canary.canary_service, gateway, _port_of(world))
+        found.routes += one.routes
+        found.differences += [f"Ingress {key.name}: {text}" for text in one.differences]
+        found.notes += [f"Ingress {key.name}: {text}" for text in one.notes]
+    return found
 
 
-def _differences(world: World, made: Conversion) -> list[str]:
-    """Return what the routes do not do, with what the Rollout asks of its canary Ingresses alone."""
+def _differences(world: World, conversion: Conversion) -> list[str]:
+    """Return what the routes lack, including the annotations that the Rollout adds to its canary Ingresses."""
     own = section(world.rollout, NGINX)
     added = {**mapping(own, "additionalIngressAnnotations"), **mapping(own, "canaryIngressAnnotations")}
     names = sorted(str(key).rpartition("/")[2] for key in added)
-    told = [f"no route does what {name} does for the canary" for name in names]
-    return [*made.differences, *told]
+    return [*conversion.differences, *(f"no route does what {name} does for the canary" for name in names)]
 
 
-def _port_of(world: World) -> Callable[[str, Any], int | None]:
+def _port_of(world: World) -> Port:
     def number(service: str, name: Any) -> int | None:
-        body = world.service(service)
-        ports = mapping(body, "spec").get("ports") or () if body is not None else ()
+        ports = mapping(world.service(service), "spec").get("ports") or ()
         return next((int(port["port"]) for port in ports if port.get("name") == name), None)
 
     return number
@@ -153,26 +148,17 @@ def _ingresses(world: World) -> list[ObjectKey]:
     return [key for key in found if key in world.objects]
 
 
-def _key(world: World, route: Body) -> ObjectKey:
-    return ObjectKey(GROUP, "HTTPRoute", world.rollout.namespace, str(route["metadata"]["name"]))
-
-
-def _named(name: str) -> Body:
-    return {"name": name, "useHeaderRoutes": True}
-
-
-def _routing(routers: Mapping[str, Any]) -> Body:
-    """Return the merge patch that changes routers of the Rollout."""
-    return {"spec": {"strategy": {"canary": {"trafficRouting": routers}}}}
+def _with_routers(world: World, routers: Mapping[str, Any]) -> World:
+    """Return the world with a merge patch of the Rollout's ``trafficRouting``."""
+    return patch(world, {"spec": {"strategy": {"canary": {"trafficRouting": routers}}}})
 
 
 def _traffic_routing(world: World) -> TrafficRouting:
-    strategy = world.rollout.strategy
-    routing = strategy.traffic_routing if isinstance(strategy, CanaryStrategy) else None
-    if routing is None:
+    canary = world.rollout.canary
+    if canary is None or canary.traffic_routing is None:
         hint = "only a canary whose traffic a router splits has a router to move from"
         raise RollstepError([_found(("spec", "strategy"), "has no trafficRouting", hint)])
-    return routing
+    return canary.traffic_routing
 
 
 def _found(path: tuple[str | int, ...], message: str, hint: str) -> Finding:

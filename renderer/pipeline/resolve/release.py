@@ -1,4 +1,4 @@
-"""An app's release as the verbs see it: loaded, resolved, and rendered again after a move (shell)."""
+"""The release of an app: loaded from its folder and resolved to a world."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from renderer.rollouts.pod_template import default_rollout
 
 
 class Release(Struct, frozen=True):
-    """An app as it stands: what was loaded, the state that git has of it, and the world that both give."""
+    """A loaded app, its committed state (None before the first commit), and the world of both."""
 
     app: App
     root: Path
@@ -40,17 +40,17 @@ class Release(Struct, frozen=True):
 
     @property
     def world(self) -> World:
-        """The world before anything moves."""
+        """The world before any move."""
         return self.resolved.world
 
     @property
     def home(self) -> Home:
-        """Where the app lives."""
+        """The app with its settings and its root."""
         return Home(self.app.ref, self.app.settings, self.root)
 
     @property
     def title(self) -> str:
-        """The app as messages name it: ``web (prod)``."""
+        """The name of the app in messages: ``web (prod)``."""
         return self.home.title
 
     @property
@@ -65,12 +65,12 @@ class Release(Struct, frozen=True):
 
     @property
     def place(self) -> str:
-        """The app's folder as git names it: from the repository's root."""
+        """The app's folder, relative to the repository's root."""
         return self.home.path
 
 
 def open_release(workspace: Workspace, ref: AppRef, now: datetime) -> Release:
-    """Load one app and resolve its world at ``now``; raise RollstepError with all that is wrong with it."""
+    """Load an app and resolve its world at ``now``; raise RollstepError with all findings."""
     app = load_app(ref, workspace.settings, workspace.root)
     status_file = ref.folder / STATUS_FILE
     shown = workspace.display_path(status_file)
@@ -85,18 +85,18 @@ def open_release(workspace: Workspace, ref: AppRef, now: datetime) -> Release:
 def resolve_rollout(
     app: App, rollout: Rollout, state: State | None, rendered: Sequence[Manifest], now: datetime
 ) -> Resolved:
-    """Resolve the world of an app as its settings ask for it, whether its parts fit each other or not."""
+    """Return the world of an app by its settings, without a check that its parts fit each other."""
     settings = app.settings
     choices = (settings.controller_version, frozenset(settings.step_plugins), settings.replicas, settings.order)
     return resolve(rollout, app.manifests, state, rendered, now, *choices)
 
 
 def resolve_app(app: App, root: Path, state: State | None, rendered: Sequence[Manifest], now: datetime) -> Release:
-    """Put a loaded app and what was rendered of it together; raise RollstepError where the engine can't run it."""
+    """Return the release of a loaded app and its rendered manifests; raise RollstepError if the engine can't run it."""
     rollout = read_rollout(app)
     if state is not None and state.rollout != rollout.name:
-        message = f"is about the Rollout {state.rollout}, the manifests have {rollout.name}"
-        hint = "give the Rollout its name back, or remove status.yaml and the rendered folder to start anew"
+        message = f"names the Rollout {state.rollout}, but the manifests have {rollout.name}"
+        hint = "rename the Rollout back, or remove status.yaml and the rendered folder to start anew"
         place = state.source.position(("rollout",))
         raise RollstepError([Finding(state.source.file, *place, "rollout", message, hint)])
     _check_owner(app, rollout)
@@ -109,7 +109,7 @@ def resolve_app(app: App, root: Path, state: State | None, rendered: Sequence[Ma
 
 
 def read_rollout(app: App) -> Rollout:
-    """Return the app's Rollout, pruned and defaulted; raise RollstepError with what the engine does not support."""
+    """Return the app's Rollout, pruned and defaulted; raise RollstepError with its unsupported fields."""
     source: Source = app.rollout.source
     if app.checked is not None and app.checked[0] is app.rollout:
         rollout = app.checked[1]
@@ -122,19 +122,21 @@ def read_rollout(app: App) -> Rollout:
 
 
 def _check_owner(app: App, rollout: Rollout) -> None:
-    """Refuse to leave the number of pods to an autoscaler that is not there."""
+    """Raise RollstepError if the settings leave the replicas to a missing autoscaler."""
     if app.settings.replicas == BY_AUTOSCALER and autoscaler_of(rollout, app.manifests) is None:
         source = app.rollout.source
-        message = f"no HorizontalPodAutoscaler scales the Rollout {rollout.name}, and replicas is left to one"
+        message = (
+            f"no HorizontalPodAutoscaler scales the Rollout {rollout.name}, and the settings leave replicas to one"
+        )
         hint = "add one whose scaleTargetRef is the Rollout, or take `replicas: autoscaler` out of rollstep.yaml"
         raise RollstepError([Finding(source.file, *source.position(("spec",)), "spec.replicas", message, hint)])
 
 
 def _check_status(world: World, state: State) -> None:
-    """Refuse a status that does not fit the Rollout, or whose ReplicaSets are gone.
+    """Raise RollstepError for a status that does not fit the Rollout, or whose ReplicaSets are missing.
 
-    A ReplicaSet's pod template is nowhere else but in git's history.  An index beyond the last step is right where the
-    steps have been changed since: the release begins anew then.
+    Only git's history has the pod template of a missing ReplicaSet.  An index beyond the last step is valid if the
+    steps have changed since: the release then begins anew.
     """
     findings = []
     status = state.status

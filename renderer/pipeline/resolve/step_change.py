@@ -1,4 +1,4 @@
-"""What a commit changes, as values: the engine's moves are told in them, and the commit message is made of them."""
+"""The change of one commit as values, from which the commit message is written."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from msgspec import Struct
 
 
 class ReplicaSetChange(Struct, frozen=True):
-    """A ReplicaSet before and after the commit; None: it is not there, or its weight means nothing.
+    """A ReplicaSet before and after the commit; None where it or its weight does not exist.
 
-    Where an autoscaler sets the number of pods, ``replicas_before`` and ``replicas_after`` are its range as text.
+    ``replicas_before`` and ``replicas_after`` are a range as text (``3-10``) where an autoscaler sets the replicas.
     """
 
     name: str
@@ -21,7 +21,7 @@ class ReplicaSetChange(Struct, frozen=True):
 
 
 class ObjectChange(Struct, frozen=True):
-    """Any other object that the commit changes, and how, in a few words."""
+    """Any other object that the commit changes; ``change`` says how in a few words."""
 
     kind: str
     name: str
@@ -29,14 +29,13 @@ class ObjectChange(Struct, frozen=True):
 
 
 class StepChange(Struct, frozen=True):
-    """What one commit does to one app.
+    """The change of one commit to one app.
 
-    ``action`` is ``step`` or the verb (``abort``, ``promote``, ``set image``, ``scale``), ``verb`` the command with the
-    options that decide what comes of it (``advance --to 3``); ``step`` counts from 0 to
-    ``steps`` as ``currentStepIndex`` does, both None without steps; ``weight`` is the canary's percentage and
-    ``traffic`` says the same in words where that is more than a percentage (``20/1000 to 7776f59c58``); ``stable`` and
-    ``canary`` are pod-template-hashes; ``detail`` and ``phase`` (where a step is committed in phases) end the subject,
-    ``note`` begins the body.
+    ``action`` is ``step`` or a verb (``abort``, ``promote``, ``set image``, ``scale``); ``verb`` is the command with
+    the options that decide its outcome (``advance --to 3``).  ``step`` and ``steps`` count as ``currentStepIndex``
+    does, None without steps.  ``weight`` is the canary's percentage; ``traffic`` describes the traffic in words
+    (``20/1000 to 7776f59c58``).  ``stable`` and ``canary`` are pod-template-hashes.  ``detail`` and ``phase`` (of a
+    step in phases) end the subject; ``note`` begins the body.
     """
 
     app: str
@@ -58,7 +57,7 @@ class StepChange(Struct, frozen=True):
 
     @property
     def summary(self) -> str:
-        """The subject's words: ``step 2/6, 20% to 7776f59c58``."""
+        """The words of the subject: ``step 2/6, 20% to 7776f59c58``."""
         at_step = self.action == "step" and self.step is not None and self.steps is not None
         what = f"step {self.step}/{self.steps}" if at_step else self.action
         traffic = self.traffic
@@ -68,7 +67,7 @@ class StepChange(Struct, frozen=True):
 
     @property
     def replica_set_rows(self) -> list[list[str]]:
-        """The table of ReplicaSets, its header first."""
+        """The table of ReplicaSets with its header."""
         weighted = any(row.weight_before is not None or row.weight_after is not None for row in self.replica_sets)
         rows = [["ReplicaSet", "Revision", "Role", "Replicas", *(["Weight"] if weighted else [])]]
         for row in self.replica_sets:
@@ -79,7 +78,7 @@ class StepChange(Struct, frozen=True):
 
     @property
     def object_rows(self) -> list[list[str]]:
-        """The table of Services, Ingresses and what else changes, its header first."""
+        """The table of all other objects (Services, Ingresses, …) with its header."""
         return [["Kind", "Name", "Change"], *([row.kind, row.name, row.change] for row in self.objects)]
 
 

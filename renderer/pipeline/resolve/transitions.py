@@ -1,4 +1,4 @@
-"""What a commit may have done to a release (pure): each verb, done again on the world before it."""
+"""The transitions of a release: the move of each verb from the world before a commit, and whether one goes forward."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from renderer.errors import RollstepError
-from renderer.pipeline.resolve.commit_content import moved
-from renderer.pipeline.resolve.moves import Move, advance, begins_anew, react
+from renderer.pipeline.resolve.moves import Move, advance, is_new_release, react
 from renderer.pipeline.resolve.verb_moves import acting, promoting
 from renderer.rollouts import actions
 from renderer.rollouts.model.status import RolloutStatus
 from renderer.rollouts.model.world import World
 
 EDITS = ("set image", "scale", "undo", "restart", "pause", "resume", "migrate")
-"""Verbs that edit the Rollout: what comes of them follows from its manifest alone."""
+"""Verbs that edit the Rollout: its manifest alone decides their outcome."""
 
 _ACTIONS = {
     "abort": acting(actions.abort),
@@ -27,7 +26,7 @@ _ACTIONS = {
 
 
 class Transition(Struct, frozen=True):
-    """What a verb makes of a release; ``keep_time`` where the release itself does not move, only its manifests."""
+    """The move of a verb; ``keep_time`` where only manifests change, and the time of the last move stays."""
 
     verb: str
     move: Move
@@ -35,20 +34,20 @@ class Transition(Struct, frozen=True):
 
 
 def transitions(world: World, recorded: str, step: int | None) -> Iterator[Transition]:
-    """Yield what every verb makes of ``world``: that of ``recorded`` (a trailer's text) first, if there is one.
+    """Yield the transition of every verb from ``world``, that of ``recorded`` (the text of a trailer) first.
 
-    ``world`` has the user's manifests as the commit has them, the status and the ReplicaSets as the commit before has
-    them, and the time at which the release moved.  ``step`` is the ``currentStepIndex`` that the commit reached.
+    ``world`` has the user's manifests of the commit, the status and the ReplicaSets of the commit before, and the time
+    of the move.  ``step`` is the ``currentStepIndex`` that the commit reached.
     """
     verbs = ["advance", *([] if step is None else [f"advance --to {step}"]), *_ACTIONS, "edit", "render"]
     for verb in dict.fromkeys([*([recorded] if recorded else []), *verbs]):
-        made = transition(world, verb)
-        if made is not None:
-            yield made
+        found = transition(world, verb)
+        if found is not None:
+            yield found
 
 
 def transition(world: World, verb: str) -> Transition | None:
-    """Return what ``verb``, as a trailer tells it, makes of ``world``; None where that is nothing, or no verb."""
+    """Return the transition of ``verb``, the text of a trailer; None if it is unknown, refused or without effect."""
     if verb in _ACTIONS:
         try:
             move = _ACTIONS[verb](world)
@@ -59,21 +58,20 @@ def transition(world: World, verb: str) -> Transition | None:
         return Transition(verb, react(world, since=world))
     if verb == "render":
         move = react(world)
-        return Transition(verb, move, keep_time=not moved(world, move.after))
+        return Transition(verb, move, keep_time=move.is_empty)
     name, _, to_step = verb.partition(" --to ")
     if name != "advance" or not (to_step.isdecimal() or not to_step):
         return None
     move = advance(world, to_step=int(to_step) if to_step else None)
-    # What else has changed in the manifests is committed also where the release waits.
+    # Other changed manifests are committed even where the release waits.
     return Transition(verb, Move(world, world, ()), keep_time=True) if move is None else Transition(verb, move)
 
 
 def goes_forward(before: World, after: World) -> bool:
-    """Tell whether a release goes forward between two worlds, which a freeze forbids and an approval is asked for.
+    """Return whether a release goes forward between two worlds, which a freeze forbids and which needs approvals.
 
-    Forward is a new pod template, a later step, more traffic to the new version, or the end of the release.  Not
-    forward is what an abort, a pause or a change of scale does, and the way to a version that is older than the stable
-    one: back is always open.
+    Forward is a new pod template, a later step, more traffic to the new version, or the end of the release.  An abort,
+    a pause and a change of scale do not go forward, nor does the way to a version older than the stable one.
     """
     old, new = before.status, after.status
     target, stable = after.replica_set_by_hash(new.current_pod_hash), before.replica_set_by_hash(old.stable_rs)
@@ -89,20 +87,20 @@ def goes_forward(before: World, after: World) -> bool:
 
 
 def status_goes_forward(old: RolloutStatus, new: RolloutStatus) -> bool:
-    """Tell what ``goes_forward`` tells as far as the status shows it: older versions are not known by it."""
+    """Return ``goes_forward`` as far as two statuses show it, which do not say which version is older."""
     if new.abort:
         return False
     if new.stable_rs != old.stable_rs or new.blue_green.active_selector != old.blue_green.active_selector:
         return True
     if new.current_pod_hash == new.stable_rs:
         return False
-    if begins_anew(old, new) or (new.promote_full and not old.promote_full):
+    if is_new_release(old, new) or (new.promote_full and not old.promote_full):
         return True
     return (new.current_step_index or 0) > (old.current_step_index or 0) or _canary_weight(new) > _canary_weight(old)
 
 
 def _is_older(before: World, after: World, one: str, other: str) -> bool:
-    """Tell whether the ReplicaSet of one hash was made before that of another."""
+    """Return whether the ReplicaSet of the hash ``one`` was created before that of ``other``."""
     first, second = (after.replica_set_by_hash(name) or before.replica_set_by_hash(name) for name in (one, other))
     return first is not None and second is not None and first.created < second.created
 

@@ -1,6 +1,6 @@
-"""The verbs as moves: an action of ``actions`` and what the controller makes of it (pure).
+"""The verbs as moves: an action of ``actions``, and the controller's reaction to it.
 
-None of them is a closure, so that another process can be told to do it.
+They are partial functions instead of closures, so that they can be pickled for another process.
 """
 
 from __future__ import annotations
@@ -11,18 +11,38 @@ from functools import partial
 from msgspec.structs import replace
 
 from renderer.errors import RollstepError
-from renderer.pipeline.resolve.commit_content import moved
-from renderer.pipeline.resolve.moves import Move, go_on, react
+from renderer.pipeline.resolve.moves import Move, follow_promotion, react
 from renderer.pipeline.resolve.ordering.phases import is_half_shifted
 from renderer.rollouts import actions
 from renderer.rollouts.model.world import World
 
 Action = Callable[[World], World]
+Verb = Callable[[World], Move | None]
+"""Returns the move of a verb, None if it is empty; raises RollstepError where the verb is refused."""
 
 
-def acting(action: Action) -> Callable[[World], Move | None]:
+def acting(action: Action) -> Verb:
     """Return the verb that does ``action`` and holds the step that the release is at then."""
     return partial(_act, action)
+
+
+def promoting(action: Action) -> Verb:
+    """Return the verb that does ``action``, a promotion, and goes on to the end of the next step."""
+    return partial(_promote, action)
+
+
+def scaling(replicas: int) -> Action:
+    """Return the action that sets ``spec.replicas``.
+
+    It raises RollstepError where an autoscaler sets the replicas, which would override it.  To 0 and back is allowed:
+    in a cluster that switches autoscaling off and on.
+    """
+    return partial(_scale, replicas)
+
+
+def setting_images(images: Mapping[str, str]) -> Action:
+    """Return the action that sets the images of containers by the containers' names."""
+    return partial(_set_images, images)
 
 
 def _act(action: Action, world: World) -> Move | None:
@@ -30,13 +50,17 @@ def _act(action: Action, world: World) -> Move | None:
         message = "the last commit is one half of a shift of traffic"
         raise RollstepError(message, hint="make the other half with `rollstep advance` first")
     move = replace(react(_acted(action, world), since=world), before=world)
-    return move if moved(world, move.after) else None
+    return None if move.is_empty else move
+
+
+def _promote(action: Action, world: World) -> Move | None:
+    return follow_promotion(world, _acted(action, world))
 
 
 def _acted(action: Action, world: World) -> World:
-    """Return the world after ``action``; refuse one that changes the workload that ``workloadRef`` names.
+    """Return the world after ``action``; raise RollstepError if it changes the workload of ``workloadRef``.
 
-    The Rollout's own file can be edited for the user; a workload is a manifest that passes through.
+    rollstep edits the Rollout's own file for the user; a workload's manifest passes through unchanged.
     """
     acted = action(world)
     changed = [key for key, body in acted.objects.items() if world.objects.get(key) != body]
@@ -47,36 +71,15 @@ def _acted(action: Action, world: World) -> World:
     return acted
 
 
-def promoting(action: Action) -> Callable[[World], Move | None]:
-    """Return the verb that does ``action`` and goes on to the end of the next step."""
-    return partial(_promote, action)
-
-
-def _promote(action: Action, world: World) -> Move | None:
-    return go_on(world, _acted(action, world))
-
-
-def scaling(replicas: int) -> Action:
-    """Return the action that sets ``spec.replicas``.
-
-    Refused where an autoscaler owns the number of pods: it would take no notice.  Down to 0 and up from there goes, as
-    that is how autoscaling is switched off and on in a cluster.
-    """
-    return partial(_scale, replicas)
-
-
 def _scale(replicas: int, world: World) -> World:
     if world.autoscaler is not None and replicas and world.rollout.replicas:
         name = world.autoscaler["metadata"]["name"]
         message = f"the HorizontalPodAutoscaler {name} owns the number of pods"
-        hint = "change its minReplicas and maxReplicas, commit that, and run `rollstep advance`; --replicas 0 goes"
+        hint = (
+            "change its minReplicas and maxReplicas, commit that, and run `rollstep advance`; --replicas 0 is allowed"
+        )
         raise RollstepError(message, hint=hint)
     return actions.scale(world, replicas)
-
-
-def setting_images(images: Mapping[str, str]) -> Action:
-    """Return the action that sets the image of each named container."""
-    return partial(_set_images, images)
 
 
 def _set_images(images: Mapping[str, str], world: World) -> World:

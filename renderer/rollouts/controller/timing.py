@@ -23,16 +23,6 @@ def next_wakeup(world: World) -> datetime | None:
     return min((time for time in times if time is not None and time > world.now), default=None)
 
 
-def is_timeless(world: World) -> bool:
-    """Return whether the release and all that follows in it are the same at any later time.
-
-    All times in the status and the manifests are past then, and no timed pause is running.
-    """
-    if world.rollout.paused or any(rs.created > world.now for rs in world.replica_sets):
-        return False
-    return next_wakeup(world) is None and pause_end(world) is None
-
-
 def pause_end(world: World) -> datetime | None:
     """Return when the current pause ends by its duration; None if it does not."""
     rollout, status = world.rollout, world.status

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from renderer.errors import map_all
 from renderer.pipeline.load.workspace import Workspace, journal_root
-from renderer.pipeline.resolve.current_step import current_release
 from renderer.pipeline.resolve.release import Release, open_release
+from renderer.pipeline.resolve.rendered_world import rendered_world
 from renderer.pipeline.write.journal import JOURNAL, pending
 from renderer.rollouts.model.world import World
 from renderer.verbs import progress
@@ -33,7 +33,7 @@ def rendered_worlds(
     """Return each named release with the world that is to be rendered; raise RollstepError with all findings."""
     note_interrupted(workspace.root)
     refs = progress.over(shared(workspace.apps(targets), shard), "reading app")
-    return map_all(refs, lambda ref: current_release(workspace, ref, now, step))
+    return map_all(refs, lambda ref: rendered_world(workspace, ref, now, step))
 
 
 def note_interrupted(root: Path) -> None:

@@ -79,7 +79,7 @@ def prepare(command: Command, conditions: Conditions, landings: Landings, ref: A
         conditions.on_read(input_paths(release))
     is_advance = command.name == "advance"
     move = command.verb(release.world)
-    goes_on = is_advance and not (move and is_new_release(move.before, move.after))
+    goes_on = is_advance and not (move and is_new_release(move.before.status, move.after.status))
     reason = still_paused(landings, release) if goes_on else None
     reason = reason or check_policies(conditions, release, move, command.name)
     if reason is not None:

@@ -86,13 +86,13 @@ def looking(workspace: Workspace, request: RenderRequest) -> Callable[[AppRef], 
         if kept is not None:
             return compare_with_folder(home, kept.files, kept.status_text(format_time(now)))
         # Loads the engine, which nobody needs for what is kept.
-        from renderer.pipeline.resolve.commit_content import moved
-        from renderer.pipeline.resolve.current_step import current_release, moment_of
+        from renderer.pipeline.resolve.commit_content import differs
+        from renderer.pipeline.resolve.rendered_world import render_time, rendered_world
         from renderer.pipeline.write.rendered_app import render_app
 
-        release, world = current_release(workspace, ref, now, request.step)
-        _, result = render_app(release, world, keep_time=not moved(release.world, world))
-        moment = moment_of(release, world)
+        release, world = rendered_world(workspace, ref, now, request.step)
+        _, result = render_app(release, world, keep_time=not differs(release.world, world))
+        moment = render_time(release, world)
         # What was read may have changed since the key was made: only what has the same key still was made from it.
         if kept_renders and key and moment is not None and kept_renders.key(home) == key:
             kept_renders.keep(key, result.files, result.status_text, moment)

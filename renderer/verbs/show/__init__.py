@@ -1,1 +1,1 @@
-"""The verbs that show releases: status, get, plan, history, diff."""
+"""The verbs that show releases: status, get, plan, history and diff."""

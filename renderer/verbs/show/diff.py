@@ -1,4 +1,4 @@
-"""``diff``: the rendered manifests of one step against those of another (shell)."""
+"""``diff``: the rendered manifests of one step against those of another."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.workspace import Workspace
 from renderer.pipeline.render.files import render_release
-from renderer.pipeline.resolve.moves import course
+from renderer.pipeline.resolve.course import course
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.write.output_folder import file_diff
 from renderer.rollouts.model.world import World
@@ -17,23 +17,17 @@ from renderer.verbs.apps.open import rendered_worlds
 def diff_steps(
     directory: str, targets: tuple[str, ...], from_step: int | None, to_step: int | None, now: datetime | None
 ) -> list[tuple[AppRef, dict[str, str]]]:
-    """Return for each app a unified diff of each file, by its path, of what is rendered at two steps.
+    """Return for each app the unified diff of each file between two steps, by the file's path.
 
-    The defaults are the current one and the next commit.
-
-    Raises RollstepError with the findings of all apps.
+    The steps are by default the current one and the next commit.  Raise RollstepError with the findings of all apps.
     """
     workspace = Workspace.open(directory)
     before = rendered_worlds(workspace, targets, from_step, now)
     if to_step is not None:
         after = [world for _, world in rendered_worlds(workspace, targets, to_step, now)]
     else:
-        after = [_next(world) for _, world in before]
-    return [(old[0].app.ref, _diff(*old, new)) for old, new in zip(before, after, strict=True)]
-
-
-def _next(world: World) -> World:
-    return next((move.after for move, _ in course(world)), world)
+        after = [next((move.after for move, _ in course(world)), world) for _, world in before]
+    return [(release.app.ref, _diff(release, old, new)) for (release, old), new in zip(before, after, strict=True)]
 
 
 def _diff(release: Release, before: World, after: World) -> dict[str, str]:

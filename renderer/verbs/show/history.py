@@ -1,4 +1,4 @@
-"""The revisions of a release, from git's history alone (shell)."""
+"""The revisions of a release, from git's history alone."""
 
 from __future__ import annotations
 
@@ -14,77 +14,36 @@ from renderer.pipeline.commit.trailers import releases
 from renderer.pipeline.resolve.release import Release
 from renderer.rollouts.info import roles
 from renderer.rollouts.model.rollout import ReplicaSet
+from renderer.verbs.show.tree import images
 
 Entry = dict[str, Any]
 
 
 def revisions_of(release: Release) -> list[Entry]:
-    """Return an entry for each revision, newest first: images, role now, the commit that began it, and its date."""
+    """Return an entry for each revision, newest first: its images, its role now, and its first commit."""
     repository = Repository.open(release.root)
-    begun: dict[int, Commit] = {}
-    for commit, revision in _commits(repository, release):
-        begun[revision] = commit
+    # The commits are newest first: the oldest of a revision stays.
+    begun = {revision: commit for commit, revision in _commits(repository, release)}
     by_revision = {rs.revision: rs for rs in release.world.replica_sets}
     entries = []
     for revision in sorted(begun.keys() | by_revision.keys(), reverse=True):
-        found = begun.get(revision)
+        commit = begun.get(revision)
         replica_set = by_revision.get(revision)
-        entry: Entry = {"environment": release.app.ref.environment, "app": release.app.ref.name, "revision": revision}
-        shown = replica_set or (_replica_set(repository, release, found, revision) if found else None)
-        entry["images"] = _images(shown) if shown else []
-        entry["roles"] = list(roles(release.world, replica_set)) if replica_set else []
-        entry |= dict.fromkeys(("commit", "date", "subject"))
-        if found:
-            entry |= {"commit": found.sha, "date": format_time(found.date), "subject": found.subject}
+        shown = replica_set or (_replica_set(repository, release, commit, revision) if commit else None)
+        entry = {
+            **_place(release, revision),
+            "images": list(images(shown)) if shown else [],
+            "roles": list(roles(release.world, replica_set)) if replica_set else [],
+            **(_commit_fields(commit) if commit else dict.fromkeys(("commit", "date", "subject"))),
+        }
         entries.append(entry)
     return entries
 
 
 def commits_of(release: Release, revision: int) -> list[Entry]:
     """Return an entry for each commit of one revision, newest first."""
-    repository = Repository.open(release.root)
-    return [
-        {
-            "environment": release.app.ref.environment,
-            "app": release.app.ref.name,
-            "revision": revision,
-            "commit": commit.sha,
-            "date": format_time(commit.date),
-            "subject": commit.subject,
-        }
-        for commit, number in _commits(repository, release)
-        if number == revision
-    ]
-
-
-def _commits(repository: Repository, release: Release) -> list[tuple[Commit, int]]:
-    """Return the commits about this app with their revision, newest first."""
-    ref = release.app.ref
-    found = []
-    for commit in repository.log(ref.folder):
-        for trailers in releases(commit.trailers):
-            mine = (trailers.get("App"), trailers.get("Env")) == (ref.name, ref.environment)
-            if mine and trailers.get("Revision", "").isdecimal():
-                found.append((commit, int(trailers["Revision"])))
-    return found
-
-
-def _replica_set(repository: Repository, release: Release, commit: Commit, revision: int) -> ReplicaSet | None:
-    """Return the revision's ReplicaSet as the commit that began it had it."""
-    for path, content in read_files(repository, commit.sha, release.output).items():
-        if not path.rpartition("/")[2].startswith("replicaset-"):
-            continue
-        for document in load_documents(decode(content, path), path):
-            if Manifest(document.value).kind == "ReplicaSet":
-                replica_set = ReplicaSet.from_body(document.value)
-                if replica_set.revision == revision:
-                    return replica_set
-    return None
-
-
-def _images(replica_set: ReplicaSet) -> list[str]:
-    containers = (replica_set.template.get("spec") or {}).get("containers") or []
-    return [container.get("image", "") for container in containers]
+    commits = _commits(Repository.open(release.root), release)
+    return [{**_place(release, revision), **_commit_fields(commit)} for commit, number in commits if number == revision]
 
 
 def revisions_text(entries: list[Entry]) -> str:
@@ -100,15 +59,41 @@ def revisions_text(entries: list[Entry]) -> str:
 def commits_text(entries: list[Entry]) -> str:
     """Return the commits of a revision as a table."""
     rows = [["ENV", "APP", "REVISION", "COMMIT", "DATE", "SUBJECT"]]
-    rows += [
-        [
-            entry["environment"],
-            entry["app"],
-            str(entry["revision"]),
-            entry["commit"][:9],
-            entry["date"],
-            entry["subject"],
-        ]
-        for entry in entries
-    ]
+    for entry in entries:
+        place = [entry["environment"], entry["app"], str(entry["revision"])]
+        rows.append([*place, entry["commit"][:9], entry["date"], entry["subject"]])
     return text_table(rows)
+
+
+def _place(release: Release, revision: int) -> Entry:
+    ref = release.app.ref
+    return {"environment": ref.environment, "app": ref.name, "revision": revision}
+
+
+def _commit_fields(commit: Commit) -> Entry:
+    return {"commit": commit.sha, "date": format_time(commit.date), "subject": commit.subject}
+
+
+def _commits(repository: Repository, release: Release) -> list[tuple[Commit, int]]:
+    """Return the commits of this app with their revisions, newest first."""
+    ref = release.app.ref
+    found = []
+    for commit in repository.log(ref.folder):
+        for trailers in releases(commit.trailers):
+            is_own = (trailers.get("App"), trailers.get("Env")) == (ref.name, ref.environment)
+            if is_own and trailers.get("Revision", "").isdecimal():
+                found.append((commit, int(trailers["Revision"])))
+    return found
+
+
+def _replica_set(repository: Repository, release: Release, commit: Commit, revision: int) -> ReplicaSet | None:
+    """Return the revision's ReplicaSet in the commit; None if missing."""
+    for path, content in read_files(repository, commit.sha, release.output).items():
+        if not path.rpartition("/")[2].startswith("replicaset-"):
+            continue
+        for document in load_documents(decode(content, path), path):
+            if Manifest(document.value).kind == "ReplicaSet":
+                replica_set = ReplicaSet.from_body(document.value)
+                if replica_set.revision == revision:
+                    return replica_set
+    return None

@@ -1,4 +1,4 @@
-"""Where a release stands, on one line (pure)."""
+"""``status``: one row for a release."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from renderer.kubernetes.times import format_time
 from renderer.pipeline.load.discover import AppRef
-from renderer.pipeline.resolve.describe import current, wait_text
+from renderer.pipeline.resolve.describe import current_replica_set, wait_text
 from renderer.pipeline.resolve.moves import Wait, is_between_phases, steps_of, wait
 from renderer.rollouts.controller.gates import open_gate
 from renderer.rollouts.controller.timing import pause_end
@@ -26,9 +26,10 @@ STATUS_COLUMNS = {
 
 
 def status_row(ref: AppRef, world: World, paused: Wait | None = None) -> dict[str, Any]:
-    """Return what ``status`` tells of a release, None where that is nothing; ``weight`` is the newest ReplicaSet's.
+    """Return the row of a release by the keys of ``STATUS_COLUMNS`` and ``until``; missing values are None.
 
-    ``paused`` is a pause that is over by the status and goes on all the same, as its step was merged later.
+    ``weight`` is that of the newest ReplicaSet.  ``paused`` is a pause that is over by the status but goes on, because
+    its step was merged later.
     """
     row: dict[str, Any] = {"environment": ref.environment, "app": ref.name, "phase": "Unknown"}
     row |= dict.fromkeys(("step", "weight", "revision", "message", "until"))
@@ -36,7 +37,7 @@ def status_row(ref: AppRef, world: World, paused: Wait | None = None) -> dict[st
     if not world.replica_sets:
         row["message"] = "not rendered yet: rollstep advance makes the first commit"
         return row
-    newest = current(world)
+    newest = current_replica_set(world)
     steps = steps_of(world)
     reason = paused or wait(world)
     row["phase"] = status.phase
@@ -45,8 +46,8 @@ def status_row(ref: AppRef, world: World, paused: Wait | None = None) -> dict[st
     if newest is not None:
         row["weight"] = traffic_weight(world, newest)
     row["revision"] = world.rollout.revision
-    held = status.pause_conditions or world.rollout.paused or open_gate(world.rollout, status)
-    row["message"] = wait_text(reason, world) if held else status.message
+    is_waiting = status.pause_conditions or world.rollout.paused or open_gate(world.rollout, status)
+    row["message"] = wait_text(reason, world) if is_waiting else status.message
     end = pause_end(world)
     if paused is None and end is not None and end <= world.now:
         row["message"] = f"the pause is over since {format_time(end)}: `rollstep advance` goes on"

@@ -1,4 +1,4 @@
-"""A release as ``kubectl argo rollouts get rollout`` shows it, from a ``World`` alone."""
+"""``get``: a release as ``kubectl argo rollouts get rollout`` shows it, from a ``World`` alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from msgspec.structs import asdict
 from renderer.errors import printable
 from renderer.kubernetes.printing import text_table
 from renderer.kubernetes.times import format_time, human_duration
-from renderer.pipeline.resolve.autoscaling import autoscaler_text, count_text, limits
+from renderer.pipeline.resolve.autoscaling import autoscaler_text, count_text, pod_limits
 from renderer.pipeline.resolve.describe import gate_text
 from renderer.rollouts.controller import next_wakeup
 from renderer.rollouts.controller.defaults import max_traffic_weight
@@ -21,7 +21,6 @@ from renderer.rollouts.controller.gates import open_gate
 from renderer.rollouts.controller.replica_math import get_current_set_weight
 from renderer.rollouts.info import roles, traffic_weight
 from renderer.rollouts.model.rollout import ReplicaSet
-from renderer.rollouts.model.spec import CanaryStrategy
 from renderer.rollouts.model.world import World
 
 ICONS = {
@@ -39,8 +38,7 @@ ICONS = {
 class ReplicaSetInfo(Struct, frozen=True):
     """One ReplicaSet in the tree: its revision, replicas, roles (stable, canary, active, preview) and images.
 
-    Where an autoscaler sets the number of pods, it stays within ``min_replicas`` and ``max_replicas``; else these are
-    None.
+    ``min_replicas`` and ``max_replicas`` are the limits of an autoscaler, None without one.
     """
 
     name: str
@@ -58,9 +56,9 @@ class ReplicaSetInfo(Struct, frozen=True):
 
 
 class RolloutInfo(Struct, frozen=True):
-    """All that the tree tells; weights are out of ``max_traffic_weight``.
+    """The content of the tree; weights are out of ``max_traffic_weight``.
 
-    ``autoscaler`` tells what sets the numbers of pods, which are then those that the release counts with.
+    ``autoscaler`` describes the Rollout's autoscaler; the replicas are then the numbers that the release counts with.
     """
 
     name: str
@@ -82,13 +80,13 @@ class RolloutInfo(Struct, frozen=True):
     autoscaler: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the tree as JSON-ready data, keys in camelCase; times are RFC 3339 in UTC."""
+        """Return the tree as JSON-ready data with keys in camelCase; times are RFC 3339 in UTC."""
         data: dict[str, Any] = camel_keys(self)
         return data
 
 
 def camel_keys(value: Any) -> Any:
-    """Return ``value`` ready for JSON: keys such as ``set_weight`` as ``setWeight``, what is not known as null."""
+    """Return ``value`` as JSON-ready data, with keys such as ``set_weight`` as ``setWeight``."""
     if isinstance(value, datetime):
         return format_time(value)
     if isinstance(value, Struct):
@@ -98,23 +96,23 @@ def camel_keys(value: Any) -> Any:
     return [camel_keys(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _camel(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(word.title() for word in rest)
-
-
 def by_revision(replica_sets: Sequence[ReplicaSet]) -> list[ReplicaSet]:
     """Return ReplicaSets newest revision first."""
     return sorted(replica_sets, key=lambda rs: (-rs.revision, rs.name))
 
 
-def describe(world: World) -> RolloutInfo:
-    """Return what the tree tells about ``world``.
+def images(replica_set: ReplicaSet) -> tuple[str, ...]:
+    """Return the images of a ReplicaSet's containers, in order."""
+    spec = replica_set.template.get("spec") or {}
+    return tuple(container.get("image", "") for container in spec.get("containers") or ())
+
+
+def rollout_info(world: World) -> RolloutInfo:
+    """Return the content of the tree for ``world``.
 
     Source: Argo Rollouts v1.9 ``pkg/kubectl-argo-rollouts/info``.
     """
-    rollout, status, strategy = world.rollout, world.status, world.rollout.strategy
-    canary = strategy if isinstance(strategy, CanaryStrategy) else None
+    rollout, status, canary = world.rollout, world.status, world.rollout.canary
     gate = "" if rollout.paused or status.pause_conditions else open_gate(rollout, status)
     replica_sets = tuple(_replica_set_info(world, rs) for rs in by_revision(world.replica_sets))
     newest = next(iter(replica_sets), None)
@@ -139,13 +137,23 @@ def describe(world: World) -> RolloutInfo:
     )
 
 
+def tree_text(info: RolloutInfo, now: datetime, environment: str = "") -> str:
+    """Return the tree as text; ages and delays are relative to ``now``."""
+    header = "".join(f"{printable(line.rstrip())}\n" for line in _header(info, now, environment))
+    return f"{header}\n{text_table(list(_tree_rows(info, now)))}"
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(word.title() for word in rest)
+
+
 def _replica_set_info(world: World, replica_set: ReplicaSet) -> ReplicaSetInfo:
-    template_spec = replica_set.template.get("spec") or {}
     if replica_set.available_replicas < replica_set.replicas:
         status = "Progressing"
     else:
         status = "Healthy" if replica_set.replicas else "ScaledDown"
-    low, high = limits(world, replica_set)
+    low, high = pod_limits(world, replica_set)
     return ReplicaSetInfo(
         name=replica_set.name,
         revision=replica_set.revision,
@@ -156,16 +164,10 @@ def _replica_set_info(world: World, replica_set: ReplicaSet) -> ReplicaSetInfo:
         weight=traffic_weight(world, replica_set),
         scale_down_deadline=replica_set.scale_down_deadline,
         created=replica_set.created,
-        images=tuple(container.get("image", "") for container in template_spec.get("containers") or ()),
+        images=images(replica_set),
         min_replicas=low,
         max_replicas=high,
     )
-
-
-def tree_text(info: RolloutInfo, now: datetime, environment: str = "") -> str:
-    """Return the tree as text; ``now`` is what ages and delays are counted from."""
-    header = "".join(f"{printable(line.rstrip())}\n" for line in _header(info, now, environment))
-    return f"{header}\n{text_table(list(_tree_rows(info, now)))}"
 
 
 def _header(info: RolloutInfo, now: datetime, environment: str) -> Iterator[str]:
@@ -190,7 +192,7 @@ def _header(info: RolloutInfo, now: datetime, environment: str) -> Iterator[str]
         out_of = "" if info.max_traffic_weight == 100 else f"/{info.max_traffic_weight}"
         yield row("  SetWeight:", f"{info.set_weight}{out_of}")
         yield row("  ActualWeight:", f"{info.actual_weight}{out_of}")
-    for number, image in enumerate(_images(info)):
+    for number, image in enumerate(_image_lines(info)):
         yield row("Images:" if number == 0 else "", image)
     if info.autoscaler:
         yield row("Autoscaler:", info.autoscaler)
@@ -202,7 +204,7 @@ def _header(info: RolloutInfo, now: datetime, environment: str) -> Iterator[str]
     yield row("  Available:", info.available)
 
 
-def _images(info: RolloutInfo) -> list[str]:
+def _image_lines(info: RolloutInfo) -> list[str]:
     marks: dict[str, set[str]] = {}
     for replica_set in info.replica_sets:
         if replica_set.replicas:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from renderer.errors import Finding, RollstepError, printable
 from renderer.git.objects import TreeFile
 from renderer.pipeline.load.marker import MARKER
-from renderer.pipeline.resolve.describe import current
+from renderer.pipeline.resolve.describe import current_replica_set
 from renderer.pipeline.resolve.release import Release
 from renderer.rollouts.info import traffic_weight
 from renderer.rollouts.model.rollout import ReplicaSet
@@ -59,7 +59,7 @@ def _jumps(
     before: World, world: World, after: AppState, legal: Sequence[World], nearest: Expected
 ) -> Iterator[Finding]:
     """Yield a jump of the weight, and every ReplicaSet that gets traffic and is missing or too small."""
-    newest = current(world)
+    newest = current_replica_set(world)
     if newest is not None:
         weight, weights = traffic_weight(world, newest), sorted({_weight(one, newest) for one in legal})
         old_weight = _weight(before, newest)

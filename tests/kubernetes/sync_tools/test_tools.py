@@ -129,7 +129,9 @@ def test_waves_of_the_users_own_are_refused_on_what_a_step_changes(checkout: Che
         encoding="utf-8",
     )
     done = checkout.run("plan", "prod/web", code=1)
-    assert re.search(rf"{path}:\d+:\d+: metadata.annotations.{SYNC_WAVE}: is for order: waves to set", done.stderr)
+    assert re.search(
+        rf"{path}:\d+:\d+: metadata.annotations.{SYNC_WAVE}: only order: waves may set the wave", done.stderr
+    )
 
 
 def test_a_release_in_waves_is_one_commit_a_step_in_git(checkout: Checkout) -> None:

@@ -1,4 +1,4 @@
-"""Autoscalers and budgets of ReplicaSets: exact shares, foreign fields as they were, and counts that come back."""
+"""Autoscalers and budgets of ReplicaSets: exact shares, other fields unchanged, and replicas that are read back."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ import pytest
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from renderer.errors import RollstepError
 from renderer.kubernetes.manifest import Manifest, ObjectKey
 from renderer.kubernetes.yaml.reader import load_documents
 from renderer.kubernetes.yaml.writer import dump
 from renderer.pipeline.load.status_file import dump_state, load_state
-from renderer.pipeline.resolve.autoscaling import most_pods, pods_between, scaled_objects, share_down, share_up
-from renderer.pipeline.resolve.commit_content import rendered
+from renderer.pipeline.resolve.autoscaling import most_pods, pod_limits, scaled_objects, share_down, share_up
+from renderer.pipeline.resolve.commit_content import next_state, rendered
 from renderer.pipeline.resolve.moves import react
-from renderer.pipeline.resolve.next_state import next_state
 from renderer.pipeline.resolve.resolve import Resolved, all_objects, resolve
+from renderer.pipeline.resolve.verb_moves import scaling
 from renderer.rollouts import actions
 from renderer.rollouts.controller import settle
 from renderer.rollouts.model.rollout import HASH_LABEL
@@ -27,7 +28,7 @@ from renderer.rollouts.model.world import World
 from renderer.rollouts.simulator.frames import to_document
 from renderer.rollouts.simulator.scenario import read_scenario, simulate
 from renderer.verbs.show.plan import plan_text, plan_world
-from renderer.verbs.show.tree import describe, tree_text
+from renderer.verbs.show.tree import rollout_info, tree_text
 from tests.pipeline.resolve.test_resolve import DATA, RULES, SCENARIOS, Git
 from tests.support.commands import NOON as AT
 from tests.support.commands import TWO, Checkout
@@ -67,7 +68,7 @@ def autoscaled(world: World, hpa: dict[str, Any] = HPA) -> World:
 
 
 def releasing() -> World:
-    """prod/web with two versions at 20%."""
+    """Return prod/web with two versions at 20%."""
     return autoscaled(react(with_image(web(), "registry.example.com/shop/web:2.0.0")).after)
 
 
@@ -98,7 +99,7 @@ def test_shares_of_all_pods_add_up_to_the_whole_but_for_rounding(whole: int, par
 
 
 @hypothesis.given(available=st.integers(0, 200), replicas=POSITIVE, pods=POSITIVE)
-def test_both_forms_of_a_budget_leave_as_many_pods_to_be_evicted(available: int, replicas: int, pods: int) -> None:
+def test_both_forms_of_a_budget_allow_as_many_evictions(available: int, replicas: int, pods: int) -> None:
     hypothesis.assume(available <= replicas and pods <= replicas)
     assert pods - share_down(available, pods, replicas) == share_up(replicas - available, pods, replicas)
     if available < replicas:
@@ -131,11 +132,11 @@ def test_weights_decide_the_shares() -> None:
         world = autoscaled(settle(with_image(web(), "x:2"), hold_step=step, skip_pauses=True).world)
         canary = world.replica_set_by_hash(world.status.current_pod_hash)
         assert canary is not None
-        highs.append(pods_between(world, canary))
+        highs.append(pod_limits(world, canary))
     assert highs == [(1, 2), (2, 4), (2, 6)]
 
 
-def test_both_versions_of_blue_green_have_one() -> None:
+def test_both_versions_of_blue_green_have_an_autoscaler() -> None:
     hpa = {**HPA, "spec": {**HPA["spec"], "scaleTargetRef": {"kind": "Rollout", "name": "api"}}}
     world = autoscaled(react(with_image(api(), "registry.example.com/shop/api:2.0.0")).after, hpa)
     made = objects(world, hpa)
@@ -149,7 +150,7 @@ def test_both_versions_of_blue_green_have_one() -> None:
     assert ranges == {f"api-{active}": (3, 10), f"api-{preview}": (3, 10)}
 
 
-def test_what_has_no_pods_keeps_its_number_and_has_no_autoscaler() -> None:
+def test_a_replica_set_without_pods_has_no_autoscaler() -> None:
     world = releasing()
     old = world.replica_set_by_hash(world.status.stable_rs)
     assert old is not None
@@ -158,16 +159,16 @@ def test_what_has_no_pods_keeps_its_number_and_has_no_autoscaler() -> None:
     assert ("HorizontalPodAutoscaler", old.name) not in made
 
 
-def test_a_minimum_that_is_not_there_stays_so() -> None:
+def test_a_missing_minimum_stays_missing() -> None:
     spec = {key: value for key, value in HPA["spec"].items() if key != "minReplicas"}
     world = autoscaled(releasing(), {**HPA, "spec": spec})
     made = objects(world)
     found = [body["spec"] for (kind, _), body in made.items() if kind == "HorizontalPodAutoscaler"]
     assert [sorted(spec) for spec in found] == [sorted(spec)] * 2
-    assert pods_between(world, world.replica_sets[0])[0] == 1
+    assert pod_limits(world, world.replica_sets[0])[0] == 1
 
 
-def test_a_replica_set_with_a_number_keeps_it() -> None:
+def test_a_numbered_replica_set_keeps_its_replicas() -> None:
     world = releasing()
     old = f"web-{world.status.stable_rs}"
     made = objects(replace(world, numbered=frozenset({old})), HPA)
@@ -200,7 +201,7 @@ def test_each_version_keeps_its_own_budget(field: str, value: Any, stable: Any, 
         assert body == wanted
 
 
-def test_a_budget_of_other_pods_stays_one() -> None:
+def test_a_budget_that_covers_other_pods_is_not_split() -> None:
     template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": []}}
     jobs: dict[str, Any] = {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "jobs"}}
     jobs["metadata"]["namespace"] = "shop-prod"
@@ -212,21 +213,21 @@ def test_a_budget_of_other_pods_stays_one() -> None:
         assert len([kind for kind, _ in made if kind == "PodDisruptionBudget"]) == 1
 
 
-def test_nobody_scales_what_is_not_in_the_cluster() -> None:
+def test_the_autoscaler_of_the_rollout_is_never_rendered() -> None:
     made = objects(replace(releasing(), autoscaler=None), HPA)
     assert not any(kind == "HorizontalPodAutoscaler" for kind, _ in made)
     elsewhere = {**HPA, "spec": {**HPA["spec"], "scaleTargetRef": {"kind": "StatefulSet", "name": "web"}}}
     assert objects(releasing(), elsewhere)["HorizontalPodAutoscaler", "web"] is elsewhere
 
 
-def test_the_plan_and_the_tree_tell_the_range() -> None:
+def test_the_plan_and_the_tree_show_the_range() -> None:
     world = releasing()
     plan = plan_world(world)
     text = plan_text(plan)
     assert "3-10" in text
     assert "2-4" in text
     assert plan.peak_pods == 20
-    info = describe(world)
+    info = rollout_info(world)
     assert [(rs.min_replicas, rs.max_replicas) for rs in info.replica_sets] == [(1, 2), (3, 10)]
     assert "  1-2  " in tree_text(info, NOON)
     assert "Autoscaler:      web (3-10 pods)" in tree_text(info, NOON)
@@ -234,13 +235,13 @@ def test_the_plan_and_the_tree_tell_the_range() -> None:
 
 
 class Autoscaled(Git):
-    """Keeps a world as ``Git`` does, its ReplicaSets left to an autoscaler."""
+    """Writes a world like ``Git``, with an autoscaler for its ReplicaSets."""
 
     def __call__(self, world: World) -> World:
         target = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": world.rollout.name}
         metadata = {"name": "scaler", "namespace": world.rollout.namespace}
         hpa = Manifest({**HPA, "metadata": metadata, "spec": {**HPA["spec"], "scaleTargetRef": target}})
-        # Without a number of its own the Rollout would be counted in the autoscaler's, which the recordings have not.
+        # Without replicas the Rollout would count with the autoscaler's maximum, which the recordings do not have.
         spec = {"replicas": world.rollout.replicas, **world.rollout.body["spec"]}
         rollout = replace(world.rollout, body={**world.rollout.body, "spec": spec})
         world = replace(world, rollout=rollout, autoscaler=hpa.body, numbered=frozenset())
@@ -278,17 +279,14 @@ class Autoscaled(Git):
 
 
 @pytest.mark.parametrize("path", SCENARIOS[::7], ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_frames_are_the_controllers_with_no_number_in_git(path: Path) -> None:
+def test_frames_are_the_controllers_without_replicas_in_git(path: Path) -> None:
     scenario = read_scenario(path.read_text(encoding="utf-8"), str(path))
     produced = to_document(scenario, list(simulate(scenario, between=Autoscaled(scenario.manifests))))
     golden = json.loads((DATA / "golden" / path.parent.name / f"{path.stem}.json").read_text(encoding="utf-8"))
     assert list(RULES.differences(golden, produced)) == []
 
 
-def test_scaling_belongs_to_the_autoscaler() -> None:
-    from renderer.errors import RollstepError
-    from renderer.pipeline.resolve.verb_moves import scaling
-
+def test_a_scale_is_refused_with_an_autoscaler() -> None:
     world = releasing()
     with pytest.raises(RollstepError, match="the HorizontalPodAutoscaler web owns the number of pods"):
         scaling(8)(world)
@@ -327,7 +325,7 @@ def add_autoscaler(checkout: Checkout) -> None:
 
 
 def ranges(checkout: Checkout) -> dict[str, tuple[int, int] | int | None]:
-    """Return what each ReplicaSet of prod/web has, by image tag: the range of its autoscaler, or its number."""
+    """Return for each ReplicaSet of prod/web, by image tag, the range of its autoscaler, or its replicas."""
     made = checkout.objects("prod/web")
     found: dict[str, tuple[int, int] | int | None] = {}
     for key, body in made.items():
@@ -381,7 +379,7 @@ def test_without_replicas_the_release_counts_in_the_maximum(checkout: Checkout) 
     assert "replicas:" not in (checkout.root / "environments/prod/web/rollout.yaml").read_text(encoding="utf-8")
 
 
-def test_pods_that_run_are_not_taken_away_when_an_autoscaler_comes(checkout: Checkout) -> None:
+def test_a_new_autoscaler_removes_no_running_pods(checkout: Checkout) -> None:
     checkout.advance_all("prod/web")
     add_autoscaler(checkout)
     checkout.run("advance", "prod/web", "--now", AT, "--no-validate")
@@ -393,7 +391,7 @@ def test_pods_that_run_are_not_taken_away_when_an_autoscaler_comes(checkout: Che
 
 
 @pytest.mark.parametrize(("owner", "found"), [("autoscaler", (3, 10)), ("rollstep", 5)])
-def test_the_owner_can_be_said(checkout: Checkout, owner: str, found: Any) -> None:
+def test_the_owner_can_be_set(checkout: Checkout, owner: str, found: Any) -> None:
     checkout.advance_all("prod/web")
     add_autoscaler(checkout)
     checkout.edit("rollstep.yaml", "defaults:\n", f"defaults:\n  replicas: {owner}\n")
@@ -403,7 +401,7 @@ def test_the_owner_can_be_said(checkout: Checkout, owner: str, found: Any) -> No
     assert ranges(checkout) == {"1.0.0": found}
 
 
-def test_an_autoscaler_that_is_not_there_is_refused(checkout: Checkout) -> None:
+def test_a_missing_autoscaler_is_refused(checkout: Checkout) -> None:
     checkout.edit("rollstep.yaml", "defaults:\n", "defaults:\n  replicas: autoscaler\n")
     checkout.commit()
     before = checkout.snapshot()
@@ -412,7 +410,7 @@ def test_an_autoscaler_that_is_not_there_is_refused(checkout: Checkout) -> None:
     assert checkout.snapshot() == before
 
 
-def test_a_number_that_is_nowhere_is_refused(checkout: Checkout) -> None:
+def test_missing_replicas_are_refused(checkout: Checkout) -> None:
     add_autoscaler(checkout)
     checkout.run("advance", "prod/web", "--now", AT, "--no-validate")
     checkout.edit("environments/prod/web/status.yaml", "    replicas: 5\n", "")

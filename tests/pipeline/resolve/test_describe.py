@@ -1,4 +1,4 @@
-"""Words for what a release does: what a commit's subject and table say of its moves."""
+"""Descriptions of moves and waits in commit subjects, tables and messages."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from renderer.pipeline.resolve.course import course
 from renderer.pipeline.resolve.describe import is_promoted, move_text, step_change, traffic_text, wait_text
-from renderer.pipeline.resolve.moves import Move, Wait, advance, course, react, wait
+from renderer.pipeline.resolve.moves import Move, Wait, advance, react, wait
 from renderer.pipeline.resolve.verb_moves import acting
 from renderer.rollouts import actions
 from renderer.rollouts.model.world import World
@@ -26,14 +27,14 @@ def texts(world: World) -> list[str]:
     return [move_text(move) for move, _ in course(world)]
 
 
-def test_a_canary_is_told_step_by_step() -> None:
+def test_the_moves_of_a_canary_are_its_steps() -> None:
     world = web()
     begun = react(with_image(world, "example.com/x:2"))
     assert move_text(begun) == "setWeight: 20"
     assert texts(begun.after) == ["setWeight: 40", "setWeight: 60", "promoted", "old ReplicaSets scaled down"]
 
 
-def test_blue_green_is_told_stage_by_stage() -> None:
+def test_the_moves_of_blue_green_are_its_stages() -> None:
     world = api()
     begun = react(with_image(world, "example.com/x:2"))
     assert move_text(begun) == "preview"
@@ -42,14 +43,14 @@ def test_blue_green_is_told_stage_by_stage() -> None:
 
 
 @pytest.mark.parametrize("more", [{}, {"maxSurge": 1, "maxUnavailable": 0}, {"maxSurge": 0, "maxUnavailable": 1}])
-def test_a_rolling_update_scales_no_old_version_down_before_it_is_over(more: dict[str, Any]) -> None:
-    told = texts(released(web(**ROLLING, **more)))
-    assert told[-1] == "promoted"
-    assert set(told[:-1]) <= {"pods replaced", "scaled down", "scaled up"}
-    assert "pods replaced" in told
+def test_a_rolling_update_ends_with_the_promotion(more: dict[str, Any]) -> None:
+    found = texts(released(web(**ROLLING, **more)))
+    assert found[-1] == "promoted"
+    assert set(found[:-1]) <= {"pods replaced", "scaled down", "scaled up"}
+    assert "pods replaced" in found
 
 
-def test_a_verb_that_scales_is_told_as_such() -> None:
+def test_a_scale_in_either_direction() -> None:
     world = web()
     fewer = acting(lambda world: actions.scale(world, 2))(world)
     more = acting(lambda world: actions.scale(world, 9))(world)
@@ -58,7 +59,7 @@ def test_a_verb_that_scales_is_told_as_such() -> None:
     assert (move_text(fewer), move_text(more)) == ("scaled down", "scaled up")
 
 
-def test_an_abort_and_what_follows() -> None:
+def test_an_abort_and_the_next_move() -> None:
     world = released(web())
     aborted = acting(actions.abort)(world)
     assert aborted is not None
@@ -69,7 +70,7 @@ def test_an_abort_and_what_follows() -> None:
     assert traffic_text(aborted.after) == f"100% to {world.status.stable_rs}"
 
 
-def test_nothing_that_moves_is_an_update_of_manifests() -> None:
+def test_a_move_that_changes_nothing_is_an_update_of_manifests() -> None:
     assert move_text(Move(web(), web(), ())) == "manifests updated"
 
 
@@ -99,7 +100,7 @@ def test_the_change_of_a_step() -> None:
     assert step_change(move, "web", "prod", "set image").summary == f"set image, step 1/6, 20% to {new}"
 
 
-def test_a_release_that_ends_is_told_as_promoted() -> None:
+def test_the_last_step_is_promoted() -> None:
     last = next(move for move, _ in course(released(web())) if is_promoted(move.after))
     assert step_change(last, "web", "prod", "advance").detail == "promoted"
 
@@ -119,7 +120,7 @@ def test_why_a_release_waits(reason: Wait, words: str) -> None:
     assert words in wait_text(reason, web())
 
 
-def test_a_complete_release_waits_for_nothing() -> None:
+def test_a_complete_release_has_no_reason_to_wait() -> None:
     world = web()
     assert wait(world).reason == ""
     assert is_promoted(world)

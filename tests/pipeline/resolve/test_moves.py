@@ -1,4 +1,4 @@
-"""Moves: where commits end, that a render holds what it finds, and that any step can be gone to directly."""
+"""Where commits end, that a render of a committed step changes nothing, and that any step can be computed directly."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Manifest
 from renderer.pipeline.load.status_file import dump_state, load_state
-from renderer.pipeline.resolve.commit_content import moved, rendered
-from renderer.pipeline.resolve.moves import advance, at_step, course, react, steps_of, wait
-from renderer.pipeline.resolve.next_state import next_state
+from renderer.pipeline.resolve.commit_content import differs, next_state, rendered
+from renderer.pipeline.resolve.course import course
+from renderer.pipeline.resolve.moves import advance, at_step, react, steps_of, wait
 from renderer.pipeline.resolve.resolve import resolve
 from renderer.pipeline.resolve.verb_moves import acting, promoting
 from renderer.rollouts import actions
@@ -39,7 +39,7 @@ STRATEGIES: dict[str, World] = {
 
 
 def committed(world: World) -> World:
-    """Return the world as the next command finds it: what git does not keep is gone."""
+    """Return the world as the next command reads it from git."""
     state = load_state(dump_state(next_state(None, world)), "status.yaml")
     sources = app_of(f"prod/{world.rollout.name}").manifests
     found = [Manifest(body) for body in rendered(world).values()]
@@ -47,7 +47,7 @@ def committed(world: World) -> World:
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_every_move_is_rendered_the_same_again(name: str) -> None:
+def test_a_render_after_every_move_changes_nothing(name: str) -> None:
     world = with_image(STRATEGIES[name], "registry.example.com/shop/web:2.0.0")
     begun = acting(lambda same: same)(world)
     assert begun is not None
@@ -55,14 +55,14 @@ def test_every_move_is_rendered_the_same_again(name: str) -> None:
     assert len(worlds) > 1
     for after in worlds:
         found = committed(after)
-        assert not moved(found, react(found).after)
+        assert not differs(found, react(found).after)
         assert [rs.replicas for rs in found.replica_sets] == [
             rs.replicas for rs in sorted(after.replica_sets, key=lambda rs: rs.name)
         ]
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_the_plan_is_what_happens(name: str) -> None:
+def test_a_release_follows_its_plan(name: str) -> None:
     world = with_image(STRATEGIES[name], "registry.example.com/shop/web:2.0.0")
     planned = make_plan(world).steps
     happened = []
@@ -85,7 +85,7 @@ def test_the_plan_is_what_happens(name: str) -> None:
     assert world.status.phase == "Healthy"
 
 
-def test_the_next_release_is_planned_as_it_then_goes() -> None:
+def test_the_next_release_follows_its_plan() -> None:
     for world in STRATEGIES.values():
         planned = plan_world(world)
         assert planned.is_next
@@ -107,7 +107,7 @@ STEP = st.one_of(
 
 @settings(max_examples=30)
 @given(steps=st.lists(STEP, min_size=1, max_size=6), replicas=st.integers(0, 12))
-def test_at_step_is_where_stepping_leads(steps: list[Any], replicas: int) -> None:
+def test_at_step_equals_the_moves_up_to_that_step(steps: list[Any], replicas: int) -> None:
     world = web(steps=steps)
     world = with_image(replace(react(actions.scale(world, replicas)).after, now=world.now), "example.com/web:2")
     at: dict[int, World] = {}
@@ -118,7 +118,7 @@ def test_at_step_is_where_stepping_leads(steps: list[Any], replicas: int) -> Non
     begun = react(world).after
     for index, after in at.items():
         if index < len(steps) and steps[index].get("pause") is None:
-            assert _weights(at_step(begun, index).after) == _weights(after), index
+            assert _weights(at_step(begun, index)) == _weights(after), index
 
 
 @settings(max_examples=30)
@@ -129,7 +129,7 @@ def test_releases_end_and_each_commit_is_one_step_or_more(steps: list[Any], repl
     indexes = []
     for move, _ in course(world):
         found = committed(move.after)
-        assert not moved(found, react(found).after)
+        assert not differs(found, react(found).after)
         indexes.append(move.after.status.current_step_index)
         world = move.after
     assert indexes == sorted(indexes, key=lambda index: index or 0)

@@ -1,4 +1,4 @@
-"""What git keeps of a release is enough: the engine goes on from it as the controller goes on in a cluster."""
+"""The files in git are enough: the engine goes on from them as the controller does in a cluster."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from renderer.kubernetes.manifest import Manifest
 from renderer.kubernetes.yaml.reader import load_documents
 from renderer.kubernetes.yaml.writer import dump
 from renderer.pipeline.load.status_file import State, dump_state, load_state
-from renderer.pipeline.resolve.commit_content import moved, rendered
+from renderer.pipeline.resolve.commit_content import differs, next_state, rendered
 from renderer.pipeline.resolve.moves import react
-from renderer.pipeline.resolve.next_state import next_state
 from renderer.pipeline.resolve.resolve import all_objects, resolve
 from renderer.rollouts.model.world import World
 from renderer.rollouts.simulator.frames import to_document
@@ -32,7 +31,7 @@ spec.loader.exec_module(RULES)
 
 
 class Git:
-    """Keeps a world as text, as a repository does, and reads it back."""
+    """Writes a world as text, like a repository, and reads it back."""
 
     def __init__(self, manifests: tuple[Manifest, ...]) -> None:
         self.manifests = tuple(manifest for manifest in manifests if manifest.kind != "Rollout")
@@ -56,7 +55,7 @@ class Git:
 
     @staticmethod
     def source_of(manifest: Manifest, world: World) -> dict[str, object]:
-        """A simulated cluster has defaults and patches in its objects; the user's file would have them, too."""
+        """Return the user's manifest of an object, with the defaults and patches of the simulated cluster."""
         key = manifest.key._replace(namespace=world.rollout.namespace)
         body = json.loads(json.dumps(world.objects[key]))
         if body["kind"] == "Service":
@@ -76,7 +75,7 @@ def test_frames_are_the_controllers_with_git_between_all_actions(path: Path) -> 
 
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_a_world_at_rest_stays_so(path: Path) -> None:
+def test_a_settled_world_does_not_change(path: Path) -> None:
     scenario = read_scenario(path.read_text(encoding="utf-8"), str(path))
     git = Git(scenario.manifests)
     held = False
@@ -84,4 +83,4 @@ def test_a_world_at_rest_stays_so(path: Path) -> None:
         held = held or any("hold" in (action if isinstance(action, dict) else {}) for action in scenario.actions)
         if not held and not frame.delayed:
             world = git(frame.world)
-            assert not moved(world, react(world).after), frame.action
+            assert not differs(world, react(world).after), frame.action

@@ -1,4 +1,4 @@
-"""``status.yaml``: what is kept is read back, and what is damaged is refused with its place."""
+"""``status.yaml``: all fields are read back, and damage is refused with its position."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from renderer.errors import RollstepError
 from renderer.pipeline.load.status_file import OMITTED_FIELDS, STATUS_SHAPE, ReachedStep, State, dump_state, load_state
-from renderer.pipeline.resolve.next_state import next_state
+from renderer.pipeline.resolve.commit_content import next_state
 from renderer.rollouts.model.status import PauseCondition, RolloutStatus
 from renderer.rollouts.model.strategy_status import (
     BlueGreenStatus,
@@ -56,15 +56,15 @@ FULL = State(
 TEXT = dump_state(FULL)
 
 
-def test_all_that_is_kept_is_read_back() -> None:
+def test_every_field_is_read_back() -> None:
     assert load_state(TEXT, "status.yaml") == FULL
     assert dump_state(load_state(TEXT, "status.yaml")) == TEXT
 
 
-def test_every_field_of_the_status_that_is_kept_has_its_shape() -> None:
+def test_every_field_of_the_status_has_its_shape() -> None:
     kept = {json_name(name) for name in RolloutStatus.__struct_fields__} - set(OMITTED_FIELDS)
     assert set(STATUS_SHAPE.of) == kept
-    # What FULL leaves at its default is not tried by the test above.
+    # The test above does not cover fields that FULL leaves at their defaults.
     assert kept == set(FULL.status.to_dict())
 
 
@@ -92,7 +92,7 @@ def test_every_field_of_the_status_that_is_kept_has_its_shape() -> None:
         ("rollout: web\n", "<<<<<<< HEAD\nrollout: web\n=======\n", "", "is not YAML"),
     ],
 )
-def test_damage_is_named_with_its_place(old: str, new: str, field: str, message: str) -> None:
+def test_damage_is_reported_with_its_position(old: str, new: str, field: str, message: str) -> None:
     assert old in TEXT
     with pytest.raises(RollstepError) as error:
         load_state(TEXT.replace(old, new), "web/status.yaml")
@@ -106,7 +106,7 @@ def test_damage_is_named_with_its_place(old: str, new: str, field: str, message:
         assert error.value.findings[0].line == line, texts
 
 
-def test_all_damage_is_told_at_once() -> None:
+def test_all_damage_is_reported_at_once() -> None:
     damaged = TEXT.replace("abort: true", "abort: x").replace("weight: 80", "weight: x")
     with pytest.raises(RollstepError) as error:
         load_state(damaged, "status.yaml")
@@ -118,12 +118,12 @@ def test_all_damage_is_told_at_once() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]\n", "a: 1\n---\nb: 2\n", "text\n"])
-def test_what_is_no_status_is_refused(text: str) -> None:
+def test_another_document_is_refused(text: str) -> None:
     with pytest.raises(RollstepError, match="one document that is a mapping"):
         load_state(text, "status.yaml")
 
 
-def test_steps_of_an_older_revision_are_let_go() -> None:
+def test_steps_of_an_older_revision_are_dropped() -> None:
     world = web()
     first = next_state(None, world)
     again = next_state(first, replace(world, now=world.now + timedelta(hours=1)))

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from renderer.pipeline.resolve.moves import advance, course, wait
+from renderer.pipeline.resolve.course import course
+from renderer.pipeline.resolve.moves import advance, wait
 from renderer.rollouts import actions
 from renderer.rollouts.controller import next_wakeup, settle
 from renderer.rollouts.controller.gates import open_gate

@@ -10,7 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Body, ObjectKey
-from renderer.pipeline.resolve.moves import advance, course, wait
+from renderer.pipeline.resolve.course import course
+from renderer.pipeline.resolve.moves import advance, wait
 from renderer.rollouts import actions
 from renderer.rollouts.controller import next_wakeup, settle, unsupported_fields
 from renderer.rollouts.controller.gates import open_gate

@@ -100,7 +100,8 @@ def test_an_unchanged_check_loads_neither_settings_nor_engine(checkout: Checkout
     program = (
         "import sys; from renderer.__main__ import main\n"
         "try: main()\n"
-        "finally: print([name for name in ('yaml', 'subprocess', 'renderer.rollouts.controller') if name in sys.modules])"
+        "finally: print([name for name in ('yaml', 'subprocess', 'renderer.rollouts.controller')"
+        " if name in sys.modules])"
     )
     command = [sys.executable, "-c", program, "render", "--check"]
     done = subprocess.run(command, cwd=checkout.root, capture_output=True, text=True, check=False)
@@ -220,17 +221,17 @@ def test_a_change_in_the_tick_of_the_check_is_not_taken_for_old(checkout: Checko
 
 
 def test_only_changed_apps_are_looked_at(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
-    from renderer.pipeline.resolve import current_step as current_release
+    from renderer.pipeline.resolve import rendered_world
 
     seen: list[str] = []
-    look = current_release.current_release
+    look = rendered_world.rendered_world
 
     def noted(workspace: Workspace, ref: AppRef, *more: Any) -> Any:
         seen.append(ref.name)
         return look(workspace, ref, *more)
 
     remember(checkout)
-    monkeypatch.setattr(current_release, "current_release", noted)
+    monkeypatch.setattr(rendered_world, "rendered_world", noted)
     # No render is found, so that each one is seen.
     monkeypatch.setattr(RenderCache, "find", lambda *_: None)
     checkout.edit(f"{STAGING}/rollout.yaml", "spec:", "spec: # the same")

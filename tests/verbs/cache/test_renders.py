@@ -16,7 +16,7 @@ import pytest
 
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.workspace import Workspace
-from renderer.pipeline.resolve import current_step as current_release
+from renderer.pipeline.resolve import rendered_world
 from renderer.verbs.cache import renders as render_cache
 from renderer.verbs.cache.renders import RenderCache
 from renderer.verbs.cache.store import FOLDER
@@ -43,13 +43,13 @@ def checkout(tmp_path: Path) -> Checkout:
 def rendered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the names of the apps that are rendered, and not found, from now on."""
     seen: list[str] = []
-    make = current_release.current_release
+    make = rendered_world.rendered_world
 
     def noted(workspace: Workspace, ref: AppRef, *more: Any) -> Any:
         seen.append(f"{ref.environment}/{ref.name}")
         return make(workspace, ref, *more)
 
-    monkeypatch.setattr(current_release, "current_release", noted)
+    monkeypatch.setattr(rendered_world, "rendered_world", noted)
     return seen
 
 
@@ -257,13 +257,13 @@ def test_what_is_wrong_is_found_each_time(checkout: Checkout, folder: Path) -> N
 def test_what_changes_while_it_is_rendered_is_not_kept(
     checkout: Checkout, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make = current_release.current_release
+    make = rendered_world.rendered_world
 
     def changed(workspace: Workspace, ref: AppRef, *more: Any) -> Any:
         replace(f"{WEB}/rollout.yaml", ONE, TWO)(checkout.root)
         return make(workspace, ref, *more)
 
-    monkeypatch.setattr(current_release, "current_release", changed)
+    monkeypatch.setattr(rendered_world, "rendered_world", changed)
     checkout.run("render", RELATIVE, "--dry-run")
     assert entries(folder) == []
 

@@ -154,7 +154,7 @@ def test_advance_waits_where_it_is_frozen_and_goes_on_elsewhere(checkout: Checko
     checkout.run("promote", "prod/web", "--no-validate", "--now", NOON, "--break-glass", "Must")
     head = checkout.head
     told = checkout.run("advance", "--no-validate", "--now", ONE_O_CLOCK)
-    assert "web (prod): frozen until 2026-03-01T20:00:00Z: `rollstep freeze list` tells why" in told.stderr
+    assert "web (prod): frozen until 2026-03-01T20:00:00Z: `rollstep freeze list` shows why" in told.stderr
     assert "web (dev)" in told.stdout
     assert checkout.git("diff", "--stat", head, "--", WEB) == ""
     (entry,) = checkout.json("advance", "prod/web", "--no-validate", "--now", ONE_O_CLOCK)

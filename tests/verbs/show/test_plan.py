@@ -1,4 +1,4 @@
-"""The plan of a release: its rows are the commits that come, and it says what starts, ends and peaks."""
+"""The plan of a release: its rows are the next commits, with their starts, ends and peaks of pods."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from renderer.pipeline.load.discover import AppRef
-from renderer.pipeline.resolve.moves import Move, advance, course, react
+from renderer.pipeline.resolve.course import course
+from renderer.pipeline.resolve.moves import Move, advance, react
 from renderer.pipeline.resolve.verb_moves import acting
 from renderer.rollouts import actions
-from renderer.rollouts.controller import next_wakeup
-from renderer.rollouts.controller.timing import is_timeless
 from renderer.rollouts.model.world import World
-from renderer.rollouts.simulator.scenario import read_scenario, simulate
 from renderer.verbs.show.plan import (
     after_update,
     make_plan,
@@ -25,7 +22,6 @@ from renderer.verbs.show.plan import (
     plan_text,
     plan_world,
 )
-from renderer.verbs.show.status import status_row
 from tests.support.commands import NOON as AT
 from tests.support.commands import TWO, Checkout
 from tests.support.worlds import NOON, api, web, with_image
@@ -59,29 +55,7 @@ def test_the_rows_are_the_commits_that_are_made(world: World) -> None:
         assert row.peak_pods >= sum(pods.values())
 
 
-SCENARIOS = sorted((Path(__file__).parents[2] / "data/conformance/scenarios").glob("*/*.yaml"))
-
-
-@pytest.mark.parametrize("path", SCENARIOS[::6], ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_time_alone_changes_nothing_of_a_timeless_release(path: Path) -> None:
-    ref = AppRef("prod", "web", path)
-    frames = [frame.world for frame in simulate(read_scenario(path.read_text(encoding="utf-8"), str(path)))]
-    timeless = [world for world in frames if is_timeless(world)]
-    assert len(timeless) < len(frames) or not any(map(next_wakeup, frames))
-    for world in timeless:
-        later = replace(world, now=world.now + timedelta(days=400, seconds=7))
-        assert is_timeless(later)
-        assert status_row(ref, later) == status_row(ref, world)
-        assert plan_world(later) == plan_world(world)
-
-
-def test_what_was_made_after_now_has_still_to_come_into_order() -> None:
-    world = web()
-    assert is_timeless(world)
-    assert not is_timeless(replace(world, now=world.now - timedelta(days=1)))
-
-
-def test_without_a_release_the_plan_is_of_the_next_one() -> None:
+def test_without_a_release_in_progress_the_next_one_is_planned() -> None:
     world = web()
     plan = plan_world(world)
     assert plan.is_next
@@ -91,7 +65,7 @@ def test_without_a_release_the_plan_is_of_the_next_one() -> None:
     assert advance(next_release(world)) is not None
 
 
-def test_an_aborted_release_has_no_next_one() -> None:
+def test_an_aborted_release_has_an_empty_plan() -> None:
     aborted = acting(actions.abort)(released(web()))
     assert aborted is not None
     settled = advance(replace(aborted.after, now=NOON + timedelta(hours=1)))
@@ -100,7 +74,7 @@ def test_an_aborted_release_has_no_next_one() -> None:
     assert (plan.steps, plan.summary) == ((), "nothing to come")
 
 
-def test_the_peak_is_that_of_any_moment() -> None:
+def test_the_peak_is_the_largest_sum_of_pods_during_a_move() -> None:
     world = web()
     assert peak_pods(Move(world, world, ())) == 5
     assert peak_pods(react(with_image(world, "example.com/x:2"))) == 6
@@ -140,7 +114,7 @@ def checkout(tmp_path: Path) -> Checkout:
     return checkout
 
 
-def test_other_manifests_that_have_changed_are_a_commit_to_come(checkout: Checkout) -> None:
+def test_other_changed_manifests_are_a_commit_to_come(checkout: Checkout) -> None:
     assert checkout.json("plan", "prod/web")[0]["isNext"]
     checkout.edit("environments/prod/web/configmap.yaml", "info", "debug")
     checkout.commit()
@@ -151,7 +125,7 @@ def test_other_manifests_that_have_changed_are_a_commit_to_come(checkout: Checko
     assert checkout.json("plan", "prod/web")[0]["isNext"]
 
 
-def test_in_a_pause_they_come_before_the_next_step(checkout: Checkout) -> None:
+def test_in_a_pause_other_changed_manifests_come_before_the_next_step(checkout: Checkout) -> None:
     checkout.run("set", "image", "prod/web", f"web={TWO}", "--now", AT, "--no-validate")
     checkout.edit("environments/prod/web/configmap.yaml", "info", "debug")
     checkout.commit()
@@ -162,7 +136,7 @@ def test_in_a_pause_they_come_before_the_next_step(checkout: Checkout) -> None:
     assert plan["steps"][0]["action"] == "setWeight: 60"
 
 
-def test_more_steps_than_there_are_are_refused(checkout: Checkout) -> None:
+def test_a_step_beyond_the_last_is_refused(checkout: Checkout) -> None:
     before = checkout.snapshot()
     refused = checkout.run("advance", "prod/web", "--to", "9", code=2)
     assert "web (prod) has 6 steps: --to takes 0 to 6" in refused.stderr

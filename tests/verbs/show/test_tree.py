@@ -1,4 +1,4 @@
-"""The tree of ``get``: what it tells of a world, as text and as data."""
+"""The tree of ``get``, as text and as data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from renderer.pipeline.resolve.moves import react
 from renderer.pipeline.resolve.verb_moves import acting, promoting
 from renderer.rollouts import actions
 from renderer.rollouts.model.world import World
-from renderer.verbs.show.tree import by_revision, camel_keys, describe, tree_text
+from renderer.verbs.show.tree import by_revision, camel_keys, rollout_info, tree_text
 from tests.support.worlds import NOON, api, web, with_image
 
 
@@ -20,7 +20,7 @@ def released(world: World) -> World:
 
 def test_a_canary_at_its_first_pause() -> None:
     world = released(web())
-    info = describe(world)
+    info = rollout_info(world)
     assert (info.phase, info.message, info.step) == ("Paused", "CanaryPauseStep", "1/6")
     assert (info.set_weight, info.actual_weight, info.max_traffic_weight) == (20, 20, 100)
     assert (info.desired, info.current, info.updated, info.available) == (5, 6, 1, 6)
@@ -34,7 +34,7 @@ def test_a_canary_at_its_first_pause() -> None:
 def test_its_text() -> None:
     world = released(web())
     new, old = world.status.current_pod_hash, world.status.stable_rs
-    lines = tree_text(describe(world), NOON + timedelta(minutes=3), "prod").splitlines()
+    lines = tree_text(rollout_info(world), NOON + timedelta(minutes=3), "prod").splitlines()
     assert lines[:4] == [
         "Name:            web",
         "Environment:     prod",
@@ -58,40 +58,40 @@ def test_a_pause_that_ends_by_itself() -> None:
     world = released(web())
     move = promoting(actions.promote)(world)
     assert move is not None
-    info = describe(move.after)
+    info = rollout_info(move.after)
     assert info.paused_until == NOON + timedelta(minutes=10)
     assert "Paused until:    2026-03-01T12:10:00Z (10m left)" in tree_text(info, NOON)
 
 
 def test_blue_green_has_no_weights() -> None:
-    info = describe(released(api()))
+    info = rollout_info(released(api()))
     assert (info.strategy, info.step, info.set_weight, info.max_traffic_weight) == ("BlueGreen", "", None, None)
     assert [rs.roles for rs in info.replica_sets] == [("preview",), ("stable", "active")]
     assert "SetWeight" not in tree_text(info, NOON)
 
 
-def test_what_waits_to_be_scaled_down() -> None:
+def test_a_scale_down_delay_is_shown() -> None:
     move = acting(actions.promote_full)(released(web()))
     assert move is not None
-    info = describe(move.after)
+    info = rollout_info(move.after)
     (old,) = [rs for rs in info.replica_sets if rs.scale_down_deadline]
     assert old.scale_down_deadline == NOON + timedelta(seconds=30)
     assert "delay:30s" in tree_text(info, NOON)
     assert "delay:passed" in tree_text(info, NOON + timedelta(minutes=1))
 
 
-def test_pods_that_are_not_there_yet() -> None:
+def test_missing_pods() -> None:
     world = web()
     (replica_set,) = world.replica_sets
-    info = describe(world.with_replica_set(replace(replica_set, available_replicas=2)))
+    info = rollout_info(world.with_replica_set(replace(replica_set, available_replicas=2)))
     assert info.replica_sets[0].status == "Progressing"
-    gone = describe(world.with_replica_set(replace(replica_set, replicas=0, available_replicas=0)))
+    gone = rollout_info(world.with_replica_set(replace(replica_set, replicas=0, available_replicas=0)))
     assert gone.replica_sets[0].status == "ScaledDown"
     assert "Images:" not in tree_text(gone, NOON)
 
 
-def test_data_has_the_names_of_json() -> None:
-    data = describe(released(web())).to_dict()
+def test_json_has_keys_in_camel_case() -> None:
+    data = rollout_info(released(web())).to_dict()
     assert data["maxTrafficWeight"] == 100
     assert data["replicaSets"][0]["created"] == "2026-03-01T12:00:00Z"
     assert data["replicaSets"][0]["scaleDownDeadline"] is None

@@ -1,1 +1,1 @@
-"""The order of changes that is safe however a commit is applied."""
+"""The order of a step's changes: phases and waves that are safe however a commit is applied."""

@@ -1,10 +1,10 @@
-"""A step in phases (pure): the engine's own writes, cut where a sync tool that applies in any order could do harm.
+"""A step in phases: the engine's writes, split into commits that a sync tool may apply in any order.
 
-The controller scales up, waits for pods, shifts traffic, and scales down what is no longer needed.  A commit has no
-order in it and no waiting, so each holds writes of one phase: ``expand`` (pods are added), ``shift`` (selectors and
-weights) or ``contract`` (pods are taken away).  The engine runs with the pods that are available and stops by itself
-where it waits for more; a commit ends earlier where the controller's next pass belongs to another phase.  What is
-committed then is what a controller leaves that was stopped there, so the next run goes on from it.
+The controller scales up, waits for pods, shifts traffic, and scales down.  A commit has no order and does not wait, so
+each holds the writes of one phase: ``expand`` (adds pods), ``shift`` (selectors and weights) or ``contract`` (removes
+pods).  The engine runs with the pods that are available, and stops where it waits for more.  A commit ends earlier if
+the next pass of the controller belongs to another phase; it leaves the state of a controller that was stopped there, so
+that the next run goes on from it.
 """
 
 from __future__ import annotations
@@ -29,25 +29,23 @@ from renderer.rollouts.model.world import CONTRACT, EXPAND, SHIFT, World, Write
 
 SELECT, WEIGH = "select", "weigh"
 """The two kinds of writes of the phase ``shift``: selectors, and all other objects of routers."""
-
 MANY = 1000
-"""A number of pods that makes every difference of weights one of pods."""
+"""So many pods that every difference of weights is at least one pod."""
 _SELECTORS = frozenset({"Service", "DestinationRule"})
 
 
 class Round(Struct, frozen=True):
-    """The writes of one phase: the world after them, with ``phase`` and ``phase_left`` set."""
+    """The writes of one phase, and the world after them with its ``phase`` and ``phase_left``."""
 
     world: World
     writes: tuple[Write, ...]
 
 
 def next_round(world: World, *, hold_step: int | None = None) -> Round:
-    """Return the first phase of what the engine does to ``world`` with the pods that are available in it.
+    """Return the first phase of the engine's writes to ``world`` with the pods that are available in it.
 
-    ``hold_step`` is as in ``settle``.  ``phase_left`` of the world returned is the
-    phase that the engine would go on with, without any more pods becoming available; empty for none.
-    Raises what the engine raises.
+    ``hold_step`` is as in ``settle``.  ``phase_left`` of the new world is the phase with which the engine would go on
+    without more pods, empty for none.  Raise the errors of ``reconcile``.
     """
     base, writes = world, list[Write]()
     for _ in range(MAX_PASSES):
@@ -61,21 +59,42 @@ def next_round(world: World, *, hold_step: int | None = None) -> Round:
             return _ended(base, part, [*writes, *done.writes], _first_phase(part, done.world) or EXPAND)
         world = done.world
         writes.extend(done.writes)
-    raise AssertionError(f"the release of {world.rollout.name} does not come to rest")
+    raise AssertionError(f"the release of {world.rollout.name} does not settle")
+
+
+def phases_of(before: World, after: World) -> dict[ObjectKey, str]:
+    """Return the phase of each object that differs; empty for one that no pod and no request depends on."""
+    return {key: _phase_of(kind) for key, kind in _kinds_of(before, after).items()}
 
 
 def early_contractions(rollout: Rollout) -> list[int]:
-    """Return the steps at which the controller would take pods away from the canary before it takes their traffic.
+    """Return the steps in which the controller removes pods of the canary before their traffic.
 
-    It lowers a weight only when the ReplicaSets have the size that the lower one asks for (``reconcileTrafficRouting``
-    of v1.9 asks ``AtDesiredReplicaCountsForCanary`` first), which no order of commits can make safe.
+    It lowers a weight only once the ReplicaSets have the size for the lower one (``reconcileTrafficRouting`` of v1.9
+    calls ``AtDesiredReplicaCountsForCanary`` first), which no order of commits can make safe.
     """
     canary = rollout.canary
     if canary is None or canary.traffic_routing is None:
         return []
-    # What holds for a few pods must hold after a scale as well.
+    # The result must stay valid after a scale.
     sizes = (replace(rollout, replicas=replicas) for replicas in (rollout.replicas, MANY))
     return sorted({index for size in sizes for index in _early(size, canary.steps)})
+
+
+def is_half_shifted(world: World) -> bool:
+    """Return whether the last commit is the first half of a shift that is unsafe in one commit."""
+    return world.in_phases and world.phase == world.phase_left == SHIFT
+
+
+def as_observed(world: World) -> World:
+    """Return the world with at most as many available pods as replicas: surplus pods are about to be removed."""
+    return replace(world, replica_sets=tuple(_observed(rs) for rs in world.replica_sets))
+
+
+def _observed(rs: ReplicaSet) -> ReplicaSet:
+    if rs.available_replicas <= rs.replicas:
+        return rs
+    return replace(rs, available_replicas=rs.replicas, ready_replicas=min(rs.ready_replicas, rs.replicas))
 
 
 def _early(rollout: Rollout, steps: Sequence[CanaryStep]) -> Iterator[int]:
@@ -88,29 +107,13 @@ def _early(rollout: Rollout, steps: Sequence[CanaryStep]) -> Iterator[int]:
         old, share = new, get_current_set_weight(rollout, status) * rollout.replicas // max_traffic_weight(rollout)
 
 
-def is_half_shifted(world: World) -> bool:
-    """Tell whether the last commit is the first half of a shift that is not safe in one."""
-    return world.in_phases and world.phase == world.phase_left == SHIFT
-
-
-def as_observed(world: World) -> World:
-    """Return the world with no more available pods than are asked for: those that are too many are about to go."""
-    return replace(world, replica_sets=tuple(_observed(rs) for rs in world.replica_sets))
-
-
-def _observed(rs: ReplicaSet) -> ReplicaSet:
-    if rs.available_replicas <= rs.replicas:
-        return rs
-    return replace(rs, available_replicas=rs.replicas, ready_replicas=min(rs.ready_replicas, rs.replicas))
-
-
 def _ended(base: World, world: World, writes: list[Write], left: str) -> Round:
     return Round(replace(world, phase=_first_phase(base, world), phase_left=left), tuple(writes))
 
 
 def _first_phase(before: World, after: World) -> str:
-    """Return the first phase of what differs; a shift counts before all others, as the engine makes it first."""
-    phases = {_phase_of(kind) for kind in _kinds(before, after)}
+    """Return the first phase of the differences, empty for none; a shift comes first, as in the engine."""
+    phases = set(phases_of(before, after).values())
     return next((phase for phase in (SHIFT, EXPAND, CONTRACT) if phase in phases), "")
 
 
@@ -119,16 +122,11 @@ def _phase_of(kind: str) -> str:
 
 
 def _fits(base: World, world: World) -> bool:
-    """Tell whether all that differs between two worlds may be applied in any order."""
+    """Return whether the differences between two worlds may be applied in any order."""
     kinds = _kinds(base, world)
     if kinds <= {SELECT, WEIGH}:
         return not kinds or is_safe_shift(base, world)
     return len(kinds) == 1
-
-
-def phases_of(before: World, after: World) -> dict[ObjectKey, str]:
-    """Return the phase of each object that differs; empty for one that no pod and no request depends on."""
-    return {key: _phase_of(kind) for key, kind in _kinds_of(before, after).items()}
 
 
 def _kinds(base: World, world: World) -> set[str]:
@@ -136,16 +134,17 @@ def _kinds(base: World, world: World) -> set[str]:
 
 
 def _kinds_of(base: World, world: World) -> dict[ObjectKey, str]:
+    """Return the kind of write of each object that differs."""
     before, after = rendered(base), rendered(world)
-    return {key: _kind(key, before.get(key), after.get(key)) for key in _changed(before, after)}
-
-
-def _changed(before: dict[ObjectKey, Body], after: dict[ObjectKey, Body]) -> list[ObjectKey]:
-    return [key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
+    return {
+        key: _kind(key, before.get(key), after.get(key))
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key)
+    }
 
 
 def _kind(key: ObjectKey, before: Body | None, after: Body | None) -> str:
-    """Return which kind of write makes ``after`` of ``before``; empty where no pod and no request depends on it."""
+    """Return the kind of write from ``before`` to ``after``; empty where no pod and no request depends on it."""
     if key.kind == "ReplicaSet":
         old, new = (body["spec"]["replicas"] if body else 0 for body in (before, after))
         return EXPAND if new > old else CONTRACT if new < old or after is None else ""
@@ -157,29 +156,28 @@ def _kind(key: ObjectKey, before: Body | None, after: Body | None) -> str:
 
 
 def _part(world: World, done: World) -> World:
-    """Return the part of a pass that may be committed by itself: the first that is safe, in the engine's order."""
+    """Return the first part of a pass, in the engine's order, that is safe as a commit of its own."""
     kinds = _kinds(world, done)
     choices = [{SELECT, WEIGH}, {SELECT}, {WEIGH}, {EXPAND}, {CONTRACT}]
     parts = [(choice, _only(world, done, choice)) for choice in choices if choice & kinds]
     for choice, part in parts:
-        if choice == {CONTRACT} and keeps_pods(world, part):
-            return part
-        if choice <= {SELECT, WEIGH} and is_safe_shift(world, part):
-            return part
         if choice == {EXPAND}:
             return part
-    # A Rollout without pods has nothing that could be kept safe.
+        if choice == {CONTRACT}:
+            if keeps_pods(world, part):
+                return part
+        elif is_safe_shift(world, part):
+            return part
+    # A Rollout without pods has nothing to keep safe.
     return parts[-1][1] if EXPAND in kinds or CONTRACT in kinds else parts[0][1]
 
 
 def _only(world: World, done: World, kinds: set[str]) -> World:
-    """Return ``world`` with those changes of ``done`` that are of ``kinds`` and those that nothing depends on.
+    """Return ``world`` with the changes of ``done`` that are of ``kinds``, or that nothing depends on.
 
-    The status stays as it was when the pass began, as it does where the controller is stopped in a pass; the weights
-    alone go with the objects that say them.
+    The status stays, as with a controller that is stopped during a pass; only the weights go with their objects.
     """
-    before, after = rendered(world), rendered(done)
-    keys = {key for key in _changed(before, after) if _kind(key, before.get(key), after.get(key)) in {"", *kinds}}
+    keys = {key for key, kind in _kinds_of(world, done).items() if kind in {"", *kinds}}
     names = {key.name for key in keys if key.kind == "ReplicaSet"}
     sets = {rs.name: rs for rs in world.replica_sets if rs.name not in names}
     sets.update((rs.name, rs) for rs in done.replica_sets if rs.name in names)
@@ -188,9 +186,6 @@ def _only(world: World, done: World, kinds: set[str]) -> World:
     status = world.status
     if WEIGH in kinds:
         status = replace(status, canary=replace(status.canary, weights=done.status.canary.weights))
-    ordered = tuple(sets[name] for name in _names(world, done) if name in sets)
+    order = dict.fromkeys(rs.name for rs in (*world.replica_sets, *done.replica_sets))
+    ordered = tuple(sets[name] for name in order if name in sets)
     return replace(world, rollout=done.rollout, status=status, replica_sets=ordered, objects=objects)
-
-
-def _names(world: World, done: World) -> list[str]:
-    return list(dict.fromkeys(rs.name for rs in (*world.replica_sets, *done.replica_sets)))

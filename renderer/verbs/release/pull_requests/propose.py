@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from renderer.kubernetes.printing import to_json
 from renderer.pipeline.load.discover import AppRef
-from renderer.pipeline.resolve.moves import proposals
+from renderer.pipeline.resolve.course import proposals
 from renderer.pipeline.resolve.release import open_release
 from renderer.pipeline.write.output_folder import changes_between
 from renderer.pipeline.write.rendered_app import MovedApp, moved_app, render_app

@@ -13,7 +13,7 @@ from renderer.pipeline.write.output_folder import diff
 from renderer.pipeline.write.rendered_app import MovedApp
 from renderer.rollouts.model.world import World
 from renderer.verbs.show.plan import peak_pods, plan_markdown, plan_world
-from renderer.verbs.show.tree import describe, tree_text
+from renderer.verbs.show.tree import rollout_info, tree_text
 
 TITLE, BODY = "pull-request-title.j2", "pull-request-body.j2"
 _MAX_TITLE = 200
@@ -40,7 +40,7 @@ def body_of(moved: MovedApp, start: World, stack: Sequence[str], position: int) 
     assert moved.change is not None and move is not None and app is not None
     folder = f"{release.place}/{release.app.settings.output}"
     shown = _shortened(diff(app.changes, folder))
-    tree = tree_text(describe(move.after), move.after.now, release.app.ref.environment)
+    tree = tree_text(rollout_info(move.after), move.after.now, release.app.ref.environment)
     variables = {
         "change": cleaned(moved.change),
         "stack": [one_line(title) for title in stack],

@@ -1,4 +1,4 @@
-"""Safe whatever is applied first: ``order: phases`` against a model of sync tools and of a cluster."""
+"""``order: phases`` and ``waves`` against a model of sync tools and of a cluster: safe whatever is applied first."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from renderer.pipeline.resolve import moves as release
-from renderer.pipeline.resolve.commit_content import moved
+from renderer.pipeline.resolve.commit_content import differs
 from renderer.pipeline.resolve.moves import Move, react
-from renderer.pipeline.resolve.ordering import phases, waves
-from renderer.pipeline.resolve.ordering import safety as destinations
+from renderer.pipeline.resolve.ordering import phases, safety, waves
 from renderer.pipeline.resolve.verb_moves import acting, promoting
 from renderer.rollouts import actions
 from renderer.rollouts.controller.reconcile import with_available_pods
@@ -25,7 +24,7 @@ from renderer.verbs.show.plan import make_plan
 from tests.support.ordering_model import STEPS, App, Simulation, UnsafeError, blue_green, explore, pods, routed
 
 EXAMPLES = int(os.environ.get("ROLLSTEP_ORDERING_EXAMPLES", "0"))
-"""How many random histories are tried; ``make ordering`` tries many more, and follows all others to their end."""
+"""The number of random histories; ``make ordering`` runs more of them, and follows all others to their end."""
 COMMITS_AFTER = 60 if EXAMPLES else 3
 Verb = Callable[[World], Move | None]
 PING_PONG = {"pingService": "web-stable", "pongService": "web-canary"}
@@ -50,7 +49,7 @@ APPS: dict[str, Callable[..., App]] = {
     "blue-green, no delay": lambda **more: blue_green(scaleDownDelaySeconds=0, autoPromotionSeconds=30, **more),
 }
 ALIKE = {"ambassador", "apisix", "gateway-api", "smi", "traefik"}
-"""Routers whose objects are, to the phases, as those of nginx."""
+"""Routers whose objects have the same phases as those of nginx."""
 
 
 def image(tag: str) -> Verb:
@@ -74,7 +73,7 @@ VERBS: dict[str, Verb] = {
 
 
 def go_on(simulation: Simulation) -> bool:
-    """Make the next commit of a release whose last commit is live: a person promotes, or the time comes."""
+    """Make the next commit of a release whose last commit is live, with a promotion or a later time if necessary."""
     if simulation.advance():
         return True
     simulation.sleep_until_due()
@@ -82,7 +81,7 @@ def go_on(simulation: Simulation) -> bool:
 
 
 def to_the_end(simulation: Simulation, limit: int = 60) -> int:
-    """Take a release to its end, or ``limit`` commits far, every order of every commit explored; count the orders."""
+    """Explore every order of every commit to the end of a release, or for ``limit`` commits; return their number."""
     orders = 0
     for _ in range(limit):
         orders += explore(simulation)
@@ -123,7 +122,7 @@ def test_a_release_ends_the_same_in_any_order(name: str) -> None:
 
 
 def without_times(objects: Any) -> Any:
-    """Return what does not tell when it was made: a deadline is a time."""
+    """Return specs and annotations without deadlines, which depend on the time."""
     found = {}
     for key, body in objects.items():
         annotations = body["metadata"].get("annotations") or {}
@@ -144,9 +143,9 @@ def test_a_release_is_left_safely_from_the_middle_of_any_wave(name: str, verb: s
 
 
 def leave_anywhere(simulation: Simulation, verb: str) -> None:
-    """Do a verb after every commit of a release, before that is applied and when it is live, and go on from there.
+    """Run a verb after every commit of a release, before the commit is applied and once it is live, and go on.
 
-    Of a commit with waves, also in the middle of each, and between two.
+    With waves, run it also in the middle of each wave, and between two waves.
     """
     for _ in range(40):
         other: Simulation | None = forked(simulation)
@@ -162,7 +161,7 @@ def leave_anywhere(simulation: Simulation, verb: str) -> None:
 
 
 def further(simulation: Simulation) -> Simulation | None:
-    """Return the next state of the cluster to leave from; None after that in which the last commit is live."""
+    """Return the next state of the cluster to leave from; None once the last commit is live."""
     other = forked(simulation)
     if other.is_live():
         return None
@@ -200,23 +199,23 @@ def test_a_step_is_one_commit_where_its_phases_are_waves() -> None:
 
 @pytest.mark.parametrize("order", ["phases", "waves"])
 @pytest.mark.parametrize("name", APPS)
-def test_every_phase_is_rendered_the_same_again_and_planned(name: str, order: str) -> None:
+def test_every_phase_is_planned_and_a_render_of_it_changes_nothing(name: str, order: str) -> None:
     simulation = begun(APPS[name](order=order))
     planned = make_plan(simulation.world)
     peak, happened = 0, []
     for _ in range(60):
-        assert not moved(simulation.world, react(simulation.world).after)
+        assert not differs(simulation.world, react(simulation.world).after)
         simulation.apply_all()
         peak = max(peak, simulation.sum_of_pods())
         if not simulation.is_live() or not go_on(simulation):
             break
         happened.append(simulation.world.phase)
-    told = [row.action.rpartition(", ")[2] for row in planned.steps if row.action.endswith(PHASES)]
-    assert order == "waves" or told == [phase for phase in happened if phase]
+    listed = [row.action.rpartition(", ")[2] for row in planned.steps if row.action.endswith(PHASES)]
+    assert order == "waves" or listed == [phase for phase in happened if phase]
     assert peak <= planned.peak_pods
 
 
-def test_a_person_who_promotes_between_phases_says_that_the_last_is_live() -> None:
+def test_a_promotion_between_phases_states_that_the_last_is_live() -> None:
     simulation = begun(APPS["nginx"]())
     simulation.apply_all()
     assert simulation.do(promoting(actions.promote))
@@ -236,16 +235,16 @@ def test_steps_that_empty_the_canary_before_its_traffic_are_found() -> None:
 
 
 SAFE_IN_STEPS = {"nginx, no steps", "blue-green", "blue-green, preview", "blue-green, no delay"}
-"""Releases whose every commit waits for pods or for a person in any order, as they have no steps."""
+"""Releases without steps, whose every commit waits for pods or for a person in any order."""
 
 
 @pytest.mark.parametrize("name", sorted(APPS.keys() - SAFE_IN_STEPS))
-def test_without_an_order_the_same_release_is_not_safe(name: str) -> None:
+def test_without_an_order_the_same_release_is_unsafe(name: str) -> None:
     with pytest.raises(UnsafeError):
         to_the_end(begun(APPS[name](order="step")))
 
 
-def never_cut(patch: pytest.MonkeyPatch) -> None:
+def never_split(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(phases, "_fits", lambda *worlds: bool(worlds))
 
 
@@ -274,7 +273,7 @@ def any_mixture_of_a_shift(patch: pytest.MonkeyPatch) -> None:
 
 
 def few_pods_are_enough(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(destinations, "needed", lambda *args: 0 * len(args))
+    patch.setattr(safety, "required_pods", lambda *args: 0 * len(args))
 
 
 def contract_before_the_last_commit_is_live(patch: pytest.MonkeyPatch) -> None:
@@ -313,7 +312,7 @@ def advance_before_pods_are_available(patch: pytest.MonkeyPatch) -> None:
 
 
 MUTANTS: dict[Callable[[pytest.MonkeyPatch], None], tuple[str, str]] = {
-    never_cut: ("nginx", "undo"),
+    never_split: ("nginx", "undo"),
     shift_without_waiting_for_pods: ("nginx", ""),
     contract_with_anything: ("nginx", "undo"),
     expand_with_anything: ("nginx, dynamic", "promote full"),
@@ -323,7 +322,7 @@ MUTANTS: dict[Callable[[pytest.MonkeyPatch], None], tuple[str, str]] = {
     act_as_if_pods_were_there: ("nginx", "retry"),
     advance_before_pods_are_available: ("nginx", ""),
 }
-"""What could be wrong with the cut, and the release and verb that show it."""
+"""Faults in the split into phases, each with the release and the verb that reveal it."""
 MUTANTS_OF_WAVES: dict[Callable[[pytest.MonkeyPatch], None], tuple[str, str]] = {
     waves_in_any_order: ("nginx", ""),
     forget_the_waves_of_a_commit_that_may_not_be_live: ("pods", "scale 8"),
@@ -332,7 +331,9 @@ MUTANTS_OF_WAVES: dict[Callable[[pytest.MonkeyPatch], None], tuple[str, str]] = 
 
 
 @pytest.mark.parametrize("mutant", [*MUTANTS, *MUTANTS_OF_WAVES])
-def test_a_wrong_cut_is_caught(mutant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_in_the_split_is_caught(
+    mutant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     mutant(monkeypatch)
     order, (name, verb) = ("phases", MUTANTS[mutant]) if mutant in MUTANTS else ("waves", MUTANTS_OF_WAVES[mutant])
     explore_release = leave_anywhere if verb else lambda simulation, _: to_the_end(simulation)
@@ -341,7 +342,7 @@ def test_a_wrong_cut_is_caught(mutant: Callable[[pytest.MonkeyPatch], None], mon
 
 
 class Histories(RuleBasedStateMachine):
-    """Random apps, verbs, writes in any order, commits applied side by side, pods that come late, never, or die."""
+    """Random apps, verbs, writes in any order, several commits applied at once, pods that start late or die."""
 
     order = "phases"
     simulation: Simulation
@@ -416,9 +417,9 @@ class Histories(RuleBasedStateMachine):
 
 
 class Waves(Histories):
-    """The same with a step in one commit, and a sync tool that keeps to its waves.
+    """The same with a step in one commit, and a sync tool that respects its waves.
 
-    A sync that has begun may go on with its commit although there is a newer one, but never goes back to an older one.
+    A sync may finish its commit although a newer one exists, but never goes back to an older one.
     """
 
     order = "waves"
@@ -447,7 +448,7 @@ class Waves(Histories):
 
 
 class WithoutOrder(Histories):
-    """The same with a whole step in a commit."""
+    """The same with a whole step in a commit, in any order."""
 
     order = "step"
 
@@ -485,33 +486,33 @@ def test_manifests_that_change_between_the_halves_of_a_shift_wait_for_the_other_
         edited.world = actions.set_image(edited.world, "*", "registry.example.com/shop/web:3.0.0")
     else:
         edited.world = actions.scale(edited.world, int(edit[-1]))
-    assert not moved(edited.world, react(edited.world).after)
+    assert not differs(edited.world, react(edited.world).after)
     to_the_end(edited)
     assert edited.world.status.phase == "Healthy"
     assert {rs.replicas for rs in edited.world.replica_sets} - {0} == {edited.world.rollout.replicas}
 
 
-def test_random_histories_without_an_order_are_not_safe() -> None:
+def test_random_histories_without_an_order_are_unsafe() -> None:
     with pytest.raises((UnsafeError, ExceptionGroup)):
         run_histories(WithoutOrder, 100)
 
 
-def test_a_sync_of_only_what_differs_does_not_wait_for_what_one_before_it_began() -> None:
+def test_a_sync_of_changed_objects_alone_does_not_wait_for_earlier_waves() -> None:
     simulation = begun(APPS["nginx"](order="waves"))
     for key in simulation.next_wave():
         simulation.apply(key)
     assert simulation.pending()
     assert simulation.next_wave() == [], "a whole sync waits for the pods of the first wave"
     with pytest.raises(UnsafeError):
-        apply_what_differs(simulation)
+        apply_pending(simulation)
 
 
-def apply_what_differs(simulation: Simulation) -> None:
+def apply_pending(simulation: Simulation) -> None:
     for key in simulation.pending():
         simulation.apply(key)
 
 
-def test_a_sync_back_to_an_older_commit_is_not_safe_by_the_waves_of_the_way_there() -> None:
+def test_a_sync_back_to_an_older_commit_is_unsafe_with_the_waves_of_that_commit() -> None:
     simulation = begun(APPS["nginx, dynamic"](order="waves"))
     simulation.apply_all()
     older, waves_of_older = simulation.commits[-1], simulation.waves[-1]

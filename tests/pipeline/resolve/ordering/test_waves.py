@@ -1,4 +1,4 @@
-"""What a commit whose phases are sync waves holds in git; which waves are safe is in test_ordering."""
+"""The files of a commit whose phases are sync waves; test_ordering tests which waves are safe."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from renderer.errors import RollstepError
 from renderer.kubernetes.manifest import Manifest
 from renderer.kubernetes.sync_tools.argocd import SYNC_WAVE
 from renderer.pipeline.load.status_file import dump_state, load_state
-from renderer.pipeline.resolve.commit_content import rendered
-from renderer.pipeline.resolve.next_state import next_state
+from renderer.pipeline.resolve.commit_content import next_state, rendered
 from renderer.pipeline.resolve.ordering.waves import has_wave, with_wave, without_wave
 from renderer.pipeline.resolve.resolve import Resolved, all_objects, resolve
 from renderer.rollouts.model.world import World
@@ -28,7 +27,7 @@ def begun(app: App) -> World:
     return move.after
 
 
-def test_what_has_to_wait_is_rendered_with_its_wave(app: App) -> None:
+def test_objects_of_later_phases_are_rendered_with_their_waves(app: App) -> None:
     bodies = all_objects(Resolved(begun(app), ()), begun(app))
     waves = {body["metadata"]["name"]: body["metadata"].get("annotations", {}).get(SYNC_WAVE) for body in bodies}
     canary = begun(app).status.current_pod_hash
@@ -36,7 +35,7 @@ def test_what_has_to_wait_is_rendered_with_its_wave(app: App) -> None:
     assert waves[f"web-{canary}"] is None, "new pods come with the first wave"
 
 
-def test_the_next_command_finds_the_world_without_waves_in_its_objects(app: App) -> None:
+def test_the_next_command_reads_objects_without_waves(app: App) -> None:
     world = begun(app)
     found = [Manifest(body) for body in all_objects(Resolved(world, ()), world)]
     assert any(has_wave(manifest.body) for manifest in found)
@@ -54,7 +53,7 @@ def test_a_wave_of_the_status_has_to_name_an_object(app: App) -> None:
 
 
 @pytest.mark.parametrize("metadata", [{"name": "web"}, {"name": "web", "annotations": {"a": "b"}}])
-def test_an_object_is_as_it_was_without_its_wave(metadata: dict[str, object]) -> None:
+def test_without_wave_reverts_with_wave(metadata: dict[str, object]) -> None:
     body = {"kind": "Service", "metadata": metadata}
     waiting = with_wave(body, "contract")
     assert waiting["metadata"]["annotations"][SYNC_WAVE] == "2"

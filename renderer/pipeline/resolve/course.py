@@ -1,0 +1,61 @@
+"""The moves that a release has yet to make: all to its end, or those that can be made now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from renderer.pipeline.resolve.moves import Move, Wait, advance, follow_promotion, wait
+from renderer.rollouts import actions
+from renderer.rollouts.model.world import World
+
+MAX_MOVES = 1000
+"""More commits than any release needs: a guard against a release that never ends."""
+NO_WAIT = Wait("", None)
+
+
+def course(world: World) -> Iterator[tuple[Move, Wait]]:
+    """Yield every move to the end of the release, each with the wait that ended before it.
+
+    A wait ends when its time comes, or by a promotion.
+    """
+    for _ in range(MAX_MOVES):
+        reason, move = NO_WAIT, advance(world)
+        if move is None:
+            reason = wait(world)
+            move = _after(world, reason)
+        if move is None:
+            return
+        yield move, reason
+        world = move.after
+    raise _endless(world)
+
+
+def proposals(world: World) -> Iterator[tuple[str, Move]]:
+    """Yield the moves that can be made at ``world.now``, each with its verb: ``advance``, or ``promote`` at a pause."""
+    for _ in range(MAX_MOVES):
+        verb, move = "advance", advance(world)
+        if move is None and _can_promote(wait(world)):
+            verb, move = "promote", follow_promotion(world, actions.promote(world))
+        if move is None:
+            return
+        yield verb, move
+        world = move.after
+    raise _endless(world)
+
+
+def _after(world: World, reason: Wait) -> Move | None:
+    if reason.until is not None:
+        move = advance(replace(world, now=max(world.now, reason.until)))
+        if move is not None:
+            return move
+    return follow_promotion(world, actions.promote(world)) if _can_promote(reason) else None
+
+
+def _can_promote(reason: Wait) -> bool:
+    return reason.reason not in ("", "aborted")
+
+
+def _endless(world: World) -> AssertionError:
+    return AssertionError(f"the release of {world.rollout.name} does not end within {MAX_MOVES} commits")
