@@ -1,4 +1,4 @@
-"""The ``rollstep`` command: finds the verb, imports its module alone, and turns exceptions into exit codes."""
+"""The ``rollstep`` command: imports the module of one verb and turns exceptions into exit codes."""
 
 from __future__ import annotations
 
@@ -15,53 +15,53 @@ import click
 from renderer import __version__
 from renderer.errors import RollstepError, printable
 
-ENVIRONMENT = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE}
-"""Errors of the operating system that are no fault of rollstep's."""
-
+OS_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE}
+"""Errors of the machine, which are not bugs of rollstep."""
 GC_THRESHOLD = 200_000
+"""Manifests are many objects without cycles, in which the garbage collector finds nothing."""
 
 VERBS = {
-    "abort": "Send all traffic back to the stable ReplicaSet.",
-    "advance": "Do the next step: render, validate, commit.",
-    "approve": "Approve a commit by a signed tag.",
-    "completion": "Print the shell completion script.",
-    "diff": "Show what the next step, or any other, changes in the rendered manifests.",
-    "freeze": "Keep releases where they are for a time.",
+    "abort": "Abort a release: send all traffic back to the stable ReplicaSet.",
+    "advance": "Commit the next step of a release.",
+    "approve": "Approve a commit with a signed tag.",
+    "completion": "Print the completion script of a shell.",
+    "diff": "Show the changes of rendered manifests between two steps.",
+    "freeze": "Freeze releases for a period of time.",
     "get": "Show the tree of revisions and ReplicaSets.",
-    "hash": "Print the pod-template-hash of the documents in files.",
+    "hash": "Print the pod-template-hash of manifests.",
     "history": "List the revisions with image, commit and date.",
-    "init": "Scaffold environments from manifests that exist.",
-    "migrate": "Move from one traffic router to another.",
-    "lint": "Find what is wrong with Rollouts and the manifests around them.",
-    "pause": "Set the Rollout's spec.paused.",
-    "plan": "Show every step that is still to come.",
+    "init": "Set up environments from existing manifests.",
+    "lint": "Check Rollouts and related manifests for mistakes.",
+    "migrate": "Migrate an app to another traffic router.",
+    "pause": "Pause a Rollout (set spec.paused).",
+    "plan": "Show the remaining steps of a release.",
     "pr": "Open or update the pull request of the next step.",
-    "promote": "End the pause, or skip steps.",
-    "render": "Write the manifests of the current step.",
-    "replay": "Make commits again from their sources, and compare the trees.",
-    "restart": "Restart the pods, by a new revision.",
-    "resume": "Clear the Rollout's spec.paused.",
-    "retry": "Start an aborted release again.",
-    "scale": "Set the Rollout's spec.replicas.",
+    "promote": "Promote a release: end the pause, or skip steps.",
+    "render": "Render the manifests of the current step.",
+    "replay": "Repeat commits from their sources and compare the trees.",
+    "restart": "Restart the pods of a Rollout with a new revision.",
+    "resume": "Resume a paused Rollout (clear spec.paused).",
+    "retry": "Retry an aborted release.",
+    "scale": "Scale a Rollout (set spec.replicas).",
     "schema": "Print the JSON schema of rollstep.yaml.",
-    "set": "Change the Rollout (set image NAME=IMAGE).",
-    "simulate": "Run a scenario through the engine with a simulated cluster.",
-    "status": "Tell the phase of each release.",
-    "undo": "Go back to an earlier revision.",
-    "verify": "Check that every commit is a legal step of a release.",
+    "set": "Update the Rollout (set image CONTAINER=IMAGE).",
+    "simulate": "Run a scenario in a simulated cluster.",
+    "status": "Show the phase of each release.",
+    "undo": "Roll back to an earlier revision.",
+    "verify": "Verify that every commit is a legal step of a release.",
 }
-"""Every verb with its line in ``--help``: kept here so that ``--help`` and completion import no verb's module."""
+"""Every verb with its line in ``--help``, so that ``--help`` and completion import no verb's module."""
 
 
 class Verbs(click.Group):
-    """A group whose commands live in ``renderer.cli.commands`` and are imported on use."""
+    """The group of all verbs, whose modules in ``renderer.cli.commands`` are imported on use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the verbs, sorted."""
         return sorted(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the module of one verb; None where there is no such verb."""
+        """Return the command of a verb; None for an unknown verb."""
         if cmd_name not in VERBS:
             return None
         from importlib import import_module
@@ -70,14 +70,14 @@ class Verbs(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of verbs without importing them."""
+        """Write the list of verbs without importing their modules."""
         with formatter.section("Commands"):
             formatter.write_dl(sorted(VERBS.items()))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the verb; where there is none, name the nearest."""
+        """Find the verb; for an unknown one, suggest the nearest."""
         if args and args[0] not in VERBS and not args[0].startswith("-"):
             from difflib import get_close_matches
 
@@ -94,15 +94,15 @@ class Verbs(click.Group):
     metavar="DIR",
     default=".",
     type=click.Path(exists=True, file_okay=False),
-    help="Run as if started in DIR, as git has it.",
+    help="Run as if started in DIR.",
 )
 @click.pass_context
 def cli(ctx: click.Context, directory: str) -> None:
-    """Render progressive delivery into git, a commit a step.
+    """Progressive delivery in git, one commit per step.
 
-    rollstep does what the Argo Rollouts controller does, without a controller: from a Rollout and the current step it
-    writes the versioned ReplicaSets, the stable and canary Services and the weighted Ingress, and a sync tool
-    (Argo CD, Flux, kubectl apply -k) applies them.
+    rollstep does in git what the Argo Rollouts controller does in a cluster. From a Rollout and its current step it
+    writes the versioned ReplicaSets, the stable and canary Services and the weighted Ingress. A sync tool (Argo CD,
+    Flux, kubectl apply -k) applies them.
 
     Example: rollstep plan environments/prod/web && rollstep advance environments/prod/web
     """
@@ -110,16 +110,15 @@ def cli(ctx: click.Context, directory: str) -> None:
 
 
 def fail(error: RollstepError) -> NoReturn:
-    """Print the findings of ``error`` to stderr, one a line, and leave with its exit code."""
+    """Print the findings of ``error`` on stderr, one per line, and exit with its exit code."""
     for finding in error.findings:
-        # A name, a key or a program's words may hold what makes a terminal do something else than show it.
+        # Names, keys and the output of programs may contain control characters.
         click.echo("\n".join(printable(line) for line in f"error: {finding.text()}".split("\n")), err=True)
     sys.exit(error.exit_code)
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and exit: 0 fine, 1 findings or refusal, 2 usage, 3 a fault of rollstep's own."""
-    # Manifests are many objects without cycles: looking for cycles takes a fifth of a run, and as long at its end.
+    """Run the command line and exit: 0 success, 1 findings or refusal, 2 usage error, 3 a bug in rollstep."""
     gc.set_threshold(GC_THRESHOLD)
     atexit.register(gc.freeze)
     try:
@@ -137,11 +136,11 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     except RollstepError as error:
         fail(error)
     except BrokenPipeError:
-        # The reader has gone (`rollstep get | head`): without this the interpreter complains again at exit.
+        # The reader is gone (`rollstep get | head`): the interpreter must not write to it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except OSError as error:
-        if not _is_environment(error):
+        if not _is_machine_error(error):
             _crash(error)
         place = f"{error.filename}: " if error.filename else ""
         click.echo(f"error: {place}{error.strerror or error}", err=True)
@@ -150,10 +149,9 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         _crash(error)
 
 
-def _is_environment(error: OSError) -> bool:
-    """Tell whether an error is the machine's: a disk that is full, a folder that nobody may write."""
-    # tempfile says so where no folder for temporary files can be written.
-    return error.errno in ENVIRONMENT or "temporary directory" in str(error)
+def _is_machine_error(error: OSError) -> bool:
+    # tempfile raises FileNotFoundError without a file where no temporary folder is writable.
+    return error.errno in OS_ERRORS or "temporary directory" in str(error)
 
 
 def _crash(error: Exception) -> NoReturn:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from msgspec import Struct
-
 from renderer.errors import Finding, RollstepError, UsageError, one_line
 from renderer.git.commit import CommitResult
 from renderer.git.repository import Repository
 from renderer.kubernetes.times import format_time
 from renderer.pipeline.commit.atomic import commit_transaction
+from renderer.pipeline.commit.part import Request
 from renderer.pipeline.commit.planned_commit import identities, sign_off
 from renderer.pipeline.commit.recovery import open_to_write
 from renderer.pipeline.commit.trailers import FREEZE
@@ -26,18 +25,8 @@ FreezeCommit = tuple[Freeze, CommitResult | None]
 """A freeze and the commit that adds or lifts it; None for a dry run."""
 
 
-class FreezeRequest(Struct, frozen=True):
-    """The options of ``rollstep freeze add`` and ``lift``."""
-
-    directory: str
-    now: datetime | None = None
-    dry_run: bool = False
-    allow_detached: bool = False
-    push: bool = False
-
-
 def add_freeze(
-    request: FreezeRequest,
+    request: Request,
     note: Callable[[str], object],
     *,
     environments: Sequence[str],
@@ -70,7 +59,7 @@ def add_freeze(
     return _edit(request, note, add)
 
 
-def lift_freeze(request: FreezeRequest, note: Callable[[str], object], name: str, reason: str) -> FreezeCommit:
+def lift_freeze(request: Request, note: Callable[[str], object], name: str, reason: str) -> FreezeCommit:
     """Commit the removal of a freeze from the file; raise UsageError for an unknown name."""
 
     def lift(editor: _FreezesEditor) -> FreezeCommit:
@@ -89,7 +78,7 @@ def lift_freeze(request: FreezeRequest, note: Callable[[str], object], name: str
 
 
 def _edit(
-    request: FreezeRequest, note: Callable[[str], object], edit: Callable[[_FreezesEditor], FreezeCommit]
+    request: Request, note: Callable[[str], object], edit: Callable[[_FreezesEditor], FreezeCommit]
 ) -> FreezeCommit:
     with open_to_write(request.directory, dry_run=request.dry_run, note=note) as opened:
         return _FreezesEditor(request, opened, note).run(edit)
@@ -101,9 +90,7 @@ class _FreezesEditor:
     ``names_at_start`` are the freezes before a push merged those of others.
     """
 
-    def __init__(
-        self, request: FreezeRequest, opened: tuple[Workspace, Repository], note: Callable[[str], object]
-    ) -> None:
+    def __init__(self, request: Request, opened: tuple[Workspace, Repository], note: Callable[[str], object]) -> None:
         self._request = request
         self.now = request.now or current_time()
         self._workspace, self._repository = opened

@@ -1,4 +1,4 @@
-"""What a run is at, for whoever waits: on a terminal, from the second on that it takes; elsewhere nothing (shell)."""
+"""Shows the progress of a long run on a terminal, and nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PATIENCE = 1.0
-"""Seconds of a run after which it tells what it is at."""
+DELAY = 1.0
+"""Seconds before the first line of progress."""
 INTERVAL = 0.1
-"""Seconds between two looks at what it is at."""
+"""Seconds between two updates of the line."""
 _CLEAR = "\r\x1b[K"
 
 
 def over(items: Sequence[T], what: str) -> Iterable[T]:
-    """Return ``items``, and tell while they are gone through what is done (``reading app``) and with which of them."""
-    return _counted(items, what) if _is_watched() else items
+    """Return ``items``, and show the work on each of them (``reading app 2 of 3``) during the iteration."""
+    return _counted(items, what) if _is_terminal() else items
 
 
 @contextmanager
 def stage(what: str) -> Iterator[None]:
-    """Tell ``what`` is done (``committing``) until the end of the block."""
-    if not _is_watched():
+    """Show ``what`` (``committing``) until the end of the block."""
+    if not _is_terminal():
         yield
         return
     line = _line()
@@ -44,7 +44,7 @@ def _counted(items: Sequence[T], what: str) -> Iterator[T]:
             yield item
 
 
-def _is_watched() -> bool:
+def _is_terminal() -> bool:
     try:
         return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
     except (AttributeError, ValueError):
@@ -52,20 +52,19 @@ def _is_watched() -> bool:
 
 
 class _Line:
-    """The last line of the terminal, which a thread of its own writes: a stage may wait for a program."""
+    """The last line of the terminal, written by a thread because a stage may wait for a program."""
 
     def __init__(self) -> None:
-        """Begin to count the time; nothing is shown while ``text`` is empty."""
         from threading import Event, Lock, Thread
 
         self._text = self._shown = ""
-        self._given_up = Event()
+        self._failed = Event()
         self._writing = Lock()
-        Thread(target=self._watch, daemon=True).start()
+        Thread(target=self._update, daemon=True).start()
 
     @property
     def text(self) -> str:
-        """What is done at the moment."""
+        """The current work; empty text clears the line."""
         return self._text
 
     @text.setter
@@ -74,9 +73,9 @@ class _Line:
         if not text:
             self._show()
 
-    def _watch(self) -> None:
-        if not self._given_up.wait(PATIENCE):
-            while not self._given_up.wait(INTERVAL):
+    def _update(self) -> None:
+        if not self._failed.wait(DELAY):
+            while not self._failed.wait(INTERVAL):
                 self._show()
 
     def _show(self) -> None:
@@ -86,10 +85,10 @@ class _Line:
             self._shown = self._text
             try:
                 width = os.get_terminal_size(sys.stderr.fileno()).columns or 80
-                # The cursor stays in front: whatever is told meanwhile begins a line.
+                # The cursor returns to the start: other output overwrites the line.
                 os.write(sys.stderr.fileno(), f"{_CLEAR}{self._shown[: width - 1]}\r".encode())
             except (OSError, ValueError):
-                self._given_up.set()
+                self._failed.set()
 
 
 _lines: list[_Line] = []

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 
 class Reporter(Struct, frozen=True):
-    """Prints what a verb has to say: ``out`` a text on stdout, ``note`` a line on stderr."""
+    """Prints for a verb: ``out`` a text on stdout, ``note`` a line on stderr."""
 
     out: Callable[[str], object]
     note: Callable[[str], object]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from renderer.git.repository import MANY, Repository
-from renderer.verbs.apps.merge_time import Landings
+from renderer.verbs.apps.merge_times import MergeTimes
 from tests.support.commands import TWO, Checkout
 
 MADE, MERGED = "2026-03-01T12:00:00Z", "2026-03-03T12:00:00Z"
@@ -120,8 +120,8 @@ def test_the_branch_is_walked_once_for_all_apps(tmp_path: Path, monkeypatch: pyt
         trace = root / "trace"
         trace.mkdir()
         monkeypatch.setenv("GIT_TRACE2_EVENT", str(trace))
-        with closing(Landings(lambda: repository, [folders[number] for number in asked])) as landings:
-            days = {number: landed.day if (landed := landings.of(folders[number])) else None for number in expected}
+        with closing(MergeTimes(lambda: repository, [folders[number] for number in asked])) as merge_times:
+            days = {number: landed.day if (landed := merge_times.of(folders[number])) else None for number in expected}
         monkeypatch.delenv("GIT_TRACE2_EVENT")
         assert days == expected
         assert len(list(trace.iterdir())) == 1
@@ -130,5 +130,5 @@ def test_the_branch_is_walked_once_for_all_apps(tmp_path: Path, monkeypatch: pyt
 
 def test_where_nothing_is_committed_nothing_has_landed(tmp_path: Path) -> None:
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
-    with closing(Landings(lambda: Repository.open(tmp_path), [tmp_path / "a"])) as landings:
-        assert landings.of(tmp_path / "a") is None
+    with closing(MergeTimes(lambda: Repository.open(tmp_path), [tmp_path / "a"])) as merge_times:
+        assert merge_times.of(tmp_path / "a") is None

@@ -15,7 +15,7 @@ from tests.support.commands import PROJECT, Checkout
 SLOW = """
 import sys, time
 from renderer.verbs import progress
-progress.PATIENCE = float(sys.argv[1])
+progress.DELAY = float(sys.argv[1])
 progress.INTERVAL = 0.01
 for item in progress.over(["a", "b", "c"], "rendering app"):
     time.sleep(0.2)
@@ -71,15 +71,15 @@ def test_a_pipe_is_told_nothing() -> None:
 
 
 def test_what_is_gone_through_is_the_same_whoever_watches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "_is_watched", lambda: True)
-    monkeypatch.setattr(progress, "PATIENCE", 60)
+    monkeypatch.setattr(progress, "_is_terminal", lambda: True)
+    monkeypatch.setattr(progress, "DELAY", 60)
     assert list(progress.over([3, 1, 2], "reading app")) == [3, 1, 2]
     assert list(progress.over([], "reading app")) == []
 
 
 AT_ONCE = """
 from renderer.verbs import progress
-progress.PATIENCE = 600
+progress.DELAY = 600
 def show(line, text):
     line._text = text
     line._show()

@@ -1,1 +1,1 @@
-"""One module a verb; each defines a click command named ``command`` and is imported when the verb is used."""
+"""One module per verb; each defines the click command ``command`` and is imported when the verb is used."""

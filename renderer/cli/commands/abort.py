@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from renderer.cli import options
@@ -13,12 +11,11 @@ from renderer.cli.session import open_session
 @click.command("abort")
 @options.targets
 @options.committing
-@click.pass_obj
-def command(directory: str, /, targets: tuple[str, ...], **choices: Any) -> None:
-    """Send all traffic of each TARGET back to its stable ReplicaSet.
+def command(request: options.Request) -> None:
+    """Abort the release of each TARGET: send all traffic back to the stable ReplicaSet.
 
-    Where a scale-down delay applies, `rollstep advance` scales the aborted ReplicaSet down when it has passed.
-    Open pull requests of the release's steps are closed.
+    If a scale-down delay applies, `rollstep advance` scales the aborted ReplicaSet down after it. Open pull requests of
+    the release's steps are closed.
 
     Example: rollstep abort prod/web
     """
@@ -26,6 +23,6 @@ def command(directory: str, /, targets: tuple[str, ...], **choices: Any) -> None
     from renderer.rollouts import actions
     from renderer.verbs.release.pull_requests.propose import close_aborted
 
-    with open_session(directory, targets, **choices) as session:
+    with open_session(request) as session:
         session.run(acting(actions.abort), "abort", session.refs)
         close_aborted(session, session.refs)

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from renderer.cli import options
-from renderer.cli.reporter import REPORTER
+from renderer.cli.reporter import REPORTER, print_json
 
 
 @click.command("approve")
 @click.argument("commit", default="HEAD", metavar="[COMMIT]")
-@click.option("--list", "listing", is_flag=True, help="Tell who has approved COMMIT; sign nothing.")
+@click.option("--list", "listing", is_flag=True, help="List the approvals of COMMIT; sign nothing.")
 @click.option("--push", is_flag=True, help="Push the tag.")
 @options.output
 @click.pass_obj
 def command(directory: str, commit: str, listing: bool, push: bool, output: str) -> None:
-    """Approve COMMIT (HEAD where none is named) by a signed tag.
+    """Approve COMMIT (default: HEAD) with a signed tag.
 
-    The tag lies below refs/tags/approvals/ and is signed with your key, as git is configured; push it (--push), and the
-    commit counts one approval more. A commit that is no legal step is not approved.
+    The tag is created below refs/tags/approvals/ and signed with your key, as git is configured. The approval counts
+    once the tag is pushed (--push). Only a legal step can be approved.
 
     Example: rollstep approve origin/main~1
 
@@ -34,27 +33,21 @@ def command(directory: str, commit: str, listing: bool, push: bool, output: str)
 
     repository = Repository.open(Path(directory), allow_bare=True)
     if listing:
-        entries = [
-            {"how": approval.how, "identities": list(approval.identities)}
-            for approval in approvals_of(repository, commit)
-        ]
+        approvals = approvals_of(repository, commit)
         if output == "json":
-            from renderer.kubernetes.printing import to_json
-
-            click.echo(to_json(entries), nl=False)
-        else:
-            for entry in entries:
-                click.echo(f"{entry['how']}: {', '.join(entry['identities'])}")
+            print_json([{"how": approval.how, "identities": list(approval.identities)} for approval in approvals])
+        for approval in approvals if output == "text" else ():
+            click.echo(f"{approval.how}: {', '.join(approval.identities)}")
         return
-    made = approve(repository, commit, again=push)
+    approved = approve(repository, commit, again=push)
     if push:
         from renderer.pipeline.load.workspace import Workspace
         from renderer.pipeline.publish.push import push_tag
 
-        push_tag(repository, Workspace.open(directory).settings.forge, made.tag, REPORTER.note)
+        push_tag(repository, Workspace.open(directory).settings.forge, approved.tag, REPORTER.note)
     if output == "json":
-        click.echo(json.dumps({"commit": made.commit.sha, "tag": made.tag}, indent=2))
+        print_json({"commit": approved.commit.sha, "tag": approved.tag})
     else:
-        click.echo(f"[{made.commit.sha[:9]}] approved: {made.commit.subject}")
+        click.echo(f"[{approved.commit.sha[:9]}] approved: {approved.commit.subject}")
     if not push:
-        click.echo(f"git push origin {made.tag}", err=True)
+        click.echo(f"git push origin {approved.tag}", err=True)

@@ -1,4 +1,4 @@
-"""``rollstep completion``: the shell's completion script, as kubectl has it."""
+"""``rollstep completion``."""
 
 from __future__ import annotations
 
@@ -17,6 +17,5 @@ def command(shell: str) -> None:
     from renderer.cli.main import cli
 
     completion_class = get_completion_class(shell)
-    if completion_class is None:
-        raise click.UsageError(f"no completion for {shell}")
+    assert completion_class is not None
     click.echo(completion_class(cli, {}, "rollstep", "_ROLLSTEP_COMPLETE").source())

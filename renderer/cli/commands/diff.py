@@ -8,13 +8,15 @@ from datetime import datetime
 import click
 
 from renderer.cli import options
+from renderer.cli.reporter import print_json
+from renderer.cli.session import open_workspace
 
 
 @click.command("diff")
 @options.targets
-@click.option("--from", "from_step", type=click.IntRange(min=0), metavar="N", help="A step; default: the current one.")
-@click.option("--to", "to_step", type=click.IntRange(min=0), metavar="N", help="A step; default: what comes next.")
-@click.option("--exit-code", is_flag=True, help="Exit 1 where there is a difference, as git diff does.")
+@click.option("--from", "from_step", type=click.IntRange(min=0), metavar="N", help="Old step.  [default: the current]")
+@click.option("--to", "to_step", type=click.IntRange(min=0), metavar="N", help="New step.  [default: the next commit]")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 if there are differences, like git diff.")
 @options.now
 @options.output
 @options.allow_exec
@@ -28,27 +30,26 @@ def command(
     now: datetime | None,
     output: str,
 ) -> None:
-    """Show what changes in the rendered manifests of each TARGET from one step to another.
+    """Show the changes in the rendered manifests of each TARGET between two steps.
 
-    By default that is from the current step to the next commit, a pause taken as promoted.
+    The default is from the current step to the next commit, as if a pause were promoted.
 
     Example: rollstep diff prod/web --from 1 --to 3
     """
     from renderer.verbs.show.diff import diff_steps
 
-    diffs = diff_steps(directory, targets, from_step, to_step, now)
+    diffs = diff_steps(open_workspace(directory), targets, from_step, to_step, now)
     if output == "json":
-        from renderer.kubernetes.printing import to_json
-
-        entries = [
-            {
-                "app": ref.name,
-                "environment": ref.environment,
-                "files": [{"file": file, "diff": text} for file, text in files.items()],
-            }
-            for ref, files in diffs
-        ]
-        click.echo(to_json(entries), nl=False)
+        print_json(
+            [
+                {
+                    "app": ref.name,
+                    "environment": ref.environment,
+                    "files": [{"file": file, "diff": text} for file, text in files.items()],
+                }
+                for ref, files in diffs
+            ]
+        )
     else:
         click.echo("".join(text for _, files in diffs for text in files.values()), nl=False)
     sys.exit(1 if exit_code and any(files for _, files in diffs) else 0)

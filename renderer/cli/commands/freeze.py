@@ -1,4 +1,4 @@
-"""``rollstep freeze``: times in which no release goes forward."""
+"""``rollstep freeze``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from renderer.cli import options
-from renderer.cli.reporter import REPORTER
+from renderer.cli.reporter import REPORTER, print_json
 
 if TYPE_CHECKING:
     from renderer.git.commit import CommitResult
@@ -16,49 +16,44 @@ if TYPE_CHECKING:
 
 @click.group("freeze")
 def command() -> None:
-    """Keep releases where they are for a time.
+    """Freeze releases for a period of time.
 
-    The freezes stand in freezes.yaml at the repository's root. While one holds, no verb takes a release of its
-    environments forward, and `rollstep verify` refuses a commit that does; the way back is open.
+    Freezes are stored in freezes.yaml at the repository's root. While a freeze is active, no verb moves a release of
+    its environments forward, and `rollstep verify` refuses a commit that does. Abort and undo stay possible.
 
     Example: rollstep freeze add --until 2027-01-04T08:00:00+01:00 --reason "End of the year" --env prod
     """
 
 
 @command.command("add")
-@click.option("--until", required=True, callback=options.read_time, metavar="TIME", help="When it ends, with its zone.")
-@click.option("--reason", required=True, help="Why: shown to everybody who is held up.")
-@click.option("--from", "start", callback=options.read_time, metavar="TIME", help="When it begins. Default: now.")
-@click.option("--env", "environments", multiple=True, metavar="ENV", help="An environment. Default: all.")
-@click.option("--name", default="", help="What `freeze lift` calls it. Default: made of the reason.")
+@click.option("--until", required=True, callback=options.read_time, metavar="TIME", help="End, with a time zone.")
+@click.option("--reason", required=True, help="Reason, shown to everybody whose release waits.")
+@click.option("--from", "start", callback=options.read_time, metavar="TIME", help="Start.  [default: now]")
+@click.option("--env", "environments", multiple=True, metavar="ENV", help="Environment to freeze.  [default: all]")
+@click.option("--name", default="", help="Name for `freeze lift`.  [default: made from the reason]")
 @options.push
-@click.option("--allow-detached", is_flag=True, help="Commit on a detached HEAD, too.")
+@options.allow_detached
 @options.dry_run
 @options.now
-@click.pass_obj
+@options.with_request
 def add(
-    directory: str,
+    request: options.Request,
     until: datetime,
     reason: str,
     start: datetime | None,
     environments: tuple[str, ...],
     name: str,
-    push: bool,
-    allow_detached: bool,
-    dry_run: bool,
-    now: datetime | None,
 ) -> None:
-    """Add a freeze, and commit it.
+    """Add a freeze and commit it.
 
     Example: rollstep freeze add --until 2027-01-04T08:00:00+01:00 --reason "End of the year" --env prod
     """
-    from renderer.verbs.freeze import FreezeRequest, add_freeze
+    from renderer.verbs.freeze import add_freeze
 
-    request = FreezeRequest(directory, now, dry_run, allow_detached, push)
     freeze, result = add_freeze(
         request, REPORTER.note, environments=environments, start=start, until=until, reason=reason, name=name
     )
-    _tell(result)
+    _print_commit(result)
     click.echo(f"{freeze.name}: `rollstep freeze lift {freeze.name}` lifts it", err=True)
 
 
@@ -67,7 +62,7 @@ def add(
 @options.output
 @click.pass_obj
 def show(directory: str, now: datetime | None, output: str) -> None:
-    """List the freezes, and which of them hold now.
+    """List the freezes with their state.
 
     Example: rollstep freeze list
     """
@@ -79,10 +74,7 @@ def show(directory: str, now: datetime | None, output: str) -> None:
     freezes = load_freezes(Workspace.open(directory).root)
     now = now or current_time()
     if output == "json":
-        from renderer.kubernetes.printing import to_json
-
-        entries = [{**to_dict(freeze), "state": freeze.state(now)} for freeze in freezes]
-        click.echo(to_json(entries), nl=False)
+        print_json([{**to_dict(freeze), "state": freeze.state(now)} for freeze in freezes])
         return
     rows = [["NAME", "ENVIRONMENTS", "FROM", "UNTIL", "STATE", "REASON"]]
     for freeze in freezes:
@@ -93,31 +85,23 @@ def show(directory: str, now: datetime | None, output: str) -> None:
 
 @command.command("lift")
 @click.argument("name")
-@click.option("--reason", default="", help="Why it ends before its time.")
+@click.option("--reason", default="", help="Reason for the early end.")
 @options.push
-@click.option("--allow-detached", is_flag=True, help="Commit on a detached HEAD, too.")
+@options.allow_detached
 @options.dry_run
 @options.now
-@click.pass_obj
-def lift(
-    directory: str,
-    name: str,
-    reason: str,
-    push: bool,
-    allow_detached: bool,
-    dry_run: bool,
-    now: datetime | None,
-) -> None:
-    """Take the freeze NAME away, and commit that.
+@options.with_request
+def lift(request: options.Request, name: str, reason: str) -> None:
+    """Remove the freeze NAME and commit that.
 
     Example: rollstep freeze lift end-of-the-year --reason "The fix has to go out"
     """
-    from renderer.verbs.freeze import FreezeRequest, lift_freeze
+    from renderer.verbs.freeze import lift_freeze
 
-    _, result = lift_freeze(FreezeRequest(directory, now, dry_run, allow_detached, push), REPORTER.note, name, reason)
-    _tell(result)
+    _, result = lift_freeze(request, REPORTER.note, name, reason)
+    _print_commit(result)
 
 
-def _tell(result: CommitResult | None) -> None:
+def _print_commit(result: CommitResult | None) -> None:
     if result is not None:
         click.echo(result.text())

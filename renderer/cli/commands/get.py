@@ -7,6 +7,8 @@ from datetime import datetime
 import click
 
 from renderer.cli import options
+from renderer.cli.reporter import print_json
+from renderer.cli.session import open_workspace
 
 
 @click.command("get")
@@ -15,25 +17,22 @@ from renderer.cli import options
 @options.output
 @options.allow_exec
 @click.pass_obj
-def command(directory: str, /, targets: tuple[str, ...], now: datetime | None, output: str) -> None:
-    """Show each TARGET as `kubectl argo rollouts get rollout` does, from git alone.
+def command(directory: str, targets: tuple[str, ...], now: datetime | None, output: str) -> None:
+    """Show each TARGET like `kubectl argo rollouts get rollout`, from git alone.
 
-    That is a tree of revisions and ReplicaSets with their marks (stable, canary, active, preview), replicas and
-    weights, the step, and why and until when the release is paused.
+    Prints a tree of revisions and ReplicaSets with their roles (stable, canary, active, preview), replicas and weights,
+    the step, and the reason and end of a pause.
 
     Example: rollstep get prod/web
     """
-    from renderer.pipeline.load.workspace import Workspace, current_time
+    from renderer.pipeline.load.workspace import current_time
     from renderer.verbs.apps.open import open_releases
     from renderer.verbs.show.tree import rollout_info, tree_text
 
     time = now or current_time()
-    releases = open_releases(Workspace.open(directory), targets, time)
+    releases = open_releases(open_workspace(directory), targets, time)
     infos = [(release.app.ref, rollout_info(release.world)) for release in releases]
     if output == "json":
-        from renderer.kubernetes.printing import to_json
-
-        entries = [{"app": ref.name, "environment": ref.environment, **info.to_dict()} for ref, info in infos]
-        click.echo(to_json(entries), nl=False)
-        return
-    click.echo("\n".join(tree_text(info, time, ref.environment) for ref, info in infos), nl=False)
+        print_json([{"app": ref.name, "environment": ref.environment, **info.to_dict()} for ref, info in infos])
+    else:
+        click.echo("\n".join(tree_text(info, time, ref.environment) for ref, info in infos), nl=False)

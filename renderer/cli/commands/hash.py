@@ -1,10 +1,11 @@
-"""``rollstep hash``: the pod-template-hash of the documents in files."""
+"""``rollstep hash``."""
 
 from __future__ import annotations
 
 import click
 
 from renderer.cli import options
+from renderer.cli.reporter import REPORTER, print_json
 from renderer.rollouts.model.versions import DEFAULT_VERSION, VERSIONS
 
 
@@ -15,26 +16,26 @@ from renderer.rollouts.model.versions import DEFAULT_VERSION, VERSIONS
     type=click.Choice(VERSIONS),
     default=DEFAULT_VERSION,
     show_default=True,
-    help="The Argo Rollouts controller: 1.9 has the types of Kubernetes v0.34, 1.8 those of v0.29.",
+    help="Version of the Argo Rollouts controller: 1.9 has the types of Kubernetes v0.34, 1.8 those of v0.29.",
 )
 @click.option(
     "--crd-version",
     type=click.Choice(VERSIONS),
     default=DEFAULT_VERSION,
     show_default=True,
-    help="The Rollout CRD in the cluster, which may be newer than the controller.",
+    help="Version of the Rollout CRD in the cluster, which may be newer than the controller.",
 )
-@click.option("--canonical", is_flag=True, help="Show the bytes that are hashed: in text in place of the hash.")
+@click.option("--canonical", is_flag=True, help="Print the bytes that are hashed; in text output, not the hash.")
 @click.option(
     "--collision-count",
     type=click.IntRange(0, 2**31 - 1),
     metavar="N",
-    help="The Rollout's status.collisionCount; none is not the same as 0.",
+    help="The Rollout's status.collisionCount. A missing count differs from 0.",
 )
 @options.output
 @click.pass_obj
 def command(
-    directory: str | None,
+    directory: str,
     files: tuple[str, ...],
     controller_version: str,
     crd_version: str,
@@ -44,9 +45,9 @@ def command(
 ) -> None:
     """Print NAME, a tab and the pod-template-hash of every Rollout, Deployment and PodTemplate in FILE.
 
-    FILE is YAML or JSON; - is standard input. In a file that ends in .jsonl each line is a document, and a document
-    without a kind counts, too: a pod template, or an object with one under template. An object without a name is called
-    template-N, with its position N in the file. Other documents are skipped.
+    FILE is YAML or JSON; - is standard input. Other kinds are skipped. In a file that ends in .jsonl each line is a
+    document, which may also have no kind: a pod template, or an object with one under template. An object without a
+    name is called template-N, after its position N in the file.
 
     The hash is the controller's: fields that the Rollout CRD does not have are dropped, and its defaults are filled in.
     The template is not validated.
@@ -56,21 +57,18 @@ def command(
     from renderer.verbs.hash import hash_files
 
     hashes = hash_files(
-        directory or ".",
+        directory,
         files,
         controller_version=controller_version,
         crd_version=crd_version,
         collision_count=collision_count,
-        note=lambda message: click.echo(message, err=True),
+        note=REPORTER.note,
     )
     if output == "json":
-        from renderer.kubernetes.printing import to_json
-
         keys = ("name", "kind", "hash", "canonical") if canonical else ("name", "kind", "hash")
-        rows = [{key: getattr(one, key) for key in keys} for one in hashes]
-        click.echo(to_json(rows), nl=False)
+        print_json([{key: getattr(template, key) for key in keys} for template in hashes])
         return
-    for one in hashes:
-        click.echo(f"{one.name}\t{one.canonical if canonical else one.hash}")
+    for template in hashes:
+        click.echo(f"{template.name}\t{template.canonical if canonical else template.hash}")
     if not hashes:
         click.echo("No Rollout, Deployment or PodTemplate has a pod template here.", err=True)

@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from renderer.cli import options
+from renderer.cli.reporter import print_json
 from renderer.kubernetes.sync_tools.tools import SYNC_TOOLS
 
 
 def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
-    """Return the weights of a canary's steps; refuse what are none."""
+    """Return the weights of a canary's steps; refuse anything but percentages."""
     if value is None:
         return None
     try:
@@ -19,33 +20,32 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> t
     except ValueError:
         weights = (-1,)
     if any(not 0 <= weight <= 100 for weight in weights):
-        raise click.BadParameter(f"{value!r} are no percentages such as 20,40,60", ctx, param)
+        raise click.BadParameter(f"{value!r} is not a list of percentages such as 20,40,60", ctx, param)
     return weights
 
 
 @click.command("init")
 @click.argument("paths", nargs=-1, required=True, metavar="FILE|DIR|-...")
-@click.option("--env", "environments", multiple=True, metavar="NAME", help="An environment to make; prod by default.")
-@click.option("--app", default="", metavar="NAME", help="The app's name in place of its workload's.")
+@click.option("--env", "environments", multiple=True, metavar="NAME", help="Environment to create.  [default: prod]")
+@click.option("--app", default="", metavar="NAME", help="Name of the app.  [default: its workload's name]")
 @click.option(
     "--strategy",
     type=click.Choice(["canary", "blueGreen"]),
     default="canary",
     show_default=True,
-    help="For Deployments.",
+    help="Strategy for Deployments.",
 )
-@click.option("--steps", callback=_weights, metavar="WEIGHTS", help="The canary's weights; 20,40,60 by default.")
+@click.option("--steps", callback=_weights, metavar="WEIGHTS", help="Weights of the canary.  [default: 20,40,60]")
 @click.option(
     "--sync",
     type=click.Choice([name for name, tool in SYNC_TOOLS.items() if tool.objects]),
-    help="Write what lets this tool follow the apps.",
+    help="Also write the objects with which this sync tool follows the apps.",
 )
 @options.dry_run
 @options.output
 @click.pass_obj
 def command(
     directory: str,
-    /,
     paths: tuple[str, ...],
     environments: tuple[str, ...],
     app: str,
@@ -55,13 +55,13 @@ def command(
     dry_run: bool,
     output: str,
 ) -> None:
-    """Scaffold environments/ENV/APP/ and rollstep.yaml from manifests that exist.
+    """Create environments/ENV/APP/ and rollstep.yaml from existing manifests.
 
-    A Rollout goes in as it is, with the Services and Ingresses that belong to it. Where there is none, each Deployment
-    is turned into a Rollout: a canary whose weights nginx sets where an nginx Ingress leads to it, a canary by numbers
-    of pods elsewhere, or a blue-green release. What was left out or needs a look is told. Nothing is written unless
-    the result can be released, and no file that is there already is changed. --sync writes the ApplicationSets of Argo
-    CD, or the GitRepositories and Kustomizations of Flux, into sync/.
+    A Rollout is copied as it is, with its Services and Ingresses. If there is none, each Deployment is converted to a
+    Rollout: a canary with weights set by nginx if an nginx Ingress leads to it, a canary by numbers of pods otherwise,
+    or a blue-green release. Notes list what was left out and what needs attention. Nothing is written unless the
+    result can be released, and existing files are never changed. --sync writes the ApplicationSets of Argo CD, or the
+    GitRepositories and Kustomizations of Flux, to sync/.
 
     Example: rollstep init manifests/ --env staging --env prod
 
@@ -71,37 +71,38 @@ def command(
     from renderer.verbs.init.files import InitRequest, initialize, next_commands, tree
 
     if strategy == "blueGreen" and steps is not None:
-        raise click.UsageError("--steps are a canary's; blueGreen has none")
+        raise click.UsageError("--steps goes with a canary; blueGreen has none")
     choices = Choices(strategy) if steps is None else Choices(strategy, steps)
     result = initialize(InitRequest(directory, paths, environments, app, choices, dry_run, sync or ""))
     commands = next_commands(result, Path(directory).resolve())
     if output == "json":
-        from renderer.kubernetes.printing import to_json
-
-        entry = {
-            "dryRun": dry_run,
-            "apps": [
-                {
-                    "app": name,
-                    "environment": environment,
-                    "files": [{"path": file.path, "new": file.is_new, "from": list(file.origins)} for file in files],
-                }
-                for environment, name, files in result.apps
-            ],
-            "settings": {"path": result.settings.path, "new": result.settings.is_new},
-            "sync": [{"path": file.path, "new": file.is_new} for file in result.sync],
-            "notes": [note.to_dict() for note in result.notes],
-            "next": commands,
-        }
-        click.echo(to_json(entry), nl=False)
+        print_json(
+            {
+                "dryRun": dry_run,
+                "apps": [
+                    {
+                        "app": name,
+                        "environment": environment,
+                        "files": [
+                            {"path": file.path, "new": file.is_new, "from": list(file.origins)} for file in files
+                        ],
+                    }
+                    for environment, name, files in result.apps
+                ],
+                "settings": {"path": result.settings.path, "new": result.settings.is_new},
+                "sync": [{"path": file.path, "new": file.is_new} for file in result.sync],
+                "notes": [note.to_dict() for note in result.notes],
+                "next": commands,
+            }
+        )
         return
     for note in result.notes:
         click.echo(f"note: {note.text()}", err=True)
     if not result.in_git:
-        click.echo("note: this is no git repository: releases need one", err=True)
+        click.echo("note: this is not a git repository: releases need one", err=True)
     click.echo("\n".join(tree(result)))
-    made = "would be made" if dry_run else "made"
     number = sum(file.is_new for file in result.files)
-    click.echo(f"{number} file{'' if number == 1 else 's'} {made}. Next:", err=True)
+    action = "would be created" if dry_run else "created"
+    click.echo(f"{number} file{'' if number == 1 else 's'} {action}. Next:", err=True)
     for line in commands:
         click.echo(f"  {line}", err=True)

@@ -16,34 +16,27 @@ if TYPE_CHECKING:
 
 @click.command("lint")
 @click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(allow_dash=True))
-@click.option("--select", multiple=True, metavar="RULES", help="The rules that count: RS410, RS4, ALL, or several.")
-@click.option("--ignore", multiple=True, metavar="RULES", help="Rules that do not count, in the same way.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["text", "json", "sarif", "github", "gitlab", "junit"]),
-    default="text",
-    show_default=True,
-    help="The form of the report.",
-)
-@click.option("--explain", metavar="RULE", help="Print what a rule is about, or with ALL the page of all rules.")
+@click.option("--select", multiple=True, metavar="RULES", help="Rules to check: RS410, RS4, ALL, or several.")
+@click.option("--ignore", multiple=True, metavar="RULES", help="Rules to ignore, in the same form.")
+@options.output_format("text", "json", "sarif", "github", "gitlab", "junit")
+@click.option("--explain", metavar="RULE", help="Print the explanation of RULE, or with ALL the page of all rules.")
 @options.allow_exec
 @click.pass_obj
 def command(
-    directory: str | None,
+    directory: str,
     paths: tuple[str, ...],
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     output: str,
     explain: str | None,
 ) -> None:
-    """Find what is wrong with Rollouts and the manifests around them, offline.
+    """Check Rollouts and related manifests for mistakes, offline.
 
-    PATH is a folder, a file, or - for standard input; without one, all that is here. An app of the repository is looked
-    at as a whole, with its settings; of other manifests, each Rollout with all else that PATH names. Every finding has
-    the code of its rule, and docs/rules says what each is about.
+    PATH is a folder, a file, or - for standard input; the default is the current folder. An app of the repository is
+    checked as a whole, with its settings. Any other Rollout is checked with everything else that PATH names. Every
+    finding has the code of its rule, which --explain and docs/rules describe.
 
-    Exit codes: 0 nothing found, 1 findings, 2 a fault in the command line or in rollstep.yaml.
+    Exit codes: 0 no findings, 1 findings, 2 an error in the command line or in rollstep.yaml.
 
     Example: helm template web ./chart | rollstep lint - --select RS2,RS4 --output sarif
     """
@@ -53,14 +46,14 @@ def command(
     from renderer.verbs.lint.files import lint_paths
     from renderer.verbs.lint.formats import FORMATS
 
-    linted = lint_paths(directory or ".", paths or (".",), {"select": _codes(select), "ignore": _codes(ignore)})
+    linted = lint_paths(directory, paths or (".",), {"select": _codes(select), "ignore": _codes(ignore)})
     click.echo(FORMATS[output](linted), nl=False)
     click.echo(_summary(linted.findings, len(linted.files)), err=True)
     sys.exit(1 if linted.findings else 0)
 
 
 def _codes(values: Sequence[str]) -> tuple[str, ...]:
-    """Return the codes of an option that may be there several times, and may have several after commas."""
+    """Return the codes of a repeated option, whose values may be lists with commas."""
     return tuple(code for value in values for code in value.replace(",", " ").split())
 
 
@@ -76,16 +69,19 @@ def _explained(code: str) -> str:
 
 
 def _summary(findings: Sequence[Finding], files: int) -> str:
-    """Return the last line, about what was found in how many files."""
     from collections import Counter
 
     from renderer.verbs.lint.rule import SEVERITIES
     from renderer.verbs.lint.rules import RULES
 
-    looked_at = f"{files} file{'' if files == 1 else 's'}"
+    where = _count(files, "file")
     if not findings:
-        return f"No findings in {looked_at}."
+        return f"No findings in {where}."
     counts = Counter(RULES[finding.code].severity for finding in findings)
-    parts = [f"{counts[one]} {one}{'' if counts[one] == 1 else 's'}" for one in SEVERITIES if counts[one]]
-    total = f"{len(findings)} finding{'' if len(findings) == 1 else 's'}"
-    return f"{total} in {looked_at}: {', '.join(parts)}. `rollstep lint --explain {findings[0].code}` tells more."
+    parts = ", ".join(_count(counts[severity], severity) for severity in SEVERITIES if counts[severity])
+    hint = f"Run `rollstep lint --explain {findings[0].code}` for details."
+    return f"{_count(len(findings), 'finding')} in {where}: {parts}. {hint}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

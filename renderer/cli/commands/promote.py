@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from renderer.cli import options
-from renderer.cli.session import open_session
+from renderer.cli.session import run_verb
 
 
 @click.command("promote")
 @options.targets
-@click.option("--full", is_flag=True, help="Promote to the end: no pauses, no steps.")
+@click.option("--full", is_flag=True, help="Promote to the end: skip analysis, pauses, and steps.")
 @click.option("-c", "--skip-current-step", is_flag=True, help="Skip the current canary step.")
 @options.committing
-@click.pass_obj
-def command(directory: str, /, targets: tuple[str, ...], full: bool, skip_current_step: bool, **choices: Any) -> None:
-    """End the pause of each TARGET and do the next step, in one commit.
+def command(request: options.Request, full: bool, skip_current_step: bool) -> None:
+    """Promote each TARGET: end its pause and do the next step, in one commit.
 
-    Where there is no pause, the current canary step is skipped, as `kubectl argo rollouts promote` does it.
+    Without a pause, the current canary step is skipped, as `kubectl argo rollouts promote` does.
 
     Example: rollstep promote prod/web
     """
@@ -28,10 +25,9 @@ def command(directory: str, /, targets: tuple[str, ...], full: bool, skip_curren
     from renderer.pipeline.resolve.verb_moves import acting, promoting
     from renderer.rollouts import actions
 
-    with open_session(directory, targets, **choices) as session:
-        if full:
-            session.run(acting(actions.promote_full), "promote full", session.refs)
-        elif skip_current_step:
-            session.run(promoting(actions.skip_step), "promote", session.refs, options="--skip-current-step")
-        else:
-            session.run(promoting(actions.promote), "promote", session.refs)
+    if full:
+        run_verb(request, "promote full", acting(actions.promote_full))
+    elif skip_current_step:
+        run_verb(request, "promote", promoting(actions.skip_step), options="--skip-current-step")
+    else:
+        run_verb(request, "promote", promoting(actions.promote))

@@ -5,19 +5,18 @@ from __future__ import annotations
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from renderer.cli import options
 from renderer.cli.reporter import REPORTER
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from renderer.verbs.apps.shards import Shard
 
 
-def read_shard(ctx: click.Context, param: click.Parameter, value: str | None) -> Shard | None:
-    """Return the shard that ``K/N`` names; refuse what is none."""
+def _read_shard(ctx: click.Context, param: click.Parameter, value: str | None) -> Shard | None:
     if value is None:
         return None
     from renderer.verbs.apps.shards import Shard
@@ -30,25 +29,23 @@ def read_shard(ctx: click.Context, param: click.Parameter, value: str | None) ->
 
 @click.command("render")
 @options.targets
-@click.option("--step", type=click.IntRange(min=0), metavar="N", help="Render currentStepIndex N, not the current one.")
-@click.option("--check", is_flag=True, help="Write nothing; exit 1 with a diff where the repository differs.")
+@click.option("--step", type=click.IntRange(min=0), metavar="N", help="Render step N instead of the current one.")
+@click.option("--check", is_flag=True, help="Write nothing; print a diff and exit with 1 if the repository differs.")
 @click.option("--stdout", is_flag=True, help="Print the manifests instead of writing them.")
-@click.option("--stable", type=click.Path(path_type=Path), metavar="FILE", help="The stable Rollout (stateless use).")
-@click.option("--stable-ref", metavar="REF", help="Take the stable Rollout from FILE as it is in this git ref.")
-@click.option("--env", "environment", metavar="ENV", default="", help="Environment whose settings a stateless run has.")
+@click.option("--stable", type=click.Path(path_type=Path), metavar="FILE", help="File of the stable Rollout.")
+@click.option("--stable-ref", metavar="REF", help="Git ref that has the stable Rollout.")
+@click.option("--env", "environment", metavar="ENV", default="", help="Environment whose settings apply to files.")
 @click.option(
     "--allow",
     type=click.Choice(["ignored-routes", "plain-secrets"]),
     multiple=True,
-    help="What a stateless run does not refuse, as the setting of that name.",
+    help="Allow ignored routes or plain Secrets in files, like the setting `allow`.",
 )
-@click.option(
-    "-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True, help="Form on stdout."
-)
-@click.option("--shard", callback=read_shard, metavar="K/N", help="Only the apps of the Kth of N shards.")
+@options.output_format("yaml", "json")
+@click.option("--shard", callback=_read_shard, metavar="K/N", help="Render only the apps of the Kth of N shards.")
 @options.jobs
-@click.option("--executor", metavar="dask://HOST:PORT", default="", help="Let the workers of a Dask scheduler render.")
-@click.option("--no-cache", is_flag=True, help="Render everything anew, and keep nothing of it for the next run.")
+@click.option("--executor", metavar="dask://HOST:PORT", default="", help="Render on the workers of a Dask scheduler.")
+@click.option("--no-cache", is_flag=True, help="Render every app, and store nothing in the cache.")
 @options.validate
 @options.dry_run
 @options.now
@@ -75,11 +72,12 @@ def command(
 ) -> None:
     """Render the manifests of the current step of each TARGET.
 
-    TARGET is an app's folder, ENV/APP, an environment, or an app's name; without one, all apps. The step that
-    status.yaml records is kept; a new pod template begins its release at step 0.
+    TARGET is an app's folder, ENV/APP, an environment, or an app's name; the default is all apps. The step recorded in
+    status.yaml stays; a new pod template starts its release at step 0.
 
-    TARGET may also be files of manifests, or - for standard input: then nothing is read or written beside them, and
-    the manifests are printed. --stable or --stable-ref give the version that the release starts from.
+    TARGET may also be manifest files, or - for standard input. Then the manifests are printed, and no other files are
+    read or written. --stable, --stable-ref, --env and --allow are for such files: the first two name the version from
+    which the release starts.
 
     Example: rollstep render --check
 
@@ -100,19 +98,20 @@ def command(
 
         if check:
             raise click.UsageError("--check goes with apps, whose rendered manifests are in the repository")
-        alone = StatelessRequest(directory, files, step, stable, stable_ref, environment, validate, now, allow)
-        click.echo(render_stateless(alone, output), nl=False)
+        stateless = StatelessRequest(directory, files, step, stable, stable_ref, environment, validate, now, allow)
+        click.echo(render_stateless(stateless, output), nl=False)
         return
     if is_parallel and stdout:
         raise click.UsageError("--jobs and --executor do not go with --stdout")
     if stdout:
-        from renderer.verbs.render.print import print_releases
+        from renderer.cli.session import open_workspace
+        from renderer.verbs.render.stream import apps_stream
 
-        click.echo(print_releases(directory, targets, step, output, now, shard), nl=False)
+        click.echo(apps_stream(open_workspace(directory), targets, step, output, now, shard), nl=False)
         return
     is_plain = check and step is None and now is None and shard is None and output == "yaml" and not no_cache
     if is_plain and not is_parallel:
-        # Loads nothing else: a check of an unchanged fleet costs a look at the stamps of its files.
+        # Imports nothing else: a check of an unchanged fleet reads only the stamps of its files.
         from renderer.verbs.cache.checks import Check, up_to_date
 
         last = Check.of(directory, targets)
@@ -130,4 +129,4 @@ def command(
         sys.exit(compare_releases(request, REPORTER))
     from renderer.verbs.render.write import write_releases
 
-    sys.exit(write_releases(request, REPORTER))
+    write_releases(request, REPORTER)

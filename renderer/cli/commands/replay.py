@@ -8,47 +8,45 @@ from pathlib import Path
 import click
 
 from renderer.cli import options
+from renderer.cli.reporter import print_json
 
 
 @click.command("replay")
-@click.argument("revisions", nargs=-1, metavar="[RANGE]")
-@click.option("--to", "to_ref", metavar="BRANCH", default="", help="Make a new branch of what was replayed.")
+@options.revisions
+@click.option("--to", "to_ref", metavar="BRANCH", default="", help="Create a branch with the replayed commits.")
 @options.allow_exec
 @options.output
 @click.pass_obj
 def command(directory: str, revisions: tuple[str, ...], to_ref: str, output: str) -> None:
-    """Make the commits of RANGE again from their sources, and see that the trees are the same.
+    """Repeat the commits of RANGE from their sources, and check that the trees are the same.
 
-    RANGE is what `git log` takes; without one, all of HEAD's history. Your own files are those of each commit; what
-    rollstep writes is made anew by the verb that the trailers tell, each step on the one before. An edit of rendered
-    files by hand is left out. Nothing in the repository changes; --to makes a new branch that holds the result.
+    RANGE is what `git log` takes; the default is all of HEAD's history. Your own files are taken from each commit. The
+    files that rollstep writes are rendered anew by the verb in the commit's trailers, each step on top of the one
+    before, so edits of rendered files by hand are left out. The repository stays as it is; --to creates a new branch.
 
-    Exit codes: 0 every tree is the same, 1 one is not.
+    Exit codes: 0 every tree is the same, 1 a tree differs.
 
     Example: rollstep replay HEAD~10..HEAD
     """
-    if any(revision.startswith("-") for revision in revisions):
-        raise click.UsageError("RANGE takes no options of git")
     from renderer.git.repository import Repository
     from renderer.verbs.verify.replay import replay
 
     repository = Repository.open(Path(directory), allow_bare=True)
     results = replay(repository, revisions or ("HEAD",), to_ref=to_ref)
     if output == "json":
-        from renderer.kubernetes.printing import to_json
-
-        entries = [
-            {
-                "commit": result.commit.sha,
-                "subject": result.commit.subject,
-                "tree": result.wanted,
-                "replayed": result.tree,
-                "replayedCommit": result.new_commit or None,
-                "findings": [finding.to_dict() for finding in result.findings],
-            }
-            for result in results
-        ]
-        click.echo(to_json(entries), nl=False)
+        print_json(
+            [
+                {
+                    "commit": result.commit.sha,
+                    "subject": result.commit.subject,
+                    "tree": result.wanted,
+                    "replayed": result.tree,
+                    "replayedCommit": result.new_commit or None,
+                    "findings": [finding.to_dict() for finding in result.findings],
+                }
+                for result in results
+            ]
+        )
     else:
         for result in results:
             if not result.is_same:

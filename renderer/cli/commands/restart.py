@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from renderer.cli import options
-from renderer.cli.session import open_session
+from renderer.cli.session import run_verb
 
 
 @click.command("restart")
 @options.targets
 @options.committing
-@click.pass_obj
-def command(directory: str, /, targets: tuple[str, ...], **choices: Any) -> None:
-    """Restart the pods of each TARGET: a new revision, rolled out as any other, that differs in an annotation alone.
+def command(request: options.Request) -> None:
+    """Restart the pods of each TARGET: roll out a new revision that differs only in an annotation.
 
-    The annotation kubectl.kubernetes.io/restartedAt of the Rollout's pod template is set to the time, as
-    `kubectl rollout restart` does it for a Deployment.
+    Sets the annotation kubectl.kubernetes.io/restartedAt of the Rollout's pod template to the current time, as
+    `kubectl rollout restart` does for a Deployment.
 
     Example: rollstep restart prod/web
     """
     from renderer.pipeline.resolve.verb_moves import acting
     from renderer.rollouts import actions
 
-    with open_session(directory, targets, **choices) as session:
-        session.run(acting(actions.restart_by_revision), "restart", session.refs)
+    run_verb(request, "restart", acting(actions.restart_by_revision))

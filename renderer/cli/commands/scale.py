@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from renderer.cli import options
-from renderer.cli.session import open_session
+from renderer.cli.session import run_verb
 
 
 @click.command("scale")
 @options.targets
-@click.option("--replicas", type=click.IntRange(min=0), required=True, metavar="N", help="The Rollout's spec.replicas.")
+@click.option("--replicas", type=click.IntRange(min=0), required=True, metavar="N", help="The number of pods.")
 @options.committing
-@click.pass_obj
-def command(directory: str, /, targets: tuple[str, ...], replicas: int, **choices: Any) -> None:
-    """Set spec.replicas of each TARGET's Rollout and scale its ReplicaSets, also in the middle of a release.
+def command(request: options.Request, replicas: int) -> None:
+    """Set spec.replicas of each TARGET's Rollout and scale its ReplicaSets, also during a release.
 
-    Where a HorizontalPodAutoscaler scales the Rollout it owns the number: 0 switches it off, a number on again.
+    A HorizontalPodAutoscaler of the Rollout owns the number of pods: 0 switches it off, another number on again.
 
     Example: rollstep scale prod/web --replicas 10
     """
     from renderer.pipeline.resolve.verb_moves import acting, scaling
 
-    with open_session(directory, targets, **choices) as session:
-        session.run(acting(scaling(replicas)), "scale", session.refs)
+    run_verb(request, "scale", acting(scaling(replicas)))

@@ -1,4 +1,4 @@
-"""``rollstep schema``: the JSON schema of ``rollstep.yaml``, for editors."""
+"""``rollstep schema``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import click
 
 @click.command("schema")
 def command() -> None:
-    """Print the JSON schema of rollstep.yaml.
+    """Print the JSON schema of rollstep.yaml, for editors.
 
     Example: rollstep schema > rollstep.schema.json
     """

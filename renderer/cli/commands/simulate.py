@@ -1,37 +1,31 @@
-"""``rollstep simulate``: a scenario through the engine, in a simulated cluster."""
+"""``rollstep simulate``."""
 
 from __future__ import annotations
 
 import click
 
+from renderer.cli import options
 from renderer.rollouts.model.versions import DEFAULT_VERSION, VERSIONS
 
 
 @click.command("simulate")
 @click.argument("scenario", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="Form of the frames.",
-)
+@options.output_format("table", "json")
 @click.option(
     "--controller-version",
     "profile",
     type=click.Choice(VERSIONS[::-1]),
     default=DEFAULT_VERSION,
     show_default=True,
-    help="The controller whose pod-template-hash is used.",
+    help="Controller version to compute the pod-template-hash for.",
 )
 def command(scenario: str, output: str, profile: str) -> None:
     """Run the actions of SCENARIO and print a frame after each of them.
 
-    SCENARIO is a YAML file: a first document of kind Scenario with a list of actions (setImage, promote, promoteFull,
-    skipStep, abort, retry, undo, restart, scale, pause, resume, patch, patchObject, hold, release, sleep), then the
-    manifests that are applied first.  The ReplicaSet controller is simulated: pods are there as soon as nothing else
-    moves, unless the scenario says hold.
+    SCENARIO is a YAML file. Its first document has the kind Scenario and a list of actions (setImage, promote,
+    promoteFull, skipStep, abort, retry, undo, restart, scale, pause, resume, patch, patchObject, hold, release, sleep).
+    The manifests to apply first follow it. The ReplicaSet controller is simulated: pods become available as soon as
+    nothing else moves, unless the scenario holds them.
 
     Example: rollstep simulate canary.yaml --output json
     """

@@ -19,31 +19,24 @@ if TYPE_CHECKING:
 
 
 @click.command("verify")
-@click.argument("revisions", nargs=-1, metavar="[RANGE]")
+@options.revisions
 @click.option("--pre-receive", is_flag=True, help="Run as git's pre-receive hook: read the refs of a push from stdin.")
 @click.option(
     "--branch",
     "branches",
     multiple=True,
     metavar="PATTERN",
-    help="With --pre-receive: the branches to guard, such as env/*. Default: HEAD's branch.",
+    help="With --pre-receive: branches to verify, such as env/*.  [default: HEAD's branch]",
 )
 @options.allow_exec
 @click.option(
     "--reviews",
     metavar="FILE",
     default="",
-    help="The approvals of pull requests: `forge` asks the forge of the remote; a file (- for stdin) has a JSON object "
-    "with a list of logins for each commit.",
+    help="Source of pull request approvals: `forge` for the remote's forge, or a JSON file (- for stdin) with a list of"
+    " logins for each commit.",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["text", "json", "github"]),
-    default="text",
-    show_default=True,
-    help="The format of the report.",
-)
+@options.output_format("text", "json", "github")
 @options.now
 @click.pass_obj
 def command(
@@ -55,11 +48,11 @@ def command(
     output: str,
     now: datetime | None,
 ) -> None:
-    """Check that every commit of RANGE is a legal step from its parent.
+    """Verify that every commit of RANGE is a legal step from its parent.
 
-    RANGE is what `git log` takes, such as main..HEAD or HEAD~3..; without one, all of HEAD's history. A step is legal
-    if a verb gives the same rendered files, status and trailers, byte for byte. Reverts, merges and a first import are
-    legal, too. Commits that change no app are skipped. Only git's objects are read, so the repository may be bare.
+    RANGE is what `git log` takes, such as main..HEAD or HEAD~3..; the default is all of HEAD's history. A step is legal
+    if a verb produces the same rendered files, status and trailers, byte for byte. Reverts, merges and a first import
+    are also legal. Commits that change no app are skipped. Only git objects are read, so the repository may be bare.
 
     Exit codes: 0 all commits are legal, 1 findings.
 
@@ -67,8 +60,6 @@ def command(
 
     Example: rollstep verify --pre-receive --branch main --branch 'env/*'
     """
-    if any(revision.startswith("-") for revision in revisions):
-        raise click.UsageError("RANGE takes no options of git")
     if pre_receive and revisions:
         raise click.UsageError("--pre-receive takes its range from stdin")
     if branches and not pre_receive:
@@ -84,12 +75,12 @@ def command(
     approvals = Approvals(repository, _reviews(repository, reviews)) if reviews else None
     verdicts = verify_commits(repository, revisions or ("HEAD",), approvals=approvals)
     click.echo(FORMATS[output](verdicts), nl=False)
-    _print_end(verdicts, summary(verdicts))
+    _print_summary(verdicts, summary(verdicts))
     sys.exit(1 if any(verdict.all_findings for verdict in verdicts) else 0)
 
 
 def _reviews(repository: Repository, file: str) -> Reviews:
-    """Return the reviews of the forge, or those in a file (``-``: standard input); refuse an invalid file."""
+    """Return the reviews of the forge or of a file (``-``: standard input); refuse an invalid file."""
     from renderer.errors import RollstepError
     from renderer.kubernetes.yaml.reader import read_stream, read_text
     from renderer.kubernetes.yaml.strict_json import load_json
@@ -113,16 +104,15 @@ def _reviews(repository: Repository, file: str) -> Reviews:
     return ReviewList(listed)
 
 
-def _print_end(verdicts: list[CommitVerdict], last: str) -> None:
-    for title, note in dict.fromkeys(
-        (f"{app.app} ({app.environment})", app.note) for verdict in verdicts for app in verdict.apps if app.note
-    ):
-        click.echo(f"note: {title}: {note}", err=True)
-    click.echo(last, err=True)
+def _print_summary(verdicts: list[CommitVerdict], text: str) -> None:
+    apps = (app for verdict in verdicts for app in verdict.apps if app.note)
+    for note in dict.fromkeys(f"{app.app} ({app.environment}): {app.note}" for app in apps):
+        click.echo(f"note: {note}", err=True)
+    click.echo(text, err=True)
 
 
 def _receive(repository: Repository, branches: tuple[str, ...], output: str, now: datetime | None) -> int:
-    """Verify a push and return the exit code, by which git accepts or refuses the whole push."""
+    """Verify a push and return the exit code: git refuses the whole push if it is not 0."""
     from renderer.pipeline.load.workspace import current_time
     from renderer.verbs.policy.approvals import TAGS, Approvals
     from renderer.verbs.verify import verify_commits
@@ -151,6 +141,6 @@ def _receive(repository: Repository, branches: tuple[str, ...], output: str, now
         commits = new_revisions(repository, update, branches)
         verdicts = verify_commits(repository, commits, received=now, approvals=approvals, trusted=tips)
         click.echo(FORMATS[output](verdicts), nl=False)
-        _print_end(verdicts, f"{update.ref}: {summary(verdicts)}")
+        _print_summary(verdicts, f"{update.ref}: {summary(verdicts)}")
         refused = refused or any(verdict.all_findings for verdict in verdicts)
     return 1 if refused else 0

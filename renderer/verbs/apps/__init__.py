@@ -1,1 +1,1 @@
-"""What verbs share that work on many apps: opening, policies, parallel processes."""
+"""Opening, moving, validating and sharing out apps, for all verbs."""

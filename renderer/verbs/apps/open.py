@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -14,12 +13,11 @@ from renderer.pipeline.resolve.rendered_world import rendered_world
 from renderer.pipeline.write.journal import JOURNAL, pending
 from renderer.rollouts.model.world import World
 from renderer.verbs import progress
-from renderer.verbs.apps.shards import Shard, shared
+from renderer.verbs.apps.shards import Shard, in_shard
 
 
 def open_releases(workspace: Workspace, targets: Sequence[str], now: datetime) -> list[Release]:
     """Open every app that ``targets`` name; raise RollstepError with the findings of all of them."""
-    note_interrupted(workspace.root)
     return map_all(progress.over(workspace.apps(targets), "reading app"), lambda ref: open_release(workspace, ref, now))
 
 
@@ -30,14 +28,13 @@ def rendered_worlds(
     now: datetime | None,
     shard: Shard | None = None,
 ) -> list[tuple[Release, World]]:
-    """Return each named release with the world that is to be rendered; raise RollstepError with all findings."""
-    note_interrupted(workspace.root)
-    refs = progress.over(shared(workspace.apps(targets), shard), "reading app")
+    """Return each named release with the world to render; raise RollstepError with the findings of all of them."""
+    refs = progress.over(in_shard(workspace.apps(targets), shard), "reading app")
     return map_all(refs, lambda ref: rendered_world(workspace, ref, now, step))
 
 
-def note_interrupted(root: Path) -> None:
-    """Print a note where a run was interrupted or is at work: files may be half written."""
+def note_interrupted(root: Path, note: Callable[[str], object]) -> None:
+    """Note a run that was interrupted or is under way, whose files may be half written."""
     if pending(journal_root(root)):
-        message = "a run was interrupted or is under way: the next verb that writes puts its files right"
-        print(f"note: {JOURNAL}: {message}", file=sys.stderr)
+        message = "a run was interrupted or is under way: the next verb that writes completes or undoes it"
+        note(f"note: {JOURNAL}: {message}")

@@ -1,4 +1,4 @@
-"""Shares apps out to processes on this machine, or to the workers of a Dask scheduler."""
+"""Divides the work on apps among processes on this machine or the workers of a Dask scheduler."""
 
 from __future__ import annotations
 
@@ -17,70 +17,67 @@ from renderer.verbs import progress
 
 R = TypeVar("R")
 Work = Callable[[Iterable[AppRef]], R]
-"""What a process does with some apps; a function of a module, or a partial of one, so that it can be pickled."""
+"""The work of a process on some apps: a function of a module, or a partial of one, which can be pickled."""
 
-MOST_APPS, LEAST_APPS = 250, 50
-"""Apps that a process gets at once: a fleet needs the memory of so many, and each batch starts the validator once."""
-BATCHES_A_PROCESS = 2
-APPS_WORTH_A_PROCESS = 150
-"""Apps that take a process much longer than its start."""
-GC_THRESHOLD = 200_000
-"""Manifests are many objects without cycles: looking for cycles takes a fifth of a run."""
+MAX_BATCH, MIN_BATCH = 250, 50
+"""Apps in one batch: their manifests are in memory together, and each batch starts the validator once."""
+BATCHES_PER_PROCESS = 2
+APPS_PER_PROCESS = 150
+"""Apps that are worth the start of a process."""
 
 DASK = "dask://"
-PATIENCE = "20s"
-"""The time that a scheduler has to answer."""
+CONNECT_TIMEOUT = "20s"
 RETRIES = 3
-"""How often a batch is given to another worker after one has ended."""
+"""How often a batch is given to another worker after its worker has died."""
 
 
-class Batch(Struct, Generic[R], frozen=True):
-    """The result of the work on some apps, or its findings."""
+class BatchResult(Struct, Generic[R], frozen=True):
+    """The result of the work on one batch of apps, or its findings."""
 
     result: R | None
     findings: tuple[Finding, ...] = ()
     is_usage: bool = False
 
 
-def map_parts(
+def map_batches(
     work: Work[R], refs: Sequence[AppRef], doing: str, *, jobs: int, executor: str = ""
-) -> Iterator[Batch[R]]:
-    """Yield the batches of ``work`` on parts of ``refs``, in their order; ``doing`` is shown as progress.
+) -> Iterator[BatchResult[R]]:
+    """Yield the results of ``work`` on batches of ``refs``, in their order; ``doing`` is shown as progress.
 
-    ``jobs`` processes do the work, or with an ``executor`` (``dask://HOST:PORT``) its workers.  Raises RollstepError
-    for a missing scheduler, and where a process ends and nobody can do its work.
+    ``jobs`` processes do the work, or the workers of an ``executor`` (``dask://HOST:PORT``).  Raises RollstepError if
+    the scheduler does not answer, and if a worker dies and no other one can do its work.
     """
-    size = LEAST_APPS if executor else max(LEAST_APPS, min(MOST_APPS, -(-len(refs) // (jobs * BATCHES_A_PROCESS))))
-    parts = [tuple(refs[start : start + size]) for start in range(0, len(refs), size)]
-    one = partial(batch, work)
+    size = MIN_BATCH if executor else max(MIN_BATCH, min(MAX_BATCH, -(-len(refs) // (jobs * BATCHES_PER_PROCESS))))
+    batches = [tuple(refs[start : start + size]) for start in range(0, len(refs), size)]
+    run = partial(run_batch, work)
     with progress.stage(f"{doing} ({len(refs):,} apps)"):
-        yield from _by_dask(one, parts, executor) if executor else _by_processes(one, parts, jobs)
+        yield from _by_dask(run, batches, executor) if executor else _by_processes(run, batches, jobs)
 
 
-def batch(work: Work[R], refs: Iterable[AppRef]) -> Batch[R]:
-    """Return the batch of ``work`` on ``refs``."""
+def run_batch(work: Work[R], refs: Iterable[AppRef]) -> BatchResult[R]:
+    """Return the result of ``work`` on ``refs``, or the findings that it raises."""
     try:
-        return Batch(work(refs))
+        return BatchResult(work(refs))
     except RollstepError as error:
-        return Batch(None, error.findings, isinstance(error, UsageError))
+        return BatchResult(None, error.findings, isinstance(error, UsageError))
 
 
-def results(batches: Iterable[Batch[R]]) -> Iterator[R]:
+def results(batches: Iterable[BatchResult[R]]) -> Iterator[R]:
     """Yield the results of ``batches`` up to the first finding; raise RollstepError with the findings of all."""
     findings: dict[Finding, None] = {}
-    for found in batches:
-        if found.is_usage:
-            raise UsageError(found.findings)
-        findings.update(dict.fromkeys(found.findings))
-        if found.result is not None and not findings:
-            yield found.result
+    for batch in batches:
+        if batch.is_usage:
+            raise UsageError(batch.findings)
+        findings.update(dict.fromkeys(batch.findings))
+        if batch.result is not None and not findings:
+            yield batch.result
     if findings:
         raise RollstepError(findings)
 
 
 def jobs_for(apps: int) -> int:
-    """Return the number of processes that do the work on so many apps fastest."""
-    return max(1, min(_cpus(), apps // APPS_WORTH_A_PROCESS))
+    """Return the number of processes that is fastest for so many apps."""
+    return max(1, min(_cpus(), apps // APPS_PER_PROCESS))
 
 
 def check_executor(executor: str) -> None:
@@ -90,33 +87,34 @@ def check_executor(executor: str) -> None:
 
 
 def _by_processes(
-    work: Callable[[Sequence[AppRef]], Batch[R]], parts: Sequence[Sequence[AppRef]], jobs: int
-) -> Iterator[Batch[R]]:
+    run: Callable[[Sequence[AppRef]], BatchResult[R]], batches: Sequence[Sequence[AppRef]], jobs: int
+) -> Iterator[BatchResult[R]]:
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
 
-    # A new interpreter, not a copy of this one without its threads.
-    pool, is_done = ProcessPoolExecutor(jobs, get_context("spawn"), _begin), False
+    # A forked copy would lack the threads of this process.
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, gc.get_threshold())
+    is_done = False
     try:
-        yield from pool.map(work, parts)
+        yield from pool.map(run, batches)
         is_done = True
     except BrokenProcessPool as error:
-        raise _ended("it may have been killed for its memory: try fewer --jobs") from error
+        raise _worker_died("it may have been killed for its memory: try fewer --jobs") from error
     finally:
-        # Idle processes take a while to end, and the interpreter waits for them at its end.
+        # Idle processes take a while to end; the interpreter waits for them when it exits.
         pool.shutdown(wait=not is_done)
 
 
-def _begin() -> None:
+def _start_worker(*gc_threshold: int) -> None:
     from threading import Thread
 
-    gc.set_threshold(GC_THRESHOLD)
+    gc.set_threshold(*gc_threshold)
     Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """End this process with the one that it works for: a killed process cannot end its children."""
+    """End this process when its parent ends: a killed parent cannot end its children."""
     from multiprocessing import parent_process
 
     parent = parent_process()
@@ -126,20 +124,20 @@ def _end_with_parent() -> None:
 
 
 def _by_dask(
-    work: Callable[[Sequence[AppRef]], Batch[R]], parts: Sequence[Sequence[AppRef]], executor: str
-) -> Iterator[Batch[R]]:
+    run: Callable[[Sequence[AppRef]], BatchResult[R]], batches: Sequence[Sequence[AppRef]], executor: str
+) -> Iterator[BatchResult[R]]:
     try:
         from distributed import Client, KilledWorker
     except ImportError as error:
         raise UsageError(f"--executor {executor} needs Dask: pip install 'rollstep[dask]'") from error
     with _connected(Client, executor) as client:
-        futures = client.map(work, parts, pure=False, retries=RETRIES)
+        futures = client.map(run, batches, pure=False, retries=RETRIES)
         try:
             for future in futures:
                 yield future.result()
                 future.release()
         except KilledWorker as error:
-            raise _ended("see the logs of the workers") from error
+            raise _worker_died("see the logs of the workers") from error
         finally:
             client.cancel(futures)
 
@@ -148,7 +146,7 @@ def _by_dask(
 def _connected(client: Any, executor: str) -> Iterator[Any]:
     address = executor.removeprefix(DASK)
     try:
-        connected = client(f"tcp://{address}", timeout=PATIENCE, set_as_default=False)
+        connected = client(f"tcp://{address}", timeout=CONNECT_TIMEOUT, set_as_default=False)
     except (OSError, ValueError) as error:
         message = f"no Dask scheduler answers: {error}"
         raise RollstepError([Finding(executor, 0, 0, "", message, "start one: dask scheduler")]) from error
@@ -156,7 +154,7 @@ def _connected(client: Any, executor: str) -> Iterator[Any]:
         yield connected
 
 
-def _ended(hint: str) -> RollstepError:
+def _worker_died(hint: str) -> RollstepError:
     return RollstepError([Finding("", 0, 0, "", "a worker ended before its apps were rendered", hint)])
 
 

@@ -1,1 +1,1 @@
-"""The verbs that commit a step or propose one."""
+"""Verbs that commit or propose steps."""

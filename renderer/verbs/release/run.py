@@ -12,69 +12,69 @@ from renderer.kubernetes.printing import to_json
 from renderer.kubernetes.times import format_time
 from renderer.pipeline.commit.part import Part, Request
 from renderer.pipeline.publish.environment_branches import RenderedCommit
-from renderer.verbs.apps.outcome import Outcome
+from renderer.verbs.apps.move import AppResult
 from renderer.verbs.reporter import Reporter
 
 if TYPE_CHECKING:
-    from renderer.verbs.release.pull_requests.branches import Result
+    from renderer.verbs.release.pull_requests.branches import PullRequestResult
 
 
 class Run(Struct):
-    """The outcomes of a run, its commits, its commits on environment branches, and its pull requests."""
+    """The results of the apps, the commits, the commits on environment branches, and the pull requests."""
 
-    outcomes: list[Outcome]
+    apps: list[AppResult] = field(default_factory=list)
     commits: list[tuple[Sequence[Part], CommitResult | None]] = field(default_factory=list)
     rendered: list[RenderedCommit] = field(default_factory=list)
-    results: Sequence[Result] = ()
+    pull_requests: Sequence[PullRequestResult] = ()
 
     def report(self, request: Request, reporter: Reporter) -> None:
-        """Print the commits on stdout and the reasons why nothing was done on stderr, or all of it as JSON."""
-        made = {id(part): result for group, result in self.commits for part in group}
+        """Print the commits on stdout and the reasons for no commit on stderr, or all of it as JSON."""
+        commits = {id(part): commit for parts, commit in self.commits for part in parts}
         if request.output == "json":
-            entries = [_entry(outcome, made.get(id(outcome.part)), request, self.rendered) for outcome in self.outcomes]
-            entries += (result.to_dict() for result in self.results)
+            entries = [_entry(app, commits.get(id(app.part)), request, self.rendered) for app in self.apps]
+            entries += (pull_request.to_dict() for pull_request in self.pull_requests)
             reporter.out(to_json(entries))
             return
-        for result_of_review in self.results:
-            reporter.out(f"{result_of_review.text()}\n")
+        for pull_request in self.pull_requests:
+            reporter.out(f"{pull_request.text()}\n")
         subjects: set[str] = set()
-        for outcome in self.outcomes:
-            result = made.get(id(outcome.part))
-            if result is None:
-                reporter.note(f"{outcome.home.title}: {outcome.waits}")
-            elif result.subject not in subjects:
-                subjects.add(result.subject)
-                reporter.out(f"{result.text()}\n")
-        for commit in self.rendered:
-            reporter.out(f"[{commit.branch} {commit.sha[:9]}] {commit.subject}\n")
+        for app in self.apps:
+            commit = commits.get(id(app.part))
+            if commit is None:
+                reporter.note(f"{app.home.title}: {app.waits}")
+            elif commit.subject not in subjects:
+                subjects.add(commit.subject)
+                reporter.out(f"{commit.text()}\n")
+        for rendered in self.rendered:
+            reporter.out(f"{rendered_text(rendered)}\n")
+
+
+def rendered_text(commit: RenderedCommit) -> str:
+    """Return a commit on an environment branch on one line."""
+    return f"[{commit.branch} {commit.sha[:9]}] {commit.subject}"
 
 
 def _entry(
-    outcome: Outcome, result: CommitResult | None, request: Request, rendered: Sequence[RenderedCommit]
+    app: AppResult, commit: CommitResult | None, request: Request, rendered: Sequence[RenderedCommit]
 ) -> dict[str, Any]:
-    ref = outcome.home.ref
-    entry: dict[str, Any] = {
+    ref, reason = app.home.ref, app.reason
+    until = format_time(reason.until) if reason and reason.until else None
+    return {
         "app": ref.name,
         "environment": ref.environment,
-        "moved": result is not None,
-        "phase": outcome.phase,
-        "currentStepIndex": outcome.current_step_index,
-        "steps": outcome.steps,
-        "revision": outcome.revision,
+        "moved": commit is not None,
+        "phase": app.phase,
+        "currentStepIndex": app.current_step_index,
+        "steps": app.steps,
+        "revision": app.revision,
         "dryRun": request.dry_run,
-        "commit": None,
-        "subject": None,
-        "files": [],
-        "waits": None,
+        "commit": commit.sha if commit else None,
+        "subject": commit.subject if commit else None,
+        "files": list(commit.paths) if commit else [],
+        "waits": {"reason": reason.reason, "until": until} if reason else None,
         "environmentBranch": [
-            {"branch": commit.branch, "commit": commit.sha, "source": commit.source}
-            for commit in rendered
-            if commit.environment == ref.environment
+            {"branch": entry.branch, "commit": entry.sha, "source": entry.source}
+            for entry in rendered
+            if entry.environment == ref.environment
         ],
     }
-    if result is not None:
-        entry |= {"commit": result.sha, "subject": result.subject, "files": list(result.paths)}
-    reason = outcome.reason
-    if reason is not None:
-        entry["waits"] = {"reason": reason.reason, "until": format_time(reason.until) if reason.until else None}
-    return entry

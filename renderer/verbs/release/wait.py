@@ -1,10 +1,9 @@
-"""``advance --wait``: the next commit when the last one is live, as a cluster or a sync tool tells it (shell)."""
+"""``advance --wait``: makes the next commit when the cluster or a sync tool reports that the last one is live."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -30,17 +29,17 @@ from renderer.verbs.release.session import Session
 
 TOOLS = ("kubernetes", *(name for name, tool in SYNC_TOOLS.items() if tool.liveness), "time")
 REVISIONS = 200
-"""How many commits after an app's last one are looked for in a sync tool's status."""
+"""The most commits of a branch among which a sync tool's revision is searched for."""
 KUBECTL_SECONDS = 60
 INTERVAL_SECONDS = 2.0
 
 
 class Waiting(Struct, frozen=True):
-    """What ``--wait TOOL[=WHICH]`` and ``--timeout`` ask for.
+    """The values of ``--wait TOOL[=WHICH]`` and ``--timeout``.
 
     ``which`` is the kubeconfig's context for ``kubernetes``, ``NAMESPACE/NAME`` of the Application or Kustomization for
-    ``argocd`` and ``flux``, and the seconds since the commit for ``time``; ``timeout`` is in seconds, without one
-    it is the Rollout's ``progressDeadlineSeconds``.
+    ``argocd`` and ``flux``, and the seconds since the commit for ``time``.  ``timeout`` is in seconds; None stands for
+    the Rollout's ``progressDeadlineSeconds``.
     """
 
     tool: str
@@ -48,18 +47,19 @@ class Waiting(Struct, frozen=True):
     timeout: float | None = None
 
     @classmethod
-    def parse(cls, text: str, timeout: float | None) -> Waiting:
-        """Read ``TOOL`` or ``TOOL=WHICH``; raise UsageError for one that is not known."""
+    def parse(cls, text: str, timeout: str | None) -> Waiting:
+        """Read ``TOOL`` or ``TOOL=WHICH``; raise UsageError for an unknown tool and an invalid duration."""
+        seconds = None if timeout is None else seconds_of(timeout)
         tool, _, which = text.partition("=")
         if tool not in TOOLS:
             raise UsageError(f"--wait takes {', '.join(TOOLS)}, found {tool or 'nothing'}")
         if tool == "time":
             which = str(seconds_of(which or "30s"))
-        return cls(tool, which, timeout)
+        return cls(tool, which, seconds)
 
 
 def seconds_of(text: str) -> float:
-    """Return the seconds of a duration such as ``90``, ``90s``, ``5m`` or ``1h``; raise UsageError for another text."""
+    """Return the seconds of a duration such as ``90``, ``90s``, ``5m`` or ``1h``; raise UsageError for other texts."""
     seconds = parse_duration(text)
     if seconds < 0:
         raise UsageError(f"{text!r} is not a duration such as 90s, 5m or 1h")
@@ -67,32 +67,31 @@ def seconds_of(text: str) -> float:
 
 
 def advance_when_live(session: Session, ref: AppRef, waiting: Waiting, to_step: int | None = None) -> bool:
-    """Do an app's next step, all of its phases, each when the commit before it is live; with ``to_step`` go on to it.
+    """Commit all phases of an app's next step, or of the steps up to ``to_step``, each when the last one is live.
 
-    Return whether that was reached and is live; an app that somebody else moves is left to them.  A release whose
-    Rollout says ``progressDeadlineAbort`` is aborted where a commit is not live in time; else that raises
-    RollstepError.
+    Returns whether the step was reached and is live.  An app that somebody else moves is left to them.  If a commit is
+    not live in time, a release with ``progressDeadlineAbort`` is aborted; any other raises RollstepError.
     """
-    if session.is_reviewed(ref):
+    if session.uses_pull_requests(ref):
         place = f"{ref.environment}/{ref.name}"
         raise UsageError(f"the commits of {place} go by pull request: --wait cannot go beyond the next one")
 
     while _wait(session, ref, waiting):
         session.now = session.request.now or current_time()
-        outcomes = session.run(lambda world: advance(world, to_step=to_step), "advance", [ref])
+        apps = session.run(lambda world: advance(world, to_step=to_step), "advance", [ref])
         if session.request.dry_run:
             return True
-        if not outcomes:
+        if not apps:
             return False
-        (outcome,) = outcomes
-        index = outcome.current_step_index or 0
-        if outcome.part is None or not (outcome.is_between_phases or (to_step or 0) > index):
+        (app,) = apps
+        index = app.current_step_index or 0
+        if app.part is None or not (app.is_between_phases or (to_step or 0) > index):
             return _wait(session, ref, waiting) and (to_step is None or index >= to_step)
     return False
 
 
 def _wait(session: Session, ref: AppRef, waiting: Waiting) -> bool:
-    """Wait until an app's last commit is live; return False where the release was aborted instead."""
+    """Wait until an app's last commit is live; return False if the release was aborted instead."""
     release = open_release(session.workspace, ref, session.now)
     if release.state is None:
         return True
@@ -100,37 +99,36 @@ def _wait(session: Session, ref: AppRef, waiting: Waiting) -> bool:
     limit = waiting.timeout if waiting.timeout is not None else release.world.rollout.progress_deadline_seconds
     if waiting.tool == "time" and waiting.timeout is None:
         limit = max(limit, float(waiting.which) + 1)
-    last = _until_live(probe, release.title, limit, session.reporter.note)
+    last = _poll(probe, release.title, limit, session.reporter.note)
     if last.is_live:
         return True
     status = release.world.status
     message = f"the last commit is not live after {limit:g} s: {last.waits_for}"
-    under_way = status.stable_rs != status.current_pod_hash and not status.abort
-    if release.world.rollout.progress_deadline_abort and under_way and not session.request.dry_run:
+    in_progress = status.stable_rs != status.current_pod_hash and not status.abort
+    if release.world.rollout.progress_deadline_abort and in_progress and not session.request.dry_run:
         session.reporter.note(f"{release.title}: {message}: aborting, as spec.progressDeadlineAbort says")
         session.now = session.request.now or current_time()
         session.run(acting(actions.abort), "abort", [ref])
         return False
-    hint = "see to its pods, wait longer with --timeout, or go back with `rollstep abort`"
+    hint = "check its pods, wait longer with --timeout, or go back with `rollstep abort`"
     raise RollstepError([Finding(release.place, 0, 0, "", message, hint)])
 
 
-def _until_live(probe: Callable[[], Liveness], title: str, limit: float, note: Callable[[str], object]) -> Liveness:
-    """Ask again and again, tell what is waited for where that changes, and return the last answer."""
-    begun, told = time.monotonic(), ""
+def _poll(probe: Callable[[], Liveness], title: str, limit: float, note: Callable[[str], object]) -> Liveness:
+    """Probe until live or for ``limit`` seconds, note every new reason to wait, and return the last answer."""
+    start, noted = time.monotonic(), ""
     while True:
-        found = probe()
-        if found.is_live:
-            if told:
+        liveness = probe()
+        if liveness.is_live:
+            if noted:
                 note(f"{title}: live")
-            return found
-        if found.waits_for != told:
-            told = found.waits_for
-            note(f"{title}: waiting: {told}")
-        left = limit - (time.monotonic() - begun)
+            return liveness
+        if liveness.waits_for != noted:
+            noted = liveness.waits_for
+            note(f"{title}: waiting: {noted}")
+        left = limit - (time.monotonic() - start)
         if left <= 0:
-            return found
-        sys.stderr.flush()
+            return liveness
         time.sleep(min(INTERVAL_SECONDS, left))
 
 
@@ -149,41 +147,43 @@ def _probe(session: Session, release: Release, waiting: Waiting) -> Callable[[],
         return lambda: _of_cluster(release, waiting.which)
     tool = SYNC_TOOLS[waiting.tool]
     kind, judge = tool.resource, tool.liveness
-    assert judge is not None  # Waiting.parse takes such tools only
+    assert judge is not None  # Waiting.parse accepts only such tools
     default = f"{tool.namespace}/{ref.name}-{ref.environment}"
     namespace, _, name = (waiting.which or default).rpartition("/")
     revisions = _revisions(session, release)
 
-    def asked() -> Liveness:
+    def ask_tool() -> Liveness:
         found = _kubectl(["get", kind, name, "--namespace", namespace or tool.namespace])
         return judge(found, revisions) if found else Liveness(f"there is no {kind} {name}")
 
-    return asked
+    return ask_tool
 
 
 def _of_cluster(release: Release, context: str) -> Liveness:
     world = release.world
-    mine = {(key.kind, key.name) for key in rendered(world)}
-    mine |= {(AUTOSCALER[1], rs.name) for rs in world.replica_sets if is_autoscaled(world, rs)}
-    found_files = read_last_render(release.output, str(release.output), release.state).manifests
-    committed = {item.key: item.body for item in found_files if (item.kind, item.name) in mine}
+    wanted = {(key.kind, key.name) for key in rendered(world)}
+    wanted |= {(AUTOSCALER[1], rs.name) for rs in world.replica_sets if is_autoscaled(world, rs)}
+    manifests = read_last_render(release.output, str(release.output), release.state).manifests
+    committed = {item.key: item.body for item in manifests if (item.kind, item.name) in wanted}
     arguments = ["get", "--filename", "-", "--ignore-not-found"]
-    if release.world.rollout.namespace:
-        arguments += ["--namespace", release.world.rollout.namespace]
+    if context:
+        arguments = ["--context", context, *arguments]
+    if world.rollout.namespace:
+        arguments += ["--namespace", world.rollout.namespace]
     listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": [committed[key] for key in sorted(committed)]})
-    found = _kubectl([*(["--context", context] if context else []), *arguments], listed)
+    found = _kubectl(arguments, listed)
     return of_cluster(committed, [found] if found.get("kind") not in (None, "List") else found.get("items") or ())
 
 
 def _revisions(session: Session, release: Release) -> list[str]:
     """Return the app's last commit and those after it: a sync tool at any of them has applied it.
 
-    Where the environment has a branch of its own, that is what a sync tool follows, so these are its commits.
+    A sync tool follows the environment's branch, if there is one, so these are its commits.
     """
     repository, branch = session.repository, release.app.settings.commit.environment_branch
     ref, paths = "HEAD", [str(release.folder)]
     if branch is not None:
-        session.catch_up()
+        session.update_environment_branches()
         name = release.app.ref.name
         ref, paths = f"refs/heads/{branch}", [f"{name}/{STATUS_FILE}", f"{name}/{release.app.settings.output}"]
     (last,) = repository.log(*paths, ref=ref, max_count=1)
@@ -192,7 +192,7 @@ def _revisions(session: Session, release: Release) -> list[str]:
 
 
 def _kubectl(arguments: list[str], stdin: str | None = None) -> dict[str, Any]:
-    """Return what kubectl prints as JSON, nothing for nothing; raise RollstepError where it fails or is not there."""
+    """Return kubectl's JSON, empty for no output; raise RollstepError if kubectl fails or is missing."""
     command = ["kubectl", *arguments, "--output", "json"]
     try:
         done = subprocess.run(

@@ -1,1 +1,1 @@
-"""The verb `render`."""
+"""The verb ``render``."""

@@ -1,4 +1,4 @@
-"""Renders apps in batches: one after another here, or by other processes where that is faster."""
+"""Renders apps in batches: one after another in this process, or in several processes where that is faster."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.workspace import Workspace
 from renderer.verbs import progress
 from renderer.verbs.apps import parallel
-from renderer.verbs.cache.renders import RenderCache
 from renderer.verbs.render.request import RenderRequest
 
 if TYPE_CHECKING:
@@ -35,8 +34,8 @@ def in_batches(
 ) -> Iterator[R]:
     """Yield the result of ``work(workspace, refs, request)`` for each batch of apps, in their order.
 
-    ``doing`` is shown as progress.  Other processes on this machine get the folder of ``new_files`` as well.  Raises
-    RollstepError with the findings of all apps; after the first one nothing is yielded.
+    ``doing`` is shown as progress.  Other processes on this machine also get the folder of ``new_files``.  Raises
+    RollstepError with the findings of all apps; after the first finding nothing is yielded.
     """
     yield from parallel.results(_batches(work, workspace, request, refs, doing, new_files))
 
@@ -48,33 +47,34 @@ def _batches(
     refs: Sequence[AppRef],
     doing: str,
     new_files: NewFiles | None,
-) -> Iterator[parallel.Batch[R]]:
+) -> Iterator[parallel.BatchResult[R]]:
     jobs = request.jobs or _jobs_for(workspace, request, refs)
     if request.executor or jobs > 1:
         if new_files is not None and not request.executor:
             work = partial(work, folder=new_files.open())
         alone = replace(request, directory=os.path.abspath(request.directory), jobs=1, executor="")
-        yield from parallel.map_parts(partial(_open, work, alone), refs, doing, jobs=jobs, executor=request.executor)
+        work_there = partial(_work_in_worker, work, alone)
+        yield from parallel.map_batches(work_there, refs, doing, jobs=jobs, executor=request.executor)
         return
     queue = iter(progress.over(refs, doing))
-    for _ in range(0, len(refs), parallel.MOST_APPS):
-        part = islice(queue, parallel.MOST_APPS)
-        yield parallel.batch(lambda part: work(workspace, part, request), part)
+    for _ in range(0, len(refs), parallel.MAX_BATCH):
+        batch = islice(queue, parallel.MAX_BATCH)
+        yield parallel.run_batch(lambda batch: work(workspace, batch, request), batch)
 
 
-def _open(work: Callable[..., R], request: RenderRequest, refs: Iterable[AppRef]) -> R:
-    """Do the work in another process, which has the same repository at the same place."""
+def _work_in_worker(work: Callable[..., R], request: RenderRequest, refs: Iterable[AppRef]) -> R:
+    """Do the work in another process, which has the same repository at the same path."""
     return work(Workspace.open(request.directory), refs, request)
 
 
 def _jobs_for(workspace: Workspace, request: RenderRequest, refs: Sequence[AppRef]) -> int:
-    """Return the number of processes that render ``refs`` fastest: one where the cache has them."""
+    """Return the number of processes that is fastest for ``refs``: one if the cache has them."""
     most = parallel.jobs_for(len(refs))
     if most < 2 or request.executor:
         return 1
-    cache = RenderCache.open(request.step) if request.keeps else None
+    cache = request.open_cache()
     if cache is None:
         return most
     sample = refs[:: max(1, len(refs) // SAMPLE)]
     missing = sum(not cache.has(workspace.home(ref)) for ref in sample)
-    return max(1, min(most, len(refs) * missing // (len(sample) * parallel.APPS_WORTH_A_PROCESS)))
+    return max(1, min(most, len(refs) * missing // (len(sample) * parallel.APPS_PER_PROCESS)))

@@ -9,10 +9,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from renderer.verbs.apps.shards import Shard
+from renderer.verbs.cache.renders import RenderCache
 
 
 class Mode(Enum):
-    """What happens to rendered files."""
+    """The use of the rendered files."""
 
     WRITE = "write"
     CHECK = "check"
@@ -31,17 +32,20 @@ class RenderRequest(Struct, frozen=True):
     output: str = "yaml"
     shard: Shard | None = None
     jobs: int = 0
-    """The number of processes; 0 for as many as pay."""
+    """The number of processes; 0 chooses the fastest."""
     executor: str = ""
-    keeps: bool = True
-    """Whether the cache is read and written."""
+    use_cache: bool = True
 
     @property
     def is_plain_check(self) -> bool:
-        """Whether the last check of the same targets tells which apps are up to date still."""
-        is_of_now = self.step is None and self.now is None and self.shard is None
-        return self.mode is Mode.CHECK and self.output != "json" and is_of_now and self.keeps
+        """Whether the run can use and save the answer of the last check."""
+        is_current = self.step is None and self.now is None and self.shard is None
+        return self.mode is Mode.CHECK and self.output != "json" and is_current and self.use_cache
 
     def at(self, time: datetime) -> RenderRequest:
-        """Return the request with ``time`` for its clock, where it has none of its own."""
+        """Return the request with ``time`` as the current time, unless it has one."""
         return replace(self, now=self.now or time)
+
+    def open_cache(self) -> RenderCache | None:
+        """Return the cache of rendered apps; None without one."""
+        return RenderCache.open(self.step) if self.use_cache else None

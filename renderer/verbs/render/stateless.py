@@ -1,4 +1,4 @@
-"""``render`` for manifests from files or a stream: nothing is read beside them, and nothing is written (shell)."""
+"""``render`` for manifests from files or a stream: reads nothing else and writes nothing."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from renderer.pipeline.resolve.release import Release, read_rollout, resolve_app
 from renderer.rollouts import actions
 from renderer.rollouts.controller import settle
 from renderer.rollouts.model.world import World
-from renderer.verbs.render.print import stream
+from renderer.verbs.render.stream import files_stream
 
 
 class StatelessRequest(Struct, frozen=True):
-    """What the command line asked for."""
+    """The options of one run."""
 
     directory: str
     files: Sequence[str]
@@ -43,7 +43,7 @@ class StatelessRequest(Struct, frozen=True):
 def render_stateless(request: StatelessRequest, output: str) -> str:
     """Return the manifests of one step of a release, as ``output`` (``yaml`` or ``json``).
 
-    Raises RollstepError with everything that is wrong with the manifests or with what is rendered of them.
+    Raises RollstepError with all findings in the manifests and in the rendered manifests.
     """
     if request.stable and request.stable_ref:
         raise UsageError("use either --stable or --stable-ref")
@@ -54,18 +54,17 @@ def render_stateless(request: StatelessRequest, output: str) -> str:
     settings = replace(settings, allow=(*settings.allow, *request.allow))
     app = load_files(request.directory, request.files, settings)
     release = resolve_app(app, workspace.root, None, (), request.now or current_time())
-    stable = _stable_rollout(request, workspace, settings)
-    world = _world(release, stable, request.step)
+    world = _world(release, _stable_rollout(request, workspace, settings), request.step)
     files = render_release(release, world).files
     if request.validate:
         from renderer.pipeline.validate.manifests import validate
 
         validate(files, settings.kubernetes_version, own=settings.schemas).require()
-    return stream(files, output)
+    return files_stream(files, output)
 
 
 def _settings(workspace: Workspace, environment: str) -> AppSettings:
-    """Return the settings of an environment; without one, the defaults, and the namespaces that the manifests have."""
+    """Return the settings of an environment; without one, the defaults, which leave the manifests' namespaces."""
     settings = workspace.settings.for_app(environment, "")
     if not environment:
         return replace(settings, namespace="")
@@ -76,7 +75,7 @@ def _settings(workspace: Workspace, environment: str) -> AppSettings:
 
 
 def _stable_rollout(request: StatelessRequest, workspace: Workspace, settings: AppSettings) -> Manifest | None:
-    """Return the Rollout of the stable version; None where the release is the first."""
+    """Return the Rollout of the stable version; None for a first release."""
     if request.stable:
         shown = str(request.stable)
         found = _rollout_in(read_text(Path(request.directory, shown), shown), shown, settings)
@@ -110,10 +109,10 @@ def _rollout_in(text: str, file: str, settings: AppSettings) -> Manifest | None:
 
 
 def _world(release: Release, stable: Manifest | None, step: int | None) -> World:
-    """Return the world of one step of the release from ``stable``; without it, of the first release."""
+    """Return the world at one step of the release that starts from ``stable``; without it, of a first release."""
     if stable is None:
         return react(release.world).after
-    # What the stable version was configured with is not known: the same names give the same pods.
+    # The configuration of the stable version is unknown: the same names give the same pods.
     stable = with_names(stable, versioned_names(release.app.manifests))
     old = read_rollout(replace(release.app, rollout=stable))
     before = settle(replace(release.world, rollout=old)).world

@@ -1,8 +1,9 @@
-"""`render`: writes the manifests of the current step, a batch of apps at a time, all of them or none."""
+"""``render``: writes the manifests of the current step, a batch of apps at a time, all of them or none."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from msgspec import Struct
 
@@ -17,18 +18,18 @@ from renderer.pipeline.write.transaction import Transaction
 from renderer.verbs import progress
 from renderer.verbs.apps.open import note_interrupted
 from renderer.verbs.apps.parallel import check_executor
-from renderer.verbs.apps.shards import shared
+from renderer.verbs.apps.shards import in_shard
 from renderer.verbs.apps.validate import validate_apps
 from renderer.verbs.render.batches import in_batches
-from renderer.verbs.render.compare import looking
+from renderer.verbs.render.compare import compare_app
 from renderer.verbs.render.request import RenderRequest
 from renderer.verbs.reporter import Reporter
 
 
 class WrittenApps(Struct, frozen=True):
-    """The files to write of some apps, and the report; paths are those below the root.
+    """The files to write for some apps, and their report; paths are relative to the root.
 
-    Processes hand it over to each other.
+    Processes send it to each other.
     """
 
     planned: tuple[PlannedFile, ...] = ()
@@ -37,8 +38,8 @@ class WrittenApps(Struct, frozen=True):
     entries: tuple[dict[str, object], ...] = ()
 
 
-def write_releases(request: RenderRequest, reporter: Reporter) -> int:
-    """Render every named app and write what changes, everything or nothing; return the exit code.
+def write_releases(request: RenderRequest, reporter: Reporter) -> None:
+    """Render every named app and write what changes, everything or nothing.
 
     Raises RollstepError with the findings of all apps; nothing is written then.
     """
@@ -46,8 +47,8 @@ def write_releases(request: RenderRequest, reporter: Reporter) -> int:
     workspace = Workspace.open(request.directory)
     for line in recover_interrupted(workspace.root):
         reporter.note(line)
-    note_interrupted(workspace.root)
-    refs = shared(workspace.apps(request.targets), request.shard)
+    note_interrupted(workspace.root, reporter.note)
+    refs = in_shard(workspace.apps(request.targets), request.shard)
     request = request.at(current_time())
     lines: list[str] = []
     entries: list[dict[str, object]] = []
@@ -63,15 +64,14 @@ def write_releases(request: RenderRequest, reporter: Reporter) -> int:
         reporter.out(to_json(entries))
     for line in lines:
         reporter.note(line)
-    return 0
 
 
 def render_apps(workspace: Workspace, refs: Iterable[AppRef], request: RenderRequest, folder: str = "") -> WrittenApps:
-    """Render apps and return what is to be written; raise RollstepError with the findings of all of them.
+    """Render apps and return what to write; raise RollstepError with the findings of all of them.
 
     With a ``folder``, new files are written there.
     """
-    apps = map_all(refs, looking(workspace, request))
+    apps = map_all(refs, partial(compare_app, workspace, request, request.open_cache()))
     stale = [app for app in apps if not app.is_up_to_date]
     notes: list[str] = []
     if request.validate:
@@ -91,7 +91,7 @@ def render_apps(workspace: Workspace, refs: Iterable[AppRef], request: RenderReq
 def _lines(app: RenderedApp) -> Iterator[str]:
     home = app.home
     for name in app.changes.edited:
-        yield f"note: {home.output_path}/{name} had been edited by hand and is written anew"
+        yield f"note: {home.output_path}/{name} was edited by hand and is written anew"
     counts = {key: len(names) for key, names in app.changes.to_dict().items() if names and key != "edited"}
     numbers = ", ".join(f"{number} {key}" for key, number in counts.items())
     yield f"{home.title}: {home.output_path}: {numbers}"

@@ -15,13 +15,12 @@ from renderer.verbs.apps.open import rendered_worlds
 
 
 def diff_steps(
-    directory: str, targets: tuple[str, ...], from_step: int | None, to_step: int | None, now: datetime | None
+    workspace: Workspace, targets: tuple[str, ...], from_step: int | None, to_step: int | None, now: datetime | None
 ) -> list[tuple[AppRef, dict[str, str]]]:
     """Return for each app the unified diff of each file between two steps, by the file's path.
 
     The steps are by default the current one and the next commit.  Raise RollstepError with the findings of all apps.
     """
-    workspace = Workspace.open(directory)
     before = rendered_worlds(workspace, targets, from_step, now)
     if to_step is not None:
         after = [world for _, world in rendered_worlds(workspace, targets, to_step, now)]

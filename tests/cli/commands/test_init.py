@@ -190,7 +190,7 @@ def test_a_second_run_changes_nothing(repository: Place) -> None:
     done = repository.run("init", str(SHOP))
     assert repository.files() == before
     assert "rollout-web.yaml (unchanged)" in done.stdout
-    assert "0 files made" in done.stderr
+    assert "0 files created" in done.stderr
 
 
 def test_another_environment_comes_beside_the_first(repository: Place) -> None:
@@ -262,7 +262,7 @@ def test_a_dry_run_writes_nothing(repository: Place) -> None:
     done = repository.run("init", str(SHOP), "--dry-run")
     assert repository.files() == {}
     assert "rollout-web.yaml" in done.stdout
-    assert "7 files would be made" in done.stderr
+    assert "7 files would be created" in done.stderr
 
 
 def test_json_has_the_files_the_notes_and_what_is_next(repository: Place) -> None:
@@ -308,7 +308,7 @@ def test_settings_that_are_wrong_are_told(repository: Place) -> None:
 def test_it_works_outside_git_and_says_so(tmp_path: Path) -> None:
     place = Place(tmp_path / "plain")
     done = place.run("init", str(SHOP))
-    assert "note: this is no git repository: releases need one" in done.stderr
+    assert "note: this is not a git repository: releases need one" in done.stderr
     assert "  git init\n" in done.stderr
     assert "environments/prod/web/rollout-web.yaml" in place.files()
 
@@ -328,8 +328,8 @@ def test_it_writes_to_the_root_of_the_repository(repository: Place) -> None:
         (("-", "--env", "../up"), "'../up' cannot be the name of a folder"),
         (("-", "--env", ".hidden"), "cannot be the name of a folder"),
         (("-", "--app", "a/b"), "'a/b' cannot be the name of a folder"),
-        (("-", "--steps", "20,forty"), "are no percentages"),
-        (("-", "--steps", "101"), "are no percentages"),
+        (("-", "--steps", "20,forty"), "is not a list of percentages"),
+        (("-", "--steps", "101"), "is not a list of percentages"),
         (("-", "--steps", "20", "--strategy", "blueGreen"), "blueGreen has none"),
         (("-", "--strategy", "green"), "--strategy"),
     ],

@@ -30,7 +30,7 @@ if __name__ == "__main__":
     from renderer.cli.main import main
     from renderer.pipeline.write.journal import Journal
 
-    parallel.LEAST_APPS = 2
+    parallel.MIN_BATCH = 2
     Journal.save = lambda journal: os.kill(os.getpid(), signal.SIGKILL)
     main(["-C", *sys.argv[1:]])
 """

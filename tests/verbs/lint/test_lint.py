@@ -63,7 +63,7 @@ def test_with_findings_of_any_severity_it_ends_with_1(code: str, place: Path, ru
     (place / "web.yaml").write_text(text_of(code), encoding="utf-8")
     done = run("web.yaml", code=1)
     assert done.stdout == (CASES / code / "findings.txt").read_text(encoding="utf-8")
-    told = f"1 finding in 1 file: 1 {RULES[code].severity}. `rollstep lint --explain {code}` tells more.\n"
+    told = f"1 finding in 1 file: 1 {RULES[code].severity}. Run `rollstep lint --explain {code}` for details.\n"
     assert done.stderr == told
 
 

@@ -188,5 +188,5 @@ def test_an_environment_without_the_app_is_refused(checkout: Checkout) -> None:
     release_two(checkout, "prod")
     before = checkout.snapshot()
     refused = checkout.run("advance", "prod/web", "--no-validate", "--now", NOON, code=1)
-    assert "is to stay behind qa, which has no app web" in refused.stderr
+    assert "has to stay behind qa, which has no app web" in refused.stderr
     assert checkout.snapshot() == before

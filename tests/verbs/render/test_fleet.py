@@ -38,7 +38,7 @@ def one(tmp_path: Path) -> Checkout:
 
 @pytest.fixture
 def other(one: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
-    monkeypatch.setattr("renderer.verbs.apps.parallel.LEAST_APPS", 2)
+    monkeypatch.setattr("renderer.verbs.apps.parallel.MIN_BATCH", 2)
     return one.copy(tmp_path / "other")
 
 
@@ -93,7 +93,7 @@ def test_processes_find_the_same_wrong(one: Checkout, other: Checkout) -> None:
 
 
 def test_as_many_processes_as_pay(other: Checkout, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("renderer.verbs.apps.parallel.APPS_WORTH_A_PROCESS", 10)
+    monkeypatch.setattr("renderer.verbs.apps.parallel.APPS_PER_PROCESS", 10)
     monkeypatch.setattr("renderer.verbs.apps.parallel._cpus", lambda: 2)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     asked: list[int] = []
@@ -149,7 +149,7 @@ def test_one_app_that_is_wrong_keeps_all_from_being_written(other: Checkout, how
 
 
 def test_a_scheduler_that_is_not_there(other: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("renderer.verbs.apps.parallel.PATIENCE", "1s")
+    monkeypatch.setattr("renderer.verbs.apps.parallel.CONNECT_TIMEOUT", "1s")
     before = other.snapshot()
     refused = other.run("render", "--executor", "dask://127.0.0.1:9", code=1)
     assert "no Dask scheduler answers" in refused.stderr

@@ -282,7 +282,7 @@ os._exit(0)
 
 def test_of_a_fleet_all_is_written_or_nothing(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
     """Apps are rendered some at a time; what is wrong with the last ones stops the first ones too, and all is told."""
-    monkeypatch.setattr("renderer.verbs.apps.parallel.MOST_APPS", 2)
+    monkeypatch.setattr("renderer.verbs.apps.parallel.MAX_BATCH", 2)
     folder = checkout.root / "environments/prod"
     for number in range(5):
         shutil.copytree(folder / "web", folder / f"web-{number}")

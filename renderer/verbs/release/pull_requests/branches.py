@@ -1,4 +1,4 @@
-"""What becomes a pull request: steps on branches of their own, and what their names tell."""
+"""The branches and the pull requests of steps, as values."""
 
 from __future__ import annotations
 
@@ -17,36 +17,33 @@ from renderer.pipeline.write.rendered_app import MovedApp
 from renderer.rollouts.model.world import World
 
 PREFIX = "rollstep"
-"""What the names of all our branches start with."""
-
-Steps = Callable[[datetime], Sequence[MovedApp]]
-"""Returns the steps of one app, each on top of the other, as they are at a time; none where there is nothing to do."""
+"""The first part of the names of all our branches."""
 
 
-class Candidate(Struct, frozen=True):
-    """What an app could have pull requests for.
+class AppSteps(Struct, frozen=True):
+    """The steps of one app that get pull requests.
 
-    ``names`` are the branches of all steps to come: an open pull request of another step has been overtaken.  None
-    where the pull request is no step of a release (an abort, a new image), which overtakes nothing.
+    ``steps`` returns them for a time, each on top of the one before; none if there is nothing to do.  ``branches``
+    returns the branches of all remaining steps, which makes open pull requests of other steps obsolete.  It is None for
+    a verb that makes none obsolete.  ``branch`` names the branch of a verb that is not a step.
     """
 
     ref: AppRef
-    steps: Steps
-    names: Callable[[], set[str]] | None = None
-    slug: str = ""
+    steps: Callable[[datetime], Sequence[MovedApp]]
+    branches: Callable[[], Iterable[str]] | None = None
+    branch: str = ""
 
 
-class Step(Struct, frozen=True):
-    """A commit on a branch of its own, and the pull request that it is to have."""
+class StepCommit(Struct, frozen=True):
+    """The commit of a step on a branch of its own, and the wanted pull request."""
 
     moved: MovedApp
     proposal: Proposal
     sha: str
-    parent: str
 
 
-class Result(Struct, frozen=True):
-    """What became of a pull request: ``opened``, ``updated``, ``unchanged`` or ``closed``; in a dry run ``planned``."""
+class PullRequestResult(Struct, frozen=True):
+    """A pull request that was ``opened``, ``updated``, ``unchanged`` or ``closed``; in a dry run ``planned``."""
 
     app: str
     environment: str
@@ -58,6 +55,14 @@ class Result(Struct, frozen=True):
     commit: str = ""
     number: int | None = None
     url: str = ""
+
+    @classmethod
+    def of(
+        cls, ref: AppRef, action: str, proposal: Proposal | PullRequest, current: PullRequest | None = None
+    ) -> PullRequestResult:
+        """Return the result of ``action`` on ``proposal``; ``current`` is the pull request on the forge."""
+        result = cls(ref.name, ref.environment, action, proposal.head, proposal.base, proposal.title, proposal.body)
+        return result if current is None else replace(result, number=current.number, url=current.url)
 
     def text(self) -> str:
         """Return the result on one line."""
@@ -84,44 +89,37 @@ class Result(Struct, frozen=True):
         }
 
 
-def step_branch(ref: AppRef, world: World, occupied: Iterable[str]) -> str:
-    """Return the branch of the step that ends in ``world``; ``occupied`` are those of the steps before it."""
+def step_branches(ref: AppRef, start: World, worlds: Iterable[World]) -> list[str]:
+    """Return the branches of the steps that end in ``worlds``, in order; ``start`` is the world before them."""
+    names = [_step_branch(ref, start, ())] if start.status.stable_rs else []
+    before = len(names)
+    for world in worlds:
+        names.append(_step_branch(ref, world, names))
+    return names[before:]
+
+
+def _step_branch(ref: AppRef, world: World, taken: Iterable[str]) -> str:
     index = world.status.current_step_index if steps_of(world) else None
     name = f"{app_prefix(ref)}r{world.rollout.revision}" + ("" if index is None else f"-step-{index}")
-    number = sum(re.fullmatch(rf"{re.escape(name)}(--\d+)?", other) is not None for other in occupied)
+    number = sum(re.fullmatch(rf"{re.escape(name)}(--\d+)?", other) is not None for other in taken)
     return f"{name}--{number + 1}" if number else name
 
 
 def app_prefix(ref: AppRef) -> str:
-    """Return what the names of an app's branches start with."""
+    """Return the prefix of an app's branches."""
     return f"{PREFIX}/{_safe(ref.environment)}/{_safe(ref.name)}/"
 
 
 def _safe(name: str) -> str:
-    """Return a folder's name as a part of a branch's, which may not have what git gives a meaning to."""
+    """Return a folder's name without the characters that git does not allow in a branch's name."""
     return re.sub(r"[^A-Za-z0-9_.-]|\.(?=\.)|\.lock$|\.$|^-", "-", name)
 
 
 def prefix_of(head: str) -> str:
-    """Return what the branches of the same app start with."""
+    """Return the prefix of the branches of the same app."""
     return head.rpartition("/")[0] + "/"
 
 
 def is_step(head: str) -> bool:
-    """Tell whether a branch is a step's, and not that of an abort or another verb."""
+    """Return whether a branch is a step's, not that of an abort or another verb."""
     return re.fullmatch(r"r\d+(-step-\d+)?(--\d+)?", head.rpartition("/")[2]) is not None
-
-
-def result_of(moved: MovedApp, proposal: Proposal, action: str, sha: str, current: PullRequest | None = None) -> Result:
-    """Return what became of the pull request of ``moved``."""
-    made = _result(moved.release.app.ref, proposal, action)
-    return replace(made, commit=sha, number=current.number if current else None, url=current.url if current else "")
-
-
-def closed(ref: AppRef, current: PullRequest, action: str) -> Result:
-    """Return that an open pull request was closed, or would be."""
-    return replace(_result(ref, current, action), number=current.number, url=current.url)
-
-
-def _result(ref: AppRef, about: Proposal | PullRequest, action: str) -> Result:
-    return Result(ref.name, ref.environment, action, about.head, about.base, about.title, about.body)

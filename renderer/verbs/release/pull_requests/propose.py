@@ -1,4 +1,4 @@
-"""A verb whose commit is a pull request: of the next step, of all steps, or of what a person asked for (shell)."""
+"""Opens, updates and closes pull requests: of the next step, of all steps, or of another verb."""
 
 from __future__ import annotations
 
@@ -9,64 +9,78 @@ from itertools import islice
 
 from msgspec.structs import replace
 
+from renderer.errors import RollstepError
 from renderer.kubernetes.printing import to_json
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.resolve.course import proposals
 from renderer.pipeline.resolve.release import open_release
 from renderer.pipeline.write.output_folder import changes_between
 from renderer.pipeline.write.rendered_app import MovedApp, moved_app, render_app
-from renderer.verbs.apps.enforce import check_policies
-from renderer.verbs.apps.merge_time import Landings
-from renderer.verbs.apps.prepare import Command, prepare
+from renderer.verbs.apps.merge_times import MergeTimes
+from renderer.verbs.apps.move import Command, move_app
+from renderer.verbs.apps.policies import check_policies
 from renderer.verbs.apps.validate import validate_apps
-from renderer.verbs.release.pull_requests.branches import Candidate, Result, app_prefix, step_branch
-from renderer.verbs.release.pull_requests.reconcile import PullRequests, close_left
+from renderer.verbs.release.pull_requests.branches import AppSteps, PullRequestResult, app_prefix, step_branches
+from renderer.verbs.release.pull_requests.reconcile import PullRequests
 from renderer.verbs.release.session import Session
 from renderer.verbs.reporter import Reporter
 
 STEP_VERBS = ("advance", "promote")
-"""Verbs that do the next step: merging its pull request is the promotion."""
+"""Verbs that do the next step, which merging its pull request promotes."""
 
 
-def propose_steps(session: Session, refs: Sequence[AppRef], *, stack: bool) -> list[Result]:
-    """Open or update the pull request of each app's next step, or with ``stack`` those of all steps."""
+def propose_steps(session: Session, refs: Sequence[AppRef], *, stack: bool) -> list[PullRequestResult]:
+    """Open or update the pull request of each app's next step, or those of all steps of a ``stack``."""
     return _propose(session, [_next_steps(session, ref, stack) for ref in refs])
 
 
-def propose_verb(session: Session, refs: Sequence[AppRef], command: Command) -> list[Result]:
-    """Open or update the pull request of what ``command`` does; for a step's verb that is the next step's.
+def propose_verb(session: Session, refs: Sequence[AppRef], command: Command) -> list[PullRequestResult]:
+    """Open or update the pull request of ``command`` for each app; ``advance`` and ``promote`` propose the next step.
 
-    An abort's closes those of the steps that are not to come any more.
+    The pull request of an abort closes those of the steps.
     """
     name = command.name
     if name in STEP_VERBS and not command.options:
         return propose_steps(session, refs, stack=False)
 
-    def candidate(ref: AppRef) -> Candidate:
+    def app_steps(ref: AppRef) -> AppSteps:
         def steps(now: datetime) -> Sequence[MovedApp]:
-            with closing(Landings(session.conditions.repository, [ref.folder])) as landings:
-                moved = prepare(command, session.conditions, landings, ref, now)
+            with closing(MergeTimes(session.context.open_repository, [ref.folder])) as merge_times:
+                moved = move_app(command, session.context, merge_times, ref, now)
             return [moved] if moved.move is not None else []
 
-        return Candidate(ref, steps, (lambda: set()) if name == "abort" else None, name.replace(" ", "-"))
+        return AppSteps(ref, steps, set if name == "abort" else None, name.replace(" ", "-"))
 
-    return _propose(session, [candidate(ref) for ref in refs])
+    return _propose(session, [app_steps(ref) for ref in refs])
 
 
-def close_proposals(session: Session, refs: Sequence[AppRef]) -> list[Result]:
+def close_proposals(session: Session, refs: Sequence[AppRef]) -> list[PullRequestResult]:
     """Close the open pull requests of ``refs`` and delete their branches."""
-    requests = PullRequests(session.repository, session.workspace.settings.forge, session.request)
-    return requests.close(refs, "Closed by `rollstep pr --close`.")
+    return _pull_requests(session).close(refs, "Closed by `rollstep pr --close`.")
 
 
 def close_aborted(session: Session, refs: Sequence[AppRef]) -> None:
-    """Close what an abort leaves open of apps whose commits go to the branch."""
-    direct = [ref for ref in refs if not session.is_reviewed(ref)]
-    if direct and not session.request.dry_run:
-        close_left(session.repository, session.workspace.settings.forge, session.request, direct, session.reporter.note)
+    """Close the open pull requests of apps whose abort is a commit on the branch.
+
+    Without a token for the forge, branches that may have pull requests are noted instead.
+    """
+    refs = [ref for ref in refs if not session.uses_pull_requests(ref)]
+    if not refs or session.request.dry_run:
+        return
+    try:
+        pull_requests = _pull_requests(session)
+    except RollstepError:
+        return
+    if pull_requests.site.token:
+        for result in pull_requests.close(refs, "The release has been aborted."):
+            session.reporter.note(result.text())
+    elif left := [name for ref in refs for name in pull_requests.branches(app_prefix(ref))]:
+        variables = " or ".join(pull_requests.site.token_variables)
+        hint = f"rollstep pr --close, with {variables}"
+        session.reporter.note(f"note: {', '.join(left)} may have open pull requests: {hint}")
 
 
-def report_results(results: Sequence[Result], output: str, reporter: Reporter) -> None:
+def report_results(results: Sequence[PullRequestResult], output: str, reporter: Reporter) -> None:
     """Print the result of each pull request on stdout."""
     if output == "json":
         reporter.out(to_json([result.to_dict() for result in results]))
@@ -75,45 +89,44 @@ def report_results(results: Sequence[Result], output: str, reporter: Reporter) -
         reporter.out(f"{result.text()}\n")
 
 
-def _propose(session: Session, candidates: Sequence[Candidate]) -> list[Result]:
+def _pull_requests(session: Session) -> PullRequests:
+    return PullRequests(session.repository, session.workspace.settings.forge, session.request)
+
+
+def _propose(session: Session, apps: Sequence[AppSteps]) -> list[PullRequestResult]:
     def check(steps: Sequence[MovedApp]) -> None:
         if session.request.validate:
-            # Two steps have files of the same names, so each is a run of its own.
+            # Steps of one app have the same file names, so each is validated separately.
             for step in steps:
                 if step.app is not None:
                     validate_apps([(step.app.home, step.app.files)], session.reporter.note)
 
-    requests = PullRequests(session.repository, session.workspace.settings.forge, session.request)
-    results = requests.propose(candidates, session.now, check)
-    known = {(result.app, result.environment) for result in results if result.action != "closed"}
-    for candidate in candidates:
-        ref = candidate.ref
-        if (ref.name, ref.environment) not in known:
+    results = _pull_requests(session).propose(apps, session.now, check)
+    proposed = {(result.app, result.environment) for result in results if result.action != "closed"}
+    for app in apps:
+        ref = app.ref
+        if (ref.name, ref.environment) not in proposed:
             session.reporter.note(f"{ref.name} ({ref.environment}): there is no step to propose now")
     return results
 
 
-def _next_steps(session: Session, ref: AppRef, stack: bool) -> Candidate:
+def _next_steps(session: Session, ref: AppRef, stack: bool) -> AppSteps:
     def steps(now: datetime) -> Sequence[MovedApp]:
-        return list(islice(_coming(session, ref, now), None if stack else 1))
+        return list(islice(_remaining_steps(session, ref, now), None if stack else 1))
 
-    def names() -> set[str]:
-        release = open_release(session.workspace, ref, session.now)
-        taken = [step_branch(ref, release.world, ())] if release.world.status.stable_rs else []
-        found: list[str] = []
-        for _, move in proposals(release.world):
-            found.append(step_branch(ref, move.after, [*taken, *found]))
-        return {name for name in found if name.startswith(app_prefix(ref))}
+    def branches() -> list[str]:
+        world = open_release(session.workspace, ref, session.now).world
+        return step_branches(ref, world, (move.after for _, move in proposals(world)))
 
-    return Candidate(ref, steps, names)
+    return AppSteps(ref, steps, branches)
 
 
-def _coming(session: Session, ref: AppRef, now: datetime) -> Iterator[MovedApp]:
-    """Yield the steps to come of an app, each compared with the one before it, up to one that a policy refuses."""
+def _remaining_steps(session: Session, ref: AppRef, now: datetime) -> Iterator[MovedApp]:
+    """Yield the remaining steps of an app, each compared with the one before it, until a policy refuses one."""
     release = open_release(session.workspace, ref, now)
     before: Mapping[str, str] | None = None
     for verb, move in proposals(release.world):
-        if check_policies(session.conditions, release, move, "advance") is not None:
+        if check_policies(session.context, release, move, "advance") is not None:
             return
         rendered, app = render_app(release, move.after, keep_time=False)
         if before is not None:

@@ -1,7 +1,7 @@
-"""Steps as pull requests: a branch for each step, made beside the work tree, and its pull request (shell).
+"""Brings the pull requests on the forge in line with the steps: a branch for each step, and its pull request.
 
-The branch's name tells the app, the revision and the step, so that a step has one pull request and a second run finds
-it.  Everything is rendered and validated before anything is pushed, and everything is pushed before the forge is asked.
+The branch's name contains the app, the revision and the step, so a step has one pull request, which a second run finds.
+Everything is rendered and validated before the first push, and everything is pushed before the first request.
 """
 
 from __future__ import annotations
@@ -36,17 +36,16 @@ from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.publish.push import push_refs
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.write.new_files import NewFiles
+from renderer.pipeline.write.rendered_app import MovedApp
 from renderer.verbs.release.pull_requests.branches import (
     PREFIX,
-    Candidate,
-    Result,
-    Step,
+    AppSteps,
+    PullRequestResult,
+    StepCommit,
     app_prefix,
-    closed,
     is_step,
     prefix_of,
-    result_of,
-    step_branch,
+    step_branches,
 )
 from renderer.verbs.release.pull_requests.text import body_of, title_of
 
@@ -55,9 +54,9 @@ class PullRequests:
     """The pull requests of one repository on its forge."""
 
     def __init__(self, repository: Repository, settings: ForgeSettings, request: Request) -> None:
-        """Find the forge; raises RollstepError where there is none, or HEAD is on no branch.
+        """Find the forge; raise RollstepError for an unknown forge and a detached HEAD.
 
-        A dry run talks to nobody.
+        A dry run sends no requests.
         """
         self.repository = repository
         self.request = request
@@ -71,68 +70,69 @@ class PullRequests:
 
     @property
     def forge(self) -> Forge:
-        """The forge; raises RollstepError where there is no token for it."""
+        """The forge; raises RollstepError for a missing token."""
         if self._forge is None:
             self._forge = open_forge(self.site)
         return self._forge
 
-    def propose(self, candidates: Sequence[Candidate], now: datetime, check: Callable[..., None]) -> list[Result]:
-        """Open or update a pull request for each step of ``candidates``, and close those that have been overtaken.
+    def propose(
+        self, apps: Sequence[AppSteps], now: datetime, check: Callable[[Sequence[MovedApp]], None]
+    ) -> list[PullRequestResult]:
+        """Open or update a pull request for each step of ``apps``, and close obsolete ones.
 
-        ``check`` gets the steps before anything leaves this machine, and raises RollstepError where one is wrong.
+        ``check`` receives the steps before anything is pushed, and raises RollstepError for an invalid one.
         """
         if not self.request.dry_run:
             _ = self.forge
             self._fetch(self.base, f"{PREFIX}/*")
             self._check_base()
-        made = map_all(candidates, lambda candidate: self._steps(candidate, now))
-        steps = [step for group in made for step in group]
+        built = map_all(apps, lambda app: self._steps(app, now))
+        steps = [step for group in built for step in group]
         check([step.moved for step in steps])
         if self.request.dry_run:
-            return [result_of(step.moved, step.proposal, "planned", step.sha) for step in steps]
+            return [_result(step, "planned") for step in steps]
         self._push(steps)
         found = self.forge.find(f"{PREFIX}/")
         results = [self._propose(step, found) for step in steps]
-        return results + self._close_overtaken(candidates, steps, found)
+        return results + self._close_obsolete(apps, steps, found)
 
-    def close(self, refs: Sequence[AppRef], comment: str) -> list[Result]:
+    def close(self, refs: Sequence[AppRef], comment: str) -> list[PullRequestResult]:
         """Close every open pull request of ``refs`` with ``comment``, and delete their branches."""
         prefixes = {app_prefix(ref): ref for ref in refs}
         if self.request.dry_run:
-            known = [(ref, head) for prefix, ref in prefixes.items() for head in self._branches(prefix)]
-            return [Result(ref.name, ref.environment, "planned", head, self.base, "close", "") for ref, head in known]
+            known = [(ref, head) for prefix, ref in prefixes.items() for head in self.branches(prefix)]
+            return [PullRequestResult.of(ref, "planned", Proposal(head, self.base, "close", "")) for ref, head in known]
         found = [pr for pr in self.forge.find(f"{PREFIX}/") if prefix_of(pr.head) in prefixes]
         for current in found:
             self.forge.close(current, comment)
         self._fetch(f"{PREFIX}/*")
-        self._delete([head for prefix in prefixes for head in self._branches(prefix)])
-        return [closed(prefixes[prefix_of(pr.head)], pr, "closed") for pr in found]
+        self._delete([head for prefix in prefixes for head in self.branches(prefix)])
+        return [PullRequestResult.of(prefixes[prefix_of(pr.head)], "closed", pr, pr) for pr in found]
+
+    def branches(self, prefix: str) -> dict[str, str]:
+        """Return our branches on the remote, as of the last fetch, with their commits."""
+        place = f"refs/remotes/{self.remote}/"
+        listed = self.repository.run("for-each-ref", "--format=%(objectname) %(refname)", f"{place}{prefix}")
+        rows = (line.split(" ", 1) for line in listed.stdout.decode().splitlines())
+        return {ref.removeprefix(place): sha for sha, ref in rows}
 
     def _fetch(self, *names: str) -> None:
-        """Fetch branches as they are on the remote now."""
         specs = [f"+refs/heads/{name}:refs/remotes/{self.remote}/{name}" for name in names]
         arguments = ("fetch", "--quiet", "--prune", self.remote, *specs)
         run_remote(self.repository, *arguments, environment=self.environment)
 
     def _check_base(self) -> None:
-        """Refuse where the base is not what is checked out."""
+        """Raise RollstepError if HEAD is not the remote's tip of the base branch."""
         there, here = tip(self.repository, f"refs/remotes/{self.remote}/{self.base}"), self.repository.head.sha
         if there != here:
             message = f"is not what {self.remote} has: a pull request would have other commits in it"
             hint = f"git pull --rebase {self.remote} {self.base}, and git push {self.remote} {self.base}"
             raise RollstepError([Finding(self.base, 0, 0, "", message, hint)])
 
-    def _branches(self, prefix: str) -> dict[str, str]:
-        """Return our branches on the remote, as fetched last, with their commits."""
-        place = f"refs/remotes/{self.remote}/"
-        listed = self.repository.run("for-each-ref", "--format=%(objectname) %(refname)", f"{place}{prefix}")
-        rows = (line.split(" ", 1) for line in listed.stdout.decode().splitlines())
-        return {ref.removeprefix(place): sha for sha, ref in rows}
-
-    def _steps(self, candidate: Candidate, now: datetime) -> list[Step]:
-        """Return the steps of an app; as they are on the remote where nothing that they are made from has changed."""
+    def _steps(self, app: AppSteps, now: datetime) -> list[StepCommit]:
+        """Return the commits of an app's steps; those on the remote if no source has changed since."""
         here = self.repository.head.sha or ""
-        steps = self._build(candidate, now, here)
+        steps = self._build(app, now, here)
         old = tip(self.repository, f"refs/remotes/{self.remote}/{steps[0].proposal.head}") if steps else None
         if old is None or steps[0].sha == old or self.request.now is not None or self.request.dry_run:
             return steps
@@ -140,52 +140,46 @@ class PullRequests:
         time, parents = datetime.fromtimestamp(int(shown[0]), UTC), shown[1:]
         if len(parents) != 1 or not self._same_sources(steps[0].moved.release, parents[0], here):
             return steps
-        again = self._build(candidate, time, parents[0])
+        again = self._build(app, time, parents[0])
         return again if again and again[0].sha == old else steps
 
     def _same_sources(self, release: Release, older: str, newer: str) -> bool:
-        """Tell whether ``older`` is in the history of ``newer`` and has what the app is made from as it has it."""
+        """Return whether ``older`` is an ancestor of ``newer`` with the same sources of the app."""
         if not is_ancestor(self.repository, older, newer):
             return False
         paths = [literal(self.repository.relative(path)) for path in within(self.repository, input_paths(release))]
         return self.repository.run("diff", "--quiet", older, newer, "--", *paths, check=False).status == 0
 
-    def _build(self, candidate: Candidate, now: datetime, parent: str) -> list[Step]:
-        coming = list(candidate.steps(now))
+    def _build(self, app: AppSteps, now: datetime, parent: str) -> list[StepCommit]:
+        """Commit the steps of an app on ``parent``, each on top of the one before, beside the work tree."""
+        remaining = list(app.steps(now))
+        if not remaining:
+            return []
+        start = remaining[0].release.world
+        heads = step_branches(app.ref, start, (moved.world for moved in remaining))
+        if app.branch:
+            heads = [app_prefix(app.ref) + app.branch]
+        titles = [title_of(moved) for moved in remaining]
         base = self.base
-        titles = [title_of(moved) for moved in coming]
-        steps: list[Step] = []
-        heads: list[str] = []
+        steps: list[StepCommit] = []
         before: dict[str, bytes | None] = {}
-        for position, moved in enumerate(coming, 1):
-            start = coming[0].release.world
-            current = [step_branch(candidate.ref, start, ())] if start.status.stable_rs else []
-            world = moved.world
-            head = app_prefix(candidate.ref) + candidate.slug if candidate.slug else ""
-            head = head or step_branch(candidate.ref, world, [*current, *heads])
+        for position, (moved, head, title) in enumerate(zip(remaining, heads, titles, strict=True), 1):
             part = part_of(moved)
             with Uncommitted(self.repository) as uncommitted:
                 dirty = uncommitted.of([part.inputs])
-            # Another step may be in the work tree: no file there holds this one's text already.
+            # The work tree may hold another step, so each file is written.
             part, new_files = replace(part, unchanged=frozenset()), NewFiles(self.repository.root, in_memory=True)
             planned = PlannedCommit.of(self.repository, [part], replace(self.request, now=now), dirty, new_files)
             contents = dict.fromkeys(before) | dict(planned.transaction.contents)
             sha = "" if self.request.dry_run else self._commit(planned, contents, parent, now)
-            proposal = Proposal(
-                head,
-                base,
-                titles[position - 1],
-                body_of(moved, start, titles, position),
-                moved.release.app.settings.pull_request.labels,
-                moved.release.app.settings.pull_request.reviewers,
-            )
-            steps.append(Step(moved, proposal, sha, parent))
-            heads.append(head)
+            wanted = moved.release.app.settings.pull_request
+            body = body_of(moved, start, titles, position)
+            steps.append(StepCommit(moved, Proposal(head, base, title, body, wanted.labels, wanted.reviewers), sha))
             base, parent, before = head, sha, contents
         return steps
 
     def _commit(self, planned: PlannedCommit, contents: Mapping[str, bytes | None], parent: str, now: datetime) -> str:
-        """Return the commit of ``contents`` on ``parent``: the remote's where it has that already."""
+        """Store the commit of ``contents`` on ``parent``; the same content gives the same commit."""
         author, committer = planned.identities
         written = [path for path, content in contents.items() if content is not None]
         planned.transaction.check()
@@ -202,76 +196,49 @@ class PullRequests:
         tree = store_tree(self.repository, parent, files)
         return store_commit(self.repository, tree, [parent], planned.message, checked.environment)
 
-    def _push(self, steps: Sequence[Step]) -> None:
-        there = self._branches(f"{PREFIX}/")
-        moved = [step for step in steps if there.get(step.proposal.head) != step.sha]
-        if moved:
-            leases = [
-                f"--force-with-lease=refs/heads/{s.proposal.head}:{there.get(s.proposal.head, '')}" for s in moved
-            ]
-            specs = [f"{step.sha}:refs/heads/{step.proposal.head}" for step in moved]
+    def _push(self, steps: Sequence[StepCommit]) -> None:
+        there = self.branches(f"{PREFIX}/")
+        wanted = {step.proposal.head: step.sha for step in steps}
+        self._push_branches({head: sha for head, sha in wanted.items() if there.get(head) != sha}, there)
+
+    def _delete(self, heads: Sequence[str]) -> None:
+        there = self.branches(f"{PREFIX}/")
+        self._push_branches({head: "" for head in heads if head in there}, there)
+
+    def _push_branches(self, wanted: Mapping[str, str], there: Mapping[str, str]) -> None:
+        """Push the commit of each branch, empty to delete it, if the branch is still where it is ``there``."""
+        if wanted:
+            leases = [f"--force-with-lease=refs/heads/{head}:{there.get(head, '')}" for head in wanted]
+            specs = [f"{sha}:refs/heads/{head}" for head, sha in wanted.items()]
             push_refs(self.repository, self.remote, specs, self.environment, *leases)
 
-    def _propose(self, step: Step, found: Sequence[PullRequest]) -> Result:
+    def _propose(self, step: StepCommit, found: Sequence[PullRequest]) -> PullRequestResult:
         proposal = step.proposal
         current = next((pr for pr in found if pr.head == proposal.head), None)
         if current is None:
-            current, action = self.forge.create(proposal), "opened"
-        else:
-            same = (current.title, current.body, current.base) == (
-                proposal.title,
-                proposal.body,
-                proposal.base,
-            )
-            self.forge.update(current, proposal)
-            action = "unchanged" if same else "updated"
-        return result_of(step.moved, proposal, action, step.sha, current)
+            return _result(step, "opened", self.forge.create(proposal))
+        old, new = (current.title, current.body, current.base), (proposal.title, proposal.body, proposal.base)
+        self.forge.update(current, proposal)
+        return _result(step, "unchanged" if old == new else "updated", current)
 
-    def _close_overtaken(
-        self, candidates: Sequence[Candidate], steps: Sequence[Step], found: Sequence[PullRequest]
-    ) -> list[Result]:
-        kept = {step.proposal.head for step in steps}
+    def _close_obsolete(
+        self, apps: Sequence[AppSteps], steps: Sequence[StepCommit], found: Sequence[PullRequest]
+    ) -> list[PullRequestResult]:
+        wanted = {step.proposal.head for step in steps}
         results = []
-        for candidate in candidates:
-            prefix = app_prefix(candidate.ref)
-            if candidate.names is None:
+        for app in apps:
+            if app.branches is None:
                 continue
-            kept |= candidate.names()
+            prefix = app_prefix(app.ref)
+            wanted.update(app.branches())
             for current in found:
-                if prefix_of(current.head) == prefix and current.head not in kept and is_step(current.head):
-                    self.forge.close(current, "The release has gone another way: this step is not to come any more.")
-                    results.append(closed(candidate.ref, current, "closed"))
+                if prefix_of(current.head) == prefix and current.head not in wanted and is_step(current.head):
+                    self.forge.close(current, "This step is no longer part of the release.")
+                    results.append(PullRequestResult.of(app.ref, "closed", current, current))
         self._delete([result.head for result in results])
         return results
 
-    def _delete(self, heads: Sequence[str]) -> None:
-        there = self._branches(f"{PREFIX}/")
-        gone = [head for head in heads if head in there]
-        if gone:
-            leases = [f"--force-with-lease=refs/heads/{head}:{there[head]}" for head in gone]
-            push_refs(self.repository, self.remote, [f":refs/heads/{head}" for head in gone], self.environment, *leases)
 
-
-def close_left(
-    repository: Repository,
-    settings: ForgeSettings,
-    request: Request,
-    refs: Sequence[AppRef],
-    note: Callable[[str], object],
-) -> None:
-    """Close what an abort leaves open; say so where it cannot be known whether there is something.
-
-    Asks nobody where there is no forge, or no token for it and no sign of a pull request.
-    """
-    try:
-        requests = PullRequests(repository, settings, request)
-    except RollstepError:
-        return
-    left = [name for ref in refs for name in requests._branches(app_prefix(ref))]
-    if not requests.site.token:
-        if left:
-            names = " or ".join(requests.site.token_variables)
-            note(f"note: {', '.join(left)} may have open pull requests: rollstep pr --close, with {names}")
-        return
-    for result in requests.close(refs, "The release has been aborted."):
-        note(result.text())
+def _result(step: StepCommit, action: str, current: PullRequest | None = None) -> PullRequestResult:
+    result = PullRequestResult.of(step.moved.release.app.ref, action, step.proposal, current)
+    return replace(result, commit=step.sha)

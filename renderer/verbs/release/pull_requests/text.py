@@ -1,4 +1,4 @@
-"""What a pull request says: title and body from templates (shell)."""
+"""The title and the body of a pull request, from templates."""
 
 from __future__ import annotations
 
@@ -18,23 +18,22 @@ from renderer.verbs.show.tree import rollout_info, tree_text
 TITLE, BODY = "pull-request-title.j2", "pull-request-body.j2"
 _MAX_TITLE = 200
 MAX_DIFF = 20_000
-"""Characters of a diff: the smallest of the forges' limits of a body is Bitbucket's 32,768."""
+"""Characters of a diff.  Bitbucket has the smallest limit for a whole body, 32,768."""
 
 
 def title_of(moved: MovedApp) -> str:
-    """Return the title of the pull request that has ``moved``; raise RollstepError where a template fails."""
+    """Return the title of the pull request of ``moved``; raise RollstepError if a template fails."""
     assert moved.change is not None
-    templates = _templates(moved)
-    title = one_line(render_template(TITLE, templates, {"change": cleaned(moved.change)}))
+    title = one_line(render_template(TITLE, _templates(moved), {"change": cleaned(moved.change)}))
     if not title:
-        raise RollstepError([Finding(TITLE, 0, 0, "", "makes an empty title")])
+        raise RollstepError([Finding(TITLE, 0, 0, "", "gives an empty title")])
     return title if len(title) <= _MAX_TITLE else title[: _MAX_TITLE - 1] + "…"
 
 
 def body_of(moved: MovedApp, start: World, stack: Sequence[str], position: int) -> str:
-    """Return the body: what the step does, what it costs, the plan from ``start`` on, the tree after it, the diff.
+    """Return the body: the step, its numbers of pods, the plan from ``start`` on, the tree after it, and the diff.
 
-    ``stack`` has the titles of all pull requests that go on top of each other, ``position`` counts from 1.
+    ``stack`` has the titles of all pull requests of a stack, ``position`` counts from 1.
     """
     move, app, release = moved.move, moved.app, moved.release
     assert moved.change is not None and move is not None and app is not None
@@ -45,11 +44,7 @@ def body_of(moved: MovedApp, start: World, stack: Sequence[str], position: int) 
         "change": cleaned(moved.change),
         "stack": [one_line(title) for title in stack],
         "position": position,
-        "pods": {
-            "before": _pods(move.before),
-            "after": _pods(move.after),
-            "peak": peak_pods(move),
-        },
+        "pods": {"before": _pods(move.before), "after": _pods(move.after), "peak": peak_pods(move)},
         "plan": plan_markdown(plan_world(start)),
         "tree": tree,
         "diff": shown,
@@ -77,6 +72,6 @@ def _shortened(text: str) -> str:
 
 
 def _fence(text: str) -> str:
-    """Return a fence for a block of code that nothing in ``text`` can end."""
+    """Return a fence for a block of code that is longer than any run of backticks in ``text``."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     return "`" * max(3, longest + 1)

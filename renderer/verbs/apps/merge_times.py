@@ -1,4 +1,4 @@
-"""When a commit came to the branch, where that is not when it was made: a pause begins with the merge (shell)."""
+"""Merge times of steps: a timed pause begins when its step reaches the branch, not when the step is committed."""
 
 from __future__ import annotations
 
@@ -20,62 +20,61 @@ if TYPE_CHECKING:
     from renderer.git.repository import Repository
 
 
-class Landings:
-    """When the status of apps came to the branch, as HEAD has it.
+class MergeTimes:
+    """The times at which the status of each app in ``folders`` reached HEAD's branch.
 
-    The branch is walked once for all of them, newest commit first, and no further than what is asked for.
+    The branch is walked once for all apps, newest commit first, as far as the requested apps need.
     """
 
-    def __init__(self, repository: Callable[[], Repository], folders: Sequence[Path]) -> None:
-        """Take what opens the repository, and the folders of all apps that are going to be asked for."""
-        self._repository = repository
+    def __init__(self, open_repository: Callable[[], Repository], folders: Sequence[Path]) -> None:
+        self._open_repository = open_repository
         self._folders = folders
         self._walk: Generator[tuple[datetime | None, tuple[str, ...]]] | None = None
         self._found: dict[str, datetime | None] = {}
 
     def of(self, folder: Path) -> datetime | None:
-        """Return when the status of the app in ``folder`` came by a merge, or a commit with our trailers (UTC).
+        """Return the time (UTC) of the merge, or of the commit with our trailers, that brought the status.
 
-        None where another commit brought it, or none has it.
+        None if another commit brought it, or no commit has it.
         """
-        repository = self._repository()
+        repository = self._open_repository()
         path = repository.relative(folder / STATUS_FILE)
         if self._walk is None:
             self._walk = repository.merge_times([folder / STATUS_FILE for folder in self._folders], APP)
         while path not in self._found:
-            landing = next(self._walk, None)
-            if landing is None:
+            commit = next(self._walk, None)
+            if commit is None:
                 return None
-            when, paths = landing
+            time, paths = commit
             for name in paths:
-                self._found.setdefault(name, when)
+                self._found.setdefault(name, time)
         return self._found[path]
 
     def close(self) -> None:
-        """Let git go."""
+        """End the git process that walks the branch."""
         if self._walk is not None:
             self._walk.close()
 
 
-def still_paused(landings: Landings, release: Release) -> Wait | None:
-    """Return the pause that is over by the status and not by what happened: it began when its step was merged.
+def remaining_pause(merge_times: MergeTimes, release: Release) -> Wait | None:
+    """Return the rest of a timed pause that is over by the status, but not by the merge of its step.
 
-    The status tells when the step's commit was made, for a pull request maybe days before anybody applied it.
+    The status has the time of the step's commit, which a pull request may merge days later.
     """
     world, state = release.world, release.state
     if state is None or not _is_over(release):
         return None
-    landed = landings.of(release.folder)
-    if landed is None or not state.last_update_time < landed <= world.now:
+    merged = merge_times.of(release.folder)
+    if merged is None or not state.last_update_time < merged <= world.now:
         return None
     end = pause_end(world)
     assert end is not None
-    end += landed - state.last_update_time
+    end += merged - state.last_update_time
     return Wait(wait(replace(world, now=state.last_update_time)).reason, end) if end > world.now else None
 
 
-def pauses_of(releases: Sequence[Release]) -> list[Wait | None]:
-    """Return ``still_paused`` of the repository that each release lies in; None where it lies in none."""
+def remaining_pauses(releases: Sequence[Release]) -> list[Wait | None]:
+    """Return ``remaining_pause`` of releases in one repository; None for each of them outside a repository."""
     paused = [release for release in releases if _is_over(release)]
     if not paused:
         return [None] * len(releases)
@@ -85,10 +84,10 @@ def pauses_of(releases: Sequence[Release]) -> list[Wait | None]:
     try:
         repository = Repository.open(paused[0].root)
     except RollstepError:
-        # Where a release stands can be told without git, too.
+        # The status of a release is known without git, too.
         return [None] * len(releases)
-    with closing(Landings(lambda: repository, [release.folder for release in paused])) as landings:
-        return [still_paused(landings, release) for release in releases]
+    with closing(MergeTimes(lambda: repository, [release.folder for release in paused])) as merge_times:
+        return [remaining_pause(merge_times, release) for release in releases]
 
 
 def _is_over(release: Release) -> bool:

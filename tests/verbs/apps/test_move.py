@@ -13,7 +13,7 @@ import pytest
 from renderer.pipeline.resolve.moves import advance
 from renderer.pipeline.resolve.verb_moves import acting, promoting, scaling, setting_images
 from renderer.rollouts import actions
-from renderer.verbs.apps.outcome import Verb
+from renderer.verbs.apps.move import Verb
 from tests.support.commands import NOON, TWO, Checkout
 from tests.support.worlds import web, with_image
 
@@ -43,7 +43,7 @@ def released(new: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkou
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("renderer.verbs.apps.parallel.LEAST_APPS", 2)
+    monkeypatch.setattr("renderer.verbs.apps.parallel.MIN_BATCH", 2)
 
 
 def both(one: Checkout, other: Checkout, *arguments: str, code: int = 0) -> str:

@@ -1,4 +1,4 @@
-"""`render --stdout`: the manifests on stdout."""
+"""``render --stdout``: the manifests as one stream."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from renderer.verbs.apps.open import rendered_worlds
 from renderer.verbs.apps.shards import Shard
 
 
-def print_releases(
-    directory: str,
+def apps_stream(
+    workspace: Workspace,
     targets: tuple[str, ...],
     step: int | None,
     output: str,
     now: datetime | None,
     shard: Shard | None = None,
 ) -> str:
-    """Return the manifests of the named apps as one stream of YAML documents or one JSON List."""
+    """Return the manifests of the named apps as a YAML stream or a JSON List."""
     files: dict[str, str] = {}
-    for release, world in rendered_worlds(Workspace.open(directory), targets, step, now, shard):
+    for release, world in rendered_worlds(workspace, targets, step, now, shard):
         rendered = render_release(release, world)
         files.update((f"{release.title}/{name}", text) for name, text in rendered.files.items())
-    return stream(files, output)
+    return files_stream(files, output)
 
 
-def stream(files: Mapping[str, str], output: str) -> str:
-    """Return rendered files, the kustomizations left out, as one YAML stream or as one JSON List."""
+def files_stream(files: Mapping[str, str], output: str) -> str:
+    """Return rendered files without kustomizations, as a YAML stream or a JSON List (``output`` ``yaml``, ``json``)."""
     texts = [text for name, text in files.items() if not name.endswith(KUSTOMIZATION)]
     if output == "yaml":
         return "".join(f"---\n{text}" for text in texts)

@@ -1,0 +1,146 @@
+"""Runs one verb for apps, up to writing: open, move, check policies, render, compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from renderer.errors import RollstepError, UsageError, map_all
+from renderer.pipeline.commit.part import Part, Request, input_paths, part_of
+from renderer.pipeline.load.discover import AppRef, Home
+from renderer.pipeline.load.workspace import Workspace
+from renderer.pipeline.resolve.describe import wait_text
+from renderer.pipeline.resolve.moves import Move, Wait, is_between_phases, is_new_release, steps_of, wait
+from renderer.pipeline.resolve.release import open_release
+from renderer.pipeline.write.rendered_app import MovedApp, moved_app, render_app
+from renderer.rollouts.model.world import World
+from renderer.verbs import progress
+from renderer.verbs.apps.merge_times import MergeTimes, remaining_pause
+from renderer.verbs.apps.policies import RunContext, check_policies
+from renderer.verbs.policy.freeze import Freeze
+
+if TYPE_CHECKING:
+    from renderer.git.repository import Repository
+
+Verb = Callable[[World], Move | None]
+"""The effect of a verb on a world: a move, or None if there is nothing to do now."""
+
+
+class Command(Struct, frozen=True):
+    """A verb with the name and the options that the commit's trailers record, to repeat it.
+
+    A verb with effects besides its move is not ``is_pure`` and has to run in this process.
+    """
+
+    verb: Verb
+    name: str
+    options: str = ""
+    is_pure: bool = True
+
+
+class AppResult(Struct, frozen=True):
+    """An app's part in a commit, or the reason for none, and the state of its release.
+
+    Processes send it to each other, so it has no world and no manifests.
+    """
+
+    home: Home
+    part: Part | None
+    reason: Wait | None
+    """Why the release does not move; other manifests of the app may change all the same."""
+    waits: str
+    """The reason in words; for a release that moves, the reason of the pause that follows."""
+    phase: str
+    revision: int
+    current_step_index: int | None
+    steps: int
+    is_between_phases: bool
+
+
+def move_apps_in_worker(
+    command: Command, request: Request, now: datetime, freezes: Sequence[Freeze], folder: str, refs: Sequence[AppRef]
+) -> list[AppResult]:
+    """Do ``move_apps`` in another process, which has the same repository at the same path."""
+    workspace = Workspace.open(request.directory)
+
+    @cache
+    def open_repository() -> Repository:
+        from renderer.git.repository import Repository
+
+        return Repository.open(workspace.root)
+
+    return move_apps(command, RunContext(workspace, request, now, freezes, open_repository), refs, folder)
+
+
+def move_apps(command: Command, context: RunContext, refs: Sequence[AppRef], folder: str = "") -> list[AppResult]:
+    """Run ``command`` for each of ``refs``; raise RollstepError with the findings of all of them.
+
+    With a ``folder``, new files are written there.
+    """
+    with closing(MergeTimes(context.open_repository, [ref.folder for ref in refs])) as merge_times:
+
+        def move(ref: AppRef) -> AppResult:
+            with _findings_of(ref):
+                moved = move_app(command, context, merge_times, ref, context.now)
+                return _result(moved, folder, validate=context.request.validate)
+
+        return map_all(progress.over(refs, "rendering app"), move)
+
+
+def move_app(command: Command, context: RunContext, merge_times: MergeTimes, ref: AppRef, now: datetime) -> MovedApp:
+    """Run ``command`` for one app at ``now`` and render the app; nothing is written."""
+    release = open_release(context.workspace, ref, now)
+    if context.on_read is not None:
+        context.on_read(input_paths(release))
+    is_advance = command.name == "advance"
+    move = command.verb(release.world)
+    may_be_paused = is_advance and not (move and is_new_release(move.before.status, move.after.status))
+    reason = remaining_pause(merge_times, release) if may_be_paused else None
+    reason = reason or check_policies(context, release, move, command.name)
+    if reason is not None:
+        return MovedApp(release, None, reason=reason)
+    if move is None:
+        reason = wait(release.world)
+        if not is_advance or release.state is None:
+            return MovedApp(release, None, reason=reason)
+        # Other manifests of the app may have changed.
+        move = Move(release.world, release.world, ())
+    rendered, app = render_app(release, move.after, keep_time=reason is not None)
+    if reason is not None and not app.changes:
+        return MovedApp(release, None, reason=reason)
+    return moved_app(release, move, rendered, app, command.name, command.options, reason)
+
+
+def _result(moved: MovedApp, folder: str, *, validate: bool) -> AppResult:
+    world = moved.world
+    return AppResult(
+        home=moved.release.home,
+        part=None if moved.move is None else part_of(moved, folder, validate=validate),
+        reason=moved.reason,
+        waits=wait_text(moved.reason or wait(world), world),
+        phase=world.status.phase,
+        revision=world.rollout.revision,
+        current_step_index=world.status.current_step_index,
+        steps=len(steps_of(world)),
+        is_between_phases=is_between_phases(world),
+    )
+
+
+@contextmanager
+def _findings_of(ref: AppRef) -> Iterator[None]:
+    """Add the app's name to findings without a file."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except RollstepError as error:
+        place = f"{ref.environment}/{ref.name}"
+        raise RollstepError(
+            finding if finding.file else replace(finding, file=place) for finding in error.findings
+        ) from error

@@ -1,0 +1,94 @@
+"""Checks the policies before an app is rendered: freezes, the lag behind another environment, approvals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from renderer.errors import Finding, RollstepError
+from renderer.pipeline.commit.part import Request
+from renderer.pipeline.load.discover import AppRef
+from renderer.pipeline.load.sources import STATUS_FILE
+from renderer.pipeline.load.status_file import step_times
+from renderer.pipeline.load.workspace import Workspace
+from renderer.pipeline.resolve.describe import FROZEN, UNAPPROVED, lag_text
+from renderer.pipeline.resolve.moves import Move, Wait
+from renderer.pipeline.resolve.release import Release, open_release
+from renderer.pipeline.resolve.transitions import goes_forward
+from renderer.verbs.policy.freeze import Freeze, active_freeze
+from renderer.verbs.policy.lag import NO_RELEASE, Lag, lag_wait, progress_of
+
+if TYPE_CHECKING:
+    from renderer.git.repository import Repository
+
+
+class RunContext(Struct, frozen=True):
+    """The workspace, the options, the time and the freezes of a run.
+
+    ``open_repository`` opens the repository, which most apps do not need.  ``on_read`` is called with the absolute
+    paths of an app's sources after the app has been loaded.
+    """
+
+    workspace: Workspace
+    request: Request
+    now: datetime
+    freezes: Sequence[Freeze]
+    open_repository: Callable[[], Repository]
+    on_read: Callable[[Sequence[str]], None] | None = None
+
+
+def check_policies(context: RunContext, release: Release, move: Move | None, verb: str) -> Wait | None:
+    """Return the policy that holds ``move`` back; None if the release may move now.
+
+    A move that does not go forward, and any move with ``--break-glass``, is allowed.  ``advance`` waits and goes on
+    with the other apps; any other ``verb`` raises RollstepError.  An environment to stay behind that lacks the app
+    also raises RollstepError.
+    """
+    if move is None or context.request.break_glass is not None or not goes_forward(move.before, move.after):
+        return None
+    for reason, findings in _refusals(context, release, move):
+        if findings and verb != "advance":
+            raise RollstepError(findings)
+        if findings:
+            return reason
+    return None
+
+
+def _refusals(context: RunContext, release: Release, move: Move) -> Iterator[tuple[Wait, Sequence[Finding]]]:
+    """Yield each policy's wait with its findings; approvals come last because git has to search for them."""
+    freeze = active_freeze(context.freezes, release.app.ref.environment, context.now)
+    if freeze is not None:
+        yield Wait(FROZEN, freeze.until), [freeze.finding(release.title)]
+    body = release.app.settings.lag
+    for lag in [*([Lag.from_body(body)] if body else []), *map(Lag.parse, context.request.lag)]:
+        reason = _lag_wait(context, lag, release, move)
+        if reason is not None:
+            text = f"{release.title} stays {lag_text(reason)}"
+            yield reason, [Finding(release.place, 0, 0, "lag", text, "wait, or go on with --break-glass REASON")]
+    yield Wait(UNAPPROVED, None), _missing_approvals(context, release)
+
+
+def _lag_wait(context: RunContext, lag: Lag, release: Release, move: Move) -> Wait | None:
+    ref = release.app.ref
+    if lag.behind == ref.environment:
+        return None
+    folder = context.workspace.root / context.workspace.settings.environments_path / lag.behind / ref.name
+    if not folder.is_dir():
+        message = f"{release.title} has to stay behind {lag.behind}, which has no app {ref.name}"
+        raise RollstepError([Finding(release.place, 0, 0, "lag", message, "name an environment that has the app")])
+    leader = open_release(context.workspace, AppRef(lag.behind, ref.name, folder), context.now)
+    progress = NO_RELEASE if leader.state is None else progress_of(leader.world, *step_times(leader.state))
+    return lag_wait(lag, progress, progress_of(move.after), context.now)
+
+
+def _missing_approvals(context: RunContext, release: Release) -> Sequence[Finding]:
+    """Return the missing approvals of the current step, which the next step builds on."""
+    if not release.app.settings.approvals:
+        return ()
+    from renderer.verbs.verify.approve import missing_approvals
+
+    ref = release.app.ref
+    return missing_approvals(context.open_repository(), ref.environment, ref.name, release.folder / STATUS_FILE)
