@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from renderer.rollouts.controller.context import Context
+from renderer.rollouts.controller.context import Context, find_by_hash
 from renderer.rollouts.controller.gates import open_gate
 from renderer.rollouts.controller.replica_math import current_canary_step, total_available
 from renderer.rollouts.controller.revisions import is_saturated
@@ -207,8 +207,7 @@ def _may_time_out(ctx: Context) -> bool:
 
 def _set_available(ctx: Context, status: RolloutStatus) -> RolloutStatus:
     if ctx.rollout.blue_green is not None:
-        selector = status.blue_green.active_selector
-        active = next((rs for rs in ctx.all_rss if selector and rs.pod_template_hash == selector), None)
+        active = find_by_hash(ctx.all_rss, status.blue_green.active_selector)
         available = active is not None and is_saturated(ctx.rollout, active)
     else:
         available = total_available(ctx.all_rss) >= ctx.rollout.replicas

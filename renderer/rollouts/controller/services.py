@@ -81,8 +81,7 @@ def reconcile_ping_and_pong_service(ctx: Context) -> None:
 
 def reconcile_stable_and_canary_service(ctx: Context) -> None:
     """Switch the stable and the canary Service to their ReplicaSets."""
-    canary = ctx.rollout.canary
-    assert canary is not None
+    canary = ctx.canary
     ensure_service_targets(ctx, canary.stable_service, ctx.stable_rs, *CANARY, "stableService")
     if ctx.pause.is_aborted and canary.traffic_routing is None:
         ensure_service_targets(ctx, canary.canary_service, ctx.stable_rs, *CANARY, "canaryService")
@@ -95,7 +94,7 @@ def reconcile_stable_and_canary_service(ctx: Context) -> None:
 
 def ready_for_pause(ctx: Context, new_rs: ReplicaSet) -> bool:
     """Return whether the preview has all its pods, available."""
-    wanted = new_rs_replicas(ctx.rollout, ctx.status, ctx.all_rss, new_rs, ctx.stable_rs, None)
+    wanted = new_rs_replicas(ctx, new_rs, None)
     return new_rs.replicas == wanted == new_rs.available_replicas
 
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from renderer.kubernetes.manifest import Body
 from renderer.rollouts.controller.analysis import succeeded
 from renderer.rollouts.controller.conditions import calculate_conditions, calculate_rollout_phase
-from renderer.rollouts.controller.context import Context
+from renderer.rollouts.controller.context import Context, find_by_hash
 from renderer.rollouts.controller.experiment import completed_experiment
 from renderer.rollouts.controller.gates import ANALYSIS_STEP, EXPERIMENT_STEP, awaits_background_analysis, is_gate
 from renderer.rollouts.controller.pause import CANARY_PAUSE_STEP, calculate_pause_status, completed_canary_pause_step
@@ -88,8 +88,7 @@ def persist_status(ctx: Context, status: RolloutStatus) -> None:
 
 def _reset_status(ctx: Context, status: RolloutStatus) -> RolloutStatus:
     """Return the status of a new update: no pause, no abort, the first step."""
-    ctx.pause.cleared = True
-    ctx.pause.remove_abort = True
+    ctx.pause.clear()
     steps = ctx.rollout.canary.steps if ctx.rollout.canary else ()
     return replace(
         status,
@@ -101,9 +100,7 @@ def _reset_status(ctx: Context, status: RolloutStatus) -> RolloutStatus:
 
 def sync_status_canary(ctx: Context) -> None:
     """Write the new status of a canary, with the next step if the current one is complete."""
-    canary = ctx.rollout.canary
-    assert canary is not None
-    steps = len(canary.steps)
+    steps = len(ctx.canary.steps)
     status = calculate_base_status(ctx)
     canary_status = replace(status.canary, stable_ping_pong=ctx.status.canary.stable_ping_pong)
     status = replace(status, canary=canary_status, current_step_hash=compute_step_hash(ctx.rollout))
@@ -112,8 +109,7 @@ def sync_status_canary(ctx: Context) -> None:
         return
     step, index = current_canary_step(ctx.rollout, ctx.status)
     if ctx.status.promote_full or is_rollback_within_window(ctx):
-        ctx.pause.cleared = True
-        ctx.pause.remove_abort = True
+        ctx.pause.clear()
         index = steps or index
     if should_promote_canary(ctx, steps):
         _persist(ctx, promote_stable(ctx, status))
@@ -159,8 +155,7 @@ def _completed_current_step(ctx: Context) -> bool:
     if step.pause is not None:
         return completed_canary_pause_step(ctx, step.pause)
     if step.set_weight is not None or step.set_canary_scale is not None:
-        args = (ctx.rollout, ctx.status, ctx.new_rs, ctx.stable_rs, ctx.other_rss, ctx.weights)
-        return at_desired_replica_counts(*args)
+        return at_desired_replica_counts(ctx, ctx.weights)
     if step.kind == ANALYSIS_STEP and succeeded(ctx.runs.step):
         return True
     if step.kind == EXPERIMENT_STEP:
@@ -172,8 +167,7 @@ def _completed_current_step(ctx: Context) -> bool:
 
 def promote_stable(ctx: Context, status: RolloutStatus) -> RolloutStatus:
     """Return the status with the current ReplicaSet as the stable one."""
-    ctx.pause.cleared = True
-    ctx.pause.remove_abort = True
+    ctx.pause.clear()
     index, canary = status.current_step_index, status.canary
     if ctx.rollout.canary is not None:
         index = len(ctx.rollout.canary.steps) or None
@@ -192,14 +186,12 @@ def promote_stable(ctx: Context, status: RolloutStatus) -> RolloutStatus:
 
 def sync_status_blue_green(ctx: Context) -> None:
     """Write the new status of a blue-green release."""
-    blue_green = ctx.rollout.blue_green
-    assert blue_green is not None
+    blue_green = ctx.blue_green
     status = calculate_base_status(ctx)
     if pod_template_changed(ctx):
         status = _reset_status(ctx, status)
     if ctx.status.promote_full or is_rollback_within_window(ctx):
-        ctx.pause.cleared = True
-        ctx.pause.remove_abort = True
+        ctx.pause.clear()
     active = selected_hash(ctx.world.service(blue_green.active_service))
     preview = selected_hash(ctx.world.service(blue_green.preview_service)) if blue_green.preview_service else ""
     runs = ctx.new_runs
@@ -209,7 +201,7 @@ def sync_status_blue_green(ctx: Context) -> None:
     else:
         check_point = calculate_scale_up_preview_check_point(ctx)
         status = replace(status, blue_green=replace(status.blue_green, scale_up_preview_check_point=check_point))
-    active_rs = next((rs for rs in ctx.all_rss if active and rs.pod_template_hash == active), None)
+    active_rs = find_by_hash(ctx.all_rss, active)
     if active_rs is not None:
         status = replace(
             status,

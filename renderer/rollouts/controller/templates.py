@@ -13,12 +13,8 @@ from msgspec.structs import replace
 
 from renderer.kubernetes.go_json import go_json
 from renderer.kubernetes.manifest import Body
-from renderer.rollouts.controller.defaults import anti_affinity
 from renderer.rollouts.model.rollout import EPHEMERAL_METADATA_ANNOTATION, HASH_LABEL, ReplicaSet, Rollout
-from renderer.rollouts.model.spec import PodTemplateMetadata
-
-PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
-REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+from renderer.rollouts.model.spec import PREFERRED, REQUIRED, PodTemplateMetadata
 
 
 def rollout_hash(rollout: Rollout, collision_count: int | None, version: str) -> str:
@@ -76,7 +72,7 @@ def comparable(template: Body) -> bytes:
 def replica_set_affinity(rollout: Rollout, stable_rs: str, pod_template_hash: str) -> Body | None:
     """Return the affinity of new pods: the Rollout's own with, in an update, the anti-affinity to stable pods."""
     affinity: Body | None = rollout.template.get("spec", {}).get("affinity")
-    wanted = anti_affinity(rollout)
+    wanted = rollout.strategy.anti_affinity
     if wanted is None or not stable_rs or stable_rs == pod_template_hash:
         return affinity
     term: dict[str, Any] = {
@@ -103,7 +99,7 @@ def with_affinity(template: Body, affinity: Body | None) -> Body:
 
 def _injected_term(affinity: Body | None, rollout: Rollout) -> tuple[str, int, Body] | None:
     """Return (list, index, requirement) of the injected anti-affinity."""
-    wanted = anti_affinity(rollout)
+    wanted = rollout.strategy.anti_affinity
     if wanted is None or affinity is None:
         return None
     name = REQUIRED if wanted.preferred_weight is None else PREFERRED

@@ -12,6 +12,8 @@ from renderer.rollouts.model.spec import (
     DEFAULT_MAX_SURGE,
     DEFAULT_MAX_UNAVAILABLE,
     NOT_ROUTERS,
+    PREFERRED,
+    REQUIRED,
     STEP_KINDS,
     AntiAffinity,
     BlueGreenStrategy,
@@ -169,7 +171,7 @@ def _read_canary(reader: SpecReader) -> CanaryStrategy:
         max_unavailable=reader.int_or_string(*path, "maxUnavailable", default=DEFAULT_MAX_UNAVAILABLE) or 0,
         analysis=reader.optional_mapping(*path, "analysis"),
         anti_affinity=_read_anti_affinity(reader, (*path, "antiAffinity")),
-        canary_metadata=_read_metadata(reader, (*path, "canaryMetadata")),
+        new_metadata=_read_metadata(reader, (*path, "canaryMetadata")),
         stable_metadata=_read_metadata(reader, (*path, "stableMetadata")),
         scale_down_delay_seconds=reader.optional_integer(*path, "scaleDownDelaySeconds"),
         scale_down_delay_revision_limit=reader.optional_integer(*path, "scaleDownDelayRevisionLimit"),
@@ -201,8 +203,8 @@ def _read_blue_green(reader: SpecReader) -> BlueGreenStrategy:
         pre_promotion_analysis=reader.optional_mapping(*path, "prePromotionAnalysis"),
         post_promotion_analysis=reader.optional_mapping(*path, "postPromotionAnalysis"),
         anti_affinity=_read_anti_affinity(reader, (*path, "antiAffinity")),
-        preview_metadata=_read_metadata(reader, (*path, "previewMetadata")),
-        active_metadata=_read_metadata(reader, (*path, "activeMetadata")),
+        new_metadata=_read_metadata(reader, (*path, "previewMetadata")),
+        stable_metadata=_read_metadata(reader, (*path, "activeMetadata")),
         abort_scale_down_delay_seconds=reader.optional_integer(*path, "abortScaleDownDelaySeconds"),
     )
 
@@ -259,9 +261,8 @@ def _read_anti_affinity(reader: SpecReader, path: Path) -> AntiAffinity | None:
     body = reader.optional_mapping(*path)
     if body is None:
         return None
-    preferred = "preferredDuringSchedulingIgnoredDuringExecution"
     weight = None
-    if body.get(preferred) is not None:
-        weight = reader.integer(*path, preferred, "weight", default=0)
-    required = body.get("requiredDuringSchedulingIgnoredDuringExecution") is not None
+    if body.get(PREFERRED) is not None:
+        weight = reader.integer(*path, PREFERRED, "weight", default=0)
+    required = body.get(REQUIRED) is not None
     return AntiAffinity(weight, required) if weight is not None or required else None

@@ -16,6 +16,8 @@ CANARY: Path = ("spec", "strategy", "canary")
 BLUE_GREEN: Path = ("spec", "strategy", "blueGreen")
 ROUTING: Path = (*CANARY, "trafficRouting")
 
+PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 DEFAULT_MAX_SURGE = "25%"
 DEFAULT_MAX_UNAVAILABLE = "25%"
 
@@ -101,7 +103,10 @@ class TrafficRouting(Struct, frozen=True):
 
 
 class CanaryStrategy(Struct, frozen=True):
-    """``strategy.canary`` with the controller's defaults; None where a missing value differs from the default."""
+    """``strategy.canary`` with the controller's defaults; None where a missing value differs from the default.
+
+    ``new_metadata`` is ``canaryMetadata``.
+    """
 
     body: Body
     canary_service: str = ""
@@ -112,7 +117,7 @@ class CanaryStrategy(Struct, frozen=True):
     max_unavailable: IntOrString = DEFAULT_MAX_UNAVAILABLE
     analysis: Body | None = None
     anti_affinity: AntiAffinity | None = None
-    canary_metadata: PodTemplateMetadata | None = None
+    new_metadata: PodTemplateMetadata | None = None
     stable_metadata: PodTemplateMetadata | None = None
     scale_down_delay_seconds: int | None = None
     scale_down_delay_revision_limit: int | None = None
@@ -124,7 +129,10 @@ class CanaryStrategy(Struct, frozen=True):
 
 
 class BlueGreenStrategy(Struct, frozen=True):
-    """``strategy.blueGreen`` with the controller's defaults; None where a missing value differs from the default."""
+    """``strategy.blueGreen`` with the controller's defaults; None where a missing value differs from the default.
+
+    ``new_metadata`` is ``previewMetadata``, ``stable_metadata`` is ``activeMetadata``.
+    """
 
     body: Body
     active_service: str = ""
@@ -138,8 +146,8 @@ class BlueGreenStrategy(Struct, frozen=True):
     pre_promotion_analysis: Body | None = None
     post_promotion_analysis: Body | None = None
     anti_affinity: AntiAffinity | None = None
-    preview_metadata: PodTemplateMetadata | None = None
-    active_metadata: PodTemplateMetadata | None = None
+    new_metadata: PodTemplateMetadata | None = None
+    stable_metadata: PodTemplateMetadata | None = None
     abort_scale_down_delay_seconds: int | None = None
 
 
