@@ -19,7 +19,6 @@ from renderer.pipeline.resolve.moves import Move, is_between_phases, react
 from renderer.rollouts.actions import patch
 from renderer.rollouts.controller.routers import router_for
 from renderer.rollouts.controller.routers.gateway_config import GROUP, PATH, PLUGIN, plugin_section, route_refs
-from renderer.rollouts.controller.routers.router import section
 from renderer.rollouts.model.spec import CanaryStrategy, TrafficRouting
 from renderer.rollouts.model.world import World
 
@@ -132,7 +131,7 @@ def _conversion(world: World, gateway: Gateway) -> Conversion:
 
 def _differences(world: World, made: Conversion) -> list[str]:
     """Return what the routes do not do, with what the Rollout asks of its canary Ingresses alone."""
-    own = section(world.rollout, NGINX)
+    own = world.rollout.routing.section(NGINX)
     added = {**mapping(own, "additionalIngressAnnotations"), **mapping(own, "canaryIngressAnnotations")}
     names = sorted(str(key).rpartition("/")[2] for key in added)
     told = [f"no route does what {name} does for the canary" for name in names]

@@ -10,17 +10,7 @@ from renderer.rollouts.checks.report import Path, Report, part_of
 from renderer.rollouts.controller.routers import ROUTERS, router_for
 from renderer.rollouts.controller.routers.gateway_config import GROUP, plugin_section, route_refs
 from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION
-from renderer.rollouts.model.spec import BLUE_GREEN, CANARY, ROUTING
-
-SERVICES: tuple[Path, ...] = (
-    (*CANARY, "stableService"),
-    (*CANARY, "canaryService"),
-    (*CANARY, "pingPong", "pingService"),
-    (*CANARY, "pingPong", "pongService"),
-    (*BLUE_GREEN, "activeService"),
-    (*BLUE_GREEN, "previewService"),
-)
-
+from renderer.rollouts.model.spec import BLUE_GREEN, CANARY, ROUTING, SERVICES
 
 MAX_CANDIDATES = 500
 """With more names there is no suggestion for a missing one: the comparison takes too long."""

@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Body, ObjectKey
+from renderer.kubernetes.merge_patch import merge_patch_between
 from renderer.rollouts.controller.templates import rollout_hash
 from renderer.rollouts.model.rollout import ReplicaSet, Rollout
 from renderer.rollouts.model.spec import BlueGreenStrategy, CanaryStrategy
@@ -191,6 +192,17 @@ class Context:
         """Patch an object other than a ReplicaSet; ``after`` is the result."""
         self.world = self.world.with_object(key, after)
         self.writes.append(Write("patch", key.kind, key.name, patch=patch, after=after))
+
+    def apply_object(self, key: ObjectKey, after: Body) -> bool:
+        """Create an object other than a ReplicaSet, or patch it; return whether it differed from ``after``."""
+        current = self.world.objects.get(key)
+        if current is None:
+            self.create_object(key, after)
+            return True
+        patch = merge_patch_between(current, after)
+        if patch:
+            self.patch_object(key, patch, after)
+        return bool(patch)
 
     def update_object(self, key: ObjectKey, after: Body) -> None:
         """Update an object other than a ReplicaSet, if ``after`` differs from it."""

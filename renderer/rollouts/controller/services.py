@@ -74,7 +74,7 @@ def ensure_service_targets(
 
 def reconcile_ping_and_pong_service(ctx: Context) -> None:
     """Switch the current canary Service of a ping-pong pair to the new ReplicaSet."""
-    if is_ping_pong(ctx.rollout) and not ctx.is_fully_promoted:
+    if ctx.canary.ping_pong is not None and not ctx.is_fully_promoted:
         _, name = stable_and_canary_services(ctx.rollout, ctx.status, prefer_ping_pong=True)
         ensure_service_targets(ctx, name, ctx.new_rs, *CANARY, "pingPong", check_availability=False)
 
@@ -101,11 +101,6 @@ def ready_for_pause(ctx: Context, new_rs: ReplicaSet) -> bool:
 PING, PONG = "ping", "pong"
 
 
-def is_ping_pong(rollout: Rollout) -> bool:
-    """Return whether the Rollout has ping-pong Services."""
-    return rollout.canary is not None and rollout.canary.ping_pong is not None
-
-
 def stable_and_canary_services(rollout: Rollout, status: RolloutStatus, *, prefer_ping_pong: bool) -> tuple[str, str]:
     """Return (stable Service, canary Service).
 
@@ -123,6 +118,6 @@ def stable_and_canary_services(rollout: Rollout, status: RolloutStatus, *, prefe
 
 def next_turn(rollout: Rollout, status: RolloutStatus) -> str:
     """Return the ping-pong Service that is stable after a promotion, as ``ping`` or ``pong``; empty without them."""
-    if not is_ping_pong(rollout):
+    if rollout.canary is None or rollout.canary.ping_pong is None:
         return status.canary.stable_ping_pong
     return PONG if status.canary.stable_ping_pong == PING else PING

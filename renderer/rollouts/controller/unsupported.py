@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from renderer.errors import Finding
 from renderer.kubernetes.manifest import Body, Source, field_path
 from renderer.rollouts.controller.routers import router_for, routers_of, routers_that
-from renderer.rollouts.controller.routers.router import traffic_routing
 from renderer.rollouts.model.rollout import NO_SOURCE, Rollout
 from renderer.rollouts.model.spec import BLUE_GREEN, CANARY, ROUTING, BlueGreenStrategy, CanaryStrategy, Path
 
@@ -27,7 +26,7 @@ def unsupported_fields(
             hint = "let it wait for a person, with `stepPlugins: {NAME: gate}` in rollstep.yaml, or take the step out"
         findings.append(Finding(source.file, line, column, field_path(path), message, hint))
     for name, router in routers_of(rollout).items():
-        for path, message, hint, _ in router.problems(traffic_routing(rollout).body.get(name)):
+        for path, message, hint, _ in router.problems(rollout.routing.body.get(name)):
             findings.append(Finding(source.file, *source.position(path), field_path(path), message, hint))
     return tuple(findings)
 

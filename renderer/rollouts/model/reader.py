@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Body, Source, field_path
@@ -27,6 +27,8 @@ from renderer.rollouts.model.spec import (
     SetCanaryScale,
     TrafficRouting,
 )
+
+T = TypeVar("T")
 
 
 class SpecReader:
@@ -53,13 +55,11 @@ class SpecReader:
 
     def text(self, *path: str | int) -> str:
         """Return a text; empty if missing."""
-        value: str = self._typed(path, str, "text", "")
-        return value
+        return self._typed(path, str, "text", "")
 
     def boolean(self, *path: str | int, default: bool = False) -> bool:
         """Return a boolean."""
-        value: bool = self._typed(path, bool, "true or false", default)
-        return value
+        return self._typed(path, bool, "true or false", default)
 
     def integer(self, *path: str | int, default: int) -> int:
         """Return an integer or its default."""
@@ -80,8 +80,7 @@ class SpecReader:
 
     def mapping(self, *path: str | int) -> Body:
         """Return a mapping; empty if missing."""
-        value: Body = self._typed(path, dict, "a mapping", {})
-        return value
+        return self._typed(path, dict, "a mapping", {})
 
     def optional_mapping(self, *path: str | int) -> Body | None:
         """Return a mapping; None if missing."""
@@ -99,8 +98,7 @@ class SpecReader:
 
     def items(self, *path: str | int) -> list[Any]:
         """Return a list; empty if missing."""
-        value: list[Any] = self._typed(path, list, "a list", [])
-        return value
+        return self._typed(path, list, "a list", [])
 
     def int_or_string(self, *path: str | int, default: IntOrString | None = None) -> IntOrString | None:
         """Return a number or a text such as ``25%``."""
@@ -137,7 +135,7 @@ class SpecReader:
         if self.findings:
             raise RollstepError(self.findings)
 
-    def _typed(self, path: Path, wanted: Any, expected: str, default: Any) -> Any:
+    def _typed(self, path: Path, wanted: type[T], expected: str, default: T) -> T:
         value = self.value(*path)
         if value is None:
             return default

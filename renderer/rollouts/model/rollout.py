@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from renderer.kubernetes.manifest import Body, ObjectKey, Source
 from renderer.kubernetes.times import parse_time
 from renderer.rollouts.model.reader import SpecReader, read_strategy
-from renderer.rollouts.model.spec import BlueGreenStrategy, CanaryStrategy
+from renderer.rollouts.model.spec import BlueGreenStrategy, CanaryStrategy, TrafficRouting
 
 HASH_LABEL = "rollouts-pod-template-hash"
 """The label that distinguishes the pods of ReplicaSets."""
@@ -110,6 +110,19 @@ class Rollout(Struct, frozen=True):
     def blue_green(self) -> BlueGreenStrategy | None:
         """The blue-green strategy; None for a canary."""
         return self.strategy if isinstance(self.strategy, BlueGreenStrategy) else None
+
+    @property
+    def routing(self) -> TrafficRouting:
+        """``trafficRouting`` of a canary that has it."""
+        assert self.canary is not None
+        assert self.canary.traffic_routing is not None
+        return self.canary.traffic_routing
+
+    @property
+    def service_names(self) -> tuple[str, str]:
+        """(stable Service, canary Service) of a canary."""
+        assert self.canary is not None
+        return self.canary.stable_service, self.canary.canary_service
 
     @property
     def revision(self) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct, field
 
-from renderer.kubernetes.manifest import Body
+from renderer.kubernetes.manifest import Body, mapping
 from renderer.kubernetes.times import parse_duration
 
 Path = tuple[str | int, ...]
@@ -15,6 +15,16 @@ IntOrString = int | str
 CANARY: Path = ("spec", "strategy", "canary")
 BLUE_GREEN: Path = ("spec", "strategy", "blueGreen")
 ROUTING: Path = (*CANARY, "trafficRouting")
+
+SERVICES: tuple[Path, ...] = (
+    (*CANARY, "stableService"),
+    (*CANARY, "canaryService"),
+    (*CANARY, "pingPong", "pingService"),
+    (*CANARY, "pingPong", "pongService"),
+    (*BLUE_GREEN, "activeService"),
+    (*BLUE_GREEN, "previewService"),
+)
+"""The fields with the name of a Service."""
 
 PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -100,6 +110,10 @@ class TrafficRouting(Struct, frozen=True):
     body: Body
     managed_routes: tuple[str, ...] = ()
     max_traffic_weight: int | None = None
+
+    def section(self, router: str) -> Body:
+        """Return the router's own part of ``trafficRouting``."""
+        return mapping(self.body, router)
 
 
 class CanaryStrategy(Struct, frozen=True):

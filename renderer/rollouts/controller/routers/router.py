@@ -11,7 +11,7 @@ from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Body, Manifest, ObjectKey
 from renderer.rollouts.controller.context import Context
 from renderer.rollouts.model.rollout import Rollout
-from renderer.rollouts.model.spec import Path, TrafficRouting
+from renderer.rollouts.model.spec import Path
 from renderer.rollouts.model.world import World
 
 Lookup = Callable[[str, str, object, str], Iterable[Manifest]]
@@ -118,25 +118,6 @@ class Router:
     def set_weight(self, ctx: Context, weight: int) -> None:
         """Write the canary's ``weight``, out of ``maxTrafficWeight``, into the router's objects."""
         raise NotImplementedError
-
-
-def traffic_routing(rollout: Rollout) -> TrafficRouting:
-    """Return ``trafficRouting`` of a Rollout that has it."""
-    assert rollout.canary is not None
-    assert rollout.canary.traffic_routing is not None
-    return rollout.canary.traffic_routing
-
-
-def section(rollout: Rollout, router: str) -> Body:
-    """Return the router's own part of ``trafficRouting``."""
-    value: Any = traffic_routing(rollout).body.get(router)
-    return value if isinstance(value, dict) else {}
-
-
-def service_names(rollout: Rollout) -> tuple[str, str]:
-    """Return (stable Service, canary Service)."""
-    assert rollout.canary is not None
-    return rollout.canary.stable_service, rollout.canary.canary_service
 
 
 def find_object(ctx: Context, named: NamedObject) -> tuple[ObjectKey, Body]:
