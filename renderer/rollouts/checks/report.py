@@ -66,8 +66,7 @@ class Report:
         ``field`` is the controller's name of the field if it differs from ``path``.
         """
         path, source = tuple(path), (manifest or self.rollout).source
-        line, column = source.position(path)
-        finding = Finding(source.file, line, column, field or field_path(path), message, hint, code)
+        finding = Finding(source.file, *source.position(path), field or field_path(path), message, hint, code)
         if finding not in self.findings:
             self.findings.append(finding)
 

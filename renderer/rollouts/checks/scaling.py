@@ -114,10 +114,9 @@ def _check_secrets(report: Report, objects: Objects) -> None:
 
 
 def _labels(report: Report, objects: Objects) -> Mapping[str, Any]:
-    own = report.mapping("spec", "template", "metadata", "labels")
     name = _workload_name(report)
     for workload in objects.named(DEPLOYMENT, name) if name else ():
         found = part_of(workload.body, ("spec", "template", "metadata", "labels"))
         if isinstance(found, dict):
             return found
-    return own
+    return report.mapping("spec", "template", "metadata", "labels")

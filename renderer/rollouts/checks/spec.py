@@ -112,20 +112,16 @@ def _check_blue_green(report: Report) -> None:
 
 
 def _check_canary(report: Report) -> None:
-    _check_surge(report)
-    check_routing(report)
-    for path, step in report.mappings(*CANARY, "steps"):
-        _check_step(report, path, step)
-    _check_threshold(report)
-    _check_anti_affinity(report, CANARY)
-
-
-def _check_surge(report: Report) -> None:
     surge = _check_share(report, (*CANARY, "maxSurge"), DEFAULT_MAX_SURGE)
     unavailable = _check_share(report, (*CANARY, "maxUnavailable"), DEFAULT_MAX_UNAVAILABLE, most=100)
     if surge == 0 and unavailable == 0:
         message = "maxSurge and maxUnavailable cannot both be zero: no pod could ever be replaced"
         report.add("RS223", (*CANARY, "maxSurge"), message, field="spec.strategy.maxSurge")
+    check_routing(report)
+    for path, step in report.mappings(*CANARY, "steps"):
+        _check_step(report, path, step)
+    _check_threshold(report)
+    _check_anti_affinity(report, CANARY)
 
 
 def _check_share(report: Report, path: Path, default: str = "0", most: int | None = None) -> int | None:

@@ -6,7 +6,7 @@ As in the controller, ``new_rs``, ``stable_rs`` and the lists have the ReplicaSe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from renderer.kubernetes.manifest import Body, ObjectKey
 from renderer.kubernetes.merge_patch import merge_patch_between
 from renderer.rollouts.controller.templates import rollout_hash
-from renderer.rollouts.model.rollout import ReplicaSet, Rollout
+from renderer.rollouts.model.rollout import ReplicaSet, Rollout, find_by_hash
 from renderer.rollouts.model.spec import BlueGreenStrategy, CanaryStrategy
 from renderer.rollouts.model.status import RolloutCondition, RolloutStatus
 from renderer.rollouts.model.strategy_status import AnalysisRunStatus, TrafficWeights, WeightDestination
@@ -233,12 +233,6 @@ class Context:
         }
         if changed:
             self.world = replace(self.world, status=replace(self.world.status, **changed))
-
-
-def find_by_hash(replica_sets: Iterable[ReplicaSet], pod_template_hash: str) -> ReplicaSet | None:
-    """Return the ReplicaSet with the pod-template-hash; None if missing, or for an empty hash."""
-    found = (rs for rs in replica_sets if rs.pod_template_hash == pod_template_hash)
-    return next(found, None) if pod_template_hash else None
 
 
 def hash_of(rs: ReplicaSet | None) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from renderer.rollouts.controller.context import Context, find_by_hash
+from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.defaults import max_traffic_weight
 from renderer.rollouts.controller.replica_math import (
     canary_replicas_or_weight,
@@ -18,7 +18,7 @@ from renderer.rollouts.controller.replica_math import (
     total_replicas,
     traffic_weight_to_replicas,
 )
-from renderer.rollouts.model.rollout import ReplicaSet, Rollout
+from renderer.rollouts.model.rollout import ReplicaSet, Rollout, find_by_hash
 from renderer.rollouts.model.spec import CanaryStrategy
 from renderer.rollouts.model.status import RolloutStatus
 from renderer.rollouts.model.strategy_status import TrafficWeights

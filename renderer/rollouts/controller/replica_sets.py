@@ -134,9 +134,8 @@ def delays_scale_down_on_abort(ctx: Context) -> bool:
     if canary is not None and canary.traffic_routing is None:
         return False
     delay = abort_scale_down_delay(ctx.rollout)
-    if delay.seconds is None:
-        return False
-    return delay.was_set or canary is None or not canary.dynamic_stable_scale
+    has_effect = delay.was_set or canary is None or not canary.dynamic_stable_scale
+    return delay.seconds is not None and has_effect
 
 
 def reconcile_new_replica_set(ctx: Context) -> bool:

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Body
 from renderer.rollouts.controller.analysis import succeeded
-from renderer.rollouts.controller.conditions import calculate_conditions, calculate_rollout_phase
-from renderer.rollouts.controller.context import Context, find_by_hash
+from renderer.rollouts.controller.conditions import calculate_conditions, write_status
+from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.experiment import completed_experiment
 from renderer.rollouts.controller.gates import ANALYSIS_STEP, EXPERIMENT_STEP, awaits_background_analysis, is_gate
 from renderer.rollouts.controller.pause import CANARY_PAUSE_STEP, calculate_pause_status, completed_canary_pause_step
@@ -17,11 +17,12 @@ from renderer.rollouts.controller.promotion import (
     should_promote_canary,
 )
 from renderer.rollouts.controller.replica_counts import at_desired_replica_counts
-from renderer.rollouts.controller.replica_math import current_canary_step, total_actual, total_available, total_ready
+from renderer.rollouts.controller.replica_math import current_canary_step, total_available
 from renderer.rollouts.controller.revisions import is_rollback_within_window
 from renderer.rollouts.controller.services import next_turn, selected_hash
 from renderer.rollouts.controller.step_hash import compute_step_hash
 from renderer.rollouts.controller.workload import scale_workload_on_success
+from renderer.rollouts.model.rollout import find_by_hash
 from renderer.rollouts.model.spec import STEP_KINDS
 from renderer.rollouts.model.status import RolloutStatus
 from renderer.rollouts.model.strategy_status import BlueGreenStatus, CanaryStatus
@@ -44,13 +45,14 @@ def _current_hash(ctx: Context) -> str:
 def calculate_base_status(ctx: Context) -> RolloutStatus:
     """Return the part of the new status that both strategies share."""
     previous = ctx.status.without_condition("InvalidSpec")
+    pods = sum(rs.actual_replicas for rs in ctx.all_rss)
     return RolloutStatus(
         current_pod_hash=_current_hash(ctx),
-        replicas=total_actual(ctx.all_rss),
-        updated_replicas=total_actual([ctx.new_rs]),
-        ready_replicas=total_ready(ctx.all_rss),
+        replicas=pods,
+        updated_replicas=ctx.new_rs.actual_replicas if ctx.new_rs is not None else 0,
+        ready_replicas=sum(rs.ready_replicas for rs in ctx.all_rss),
         available_replicas=total_available(ctx.all_rss),
-        hpa_replicas=total_actual(ctx.all_rss),
+        hpa_replicas=pods,
         selector=format_selector(ctx.rollout.selector),
         collision_count=previous.collision_count,
         conditions=previous.conditions,
@@ -80,10 +82,7 @@ def format_selector(selector: Body) -> str:
 
 def persist_status(ctx: Context, status: RolloutStatus) -> None:
     """Write the new status."""
-    status = calculate_pause_status(ctx, status)
-    status = replace(status, observed_generation=str(ctx.rollout.generation))
-    phase, message = calculate_rollout_phase(ctx.rollout, status)
-    ctx.patch_status(ctx.status, replace(status, phase=phase, message=message))
+    write_status(ctx, calculate_pause_status(ctx, status))
 
 
 def _reset_status(ctx: Context, status: RolloutStatus) -> RolloutStatus:

@@ -158,7 +158,11 @@ def sync_metadata(rs: ReplicaSet, wanted: PodTemplateMetadata | None) -> tuple[R
         return rs, False
     annotations = {name: value for name, value in rs.annotations.items() if name != EPHEMERAL_METADATA_ANNOTATION}
     if wanted is not None:
-        annotations[EPHEMERAL_METADATA_ANNOTATION] = _metadata_json(wanted)
+        injected = {
+            "labels": dict(sorted(wanted.labels.items())),
+            "annotations": dict(sorted(wanted.annotations.items())),
+        }
+        annotations[EPHEMERAL_METADATA_ANNOTATION] = go_json(_full(injected))
     return replace(rs, annotations=annotations, template={**rs.template, "metadata": changed}), True
 
 
@@ -171,8 +175,3 @@ def _injected_metadata(rs: ReplicaSet) -> Mapping[str, Any]:
     except ValueError:
         return {}
     return injected if isinstance(injected, dict) else {}
-
-
-def _metadata_json(metadata: PodTemplateMetadata) -> str:
-    value = {key: dict(sorted(getattr(metadata, key).items())) for key in ("labels", "annotations")}
-    return go_json(_full(value))

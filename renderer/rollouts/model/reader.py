@@ -149,10 +149,9 @@ def read_strategy(reader: SpecReader) -> CanaryStrategy | BlueGreenStrategy:
     """Return the strategy of the Rollout; add a finding unless there is exactly one."""
     canary = reader.value("spec", "strategy", "canary")
     blue_green = reader.value("spec", "strategy", "blueGreen")
-    if canary is not None and blue_green is not None:
-        reader.finding(("spec", "strategy"), "has both canary and blueGreen, expected one of them")
-    if canary is None and blue_green is None:
-        reader.finding(("spec", "strategy"), "has neither canary nor blueGreen, expected one of them")
+    if (canary is None) == (blue_green is None):
+        found = "neither canary nor" if canary is None else "both canary and"
+        reader.finding(("spec", "strategy"), f"has {found} blueGreen, expected one of them")
     return _read_blue_green(reader) if blue_green is not None else _read_canary(reader)
 
 

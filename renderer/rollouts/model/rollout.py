@@ -6,7 +6,7 @@ datetimes in UTC, to the second.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -225,6 +225,12 @@ class ReplicaSet(Struct, frozen=True):
         return replace(
             self, available_replicas=self.replicas, ready_replicas=self.replicas, actual_replicas=self.replicas
         )
+
+
+def find_by_hash(replica_sets: Iterable[ReplicaSet], pod_template_hash: str) -> ReplicaSet | None:
+    """Return the ReplicaSet with the pod-template-hash; None if missing, or for an empty hash."""
+    found = (rs for rs in replica_sets if rs.pod_template_hash == pod_template_hash)
+    return next(found, None) if pod_template_hash else None
 
 
 def _revision(annotations: Mapping[str, str]) -> int:

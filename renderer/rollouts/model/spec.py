@@ -117,10 +117,7 @@ class TrafficRouting(Struct, frozen=True):
 
 
 class CanaryStrategy(Struct, frozen=True):
-    """``strategy.canary`` with the controller's defaults; None where a missing value differs from the default.
-
-    ``new_metadata`` is ``canaryMetadata``.
-    """
+    """``strategy.canary`` with the controller's defaults; None where a missing value differs from the default."""
 
     body: Body
     canary_service: str = ""
@@ -132,6 +129,7 @@ class CanaryStrategy(Struct, frozen=True):
     analysis: Body | None = None
     anti_affinity: AntiAffinity | None = None
     new_metadata: PodTemplateMetadata | None = None
+    """``canaryMetadata``."""
     stable_metadata: PodTemplateMetadata | None = None
     scale_down_delay_seconds: int | None = None
     scale_down_delay_revision_limit: int | None = None
@@ -143,10 +141,7 @@ class CanaryStrategy(Struct, frozen=True):
 
 
 class BlueGreenStrategy(Struct, frozen=True):
-    """``strategy.blueGreen`` with the controller's defaults; None where a missing value differs from the default.
-
-    ``new_metadata`` is ``previewMetadata``, ``stable_metadata`` is ``activeMetadata``.
-    """
+    """``strategy.blueGreen`` with the controller's defaults; None where a missing value differs from the default."""
 
     body: Body
     active_service: str = ""
@@ -161,7 +156,9 @@ class BlueGreenStrategy(Struct, frozen=True):
     post_promotion_analysis: Body | None = None
     anti_affinity: AntiAffinity | None = None
     new_metadata: PodTemplateMetadata | None = None
+    """``previewMetadata``."""
     stable_metadata: PodTemplateMetadata | None = None
+    """``activeMetadata``."""
     abort_scale_down_delay_seconds: int | None = None
 
 

@@ -165,11 +165,9 @@ def _string(value: Any) -> str:
 
 
 def _bool(value: Any) -> str:
-    if value is True:
-        return "true"
-    if value is False:
-        return "false"
-    raise Mismatch(value, "true or false")
+    if not isinstance(value, bool):
+        raise Mismatch(value, "true or false")
+    return "true" if value else "false"
 
 
 def _integer(limit: int) -> Encoder:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from renderer.kubernetes.go_json import go_json
-from renderer.kubernetes.manifest import Body, ObjectKey, field_path
+from renderer.kubernetes.manifest import Body, field_path
 from renderer.rollouts.controller.context import Context
-from renderer.rollouts.controller.routers.router import NamedObject, Router, find_object, refusal
+from renderer.rollouts.controller.routers.router import NamedObject, Router, find_object, named_ingresses, refusal
 from renderer.rollouts.controller.services import stable_and_canary_services
 from renderer.rollouts.model.rollout import Rollout
 from renderer.rollouts.model.spec import ROUTING
@@ -33,14 +33,7 @@ class AlbRouter(Router):
     names_ingresses = True
 
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
-        several = rollout.routing.section("alb").get("ingresses")
-        if several is None:
-            name = str(rollout.routing.section("alb").get("ingress") or "")
-            return (NamedObject((_key(rollout, name),), field_path((*PATH, "ingress"))),)
-        return tuple(
-            NamedObject((_key(rollout, str(name)),), field_path((*PATH, "ingresses", index)))
-            for index, name in enumerate(several)
-        )
+        return named_ingresses(rollout, "alb", "ingress", "ingresses")
 
     def carry_over(self, rollout: Rollout, wanted: Body, rendered: Body) -> Body:
         if wanted.get("kind") != "Ingress":
@@ -74,21 +67,18 @@ class AlbRouter(Router):
     def set_header_route(self, ctx: Context, route: Body) -> None:
         """Add the path for the headers with its action and conditions; without a match, remove it."""
         rollout, name, match = ctx.rollout, str(route["name"]), route.get("match")
-        action, condition = _header_keys(rollout, name)
+        keys = _header_keys(rollout, name)
         for named in self.named_objects(rollout):
             key, body = find_object(ctx, named)
-            annotations = {key: text for key, text in _annotations(body).items() if key not in (action, condition)}
+            annotations = {key: text for key, text in _annotations(body).items() if key not in keys}
             if match:
-                annotations[action] = forward_action(ctx, None)
-                annotations[condition] = _conditions(match)
-                annotations = _manage(annotations, rollout.name, add=(action, condition))
+                annotations |= {keys[0]: forward_action(ctx, None), keys[1]: _conditions(match)}
+                annotations = _manage(annotations, rollout.name, add=keys)
             else:
-                annotations = _manage(annotations, rollout.name, remove=(action, condition))
+                annotations = _manage(annotations, rollout.name, remove=keys)
             after = _with_annotations(body, annotations)
-            if _has_service(body, name) and not match:
-                after = _without_path(after, name)
-            if not _has_service(body, name) and match:
-                after = _with_path(after, name)
+            if _has_service(body, name) != bool(match):
+                after = _with_path(after, name) if match else _without_path(after, name)
             if not ctx.apply_object(key, _sorted(after, rollout.routing.managed_routes)):
                 return
 
@@ -105,10 +95,6 @@ class AlbRouter(Router):
             after = _with_annotations(body, _manage(annotations, rollout.name, add=(action,)))
             if not ctx.apply_object(key, after):
                 return
-
-
-def _key(rollout: Rollout, name: str) -> ObjectKey:
-    return ObjectKey("networking.k8s.io", "Ingress", rollout.namespace, name)
 
 
 def _action_key(rollout: Rollout, kind: str, service: str) -> str:

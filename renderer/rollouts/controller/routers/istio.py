@@ -19,7 +19,7 @@ from renderer.rollouts.controller.routers.istio_routes import (
     without_route,
 )
 from renderer.rollouts.controller.routers.istio_subsets import GROUP, subset_hashes
-from renderer.rollouts.controller.routers.router import Lookup, NamedObject, Problem, Router, find_object
+from renderer.rollouts.controller.routers.router import Lookup, NamedObject, Problem, Router, find_object, named_items
 from renderer.rollouts.controller.services import stable_and_canary_services
 from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION, Rollout
 from renderer.rollouts.model.spec import ROUTING
@@ -128,8 +128,7 @@ class IstioRouter(Router):
                 routes = _routes(body, protocol)
                 wanted = list(item.get(field) or ())
                 if protocol == "http":
-                    mirrors = [r["name"] for r in routes if r.get("mirror") and r.get("name") in managed]
-                    wanted += mirrors
+                    wanted += [r["name"] for r in routes if r.get("mirror") and r.get("name") in managed]
                 for index in routes_to_weigh(routes, wanted, protocol, named.field):
                     shares = routes[index].get("route") or []
                     new = weighted(shares, weight, names, named.field, ctx.additional)
@@ -171,11 +170,8 @@ class IstioRouter(Router):
 
 def virtual_services(rollout: Rollout) -> list[tuple[Body, str]]:
     """Return the Rollout's section for each VirtualService, with the field of its name."""
-    istio = rollout.routing.section("istio")
-    several = istio.get("virtualServices")
-    if several is not None:
-        return [(item, field_path((*PATH, "virtualServices", index, "name"))) for index, item in enumerate(several)]
-    return [(istio.get("virtualService") or {}, field_path((*PATH, "virtualService", "name")))]
+    items = named_items(rollout.routing.section("istio"), "virtualService", "virtualServices")
+    return [(item or {}, field_path((*PATH, *path, "name"))) for path, item in items]
 
 
 def _virtual_service_key(rollout: Rollout, name: str) -> ObjectKey:

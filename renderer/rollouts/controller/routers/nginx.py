@@ -6,7 +6,7 @@ from typing import Any
 
 from renderer.kubernetes.manifest import Body, ObjectKey, field_path
 from renderer.rollouts.controller.context import Context
-from renderer.rollouts.controller.routers.router import NamedObject, Router, find_object, refusal
+from renderer.rollouts.controller.routers.router import NamedObject, Router, find_object, named_ingresses, refusal
 from renderer.rollouts.model.rollout import Rollout
 from renderer.rollouts.model.spec import ROUTING, Path
 
@@ -22,19 +22,6 @@ def canary_ingress_name(rollout_name: str, stable_ingress: str) -> str:
     return f"{rollout_name}-{stable_ingress}"[: NAME_LIMIT - len(SUFFIX)] + SUFFIX
 
 
-def ingress_key(rollout: Rollout, name: str) -> ObjectKey:
-    """Return the key of an Ingress in the Rollout's namespace."""
-    return ObjectKey("networking.k8s.io", "Ingress", rollout.namespace, name)
-
-
-def _stable_ingresses(rollout: Rollout) -> tuple[tuple[str, Path], ...]:
-    nginx = rollout.routing.section("nginx")
-    several = nginx.get("stableIngresses")
-    if several is None:
-        return ((str(nginx.get("stableIngress") or ""), (*PATH, "stableIngress")),)
-    return tuple((str(name), (*PATH, "stableIngresses", index)) for index, name in enumerate(several))
-
-
 class NginxRouter(Router):
     """The router for ``trafficRouting.nginx``."""
 
@@ -43,13 +30,11 @@ class NginxRouter(Router):
     names_ingresses = True
 
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
-        return tuple(
-            NamedObject((ingress_key(rollout, name),), field_path(path)) for name, path in _stable_ingresses(rollout)
-        )
+        return named_ingresses(rollout, "nginx", "stableIngress", "stableIngresses")
 
     def created_objects(self, rollout: Rollout) -> tuple[ObjectKey, ...]:
-        names = (canary_ingress_name(rollout.name, name) for name, _ in _stable_ingresses(rollout))
-        return tuple(ingress_key(rollout, name) for name in names)
+        keys = [key for named in self.named_objects(rollout) for key in named.keys]
+        return tuple(key._replace(name=canary_ingress_name(rollout.name, key.name)) for key in keys)
 
     def set_weight(self, ctx: Context, weight: int) -> None:
         rollout = ctx.rollout
