@@ -20,7 +20,6 @@ from renderer.rollouts.controller.replica_math import current_canary_step
 from renderer.rollouts.controller.templates import comparable
 from renderer.rollouts.controller.workload import resolve_workload, with_template
 from renderer.rollouts.model.rollout import HASH_LABEL, REVISION_ANNOTATION, ReplicaSet, Rollout
-from renderer.rollouts.model.status import RolloutStatus
 from renderer.rollouts.model.strategy_status import AnalysisRunStatus
 from renderer.rollouts.model.world import World
 
@@ -54,8 +53,7 @@ def _with_body(world: World, body: Body) -> World:
 
 
 def _with_status(world: World, **changes: Any) -> World:
-    status: RolloutStatus = replace(world.status, **changes)
-    return replace(world, status=status)
+    return replace(world, status=replace(world.status, **changes))
 
 
 def patch(world: World, changes: Body) -> World:
@@ -124,27 +122,20 @@ def record_analysis(world: World, phase: str, message: str = "") -> World:
         is_open = run is not None and (is_running(run) or run.status == "Inconclusive")
         return AnalysisRunStatus(run.name, phase, message) if run is not None and is_open else run
 
-    canary, blue_green = world.status.canary, world.status.blue_green
-    canary = replace(
-        canary,
-        current_step_analysis_run_status=recorded(canary.current_step_analysis_run_status),
-        current_background_analysis_run_status=recorded(canary.current_background_analysis_run_status),
-    )
-    blue_green = replace(
-        blue_green,
-        pre_promotion_analysis_run_status=recorded(blue_green.pre_promotion_analysis_run_status),
-        post_promotion_analysis_run_status=recorded(blue_green.post_promotion_analysis_run_status),
-    )
-    return _with_status(world, canary=canary, blue_green=blue_green)
+    def with_results(part: Any) -> Any:
+        runs = [name for name in part.__struct_fields__ if name.endswith("_run_status")]
+        return replace(part, **{name: recorded(getattr(part, name)) for name in runs})
+
+    status = world.status
+    return _with_status(world, canary=with_results(status.canary), blue_green=with_results(status.blue_green))
 
 
 def promote_full(world: World) -> World:
     """Promote fully, without pauses, steps and analysis."""
     if world.rollout.paused:
         world = resume(world)
-    if world.status.current_pod_hash != world.status.stable_rs:
-        return _with_status(world, promote_full=True)
-    return world
+    is_updating = world.status.current_pod_hash != world.status.stable_rs
+    return _with_status(world, promote_full=True) if is_updating else world
 
 
 def skip_step(world: World) -> World:

@@ -18,7 +18,6 @@ from renderer.pipeline.resolve.verb_moves import Verb
 from renderer.rollouts.actions import patch
 from renderer.rollouts.controller.routers import router_for
 from renderer.rollouts.controller.routers.gateway_config import GROUP, PATH, PLUGIN, plugin_section, route_refs
-from renderer.rollouts.controller.routers.router import section
 from renderer.rollouts.model.spec import TrafficRouting
 from renderer.rollouts.model.world import World
 
@@ -129,7 +128,7 @@ def _conversion(world: World, gateway: Gateway) -> Conversion:
 
 def _differences(world: World, conversion: Conversion) -> list[str]:
     """Return what the routes lack, including the annotations that the Rollout adds to its canary Ingresses."""
-    own = section(world.rollout, NGINX)
+    own = world.rollout.routing.section(NGINX)
     added = {**mapping(own, "additionalIngressAnnotations"), **mapping(own, "canaryIngressAnnotations")}
     names = sorted(str(key).rpartition("/")[2] for key in added)
     return [*conversion.differences, *(f"no route does what {name} does for the canary" for name in names)]

@@ -67,9 +67,8 @@ def check_selector(report: Report) -> None:
 def check_label_selector(report: Report, path: Path, code: str) -> None:
     """Report an invalid label selector at ``path``, by the rule ``code``."""
     check_labels(report, (*path, "matchLabels"), field_path((*path, "matchLabels")))
-    for index, item in enumerate(report.items(*path, "matchExpressions")):
-        if isinstance(item, dict):
-            check_requirement(report, (*path, "matchExpressions", index), code)
+    for at, _ in report.mappings(*path, "matchExpressions"):
+        check_requirement(report, at, code)
 
 
 def check_requirement(

@@ -23,10 +23,10 @@ PROTOCOLS = ("TCP", "UDP", "SCTP")
 def check_template(report: Report) -> None:
     """Report what the API server and the controller refuse in the Rollout's pod template."""
     check_labels(report, (*TEMPLATE, "metadata", "labels"), "spec.template.labels")
-    for key in report.mapping(*TEMPLATE, "metadata", "annotations"):
+    annotations: Path = (*TEMPLATE, "metadata", "annotations")
+    for key in report.mapping(*annotations):
         if not is_qualified_name(str(key).lower()):
-            path: Path = (*TEMPLATE, "metadata", "annotations", key)
-            report.add("RS202", path, f'"{key}" is not a valid name', field="spec.template.annotations")
+            report.add("RS202", (*annotations, key), f'"{key}" is not a valid name', field="spec.template.annotations")
     if not report.items(*POD, "containers"):
         report.add("RS210", (*POD, "containers"), "required: a pod has at least one container")
     policy = report.at(*POD, "restartPolicy")
@@ -38,9 +38,11 @@ def check_template(report: Report) -> None:
     containers: set[str] = set()
     for key in ("initContainers", "containers"):
         containers |= _names(report, (*POD, key), "container", containers)
-        for index, container in enumerate(report.items(*POD, key)):
-            if isinstance(container, dict):
-                _check_container(report, (*POD, key, index), volumes)
+        for path, _ in report.mappings(*POD, key):
+            if not report.text(*path, "image").strip():
+                report.add("RS210", (*path, "image"), "required: every container has an image")
+            _check_ports(report, (*path, "ports"))
+            _check_mounts(report, (*path, "volumeMounts"), volumes)
     check_fields(report, POD)
     check_unions(report, POD)
     check_scheduling(report, POD)
@@ -49,10 +51,8 @@ def check_template(report: Report) -> None:
 def _names(report: Report, path: Path, what: str, taken: Container[str] = ()) -> set[str]:
     """Return the names of the items at ``path``; report missing, invalid and duplicate ones."""
     names: set[str] = set()
-    for index, item in enumerate(report.items(*path)):
-        if not isinstance(item, dict):
-            continue
-        at, name = (*path, index, "name"), item.get("name")
+    for place, item in report.mappings(*path):
+        at, name = (*place, "name"), item.get("name")
         if name is None or name == "":
             report.add("RS210", at, f"required: every {what} has a name")
         elif not isinstance(name, str):
@@ -63,13 +63,6 @@ def _names(report: Report, path: Path, what: str, taken: Container[str] = ()) ->
             report.add("RS212", at, f'there is another {what} "{name}"')
         names.add(str(name))
     return names
-
-
-def _check_container(report: Report, path: Path, volumes: set[str]) -> None:
-    if not report.text(*path, "image").strip():
-        report.add("RS210", (*path, "image"), "required: every container has an image")
-    _check_ports(report, (*path, "ports"))
-    _check_mounts(report, (*path, "volumeMounts"), volumes)
 
 
 def _check_ports(report: Report, path: Path) -> None:

@@ -10,30 +10,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from renderer.rollouts.checks import values
 from renderer.rollouts.checks.report import Path, Report
-from renderer.rollouts.checks.values import (
-    ADDRESS,
-    CONFIG_KEY,
-    ENV_NAME,
-    HEADER_NAME,
-    ID,
-    LABEL,
-    LOCAL_PATH,
-    MODE,
-    PATH_WITHOUT_PARENT,
-    RELATIVE_PATH,
-    SUBDOMAIN,
-    SYSCTL,
-    Validator,
-    at_least,
-    between,
-    field_path,
-    one_of,
-    port,
-    required,
-    resource,
-    subscript,
-)
 
 CONTAINERS = ("initContainers", "containers")
 PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
@@ -48,33 +26,33 @@ class Rule(Struct, frozen=True):
 
     code: str
     path: str
-    validate: Validator
+    validate: values.Validator
     field: str = ""
 
 
 def _rules_of_container() -> Iterator[Rule]:
-    yield Rule("RS214", "imagePullPolicy", one_of("Always", "IfNotPresent", "Never"))
-    yield Rule("RS214", "terminationMessagePolicy", one_of("File", "FallbackToLogsOnError"))
-    yield Rule("RS214", "securityContext.procMount", one_of("Default", "Unmasked", empty=False))
-    yield Rule("RS218", "securityContext.runAsUser", ID)
-    yield Rule("RS218", "securityContext.runAsGroup", ID)
-    yield Rule("RS215", "ports.*.hostPort", between(0, 65535))
-    yield Rule("RS210", "env.*.name", required)
-    yield Rule("RS211", "env.*.name", ENV_NAME)
-    yield Rule("RS219", "env.*.valueFrom.fieldRef.fieldPath", field_path(volume=False))
-    yield Rule("RS219", "env.*.valueFrom.fieldRef.fieldPath", subscript, "env.*.valueFrom.fieldRef")
-    yield Rule("RS219", "env.*.valueFrom.resourceFieldRef.resource", resource)
+    yield Rule("RS214", "imagePullPolicy", values.one_of("Always", "IfNotPresent", "Never"))
+    yield Rule("RS214", "terminationMessagePolicy", values.one_of("File", "FallbackToLogsOnError"))
+    yield Rule("RS214", "securityContext.procMount", values.one_of("Default", "Unmasked", empty=False))
+    yield Rule("RS218", "securityContext.runAsUser", values.ID)
+    yield Rule("RS218", "securityContext.runAsGroup", values.ID)
+    yield Rule("RS215", "ports.*.hostPort", values.between(0, 65535))
+    yield Rule("RS210", "env.*.name", values.required)
+    yield Rule("RS211", "env.*.name", values.ENV_NAME)
+    yield Rule("RS219", "env.*.valueFrom.fieldRef.fieldPath", values.field_path(volume=False))
+    yield Rule("RS219", "env.*.valueFrom.fieldRef.fieldPath", values.subscript, "env.*.valueFrom.fieldRef")
+    yield Rule("RS219", "env.*.valueFrom.resourceFieldRef.resource", values.resource)
     for kind in ("configMapKeyRef", "secretKeyRef"):
-        yield Rule("RS211", f"env.*.valueFrom.{kind}.name", lambda name: SUBDOMAIN(name or ""))
-        yield Rule("RS210", f"env.*.valueFrom.{kind}.key", required)
-        yield Rule("RS211", f"env.*.valueFrom.{kind}.key", CONFIG_KEY)
-    yield Rule("RS211", "envFrom.*.prefix", lambda prefix: ENV_NAME(prefix or None))
+        yield Rule("RS211", f"env.*.valueFrom.{kind}.name", lambda name: values.SUBDOMAIN(name or ""))
+        yield Rule("RS210", f"env.*.valueFrom.{kind}.key", values.required)
+        yield Rule("RS211", f"env.*.valueFrom.{kind}.key", values.CONFIG_KEY)
+    yield Rule("RS211", "envFrom.*.prefix", lambda prefix: values.ENV_NAME(prefix or None))
     for kind in ("configMapRef", "secretRef"):
-        yield Rule("RS210", f"envFrom.*.{kind}.name", required)
-        yield Rule("RS211", f"envFrom.*.{kind}.name", SUBDOMAIN)
-    yield Rule("RS208", "volumeMounts.*.subPath", RELATIVE_PATH, "volumeMounts.subPath")
-    yield Rule("RS208", "volumeMounts.*.subPathExpr", RELATIVE_PATH, "volumeMounts.subPathExpr")
-    modes = one_of("None", "HostToContainer", "Bidirectional", empty=False)
+        yield Rule("RS210", f"envFrom.*.{kind}.name", values.required)
+        yield Rule("RS211", f"envFrom.*.{kind}.name", values.SUBDOMAIN)
+    yield Rule("RS208", "volumeMounts.*.subPath", values.RELATIVE_PATH, "volumeMounts.subPath")
+    yield Rule("RS208", "volumeMounts.*.subPathExpr", values.RELATIVE_PATH, "volumeMounts.subPathExpr")
+    modes = values.one_of("None", "HostToContainer", "Bidirectional", empty=False)
     yield Rule("RS214", "volumeMounts.*.mountPropagation", modes, "volumeMounts.mountPropagation")
     for probe in PROBES:
         yield from _rules_of_probe(probe)
@@ -85,91 +63,87 @@ def _rules_of_container() -> Iterator[Rule]:
 def _rules_of_probe(probe: str) -> Iterator[Rule]:
     yield from _rules_of_handler(probe)
     for number in ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"):
-        yield Rule("RS218", f"{probe}.{number}", at_least(0))
-    if probe != "readinessProbe":
-        yield Rule("RS218", f"{probe}.successThreshold", lambda value: between(1, 1)(value or 1))
-        yield Rule("RS218", f"{probe}.terminationGracePeriodSeconds", at_least(1))
+        yield Rule("RS218", f"{probe}.{number}", values.at_least(0))
+    grace_period = f"{probe}.terminationGracePeriodSeconds"
+    if probe == "readinessProbe":
+        refused = "must not be set for readinessProbes"
+        yield Rule("RS218", grace_period, lambda value: refused if value is not None else "")
     else:
-        yield Rule("RS218", f"{probe}.terminationGracePeriodSeconds", _not_for_readiness_probes)
-
-
-def _not_for_readiness_probes(value: Any) -> str:
-    return "" if value is None else "must not be set for readinessProbes"
+        yield Rule("RS218", f"{probe}.successThreshold", lambda value: values.between(1, 1)(value or 1))
+        yield Rule("RS218", grace_period, values.at_least(1))
 
 
 def _rules_of_handler(handler: str) -> Iterator[Rule]:
-    yield Rule("RS210", f"{handler}.exec.command", required)
-    yield Rule("RS215", f"{handler}.httpGet.port", port)
-    yield Rule("RS214", f"{handler}.httpGet.scheme", one_of("HTTP", "HTTPS"))
-    yield Rule("RS211", f"{handler}.httpGet.httpHeaders.*.name", HEADER_NAME, f"{handler}.httpGet.httpHeaders")
-    yield Rule("RS215", f"{handler}.tcpSocket.port", port)
-    yield Rule("RS215", f"{handler}.grpc.port", port)
+    yield Rule("RS210", f"{handler}.exec.command", values.required)
+    yield Rule("RS215", f"{handler}.httpGet.port", values.port)
+    yield Rule("RS214", f"{handler}.httpGet.scheme", values.one_of("HTTP", "HTTPS"))
+    yield Rule("RS211", f"{handler}.httpGet.httpHeaders.*.name", values.HEADER_NAME, f"{handler}.httpGet.httpHeaders")
+    yield Rule("RS215", f"{handler}.tcpSocket.port", values.port)
+    yield Rule("RS215", f"{handler}.grpc.port", values.port)
 
 
 def _rules_of_pod() -> Iterator[Rule]:
-    yield Rule("RS214", "dnsPolicy", one_of("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"))
-    yield Rule("RS238", "dnsConfig.nameservers.*", ADDRESS)
-    yield Rule("RS238", "dnsConfig.searches.*", lambda name: SUBDOMAIN(name.rstrip(".") if name != "." else "a"))
-    yield Rule("RS210", "dnsConfig.options.*.name", required, "dnsConfig.options[*]")
-    yield Rule("RS238", "hostAliases.*.ip", lambda address: ADDRESS(address or ""))
-    yield Rule("RS238", "hostAliases.*.hostnames.*", SUBDOMAIN)
+    yield Rule("RS214", "dnsPolicy", values.one_of("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"))
+    yield Rule("RS238", "dnsConfig.nameservers.*", values.ADDRESS)
+    yield Rule("RS238", "dnsConfig.searches.*", lambda name: values.SUBDOMAIN(name.rstrip(".") if name != "." else "a"))
+    yield Rule("RS210", "dnsConfig.options.*.name", values.required, "dnsConfig.options[*]")
+    yield Rule("RS238", "hostAliases.*.ip", lambda address: values.ADDRESS(address or ""))
+    yield Rule("RS238", "hostAliases.*.hostnames.*", values.SUBDOMAIN)
     for name in ("serviceAccountName", "priorityClassName"):
-        yield Rule("RS211", name, lambda value: SUBDOMAIN(value or None))
+        yield Rule("RS211", name, lambda value: values.SUBDOMAIN(value or None))
     for name in ("hostname", "subdomain"):
-        yield Rule("RS211", name, lambda value: LABEL(value or None))
+        yield Rule("RS211", name, lambda value: values.LABEL(value or None))
     for name in ("runAsUser", "runAsGroup", "fsGroup", "supplementalGroups.*"):
-        yield Rule("RS218", f"securityContext.{name}", ID)
-    yield Rule("RS210", "securityContext.sysctls.*.name", required)
-    yield Rule("RS211", "securityContext.sysctls.*.name", lambda name: SYSCTL(name or None))
-    yield Rule("RS210", "securityContext.seccompProfile.type", required)
-    profiles = one_of("Localhost", "RuntimeDefault", "Unconfined")
+        yield Rule("RS218", f"securityContext.{name}", values.ID)
+    yield Rule("RS210", "securityContext.sysctls.*.name", values.required)
+    yield Rule("RS211", "securityContext.sysctls.*.name", lambda name: values.SYSCTL(name or None))
+    yield Rule("RS210", "securityContext.seccompProfile.type", values.required)
+    profiles = values.one_of("Localhost", "RuntimeDefault", "Unconfined")
     yield Rule("RS214", "securityContext.seccompProfile.type", profiles)
     yield from _rules_of_volume()
 
 
 def _rules_of_volume() -> Iterator[Rule]:
-    yield Rule("RS210", "volumes.*.hostPath.path", required)
-    yield Rule("RS208", "volumes.*.hostPath.path", PATH_WITHOUT_PARENT)
+    yield Rule("RS210", "volumes.*.hostPath.path", values.required)
+    yield Rule("RS208", "volumes.*.hostPath.path", values.PATH_WITHOUT_PARENT)
     kinds = ("DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice")
-    yield Rule("RS214", "volumes.*.hostPath.type", one_of(*kinds))
-    yield Rule("RS210", "volumes.*.persistentVolumeClaim.claimName", required)
-    yield Rule("RS210", "volumes.*.nfs.server", required)
-    yield Rule("RS210", "volumes.*.nfs.path", required)
-    yield Rule("RS210", "volumes.*.csi.driver", required)
-    yield Rule("RS210", "volumes.*.configMap.name", required)
-    yield Rule("RS210", "volumes.*.secret.secretName", required)
+    yield Rule("RS214", "volumes.*.hostPath.type", values.one_of(*kinds))
+    for name in ("persistentVolumeClaim.claimName", "nfs.server", "nfs.path", "csi.driver"):
+        yield Rule("RS210", f"volumes.*.{name}", values.required)
+    for name in ("configMap.name", "secret.secretName"):
+        yield Rule("RS210", f"volumes.*.{name}", values.required)
     for source in ("configMap", "secret", "downwardAPI", "projected"):
-        yield Rule("RS218", f"volumes.*.{source}.defaultMode", MODE)
+        yield Rule("RS218", f"volumes.*.{source}.defaultMode", values.MODE)
     for items in ("configMap", "secret", "projected.sources.*.configMap", "projected.sources.*.secret"):
         yield from _rules_of_keys(f"volumes.*.{items}.items.*")
     for source in ("configMap", "secret"):
-        yield Rule("RS210", f"volumes.*.projected.sources.*.{source}.name", required)
+        yield Rule("RS210", f"volumes.*.projected.sources.*.{source}.name", values.required)
     token = "volumes.*.projected.sources.*.serviceAccountToken"
-    yield Rule("RS218", f"{token}.expirationSeconds", between(600, 2**32))
-    yield Rule("RS210", f"{token}.path", required, "volumes.*.projected.path")
-    yield Rule("RS208", f"{token}.path", LOCAL_PATH, "volumes.*.projected.path")
+    yield Rule("RS218", f"{token}.expirationSeconds", values.between(600, 2**32))
+    yield Rule("RS210", f"{token}.path", values.required, "volumes.*.projected.path")
+    yield Rule("RS208", f"{token}.path", values.LOCAL_PATH, "volumes.*.projected.path")
     for downward in ("volumes.*.downwardAPI", "volumes.*.projected.sources.*.downwardAPI"):
         yield from _rules_of_downward_files(downward)
 
 
 def _rules_of_keys(items: str) -> Iterator[Rule]:
-    yield Rule("RS210", f"{items}.key", required)
-    yield Rule("RS210", f"{items}.path", required)
-    yield Rule("RS208", f"{items}.path", LOCAL_PATH)
-    yield Rule("RS218", f"{items}.mode", MODE)
+    yield Rule("RS210", f"{items}.key", values.required)
+    yield Rule("RS210", f"{items}.path", values.required)
+    yield Rule("RS208", f"{items}.path", values.LOCAL_PATH)
+    yield Rule("RS218", f"{items}.mode", values.MODE)
 
 
 def _rules_of_downward_files(downward: str) -> Iterator[Rule]:
     file = f"{downward}.items.*"
-    yield Rule("RS210", f"{file}.path", required, f"{downward}.path")
-    yield Rule("RS208", f"{file}.path", LOCAL_PATH, f"{downward}.path")
-    yield Rule("RS218", f"{file}.mode", MODE, f"{downward}.mode")
-    yield Rule("RS219", f"{file}.fieldRef.fieldPath", field_path(volume=True), f"{downward}.fieldRef.fieldPath")
-    yield Rule("RS219", f"{file}.fieldRef.fieldPath", subscript, f"{downward}.fieldRef")
+    yield Rule("RS210", f"{file}.path", values.required, f"{downward}.path")
+    yield Rule("RS208", f"{file}.path", values.LOCAL_PATH, f"{downward}.path")
+    yield Rule("RS218", f"{file}.mode", values.MODE, f"{downward}.mode")
+    yield Rule("RS219", f"{file}.fieldRef.fieldPath", values.field_path(volume=True), f"{downward}.fieldRef.fieldPath")
+    yield Rule("RS219", f"{file}.fieldRef.fieldPath", values.subscript, f"{downward}.fieldRef")
     yield Rule(
-        "RS210", f"{file}.resourceFieldRef.containerName", required, f"{downward}.resourceFieldRef.containerName"
+        "RS210", f"{file}.resourceFieldRef.containerName", values.required, f"{downward}.resourceFieldRef.containerName"
     )
-    yield Rule("RS219", f"{file}.resourceFieldRef.resource", resource, f"{downward}.resourceFieldRef.resource")
+    yield Rule("RS219", f"{file}.resourceFieldRef.resource", values.resource, f"{downward}.resourceFieldRef.resource")
 
 
 RULES = (

@@ -5,7 +5,7 @@ Kubernetes v1.34, ``pkg/apis/core/validation/validation.go``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -37,17 +37,22 @@ def check_unions(report: Report, pod: Path) -> None:
     _check_volumes(report, (*pod, "volumes"))
     _check_dns(report, pod)
     _check_seccomp(report, (*pod, "securityContext", "seccompProfile"))
-    _check_duplicates(report, [(*path, "name") for path, _ in _items(report, (*pod, "securityContext", "sysctls"))])
+    names: set[str] = set()
+    for path, _ in report.mappings(*pod, "securityContext", "sysctls"):
+        name = report.text(*path, "name")
+        if name and name in names:
+            report.add("RS212", (*path, "name"), f'there is another "{name}"')
+        names.add(name)
     for kind in CONTAINERS:
         ports: list[Path] = []
-        for path, container in _items(report, (*pod, kind)):
+        for path, container in report.mappings(*pod, kind):
             _check_variables(report, path)
             _check_handlers(report, path, container, is_init=kind == "initContainers")
             _check_resources(report, (*path, "resources"))
-            for at, mount in _items(report, (*path, "volumeMounts")):
+            for at, mount in report.mappings(*path, "volumeMounts"):
                 if mount.get("subPath") and mount.get("subPathExpr"):
                     report.add("RS219", (*at, "subPathExpr"), "subPath and subPathExpr exclude each other")
-            own = [(*at, "hostPort") for at, _ in _items(report, (*path, "ports"))]
+            own = [(*at, "hostPort") for at, _ in report.mappings(*path, "ports")]
             ports += own
             if kind == "initContainers":
                 _check_host_ports(report, own, network=bool(report.at(*pod, "hostNetwork")))
@@ -56,23 +61,23 @@ def check_unions(report: Report, pod: Path) -> None:
 
 
 def _check_volumes(report: Report, volumes: Path) -> None:
-    for path, volume in _items(report, volumes):
+    for path, volume in report.mappings(*volumes):
         _check_single(report, path, [kind for kind in VOLUMES if volume.get(kind) is not None], "volume")
         limit = (*path, "emptyDir", "sizeLimit")
         if (_quantity(report, limit) or 0) < 0:
             report.add("RS217", limit, f"{report.at(*limit)} is negative")
-        for at, item in _items(report, (*path, "downwardAPI", "items")):
-            _check_downward_file(report, at, item, (*path, "downwardAPI"))
+        for at, _ in report.mappings(*path, "downwardAPI", "items"):
+            report.expect_one("RS219", at, FILE_REFERENCES, field=field_path((*path, "downwardAPI")))
         _check_projected(report, (*path, "projected"))
 
 
 def _check_projected(report: Report, projected: Path) -> None:
     shown: set[str] = set()
-    for path, source in _items(report, (*projected, "sources")):
+    for path, source in report.mappings(*projected, "sources"):
         for kind in ("secret", "configMap", "downwardAPI"):
-            for at, item in _items(report, (*path, kind, "items")):
+            for at, item in report.mappings(*path, kind, "items"):
                 if kind == "downwardAPI":
-                    _check_downward_file(report, at, item, (*path, kind))
+                    report.expect_one("RS219", at, FILE_REFERENCES, field=field_path((*path, kind)))
                 where = item.get("path")
                 if isinstance(where, str) and where in shown:
                     message = f"{where} is taken by another source"
@@ -81,12 +86,6 @@ def _check_projected(report: Report, projected: Path) -> None:
             shown.discard("")
         if len([kind for kind, body in source.items() if body is not None]) > 1:
             report.add("RS219", path, f"a source is one of {', '.join(source)}")
-
-
-def _check_downward_file(report: Report, path: Path, item: Mapping[str, Any], field: Path) -> None:
-    given = [kind for kind in FILE_REFERENCES if item.get(kind) is not None]
-    if len(given) != 1:
-        report.add("RS219", path, expected_one(FILE_REFERENCES, given), field=field_path(field))
 
 
 def _check_dns(report: Report, pod: Path) -> None:
@@ -113,7 +112,7 @@ def _check_seccomp(report: Report, path: Path) -> None:
 
 
 def _check_variables(report: Report, container: Path) -> None:
-    for path, variable in _items(report, (*container, "env")):
+    for path, variable in report.mappings(*container, "env"):
         source = variable.get("valueFrom")
         if isinstance(source, dict):
             given = [kind for kind in VALUES if source.get(kind) is not None]
@@ -122,10 +121,8 @@ def _check_variables(report: Report, container: Path) -> None:
             elif len(given) != 1 and source.get("fileKeyRef") is None:
                 report.add("RS219", (*path, "valueFrom"), expected_one(VALUES, given))
             _check_divisor(report, (*path, "valueFrom", "resourceFieldRef"))
-    for path, source in _items(report, (*container, "envFrom")):
-        given = [kind for kind in ENV_SOURCES if source.get(kind) is not None]
-        if len(given) != 1:
-            report.add("RS219", path, expected_one(ENV_SOURCES, given), field=field_path((*container, "envFrom")))
+    for path, _ in report.mappings(*container, "envFrom"):
+        report.expect_one("RS219", path, ENV_SOURCES, field=field_path((*container, "envFrom")))
 
 
 def _check_divisor(report: Report, path: Path) -> None:
@@ -137,19 +134,20 @@ def _check_divisor(report: Report, path: Path) -> None:
 
 
 def _check_handlers(report: Report, container: Path, body: Mapping[str, Any], *, is_init: bool) -> None:
-    is_sidecar = body.get("restartPolicy") == "Always"
-    for kind in (*PROBES, "lifecycle") if is_init and not is_sidecar else ():
-        if body.get(kind) is not None:
-            report.add("RS213", (*container, kind), "may not be set for init containers without restartPolicy: Always")
-    if not is_init or is_sidecar:
-        for name in (*PROBES, *HOOKS):
-            path: Path = (*container, *name.split("."))
-            handler = report.at(*path)
-            if isinstance(handler, dict):
-                given = [kind for kind in HANDLERS if handler.get(kind) is not None]
-                _check_single(report, path, given, "handler")
-                if not given:
-                    report.add("RS219", path, f"required: one of {', '.join(HANDLERS[:4])}")
+    if is_init and body.get("restartPolicy") != "Always":
+        for kind in (*PROBES, "lifecycle"):
+            if body.get(kind) is not None:
+                message = "may not be set for init containers without restartPolicy: Always"
+                report.add("RS213", (*container, kind), message)
+        return
+    for name in (*PROBES, *HOOKS):
+        path: Path = (*container, *name.split("."))
+        handler = report.at(*path)
+        if isinstance(handler, dict):
+            given = [kind for kind in HANDLERS if handler.get(kind) is not None]
+            _check_single(report, path, given, "handler")
+            if not given:
+                report.add("RS219", path, f"required: one of {', '.join(HANDLERS[:4])}")
 
 
 def _check_single(report: Report, path: Path, given: Sequence[str], what: str) -> None:
@@ -212,18 +210,3 @@ def _check_host_ports(report: Report, ports: Sequence[Path], *, network: bool) -
             if kind in taken:
                 report.add("RS212", path, f"{number} is taken by another port")
             taken.add(kind)
-
-
-def _check_duplicates(report: Report, paths: Sequence[Path]) -> None:
-    taken: set[Any] = set()
-    for path in paths:
-        name = report.text(*path)
-        if name and name in taken:
-            report.add("RS212", path, f'there is another "{name}"')
-        taken.add(name)
-
-
-def _items(report: Report, path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
-    for index, item in enumerate(report.items(*path)):
-        if isinstance(item, dict):
-            yield (*path, index), item

@@ -5,22 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from renderer.kubernetes.manifest import Manifest
+from renderer.kubernetes.manifest import Manifest, field_path
 from renderer.rollouts.checks.report import Path, Report, part_of
 from renderer.rollouts.controller.routers import ROUTERS, router_for
 from renderer.rollouts.controller.routers.gateway_config import GROUP, plugin_section, route_refs
 from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION
-from renderer.rollouts.model.spec import BLUE_GREEN, CANARY, ROUTING
-
-SERVICES: tuple[Path, ...] = (
-    (*CANARY, "stableService"),
-    (*CANARY, "canaryService"),
-    (*CANARY, "pingPong", "pingService"),
-    (*CANARY, "pingPong", "pongService"),
-    (*BLUE_GREEN, "activeService"),
-    (*BLUE_GREEN, "previewService"),
-)
-
+from renderer.rollouts.model.spec import BLUE_GREEN, CANARY, ROUTING, SERVICES
 
 MAX_CANDIDATES = 500
 """With more names there is no suggestion for a missing one: the comparison takes too long."""
@@ -84,19 +74,14 @@ def check_references(report: Report, objects: Objects) -> None:
 
 def check_experiment_services(report: Report, objects: Objects) -> None:
     """Report Services of experiments that would replace and then delete a Service among the manifests."""
-    for index in range(len(report.items(*CANARY, "steps"))):
-        path: Path = (*CANARY, "steps", index, "experiment", "templates")
-        for number in range(len(report.items(*path))):
-            name = report.text(*path, number, "service", "name")
-            own = [item for item in objects.named(("", "Service"), name) if name and _is_beside(report, item)]
-            if own:
+    own = report.rollout.namespace
+    for step, _ in report.mappings(*CANARY, "steps"):
+        for template, _ in report.mappings(*step, "experiment", "templates"):
+            path = (*template, "service", "name")
+            name = report.text(*path)
+            if name and any((item.namespace or own) == own for item in objects.named(("", "Service"), name)):
                 message = f'Service "{name}" is among the manifests, and the experiment creates one of that name'
-                hint = "give the experiment's Service another name"
-                report.add("RS318", (*path, number, "service", "name"), message, hint)
-
-
-def _is_beside(report: Report, item: Manifest) -> bool:
-    return (item.namespace or report.rollout.namespace) == report.rollout.namespace
+                report.add("RS318", path, message, "give the experiment's Service another name")
 
 
 def _check_routes(report: Report, objects: Objects) -> None:
@@ -149,8 +134,6 @@ def _find(
 
 def _field(path: Path) -> str:
     """Return the controller's name of a reference; an item of a list has that of the list."""
-    from renderer.kubernetes.manifest import field_path
-
     return field_path(path[:-1] if isinstance(path[-1], int) else path)
 
 
@@ -207,8 +190,8 @@ def backends(ingress: Manifest) -> Iterator[str]:
 
 def analyses(report: Report) -> Iterator[Path]:
     """Yield the path of each possible analysis of the Rollout."""
-    for index in range(len(report.items(*CANARY, "steps"))):
-        yield (*CANARY, "steps", index, "analysis")
+    for step, _ in report.mappings(*CANARY, "steps"):
+        yield (*step, "analysis")
     yield (*CANARY, "analysis")
     yield (*BLUE_GREEN, "prePromotionAnalysis")
     yield (*BLUE_GREEN, "postPromotionAnalysis")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from renderer.errors import Finding
@@ -45,20 +45,36 @@ class Report:
         value = part_of(self.rollout.body, path)
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
-    def add(self, code: str, path: Iterable[str | int], message: str, hint: str = "", *, field: str = "") -> None:
-        """Add a finding at ``path`` by the rule ``code``; ``field`` is the controller's name if it differs."""
-        path = tuple(path)
-        line, column = self.rollout.source.position(path)
-        finding = Finding(self.rollout.source.file, line, column, field or field_path(path), message, hint, code)
+    def mappings(self, *path: str | int) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+        """Yield path and value of each mapping in the list at ``path``."""
+        for index, item in enumerate(self.items(*path)):
+            if isinstance(item, dict):
+                yield (*path, index), item
+
+    def add(
+        self,
+        code: str,
+        path: Iterable[str | int],
+        message: str,
+        hint: str = "",
+        *,
+        field: str = "",
+        manifest: Manifest | None = None,
+    ) -> None:
+        """Add a finding at ``path`` of the Rollout or of ``manifest``, by the rule ``code``.
+
+        ``field`` is the controller's name of the field if it differs from ``path``.
+        """
+        path, source = tuple(path), (manifest or self.rollout).source
+        finding = Finding(source.file, *source.position(path), field or field_path(path), message, hint, code)
         if finding not in self.findings:
             self.findings.append(finding)
 
-    def add_at(self, code: str, manifest: Manifest, path: Path, message: str, hint: str = "") -> None:
-        """Add a finding at ``path`` of another object, by the rule ``code``."""
-        line, column = manifest.source.position(path)
-        finding = Finding(manifest.source.file, line, column, field_path(path), message, hint, code)
-        if finding not in self.findings:
-            self.findings.append(finding)
+    def expect_one(self, code: str, path: Path, fields: Iterable[str], *, field: str = "") -> None:
+        """Report other than exactly one of ``fields`` at ``path``."""
+        given = [name for name in fields if self.at(*path, name) is not None]
+        if len(given) != 1:
+            self.add(code, path, expected_one(fields, given), field=field)
 
 
 def expected_one(fields: Iterable[str], found: Iterable[str]) -> str:

@@ -100,9 +100,8 @@ def _check_types(report: Report, body: Body, stored: Outcome) -> Rollout | None:
         raise_errors(stored, report.rollout.source)
         return None if found else Rollout.from_body(body, report.rollout.source)
     except RollstepError as error:
-        report.findings += [_coded(finding) for finding in error.findings if finding.field not in found]
+        for finding in error.findings:
+            if finding.field not in found:
+                code = "RS103" if finding.message == "Required value" else "RS102"
+                report.findings.append(replace(finding, code=code))
         return None
-
-
-def _coded(finding: Finding) -> Finding:
-    return replace(finding, code="RS103" if finding.message == "Required value" else "RS102")

@@ -186,9 +186,6 @@ def check_router_objects(report: Report, objects: Objects) -> None:
 
     for router in routers_in(report).values():
         for path, message, hint, manifest in router.object_problems(report.at(*CANARY), lookup):
-            if manifest is not None:
-                report.add_at("RS320", manifest, path, message, hint)
-            else:
-                # Kubernetes' name of the field has no index, even where there are several.
-                field = field_path(tuple(part for part in path if isinstance(part, str)))
-                report.add("RS319", path, message, hint, field=field)
+            # Kubernetes' name of the Rollout's field has no index, even where there are several.
+            field = "" if manifest else field_path(tuple(part for part in path if isinstance(part, str)))
+            report.add("RS320" if manifest else "RS319", path, message, hint, field=field, manifest=manifest)

@@ -49,10 +49,10 @@ def _check_target(report: Report, objects: Objects, autoscaler: Manifest) -> Non
     hint = f"let its scaleTargetRef be the Rollout {report.rollout.name} (argoproj.io/v1alpha1)"
     if kind == "Deployment" and name and name == _workload_name(report):
         message = f'scales the Deployment "{name}", whose pods are those of the Rollout {report.rollout.name}'
-        report.add_at("RS313", autoscaler, (*TARGET, "name"), message, hint)
+        report.add("RS313", (*TARGET, "name"), message, hint, manifest=autoscaler)
     known = name == report.rollout.name or (isinstance(name, str) and objects.named(ROLLOUT, name))
     if kind == "Rollout" and not known:
-        report.add_at("RS313", autoscaler, (*TARGET, "name"), f'Rollout "{name}" not found', hint)
+        report.add("RS313", (*TARGET, "name"), f'Rollout "{name}" not found', hint, manifest=autoscaler)
 
 
 def _workload_name(report: Report) -> str:
@@ -70,12 +70,14 @@ def _check_other_autoscalers(report: Report, objects: Objects) -> None:
                 hint = "use a HorizontalPodAutoscaler (with external metrics, where KEDA has them)"
                 if path != TARGET:
                     hint = "set the requests in the pod template, and take it out"
-                report.add_at("RS314", manifest, path, message, hint)
+                report.add("RS314", path, message, hint, manifest=manifest)
 
 
 def _check_one_of_each(report: Report, objects: Objects) -> None:
     labels = _labels(report, objects)
-    autoscalers = [item for item in _beside(report, objects, AUTOSCALER) if scales_rollout(item.body, _name(report))]
+    autoscalers = [
+        item for item in _beside(report, objects, AUTOSCALER) if scales_rollout(item.body, report.rollout.name)
+    ]
     budgets = [
         item
         for item in _beside(report, objects, BUDGET)
@@ -83,8 +85,8 @@ def _check_one_of_each(report: Report, objects: Objects) -> None:
     ]
     for found, what in ((autoscalers, "scales the Rollout"), (budgets, "has the pods of the Rollout")):
         for other in found[1:]:
-            message = f"{other.kind} {other.name} {what} {_name(report)}, and so does {found[0].name}"
-            report.add_at("RS315", other, ("spec",), message, "merge them into one")
+            message = f"{other.kind} {other.name} {what} {report.rollout.name}, and so does {found[0].name}"
+            report.add("RS315", ("spec",), message, "merge them into one", manifest=other)
 
 
 def _check_deployments(report: Report, objects: Objects) -> None:
@@ -94,12 +96,12 @@ def _check_deployments(report: Report, objects: Objects) -> None:
         path: Path = ("spec", "selector")
         if labels and deployment.name != workload and selects(part_of(deployment.body, path), labels):
             name = deployment.name
-            message = f'the selector of the Deployment "{name}" matches the pods of the Rollout {_name(report)}'
+            message = f'the selector of the Deployment "{name}" matches the pods of the Rollout {report.rollout.name}'
             hint = (
                 "it would adopt the release's ReplicaSets and scale them down: give its pods a label of their own and "
                 "name it in the selector, or take the Deployment out"
             )
-            report.add_at("RS316", deployment, path, message, hint)
+            report.add("RS316", path, message, hint, manifest=deployment)
 
 
 def _check_secrets(report: Report, objects: Objects) -> None:
@@ -108,18 +110,13 @@ def _check_secrets(report: Report, objects: Objects) -> None:
         if fields and not is_encrypted(secret.body):
             message = f"Secret {secret.name} has its {' and '.join(fields)} in plain text, and would be put into git"
             hint = "encrypt it (SOPS, SealedSecret), let an operator make it, or allow plain-secrets in rollstep.yaml"
-            report.add_at("RS317", secret, (fields[0],), message, hint)
-
-
-def _name(report: Report) -> str:
-    return report.rollout.name
+            report.add("RS317", (fields[0],), message, hint, manifest=secret)
 
 
 def _labels(report: Report, objects: Objects) -> Mapping[str, Any]:
-    own = report.mapping("spec", "template", "metadata", "labels")
     name = _workload_name(report)
     for workload in objects.named(DEPLOYMENT, name) if name else ():
         found = part_of(workload.body, ("spec", "template", "metadata", "labels"))
         if isinstance(found, dict):
             return found
-    return own
+    return report.mapping("spec", "template", "metadata", "labels")

@@ -6,18 +6,15 @@ Kubernetes v1.34, ``pkg/apis/core/validation/validation.go``.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from renderer.kubernetes.manifest import field_path
 from renderer.rollouts.checks.labels import check_label_selector, check_labels, check_requirement
 from renderer.rollouts.checks.report import Path, Report
 from renderer.rollouts.checks.values import LABEL_VALUE, QUALIFIED, SUBDOMAIN, at_least, between, one_of, required
+from renderer.rollouts.model.spec import PREFERRED, REQUIRED
 
-REQUIRED, PREFERRED = (
-    "requiredDuringSchedulingIgnoredDuringExecution",
-    "preferredDuringSchedulingIgnoredDuringExecution",
-)
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
@@ -26,13 +23,13 @@ def check_scheduling(report: Report, pod: Path) -> None:
     check_labels(report, (*pod, "nodeSelector"), "spec.template.spec.nodeSelector")
     _check_node_affinity(report, (*pod, "affinity", "nodeAffinity"))
     for kind in ("podAffinity", "podAntiAffinity"):
-        for path, _ in _mappings(report, (*pod, "affinity", kind, REQUIRED)):
+        for path, _ in report.mappings(*pod, "affinity", kind, REQUIRED):
             _check_pod_term(report, path)
-        for path, term in _mappings(report, (*pod, "affinity", kind, PREFERRED)):
+        for path, term in report.mappings(*pod, "affinity", kind, PREFERRED):
             _add(report, (*path, "weight"), between(1, 100)(term.get("weight", 0)))
             if isinstance(term.get("podAffinityTerm", {}), dict):
                 _check_pod_term(report, (*path, "podAffinityTerm"))
-    for path, toleration in _mappings(report, (*pod, "tolerations")):
+    for path, toleration in report.mappings(*pod, "tolerations"):
         _check_toleration(report, path, toleration)
     _check_spread(report, (*pod, "topologySpreadConstraints"))
 
@@ -41,12 +38,12 @@ def _check_node_affinity(report: Report, path: Path) -> None:
     if isinstance(report.at(*path, REQUIRED), dict):
         terms = (*path, REQUIRED, "nodeSelectorTerms")
         _add(report, terms, required(report.at(*terms)))
-        for term, _ in _mappings(report, terms):
-            for at, _ in _mappings(report, (*term, "matchExpressions")):
+        for term, _ in report.mappings(*terms):
+            for at, _ in report.mappings(*term, "matchExpressions"):
                 check_requirement(report, at, "RS209", of_nodes=True)
-    for term, body in _mappings(report, (*path, PREFERRED)):
+    for term, body in report.mappings(*path, PREFERRED):
         _add(report, (*term, "weight"), between(1, 100)(body.get("weight", 0)))
-        for at, _ in _mappings(report, (*term, "preference", "matchExpressions")):
+        for at, _ in report.mappings(*term, "preference", "matchExpressions"):
             check_requirement(report, at, "RS209", of_nodes=True, check_values=False)
 
 
@@ -75,14 +72,14 @@ def _check_toleration(report: Report, path: Path, toleration: Mapping[str, Any])
 
 
 def _check_spread(report: Report, path: Path) -> None:
-    constraints = list(_mappings(report, path))
+    constraints = list(report.mappings(*path))
     kinds = [(body.get("topologyKey"), body.get("whenUnsatisfiable")) for _, body in constraints]
-    for (at, body), later in zip(constraints, (kinds[index + 1 :] for index in range(len(kinds))), strict=True):
+    for number, (at, body) in enumerate(constraints):
         when = body.get("whenUnsatisfiable", "")
         _add(report, (*at, "maxSkew"), at_least(1)(body.get("maxSkew", 0)))
         _add(report, (*at, "topologyKey"), required(body.get("topologyKey")))
         _add(report, (*at, "whenUnsatisfiable"), one_of("DoNotSchedule", "ScheduleAnyway", empty=False)(when))
-        if (body.get("topologyKey"), body.get("whenUnsatisfiable")) in later:
+        if kinds[number] in kinds[number + 1 :]:
             message = "another constraint has the same topologyKey and whenUnsatisfiable"
             _add(report, at, message, field=at, name="{topologyKey, whenUnsatisfiable}")
         if body.get("minDomains") is not None:
@@ -91,12 +88,6 @@ def _check_spread(report: Report, path: Path) -> None:
         for policy in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
             _add(report, (*at, policy), one_of("Honor", "Ignore", empty=False)(body.get(policy)))
         check_label_selector(report, (*at, "labelSelector"), "RS209")
-
-
-def _mappings(report: Report, path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
-    for index, item in enumerate(report.items(*path)):
-        if isinstance(item, dict):
-            yield (*path, index), item
 
 
 def _add(report: Report, path: Path, message: str, *, field: Path = (), name: str = "") -> None:

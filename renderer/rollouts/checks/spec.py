@@ -16,6 +16,8 @@ from renderer.rollouts.model.spec import (
     CANARY,
     DEFAULT_MAX_SURGE,
     DEFAULT_MAX_UNAVAILABLE,
+    PREFERRED,
+    REQUIRED,
     ROUTING,
     STEP_KINDS,
     RolloutPause,
@@ -46,10 +48,7 @@ _PERCENT = re.compile(r"[0-9]+%")
 def check_spec(report: Report) -> None:
     """Report an invalid name or ``spec`` of the Rollout."""
     _check_name(report)
-    for path in NOT_NEGATIVE:
-        value = report.integer(*path)
-        if value is not None and value < 0:
-            report.add("RS205", path, f"{value} is negative, expected 0 or more")
+    _check_not_negative(report, *NOT_NEGATIVE)
     if not report.at("spec", "workloadRef"):
         check_selector(report)
     elif report.at("spec", "template"):
@@ -62,6 +61,13 @@ def check_spec(report: Report) -> None:
         message = f"{deadline} seconds are too short: must be greater than minReadySeconds, {min_ready}"
         report.add("RS206", ("spec", "progressDeadlineSeconds"), message)
     _check_strategy(report)
+
+
+def _check_not_negative(report: Report, *paths: Path) -> None:
+    for path in paths:
+        value = report.integer(*path)
+        if value is not None and value < 0:
+            report.add("RS205", path, f"{value} is negative, expected 0 or more")
 
 
 def _check_name(report: Report) -> None:
@@ -78,10 +84,9 @@ def _check_name(report: Report) -> None:
 def _check_strategy(report: Report) -> None:
     canary, blue_green = report.at(*CANARY), report.at(*BLUE_GREEN)
     field = "spec.strategy.strategy"
-    if canary is None and blue_green is None:
-        report.add("RS220", STRATEGY, "has neither canary nor blueGreen, expected one of them", field=field)
-    elif canary is not None and blue_green is not None:
-        report.add("RS220", STRATEGY, "has both canary and blueGreen, expected one of them", field=field)
+    if (canary is None) == (blue_green is None):
+        found = "neither canary nor" if canary is None else "both canary and"
+        report.add("RS220", STRATEGY, f"has {found} blueGreen, expected one of them", field=field)
     elif canary is not None:
         _check_canary(report)
     else:
@@ -107,21 +112,16 @@ def _check_blue_green(report: Report) -> None:
 
 
 def _check_canary(report: Report) -> None:
-    _check_surge(report)
-    check_routing(report)
-    for index, step in enumerate(report.items(*CANARY, "steps")):
-        if isinstance(step, dict):
-            _check_step(report, index, step)
-    _check_threshold(report)
-    _check_anti_affinity(report, CANARY)
-
-
-def _check_surge(report: Report) -> None:
     surge = _check_share(report, (*CANARY, "maxSurge"), DEFAULT_MAX_SURGE)
     unavailable = _check_share(report, (*CANARY, "maxUnavailable"), DEFAULT_MAX_UNAVAILABLE, most=100)
     if surge == 0 and unavailable == 0:
         message = "maxSurge and maxUnavailable cannot both be zero: no pod could ever be replaced"
         report.add("RS223", (*CANARY, "maxSurge"), message, field="spec.strategy.maxSurge")
+    check_routing(report)
+    for path, step in report.mappings(*CANARY, "steps"):
+        _check_step(report, path, step)
+    _check_threshold(report)
+    _check_anti_affinity(report, CANARY)
 
 
 def _check_share(report: Report, path: Path, default: str = "0", most: int | None = None) -> int | None:
@@ -145,9 +145,8 @@ def _check_share(report: Report, path: Path, default: str = "0", most: int | Non
     return value
 
 
-def _check_step(report: Report, index: int, step: Mapping[str, Any]) -> None:
-    path: Path = (*CANARY, "steps", index)
-    field = f"spec.strategy.steps[{index}]"
+def _check_step(report: Report, path: Path, step: Mapping[str, Any]) -> None:
+    field = f"spec.strategy.steps[{path[-1]}]"
     kinds = [kind for kind in STEP_KINDS if step.get(kind) is not None]
     if len(kinds) != 1:
         report.add("RS230", path, expected_one(STEP_KINDS, kinds), field=field)
@@ -172,13 +171,9 @@ def _check_step(report: Report, index: int, step: Mapping[str, Any]) -> None:
 
 def _check_arguments(report: Report, step: Path, field: str) -> None:
     """Report arguments of a step's analyses with an invalid ``fieldPath``."""
-    analyses: list[Path] = [(*step, "analysis")]
-    analyses += [
-        (*step, "experiment", "analyses", i) for i in range(len(report.items(*step, "experiment", "analyses")))
-    ]
-    for analysis in analyses:
-        for index in range(len(report.items(*analysis, "args"))):
-            path = (*analysis, "args", index, "valueFrom", "fieldRef", "fieldPath")
+    for analysis in ((*step, "analysis"), *(path for path, _ in report.mappings(*step, "experiment", "analyses"))):
+        for argument, _ in report.mappings(*analysis, "args"):
+            path = (*argument, "valueFrom", "fieldRef", "fieldPath")
             shown = report.text(*path)
             if shown.startswith("metadata") and (not _METADATA.fullmatch(shown) or subscript(shown)):
                 expected = "metadata.name, namespace, uid, labels, annotations"
@@ -193,10 +188,7 @@ def _check_canary_scale(report: Report, path: Path) -> None:
     given = [key for key in SCALES if scale.get(key) is not None and scale[key] is not False]
     if len(given) != 1:
         report.add("RS403", path, expected_one(SCALES, given))
-    weight, replicas = report.integer(*path, "weight"), report.integer(*path, "replicas")
-    for key, value in (("weight", weight), ("replicas", replicas)):
-        if value is not None and value < 0:
-            report.add("RS205", (*path, key), f"{value} is negative, expected 0 or more")
+    _check_not_negative(report, (*path, "weight"), (*path, "replicas"))
 
 
 def _check_threshold(report: Report) -> None:
@@ -214,10 +206,7 @@ def _check_anti_affinity(report: Report, strategy: Path) -> None:
     path, field = (*strategy, "antiAffinity"), "spec.strategy.antiAffinity"
     if report.at(*path) is None:
         return
-    rules = ("preferredDuringSchedulingIgnoredDuringExecution", "requiredDuringSchedulingIgnoredDuringExecution")
-    given = [rule for rule in rules if report.at(*path, rule) is not None]
-    if len(given) != 1:
-        report.add("RS226", path, expected_one(rules, given), field=field)
-    weight = report.integer(*path, rules[0], "weight")
-    if report.at(*path, rules[0]) is not None and not 1 <= (weight or 0) <= 100:
-        report.add("RS226", (*path, rules[0], "weight"), f"{weight} is not between 1 and 100", field=f"{field}.weight")
+    report.expect_one("RS226", path, (PREFERRED, REQUIRED), field=field)
+    weight = report.integer(*path, PREFERRED, "weight")
+    if report.at(*path, PREFERRED) is not None and not 1 <= (weight or 0) <= 100:
+        report.add("RS226", (*path, PREFERRED, "weight"), f"{weight} is not between 1 and 100", field=f"{field}.weight")

@@ -38,14 +38,12 @@ def reconcile_analysis_runs(ctx: Context) -> None:
 
 def completed_pre_promotion_analysis(ctx: Context) -> bool:
     """Return whether the pre-promotion analysis, if any, was successful."""
-    assert ctx.rollout.blue_green is not None
-    return ctx.skip_pauses or ctx.rollout.blue_green.pre_promotion_analysis is None or succeeded(ctx.runs.pre)
+    return ctx.skip_pauses or ctx.blue_green.pre_promotion_analysis is None or succeeded(ctx.runs.pre)
 
 
 def keeps_old_replica_sets(ctx: Context) -> bool:
     """Return whether old pods stay for the post-promotion analysis, which has no result yet."""
-    blue_green = ctx.rollout.blue_green
-    assert blue_green is not None
+    blue_green = ctx.blue_green
     if blue_green.post_promotion_analysis is None or blue_green.scale_down_delay_seconds is not None:
         return False
     return not _skips_post_promotion(ctx) and not succeeded(ctx.runs.post)
@@ -87,12 +85,11 @@ def _step_run(ctx: Context) -> AnalysisRunStatus | None:
 
 
 def _background_run(ctx: Context) -> AnalysisRunStatus | None:
-    canary, run = ctx.rollout.canary, ctx.runs.background
-    assert canary is not None
-    if not _has_templates(canary.analysis) or ctx.is_fully_promoted or not ctx.status.current_pod_hash:
+    analysis, run = ctx.canary.analysis, ctx.runs.background
+    if not _has_templates(analysis) or ctx.is_fully_promoted or not ctx.status.current_pod_hash:
         return None
     _, index = current_canary_step(ctx.rollout, ctx.status)
-    starting_step = (canary.analysis or {}).get("startingStep")
+    starting_step = (analysis or {}).get("startingStep")
     if starting_step is not None and index is not None and index < starting_step:
         return None
     if ctx.status.pause_condition(INCONCLUSIVE) is not None:
@@ -104,9 +101,8 @@ def _background_run(ctx: Context) -> AnalysisRunStatus | None:
 
 
 def _pre_promotion_run(ctx: Context) -> AnalysisRunStatus | None:
-    blue_green, run = ctx.rollout.blue_green, ctx.runs.pre
-    assert blue_green is not None
-    if not _has_templates(blue_green.pre_promotion_analysis):
+    run = ctx.runs.pre
+    if not _has_templates(ctx.blue_green.pre_promotion_analysis):
         return None
     active = ctx.status.blue_green.active_selector
     is_over = active in ("", hash_of(ctx.new_rs)) or ctx.status.stable_rs == hash_of(ctx.new_rs)
@@ -116,18 +112,16 @@ def _pre_promotion_run(ctx: Context) -> AnalysisRunStatus | None:
 
 
 def _preview_is_complete(ctx: Context) -> bool:
-    assert ctx.rollout.blue_green is not None
     assert ctx.new_rs is not None
-    count = ctx.rollout.blue_green.preview_replica_count
+    count = ctx.blue_green.preview_replica_count
     if count is None:
         return is_saturated(ctx.rollout, ctx.new_rs)
     return ctx.new_rs.replicas == count == ctx.new_rs.available_replicas
 
 
 def _post_promotion_run(ctx: Context) -> AnalysisRunStatus | None:
-    blue_green, run = ctx.rollout.blue_green, ctx.runs.post
-    assert blue_green is not None
-    if not _has_templates(blue_green.post_promotion_analysis):
+    run = ctx.runs.post
+    if not _has_templates(ctx.blue_green.post_promotion_analysis):
         return None
     if _skips_post_promotion(ctx) or ctx.status.pause_condition(INCONCLUSIVE):
         return run

@@ -23,11 +23,9 @@ from renderer.rollouts.model.spec import BLUE_GREEN
 
 def reconcile_blue_green(ctx: Context) -> None:
     """Reconcile a blue-green release once."""
-    blue_green = ctx.rollout.blue_green
-    assert blue_green is not None
-    if blue_green.preview_service:
-        service(ctx, blue_green.preview_service, *BLUE_GREEN, "previewService")
-    service(ctx, blue_green.active_service, *BLUE_GREEN, "activeService")
+    if ctx.blue_green.preview_service:
+        service(ctx, ctx.blue_green.preview_service, *BLUE_GREEN, "previewService")
+    service(ctx, ctx.blue_green.active_service, *BLUE_GREEN, "activeService")
     sync_replica_set_revision(ctx)
     reconcile_preview_service(ctx)
     if pod_template_changed(ctx):
@@ -54,23 +52,21 @@ def reconcile_blue_green_replica_sets(ctx: Context) -> None:
 
 def reconcile_preview_service(ctx: Context) -> None:
     """Switch the preview Service, if any, to the new ReplicaSet."""
-    assert ctx.rollout.blue_green is not None
-    name = ctx.rollout.blue_green.preview_service
+    name = ctx.blue_green.preview_service
     if name and not ctx.halts_progress():
         switch_service(ctx, name, hash_of(ctx.new_rs), *BLUE_GREEN, "previewService")
 
 
 def reconcile_active_service(ctx: Context) -> None:
     """Switch the active Service to the new ReplicaSet once promoted, or after an abort to the stable one."""
-    new_rs, blue_green = ctx.new_rs, ctx.rollout.blue_green
+    new_rs, active_service = ctx.new_rs, ctx.blue_green.active_service
     assert new_rs is not None
-    assert blue_green is not None
     if ctx.halts_progress() or not ready_for_pause(ctx, new_rs) or not is_saturated(ctx.rollout, new_rs):
         return
-    target = selected_hash(service(ctx, blue_green.active_service, *BLUE_GREEN, "activeService"))
+    target = selected_hash(service(ctx, active_service, *BLUE_GREEN, "activeService"))
     promoted = completed_blue_green_pause(ctx) and completed_pre_promotion_analysis(ctx)
     if is_fast_tracked(ctx, new_rs) or promoted:
         target = new_rs.pod_template_hash
     if ctx.status.abort:
         target = ctx.status.stable_rs
-    switch_service(ctx, blue_green.active_service, target, *BLUE_GREEN, "activeService")
+    switch_service(ctx, active_service, target, *BLUE_GREEN, "activeService")

@@ -14,7 +14,7 @@ from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.gates import open_gate
 from renderer.rollouts.controller.replica_math import current_canary_step, total_available
 from renderer.rollouts.controller.revisions import is_saturated
-from renderer.rollouts.model.rollout import Rollout
+from renderer.rollouts.model.rollout import Rollout, find_by_hash
 from renderer.rollouts.model.spec import STEP_KINDS
 from renderer.rollouts.model.status import RolloutCondition, RolloutStatus
 
@@ -130,19 +130,17 @@ def check_paused_conditions(ctx: Context) -> None:
     paused = status.condition(PAUSED)
     if is_paused != (paused is not None and paused.status == "True") and not aborted:
         updates.append(new_condition(now, PAUSED, str(is_paused), ROLLOUT_PAUSED, PAUSED_MESSAGE))
-    if not updates:
-        return
-    new_status = status
     for condition in updates:
-        new_status = new_status.with_condition(condition)
-    patch_conditions(ctx, new_status)
+        status = status.with_condition(condition)
+    if updates:
+        write_status(ctx, status)
 
 
-def patch_conditions(ctx: Context, new_status: RolloutStatus) -> None:
-    """Write a status with new conditions; the pass goes on with the status that it has read."""
-    new_status = replace(new_status, observed_generation=str(ctx.rollout.generation))
-    phase, message = calculate_rollout_phase(ctx.rollout, new_status)
-    ctx.patch_status(ctx.status, replace(new_status, phase=phase, message=message))
+def write_status(ctx: Context, status: RolloutStatus) -> None:
+    """Write a status with its generation and phase; the pass goes on with the status that it has read."""
+    status = replace(status, observed_generation=str(ctx.rollout.generation))
+    phase, message = calculate_rollout_phase(ctx.rollout, status)
+    ctx.patch_status(ctx.status, replace(status, phase=phase, message=message))
 
 
 def calculate_conditions(ctx: Context, status: RolloutStatus) -> RolloutStatus:
@@ -156,7 +154,7 @@ def calculate_conditions(ctx: Context, status: RolloutStatus) -> RolloutStatus:
     else:
         status = _set_progressing(ctx, status, became_unhealthy)
     status = _set_available(ctx, status)
-    done = "True" if is_completed(status) else "False"
+    done = str(is_completed(status))
     return status.with_condition(new_condition(ctx.now, COMPLETED, done, "RolloutCompleted", "RolloutCompleted"))
 
 
@@ -191,7 +189,8 @@ def _set_progressing(ctx: Context, status: RolloutStatus, became_unhealthy: bool
             # Removed first: progress for the same reason updates the time as well.
             status = status.without_condition(PROGRESSING)
         return status.with_condition(condition)
-    if not _may_time_out(ctx) or not has_timed_out(ctx.rollout, status, ctx.now):
+    waits = is_indefinite_step(ctx.rollout, ctx.status) or any(rs.has_scale_down_deadline for rs in ctx.other_rss)
+    if waits or not has_timed_out(ctx.rollout, status, ctx.now):
         return status
     message = f"{subject} has timed out progressing."
     timed_out = status.with_condition(new_condition(ctx.now, PROGRESSING, "False", TIMED_OUT, message))
@@ -200,24 +199,15 @@ def _set_progressing(ctx: Context, status: RolloutStatus, became_unhealthy: bool
     return timed_out
 
 
-def _may_time_out(ctx: Context) -> bool:
-    waits_for_scale_down = any(rs.has_scale_down_deadline for rs in ctx.other_rss)
-    return not is_indefinite_step(ctx.rollout, ctx.status) and not waits_for_scale_down
-
-
 def _set_available(ctx: Context, status: RolloutStatus) -> RolloutStatus:
     if ctx.rollout.blue_green is not None:
-        selector = status.blue_green.active_selector
-        active = next((rs for rs in ctx.all_rss if selector and rs.pod_template_hash == selector), None)
+        active = find_by_hash(ctx.all_rss, status.blue_green.active_selector)
         available = active is not None and is_saturated(ctx.rollout, active)
     else:
         available = total_available(ctx.all_rss) >= ctx.rollout.replicas
     text = "Rollout has minimum availability" if available else "Rollout does not have minimum availability"
-    condition = new_condition(ctx.now, AVAILABLE, "True" if available else "False", "AvailableReason", text)
+    condition = new_condition(ctx.now, AVAILABLE, str(available), "AvailableReason", text)
     return status.with_condition(condition)
-
-
-DEGRADING_REASONS = ("RolloutAborted", "ProgressDeadlineExceeded")
 
 
 def calculate_rollout_phase(rollout: Rollout, status: RolloutStatus) -> tuple[str, str]:
@@ -225,7 +215,7 @@ def calculate_rollout_phase(rollout: Rollout, status: RolloutStatus) -> tuple[st
     for condition in status.conditions:
         if condition.type == "InvalidSpec":
             return "Degraded", f"InvalidSpec: {condition.message}"
-        if condition.reason in DEGRADING_REASONS:
+        if condition.reason in (ROLLOUT_ABORTED, TIMED_OUT):
             return "Degraded", f"{condition.reason}: {condition.message}"
     if rollout.paused:
         return "Paused", "manually paused"

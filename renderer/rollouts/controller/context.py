@@ -12,8 +12,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Body, ObjectKey
+from renderer.kubernetes.merge_patch import merge_patch_between
 from renderer.rollouts.controller.templates import rollout_hash
-from renderer.rollouts.model.rollout import HASH_LABEL, ReplicaSet, Rollout
+from renderer.rollouts.model.rollout import ReplicaSet, Rollout, find_by_hash
+from renderer.rollouts.model.spec import BlueGreenStrategy, CanaryStrategy
 from renderer.rollouts.model.status import RolloutCondition, RolloutStatus
 from renderer.rollouts.model.strategy_status import AnalysisRunStatus, TrafficWeights, WeightDestination
 from renderer.rollouts.model.world import World, Write
@@ -71,6 +73,10 @@ class PauseContext:
         """Whether the release is aborted after the decisions of this pass."""
         return not self.remove_abort and (self.add_abort or self.status.abort)
 
+    def clear(self) -> None:
+        """End all pauses and the abort."""
+        self.cleared = self.remove_abort = True
+
     def abort(self, message: str) -> None:
         """Abort the release."""
         self.add_abort = True
@@ -101,21 +107,25 @@ class Context:
         self.older_rss: list[ReplicaSet] = []
         self.other_rss: list[ReplicaSet] = []
 
+    @property
+    def canary(self) -> CanaryStrategy:
+        """The strategy of a canary."""
+        assert isinstance(self.rollout.strategy, CanaryStrategy)
+        return self.rollout.strategy
+
+    @property
+    def blue_green(self) -> BlueGreenStrategy:
+        """The strategy of a blue-green release."""
+        assert isinstance(self.rollout.strategy, BlueGreenStrategy)
+        return self.rollout.strategy
+
     def set_new_rs(self, new_rs: ReplicaSet | None) -> None:
         """Set the new ReplicaSet, and find the stable, older and other ones."""
         self.new_rs = new_rs
         self.older_rss = [rs for rs in self.all_rss if new_rs is None or rs.name != new_rs.name]
-        self.stable_rs = self._find_stable_rs()
+        self.stable_rs = find_by_hash(self.all_rss, self.status.stable_rs)
         names = {rs.name for rs in (self.new_rs, self.stable_rs) if rs is not None}
         self.other_rss = [rs for rs in self.all_rss if rs.name not in names]
-
-    def _find_stable_rs(self) -> ReplicaSet | None:
-        stable = self.status.stable_rs
-        if not stable:
-            return None
-        if self.new_rs is not None and self.new_rs.pod_template_hash == stable:
-            return self.new_rs
-        return next((rs for rs in self.older_rss if rs.pod_template_hash == stable), None)
 
     @property
     def is_fully_promoted(self) -> bool:
@@ -183,6 +193,17 @@ class Context:
         self.world = self.world.with_object(key, after)
         self.writes.append(Write("patch", key.kind, key.name, patch=patch, after=after))
 
+    def apply_object(self, key: ObjectKey, after: Body) -> bool:
+        """Create an object other than a ReplicaSet, or patch it; return whether it differed from ``after``."""
+        current = self.world.objects.get(key)
+        if current is None:
+            self.create_object(key, after)
+            return True
+        patch = merge_patch_between(current, after)
+        if patch:
+            self.patch_object(key, patch, after)
+        return bool(patch)
+
     def update_object(self, key: ObjectKey, after: Body) -> None:
         """Update an object other than a ReplicaSet, if ``after`` differs from it."""
         if self.world.objects.get(key) != after:
@@ -216,7 +237,7 @@ class Context:
 
 def hash_of(rs: ReplicaSet | None) -> str:
     """Return the pod-template-hash label of a ReplicaSet; empty for None."""
-    return rs.labels.get(HASH_LABEL, "") if rs is not None else ""
+    return rs.pod_template_hash if rs is not None else ""
 
 
 def by_revision(replica_sets: Sequence[ReplicaSet]) -> list[ReplicaSet]:

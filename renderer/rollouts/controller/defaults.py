@@ -5,7 +5,6 @@ from __future__ import annotations
 from msgspec import Struct
 
 from renderer.rollouts.model.rollout import Rollout
-from renderer.rollouts.model.spec import AntiAffinity, PodTemplateMetadata
 
 DEFAULT_SCALE_DOWN_DELAY_SECONDS = 30
 NO_REVISION_LIMIT = 2**31 - 1
@@ -52,24 +51,3 @@ def abort_scale_down_delay(rollout: Rollout) -> AbortDelay:
     if delay is None:
         return AbortDelay(DEFAULT_SCALE_DOWN_DELAY_SECONDS, was_set=False)
     return AbortDelay(delay or None, was_set=True)
-
-
-def new_metadata(rollout: Rollout) -> PodTemplateMetadata | None:
-    """Return the metadata of canary or preview pods."""
-    if rollout.canary is not None:
-        return rollout.canary.canary_metadata
-    assert rollout.blue_green is not None
-    return rollout.blue_green.preview_metadata
-
-
-def stable_metadata(rollout: Rollout) -> PodTemplateMetadata | None:
-    """Return the metadata of stable or active pods."""
-    if rollout.canary is not None:
-        return rollout.canary.stable_metadata
-    assert rollout.blue_green is not None
-    return rollout.blue_green.active_metadata
-
-
-def anti_affinity(rollout: Rollout) -> AntiAffinity | None:
-    """Return the anti-affinity between new and stable pods."""
-    return rollout.strategy.anti_affinity

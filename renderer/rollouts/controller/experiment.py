@@ -44,9 +44,8 @@ def reconcile_experiments(ctx: Context) -> None:
         if ctx.status.canary.current_experiment != name:
             ctx.world = replace(ctx.world, experiment_since=ctx.now)
         ctx.current_experiment = name
-    for key in sorted(
-        key for key, body in ctx.world.objects.items() if belongs_to_experiment(body) and key not in wanted
-    ):
+    existing = {key for key, body in ctx.world.objects.items() if belongs_to_experiment(body)}
+    for key in sorted(existing - wanted.keys()):
         ctx.delete_object(key)
     for key, body in wanted.items():
         if key not in ctx.world.objects:
@@ -61,7 +60,7 @@ def weight_destinations(ctx: Context) -> tuple[WeightDestination, ...]:
         return ()
     objects = [body for body in ctx.world.objects.values() if _annotations(body).get(NAME_ANNOTATION) == name]
     found = []
-    for template in _templates(step.body[step.kind]):
+    for template in step.body[step.kind].get("templates") or ():
         mine = [body for body in objects if _annotations(body).get(TEMPLATE_ANNOTATION) == template.get("name")]
         if template.get("weight") is None or not mine:
             continue
@@ -94,17 +93,13 @@ def completed_experiment(ctx: Context) -> bool:
     return ctx.skip_pauses or (running and end is not None and ctx.now >= end)
 
 
-def _templates(experiment: Body) -> list[Body]:
-    return list(experiment.get("templates") or ())
-
-
 def _annotations(body: Body) -> Mapping[str, str]:
     return (body.get("metadata") or {}).get("annotations") or {}
 
 
 def _objects(ctx: Context, name: str, experiment: Body) -> dict[ObjectKey, Body]:
     objects: dict[ObjectKey, Body] = {}
-    for template in _templates(experiment):
+    for template in experiment.get("templates") or ():
         replica_set = _replica_set(ctx, name, template)
         objects[replica_set.key] = replica_set.to_body()
         service = _service(replica_set, template)

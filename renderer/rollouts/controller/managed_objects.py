@@ -4,29 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from renderer.kubernetes.manifest import Body, ObjectKey
+from renderer.kubernetes.manifest import Body, ObjectKey, field_path, mapping
 from renderer.rollouts.controller.routers import routers_of
 from renderer.rollouts.controller.routers.router import NamedObject
 from renderer.rollouts.controller.workload import ON_SUCCESS, PROGRESSIVELY, workload_key
 from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION, Rollout
+from renderer.rollouts.model.spec import SERVICES
 
 
 def named_objects(rollout: Rollout) -> tuple[NamedObject, ...]:
     """Return the objects that the Rollout names and requires."""
-    services: list[tuple[str, str]] = []
-    if rollout.canary is not None:
-        services += [(rollout.canary.stable_service, "canary.stableService")]
-        services += [(rollout.canary.canary_service, "canary.canaryService")]
-        for field in ("pingService", "pongService"):
-            services += [(str((rollout.canary.ping_pong or {}).get(field) or ""), f"canary.pingPong.{field}")]
-    if rollout.blue_green is not None:
-        services += [(rollout.blue_green.active_service, "blueGreen.activeService")]
-        services += [(rollout.blue_green.preview_service, "blueGreen.previewService")]
-    found = [
-        NamedObject((ObjectKey("", "Service", rollout.namespace, name),), f"spec.strategy.{path}")
-        for name, path in services
-        if name
-    ]
+    found: list[NamedObject] = []
+    for path in SERVICES:
+        *parents, field = map(str, path)
+        name = str(mapping(rollout.body, *parents).get(field) or "")
+        if name:
+            found.append(NamedObject((ObjectKey("", "Service", rollout.namespace, name),), field_path(path)))
     for router in routers_of(rollout).values():
         found += router.named_objects(rollout)
     workload = workload_key(rollout)

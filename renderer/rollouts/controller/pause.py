@@ -62,8 +62,7 @@ def completed_canary_pause_step(ctx: Context, pause: RolloutPause) -> bool:
 
 def is_fast_tracked(ctx: Context, new_rs: ReplicaSet) -> bool:
     """Return whether a blue-green update skips the pause (``isBlueGreenFastTracked``)."""
-    assert ctx.rollout.blue_green is not None
-    active = service(ctx, ctx.rollout.blue_green.active_service, *BLUE_GREEN, "activeService")
+    active = service(ctx, ctx.blue_green.active_service, *BLUE_GREEN, "activeService")
     return (
         new_rs.has_scale_down_deadline
         or ctx.status.promote_full
@@ -73,9 +72,8 @@ def is_fast_tracked(ctx: Context, new_rs: ReplicaSet) -> bool:
 
 def reconcile_blue_green_pause(ctx: Context) -> None:
     """Add the pause once the preview is ready, and remove it once promoted or over."""
-    new_rs, blue_green = ctx.new_rs, ctx.rollout.blue_green
+    new_rs, blue_green = ctx.new_rs, ctx.blue_green
     assert new_rs is not None
-    assert blue_green is not None
     if ctx.status.abort or not ready_for_pause(ctx, new_rs) or ctx.halts_progress():
         return
     needs_pause = not blue_green.auto_promotion_enabled or blue_green.auto_promotion_seconds > 0
@@ -94,8 +92,7 @@ def reconcile_blue_green_pause(ctx: Context) -> None:
 
 def completed_blue_green_pause(ctx: Context) -> bool:
     """Return whether no pause prevents the switch of the active Service."""
-    blue_green = ctx.rollout.blue_green
-    assert blue_green is not None
+    blue_green = ctx.blue_green
     if ctx.pause.added:
         return False
     if ctx.skip_pauses or ctx.status.blue_green.scale_up_preview_check_point:

@@ -13,14 +13,13 @@ from renderer.rollouts.model.status import RolloutStatus
 
 def should_promote_canary(ctx: Context, steps: int) -> bool:
     """Return whether the new ReplicaSet becomes the stable one."""
-    canary, new_rs = ctx.rollout.canary, ctx.new_rs
-    assert canary is not None
+    new_rs = ctx.new_rs
     if ctx.stable_rs is None:
         return True
     if ctx.pause.is_aborted or new_rs is None:
         return False
     wanted = ctx.rollout.replicas
-    if new_rs.available_replicas < wanted and not replica_progress_threshold_met(canary, new_rs, wanted):
+    if new_rs.available_replicas < wanted and not replica_progress_threshold_met(ctx.canary, new_rs, wanted):
         return False
     if ctx.status.promote_full or is_rollback_within_window(ctx):
         return True
@@ -39,15 +38,13 @@ def should_promote_blue_green(ctx: Context, status: RolloutStatus) -> bool:
         return True
     if ctx.pause.is_aborted:
         return False
-    assert ctx.rollout.blue_green is not None
     back = ctx.new_rs is not None and ctx.new_rs.has_scale_down_deadline
-    return ctx.rollout.blue_green.post_promotion_analysis is None or back or succeeded(ctx.runs.post)
+    return ctx.blue_green.post_promotion_analysis is None or back or succeeded(ctx.runs.post)
 
 
 def calculate_scale_up_preview_check_point(ctx: Context) -> bool:
     """Return whether the preview, promoted with ``previewReplicaCount`` pods, may grow to all replicas."""
-    assert ctx.rollout.blue_green is not None
-    count = ctx.rollout.blue_green.preview_replica_count
+    count = ctx.blue_green.preview_replica_count
     if count is None:
         return False
     if ctx.status.blue_green.scale_up_preview_check_point:

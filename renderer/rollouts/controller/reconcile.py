@@ -10,13 +10,14 @@ from renderer.rollouts.controller.blue_green import reconcile_blue_green, reconc
 from renderer.rollouts.controller.canary import reconcile_canary, reconcile_canary_replica_sets
 from renderer.rollouts.controller.conditions import check_paused_conditions
 from renderer.rollouts.controller.context import ConflictError, Context, HashDelayedError, PropagationDelayError
-from renderer.rollouts.controller.replica_math import total_actual, total_available
+from renderer.rollouts.controller.replica_math import total_available
 from renderer.rollouts.controller.replica_sets import create_desired_replica_set, sync_replica_set_revision
 from renderer.rollouts.controller.revisions import desired_replicas
 from renderer.rollouts.controller.sync_status import persist_status
 from renderer.rollouts.controller.templates import find_new_replica_set
 from renderer.rollouts.controller.unsupported import unsupported_fields
 from renderer.rollouts.controller.workload import resolve_workload
+from renderer.rollouts.model.rollout import find_by_hash
 from renderer.rollouts.model.world import World, Write
 
 
@@ -84,11 +85,10 @@ def _is_scaling_event(ctx: Context) -> bool:
 def _sync_replicas_only(ctx: Context) -> None:
     sync_replica_set_revision(ctx)
     status = ctx.status
-    actual, available = total_actual(ctx.all_rss), total_available(ctx.all_rss)
+    actual, available = sum(rs.actual_replicas for rs in ctx.all_rss), total_available(ctx.all_rss)
     if ctx.rollout.blue_green is not None:
         reconcile_blue_green_replica_sets(ctx)
-        active = status.blue_green.active_selector
-        active_rs = next((rs for rs in ctx.all_rss if active and rs.pod_template_hash == active), None)
+        active_rs = find_by_hash(ctx.all_rss, status.blue_green.active_selector)
         if active_rs is not None:
             actual, available = active_rs.actual_replicas, active_rs.available_replicas
     else:

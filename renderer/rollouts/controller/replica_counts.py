@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.defaults import max_traffic_weight
 from renderer.rollouts.controller.replica_math import (
     canary_replicas_or_weight,
@@ -17,7 +18,7 @@ from renderer.rollouts.controller.replica_math import (
     total_replicas,
     traffic_weight_to_replicas,
 )
-from renderer.rollouts.model.rollout import ReplicaSet, Rollout
+from renderer.rollouts.model.rollout import ReplicaSet, Rollout, find_by_hash
 from renderer.rollouts.model.spec import CanaryStrategy
 from renderer.rollouts.model.status import RolloutStatus
 from renderer.rollouts.model.strategy_status import TrafficWeights
@@ -184,62 +185,34 @@ def replica_progress_threshold_met(canary: CanaryStrategy, rs: ReplicaSet | None
     return percent >= threshold.value or abs(percent - threshold.value) <= 1e-10
 
 
-def at_desired_replica_counts(
-    rollout: Rollout,
-    status: RolloutStatus,
-    new_rs: ReplicaSet | None,
-    stable_rs: ReplicaSet | None,
-    other_rss: Sequence[ReplicaSet],
-    weights: TrafficWeights | None,
-) -> bool:
+def canary_replica_counts(ctx: Context, weights: TrafficWeights | None) -> tuple[int, int]:
+    """Return (canary, stable) replicas of a canary; ``weights`` count for one with a router only."""
+    if ctx.canary.traffic_routing is None:
+        return replica_counts_for_basic_canary(ctx.rollout, ctx.status, ctx.new_rs, ctx.stable_rs, ctx.other_rss)
+    return replica_counts_for_traffic_routed_canary(ctx.rollout, ctx.status, ctx.new_rs, ctx.stable_rs, weights)
+
+
+def at_desired_replica_counts(ctx: Context, weights: TrafficWeights | None) -> bool:
     """Return whether the ReplicaSets have the replicas of the current step, available."""
-    canary = rollout.canary
-    assert canary is not None
-    routed = canary.traffic_routing is not None
-    if routed:
-        new, stable = replica_counts_for_traffic_routed_canary(rollout, status, new_rs, stable_rs, weights)
-    else:
-        new, stable = replica_counts_for_basic_canary(rollout, status, new_rs, stable_rs, other_rss)
-    if not replica_progress_threshold_met(canary, new_rs, new):
+    stable_rs, routed = ctx.stable_rs, ctx.canary.traffic_routing is not None
+    new, stable = canary_replica_counts(ctx, weights)
+    if not replica_progress_threshold_met(ctx.canary, ctx.new_rs, new):
         return False
     stable_created = stable_rs is not None and stable == stable_rs.replicas == stable_rs.actual_replicas
-    if not stable_created and not (routed and canary.dynamic_stable_scale):
+    if not stable_created and not (routed and ctx.canary.dynamic_stable_scale):
         return False
     # Without a router old pods get traffic.
-    return routed or total_available(other_rss) == 0
+    return routed or total_available(ctx.other_rss) == 0
 
 
-def new_rs_replicas(
-    rollout: Rollout,
-    status: RolloutStatus,
-    all_rss: Sequence[ReplicaSet],
-    new_rs: ReplicaSet,
-    stable_rs: ReplicaSet | None,
-    weights: TrafficWeights | None,
-) -> int:
+def new_rs_replicas(ctx: Context, new_rs: ReplicaSet, weights: TrafficWeights | None) -> int:
     """Return the replicas of the new ReplicaSet."""
-    if rollout.blue_green is not None:
-        return _preview_replicas(rollout, status, all_rss, new_rs)
-    assert rollout.canary is not None
-    if rollout.canary.traffic_routing is not None:
-        return replica_counts_for_traffic_routed_canary(rollout, status, new_rs, stable_rs, weights)[0]
-    names = {rs.name for rs in (new_rs, stable_rs) if rs is not None}
-    others = [rs for rs in all_rss if rs.name not in names]
-    return replica_counts_for_basic_canary(rollout, status, new_rs, stable_rs, others)[0]
-
-
-def _preview_replicas(
-    rollout: Rollout, status: RolloutStatus, all_rss: Sequence[ReplicaSet], new_rs: ReplicaSet
-) -> int:
-    assert rollout.blue_green is not None
-    preview = rollout.blue_green.preview_replica_count
-    active_hash = status.blue_green.active_selector
-    active = next((rs for rs in all_rss if active_hash and rs.pod_template_hash == active_hash), None)
+    if ctx.rollout.canary is not None:
+        return canary_replica_counts(ctx, weights)[0]
+    status, replicas, preview = ctx.status, ctx.rollout.replicas, ctx.blue_green.preview_replica_count
+    active = find_by_hash(ctx.all_rss, status.blue_green.active_selector)
     if preview is None or active is None or active.name == new_rs.name or status.promote_full:
-        return rollout.replicas
-    if new_rs.pod_template_hash != status.current_pod_hash:
-        return preview
-    paused = rollout.paused or bool(status.pause_conditions)
-    if not paused and status.blue_green.scale_up_preview_check_point:
-        return rollout.replicas
-    return preview
+        return replicas
+    paused = ctx.rollout.paused or bool(status.pause_conditions)
+    is_current = new_rs.pod_template_hash == status.current_pod_hash
+    return replicas if is_current and not paused and status.blue_green.scale_up_preview_check_point else preview

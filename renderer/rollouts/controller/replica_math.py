@@ -24,16 +24,6 @@ def total_available(replica_sets: Iterable[ReplicaSet | None]) -> int:
     return sum(rs.available_replicas for rs in replica_sets if rs is not None)
 
 
-def total_actual(replica_sets: Iterable[ReplicaSet | None]) -> int:
-    """Return the sum of existing pods."""
-    return sum(rs.actual_replicas for rs in replica_sets if rs is not None)
-
-
-def total_ready(replica_sets: Iterable[ReplicaSet | None]) -> int:
-    """Return the sum of ready pods."""
-    return sum(rs.ready_replicas for rs in replica_sets if rs is not None)
-
-
 def scaled_value(value: IntOrString, total: int, *, round_up: bool) -> int:
     """Return a number unchanged, a percentage as its share of ``total`` (Kubernetes ``intstr`` v0.34).
 

@@ -9,13 +9,8 @@ from msgspec.structs import replace
 from renderer.kubernetes.times import format_time
 from renderer.rollouts.controller.conditions import new_condition
 from renderer.rollouts.controller.context import ConflictError, Context, hash_of
-from renderer.rollouts.controller.defaults import abort_scale_down_delay, new_metadata, stable_metadata
-from renderer.rollouts.controller.replica_counts import (
-    new_rs_replicas,
-    replica_counts_for_basic_canary,
-    replica_counts_for_traffic_routed_canary,
-    stable_rs_exists,
-)
+from renderer.rollouts.controller.defaults import abort_scale_down_delay
+from renderer.rollouts.controller.replica_counts import canary_replica_counts, new_rs_replicas, stable_rs_exists
 from renderer.rollouts.controller.revisions import (
     max_revision,
     replicas_annotations_need_update,
@@ -62,7 +57,7 @@ def create_desired_replica_set(ctx: Context) -> None:
     )
     created = set_new_replica_set_annotations(rollout, created, revision, exists=False)
     # The very first ReplicaSet becomes the stable one.
-    wanted = new_metadata(rollout) if ctx.stable_rs is not None else stable_metadata(rollout)
+    wanted = rollout.strategy.new_metadata if ctx.stable_rs is not None else rollout.strategy.stable_metadata
     created, _ = sync_metadata(created, wanted)
     if ctx.world.replica_set(created.name) is not None:
         # Another template has the same hash: the next pass adds the collision count.
@@ -139,9 +134,8 @@ def delays_scale_down_on_abort(ctx: Context) -> bool:
     if canary is not None and canary.traffic_routing is None:
         return False
     delay = abort_scale_down_delay(ctx.rollout)
-    if delay.seconds is None:
-        return False
-    return delay.was_set or canary is None or not canary.dynamic_stable_scale
+    has_effect = delay.was_set or canary is None or not canary.dynamic_stable_scale
+    return delay.seconds is not None and has_effect
 
 
 def reconcile_new_replica_set(ctx: Context) -> bool:
@@ -149,7 +143,7 @@ def reconcile_new_replica_set(ctx: Context) -> bool:
     rs = ctx.new_rs
     if rs is None:
         return False
-    replicas = new_rs_replicas(ctx.rollout, ctx.status, ctx.all_rss, rs, ctx.stable_rs, ctx.weights)
+    replicas = new_rs_replicas(ctx, rs, ctx.weights)
     if delays_scale_down_on_abort(ctx):
         if SCALE_DOWN_DEADLINE_ANNOTATION not in rs.annotations:
             assert ctx.stable_rs is not None
@@ -169,16 +163,11 @@ def reconcile_new_replica_set(ctx: Context) -> bool:
 
 def reconcile_canary_stable_replica_set(ctx: Context) -> bool:
     """Scale the stable ReplicaSet of a canary; return whether its replicas changed."""
-    assert ctx.rollout.canary is not None
     if not stable_rs_exists(ctx.new_rs, ctx.stable_rs):
         return False
     assert ctx.stable_rs is not None
-    args = (ctx.rollout, ctx.status, ctx.new_rs, ctx.stable_rs)
-    if ctx.rollout.canary.traffic_routing is None:
-        _, replicas = replica_counts_for_basic_canary(*args, ctx.other_rss)
-    else:
-        # The weights of the last pass: scaling follows the traffic.
-        _, replicas = replica_counts_for_traffic_routed_canary(*args, ctx.status.canary.weights)
+    # The weights of the last pass: scaling follows the traffic.
+    _, replicas = canary_replica_counts(ctx, ctx.status.canary.weights)
     return scale(ctx, ctx.stable_rs, replicas)[0]
 
 
@@ -192,12 +181,12 @@ def reconcile_revision_history_limit(ctx: Context) -> None:
 
 def reconcile_ephemeral_metadata(ctx: Context) -> None:
     """Set the metadata of canary, preview, stable and active pods, and remove it from all others."""
-    rollout = ctx.rollout
+    strategy = ctx.rollout.strategy
     wanted: list[tuple[ReplicaSet | None, PodTemplateMetadata | None]]
     if ctx.status.stable_rs in ("", hash_of(ctx.new_rs)):
-        wanted = [(ctx.new_rs, stable_metadata(rollout))]
+        wanted = [(ctx.new_rs, strategy.stable_metadata)]
     else:
-        wanted = [(ctx.new_rs, new_metadata(rollout)), (ctx.stable_rs, stable_metadata(rollout))]
+        wanted = [(ctx.new_rs, strategy.new_metadata), (ctx.stable_rs, strategy.stable_metadata)]
     for rs, metadata in [*wanted, *((rs, None) for rs in ctx.other_rss)]:
         if rs is None:
             continue

@@ -28,8 +28,7 @@ def reconcile_other_replica_sets(ctx: Context) -> bool:
 
 def _scale_down_old_for_canary(ctx: Context, others: list[ReplicaSet]) -> bool:
     others, scaled = _clean_up_unhealthy(ctx, others)
-    canary = ctx.rollout.canary
-    assert canary is not None
+    canary = ctx.canary
     spare = total_available(ctx.all_rss) - (ctx.rollout.replicas - max_unavailable(ctx.rollout))
     if spare <= 0:
         return False
@@ -107,11 +106,11 @@ def is_referenced(ctx: Context, rs: ReplicaSet) -> bool:
     ]
     if status.canary.weights is not None:
         references += [status.canary.weights.canary.pod_template_hash, status.canary.weights.stable.pod_template_hash]
-    strategy = ctx.rollout.canary, ctx.rollout.blue_green
-    services = [strategy[0].canary_service, strategy[0].stable_service] if strategy[0] else []
-    services += [strategy[1].active_service, strategy[1].preview_service] if strategy[1] else []
+    if ctx.rollout.canary is not None:
+        services = (ctx.canary.canary_service, ctx.canary.stable_service)
+    else:
+        services = (ctx.blue_green.active_service, ctx.blue_green.preview_service)
     references += [selected_hash(ctx.world.service(service)) for service in services if service]
-    references += [
-        selected for router in routers_of(ctx.rollout).values() for selected in router.selected_hashes(ctx.world)
-    ]
+    for router in routers_of(ctx.rollout).values():
+        references += router.selected_hashes(ctx.world)
     return name in references

@@ -74,15 +74,14 @@ def ensure_service_targets(
 
 def reconcile_ping_and_pong_service(ctx: Context) -> None:
     """Switch the current canary Service of a ping-pong pair to the new ReplicaSet."""
-    if is_ping_pong(ctx.rollout) and not ctx.is_fully_promoted:
+    if ctx.canary.ping_pong is not None and not ctx.is_fully_promoted:
         _, name = stable_and_canary_services(ctx.rollout, ctx.status, prefer_ping_pong=True)
         ensure_service_targets(ctx, name, ctx.new_rs, *CANARY, "pingPong", check_availability=False)
 
 
 def reconcile_stable_and_canary_service(ctx: Context) -> None:
     """Switch the stable and the canary Service to their ReplicaSets."""
-    canary = ctx.rollout.canary
-    assert canary is not None
+    canary = ctx.canary
     ensure_service_targets(ctx, canary.stable_service, ctx.stable_rs, *CANARY, "stableService")
     if ctx.pause.is_aborted and canary.traffic_routing is None:
         ensure_service_targets(ctx, canary.canary_service, ctx.stable_rs, *CANARY, "canaryService")
@@ -95,16 +94,11 @@ def reconcile_stable_and_canary_service(ctx: Context) -> None:
 
 def ready_for_pause(ctx: Context, new_rs: ReplicaSet) -> bool:
     """Return whether the preview has all its pods, available."""
-    wanted = new_rs_replicas(ctx.rollout, ctx.status, ctx.all_rss, new_rs, ctx.stable_rs, None)
+    wanted = new_rs_replicas(ctx, new_rs, None)
     return new_rs.replicas == wanted == new_rs.available_replicas
 
 
 PING, PONG = "ping", "pong"
-
-
-def is_ping_pong(rollout: Rollout) -> bool:
-    """Return whether the Rollout has ping-pong Services."""
-    return rollout.canary is not None and rollout.canary.ping_pong is not None
 
 
 def stable_and_canary_services(rollout: Rollout, status: RolloutStatus, *, prefer_ping_pong: bool) -> tuple[str, str]:
@@ -124,6 +118,6 @@ def stable_and_canary_services(rollout: Rollout, status: RolloutStatus, *, prefe
 
 def next_turn(rollout: Rollout, status: RolloutStatus) -> str:
     """Return the ping-pong Service that is stable after a promotion, as ``ping`` or ``pong``; empty without them."""
-    if not is_ping_pong(rollout):
+    if rollout.canary is None or rollout.canary.ping_pong is None:
         return status.canary.stable_ping_pong
     return PONG if status.canary.stable_ping_pong == PING else PING

@@ -17,12 +17,9 @@ def compute_step_hash(rollout: Rollout) -> str:
     """
     if rollout.canary is None:
         return ""
-    return _hash_of_steps(rollout.canary.steps)
-
-
-def _hash_of_steps(steps: tuple[CanaryStep, ...]) -> str:
     # Every pass hashes the same steps: the identical object, not an equal one.
     global _last
+    steps = rollout.canary.steps
     # Threads may hash different steps, so the result comes from a local variable, not from the shared one.
     last = _last
     if last[0] is not steps:

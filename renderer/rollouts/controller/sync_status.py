@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Body
 from renderer.rollouts.controller.analysis import succeeded
-from renderer.rollouts.controller.conditions import calculate_conditions, calculate_rollout_phase
+from renderer.rollouts.controller.conditions import calculate_conditions, write_status
 from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.experiment import completed_experiment
 from renderer.rollouts.controller.gates import ANALYSIS_STEP, EXPERIMENT_STEP, awaits_background_analysis, is_gate
@@ -17,11 +17,12 @@ from renderer.rollouts.controller.promotion import (
     should_promote_canary,
 )
 from renderer.rollouts.controller.replica_counts import at_desired_replica_counts
-from renderer.rollouts.controller.replica_math import current_canary_step, total_actual, total_available, total_ready
+from renderer.rollouts.controller.replica_math import current_canary_step, total_available
 from renderer.rollouts.controller.revisions import is_rollback_within_window
 from renderer.rollouts.controller.services import next_turn, selected_hash
 from renderer.rollouts.controller.step_hash import compute_step_hash
 from renderer.rollouts.controller.workload import scale_workload_on_success
+from renderer.rollouts.model.rollout import find_by_hash
 from renderer.rollouts.model.spec import STEP_KINDS
 from renderer.rollouts.model.status import RolloutStatus
 from renderer.rollouts.model.strategy_status import BlueGreenStatus, CanaryStatus
@@ -44,13 +45,14 @@ def _current_hash(ctx: Context) -> str:
 def calculate_base_status(ctx: Context) -> RolloutStatus:
     """Return the part of the new status that both strategies share."""
     previous = ctx.status.without_condition("InvalidSpec")
+    pods = sum(rs.actual_replicas for rs in ctx.all_rss)
     return RolloutStatus(
         current_pod_hash=_current_hash(ctx),
-        replicas=total_actual(ctx.all_rss),
-        updated_replicas=total_actual([ctx.new_rs]),
-        ready_replicas=total_ready(ctx.all_rss),
+        replicas=pods,
+        updated_replicas=ctx.new_rs.actual_replicas if ctx.new_rs is not None else 0,
+        ready_replicas=sum(rs.ready_replicas for rs in ctx.all_rss),
         available_replicas=total_available(ctx.all_rss),
-        hpa_replicas=total_actual(ctx.all_rss),
+        hpa_replicas=pods,
         selector=format_selector(ctx.rollout.selector),
         collision_count=previous.collision_count,
         conditions=previous.conditions,
@@ -80,16 +82,12 @@ def format_selector(selector: Body) -> str:
 
 def persist_status(ctx: Context, status: RolloutStatus) -> None:
     """Write the new status."""
-    status = calculate_pause_status(ctx, status)
-    status = replace(status, observed_generation=str(ctx.rollout.generation))
-    phase, message = calculate_rollout_phase(ctx.rollout, status)
-    ctx.patch_status(ctx.status, replace(status, phase=phase, message=message))
+    write_status(ctx, calculate_pause_status(ctx, status))
 
 
 def _reset_status(ctx: Context, status: RolloutStatus) -> RolloutStatus:
     """Return the status of a new update: no pause, no abort, the first step."""
-    ctx.pause.cleared = True
-    ctx.pause.remove_abort = True
+    ctx.pause.clear()
     steps = ctx.rollout.canary.steps if ctx.rollout.canary else ()
     return replace(
         status,
@@ -101,9 +99,7 @@ def _reset_status(ctx: Context, status: RolloutStatus) -> RolloutStatus:
 
 def sync_status_canary(ctx: Context) -> None:
     """Write the new status of a canary, with the next step if the current one is complete."""
-    canary = ctx.rollout.canary
-    assert canary is not None
-    steps = len(canary.steps)
+    steps = len(ctx.canary.steps)
     status = calculate_base_status(ctx)
     canary_status = replace(status.canary, stable_ping_pong=ctx.status.canary.stable_ping_pong)
     status = replace(status, canary=canary_status, current_step_hash=compute_step_hash(ctx.rollout))
@@ -112,8 +108,7 @@ def sync_status_canary(ctx: Context) -> None:
         return
     step, index = current_canary_step(ctx.rollout, ctx.status)
     if ctx.status.promote_full or is_rollback_within_window(ctx):
-        ctx.pause.cleared = True
-        ctx.pause.remove_abort = True
+        ctx.pause.clear()
         index = steps or index
     if should_promote_canary(ctx, steps):
         _persist(ctx, promote_stable(ctx, status))
@@ -159,8 +154,7 @@ def _completed_current_step(ctx: Context) -> bool:
     if step.pause is not None:
         return completed_canary_pause_step(ctx, step.pause)
     if step.set_weight is not None or step.set_canary_scale is not None:
-        args = (ctx.rollout, ctx.status, ctx.new_rs, ctx.stable_rs, ctx.other_rss, ctx.weights)
-        return at_desired_replica_counts(*args)
+        return at_desired_replica_counts(ctx, ctx.weights)
     if step.kind == ANALYSIS_STEP and succeeded(ctx.runs.step):
         return True
     if step.kind == EXPERIMENT_STEP:
@@ -172,8 +166,7 @@ def _completed_current_step(ctx: Context) -> bool:
 
 def promote_stable(ctx: Context, status: RolloutStatus) -> RolloutStatus:
     """Return the status with the current ReplicaSet as the stable one."""
-    ctx.pause.cleared = True
-    ctx.pause.remove_abort = True
+    ctx.pause.clear()
     index, canary = status.current_step_index, status.canary
     if ctx.rollout.canary is not None:
         index = len(ctx.rollout.canary.steps) or None
@@ -192,14 +185,12 @@ def promote_stable(ctx: Context, status: RolloutStatus) -> RolloutStatus:
 
 def sync_status_blue_green(ctx: Context) -> None:
     """Write the new status of a blue-green release."""
-    blue_green = ctx.rollout.blue_green
-    assert blue_green is not None
+    blue_green = ctx.blue_green
     status = calculate_base_status(ctx)
     if pod_template_changed(ctx):
         status = _reset_status(ctx, status)
     if ctx.status.promote_full or is_rollback_within_window(ctx):
-        ctx.pause.cleared = True
-        ctx.pause.remove_abort = True
+        ctx.pause.clear()
     active = selected_hash(ctx.world.service(blue_green.active_service))
     preview = selected_hash(ctx.world.service(blue_green.preview_service)) if blue_green.preview_service else ""
     runs = ctx.new_runs
@@ -209,7 +200,7 @@ def sync_status_blue_green(ctx: Context) -> None:
     else:
         check_point = calculate_scale_up_preview_check_point(ctx)
         status = replace(status, blue_green=replace(status.blue_green, scale_up_preview_check_point=check_point))
-    active_rs = next((rs for rs in ctx.all_rss if active and rs.pod_template_hash == active), None)
+    active_rs = find_by_hash(ctx.all_rss, active)
     if active_rs is not None:
         status = replace(
             status,

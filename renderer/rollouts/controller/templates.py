@@ -13,12 +13,8 @@ from msgspec.structs import replace
 
 from renderer.kubernetes.go_json import go_json
 from renderer.kubernetes.manifest import Body
-from renderer.rollouts.controller.defaults import anti_affinity
 from renderer.rollouts.model.rollout import EPHEMERAL_METADATA_ANNOTATION, HASH_LABEL, ReplicaSet, Rollout
-from renderer.rollouts.model.spec import PodTemplateMetadata
-
-PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
-REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+from renderer.rollouts.model.spec import PREFERRED, REQUIRED, PodTemplateMetadata
 
 
 def rollout_hash(rollout: Rollout, collision_count: int | None, version: str) -> str:
@@ -76,7 +72,7 @@ def comparable(template: Body) -> bytes:
 def replica_set_affinity(rollout: Rollout, stable_rs: str, pod_template_hash: str) -> Body | None:
     """Return the affinity of new pods: the Rollout's own with, in an update, the anti-affinity to stable pods."""
     affinity: Body | None = rollout.template.get("spec", {}).get("affinity")
-    wanted = anti_affinity(rollout)
+    wanted = rollout.strategy.anti_affinity
     if wanted is None or not stable_rs or stable_rs == pod_template_hash:
         return affinity
     term: dict[str, Any] = {
@@ -103,7 +99,7 @@ def with_affinity(template: Body, affinity: Body | None) -> Body:
 
 def _injected_term(affinity: Body | None, rollout: Rollout) -> tuple[str, int, Body] | None:
     """Return (list, index, requirement) of the injected anti-affinity."""
-    wanted = anti_affinity(rollout)
+    wanted = rollout.strategy.anti_affinity
     if wanted is None or affinity is None:
         return None
     name = REQUIRED if wanted.preferred_weight is None else PREFERRED
@@ -162,7 +158,11 @@ def sync_metadata(rs: ReplicaSet, wanted: PodTemplateMetadata | None) -> tuple[R
         return rs, False
     annotations = {name: value for name, value in rs.annotations.items() if name != EPHEMERAL_METADATA_ANNOTATION}
     if wanted is not None:
-        annotations[EPHEMERAL_METADATA_ANNOTATION] = _metadata_json(wanted)
+        injected = {
+            "labels": dict(sorted(wanted.labels.items())),
+            "annotations": dict(sorted(wanted.annotations.items())),
+        }
+        annotations[EPHEMERAL_METADATA_ANNOTATION] = go_json(_full(injected))
     return replace(rs, annotations=annotations, template={**rs.template, "metadata": changed}), True
 
 
@@ -175,8 +175,3 @@ def _injected_metadata(rs: ReplicaSet) -> Mapping[str, Any]:
     except ValueError:
         return {}
     return injected if isinstance(injected, dict) else {}
-
-
-def _metadata_json(metadata: PodTemplateMetadata) -> str:
-    value = {key: dict(sorted(getattr(metadata, key).items())) for key in ("labels", "annotations")}
-    return go_json(_full(value))

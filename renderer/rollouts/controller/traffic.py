@@ -18,14 +18,13 @@ from renderer.rollouts.controller.replica_math import (
 from renderer.rollouts.controller.revisions import is_dynamically_rolling_back_to_stable, previous_canary_hash
 from renderer.rollouts.controller.routers import Router, routers_of
 from renderer.rollouts.controller.services import ensure_service_targets
-from renderer.rollouts.model.spec import CANARY, CanaryStrategy
+from renderer.rollouts.model.spec import CANARY
 from renderer.rollouts.model.strategy_status import TrafficWeights, WeightDestination
 
 
 def reconcile_traffic_routing(ctx: Context) -> None:
     """Set the weight of the current step, an abort or a promotion in each router."""
-    canary = ctx.rollout.canary
-    assert canary is not None
+    canary = ctx.canary
     routing = canary.traffic_routing
     if routing is None or not routing.routers:
         ctx.weights = None
@@ -33,8 +32,8 @@ def reconcile_traffic_routing(ctx: Context) -> None:
     for router in routers_of(ctx.rollout).values():
         canary_hash = previous_canary_hash(ctx) or hash_of(ctx.new_rs)
         stable_hash = hash_of(ctx.stable_rs)
-        weight = _desired_weight(ctx, canary, router)
-        if not _stable_has_room(ctx, canary, max_traffic_weight(ctx.rollout) - weight):
+        weight = _desired_weight(ctx, router)
+        if not _stable_has_room(ctx, max_traffic_weight(ctx.rollout) - weight):
             return
         recorded = ctx.status.canary.weights
         weight_first = total_available([ctx.new_rs]) == 0 and recorded is not None and recorded.canary.weight > 0
@@ -65,18 +64,18 @@ def _set_extra_routes(ctx: Context, router: Router) -> None:
         router.set_mirror_route(ctx, step.body[step.kind])
 
 
-def _desired_weight(ctx: Context, canary: CanaryStrategy, router: Router) -> int:
+def _desired_weight(ctx: Context, router: Router) -> int:
     ctx.additional = ()
     if is_dynamically_rolling_back_to_stable(ctx):
-        return _weight_on_the_way_back(ctx, canary)
+        return _weight_on_the_way_back(ctx)
     if ctx.is_fully_promoted:
         router.remove_managed_routes(ctx)
         return 0
     if ctx.pause.is_aborted:
-        weight = _weight_on_the_way_back(ctx, canary)
-        if weight == 0 or not canary.dynamic_stable_scale:
+        weight = _weight_on_the_way_back(ctx)
+        if weight == 0 or not ctx.canary.dynamic_stable_scale:
             path = (*CANARY, "canaryService")
-            ensure_service_targets(ctx, canary.canary_service, ctx.stable_rs, *path, check_availability=False)
+            ensure_service_targets(ctx, ctx.canary.canary_service, ctx.stable_rs, *path, check_availability=False)
         router.remove_managed_routes(ctx)
         return weight
     if ctx.new_rs is None or ctx.new_rs.available_replicas == 0:
@@ -85,37 +84,39 @@ def _desired_weight(ctx: Context, canary: CanaryStrategy, router: Router) -> int
         return 0
     if ctx.status.promote_full:
         router.remove_managed_routes(ctx)
-        if canary.dynamic_stable_scale and ctx.rollout.replicas:
+        if ctx.canary.dynamic_stable_scale and ctx.rollout.replicas:
             return max_traffic_weight(ctx.rollout) * ctx.new_rs.available_replicas // ctx.rollout.replicas
         weights = ctx.status.canary.weights
         return weights.canary.weight if weights is not None else 0
-    return _weight_of_step(ctx, canary)
+    return _weight_of_step(ctx)
 
 
-def _weight_of_step(ctx: Context, canary: CanaryStrategy) -> int:
+def _weight_of_step(ctx: Context) -> int:
     _, index = current_canary_step(ctx.rollout, ctx.status)
     if index is None:
         return 0
     ctx.additional = weight_destinations(ctx)
-    if not at_desired_replica_counts(ctx.rollout, ctx.status, ctx.new_rs, ctx.stable_rs, ctx.other_rss, None):
+    if not at_desired_replica_counts(ctx, None):
         # The canary lacks the pods for the new weight.
-        return last_set_weight(canary.steps[:index])
-    if index != len(canary.steps):
+        return last_set_weight(ctx.canary.steps[:index])
+    if index != len(ctx.canary.steps):
         return get_current_set_weight(ctx.rollout, ctx.status)
     return max_traffic_weight(ctx.rollout)
 
 
-def _stable_has_room(ctx: Context, canary: CanaryStrategy, weight: int) -> bool:
+def _stable_has_room(ctx: Context, weight: int) -> bool:
     if ctx.stable_rs is None:
         return False
     wanted = weight * ctx.rollout.replicas // max_traffic_weight(ctx.rollout)
-    return ctx.stable_rs.available_replicas >= wanted or replica_progress_threshold_met(canary, ctx.stable_rs, wanted)
+    return ctx.stable_rs.available_replicas >= wanted or replica_progress_threshold_met(
+        ctx.canary, ctx.stable_rs, wanted
+    )
 
 
-def _weight_on_the_way_back(ctx: Context, canary: CanaryStrategy) -> int:
+def _weight_on_the_way_back(ctx: Context) -> int:
     """Return the canary's weight while traffic goes back to a stable ReplicaSet that may grow first."""
     rollout, stable_rs, new_rs = ctx.rollout, ctx.stable_rs, ctx.new_rs
-    if not canary.dynamic_stable_scale or stable_rs is None or new_rs is None or rollout.replicas == 0:
+    if not ctx.canary.dynamic_stable_scale or stable_rs is None or new_rs is None or rollout.replicas == 0:
         return 0
     most = max_traffic_weight(rollout)
     desired = desired_canary_weight(rollout, ctx.status, new_rs, stable_rs)

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from renderer.errors import Finding
 from renderer.kubernetes.manifest import Body, Source, field_path
 from renderer.rollouts.controller.routers import router_for, routers_of, routers_that
-from renderer.rollouts.controller.routers.router import traffic_routing
 from renderer.rollouts.model.rollout import NO_SOURCE, Rollout
-from renderer.rollouts.model.spec import BLUE_GREEN, CANARY, ROUTING, BlueGreenStrategy, CanaryStrategy, Path
+from renderer.rollouts.model.spec import BLUE_GREEN, CANARY, ROUTING, CanaryStrategy, Path
 
 
 def unsupported_fields(
@@ -21,13 +20,12 @@ def unsupported_fields(
     """
     findings = []
     for path, message in _unsupported(rollout, plugin_gates):
-        line, column = source.position(path)
         hint = "take the field out, or release this app with the controller"
         if path[-1] == "plugin":
             hint = "let it wait for a person, with `stepPlugins: {NAME: gate}` in rollstep.yaml, or take the step out"
-        findings.append(Finding(source.file, line, column, field_path(path), message, hint))
+        findings.append(Finding(source.file, *source.position(path), field_path(path), message, hint))
     for name, router in routers_of(rollout).items():
-        for path, message, hint, _ in router.problems(traffic_routing(rollout).body.get(name)):
+        for path, message, hint, _ in router.problems(rollout.routing.body.get(name)):
             findings.append(Finding(source.file, *source.position(path), field_path(path), message, hint))
     return tuple(findings)
 
@@ -35,9 +33,17 @@ def unsupported_fields(
 def _unsupported(rollout: Rollout, plugin_gates: frozenset[str]) -> Iterator[tuple[Path, str]]:
     if isinstance(rollout.strategy, CanaryStrategy):
         yield from _unsupported_steps(rollout, rollout.strategy, plugin_gates)
-        yield from _unsupported_routers(rollout)
-    else:
-        yield from _unsupported_blue_green(rollout.strategy)
+        for name, router in routers_of(rollout).items():
+            if router.unsupported:
+                supported = [
+                    router_for(other).plugin or other for other in routers_that(lambda one: not one.unsupported)
+                ]
+                yield (*ROUTING, name), f"{router.unsupported}; supported routers are {', '.join(supported)}"
+        return
+    for field in ("prePromotionAnalysis", "postPromotionAnalysis"):
+        analysis = rollout.strategy.body.get(field)
+        if analysis is not None and not analysis.get("templates"):
+            yield (*BLUE_GREEN, field), "has no templates: the controller would wait for ever"
 
 
 def _unsupported_steps(
@@ -53,13 +59,6 @@ def _unsupported_steps(
             yield from _unsupported_experiment(rollout, step.body[step.kind], (*CANARY, "steps", index, step.kind))
 
 
-def _unsupported_routers(rollout: Rollout) -> Iterator[tuple[Path, str]]:
-    for name, router in routers_of(rollout).items():
-        if router.unsupported:
-            supported = [router_for(other).plugin or other for other in routers_that(lambda one: not one.unsupported)]
-            yield (*ROUTING, name), f"{router.unsupported}; supported routers are {', '.join(supported)}"
-
-
 def _unsupported_experiment(rollout: Rollout, experiment: Body, path: Path) -> Iterator[tuple[Path, str]]:
     can_weigh = any(router.weighs_experiments for router in routers_of(rollout).values())
     for index, template in enumerate(experiment.get("templates") or ()):
@@ -69,10 +68,3 @@ def _unsupported_experiment(rollout: Rollout, experiment: Body, path: Path) -> I
         if template.get("weight") is not None and not can_weigh:
             names = ", ".join(routers_that(lambda router: router.weighs_experiments))
             yield (*at, "weight"), f"a weight requires one of the routers {names}"
-
-
-def _unsupported_blue_green(blue_green: BlueGreenStrategy) -> Iterator[tuple[Path, str]]:
-    for field in ("prePromotionAnalysis", "postPromotionAnalysis"):
-        analysis = blue_green.body.get(field)
-        if analysis is not None and not analysis.get("templates"):
-            yield (*BLUE_GREEN, field), "has no templates: the controller would wait for ever"

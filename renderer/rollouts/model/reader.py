@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Body, Source, field_path
@@ -12,6 +12,8 @@ from renderer.rollouts.model.spec import (
     DEFAULT_MAX_SURGE,
     DEFAULT_MAX_UNAVAILABLE,
     NOT_ROUTERS,
+    PREFERRED,
+    REQUIRED,
     STEP_KINDS,
     AntiAffinity,
     BlueGreenStrategy,
@@ -25,6 +27,8 @@ from renderer.rollouts.model.spec import (
     SetCanaryScale,
     TrafficRouting,
 )
+
+T = TypeVar("T")
 
 
 class SpecReader:
@@ -51,13 +55,11 @@ class SpecReader:
 
     def text(self, *path: str | int) -> str:
         """Return a text; empty if missing."""
-        value: str = self._typed(path, str, "text", "")
-        return value
+        return self._typed(path, str, "text", "")
 
     def boolean(self, *path: str | int, default: bool = False) -> bool:
         """Return a boolean."""
-        value: bool = self._typed(path, bool, "true or false", default)
-        return value
+        return self._typed(path, bool, "true or false", default)
 
     def integer(self, *path: str | int, default: int) -> int:
         """Return an integer or its default."""
@@ -78,8 +80,7 @@ class SpecReader:
 
     def mapping(self, *path: str | int) -> Body:
         """Return a mapping; empty if missing."""
-        value: Body = self._typed(path, dict, "a mapping", {})
-        return value
+        return self._typed(path, dict, "a mapping", {})
 
     def optional_mapping(self, *path: str | int) -> Body | None:
         """Return a mapping; None if missing."""
@@ -97,8 +98,7 @@ class SpecReader:
 
     def items(self, *path: str | int) -> list[Any]:
         """Return a list; empty if missing."""
-        value: list[Any] = self._typed(path, list, "a list", [])
-        return value
+        return self._typed(path, list, "a list", [])
 
     def int_or_string(self, *path: str | int, default: IntOrString | None = None) -> IntOrString | None:
         """Return a number or a text such as ``25%``."""
@@ -135,7 +135,7 @@ class SpecReader:
         if self.findings:
             raise RollstepError(self.findings)
 
-    def _typed(self, path: Path, wanted: Any, expected: str, default: Any) -> Any:
+    def _typed(self, path: Path, wanted: type[T], expected: str, default: T) -> T:
         value = self.value(*path)
         if value is None:
             return default
@@ -149,10 +149,9 @@ def read_strategy(reader: SpecReader) -> CanaryStrategy | BlueGreenStrategy:
     """Return the strategy of the Rollout; add a finding unless there is exactly one."""
     canary = reader.value("spec", "strategy", "canary")
     blue_green = reader.value("spec", "strategy", "blueGreen")
-    if canary is not None and blue_green is not None:
-        reader.finding(("spec", "strategy"), "has both canary and blueGreen, expected one of them")
-    if canary is None and blue_green is None:
-        reader.finding(("spec", "strategy"), "has neither canary nor blueGreen, expected one of them")
+    if (canary is None) == (blue_green is None):
+        found = "neither canary nor" if canary is None else "both canary and"
+        reader.finding(("spec", "strategy"), f"has {found} blueGreen, expected one of them")
     return _read_blue_green(reader) if blue_green is not None else _read_canary(reader)
 
 
@@ -169,7 +168,7 @@ def _read_canary(reader: SpecReader) -> CanaryStrategy:
         max_unavailable=reader.int_or_string(*path, "maxUnavailable", default=DEFAULT_MAX_UNAVAILABLE) or 0,
         analysis=reader.optional_mapping(*path, "analysis"),
         anti_affinity=_read_anti_affinity(reader, (*path, "antiAffinity")),
-        canary_metadata=_read_metadata(reader, (*path, "canaryMetadata")),
+        new_metadata=_read_metadata(reader, (*path, "canaryMetadata")),
         stable_metadata=_read_metadata(reader, (*path, "stableMetadata")),
         scale_down_delay_seconds=reader.optional_integer(*path, "scaleDownDelaySeconds"),
         scale_down_delay_revision_limit=reader.optional_integer(*path, "scaleDownDelayRevisionLimit"),
@@ -201,8 +200,8 @@ def _read_blue_green(reader: SpecReader) -> BlueGreenStrategy:
         pre_promotion_analysis=reader.optional_mapping(*path, "prePromotionAnalysis"),
         post_promotion_analysis=reader.optional_mapping(*path, "postPromotionAnalysis"),
         anti_affinity=_read_anti_affinity(reader, (*path, "antiAffinity")),
-        preview_metadata=_read_metadata(reader, (*path, "previewMetadata")),
-        active_metadata=_read_metadata(reader, (*path, "activeMetadata")),
+        new_metadata=_read_metadata(reader, (*path, "previewMetadata")),
+        stable_metadata=_read_metadata(reader, (*path, "activeMetadata")),
         abort_scale_down_delay_seconds=reader.optional_integer(*path, "abortScaleDownDelaySeconds"),
     )
 
@@ -259,9 +258,8 @@ def _read_anti_affinity(reader: SpecReader, path: Path) -> AntiAffinity | None:
     body = reader.optional_mapping(*path)
     if body is None:
         return None
-    preferred = "preferredDuringSchedulingIgnoredDuringExecution"
     weight = None
-    if body.get(preferred) is not None:
-        weight = reader.integer(*path, preferred, "weight", default=0)
-    required = body.get("requiredDuringSchedulingIgnoredDuringExecution") is not None
+    if body.get(PREFERRED) is not None:
+        weight = reader.integer(*path, PREFERRED, "weight", default=0)
+    required = body.get(REQUIRED) is not None
     return AntiAffinity(weight, required) if weight is not None or required else None

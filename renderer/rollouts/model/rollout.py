@@ -6,7 +6,7 @@ datetimes in UTC, to the second.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from renderer.kubernetes.manifest import Body, ObjectKey, Source
 from renderer.kubernetes.times import parse_time
 from renderer.rollouts.model.reader import SpecReader, read_strategy
-from renderer.rollouts.model.spec import BlueGreenStrategy, CanaryStrategy
+from renderer.rollouts.model.spec import BlueGreenStrategy, CanaryStrategy, TrafficRouting
 
 HASH_LABEL = "rollouts-pod-template-hash"
 """The label that distinguishes the pods of ReplicaSets."""
@@ -110,6 +110,19 @@ class Rollout(Struct, frozen=True):
     def blue_green(self) -> BlueGreenStrategy | None:
         """The blue-green strategy; None for a canary."""
         return self.strategy if isinstance(self.strategy, BlueGreenStrategy) else None
+
+    @property
+    def routing(self) -> TrafficRouting:
+        """``trafficRouting`` of a canary that has it."""
+        assert self.canary is not None
+        assert self.canary.traffic_routing is not None
+        return self.canary.traffic_routing
+
+    @property
+    def service_names(self) -> tuple[str, str]:
+        """(stable Service, canary Service) of a canary."""
+        assert self.canary is not None
+        return self.canary.stable_service, self.canary.canary_service
 
     @property
     def revision(self) -> int:
@@ -212,6 +225,12 @@ class ReplicaSet(Struct, frozen=True):
         return replace(
             self, available_replicas=self.replicas, ready_replicas=self.replicas, actual_replicas=self.replicas
         )
+
+
+def find_by_hash(replica_sets: Iterable[ReplicaSet], pod_template_hash: str) -> ReplicaSet | None:
+    """Return the ReplicaSet with the pod-template-hash; None if missing, or for an empty hash."""
+    found = (rs for rs in replica_sets if rs.pod_template_hash == pod_template_hash)
+    return next(found, None) if pod_template_hash else None
 
 
 def _revision(annotations: Mapping[str, str]) -> int:

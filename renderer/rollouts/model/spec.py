@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct, field
 
-from renderer.kubernetes.manifest import Body
+from renderer.kubernetes.manifest import Body, mapping
 from renderer.kubernetes.times import parse_duration
 
 Path = tuple[str | int, ...]
@@ -16,6 +16,18 @@ CANARY: Path = ("spec", "strategy", "canary")
 BLUE_GREEN: Path = ("spec", "strategy", "blueGreen")
 ROUTING: Path = (*CANARY, "trafficRouting")
 
+SERVICES: tuple[Path, ...] = (
+    (*CANARY, "stableService"),
+    (*CANARY, "canaryService"),
+    (*CANARY, "pingPong", "pingService"),
+    (*CANARY, "pingPong", "pongService"),
+    (*BLUE_GREEN, "activeService"),
+    (*BLUE_GREEN, "previewService"),
+)
+"""The fields with the name of a Service."""
+
+PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 DEFAULT_MAX_SURGE = "25%"
 DEFAULT_MAX_UNAVAILABLE = "25%"
 
@@ -99,6 +111,10 @@ class TrafficRouting(Struct, frozen=True):
     managed_routes: tuple[str, ...] = ()
     max_traffic_weight: int | None = None
 
+    def section(self, router: str) -> Body:
+        """Return the router's own part of ``trafficRouting``."""
+        return mapping(self.body, router)
+
 
 class CanaryStrategy(Struct, frozen=True):
     """``strategy.canary`` with the controller's defaults; None where a missing value differs from the default."""
@@ -112,7 +128,8 @@ class CanaryStrategy(Struct, frozen=True):
     max_unavailable: IntOrString = DEFAULT_MAX_UNAVAILABLE
     analysis: Body | None = None
     anti_affinity: AntiAffinity | None = None
-    canary_metadata: PodTemplateMetadata | None = None
+    new_metadata: PodTemplateMetadata | None = None
+    """``canaryMetadata``."""
     stable_metadata: PodTemplateMetadata | None = None
     scale_down_delay_seconds: int | None = None
     scale_down_delay_revision_limit: int | None = None
@@ -138,8 +155,10 @@ class BlueGreenStrategy(Struct, frozen=True):
     pre_promotion_analysis: Body | None = None
     post_promotion_analysis: Body | None = None
     anti_affinity: AntiAffinity | None = None
-    preview_metadata: PodTemplateMetadata | None = None
-    active_metadata: PodTemplateMetadata | None = None
+    new_metadata: PodTemplateMetadata | None = None
+    """``previewMetadata``."""
+    stable_metadata: PodTemplateMetadata | None = None
+    """``activeMetadata``."""
     abort_scale_down_delay_seconds: int | None = None
 
 

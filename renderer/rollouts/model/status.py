@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct, field, json
+from msgspec import Struct, convert, field, json
 from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Body
 from renderer.kubernetes.times import parse_time
-from renderer.rollouts.model.strategy_status import (
-    AnalysisRunStatus,
-    BlueGreenStatus,
-    CanaryStatus,
-    TrafficWeights,
-    json_name,
-)
+from renderer.rollouts.model.strategy_status import BlueGreenStatus, CanaryStatus, json_name
 
 
 class PauseCondition(Struct, frozen=True, rename=json_name):
@@ -101,62 +95,17 @@ class RolloutStatus(Struct, frozen=True, rename=json_name, omit_defaults=True):
 
     @classmethod
     def from_dict(cls, data: Body) -> RolloutStatus:
-        """Read the JSON form without unknown fields; raise ValueError for an invalid time."""
-        read: dict[str, Any] = {}
-        for name, shown in _JSON_NAMES.items():
-            value = data.get(shown)
-            if value is not None:
-                read[name] = _READERS[name](value) if name in _READERS else value
-        return cls(**read)
+        """Read the JSON form without unknown fields.
+
+        Raise ValueError for an invalid time, and ``msgspec.ValidationError`` for another value of an invalid type.
+        """
+        return convert(_with_times(data), cls)
 
 
-_JSON_NAMES = {name: json_name(name) for name in RolloutStatus.__struct_fields__}
-
-
-def _read_pause_conditions(items: list[Mapping[str, str]]) -> tuple[PauseCondition, ...]:
-    return tuple(PauseCondition(item["reason"], parse_time(item["startTime"])) for item in items)
-
-
-def _read_conditions(items: list[Mapping[str, str]]) -> tuple[RolloutCondition, ...]:
-    return tuple(
-        RolloutCondition(
-            item["type"],
-            item["status"],
-            item.get("reason", ""),
-            item.get("message", ""),
-            parse_time(item["lastUpdateTime"]),
-            parse_time(item["lastTransitionTime"]),
-        )
-        for item in items
-    )
-
-
-def _read_canary(data: Body) -> CanaryStatus:
-    weights = data.get("weights")
-    return CanaryStatus(
-        TrafficWeights.from_dict(weights) if weights else None,
-        data.get("stablePingPong", ""),
-        AnalysisRunStatus.from_dict(data.get("currentStepAnalysisRunStatus")),
-        AnalysisRunStatus.from_dict(data.get("currentBackgroundAnalysisRunStatus")),
-        data.get("currentExperiment", ""),
-    )
-
-
-def _read_blue_green(data: Body) -> BlueGreenStatus:
-    return BlueGreenStatus(
-        data.get("previewSelector", ""),
-        data.get("activeSelector", ""),
-        bool(data.get("scaleUpPreviewCheckPoint")),
-        AnalysisRunStatus.from_dict(data.get("prePromotionAnalysisRunStatus")),
-        AnalysisRunStatus.from_dict(data.get("postPromotionAnalysisRunStatus")),
-    )
-
-
-_READERS: Mapping[str, Callable[[Any], Any]] = {
-    "pause_conditions": _read_pause_conditions,
-    "conditions": _read_conditions,
-    "canary": _read_canary,
-    "blue_green": _read_blue_green,
-    "aborted_at": parse_time,
-    "restarted_at": parse_time,
-}
+def _with_times(value: Any, name: str = "") -> Any:
+    """Return the value of a JSON field without nulls, and with times as datetimes."""
+    if isinstance(value, dict):
+        return {key: _with_times(item, key) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_with_times(item) for item in value]
+    return parse_time(value) if name.endswith(("At", "Time")) else value

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from renderer.kubernetes.manifest import Body
-
 
 def json_name(name: str) -> str:
     """Return the JSON name of a field of the status."""
@@ -24,11 +22,6 @@ class WeightDestination(Struct, frozen=True, rename=json_name, omit_defaults=Tru
     service_name: str = ""
     pod_template_hash: str = ""
 
-    @classmethod
-    def from_dict(cls, data: Body) -> WeightDestination:
-        """Read the JSON form."""
-        return cls(int(data.get("weight", 0)), data.get("serviceName", ""), data.get("podTemplateHash", ""))
-
 
 class TrafficWeights(Struct, frozen=True, rename=json_name, omit_defaults=True):
     """The traffic weights; ``verified`` is None for a router that cannot verify them."""
@@ -38,16 +31,6 @@ class TrafficWeights(Struct, frozen=True, rename=json_name, omit_defaults=True):
     additional: tuple[WeightDestination, ...] = ()
     verified: bool | None = None
 
-    @classmethod
-    def from_dict(cls, data: Body) -> TrafficWeights:
-        """Read the JSON form."""
-        return cls(
-            WeightDestination.from_dict(data.get("canary", {})),
-            WeightDestination.from_dict(data.get("stable", {})),
-            tuple(WeightDestination.from_dict(item) for item in data.get("additional", ())),
-            data.get("verified"),
-        )
-
 
 class AnalysisRunStatus(Struct, frozen=True, rename=json_name, omit_defaults=True):
     """Name, phase (Running, Successful, Failed, …) and message of an analysis run."""
@@ -55,11 +38,6 @@ class AnalysisRunStatus(Struct, frozen=True, rename=json_name, omit_defaults=Tru
     name: str
     status: str
     message: str = ""
-
-    @classmethod
-    def from_dict(cls, data: Body | None) -> AnalysisRunStatus | None:
-        """Read the JSON form; None for None."""
-        return None if data is None else cls(data["name"], data.get("status", ""), data.get("message", ""))
 
 
 class CanaryStatus(Struct, frozen=True, rename=json_name, omit_defaults=True):

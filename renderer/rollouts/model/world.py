@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Body, ObjectKey, is_equal_but
-from renderer.rollouts.model.rollout import ReplicaSet, Rollout
+from renderer.rollouts.model.rollout import ReplicaSet, Rollout, find_by_hash
 from renderer.rollouts.model.status import RolloutStatus
 from renderer.rollouts.model.versions import DEFAULT_VERSION
 
@@ -54,9 +54,7 @@ class World(Struct, frozen=True):
 
     def replica_set_by_hash(self, pod_template_hash: str) -> ReplicaSet | None:
         """Return the ReplicaSet with the pod-template-hash; None if missing, or for an empty hash."""
-        if not pod_template_hash:
-            return None
-        return next((rs for rs in self.replica_sets if rs.pod_template_hash == pod_template_hash), None)
+        return find_by_hash(self.replica_sets, pod_template_hash)
 
     def with_replica_set(self, changed: ReplicaSet) -> World:
         """Return the world with a ReplicaSet added, or replaced by name."""
@@ -72,10 +70,6 @@ class World(Struct, frozen=True):
     def service(self, name: str) -> Body | None:
         """Return the Service with the name in the Rollout's namespace; None if missing."""
         return self.objects.get(ObjectKey("", "Service", self.rollout.namespace, name))
-
-    def ingress(self, name: str) -> Body | None:
-        """Return the networking.k8s.io Ingress with the name in the Rollout's namespace; None if missing."""
-        return self.objects.get(ObjectKey("networking.k8s.io", "Ingress", self.rollout.namespace, name))
 
 
 class Write(Struct, frozen=True, eq=False):

@@ -31,7 +31,12 @@ def default_rollout(body: Body, source: Source = NOWHERE, crd_version: str = DEF
 def stored_rollout(body: Body, crd_version: str = DEFAULT_VERSION) -> tuple[dict[str, Any], Outcome]:
     """Return the Rollout of ``default_rollout``, with the unknown and invalid fields."""
     out = Outcome()
-    result = _pruned(body, crd_version, out)
+    out.unknown += [(key,) for key in body if key not in TOP_LEVEL]
+    result = {key: value for key, value in body.items() if key in TOP_LEVEL}
+    if result.get("spec") is None:
+        out.errors.append((("spec",), "Required value", ""))
+    else:
+        result["spec"] = _spec(crd_version).apply(result["spec"], ("spec",), out)
     _check_metadata(body.get("metadata"), out)
     return result, out
 
@@ -60,16 +65,6 @@ def _template(crd_version: str) -> Schema:
     schema = _spec(crd_version).field("template")
     assert schema is not None
     return schema
-
-
-def _pruned(body: Body, crd_version: str, out: Outcome) -> dict[str, Any]:
-    out.unknown += [(key,) for key in body if key not in TOP_LEVEL]
-    result = {key: value for key, value in body.items() if key in TOP_LEVEL}
-    if result.get("spec") is None:
-        out.errors.append((("spec",), "Required value", ""))
-    else:
-        result["spec"] = _spec(crd_version).apply(result["spec"], ("spec",), out)
-    return result
 
 
 def _check_metadata(metadata: Any, out: Outcome) -> None:

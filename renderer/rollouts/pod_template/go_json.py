@@ -165,11 +165,9 @@ def _string(value: Any) -> str:
 
 
 def _bool(value: Any) -> str:
-    if value is True:
-        return "true"
-    if value is False:
-        return "false"
-    raise Mismatch(value, "true or false")
+    if not isinstance(value, bool):
+        raise Mismatch(value, "true or false")
+    return "true" if value else "false"
 
 
 def _integer(limit: int) -> Encoder:
@@ -237,10 +235,6 @@ def _bytes(value: Any) -> str:
         raise Mismatch(value, "bytes in base64") from None
 
 
-def _raw(value: Any) -> str:
-    return go_json(value)
-
-
 _SCALARS: dict[str, Encoder] = {
     "string": _string,
     "bool": _bool,
@@ -250,5 +244,5 @@ _SCALARS: dict[str, Encoder] = {
     "!api/resource.Quantity": _quantity,
     "!util/intstr.IntOrString": _int_or_string,
     "!meta/v1.Time": _time,
-    "!meta/v1.FieldsV1": _raw,
+    "!meta/v1.FieldsV1": go_json,
 }

@@ -64,10 +64,8 @@ def in_namespace(manifest: Manifest) -> ObjectKey:
 
 def default_object(body: Body) -> Body:
     """Return an object with the defaults of the API server."""
-    return _default_service(body) if body.get("kind") == "Service" else body
-
-
-def _default_service(body: Body) -> dict[str, Any]:
+    if body.get("kind") != "Service":
+        return body
     spec = {"type": "ClusterIP", **(body.get("spec") or {})}
     spec["ports"] = [_default_port(port, spec["type"]) for port in spec.get("ports") or []]
     if not spec["ports"]:

@@ -16,26 +16,8 @@ KINDS = ("ReplicaSet", "Service", "Ingress")
 HIDDEN = ("Deployment", "PodTemplate")
 """The kinds of workloads, which a frame does not show."""
 RESOURCES = {"Ingress": "ingresses"}
-STATUS_FIELDS = (
-    "HPAReplicas",
-    "abort",
-    "availableReplicas",
-    "blueGreen",
-    "canary",
-    "conditions",
-    "controllerPause",
-    "currentPodHash",
-    "currentStepIndex",
-    "message",
-    "pauseConditions",
-    "phase",
-    "readyReplicas",
-    "replicas",
-    "selector",
-    "stableRS",
-    "updatedReplicas",
-)
-"""The fields of the status in a frame: those that do not depend on the clock or the cluster."""
+LEFT_OUT = ("abortedAt", "collisionCount", "currentStepHash", "observedGeneration", "promoteFull", "restartedAt")
+"""The fields of the status that depend on the clock or the cluster, which a frame does not show."""
 
 
 def to_document(scenario: Scenario, frames: Sequence[Frame]) -> dict[str, Any]:
@@ -70,8 +52,7 @@ def frame_to_dict(frame: Frame) -> dict[str, Any]:
     data: dict[str, Any] = {"action": frame.action}
     if frame.rejected:
         data["rejected"] = frame.rejected
-    status = {"blueGreen": {}, "canary": {}, **world.status.to_dict()}
-    shown = {name: status[name] for name in STATUS_FIELDS if name in status}
+    shown = dict(sorted({"blueGreen": {}, "canary": {}, **world.status.to_dict(LEFT_OUT)}.items()))
     for name, times in (("conditions", ("lastUpdateTime", "lastTransitionTime")), ("pauseConditions", ("startTime",))):
         if name in shown:
             shown[name] = [{key: text for key, text in item.items() if key not in times} for item in shown[name]]

@@ -77,8 +77,7 @@ def read_scenario(text: str, file: str) -> Scenario:
         error = _error_of(action)
         if error:
             path: tuple[str | int, ...] = ("actions", index)
-            line, column = source.position(path)
-            findings.append(Finding(file, line, column, field_path(path), error))
+            findings.append(Finding(file, *source.position(path), field_path(path), error))
     if findings:
         raise RollstepError(findings)
     manifests = tuple(Manifest(item.value, item.source) for item in documents[1:] if isinstance(item.value, dict))

@@ -7,10 +7,10 @@ from typing import Any
 
 from renderer.errors import Finding
 from renderer.kubernetes.manifest import Manifest, ObjectKey, mapping, place
-from renderer.rollouts.checks.references import SERVICES, Kind, backends, ingresses
+from renderer.rollouts.checks.references import Kind, backends, ingresses
 from renderer.rollouts.checks.report import Path, part_of
 from renderer.rollouts.controller.routers import ROUTERS, router_for
-from renderer.rollouts.model.spec import CANARY, ROUTING
+from renderer.rollouts.model.spec import CANARY, ROUTING, SERVICES
 from renderer.verbs.lint.context import (
     ROLLOUT,
     Context,

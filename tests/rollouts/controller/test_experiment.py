@@ -148,8 +148,7 @@ def test_an_aws_load_balancer_gets_the_weights(routed: MakeWorld) -> None:
     made = routed({"alb": {"ingress": "web", "servicePort": 80}}, body, steps=steps())
     before = settle(actions.patch(made, {"spec": {"template": POD}})).world
     world = settle(actions.set_image(before, "main", "registry.example.com/web:2")).world
-    ingress = world.ingress("web")
-    assert ingress is not None
+    ingress = world.objects[ObjectKey("networking.k8s.io", "Ingress", world.rollout.namespace, "web")]
     action = json.loads(annotations_of(ingress)["alb.ingress.kubernetes.io/actions.stable"])
     groups = action["ForwardConfig"]["TargetGroups"]
     assert [(item["ServiceName"].rpartition("-")[2], item["Weight"]) for item in groups] == [

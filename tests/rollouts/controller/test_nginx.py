@@ -26,8 +26,7 @@ def test_names_are_cut_to_the_limit_of_kubernetes() -> None:
 
 def test_only_rules_for_the_stable_service_are_taken_over(nginx: MakeWorld) -> None:
     world = nginx(steps=[])
-    stable = world.ingress("web")
-    assert stable is not None
+    stable = world.objects[ObjectKey("networking.k8s.io", "Ingress", world.rollout.namespace, "web")]
     other = {"host": "other.example.com", "http": {"paths": [{"path": "/", "backend": {"service": {"name": "other"}}}]}}
     both = {**stable, "spec": {**stable["spec"], "rules": [other, *stable["spec"]["rules"]], "tls": [{"hosts": ["a"]}]}}
     made = canary_ingress(world.rollout, both, "web-web-canary", 30)
@@ -47,8 +46,7 @@ def test_annotations_of_the_spec_never_win_over_the_weight(nginx: MakeWorld) -> 
         "canaryIngressAnnotations": {"note": "n", "custom.io/canary-weight": "99"},
     }
     world = nginx(steps=[], nginx=router, routing={"maxTrafficWeight": 200})
-    made = world.ingress("web-web-canary")
-    assert made is not None
+    made = world.objects[ObjectKey("networking.k8s.io", "Ingress", world.rollout.namespace, "web-web-canary")]
     assert made["metadata"]["annotations"] == {
         "custom.io/canary": "true",
         "custom.io/canary-by-header": "X",
@@ -63,8 +61,7 @@ def test_annotations_that_others_added_stay(nginx: MakeWorld) -> None:
     world = nginx(steps=[{"setWeight": 20}, {"pause": {}}])
     world = actions.patch_object(world, "Ingress", "web-web-canary", {"metadata": {"annotations": {"theirs": "1"}}})
     world = settle(actions.set_image(world, "main", "registry.example.com/web:2")).world
-    made = world.ingress("web-web-canary")
-    assert made is not None
+    made = world.objects[ObjectKey("networking.k8s.io", "Ingress", world.rollout.namespace, "web-web-canary")]
     assert made["metadata"]["annotations"]["theirs"] == "1"
     assert made["metadata"]["annotations"][WEIGHT] == "20"
 

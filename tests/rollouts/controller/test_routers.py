@@ -117,8 +117,7 @@ def test_apisix_names_the_missing_rule(routed: MakeWorld) -> None:
 def test_alb_writes_its_action_and_lists_its_annotations(routed: MakeWorld) -> None:
     routing = {"alb": {"ingress": "web", "servicePort": 443, "rootService": "root"}}
     done = settle(routed(routing, ingress("root"))).world
-    body = done.ingress("web")
-    assert body is not None
+    body = done.objects[ObjectKey("networking.k8s.io", "Ingress", done.rollout.namespace, "web")]
     annotations = body["metadata"]["annotations"]
     key = "alb.ingress.kubernetes.io/actions.root"
     assert json.loads(annotations["rollouts.argoproj.io/managed-alb-annotations"]) == {"web": [key]}

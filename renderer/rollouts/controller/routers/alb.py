@@ -7,18 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from renderer.kubernetes.go_json import go_json
-from renderer.kubernetes.manifest import Body, ObjectKey, field_path
-from renderer.kubernetes.merge_patch import merge_patch_between
+from renderer.kubernetes.manifest import Body, field_path
 from renderer.rollouts.controller.context import Context
-from renderer.rollouts.controller.routers.router import (
-    NamedObject,
-    Router,
-    find_object,
-    refusal,
-    section,
-    service_names,
-    traffic_routing,
-)
+from renderer.rollouts.controller.routers.router import NamedObject, Router, find_object, named_ingresses, refusal
 from renderer.rollouts.controller.services import stable_and_canary_services
 from renderer.rollouts.model.rollout import Rollout
 from renderer.rollouts.model.spec import ROUTING
@@ -42,14 +33,7 @@ class AlbRouter(Router):
     names_ingresses = True
 
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
-        several = section(rollout, "alb").get("ingresses")
-        if several is None:
-            name = str(section(rollout, "alb").get("ingress") or "")
-            return (NamedObject((_key(rollout, name),), field_path((*PATH, "ingress"))),)
-        return tuple(
-            NamedObject((_key(rollout, str(name)),), field_path((*PATH, "ingresses", index)))
-            for index, name in enumerate(several)
-        )
+        return named_ingresses(rollout, "alb", "ingress", "ingresses")
 
     def carry_over(self, rollout: Rollout, wanted: Body, rendered: Body) -> Body:
         if wanted.get("kind") != "Ingress":
@@ -60,14 +44,14 @@ class AlbRouter(Router):
         owned = _managed(old)[rollout.name]
         kept = {name: text for name, text in old.items() if name in (*owned, MANAGED)}
         result = _with_annotations(wanted, {**_annotations(wanted), **kept})
-        for name in reversed(traffic_routing(rollout).managed_routes):
+        for name in reversed(rollout.routing.managed_routes):
             if _has_service(rendered, name) and not _has_service(result, name):
                 result = _with_path(result, name)
-        return _sorted(result, traffic_routing(rollout).managed_routes)
+        return _sorted(result, rollout.routing.managed_routes)
 
     def remove_managed_routes(self, ctx: Context) -> None:
         """Remove the paths, actions and conditions for headers from the Ingresses."""
-        names = traffic_routing(ctx.rollout).managed_routes
+        names = ctx.rollout.routing.managed_routes
         if not names:
             return
         keys = [key for name in names for key in _header_keys(ctx.rollout, name)]
@@ -77,34 +61,31 @@ class AlbRouter(Router):
             after = _with_annotations(body, _manage(annotations, ctx.rollout.name, remove=keys))
             for name in names:
                 after = _without_path(after, name)
-            if not _patch(ctx, key, body, after):
+            if not ctx.apply_object(key, after):
                 return
 
     def set_header_route(self, ctx: Context, route: Body) -> None:
         """Add the path for the headers with its action and conditions; without a match, remove it."""
         rollout, name, match = ctx.rollout, str(route["name"]), route.get("match")
-        action, condition = _header_keys(rollout, name)
+        keys = _header_keys(rollout, name)
         for named in self.named_objects(rollout):
             key, body = find_object(ctx, named)
-            annotations = {key: text for key, text in _annotations(body).items() if key not in (action, condition)}
+            annotations = {key: text for key, text in _annotations(body).items() if key not in keys}
             if match:
-                annotations[action] = forward_action(ctx, None)
-                annotations[condition] = _conditions(match)
-                annotations = _manage(annotations, rollout.name, add=(action, condition))
+                annotations |= {keys[0]: forward_action(ctx, None), keys[1]: _conditions(match)}
+                annotations = _manage(annotations, rollout.name, add=keys)
             else:
-                annotations = _manage(annotations, rollout.name, remove=(action, condition))
+                annotations = _manage(annotations, rollout.name, remove=keys)
             after = _with_annotations(body, annotations)
-            if _has_service(body, name) and not match:
-                after = _without_path(after, name)
-            if not _has_service(body, name) and match:
-                after = _with_path(after, name)
-            if not _patch(ctx, key, body, _sorted(after, traffic_routing(rollout).managed_routes)):
+            if _has_service(body, name) != bool(match):
+                after = _with_path(after, name) if match else _without_path(after, name)
+            if not ctx.apply_object(key, _sorted(after, rollout.routing.managed_routes)):
                 return
 
     def set_weight(self, ctx: Context, weight: int) -> None:
         """Write the forward action into each Ingress; like the controller, stop at the first unchanged one."""
         rollout = ctx.rollout
-        root = section(rollout, "alb").get("rootService") or service_names(rollout)[0]
+        root = rollout.routing.section("alb").get("rootService") or rollout.service_names[0]
         for named in self.named_objects(rollout):
             key, body = find_object(ctx, named)
             if not _has_service(body, root):
@@ -112,23 +93,13 @@ class AlbRouter(Router):
             action = _action_key(rollout, "actions", root)
             annotations = {**_annotations(body), action: forward_action(ctx, weight)}
             after = _with_annotations(body, _manage(annotations, rollout.name, add=(action,)))
-            if not _patch(ctx, key, body, after):
+            if not ctx.apply_object(key, after):
                 return
 
 
-def _key(rollout: Rollout, name: str) -> ObjectKey:
-    return ObjectKey("networking.k8s.io", "Ingress", rollout.namespace, name)
-
-
-def _patch(ctx: Context, key: ObjectKey, body: Body, after: Body) -> bool:
-    patch = merge_patch_between(body, after)
-    if patch:
-        ctx.patch_object(key, patch, after)
-    return bool(patch)
-
-
 def _action_key(rollout: Rollout, kind: str, service: str) -> str:
-    return f"{section(rollout, 'alb').get('annotationPrefix') or DEFAULT_PREFIX}/{kind}.{service}"
+    prefix = rollout.routing.section("alb").get("annotationPrefix") or DEFAULT_PREFIX
+    return f"{prefix}/{kind}.{service}"
 
 
 def _header_keys(rollout: Rollout, name: str) -> tuple[str, str]:
@@ -138,7 +109,7 @@ def _header_keys(rollout: Rollout, name: str) -> tuple[str, str]:
 def forward_action(ctx: Context, weight: int | None) -> str:
     """Return the action that sends ``weight`` percent of the traffic to the canary, all of it with None."""
     stable, canary = stable_and_canary_services(ctx.rollout, ctx.status, prefer_ping_pong=True)
-    alb = section(ctx.rollout, "alb")
+    alb = ctx.rollout.routing.section("alb")
     shares = [(canary, 100)]
     if weight is not None:
         shares = [(canary, weight), *((item.service_name, item.weight) for item in ctx.additional)]
@@ -175,8 +146,7 @@ def _conditions(matches: Sequence[Body]) -> str:
 
 def _managed(annotations: dict[str, str]) -> dict[str, list[str]]:
     text = annotations.get(MANAGED)
-    managed: dict[str, list[str]] = json.loads(text) if text else {}
-    return managed
+    return json.loads(text) if text else {}
 
 
 def _manage(

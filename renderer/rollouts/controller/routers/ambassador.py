@@ -7,16 +7,7 @@ from typing import Any
 
 from renderer.kubernetes.manifest import Body, ObjectKey, field_path, mapping
 from renderer.rollouts.controller.context import Context, PropagationDelayError
-from renderer.rollouts.controller.routers.router import (
-    Lookup,
-    NamedObject,
-    Problem,
-    Router,
-    find_object,
-    refusal,
-    section,
-    service_names,
-)
+from renderer.rollouts.controller.routers.router import Lookup, NamedObject, Problem, Router, find_object, refusal
 from renderer.rollouts.model.rollout import Rollout
 from renderer.rollouts.model.spec import ROUTING
 
@@ -38,13 +29,13 @@ class AmbassadorRouter(Router):
                     yield Problem(("spec", "weight"), message, manifest=found)
 
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
-        names = section(rollout, "ambassador").get("mappings") or []
+        names = rollout.routing.section("ambassador").get("mappings") or []
         return tuple(
             NamedObject(_keys(rollout, str(name)), field_path((*PATH, index))) for index, name in enumerate(names)
         )
 
     def created_objects(self, rollout: Rollout) -> tuple[ObjectKey, ...]:
-        names = section(rollout, "ambassador").get("mappings") or []
+        names = rollout.routing.section("ambassador").get("mappings") or []
         return tuple(key for name in names for key in _keys(rollout, canary_mapping_name(str(name))))
 
     def set_weight(self, ctx: Context, weight: int) -> None:
@@ -85,7 +76,7 @@ def _canary_mapping(rollout: Rollout, base: Body, weight: int, field: str) -> di
         name = base["metadata"]["name"]
         message = f'Ambassador mapping "{name}" can not define weight'
         raise refusal(field, message, "take spec.weight out of the Mapping")
-    stable, canary = service_names(rollout)
+    stable, canary = rollout.service_names
     metadata: dict[str, Any] = {"name": canary_mapping_name(base["metadata"]["name"])}
     if base["metadata"].get("namespace"):
         metadata["namespace"] = base["metadata"]["namespace"]

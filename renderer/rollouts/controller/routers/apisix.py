@@ -7,15 +7,7 @@ from typing import Any
 
 from renderer.kubernetes.manifest import Body, ObjectKey
 from renderer.rollouts.controller.context import Context
-from renderer.rollouts.controller.routers.router import (
-    NamedObject,
-    Router,
-    find_object,
-    refusal,
-    section,
-    service_names,
-    traffic_routing,
-)
+from renderer.rollouts.controller.routers.router import NamedObject, Router, find_object, refusal
 from renderer.rollouts.model.rollout import Rollout
 
 FIELD = "spec.strategy.canary.trafficRouting.apisix.route"
@@ -33,11 +25,11 @@ class ApisixRouter(Router):
     route_steps = ("setHeaderRoute",)
 
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
-        name = str((section(rollout, "apisix").get("route") or {}).get("name") or "")
+        name = str((rollout.routing.section("apisix").get("route") or {}).get("name") or "")
         return (NamedObject((route_key(rollout, name),), f"{FIELD}.name"),)
 
     def created_objects(self, rollout: Rollout) -> tuple[ObjectKey, ...]:
-        return tuple(route_key(rollout, name) for name in traffic_routing(rollout).managed_routes)
+        return tuple(route_key(rollout, name) for name in rollout.routing.managed_routes)
 
     def carry_over(self, rollout: Rollout, wanted: Body, rendered: Body) -> Body:
         if wanted.get("kind") != "ApisixRoute":
@@ -61,7 +53,7 @@ class ApisixRouter(Router):
     def set_weight(self, ctx: Context, weight: int) -> None:
         """Write both weights into each rule that the Rollout names."""
         key, body = find_object(ctx, self.named_objects(ctx.rollout)[0])
-        stable, canary = service_names(ctx.rollout)
+        stable, canary = ctx.rollout.service_names
         routes = _routes(body)
         for index in _rule_indexes(ctx.rollout, routes):
             backends = _weighted(routes[index].get("backends") or [], canary, weight)
@@ -77,7 +69,7 @@ class ApisixRouter(Router):
                 ctx.delete_object(key)
             return
         base = current if current is not None else find_object(ctx, self.named_objects(ctx.rollout)[0])[1]
-        stable, canary = service_names(ctx.rollout)
+        stable, canary = ctx.rollout.service_names
         routes = _routes(base)
         for index in _rule_indexes(ctx.rollout, routes):
             rule = dict(routes[index])
@@ -100,7 +92,7 @@ def _carried(route: Body, backend: Body, weights: dict[tuple[Any, Any], Any]) ->
 
 
 def _rule_indexes(rollout: Rollout, routes: Sequence[Body]) -> list[int]:
-    route = section(rollout, "apisix").get("route") or {}
+    route = rollout.routing.section("apisix").get("route") or {}
     indexes = []
     for name in route.get("rules") or [route.get("name")]:
         index = next((n for n, item in enumerate(routes) if item.get("name") == name), None)

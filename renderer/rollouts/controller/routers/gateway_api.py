@@ -35,16 +35,7 @@ from renderer.rollouts.controller.routers.gateway_rules import (
     with_header_rules,
     with_rules,
 )
-from renderer.rollouts.controller.routers.router import (
-    NamedObject,
-    Problem,
-    Router,
-    find_object,
-    refusal,
-    section,
-    service_names,
-    traffic_routing,
-)
+from renderer.rollouts.controller.routers.router import NamedObject, Problem, Router, find_object, refusal
 from renderer.rollouts.model.rollout import Rollout
 
 
@@ -86,7 +77,7 @@ class GatewayApiRouter(Router):
     def carry_over(self, rollout: Rollout, wanted: Body, rendered: Body) -> Body:
         if wanted.get("kind") not in KINDS.values():
             return wanted
-        backends, managed = Backends(*service_names(rollout)), traffic_routing(rollout).managed_routes
+        backends, managed = Backends(*rollout.service_names), rollout.routing.managed_routes
         last = rules_of(rendered)
         rules = weighted(rules_of(wanted), backends, weights_in(last, backends))
         if wanted["kind"] in WITH_HEADERS:
@@ -98,21 +89,21 @@ class GatewayApiRouter(Router):
         return carried if label is None else _labelled(carried, label[0], _labels(rendered).get(label[0]))
 
     def remove_managed_routes(self, ctx: Context) -> None:
-        backends, managed = Backends(*service_names(ctx.rollout)), traffic_routing(ctx.rollout).managed_routes
+        backends, managed = Backends(*ctx.rollout.service_names), ctx.rollout.routing.managed_routes
         for route in _with_headers(ctx):
             kept = [rule for rule in rules_of(route.body) if not owner_of(rule, managed, backends)]
             ctx.update_object(route.key, with_rules(route.body, kept))
 
     def set_header_route(self, ctx: Context, route: Body) -> None:
-        backends, managed = Backends(*service_names(ctx.rollout)), traffic_routing(ctx.rollout).managed_routes
+        backends, managed = Backends(*ctx.rollout.service_names), ctx.rollout.routing.managed_routes
         for each in _with_headers(ctx):
             rules = with_header_rules(rules_of(each.body), route, managed, backends, each.field)
             ctx.update_object(each.key, with_rules(each.body, rules))
 
     def set_weight(self, ctx: Context, weight: int) -> None:
         """Write both weights into each rule with both Services, and label the route while the canary has traffic."""
-        stable, canary = service_names(ctx.rollout)
-        backends, managed = Backends(stable, canary), traffic_routing(ctx.rollout).managed_routes
+        stable, canary = ctx.rollout.service_names
+        backends, managed = Backends(stable, canary), ctx.rollout.routing.managed_routes
         label = in_progress_label(_section(ctx.rollout))
         weights = {stable: max_traffic_weight(ctx.rollout) - weight, canary: weight}
         routes = list(_routes(ctx))
@@ -134,7 +125,7 @@ ROUTER = GatewayApiRouter()
 
 
 def _section(rollout: Rollout) -> Body:
-    return plugin_section(section(rollout, "plugins"))
+    return plugin_section(rollout.routing.section("plugins"))
 
 
 def _namespaces(rollout: Rollout) -> tuple[str, ...]:

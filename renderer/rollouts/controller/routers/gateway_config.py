@@ -105,20 +105,19 @@ def plugin_problems(plugins: Any) -> Iterator[Problem]:
 
 def _wrong_fields(section: Body) -> Iterator[Problem]:
     lists, selectors = [f"{prefix}Routes" for prefix in KINDS], [f"{prefix}RouteSelector" for prefix in KINDS]
+    scalars = {**dict.fromkeys(TEXTS, (str, "text")), "disableInProgressLabel": (bool, "true or false")}
     for field, value in section.items():
         path: Path = (*PATH, field)
-        if field in TEXTS:
-            if not isinstance(value, str):
-                yield Problem(path, f"expected text, found {value!r}")
-        elif field == "disableInProgressLabel":
-            if not isinstance(value, bool):
-                yield Problem(path, f"expected true or false, found {value!r}")
+        if field in scalars:
+            kind, expected = scalars[field]
+            if not isinstance(value, kind):
+                yield Problem(path, f"expected {expected}, found {value!r}")
         elif field in lists:
             yield from _wrong_list(value, path)
         elif field in selectors:
             yield from _wrong_selector(value, path)
         elif field not in IGNORED:
-            known = (*TEXTS, "disableInProgressLabel", *lists, *selectors)
+            known = (*scalars, *lists, *selectors)
             yield Problem(path, f"is not a field of {PLUGIN}", f"take it out; it has {', '.join(sorted(known))}")
 
 

@@ -6,6 +6,7 @@ number; all others are the user's, and stay.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from msgspec import Struct
 from renderer.kubernetes.manifest import Body
 from renderer.rollouts.controller.routers.router import refusal
 
+BACKSLASHED = r"\\\g<0>"
 _SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
 EXACT, EXPRESSION = "Exact", "RegularExpression"
 
@@ -65,12 +67,9 @@ def weights_in(rules: Sequence[Body], backends: Backends) -> dict[str, int]:
     """Return the weights of both Services in the first rule that has them; the default is 1."""
     for rule in rules:
         if backends.in_rule(rule):
-            return {name_of(ref): ref.get("weight", 1) for ref in reversed(refs_of(rule)) if _is_one(ref, backends)}
+            weights = {name_of(ref): ref.get("weight", 1) for ref in reversed(refs_of(rule))}
+            return {name: weights[name] for name in weights if name in (backends.stable, backends.canary)}
     return {}
-
-
-def _is_one(ref: Body, backends: Backends) -> bool:
-    return name_of(ref) in (backends.stable, backends.canary)
 
 
 def owner_of(rule: Body, managed: Sequence[str], backends: Backends) -> str:
@@ -118,13 +117,9 @@ def with_header_rules(
 
 
 def _free_names(base: str, taken: set[str]) -> Iterator[str]:
-    """Yield names for a step's rules that are unique in a route: ``beta``, ``beta-1``, ``beta-2``."""
-    number = 0
-    while True:
-        name = f"{base}-{number}" if number else base
-        if name not in taken:
-            yield name
-        number += 1
+    """Return names for a step's rules that are unique in a route: ``beta``, ``beta-1``, ``beta-2``."""
+    names = itertools.chain([base], (f"{base}-{number}" for number in itertools.count(1)))
+    return (name for name in names if name not in taken)
 
 
 def _canary(rule: Body, backends: Backends) -> Body:
@@ -142,13 +137,9 @@ def header_matches(matches: Sequence[Body]) -> list[dict[str, Any]]:
         if not text:
             prefix = value.get("prefix")
             # The expression must match the whole value, and take the prefix literally.
-            kind, text = EXPRESSION, f"{_SPECIAL.sub(_escaped, prefix)}.*" if prefix else value.get("regex")
+            kind, text = EXPRESSION, f"{_SPECIAL.sub(BACKSLASHED, prefix)}.*" if prefix else value.get("regex")
         result.append({"name": match.get("headerName"), "type": kind, "value": text})
     return result
-
-
-def _escaped(found: re.Match[str]) -> str:
-    return f"\\{found[0]}"
 
 
 def _joined(match: Body, headers: Sequence[Body], field: str) -> Body | None:

@@ -19,15 +19,7 @@ from renderer.rollouts.controller.routers.istio_routes import (
     without_route,
 )
 from renderer.rollouts.controller.routers.istio_subsets import GROUP, subset_hashes
-from renderer.rollouts.controller.routers.router import (
-    Lookup,
-    NamedObject,
-    Problem,
-    Router,
-    find_object,
-    section,
-    traffic_routing,
-)
+from renderer.rollouts.controller.routers.router import Lookup, NamedObject, Problem, Router, find_object, named_items
 from renderer.rollouts.controller.services import stable_and_canary_services
 from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION, Rollout
 from renderer.rollouts.model.spec import ROUTING
@@ -60,7 +52,7 @@ class IstioRouter(Router):
             NamedObject((_virtual_service_key(rollout, str(item.get("name") or "")),), field)
             for item, field in virtual_services(rollout)
         ]
-        rule = section(rollout, "istio").get("destinationRule")
+        rule = rollout.routing.section("istio").get("destinationRule")
         if rule is not None:
             key = ObjectKey(GROUP, "DestinationRule", rollout.namespace, str(rule.get("name") or ""))
             found.append(NamedObject((key,), field_path((*PATH, "destinationRule", "name"))))
@@ -72,7 +64,7 @@ class IstioRouter(Router):
         return _carry_over_service(rollout, wanted, rendered) if wanted.get("kind") == "VirtualService" else wanted
 
     def remove_managed_routes(self, ctx: Context) -> None:
-        managed = traffic_routing(ctx.rollout).managed_routes
+        managed = ctx.rollout.routing.managed_routes
         for named, _ in self._services(ctx.rollout):
             key, body = find_object(ctx, named)
             http = _routes(body, "http")
@@ -106,7 +98,7 @@ class IstioRouter(Router):
     def update_hash(self, ctx: Context, canary_hash: str, stable_hash: str) -> None:
         """Write the hashes into the DestinationRule's subsets; like the controller, remove all other subsets."""
         _delay_for_availability(ctx, canary_hash, stable_hash)
-        spec = section(ctx.rollout, "istio").get("destinationRule")
+        spec = ctx.rollout.routing.section("istio").get("destinationRule")
         if spec is None:
             return
         key, body = find_object(ctx, self.named_objects(ctx.rollout)[-1])
@@ -128,7 +120,7 @@ class IstioRouter(Router):
     def set_weight(self, ctx: Context, weight: int) -> None:
         """Write the weights into every route of the VirtualServices that the Rollout names."""
         names = self._destinations(ctx)
-        managed = traffic_routing(ctx.rollout).managed_routes
+        managed = ctx.rollout.routing.managed_routes
         for named, item in self._services(ctx.rollout):
             key, body = find_object(ctx, named)
             after, changed = body, False
@@ -136,8 +128,7 @@ class IstioRouter(Router):
                 routes = _routes(body, protocol)
                 wanted = list(item.get(field) or ())
                 if protocol == "http":
-                    mirrors = [r["name"] for r in routes if r.get("mirror") and r.get("name") in managed]
-                    wanted += mirrors
+                    wanted += [r["name"] for r in routes if r.get("mirror") and r.get("name") in managed]
                 for index in routes_to_weigh(routes, wanted, protocol, named.field):
                     shares = routes[index].get("route") or []
                     new = weighted(shares, weight, names, named.field, ctx.additional)
@@ -154,12 +145,12 @@ class IstioRouter(Router):
         return list(zip(self.named_objects(rollout), items, strict=False))
 
     def _update_http(self, ctx: Context, key: ObjectKey, body: Body, http: Sequence[Body]) -> None:
-        after = _with_routes(body, "http", ordered(http, traffic_routing(ctx.rollout).managed_routes))
+        after = _with_routes(body, "http", ordered(http, ctx.rollout.routing.managed_routes))
         ctx.update_object(key, after)
 
     def _destinations(self, ctx: Context) -> Destinations:
         stable, canary = stable_and_canary_services(ctx.rollout, ctx.status, prefer_ping_pong=False)
-        rule = section(ctx.rollout, "istio").get("destinationRule") or {}
+        rule = ctx.rollout.routing.section("istio").get("destinationRule") or {}
         return Destinations(
             stable_service=stable,
             canary_service=canary,
@@ -179,11 +170,8 @@ class IstioRouter(Router):
 
 def virtual_services(rollout: Rollout) -> list[tuple[Body, str]]:
     """Return the Rollout's section for each VirtualService, with the field of its name."""
-    istio = section(rollout, "istio")
-    several = istio.get("virtualServices")
-    if several is not None:
-        return [(item, field_path((*PATH, "virtualServices", index, "name"))) for index, item in enumerate(several)]
-    return [(istio.get("virtualService") or {}, field_path((*PATH, "virtualService", "name")))]
+    items = named_items(rollout.routing.section("istio"), "virtualService", "virtualServices")
+    return [(item or {}, field_path((*PATH, *path, "name"))) for path, item in items]
 
 
 def _virtual_service_key(rollout: Rollout, name: str) -> ObjectKey:
@@ -252,7 +240,7 @@ def _carry_over_service(rollout: Rollout, wanted: Body, rendered: Body) -> Body:
     result: Body = wanted
     for protocol, _ in PROTOCOLS:
         old = _routes(rendered, protocol)
-        managed = traffic_routing(rollout).managed_routes if protocol == "http" else ()
+        managed = rollout.routing.managed_routes if protocol == "http" else ()
         own = [route for route in old if route.get("name") in managed]
         rest = [route for route in old if route.get("name") not in managed]
         new = [route for route in _routes(wanted, protocol) if route.get("name") not in managed]

@@ -5,16 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from renderer.kubernetes.manifest import Body, ObjectKey, field_path
-from renderer.kubernetes.merge_patch import merge_patch_between
 from renderer.rollouts.controller.context import Context
-from renderer.rollouts.controller.routers.router import (
-    NamedObject,
-    Router,
-    find_object,
-    refusal,
-    section,
-    traffic_routing,
-)
+from renderer.rollouts.controller.routers.router import NamedObject, Router, find_object, named_ingresses, refusal
 from renderer.rollouts.model.rollout import Rollout
 from renderer.rollouts.model.spec import ROUTING, Path
 
@@ -30,19 +22,6 @@ def canary_ingress_name(rollout_name: str, stable_ingress: str) -> str:
     return f"{rollout_name}-{stable_ingress}"[: NAME_LIMIT - len(SUFFIX)] + SUFFIX
 
 
-def ingress_key(rollout: Rollout, name: str) -> ObjectKey:
-    """Return the key of an Ingress in the Rollout's namespace."""
-    return ObjectKey("networking.k8s.io", "Ingress", rollout.namespace, name)
-
-
-def _stable_ingresses(rollout: Rollout) -> tuple[tuple[str, Path], ...]:
-    nginx = section(rollout, "nginx")
-    several = nginx.get("stableIngresses")
-    if several is None:
-        return ((str(nginx.get("stableIngress") or ""), (*PATH, "stableIngress")),)
-    return tuple((str(name), (*PATH, "stableIngresses", index)) for index, name in enumerate(several))
-
-
 class NginxRouter(Router):
     """The router for ``trafficRouting.nginx``."""
 
@@ -51,44 +30,33 @@ class NginxRouter(Router):
     names_ingresses = True
 
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
-        return tuple(
-            NamedObject((ingress_key(rollout, name),), field_path(path)) for name, path in _stable_ingresses(rollout)
-        )
+        return named_ingresses(rollout, "nginx", "stableIngress", "stableIngresses")
 
     def created_objects(self, rollout: Rollout) -> tuple[ObjectKey, ...]:
-        names = (canary_ingress_name(rollout.name, name) for name, _ in _stable_ingresses(rollout))
-        return tuple(ingress_key(rollout, name) for name in names)
+        keys = [key for named in self.named_objects(rollout) for key in named.keys]
+        return tuple(key._replace(name=canary_ingress_name(rollout.name, key.name)) for key in keys)
 
     def set_weight(self, ctx: Context, weight: int) -> None:
         rollout = ctx.rollout
         for named, key in zip(self.named_objects(rollout), self.created_objects(rollout), strict=True):
             desired = canary_ingress(rollout, find_object(ctx, named)[1], key.name, weight)
             current = ctx.world.objects.get(key)
-            if current is None:
-                ctx.create_object(key, desired)
-            else:
-                _patch(ctx, key, current, desired)
+            ctx.apply_object(key, desired if current is None else _updated(current, desired))
 
 
 ROUTER = NginxRouter()
 
 
-def _patch(ctx: Context, key: ObjectKey, current: Body, desired: Body) -> None:
-    metadata = dict(current.get("metadata") or {})
+def _updated(current: Body, desired: Body) -> Body:
+    metadata = {name: value for name, value in (current.get("metadata") or {}).items() if name != "labels"}
     # Annotations of other tools stay.
-    annotations = {**(metadata.get("annotations") or {}), **desired["metadata"]["annotations"]}
-    after_metadata = {name: value for name, value in metadata.items() if name != "labels"} | {
-        "annotations": annotations
-    }
-    after = {**current, "metadata": after_metadata, "spec": desired["spec"]}
-    patch = merge_patch_between(current, after)
-    if patch:
-        ctx.patch_object(key, patch, after)
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), **desired["metadata"]["annotations"]}
+    return {**current, "metadata": metadata, "spec": desired["spec"]}
 
 
 def canary_ingress(rollout: Rollout, stable: Body, name: str, weight: int) -> dict[str, Any]:
     """Return the canary Ingress: the stable one's rules for the stable Service, with the canary Service instead."""
-    nginx, most = section(rollout, "nginx"), traffic_routing(rollout).max_traffic_weight
+    nginx, most = rollout.routing.section("nginx"), rollout.routing.max_traffic_weight
     stable_spec = stable.get("spec") or {}
     spec: dict[str, Any] = {
         field: stable_spec[field] for field in ("tls", "ingressClassName") if stable_spec.get(field)

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
-from renderer.kubernetes.manifest import Body, Manifest, ObjectKey
+from renderer.kubernetes.manifest import Body, Manifest, ObjectKey, field_path
 from renderer.rollouts.controller.context import Context
 from renderer.rollouts.model.rollout import Rollout
-from renderer.rollouts.model.spec import Path, TrafficRouting
+from renderer.rollouts.model.spec import ROUTING, Path
 from renderer.rollouts.model.world import World
 
 Lookup = Callable[[str, str, object, str], Iterable[Manifest]]
@@ -120,25 +120,6 @@ class Router:
         raise NotImplementedError
 
 
-def traffic_routing(rollout: Rollout) -> TrafficRouting:
-    """Return ``trafficRouting`` of a Rollout that has it."""
-    assert rollout.canary is not None
-    assert rollout.canary.traffic_routing is not None
-    return rollout.canary.traffic_routing
-
-
-def section(rollout: Rollout, router: str) -> Body:
-    """Return the router's own part of ``trafficRouting``."""
-    value: Any = traffic_routing(rollout).body.get(router)
-    return value if isinstance(value, dict) else {}
-
-
-def service_names(rollout: Rollout) -> tuple[str, str]:
-    """Return (stable Service, canary Service)."""
-    assert rollout.canary is not None
-    return rollout.canary.stable_service, rollout.canary.canary_service
-
-
 def find_object(ctx: Context, named: NamedObject) -> tuple[ObjectKey, Body]:
     """Return an object that the Rollout names; raise ``RollstepError`` where it is missing."""
     for key in named.keys:
@@ -152,3 +133,22 @@ def find_object(ctx: Context, named: NamedObject) -> tuple[ObjectKey, Body]:
 def refusal(field: str, message: str, hint: str = "") -> RollstepError:
     """Return the error for the value at ``field``."""
     return RollstepError([Finding("", 0, 0, field, message, hint)])
+
+
+def named_items(section: Body, one: str, several: str) -> list[tuple[Path, Any]]:
+    """Return the item of the field ``one``, or those of the list ``several`` if given, each with its path."""
+    items = section.get(several)
+    if items is None:
+        return [((one,), section.get(one))]
+    return [((several, index), item) for index, item in enumerate(items)]
+
+
+def named_ingresses(rollout: Rollout, router: str, one: str, several: str) -> tuple[NamedObject, ...]:
+    """Return the Ingresses named in the router's field ``one`` or ``several``."""
+    return tuple(
+        NamedObject(
+            (ObjectKey("networking.k8s.io", "Ingress", rollout.namespace, str(name or "")),),
+            field_path((*ROUTING, router, *path)),
+        )
+        for path, name in named_items(rollout.routing.section(router), one, several)
+    )

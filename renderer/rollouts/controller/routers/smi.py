@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from renderer.kubernetes.manifest import Body, ObjectKey
-from renderer.kubernetes.merge_patch import merge_patch_between
+from renderer.kubernetes.manifest import ObjectKey
 from renderer.rollouts.controller.context import Context
-from renderer.rollouts.controller.routers.router import Router, section, service_names
+from renderer.rollouts.controller.routers.router import Router
 from renderer.rollouts.model.rollout import Rollout
 from renderer.rollouts.model.strategy_status import WeightDestination
 
@@ -17,7 +16,7 @@ API_VERSION = "split.smi-spec.io/v1alpha1"
 
 def split_key(rollout: Rollout) -> ObjectKey:
     """Return the key of the TrafficSplit."""
-    name = section(rollout, "smi").get("trafficSplitName") or rollout.name
+    name = rollout.routing.section("smi").get("trafficSplitName") or rollout.name
     return ObjectKey("split.smi-spec.io", "TrafficSplit", rollout.namespace, name)
 
 
@@ -33,25 +32,21 @@ class SmiRouter(Router):
         key = split_key(ctx.rollout)
         desired = traffic_split(ctx.rollout, weight, ctx.additional)
         current = ctx.world.objects.get(key)
-        if current is None:
-            ctx.create_object(key, desired)
-            return
-        after: Body = {**current, "spec": {**(current.get("spec") or {}), **desired["spec"]}}
-        patch = merge_patch_between(current, after)
-        if patch:
-            ctx.patch_object(key, patch, after)
+        if current is not None:
+            desired = {**current, "spec": {**(current.get("spec") or {}), **desired["spec"]}}
+        ctx.apply_object(key, desired)
 
 
 def traffic_split(rollout: Rollout, weight: int, additional: Sequence[WeightDestination] = ()) -> dict[str, Any]:
     """Return the TrafficSplit with the canary at ``weight`` percent; its weights are quantities, thus text."""
-    stable, canary = service_names(rollout)
+    stable, canary = rollout.service_names
     metadata: dict[str, Any] = {"name": split_key(rollout).name}
     if rollout.namespace:
         metadata["namespace"] = rollout.namespace
     shares = [(canary, weight), *((item.service_name, item.weight) for item in additional)]
     shares.append((stable, 100 - sum(share for _, share in shares)))
     backends = [{"service": name, "weight": str(share)} for name, share in shares]
-    spec = {"service": section(rollout, "smi").get("rootService") or stable, "backends": backends}
+    spec = {"service": rollout.routing.section("smi").get("rootService") or stable, "backends": backends}
     return {"apiVersion": API_VERSION, "kind": "TrafficSplit", "metadata": metadata, "spec": spec}
 
 

@@ -6,14 +6,7 @@ from typing import Any
 
 from renderer.kubernetes.manifest import Body, ObjectKey
 from renderer.rollouts.controller.context import Context
-from renderer.rollouts.controller.routers.router import (
-    NamedObject,
-    Router,
-    find_object,
-    refusal,
-    section,
-    service_names,
-)
+from renderer.rollouts.controller.routers.router import NamedObject, Router, find_object, refusal
 from renderer.rollouts.model.rollout import Rollout
 
 FIELD = "spec.strategy.canary.trafficRouting.traefik.weightedTraefikServiceName"
@@ -24,7 +17,7 @@ class TraefikRouter(Router):
     """The router for ``trafficRouting.traefik``."""
 
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
-        name = str(section(rollout, "traefik").get("weightedTraefikServiceName") or "")
+        name = str(rollout.routing.section("traefik").get("weightedTraefikServiceName") or "")
         keys = tuple(ObjectKey(group, "TraefikService", rollout.namespace, name) for group in GROUPS)
         return (NamedObject(keys, FIELD),)
 
@@ -34,7 +27,7 @@ class TraefikRouter(Router):
         weights = {item.get("name"): item.get("weight") for item in _services(rendered)}
         items = [
             {**item, "weight": weights[item["name"]]}
-            if item.get("name") in service_names(rollout) and weights.get(item["name"]) is not None
+            if item.get("name") in rollout.service_names and weights.get(item["name"]) is not None
             else item
             for item in _services(wanted)
         ]
@@ -44,7 +37,7 @@ class TraefikRouter(Router):
         key, body = find_object(ctx, self.named_objects(ctx.rollout)[0])
         if not _services(body):
             raise refusal(FIELD, "spec.weighted.services was not found in traefik service manifest")
-        stable, canary = service_names(ctx.rollout)
+        stable, canary = ctx.rollout.service_names
         items = _services(body)
         for role, name, share in (("canary", canary, weight), ("stable", stable, 100 - weight)):
             index = next((n for n, item in enumerate(items) if item.get("name") == name), None)
