@@ -95,7 +95,7 @@ def looking(workspace: Workspace, request: RenderRequest) -> Callable[[AppRef], 
         moment = moment_of(release, world)
         # What was read may have changed since the key was made: only what has the same key still was made from it.
         if kept_renders and key and moment is not None and kept_renders.key(home) == key:
-            kept_renders.keep(key, result.files, result.status_text, moment)
+            kept_renders.add(key, result.files, result.status_text, moment)
         return result
 
     return look
