@@ -111,7 +111,7 @@ def test_escape_sequences_do_not_reach_a_terminal(checkout: Checkout, monkeypatc
 
 def test_a_folder_whose_name_cannot_be_shown(checkout: Checkout) -> None:
     (checkout.root / "environments/prod/web").rename(checkout.root / "environments/prod/we\x1b[31mb")
-    assert "cannot be shown" in checkout.run("status", code=1).stderr
+    assert "has unprintable characters" in checkout.run("status", code=1).stderr
 
 
 def test_a_cell_ends_no_table_and_is_no_html() -> None:
@@ -269,7 +269,7 @@ def test_a_file_with_two_names_is_replaced_not_written_through(checkout: Checkou
 
 def test_a_program_of_a_branch_does_not_run(checkout: Checkout) -> None:
     (checkout.root / "rollstep.yaml").write_text("defaults: {source: {exec: [touch, ran]}}\n", encoding="utf-8")
-    refused(checkout, "it may not run", "--allow-exec")
+    refused(checkout, "it is not allowed to run", "--allow-exec")
     checkout.run("lint", "environments", code=1)
     assert not (checkout.root / "ran").exists()
 

@@ -425,7 +425,7 @@ def test_a_source_that_cannot_be_edited_is_named(checkout: Checkout) -> None:
     checkout.run("advance", "prod/web", "--now", NOON, "--no-validate")
     before = checkout.snapshot()
     refused = checkout.run("undo", "prod/web", "--now", NOON, "--no-validate", code=1)
-    assert "data.LOG_LEVEL would change, but the ConfigMap is made from something else" in refused.stderr
+    assert "data.LOG_LEVEL would change, but the ConfigMap comes from a command or a template" in refused.stderr
     assert checkout.snapshot() == before
 
 

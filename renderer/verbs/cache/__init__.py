@@ -1,1 +1,1 @@
-"""The cache of rendered apps."""
+"""The cache of rendered apps, and the results of the last checks."""

@@ -1,6 +1,6 @@
-"""What the last ``render --check`` of the same apps found, as long as no file has changed since.
+"""The result of the last ``render --check`` of the same apps, valid while no file has changed.
 
-It imports little, so that a check of an unchanged fleet loads neither settings nor engine.
+The module imports little, so that a check of an unchanged fleet loads neither settings nor engine.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FORMAT = 3
 
 
 class Check:
-    """A check of ``targets`` asked for in the folder ``cwd`` of the work tree at ``root``."""
+    """A check of ``targets``, run in the folder ``cwd`` of the work tree at ``root``."""
 
     def __init__(self, root: str, cwd: str, targets: tuple[str, ...]) -> None:
         self.root = root
@@ -27,7 +27,7 @@ class Check:
 
     @classmethod
     def of(cls, directory: str, targets: tuple[str, ...]) -> Check | None:
-        """Return the check of ``targets`` in ``directory``; None outside of any repository."""
+        """Return the check of ``targets`` in ``directory``; None outside of a repository."""
         cwd = root = os.path.realpath(directory)
         # As renderer.pipeline.load.workspace.find_root does.
         while not (os.path.exists(f"{root}/.git") or os.path.exists(f"{root}/rollstep.yaml")):
@@ -37,14 +37,14 @@ class Check:
         return cls(root, cwd, targets)
 
     def up_to_date(self) -> int | None:
-        """Return how many apps were found up to date; None where one was not or where a file has changed since."""
+        """Return how many apps were up to date; None if one was not or if a file has changed since."""
         groups, is_complete = self.load()
         if not is_complete or not all(map(stamps.is_unchanged, groups)):
             return None
         return sum("/" in group[0] for group in groups)
 
     def load(self) -> tuple[list[Group], bool]:
-        """Return the files that the last check rests on, and whether all its apps were up to date."""
+        """Return the files that the last check depends on, and whether all its apps were up to date."""
         content = store.read(self._folder, self._digest()) if self._folder else None
         if not content or int.from_bytes(content[:4], "big") != crc32(content[4:]):
             return [], False
@@ -55,7 +55,7 @@ class Check:
         return (groups, is_complete) if key == self._key else ([], False)
 
     def save(self, groups: list[Group], *, is_complete: bool) -> None:
-        """Keep what this check has found."""
+        """Save the result of this check."""
         if self._folder:
             content = dumps((self._key, groups, is_complete))
             store.write(self._folder, self._digest(), crc32(content).to_bytes(4, "big") + content)
@@ -65,5 +65,5 @@ class Check:
 
 
 def up_to_date(apps: int) -> str:
-    """Return what a check prints when all apps are as they are rendered."""
+    """Return the line that a check prints if all apps are up to date."""
     return f"{apps} {'app is' if apps == 1 else 'apps are'} up to date"

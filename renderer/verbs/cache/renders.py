@@ -1,8 +1,8 @@
-"""Rendered apps by content: an app that was rendered of the same content before is not rendered again.
+"""The cache of rendered apps, by the content of their inputs.
 
-The key of an app is a digest of all that it is rendered from: rollstep's own code and its libraries, the app's
-settings, its templates, and the content of every file in its folder (manifests, ``status.yaml`` and what is rendered).
-An app whose files are not all known has no key and is always rendered.
+The key of an app is a digest of all its inputs: rollstep's own code and its libraries, the app's settings and
+templates, and the content of every file in its folder (manifests, ``status.yaml`` and the rendered files).  An app
+with unknown inputs has no key and is always rendered.
 """
 
 from __future__ import annotations
@@ -24,14 +24,18 @@ from renderer.verbs.cache import stamps, store
 
 FORMAT = 1
 MOST_BYTES = 16_000_000
-"""An app whose files are larger is always rendered: its folder holds something else than manifests."""
+"""An app with larger files is always rendered: its folder has more than manifests."""
 
 INCLUDES = re.compile(rb"\b(include|import|extends)\b")
-"""The statements of a template that take in another file, which may lie anywhere in the repository."""
+"""The statements with which a template includes another file, from anywhere in the repository."""
 
 
-class KeptRender(Struct, frozen=True):
-    """An entry: the rendered files by name, and the text of the status, cut where the time of the run stands."""
+class UnknownInputsError(Exception):
+    """The inputs of an app are not all known."""
+
+
+class CachedRender(Struct, frozen=True):
+    """An entry: the rendered files by name, and the text of the status, split at each time of the run."""
 
     files: Mapping[str, str]
     status: tuple[str, ...]
@@ -42,7 +46,7 @@ class KeptRender(Struct, frozen=True):
 
 
 class RenderCache:
-    """The renders in one folder, for runs that render ``step`` (None: the current one)."""
+    """The cached renders in one folder, for runs that render ``step`` (None for the current step)."""
 
     def __init__(self, folder: str, step: int | None) -> None:
         self._folder = folder
@@ -51,7 +55,7 @@ class RenderCache:
 
     @classmethod
     def open(cls, step: int | None) -> RenderCache | None:
-        """Return the user's cache and remove its unused entries; None where it cannot be written."""
+        """Return the user's cache without its unused entries; None if it cannot be written."""
         folder = store.folder()
         if folder is None:
             return None
@@ -62,19 +66,19 @@ class RenderCache:
         return cls(folder, step)
 
     def key(self, home: Home) -> str | None:
-        """Return the digest of all that an app is rendered from; None where that is not all known."""
+        """Return the digest of an app's inputs; None if they are not all known."""
         templates = home.settings.templates
         folders = [home.ref.folder, *([templates] if templates else [])]
         if home.settings.source.argv is not None or not all(map(self._is_real, folders)):
             return None
         try:
             files = dict(_files(home.ref.folder))
-            # Read each time: they may change while apps are rendered, and a worker outlives a run.
-            layouts = sorted(_files(templates, are_templates=True)) if templates else []
-        except (OSError, UnknownError):
+            # Read each time, since templates may change during a run, and a worker process outlives a run.
+            template_files = sorted(_files(templates, are_templates=True)) if templates else []
+        except (OSError, UnknownInputsError):
             return None
         digest = sha256(_program())
-        digest.update(repr(layouts).encode())
+        digest.update(repr(template_files).encode())
         digest.update(repr((FORMAT, home.path, self._step, home.settings)).replace(f"'{home.root}/", "'").encode())
         for name, content in sorted(files.items()):
             digest.update(f"{name}\0{len(content)}\0".encode(errors="surrogateescape"))
@@ -86,16 +90,16 @@ class RenderCache:
         key = self.key(home)
         return key is not None and os.path.exists(store.path_of(self._folder, key))
 
-    def find(self, key: str) -> KeptRender | None:
+    def find(self, key: str) -> CachedRender | None:
         """Return the entry for ``key``; None for a missing or damaged one."""
         content = store.read(self._folder, key)
         return None if content is None else _read(content, key)
 
-    def keep(self, key: str, files: Mapping[str, str], status_text: str, moment: str) -> None:
-        """Keep a render of the time ``moment``, which is empty where the render depends on no time.
+    def add(self, key: str, files: Mapping[str, str], status_text: str, moment: str) -> None:
+        """Cache a render at the time ``moment``, which is empty if the render depends on no time.
 
-        The next run puts its own time in the place of ``moment``, in the status alone.  A render whose manifests have
-        that time too is not kept: it may be somebody else's there.
+        The next run replaces ``moment`` with its own time, in the status alone.  Does not cache a render whose
+        manifests have that time too, where it may be part of the user's data.
         """
         if moment and any(moment in text for text in files.values()):
             return
@@ -103,18 +107,27 @@ class RenderCache:
         store.write(self._folder, key, zlib.compress(json.dumps([key, dict(files), status]).encode(), 1))
 
     def _is_real(self, folder: Path) -> bool:
-        """Return whether no link leads to a folder: beyond a link the repository may end."""
+        """Return whether the path of a folder has no links: a link may lead out of the repository."""
         parent = os.path.dirname(folder)
         if parent not in self._real:
             self._real[parent] = os.path.realpath(parent)
         return self._real[parent] == parent and not os.path.islink(folder)
 
 
-class UnknownError(Exception):
-    """The files that an app is made from cannot be told from its folder."""
+def walk(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Yield all files and folders below ``folder``; raise UnknownInputsError for a link or a special file."""
+    pending = [str(folder)]
+    while pending:
+        with os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(entry.path)
+                elif not entry.is_file(follow_symlinks=False):
+                    raise UnknownInputsError
+                yield entry
 
 
-def _read(content: bytes, key: str) -> KeptRender | None:
+def _read(content: bytes, key: str) -> CachedRender | None:
     try:
         found, files, status = json.loads(zlib.decompress(content))
     except (zlib.error, ValueError, TypeError, RecursionError):
@@ -125,13 +138,13 @@ def _read(content: bytes, key: str) -> KeptRender | None:
         and isinstance(status, list)
         and all(isinstance(text, str) for text in (*files.values(), *status))
     )
-    return KeptRender(files, tuple(status)) if is_whole else None
+    return CachedRender(files, tuple(status)) if is_whole else None
 
 
 def _files(folder: Path, *, are_templates: bool = False) -> Iterator[tuple[str, bytes]]:
-    """Yield the files below ``folder`` with their content; raise UnknownError for a file that depends on others.
+    """Yield the files below ``folder`` with their content; raise UnknownInputsError for a file that includes others.
 
-    Templates of rendered manifests include others of their own folder alone.
+    With ``are_templates`` the files may include each other, since they can include no file of another folder.
     """
     start, left = len(str(folder)) + 1, MOST_BYTES
     for entry in walk(folder):
@@ -141,26 +154,13 @@ def _files(folder: Path, *, are_templates: bool = False) -> Iterator[tuple[str, 
             content = file.read(left + 1)
         left -= len(content)
         if left < 0 or (entry.name.endswith(".j2") and not are_templates and INCLUDES.search(content)):
-            raise UnknownError
+            raise UnknownInputsError
         yield entry.path[start:], content
-
-
-def walk(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Yield all files and folders below ``folder``; raise UnknownError for a link or a special file."""
-    pending = [str(folder)]
-    while pending:
-        with os.scandir(pending.pop()) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    pending.append(entry.path)
-                elif not entry.is_file(follow_symlinks=False):
-                    raise UnknownError
-                yield entry
 
 
 @cache
 def _program() -> bytes:
-    """Return the digest of the program: its own files, the names and versions of its libraries, and Python's."""
+    """Return the digest of rollstep's own files, its libraries' names and versions, and Python's version."""
     digest = sha256(repr(sys.version_info[:3]).encode())
     for folder in stamps.library_folders():
         digest.update(repr(sorted(name for name in os.listdir(folder) if name.endswith(".dist-info"))).encode())

@@ -1,7 +1,7 @@
 """Stamps of files: whether a file has changed, without reading it.
 
-Files are compared as git's index compares them: by size, inode and times.  A folder's stamp changes when an entry comes
-or goes.  The module imports nothing that the interpreter has not loaded, for ``checks`` asks it before all else.
+Stamps are compared as in git's index: by size, inode and times.  A folder's stamp changes when an entry is added or
+removed.  The module imports only what the interpreter has loaded, since ``checks`` uses it before anything else.
 """
 
 from __future__ import annotations
@@ -11,38 +11,38 @@ import sys
 from marshal import dumps, loads
 
 Stamp = tuple[int, int, int, int]
-"""Size, inode, and the times of the last change of content and of any kind, in nanoseconds."""
+"""Size, inode, mtime and ctime; times are in nanoseconds."""
 
 Group = tuple[str, str, bytes]
-"""A name, paths with NUL between them, and their stamps as marshal writes them."""
+"""A name, paths separated by NUL, and their stamps in the format of marshal."""
 
 _TICK = 50_000_000
 _SECOND = 1_000_000_000
 
 
 def group(name: str, paths: list[str]) -> Group:
-    """Return the group of ``paths`` with their stamps of now."""
+    """Return the group of ``paths`` with their present stamps."""
     return (name, "\0".join(paths), _stamps(paths))
 
 
 def is_unchanged(found: Group) -> bool:
-    """Return whether every file of a group has the stamp that the group has."""
+    """Return whether every file of a group still has its stamp."""
     return _stamps(found[1].split("\0")) == found[2]
 
 
-def is_settled(found: Group, begun: int) -> bool:
-    """Return whether a change of the group's files after ``begun`` would show in their stamps.
+def is_settled(found: Group, started: int) -> bool:
+    """Return whether a change of the group's files after ``started`` would change their stamps.
 
-    A file system's clock moves in ticks of some milliseconds, or of two seconds where times are whole seconds.
+    A file system's clock moves in ticks of some milliseconds, or of two seconds if its times are whole seconds.
     """
     times = [time for stamp in loads(found[2]) if stamp is not None for time in stamp[2:]]
-    return all(time + (_TICK if time % _SECOND else 2 * _SECOND) < begun for time in times)
+    return all(time + (_TICK if time % _SECOND else 2 * _SECOND) < started for time in times)
 
 
 def file_clock(root: str) -> int:
     """Return the present time of the file system of the work tree at ``root``, in nanoseconds.
 
-    Raises OSError without a git folder that can be written.
+    Raises OSError without a writable git folder.
     """
     path = f"{_git_folder(root)}/rollstep-clock-{os.getpid()}"
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -53,12 +53,12 @@ def file_clock(root: str) -> int:
 
 
 def program() -> Group:
-    """Return the group of rollstep's own code and templates and of the folders of its libraries."""
+    """Return the group of rollstep's own code and templates, and of the folders of its libraries."""
     return group("program", sorted([*library_folders(), *own_files()]))
 
 
 def library_folders() -> list[str]:
-    """Return the folders that libraries are installed in."""
+    """Return the folders of installed libraries."""
     return [path for path in sys.path if path.endswith("-packages")]
 
 
@@ -76,7 +76,7 @@ def own_files() -> list[str]:
 
 
 def _stamps(paths: list[str]) -> bytes:
-    # Version 2 has no references, which would make the bytes depend on who else holds a number.
+    # Version 2 has no references, which would make the bytes depend on reference counts.
     return dumps([_stamp(path) for path in paths], 2)
 
 

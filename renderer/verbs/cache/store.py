@@ -1,7 +1,7 @@
-"""The files of the cache: one folder in the user's cache, an entry for each key.
+"""The files of the cache: an entry for each key, in one folder of the user's cache.
 
-Clones and worktrees share it.  Any entry may be deleted or damaged at any time, and any number of processes may read
-and write it: a missing or damaged entry costs time alone.
+Clones and worktrees share it, and any number of processes may read and write it.  An entry may be deleted or damaged at
+any time, which costs only time.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import time
 
 FOLDER = "rollstep/renders"
 UNUSED_SECONDS = 30 * 24 * 3600
-"""How long an unused entry is kept."""
+"""The age at which an unused entry is removed."""
 DAY_SECONDS = 24 * 3600
 _TRIMMED = "trimmed"
 
 
 def folder() -> str | None:
-    """Return the folder of the cache; None where the user has no cache folder."""
+    """Return the folder of the cache; None if the user has no cache folder."""
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return f"{cache}/{FOLDER}" if os.path.isabs(cache) else None
 
@@ -28,7 +28,7 @@ def path_of(folder: str, key: str) -> str:
 
 
 def read(folder: str, key: str) -> bytes | None:
-    """Return the content of an entry and note that it is used; None for a missing one."""
+    """Return the content of an entry and record its use; None for a missing entry."""
     path = path_of(folder, key)
     try:
         with open(path, "rb", buffering=0) as file:
@@ -42,7 +42,7 @@ def read(folder: str, key: str) -> bytes | None:
 
 
 def write(folder: str, key: str, content: bytes) -> None:
-    """Write an entry whole or not at all; an error of the file system leaves the entry out."""
+    """Write an entry atomically; ignore an error of the file system."""
     path = path_of(folder, key)
     temporary = f"{path}.{os.getpid()}"
     try:
@@ -55,7 +55,7 @@ def write(folder: str, key: str, content: bytes) -> None:
 
 
 def trim(folder: str) -> None:
-    """Remove unused entries, once a day; raise OSError where the folder cannot be written."""
+    """Remove unused entries, once a day; raise OSError if the folder cannot be written."""
     now, stamp = time.time(), f"{folder}/{_TRIMMED}"
     os.makedirs(folder, mode=0o700, exist_ok=True)
     try:

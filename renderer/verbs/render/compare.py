@@ -94,5 +94,5 @@ def compare_app(workspace: Workspace, request: RenderRequest, cache: RenderCache
     moment = render_time(release, world)
     # The files may have changed after the key was computed: only an unchanged key describes the rendered content.
     if cache and key and moment is not None and cache.key(home) == key:
-        cache.keep(key, app.files, app.status_text, moment)
+        cache.add(key, app.files, app.status_text, moment)
     return app

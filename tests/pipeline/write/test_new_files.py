@@ -146,7 +146,7 @@ def test_another_run_waits_for_one_that_is_alive(tmp_path: Path) -> None:
         assert recover(root) == ()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(module, "PATIENCE", 0.1)
-            with pytest.raises(RollstepError, match="another rollstep is changing"):
+            with pytest.raises(RollstepError, match="another rollstep process is changing"):
                 commit(root, {"third.yaml": "third\n"})
         timer = threading.Timer(0.2, lambda: new_files.__exit__(None, None, None))
         Transaction(new_files).plan(files).commit()
@@ -163,7 +163,7 @@ def test_a_text_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: p
 
     with NewFiles(tmp_path) as new_files:
         folder = new_files.open()
-        monkeypatch.setattr(module, "store", refuse)
+        monkeypatch.setattr(module, "write_file", refuse)
         with pytest.raises(RollstepError, match="No space left"):
             list(write_new_files(folder, CHANGE.items(), ()))
     assert list(tmp_path.iterdir()) == []

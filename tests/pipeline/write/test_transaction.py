@@ -253,7 +253,7 @@ def test_every_obstacle_is_told_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", [".git/hooks/pre-commit", "app/.GIT/config", f"{JOURNAL}/lock"])
 def test_what_belongs_to_git_or_to_the_journal_is_never_written(path: str, tmp_path: Path) -> None:
-    with pytest.raises(RollstepError, match="folder of git's or rollstep's own"):
+    with pytest.raises(RollstepError, match="in a folder of git or of rollstep"):
         commit(tmp_path, {path: "x"})
     assert list(tmp_path.iterdir()) == []
 
@@ -545,7 +545,7 @@ sys.stdin.read()
         assert owner.stdout is not None
         assert owner.stdout.readline() == "ready\n"
         assert recover(root) == ()
-        with pytest.raises(RollstepError, match="another rollstep is changing files"):
+        with pytest.raises(RollstepError, match="another rollstep process is changing files"):
             commit(root)
         assert content(root)["app/status.yaml"] == "step: 2\n"
         owner.send_signal(signal.SIGKILL)

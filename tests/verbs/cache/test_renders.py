@@ -330,7 +330,7 @@ def test_a_full_disk_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     cache = RenderCache.open(None)
     assert cache is not None
     monkeypatch.setattr("os.replace", full)
-    cache.keep("ab" * 32, {"a": "b"}, "c", "")
+    cache.add("ab" * 32, {"a": "b"}, "c", "")
     assert cache.find("ab" * 32) is None
 
 
