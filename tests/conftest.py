@@ -1,4 +1,4 @@
-"""What all tests share: an environment that is the same everywhere, and where the project is."""
+"""Fixtures of all tests: a neutral environment, the project's root, and validation."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# The same examples in every run, so that a test passes or fails for a change of the code alone; and no deadlines, since
-# a busy machine is no fault of the code.
+# The same examples in every run, so that only a change of the code changes a result; and no deadlines, which a busy
+# machine would miss.
 settings.register_profile("project", derandomize=True, deadline=None)
 settings.load_profile("project")
 
@@ -23,7 +23,7 @@ def project() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def neutral_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep the settings of whoever runs the tests out of them: their git, their cache, their rollstep."""
+    """Isolate the tests from the user's git configuration, cache and variables."""
     home = tmp_path_factory.mktemp("home")
     (home / ".gitconfig").write_text(
         "[user]\n\tname = Test\n\temail = test@example.com\n[init]\n\tdefaultBranch = main\n", encoding="utf-8"
@@ -38,7 +38,7 @@ def neutral_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
 
 @pytest.fixture(scope="session")
 def kubeconform() -> str:
-    """Return the path of kubeconform, which `make setup` installs: without it a test fails, it is not skipped."""
+    """Return the path of kubeconform, which `make setup` installs; fail without it."""
     from renderer.pipeline.validate.kubeconform import find_kubeconform
 
     found = find_kubeconform()
@@ -48,9 +48,9 @@ def kubeconform() -> str:
 
 @pytest.fixture(scope="session")
 def assert_valid(kubeconform: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., None]:
-    """Return a function that fails where kubeconform -strict refuses any of the texts (by file name) it is given.
+    """Return a function that fails if kubeconform -strict refuses one of its texts (by file name).
 
-    Objects that Kubernetes has no schema of pass only where their kinds are named, as ``skipped={"Rollout"}``.
+    Objects without a schema in Kubernetes pass only if ``skipped`` names their kinds.
     """
     from renderer.pipeline.validate.manifests import validate
 

@@ -1,4 +1,4 @@
-"""``make demo``: a canary and a blue-green release through a throw-away git repository, commit by commit (shell)."""
+"""``make demo``: a canary and a blue-green release in a temporary git repository, commit by commit."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ IDENTITY = {
 
 
 class Demo:
-    """A repository with the example's sources, and a clock that it may put forward."""
+    """A repository with the example's sources, and a clock."""
 
     def __init__(self, folder: Path) -> None:
-        """Copy the sources of ``environments/`` (nothing that was rendered) into a new repository at ``folder``."""
+        """Copy the sources of ``environments/``, without rendered files, into a new repository at ``folder``."""
         self.folder = folder
         self.now = datetime.now(UTC).replace(microsecond=0)
         rendered = shutil.ignore_patterns("rendered", "status.yaml")
@@ -34,7 +34,7 @@ class Demo:
         self.git("commit", "--quiet", "--message=Add web and api")
 
     def git(self, *arguments: str) -> None:
-        """Run git in the repository, with an identity of its own."""
+        """Run git in the repository, with the demo's identity."""
         subprocess.run(["git", *arguments], cwd=self.folder, env={**os.environ, **IDENTITY}, check=True)
 
     def say(self, text: str) -> None:
@@ -42,19 +42,19 @@ class Demo:
         print(f"\n\033[1m# {text}\033[0m" if sys.stdout.isatty() else f"\n# {text}", flush=True)
 
     def run(self, *arguments: str, timed: bool = True) -> None:
-        """Show a command line, and run it at the demo's time."""
+        """Print a rollstep command line, and run it at the demo's time."""
         print(f"$ rollstep {' '.join(arguments)}", flush=True)
         clock = [f"--now={self.now:%Y-%m-%dT%H:%M:%SZ}"] if timed else []
         command = [sys.executable, "-m", "renderer", *arguments, *clock]
-        # The libraries are installed for the demo, and rollstep itself is where this file is.
+        # Only the libraries are installed; rollstep is in this checkout.
         paths = os.pathsep.join(filter(None, (str(CHECKOUT), os.environ.get("PYTHONPATH"))))
         variables = {**os.environ, **IDENTITY, "PYTHONPATH": paths}
         result = subprocess.run(command, cwd=self.folder, env=variables, check=False)
         if result.returncode:
-            sys.exit(f"rollstep {arguments[0]} left with {result.returncode}; the repository is {self.folder}")
+            sys.exit(f"rollstep {arguments[0]} exited with {result.returncode}; the repository is {self.folder}")
 
     def wait(self, minutes: int) -> None:
-        """Put the clock forward."""
+        """Move the clock forward."""
         self.now += timedelta(minutes=minutes)
         self.say(f"{minutes} minutes later")
 
@@ -63,11 +63,11 @@ def canary(demo: Demo) -> None:
     """Release web: five pods behind an nginx Ingress, at 20, 40, 60 and 100 percent of the traffic."""
     demo.say("Canary: the first version")
     demo.run("advance", "prod/web")
-    demo.say("A new version: what is to come, and the first step")
+    demo.say("A new version: the plan, and the first step")
     demo.run("plan", "prod/web")
     demo.run("set", "image", "prod/web", "web=registry.example.com/shop/web:1.1.0")
     demo.run("get", "prod/web")
-    demo.say("It stays at its pause until somebody promotes it")
+    demo.say("It stays at its pause until it is promoted")
     demo.run("advance", "prod/web")
     demo.run("promote", "prod/web")
     demo.run("get", "prod/web")
@@ -96,21 +96,21 @@ def blue_green(demo: Demo) -> None:
 
 
 def main() -> None:
-    """Run both releases and leave the repository for a look."""
+    """Run both releases and keep the repository."""
     if not (CHECKOUT / "environments").is_dir():
-        sys.exit("The demo runs in a checkout of rollstep: the example's environments/ is not here.")
+        sys.exit("The demo needs a checkout of rollstep with the example's environments/.")
     folder = Path(tempfile.mkdtemp(prefix="rollstep-demo-"))
     demo = Demo(folder)
     canary(demo)
     blue_green(demo)
-    demo.say("What git has")
+    demo.say("The history in git")
     demo.run("status", "prod")
     demo.run("history", "prod", timed=False)
     demo.git("--no-pager", "log", "--reverse", "--format=%h %s")
     demo.say("One of the commits")
     demo.git("--no-pager", "log", "-1", "--grep=step 3/6", "--stat", "--format=%h %an <%ae>%n%n%B")
     demo.run("render", "--check", "prod", timed=False)
-    demo.say(f"The repository is left for a look in {folder}")
+    demo.say(f"The repository is in {folder}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from renderer.cli.reporter import REPORTER
@@ -26,11 +27,11 @@ def open_workspace(directory: str) -> Workspace:
     return workspace
 
 
-def open_session(request: Request) -> Session:
-    """Return the session of a verb that commits, as a context."""
-    from renderer.verbs.release.session import Session
+def open_session(request: Request) -> AbstractContextManager[Session]:
+    """Open the session of a verb that commits."""
+    from renderer.verbs.release import session
 
-    return Session(request, REPORTER, _propose)
+    return session.open_session(request, REPORTER, _propose)
 
 
 def run_verb(request: Request, name: str, verb: Verb, *, options: str = "") -> None:

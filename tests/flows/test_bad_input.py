@@ -25,7 +25,7 @@ WRITING = [["render"], ["advance"], ["promote"], ["abort"], ["scale", "--replica
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A checkout whose prod/web is at its first pause; tests leave it as it is."""
+    """Return a checkout with prod/web at its first pause, which no test changes."""
     checkout = Checkout(tmp_path_factory.mktemp("repo") / "repo")
     checkout.run("advance", "prod/web", "--now", NOON, "--no-validate")
     checkout.run("set", "image", "prod/web", f"web={TWO}", "--now", NOON, "--no-validate")
@@ -41,7 +41,7 @@ def releasing(shared: Checkout) -> Iterator[Checkout]:
 
 
 def refused(checkout: Checkout, *messages: str, verbs: list[list[str]] | None = None, code: int = 1) -> None:
-    """Expect every verb to refuse with all of the messages, and to leave everything as it is."""
+    """Expect every verb to refuse with all of the messages, and to change nothing."""
     before = checkout.snapshot()
     for verb, *options in verbs or READING + WRITING:
         done = checkout.run(verb, "prod/web", *options, code=code)
@@ -74,7 +74,7 @@ def replica_set_file(checkout: Checkout, tag: str) -> str:
         ("pause: {}", "pause: {duration: soon}", [f"{ROLLOUT}:", "duration"]),
     ],
 )
-def test_a_rollout_that_is_wrong(releasing: Checkout, old: str, new: str, messages: list[str]) -> None:
+def test_an_invalid_rollout(releasing: Checkout, old: str, new: str, messages: list[str]) -> None:
     releasing.edit(ROLLOUT, old, new)
     releasing.commit()
     refused(releasing, *messages)
@@ -94,7 +94,7 @@ def test_several_rollouts(releasing: Checkout) -> None:
         ("services.yaml", ['Service "web-stable" not found', 'Service "web-canary" not found']),
     ],
 )
-def test_what_the_rollout_refers_to_is_missing(releasing: Checkout, file: str, messages: list[str]) -> None:
+def test_missing_references(releasing: Checkout, file: str, messages: list[str]) -> None:
     (releasing.root / APP / file).unlink()
     releasing.commit()
     refused(releasing, f"{ROLLOUT}:", *messages)
@@ -140,7 +140,7 @@ def test_a_replica_set_that_was_edited(releasing: Checkout, old: str, new: str, 
     refused(releasing, f"error: {file}:", message)
 
 
-def test_edits_that_leave_the_pod_template_are_put_right(releasing: Checkout) -> None:
+def test_other_edits_of_rendered_files_are_undone(releasing: Checkout) -> None:
     file = replica_set_file(releasing, "1.0.0")
     releasing.edit(file, "replicas: 5\n", "replicas: 50\n")
     releasing.edit(file, "apiVersion: apps/v1\n", "apiVersion: 'apps/v1' # formatted\n")
@@ -167,7 +167,7 @@ def remove(path: str) -> Callable[[Path], None]:
         ),
     ],
 )
-def test_files_of_ours_that_are_gone_or_damaged(
+def test_missing_or_damaged_files_of_ours(
     releasing: Checkout, change: Callable[[Path], object], messages: list[str]
 ) -> None:
     change(releasing.root)
@@ -175,14 +175,14 @@ def test_files_of_ours_that_are_gone_or_damaged(
     refused(releasing, *messages)
 
 
-def test_a_replica_set_that_is_gone(releasing: Checkout) -> None:
+def test_a_missing_replica_set(releasing: Checkout) -> None:
     file = replica_set_file(releasing, "1.0.0")
     (releasing.root / file).unlink()
     releasing.commit()
     refused(releasing, f"error: {file}: is missing")
 
 
-def test_another_namespace_moves_all_along(releasing: Checkout) -> None:
+def test_another_namespace(releasing: Checkout) -> None:
     releasing.edit("rollstep.yaml", "namespace: shop-", "namespace: store-")
     releasing.commit()
     releasing.run("advance", "prod/web", "--now", NOON, "--no-validate")
@@ -210,7 +210,7 @@ GIT_STATES = {
 
 
 @pytest.mark.parametrize("message", GIT_STATES)
-def test_states_of_git_that_are_no_place_for_a_commit(shared: Checkout, tmp_path: Path, message: str) -> None:
+def test_states_of_git_in_which_a_commit_is_refused(shared: Checkout, tmp_path: Path, message: str) -> None:
     checkout = Checkout.__new__(Checkout)
     checkout.root = tmp_path / "repo"
     shutil.copytree(shared.root, checkout.root)
@@ -224,7 +224,7 @@ def test_states_of_git_that_are_no_place_for_a_commit(shared: Checkout, tmp_path
         assert checkout.weight("prod/web") == "40"
 
 
-def test_nobody_is_configured(releasing: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_identity(releasing: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
     releasing.edit("rollstep.yaml", "author: {name: rollstep, email: rollstep@example.com}", "signoff: false")
     releasing.commit()
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
@@ -290,7 +290,7 @@ def test_two_at_once(releasing: Checkout) -> None:
     releasing.run("render", "--check", "prod/web")
 
 
-def test_what_only_reads_goes_on_beside_an_interrupted_run(releasing: Checkout) -> None:
+def test_verbs_that_read_work_beside_an_interrupted_run(releasing: Checkout) -> None:
     journal = releasing.root / ".rollstep-journal"
     journal.mkdir()
     (journal / ".gitignore").write_text("*\n")

@@ -1,4 +1,4 @@
-"""What the fuzzer began with, and all that it found: each input gets an answer, and none an exception."""
+"""The fuzzer's corpus and findings: each input gets an answer, and none an exception."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_every_target_has_a_corpus():
     assert {path.parent.name for path in INPUTS} == set(TARGETS)
 
 
-def test_what_is_no_refusal_comes_out_of_a_target(monkeypatch: pytest.MonkeyPatch):
+def test_a_target_raises_unexpected_exceptions(monkeypatch: pytest.MonkeyPatch):
     def broken(*_: object) -> None:
         raise KeyError("a fault of the reader's own")
 
@@ -29,7 +29,7 @@ def test_what_is_no_refusal_comes_out_of_a_target(monkeypatch: pytest.MonkeyPatc
         TARGETS["yaml"](b"a: 1")
 
 
-def test_a_fault_of_a_verb_comes_out_of_a_target(monkeypatch: pytest.MonkeyPatch):
+def test_a_target_raises_the_bug_of_a_verb(monkeypatch: pytest.MonkeyPatch):
     def broken(*_: object) -> None:
         raise KeyError("a fault of the verb's own")
 

@@ -21,7 +21,7 @@ PAGE = PAGES / "gateway-api.md"
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
-    """Make a repository with the app that the page about the router shows, in files of their own."""
+    """Create a repository with the app of the page about the router."""
     made = Checkout(tmp_path / "repo")
     folder = made.root / "environments" / "prod" / "edge"
     folder.mkdir()
@@ -44,7 +44,7 @@ def weights(checkout: Checkout) -> list[dict[str, Any]]:
     ]
 
 
-def test_a_canary_goes_through_a_gateway_commit_by_commit(checkout: Checkout) -> None:
+def test_a_canary_through_a_gateway_commit_by_commit(checkout: Checkout) -> None:
     split = {"legacy": 5}
     checkout.process("advance", "prod/edge", "--now", NOON)
     assert weights(checkout) == [{**split, "web-stable": 100, "web-canary": 0}, {"docs": None}]
@@ -67,7 +67,7 @@ def test_a_canary_goes_through_a_gateway_commit_by_commit(checkout: Checkout) ->
     checkout.run("render", "prod/edge")
     assert checkout.snapshot() == before
 
-    # What a user changes of the route meanwhile goes with the next step, and the weights stay.
+    # The user's change of the route goes with the next step, and the weights stay.
     checkout.edit("environments/prod/edge/traffic.yaml", "request: 5s", "request: 9s")
     checkout.edit("environments/prod/edge/traffic.yaml", "port: 8080, weight: 5", "port: 8080, weight: 6")
     checkout.commit("Wait longer")
@@ -115,7 +115,7 @@ def test_a_route_that_is_selected_by_its_labels_is_released(checkout: Checkout) 
     assert weights(checkout) == [{"legacy": 5, "web-stable": 80, "web-canary": 20}, {"docs": None}]
 
 
-def test_what_is_missing_or_does_nothing_is_told_before_anything_is_written(checkout: Checkout) -> None:
+def test_a_missing_route_is_refused_before_a_write(checkout: Checkout) -> None:
     before = checkout.snapshot()[2]
     checkout.edit("environments/prod/edge/rollout.yaml", "[{name: web, useHeaderRoutes: true}]", "[{name: wep}]")
     refused = checkout.run("advance", "prod/edge", "--now", NOON, code=1).stderr
@@ -141,11 +141,11 @@ def test_another_plugin_is_refused_with_its_line(checkout: Checkout) -> None:
         docs.test_the_example_goes_to_its_end,
     ],
 )
-def test_the_page_shows_what_happens(holds: Callable[[str], None]) -> None:
+def test_the_page_shows_the_output(holds: Callable[[str], None]) -> None:
     holds("gateway-api")
 
 
-def test_the_api_server_takes_what_is_rendered(assert_valid: Callable[..., None]) -> None:
+def test_the_rendered_manifests_are_valid(assert_valid: Callable[..., None]) -> None:
     files = {}
     for number, frame in enumerate(docs.to_the_end(docs.blocks("gateway-api")[0])):
         for (kind, name), body in docs.objects_of(frame).items():

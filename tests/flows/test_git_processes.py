@@ -1,4 +1,4 @@
-"""How many gits a command starts: as many for a dozen apps, with more files than are named to git, as for one."""
+"""The number of git processes of a command is the same for one app and for a dozen."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TOGETHER = ("advance", "--all", "--together", "--no-validate", "--now")
 
 
 def fleet(root: Path, size: int) -> Checkout:
-    """Return a checkout of ``size`` apps that are canaries with a timed pause."""
+    """Return a checkout of ``size`` canaries with a timed pause."""
     root.mkdir()
     checkout = Checkout(root)
     (root / "environments").rename(root / "all")
@@ -33,11 +33,11 @@ def fleet(root: Path, size: int) -> Checkout:
 
 
 def gits(checkout: Checkout, *command: str) -> list[str]:
-    """Run a command and return what each git was called for, sorted."""
+    """Run a command and return the subcommand of each git process, sorted."""
     trace = checkout.root.parent / "trace"
     trace.mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        # Each process of git writes a file of its own into a folder.
+        # Each git process writes its own trace file.
         patch.setenv("GIT_TRACE2_EVENT", str(trace))
         checkout.run(*command)
     events = [json.loads(line) for path in trace.iterdir() for line in path.read_text(encoding="utf-8").splitlines()]
@@ -47,7 +47,7 @@ def gits(checkout: Checkout, *command: str) -> list[str]:
 
 
 def release(checkout: Checkout) -> dict[str, list[str]]:
-    """Release another image in all apps, up to the end of a pause; return the gits of each command."""
+    """Release another image in all apps, up to the end of a pause; return the git processes of each command."""
     told = {"begin": gits(checkout, *TOGETHER, NOON)}
     for path in (checkout.root / "environments/prod").glob("*/rollout.yaml"):
         path.write_text(path.read_text(encoding="utf-8").replace(ONE, TWO), encoding="utf-8")
@@ -65,7 +65,7 @@ def release(checkout: Checkout) -> dict[str, list[str]]:
 
 
 def by_name(told: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Return what was told with two gits, that make the trees of few files, in place of the one that makes many."""
+    """Return the calls with the two processes that build small trees, in place of the one that builds large trees."""
     many, few = "write-tree", ["cat-file", "mktree"]
     return {
         verb: sorted(name for each in names for name in (few if each == many else [each]))

@@ -1,4 +1,4 @@
-"""Hostile and broken input: each is refused with a message or handled as data, and nothing is written or run."""
+"""Hostile and broken input is refused with a message or handled as data; nothing is written or run."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def checkout(tmp_path: Path) -> Checkout:
 
 
 def refused(checkout: Checkout, *words: str) -> str:
-    """Expect the verbs that read and write to refuse, and nothing to change beside or in the repository."""
+    """Expect verbs that read and write to refuse, and nothing to change in or beside the repository."""
     before, beside = checkout.snapshot(), sorted(checkout.root.parent.iterdir())
     for verb in (["plan", "prod/web"], ["render", "prod/web", "--no-validate"]):
         done = checkout.run(*verb, code=1)
@@ -145,7 +145,7 @@ def test_a_document_that_would_hurt(checkout: Checkout, text: str) -> None:
     assert not (checkout.root / "ran").exists()
 
 
-def test_no_utf8_is_refused_and_marks_and_carriage_returns_are_read(checkout: Checkout) -> None:
+def test_invalid_utf8_is_refused_and_byte_order_marks_are_read(checkout: Checkout) -> None:
     path = checkout.root / ROLLOUT
     content = path.read_bytes()
     path.write_bytes(b"# \xff\n" + content)
@@ -173,7 +173,7 @@ finally:
 
 
 def peak(checkout: Checkout, *verb: str, code: int) -> tuple[str, int]:
-    """Run a verb with 10 s of CPU at most; return what it says on stderr, and the most megabytes that it had."""
+    """Run a verb with at most 10 s of CPU; return stderr and the peak memory in megabytes."""
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
     command = [sys.executable, "-c", LIMITED, *verb]
     done = subprocess.run(command, cwd=checkout.root, env=environment, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""A hostile repository: verbs that only read run no planted program, and no list of ours names a file elsewhere."""
+"""A hostile repository: verbs that only read run no planted program, and no list leads to files elsewhere."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ HOOKS = ("commit-msg", "post-checkout", "post-commit", "post-index-change", "pre
 
 
 def sign(checkout: Checkout) -> None:
-    """Give HEAD a signature, which is none."""
+    """Give HEAD an invalid signature."""
     head, _, message = checkout.git("cat-file", "commit", "HEAD").partition("\n\n")
     signature = "gpgsig -----BEGIN PGP SIGNATURE-----\n \n abc\n -----END PGP SIGNATURE-----"
     (checkout.root / "signed").write_text(f"{head}\n{signature}\n\n{message}", encoding="utf-8")
@@ -92,7 +92,7 @@ def sign(checkout: Checkout) -> None:
 
 @pytest.mark.parametrize("hooks", ["core.hooksPath", ".git/hooks"])
 def test_reading_runs_nothing_of_a_planted_configuration(checkout: Checkout, tmp_path: Path, hooks: str) -> None:
-    """Nor filters, textconv, pagers, programs for signatures, hooks; and verbs that read change no index."""
+    """This covers filters, textconv, pagers, signing programs and hooks; verbs that read change no index."""
     sign(checkout)
     ran = tmp_path / "ran"
 
@@ -181,7 +181,7 @@ def files(root: Path) -> dict[Path, bytes]:
 
 
 def test_objects_of_another_repository_are_read_and_never_written(checkout: Checkout, tmp_path: Path) -> None:
-    """``.git/objects/info/alternates`` may name any folder: git takes objects from it, and puts none there."""
+    """``.git/objects/info/alternates`` may name any folder, which git only reads."""
     other = Checkout(tmp_path / "other")
     objects = other.root / ".git/objects"
     before = sorted(objects.rglob("*"))

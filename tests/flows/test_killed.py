@@ -1,6 +1,6 @@
-"""Killed at any change of a file, in rollstep or in its git: the next run ends as one run would have ended.
+"""After a kill at any change of a file, in rollstep or in git, the next run completes the work.
 
-``make e2e`` sweeps every point; here are some of them, from the first to the last.
+``make e2e`` tries every point; this test tries some of them, from the first to the last.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SOME = 5
 
 @pytest.fixture
 def step(tmp_path: Path) -> Sweep:
-    """Return the sweep of a canary's first step."""
+    """Return the kills of a canary's first step."""
     return step_of_a_canary(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""A step that was merged: its pause begins with the merge, not when its commit was made."""
+"""The pause of a merged step begins with the merge, not with the commit."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.support.commands import TWO, Checkout
 
 MADE, MERGED = "2026-03-01T12:00:00Z", "2026-03-03T12:00:00Z"
 BEFORE, AFTER = "2026-03-03T12:09:00Z", "2026-03-03T12:11:00Z"
-"""The pause after 40% lasts ten minutes."""
+"""Times around the pause after 40%, which lasts ten minutes."""
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
-    """Return a checkout whose branch ``step`` has the commit that begins the pause, made days before it is merged."""
+    """Return a checkout whose branch ``step`` has the commit that begins the pause, days before its merge."""
     made = Checkout(tmp_path)
     made.run("advance", "prod/web", "--now", "2026-02-01T12:00:00Z", "--no-validate")
     made.run("set", "image", "prod/web", f"web={TWO}", "--now", MADE, "--no-validate")
@@ -61,14 +61,14 @@ def test_a_pause_begins_with_the_merge(
     checkout.run("verify", f"{head}..")
 
 
-def test_a_person_may_end_it_all_the_same(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_promote_ends_the_pause(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
     merge(checkout, monkeypatch, "merge", "--quiet", "--no-ff", "--message=Merge", "step")
     checkout.run("promote", "prod/web", "--no-validate", "--now", BEFORE)
     assert checkout.subjects[0].startswith("web (prod): ")
     assert checkout.subjects[0] != "Merge"
 
 
-def test_a_commit_that_was_made_on_the_branch_began_its_pause_then(checkout: Checkout) -> None:
+def test_the_pause_of_a_commit_on_the_branch_begins_with_the_commit(checkout: Checkout) -> None:
     checkout.git("switch", "--quiet", "step")
     checkout.run("advance", "prod/web", "--no-validate", "--now", "2026-03-01T12:11:00Z")
     assert checkout.subjects[0].startswith("web (prod): step 5/6")
@@ -93,7 +93,7 @@ def test_a_new_image_does_not_wait_for_the_pause_of_the_old_one(
 
 
 def test_the_branch_is_walked_once_for_all_apps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A merge, a commit of ours, one of somebody else, and a file that came first: each app has its own answer."""
+    """A merge, a commit with trailers, one without, and the first commit give each app its own time."""
     git, root = Checkout(tmp_path), tmp_path
     folders = [root / "environments" / "prod" / f"a{number}" for number in range(MANY + 5)]
 
@@ -128,7 +128,7 @@ def test_the_branch_is_walked_once_for_all_apps(tmp_path: Path, monkeypatch: pyt
         shutil.rmtree(trace)
 
 
-def test_where_nothing_is_committed_nothing_has_landed(tmp_path: Path) -> None:
+def test_a_repository_without_commits_has_no_merge_times(tmp_path: Path) -> None:
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
     with closing(MergeTimes(lambda: Repository.open(tmp_path), [tmp_path / "a"])) as merge_times:
         assert merge_times.of(tmp_path / "a") is None

@@ -1,4 +1,4 @@
-"""From nginx to the Gateway API, a commit at a time: equal weights at every step, and no path that is lost."""
+"""From nginx to the Gateway API, commit by commit: equal weights at every step, and no lost path."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NGINX = "nginx.ingress.kubernetes.io"
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A checkout in which prod/web has its first release."""
+    """Return a checkout in which prod/web has its first release."""
     checkout = Checkout(tmp_path_factory.mktemp("migrate") / "repo")
     checkout.run("advance", "prod/web", "--no-validate", "--now", NOON)
     return checkout
@@ -36,7 +36,7 @@ def checkout(template: Checkout, tmp_path: Path) -> Checkout:
 
 
 def route_weight(checkout: Checkout) -> int:
-    """Return the weight of the canary in the rendered HTTPRoute, and see that it comes to 100 with the other one."""
+    """Return the canary's weight in the rendered HTTPRoute, and check that both weights add up to 100."""
     (rule,) = checkout.objects("prod/web", ["HTTPRoute"])["HTTPRoute/web"]["spec"]["rules"]
     weights = {ref["name"]: ref["weight"] for ref in rule["backendRefs"]}
     assert sum(weights.values()) == 100
@@ -44,7 +44,7 @@ def route_weight(checkout: Checkout) -> int:
 
 
 def release_to(checkout: Checkout, weight: int) -> None:
-    """Take a new image to a weight."""
+    """Release a new image up to a weight."""
     if not weight:
         return
     checkout.run("set", "image", "prod/web", f"web={TWO}", "--no-validate", "--now", NOON)
@@ -80,7 +80,7 @@ def test_an_abort_sends_both_back(checkout: Checkout) -> None:
     assert route_weight(checkout) == int(checkout.weight("prod/web")) == 0
 
 
-def test_nothing_but_what_it_is_about_is_changed(checkout: Checkout) -> None:
+def test_only_the_router_changes_in_the_sources(checkout: Checkout) -> None:
     before = {path.name: path.read_text() for path in (checkout.root / WEB).glob("*.yaml")}
     checkout.run(*BEGIN)
     after = {path.name: path.read_text() for path in (checkout.root / WEB).glob("*.yaml")}
@@ -150,7 +150,7 @@ def edit_ingress(checkout: Checkout, **changes: Any) -> None:
     checkout.run("advance", "prod/web", "--no-validate", "--now", NOON)
 
 
-def test_what_a_route_does_not_do_is_told_and_can_be_allowed(checkout: Checkout) -> None:
+def test_differences_are_refused_and_can_be_allowed(checkout: Checkout) -> None:
     annotations = {f"{NGINX}/proxy-body-size": "8m", "external-dns.alpha.kubernetes.io/ttl": "60"}
     edit_ingress(checkout, annotations=annotations, tls=[{"hosts": ["shop.example.com"], "secretName": "shop"}])
     before = checkout.snapshot()
@@ -196,12 +196,12 @@ def test_what_is_refused(checkout: Checkout, target: str, options: tuple[str, ..
     assert checkout.snapshot() == before
 
 
-def test_it_cannot_begin_twice(checkout: Checkout) -> None:
+def test_a_migration_cannot_begin_twice(checkout: Checkout) -> None:
     checkout.run(*BEGIN)
     assert "--finish` removes the Ingresses" in checkout.run(*BEGIN, code=1).stderr
 
 
-def test_manifests_that_a_template_makes_are_left_to_the_user(checkout: Checkout) -> None:
+def test_manifests_from_a_template_are_refused(checkout: Checkout) -> None:
     folder = checkout.root / WEB
     (folder / "rollout.yaml").rename(folder / "rollout.yaml.j2")
     checkout.commit("Make a template of it")
@@ -273,7 +273,7 @@ def test_annotations_with_an_equal_become_filters() -> None:
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=5), st.sets(st.integers(0, 4)), st.booleans())
-def test_documents_go_and_all_others_stay(values: list[int], gone: set[int], marked: bool) -> None:
+def test_a_document_is_removed_and_the_others_stay(values: list[int], gone: set[int], marked: bool) -> None:
     text = ("---\n" if marked else "") + "---\n".join(f"# {value}\na: {value}\n" for value in values)
     left = without_documents(text, gone)
     kept = [{"a": value} for index, value in enumerate(values) if index not in gone]

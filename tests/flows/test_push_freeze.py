@@ -1,4 +1,4 @@
-"""`freeze add`, `freeze lift` and `approve` with ``--push``, to a real server, and others who push first."""
+"""`freeze add`, `freeze lift` and `approve` with ``--push`` to a real server, while others push first."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ADD = ("freeze", "add", "--until", UNTIL, "--now", NOON, "--push", "--reason")
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[GitServer]:
-    """A server with a repository of the example's apps, one of them released."""
+    """Yield a server with a repository of the example's apps, one of them released."""
     source = tmp_path / "source"
     source.mkdir()
     checkout = Checkout(source)
@@ -39,13 +39,13 @@ def clone(server: GitServer, folder: Path) -> Checkout:
 
 
 def there(folder: Path, *arguments: str) -> str:
-    """Return what git says in the repository on the server."""
+    """Run git in the repository on the server and return its output."""
     command = ["git", "-C", str(folder / "served" / "origin.git"), *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def before_push(checkout: Checkout, *command: str) -> None:
-    """Let ``command`` run just before the next push of ``checkout``, once."""
+    """Run ``command`` once, just before the next push of ``checkout``."""
     hook = checkout.root / ".git" / "hooks" / "pre-push"
     words = " ".join(f"'{word}'" for word in command)
     clean = "env -u GIT_DIR -u GIT_WORK_TREE -u GIT_INDEX_FILE -u GIT_PREFIX"
@@ -68,13 +68,13 @@ def test_a_freeze_is_pushed_and_lifted_on_top_of_what_others_pushed(server: GitS
     assert there(tmp_path, "rev-parse", "main") == two.head
 
 
-def test_two_freezes_at_the_same_time_are_both_there(server: GitServer, tmp_path: Path) -> None:
+def test_two_freezes_at_the_same_time_are_both_kept(server: GitServer, tmp_path: Path) -> None:
     one, two = clone(server, tmp_path / "one"), clone(server, tmp_path / "two")
-    # A second later: two commits with the same time and people are one and the same commit.
+    # A second later: two commits with the same time and people have the same hash.
     before_push(one, *rollstep(two, *ADD, "Sale", "--now", "2026-03-01T12:00:01Z"))
     told = one.run(*ADD, "Sale").stderr
     assert "the remote has gone on" in told
-    # Nothing is merged as text: the second has a name of its own, which follows from the first.
+    # Nothing is merged as text: the name of the second freeze depends on the first.
     listed = one.json("freeze", "list", "--now", NOON)
     assert [freeze["name"] for freeze in listed] == ["sale", "sale-2"]
     assert there(tmp_path, "rev-parse", "main") == one.head
@@ -107,7 +107,7 @@ def test_a_release_that_goes_on_first_stays(server: GitServer, tmp_path: Path) -
     assert "the remote has gone on" in told
 
 
-def test_a_freeze_that_the_server_refuses_is_told_and_not_there(server: GitServer, tmp_path: Path) -> None:
+def test_a_freeze_that_the_server_refuses_is_not_committed(server: GitServer, tmp_path: Path) -> None:
     one = clone(server, tmp_path / "one")
     hook = tmp_path / "served/origin.git/hooks/pre-receive"
     hook.write_text("#!/bin/sh\necho main is protected >&2\nexit 1\n", encoding="utf-8")
@@ -150,7 +150,7 @@ def test_an_approval_is_pushed_and_pushed_again_after_a_failure(server: GitServe
     tag = f"approvals/{one.head[:12]}/alice-example-com"
     assert f"pushed refs/tags/{tag} to origin" in one.run("approve", "--push").stderr
     assert there(tmp_path, "tag") == tag
-    # What is there is not pushed twice.
+    # An existing tag is not pushed again.
     one.run("approve", "--push")
     assert f"{tag} exists already" in one.run("approve", code=1).stderr
 

@@ -1,4 +1,4 @@
-"""Two writers push to one branch: no step is lost, none is done twice, and no commit mixes two states."""
+"""Two writers push to one branch: no step is lost or repeated, and no commit mixes two states."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RACERS = 4
 
 @pytest.fixture
 def remote(tmp_path: Path) -> Path:
-    """Return a bare repository with the example's apps in it."""
+    """Return a bare repository with the example's apps."""
     source = tmp_path / "source"
     source.mkdir()
     checkout = Checkout(source)
@@ -44,9 +44,9 @@ def do(checkout: Checkout, *arguments: str, code: int = 0) -> subprocess.Complet
 
 
 def first(checkout: Checkout, other: Checkout, *arguments: str) -> None:
-    """Let ``other`` do a verb and push it, just before the next push of ``checkout``."""
+    """Let ``other`` run a verb and push it, just before the next push of ``checkout``."""
     hook = checkout.root / ".git" / "hooks" / "pre-push"
-    # A second later: two commits with the same time and people are one and the same commit.
+    # A second later: two commits with the same time and people have the same hash.
     command = [sys.executable, "-m", "renderer", *arguments, "--push", "--no-validate", "--now", "2026-03-01T12:00:01Z"]
     words = " ".join(f"'{word}'" for word in command)
     clean = "env -u GIT_DIR -u GIT_WORK_TREE -u GIT_INDEX_FILE -u GIT_PREFIX"
@@ -60,7 +60,7 @@ def subjects(remote: Path) -> list[str]:
 
 
 def assert_whole(remote: Path) -> None:
-    """Expect that every commit is a legal step, and that the last one is what its sources give."""
+    """Expect that every commit is a legal step, and that the last one matches its sources."""
     judge = clone(remote, "judge")
     root = judge.git("rev-list", "--max-parents=0", "HEAD").strip()
     judge.run("verify", f"{root}..HEAD")
@@ -69,7 +69,7 @@ def assert_whole(remote: Path) -> None:
     shutil.rmtree(judge.root)
 
 
-def test_the_second_writer_goes_on_from_the_first(remote: Path) -> None:
+def test_the_second_writer_continues_from_the_first(remote: Path) -> None:
     one, two = clone(remote, "one"), clone(remote, "two")
     first(one, two, "advance", "prod/api")
     done = do(one, "advance", "prod/web")
@@ -104,7 +104,7 @@ def test_two_promotions_of_one_pause_are_one(remote: Path) -> None:
     assert_whole(remote)
 
 
-def test_who_is_behind_goes_on_from_what_is_there(remote: Path) -> None:
+def test_a_writer_behind_the_remote_continues_from_it(remote: Path) -> None:
     one, two = clone(remote, "one"), clone(remote, "two")
     do(two, "advance", "prod/api")
     done = do(one, "advance")
@@ -113,7 +113,7 @@ def test_who_is_behind_goes_on_from_what_is_there(remote: Path) -> None:
     assert_whole(remote)
 
 
-def test_sources_that_the_other_has_changed_are_rendered(remote: Path) -> None:
+def test_changed_sources_of_the_other_writer_are_rendered(remote: Path) -> None:
     one, two = clone(remote, "one"), clone(remote, "two")
     do(one, "advance")
     two.git("pull", "--quiet")
@@ -125,7 +125,7 @@ def test_sources_that_the_other_has_changed_are_rendered(remote: Path) -> None:
     assert_whole(remote)
 
 
-def test_edits_that_are_not_committed_stay(remote: Path) -> None:
+def test_uncommitted_edits_stay(remote: Path) -> None:
     one, two = clone(remote, "one"), clone(remote, "two")
     (one.root / "notes.txt").write_text("mine\n", encoding="utf-8")
     first(one, two, "advance", "prod/api")
@@ -134,7 +134,7 @@ def test_edits_that_are_not_committed_stay(remote: Path) -> None:
     assert one.git("status", "--porcelain") == "?? notes.txt\n"
 
 
-def test_a_commit_with_own_edits_is_not_thrown_away(remote: Path) -> None:
+def test_a_commit_with_own_edits_is_kept(remote: Path) -> None:
     one, two = clone(remote, "one"), clone(remote, "two")
     do(one, "advance")
     two.git("pull", "--quiet")
@@ -147,7 +147,7 @@ def test_a_commit_with_own_edits_is_not_thrown_away(remote: Path) -> None:
     assert len(subjects(remote)) == len(before) + 1
 
 
-def test_commits_from_before_are_not_thrown_away(remote: Path) -> None:
+def test_earlier_commits_are_kept(remote: Path) -> None:
     one, two = clone(remote, "one"), clone(remote, "two")
     one.git("commit", "--quiet", "--allow-empty", "--message=Mine")
     first(one, two, "advance", "prod/api")
@@ -156,7 +156,7 @@ def test_commits_from_before_are_not_thrown_away(remote: Path) -> None:
     assert "Mine" in one.git("log", "--format=%s")
 
 
-def test_a_commit_that_stays_here_is_told(remote: Path) -> None:
+def test_a_commit_that_is_not_pushed_is_reported(remote: Path) -> None:
     one, two = clone(remote, "one"), clone(remote, "two")
     one.git("commit", "--quiet", "--allow-empty", "--message=Mine")
     first(one, two, "advance", "prod/api")
@@ -165,7 +165,7 @@ def test_a_commit_that_stays_here_is_told(remote: Path) -> None:
 
 
 def test_a_server_that_is_locked_for_a_moment_gets_one_step(remote: Path) -> None:
-    """The push comes too late although nobody has pushed: it is tried again, and the verb is not."""
+    """A push that fails without another push is repeated; the verb is not."""
     one = clone(remote, "one")
     do(one, "advance")
     do(one, "set", "image", "prod/web", f"web={TWO}")
@@ -180,7 +180,7 @@ def test_a_server_that_is_locked_for_a_moment_gets_one_step(remote: Path) -> Non
 
 
 @pytest.mark.parametrize("options", [("--to", "2"), ("--wait", "time=1s")])
-def test_whoever_goes_on_by_steps_leaves_it_to_who_was_first(remote: Path, options: tuple[str, ...]) -> None:
+def test_advance_to_a_step_leaves_the_app_to_the_first_writer(remote: Path, options: tuple[str, ...]) -> None:
     one, two = clone(remote, "one"), clone(remote, "two")
     do(one, "advance")
     do(one, "set", "image", "prod/web", f"web={TWO}")
@@ -192,7 +192,7 @@ def test_whoever_goes_on_by_steps_leaves_it_to_who_was_first(remote: Path, optio
     assert subjects(remote) == before
 
 
-def test_json_is_told_once(remote: Path) -> None:
+def test_json_is_printed_once(remote: Path) -> None:
     one, two = clone(remote, "one"), clone(remote, "two")
     first(one, two, "advance", "prod/api")
     (entry,) = json.loads(do(one, "advance", "prod/web", "-o", "json").stdout)
@@ -204,7 +204,7 @@ def test_some_writers_at_once(remote: Path) -> None:
 
 
 def race(remote: Path, racers: int) -> None:
-    """Let ``racers`` processes advance all apps at once, each in a clone of its own, and look what comes of it."""
+    """Let ``racers`` processes advance all apps at once, each in its own clone, and check the result."""
     clones = [clone(remote, f"racer-{number}") for number in range(racers)]
     do(clones[0], "advance")
     command = [sys.executable, "-m", "renderer", "set", "image", "prod/web", f"web={TWO}"]

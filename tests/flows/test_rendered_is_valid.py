@@ -1,4 +1,4 @@
-"""All that is rendered of every recorded scenario, at every step, is what the API server takes."""
+"""The rendered manifests of every recorded scenario, at every step, are valid."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from renderer.rollouts.simulator.scenario import read_scenario, simulate
 
 SCENARIOS = sorted((Path(__file__).parents[1] / "data" / "conformance" / "scenarios").glob("*/*.yaml"))
 WITHOUT_SCHEMA = {("getambassador.io/v2", "Mapping")}
-"""No package has these definitions."""
+"""Kinds without a schema in any package."""
 
 
 @pytest.fixture(scope="module")
 def files() -> dict[str, str]:
-    """Return each different text that is rendered, by a name that tells where it comes from."""
+    """Return each distinct rendered text by a name with its scenario."""
     names: dict[str, str] = {}
     for path in SCENARIOS:
         scenario = read_scenario(read_text(path), str(path))
@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return schema_folder("1.34", tmp_path_factory.mktemp("cache"))
 
 
-def test_kubeconform_takes_all_that_is_rendered(files: dict[str, str], folder: Path, kubeconform: str):
+def test_kubeconform_accepts_the_rendered_manifests(files: dict[str, str], folder: Path, kubeconform: str):
     verdicts = run_kubeconform(kubeconform, files, folder)
     assert [f"{verdict.file}: {verdict.message}" for verdict in verdicts if verdict.status == "invalid"] == []
     assert {(item.api_version, item.kind) for item in verdicts if item.status == "skipped"} == WITHOUT_SCHEMA
@@ -50,7 +50,7 @@ def test_kubeconform_takes_all_that_is_rendered(files: dict[str, str], folder: P
     assert kinds.total() > 1000
 
 
-def test_the_built_in_validator_says_the_same(files: dict[str, str], folder: Path):
+def test_the_built_in_validator_agrees(files: dict[str, str], folder: Path):
     # Every tenth, and every object of a router: jsonschema is slow.
     some = {
         name: text

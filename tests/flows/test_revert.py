@@ -1,4 +1,4 @@
-"""`git revert` takes a step back: the tree is the earlier one byte for byte, and the release goes on from there."""
+"""`git revert` undoes a step: the tree is the earlier one byte for byte, and the release continues from there."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ LATER = "2026-03-01T23:00:00Z"
 
 
 class History(Checkout):
-    """A copy of a repository that has the ten commits."""
+    """Return a copy of the repository with the ten commits."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def revert(self, commit: str) -> bool:
-        """Revert a commit as git does it; tell whether git could."""
+        """Revert a commit with git; return whether that succeeded."""
         command = ["git", "revert", "--no-edit", commit]
         done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -31,17 +31,17 @@ class History(Checkout):
         return done.returncode == 0
 
     def tree(self, place: str = "", at: str = "HEAD") -> str:
-        """Return the name of the tree of a folder in a commit."""
+        """Return the hash of a folder's tree in a commit."""
         return self.git("rev-parse", f"{at}:{place}").strip()
 
     def app_trees(self, app: str) -> set[str]:
-        """Return every tree that the folder of an app ever had."""
+        """Return every tree in the history of an app's folder."""
         folder = f"environments/{app}"
         commits = self.git("log", "--format=%H", "--", folder).split()
         return {self.tree(folder, commit) for commit in commits}
 
     def check_whole(self, app: str) -> None:
-        """See that an app stands as it stood once, and that its release goes on from there."""
+        """Check that an app is in an earlier state, and that its release continues from there."""
         assert self.tree(f"environments/{app}") in self.app_trees(app)
         degraded = "abort: true" in (self.root / f"environments/{app}/status.yaml").read_text(encoding="utf-8")
         self.run("status", app, "--now", LATER, code=int(degraded))

@@ -12,7 +12,7 @@ from tests.support.commands import NOON, TWO, Checkout
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
-    """A checkout whose git signs with an SSH key, and knows it."""
+    """Return a checkout whose git signs with an SSH key and trusts it."""
     checkout = Checkout(tmp_path / "repo")
     key = tmp_path / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
@@ -25,7 +25,7 @@ def checkout(tmp_path: Path) -> Checkout:
     return checkout
 
 
-def test_every_commit_is_signed_where_git_is_told_to(checkout: Checkout) -> None:
+def test_every_commit_is_signed_if_git_is_configured_to(checkout: Checkout) -> None:
     checkout.run("advance", "prod/web", "--no-validate", "--now", NOON)
     checkout.run("set", "image", "prod/web", f"web={TWO}", "--no-validate", "--now", NOON)
     checkout.run("freeze", "add", "--until", "2099-01-01T00:00:00Z", "--reason", "Rest")
@@ -55,7 +55,7 @@ def test_a_replayed_branch_keeps_signatures_where_nothing_has_changed(checkout: 
     assert checkout.git("log", "-2", "--format=%G?", "clean").split() == ["N", "G"]
 
 
-def test_who_writes_makes_and_signs_off_a_commit_is_a_setting(checkout: Checkout) -> None:
+def test_author_committer_and_sign_off_are_settings(checkout: Checkout) -> None:
     checkout.edit(
         "rollstep.yaml",
         "author: {name: rollstep, email: rollstep@example.com}",
@@ -71,7 +71,7 @@ def test_who_writes_makes_and_signs_off_a_commit_is_a_setting(checkout: Checkout
     assert told == "Ann|G|Signed-off-by: Ann <ann@example.com>"
 
 
-def test_who_git_knows_signs_off_where_no_author_is_set(checkout: Checkout) -> None:
+def test_the_sign_off_without_an_author_is_gits_identity(checkout: Checkout) -> None:
     checkout.edit("rollstep.yaml", "author: {name: rollstep, email: rollstep@example.com}", "signoff: true")
     checkout.commit("Leave it to git")
     checkout.run("advance", "prod/web", "--no-validate", "--now", NOON)

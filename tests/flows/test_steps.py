@@ -1,4 +1,4 @@
-"""What each kind of step commits and what ends it, in real repositories."""
+"""The commits of each kind of step, and the end of the step, in real repositories."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def checkout(tmp_path: Path) -> Checkout:
 
 
 def with_steps(checkout: Checkout, steps: str) -> None:
-    """Give prod/web these steps and bring it to its first release."""
+    """Give prod/web these steps, and make its first release."""
     path = checkout.root / "environments/prod/web/rollout.yaml"
     text = path.read_text(encoding="utf-8")
     head, _, _ = text.partition("      steps:\n")
@@ -90,7 +90,7 @@ def test_an_analysis_step_waits_for_promote(checkout: Checkout) -> None:
     assert "analysis" not in "".join(status(checkout, "prod/web"))
 
 
-def test_the_plan_tells_what_ends_an_analysis(checkout: Checkout) -> None:
+def test_the_plan_shows_the_end_of_an_analysis(checkout: Checkout) -> None:
     with_steps(checkout, STEPS)
     plan = checkout.json("plan", "prod/web")
     assert [(step["step"], step["ends"]) for step in plan[0]["steps"]][:2] == [
@@ -158,7 +158,7 @@ def test_the_analyses_of_a_blue_green_release_wait_for_promote(checkout: Checkou
     assert row(checkout, "prod/api")[0] == "Healthy"
 
 
-def test_a_plugin_step_is_a_gate_where_the_settings_say_so(checkout: Checkout) -> None:
+def test_a_plugin_step_is_a_gate_if_the_settings_allow_it(checkout: Checkout) -> None:
     steps = "      steps:\n        - setWeight: 20\n        - plugin: {name: example/smoke}\n        - setWeight: 60\n"
     path = checkout.root / "environments/prod/web/rollout.yaml"
     text = path.read_text(encoding="utf-8")
@@ -180,7 +180,7 @@ def test_a_plugin_step_is_a_gate_where_the_settings_say_so(checkout: Checkout) -
     assert (checkout.weight("prod/web"), row(checkout, "prod/web")[1]) == ("60", "2/3")
 
 
-def test_each_step_is_a_commit_where_no_pause_is_between(checkout: Checkout) -> None:
+def test_each_step_without_a_pause_is_a_commit(checkout: Checkout) -> None:
     with_steps(checkout, "      steps: [{setWeight: 20}, {setWeight: 40}, {setWeight: 60}]\n")
     assert [step["step"] for step in checkout.json("plan", "prod/web")[0]["steps"]] == [0, 1, 2, 3, 3]
     release(checkout)
@@ -234,7 +234,7 @@ def test_a_restart_is_a_release_of_the_same_image(checkout: Checkout) -> None:
     assert checkout.snapshot() == before
 
 
-def test_a_rollout_that_a_template_makes_is_not_restarted(checkout: Checkout) -> None:
+def test_a_rollout_from_a_template_is_not_restarted(checkout: Checkout) -> None:
     run(checkout, "advance", "dev/web")
     before = checkout.snapshot()
     assert "would change, but the Rollout is made from something else" in run(checkout, "restart", "dev/web", code=1)

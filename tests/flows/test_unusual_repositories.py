@@ -1,4 +1,4 @@
-"""Repositories and servers that are not the plain case: a step works there, or is refused with the reason."""
+"""Unusual repositories and servers: a step works there, or is refused with the reason."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def source(tmp_path: Path) -> Checkout:
     root = tmp_path / "source"
     root.mkdir()
     checkout = Checkout(root)
-    # Settings that name an environment which a sparse checkout leaves out are refused.
+    # Settings of an environment outside a sparse checkout are refused.
     (root / "rollstep.yaml").write_text("environments:\n  prod: {namespace: shop}\n", encoding="utf-8")
     checkout.commit("Name prod alone")
     checkout.run("advance", *STEP)
@@ -114,7 +114,7 @@ def test_a_bare_repository_is_refused(remote: Path) -> None:
     assert "is in a bare git repository" in done.stderr
 
 
-def test_line_ends_of_windows_are_refused_and_the_way_out_works(remote: Path, tmp_path: Path) -> None:
+def test_windows_line_ends_are_refused_and_the_hint_works(remote: Path, tmp_path: Path) -> None:
     folder = tmp_path / "crlf"
     git(tmp_path, "clone", "--quiet", "-c", "core.autocrlf=true", str(remote), str(folder))
     assert b"\r\n" in (folder / "environments/prod/web/rollout.yaml").read_bytes()
@@ -146,8 +146,8 @@ def test_an_operation_in_progress(source: Checkout, operation: str) -> None:
     assert source.head == head
 
 
-def test_files_that_lfs_would_keep(source: Checkout) -> None:
-    """Without git-lfs nothing filters; with a filter that stands for it, what is committed is what it makes."""
+def test_files_in_lfs(source: Checkout) -> None:
+    """A filter in place of git-lfs: the commit holds its output."""
     (source.root / ".gitattributes").write_text("*.bin filter=upper\n", encoding="utf-8")
     git(source.root, "config", "filter.upper.clean", "tr a-z A-Z")
     git(source.root, "config", "filter.upper.required", "true")
@@ -174,7 +174,7 @@ def test_files_in_lfs_where_git_lfs_is_missing(source: Checkout) -> None:
     assert ONE in (source.root / "environments/prod/web/rollout.yaml").read_text(encoding="utf-8")
 
 
-def test_a_pointer_of_lfs_is_told_for_what_it_is(source: Checkout) -> None:
+def test_a_pointer_of_lfs_is_recognized(source: Checkout) -> None:
     pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'4d' * 32}\nsize 12345\n"
     (source.root / "environments/prod/web/rollout.yaml").write_text(pointer, encoding="utf-8")
     source.commit("Check out without LFS")
@@ -248,8 +248,8 @@ def test_gits_own_daemon(daemon: str, remote: Path, tmp_path: Path) -> None:
     assert "step 1/6" in git(remote, "log", "-1", "--format=%s", "main")
 
 
-def test_the_network_goes_half_way(remote: Path, tmp_path: Path) -> None:
-    """The server dies while it takes the push: nothing has moved there, and the next push brings the commit."""
+def test_the_network_fails_during_a_push(remote: Path, tmp_path: Path) -> None:
+    """The server dies during the push: its branch has not moved, and the next push brings the commit."""
     git(remote, "config", "http.receivepack", "true")
     hook = remote / "hooks" / "pre-receive"
     hook.write_text('#!/bin/sh\nkill -9 "$PPID"\n', encoding="utf-8")
@@ -267,7 +267,7 @@ def test_the_network_goes_half_way(remote: Path, tmp_path: Path) -> None:
     assert git(remote, "rev-parse", "main") == git(checkout.root, "rev-parse", "HEAD")
 
 
-def test_a_quota_of_the_server(remote: Path, tmp_path: Path) -> None:
+def test_a_full_server(remote: Path, tmp_path: Path) -> None:
     git(remote, "config", "receive.maxInputSize", "10")
     before = git(remote, "rev-parse", "main")
     git(tmp_path, "clone", "--quiet", str(remote), str(tmp_path / "clone"))
@@ -291,7 +291,7 @@ def test_a_repository_of_another_user_is_refused(source: Checkout) -> None:
 
 def test_a_work_tree_that_cannot_be_written(source: Checkout) -> None:
     if os.geteuid() == 0:
-        # Root may write everywhere, but not where a file stands in a folder's place.
+        # Root may write everywhere, except below a file in place of a folder.
         shutil.rmtree(source.root / "environments/prod/web/rendered")
         (source.root / "environments/prod/web/rendered").write_text("", encoding="utf-8")
     else:

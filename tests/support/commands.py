@@ -1,4 +1,4 @@
-"""What the tests of verbs share: a repository with the example's sources, and the command in it."""
+"""A repository with the example's sources, for tests that run commands in it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TWO = "registry.example.com/shop/web:2.0.0"
 
 
 class Checkout:
-    """A git repository that holds the sources of ``environments/``, nothing of them rendered."""
+    """A git repository with the sources of ``environments/``, not rendered yet."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -34,7 +34,7 @@ class Checkout:
         self.git("commit", "--quiet", "--message=Add the apps")
 
     def copy(self, root: Path) -> Self:
-        """Return a copy of the repository, history and all, at ``root``."""
+        """Return a copy of the repository, with its history, at ``root``."""
         shutil.copytree(self.root, root, symlinks=True)
         copied = type(self).__new__(type(self))
         copied.root = root
@@ -45,7 +45,7 @@ class Checkout:
         return done.stdout
 
     def run(self, *arguments: str, code: int = 0, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Run ``rollstep ARGUMENTS`` within this process and expect its exit code: a process of its own is slow."""
+        """Run ``rollstep ARGUMENTS`` in this process, which is faster, and expect the exit code."""
         from renderer.cli.main import main
 
         out, err = io.StringIO(), io.StringIO()
@@ -60,7 +60,7 @@ class Checkout:
         return done
 
     def process(self, *arguments: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Do as ``run`` does, in a process of its own that is started in the repository."""
+        """Run ``rollstep ARGUMENTS`` in a process of its own, and expect the exit code."""
         command = [sys.executable, "-m", "renderer", *arguments]
         variables = {**os.environ, **environment}
         done = subprocess.run(command, cwd=self.root, env=variables, capture_output=True, text=True, check=False)
@@ -68,7 +68,7 @@ class Checkout:
         return done
 
     def edit(self, path: str, old: str, new: str) -> None:
-        """Replace text in a file of the repository, where it has to be."""
+        """Replace text that a file of the repository has to contain."""
         file = self.root / path
         text = file.read_text(encoding="utf-8")
         assert old in text, f"{path} has no {old!r}"
@@ -94,7 +94,7 @@ class Checkout:
         return self.git("log", "--format=%s").splitlines()
 
     def snapshot(self) -> tuple[str, str, dict[str, bytes]]:
-        """Return HEAD, what git status says, and every file: what has to be the same where nothing may be done."""
+        """Return HEAD, git's status and every file, to show that nothing has changed."""
         files = {
             path.relative_to(self.root).as_posix(): path.read_bytes()
             for path in sorted(self.root.rglob("*"))
@@ -103,7 +103,7 @@ class Checkout:
         return self.head, self.git("status", "--porcelain"), files
 
     def objects(self, app: str, kinds: Sequence[str] = ()) -> dict[str, Any]:
-        """Return what is rendered of an app, by ``Kind/name``."""
+        """Return the rendered objects of an app by ``Kind/name``."""
         from renderer.kubernetes.yaml.reader import load_documents
 
         found = {}

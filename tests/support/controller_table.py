@@ -1,4 +1,4 @@
-"""``python -m tests.support.controller_table``: what the controller's validation says, and the rules that find it."""
+"""``python -m tests.support.controller_table``: the errors of the controller's validation and their rules."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.rollout_corpus import corpus, references
 GOLDEN = Path(__file__).parents[1] / "data" / "validation" / "golden.jsonl.gz"
 
 Errors = list[tuple[str, str]]
-"""Field and words of each."""
+"""Field and message of each error."""
 
 HEAD = """\
 # What the controller says, and the rule that finds it
@@ -36,7 +36,7 @@ A [list of what is refused beyond that](README.md) has the other rules.
 
 @cache
 def golden() -> tuple[list[str], dict[str, Errors | None]]:
-    """Return the messages that have names, and by name of a Rollout what the controller's validation said of it."""
+    """Return the named messages, and the errors of the controller's validation by the name of the Rollout."""
     with gzip.open(GOLDEN, "rt", encoding="utf-8") as lines:
         messages = json.loads(next(lines))
         return messages, {name: _errors(found) for name, found in map(json.loads, lines)}
@@ -45,12 +45,12 @@ def golden() -> tuple[list[str], dict[str, Errors | None]]:
 def _errors(found: list[list[str]] | None) -> Errors | None:
     if found is None:
         return None
-    # An error without a field has the path at the beginning of its words.
+    # An error without a field begins with the path.
     return [(field or text.partition(": ")[0], text) for field, text in found]
 
 
 def judged() -> Iterator[tuple[str, list[Finding]]]:
-    """Yield the name of each Rollout with what rollstep says of it."""
+    """Yield the name of each Rollout with rollstep's findings."""
     for name, rollout, objects in _all():
         yield name, check(Manifest(rollout), [Manifest(body) for body in objects])
 
@@ -62,7 +62,7 @@ def _all() -> Iterator[tuple[str, dict[str, Any], list[dict[str, Any]]]]:
 
 
 def message_of(text: str) -> str:
-    """Return the words of an error with ``_`` for what varies."""
+    """Return the message of an error with ``_`` for the parts that vary."""
     text = re.sub(r"^spec[\w.]*: ", "", text)
     text = re.sub(r"^(Invalid value|Unsupported value|Duplicate value|Not found|Internal error)(: )?", "", text)
     text = re.sub(r'^(\{.*\}|\[.*\]|"(\\.|[^"])*"|null|-?\d+|true|false|v1alpha1\.\S+)(: |$)', "", text)

@@ -1,11 +1,11 @@
 """``python -m tests.support.kill_points N COMMAND…``: run a command and kill it at its Nth change of a file.
 
-The kernel stops the command before each system call that writes (a seccomp filter says which, ptrace hears of it), in
-whichever of its processes that is: rollstep's own as well as git's.  Before call N everything is killed with SIGKILL at
-once, as when a machine loses power; N = 0 lets it run.  The last line that is printed tells how many such calls there
-were, and the command's exit code; -9 where it was killed.
+The kernel stops the command before each system call that writes (selected by a seccomp filter, reported by ptrace), in
+any of its processes, rollstep's own and git's.  Before call N all processes are killed with SIGKILL at once, as when a
+machine loses power; N = 0 lets them run.  The last printed line has the number of such calls and the command's exit
+code, -9 for a killed command.
 
-Linux alone has this, on x86-64 and arm64.
+This needs Linux on x86-64 or arm64.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ CALLS = {
         "copy_file_range": 285,
     },
 }
-"""The numbers of the system calls that change files, or make changes durable (Linux 6.1, by architecture)."""
+"""Numbers of the system calls that change files or make changes durable (Linux 6.1, by architecture)."""
 
 ON_A_DESCRIPTOR = {
     "write": 0,
@@ -84,10 +84,10 @@ ON_A_DESCRIPTOR = {
     "syncfs": 0,
     "fchmod": 0,
 }
-"""Calls that say which file by a descriptor, and which argument that is; a pipe or terminal is no file."""
+"""Calls that take a descriptor, with the position of that argument; a pipe or terminal is not a file."""
 
 OPENS = {"open": 1, "openat": 2}
-"""Calls that change something only with some flags, and which argument these are."""
+"""Calls that change files only with some flags, with the position of that argument."""
 
 TRACE_ME, CONT, SET_OPTIONS, GET_SYSCALL_INFO = 0, 7, 0x4200, 0x420E
 OPTIONS = 0x2 | 0x4 | 0x8 | 0x10 | 0x80 | 0x100000  # fork, vfork, clone, exec, seccomp, kill on exit
@@ -102,7 +102,7 @@ libc.ptrace.restype = ctypes.c_long
 
 
 def available() -> bool:
-    """Tell whether this machine can do it."""
+    """Return whether this machine supports it."""
     return sys.platform == "linux" and platform.machine() in CALLS
 
 
@@ -114,8 +114,8 @@ def ptrace(request: int, pid: int, address: int = 0, data: int = 0) -> int:
 
 
 def filter_calls(numbers: list[int]) -> None:
-    """Make the kernel stop this process, and all that it starts, before each of these calls."""
-    # Load the call's number; for each of ours jump to the last instruction; else allow it.
+    """Make the kernel stop this process and its children before each of these calls."""
+    # Load the call's number; jump to the last instruction for one of these calls; allow any other.
     program = [struct.pack("HBBI", 0x20, 0, 0, 0)]
     for position, number in enumerate(numbers):
         program.append(struct.pack("HBBI", 0x15, len(numbers) - position, 0, number))
@@ -128,7 +128,7 @@ def filter_calls(numbers: list[int]) -> None:
 
 @dataclass
 class Tracer:
-    """Runs one command and counts its changes of files."""
+    """Runs one command and counts its changes to files."""
 
     kill_at: int
     count: int = 0
@@ -138,7 +138,7 @@ class Tracer:
         self.names = {number: name for name, number in CALLS[platform.machine()].items()}
 
     def run(self, command: list[str]) -> int:
-        """Run ``command`` and return its exit code, or -9 where it was killed."""
+        """Run ``command`` and return its exit code, -9 if it was killed."""
         first = os.fork()
         if first == 0:
             try:
@@ -174,7 +174,7 @@ class Tracer:
                 return
         new = pid not in self.living
         self.living.add(pid)
-        # A new process begins with a stop of its own, which is no signal that anybody sent.
+        # A new process begins with a stop, which is not a signal for it.
         passed = 0 if event or sent == signal.SIGTRAP or (new and sent == signal.SIGSTOP) else sent
         with suppress(OSError):
             ptrace(CONT, pid, 0, passed)

@@ -1,4 +1,4 @@
-"""What a kill leaves: a command is killed at its Nth change of a file, and run again."""
+"""Kills a command at its Nth change of a file, and runs it again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.commands import NOON, PROJECT, Checkout
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """A repository as it is before ``command``, and what it is after it has run in one go."""
+    """A repository before ``command``, and its content after an uninterrupted run."""
 
     before: Path
     command: tuple[str, ...]
@@ -25,7 +25,7 @@ class Sweep:
 
     @classmethod
     def of(cls, checkout: Checkout, folder: Path, *command: str) -> Sweep:
-        """Run ``command`` once in a copy, to the end."""
+        """Run ``command`` in a copy, to the end."""
         words = (*command, "--now", NOON, "--no-validate")
         copy = copy_of(checkout.root, folder)
         said = killed(copy, words, at=0)
@@ -36,10 +36,10 @@ class Sweep:
         return cls(checkout.root, words, tree, commits, points)
 
     def check(self, at: int, folder: Path) -> bool:
-        """Kill the command at its change number ``at`` and expect that the next run ends as one run would have.
+        """Kill the command at its change number ``at``, and expect that the next run completes it.
 
-        Returns whether it was killed at all: git refreshes its index where a file is as young as the index is, so one
-        run has some changes more than another, and may end before ``at``.
+        Returns whether the command was killed: git refreshes its index if a file is as new as the index, so the number
+        of changes differs between runs, and one may end before ``at``.
         """
         copy = copy_of(self.before, folder)
         said = killed(copy, self.command, at=at).splitlines()[-1]
@@ -57,7 +57,7 @@ class Sweep:
         return code == -9
 
     def check_all(self, folder: Path) -> int:
-        """Kill it at every change, until a run with more than ``points`` ends by itself; return how often it died."""
+        """Kill the command at every change until a run ends by itself; return the number of kills."""
         with ThreadPool(os.cpu_count()) as pool:
             died = sum(pool.imap_unordered(lambda at: self.check(at, folder / str(at)), range(1, self.points + 1)))
         at = self.points + 1
@@ -70,7 +70,7 @@ class Sweep:
 def copy_of(root: Path, folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(root, folder, symlinks=True)
-    # The copy's files have other inodes, which git's index has to hear of.
+    # The copied files have other inodes, so git's index is refreshed.
     git(folder, "status", "--porcelain")
     return folder
 

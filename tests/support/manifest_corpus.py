@@ -1,4 +1,4 @@
-"""1,000 manifests, right and wrong ones, the same in every run: what two validators are compared on."""
+"""1,000 valid and invalid manifests, the same in every run, to compare two validators."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HEADS: tuple[Any, ...] = (None, "v9", "apps/v1", "Service", "ReplicaSet", "../v1
 
 
 def bases() -> list[dict[str, Any]]:
-    """Return objects that are right: those of ``valid.yaml``, and what is rendered of scenarios, a few of each kind."""
+    """Return valid objects: those of ``valid.yaml``, and a few rendered ones of each kind."""
     found = list(yaml.safe_load_all((DATA / "validate" / "valid.yaml").read_text(encoding="utf-8")))
     counts: dict[str, int] = {}
     seen = set()
@@ -46,7 +46,7 @@ def bases() -> list[dict[str, Any]]:
 
 
 def manifests(size: int = SIZE) -> Iterator[tuple[str, str]]:
-    """Yield a name and a text for each manifest: right ones first, then ones with one to three changes."""
+    """Yield a name and a text for each manifest: valid ones first, then ones with one to three changes."""
     dice = Dice(20260302)
     right = bases()
     for number, body in enumerate(right[:VALID]):
@@ -76,7 +76,7 @@ def places(body: Any) -> list[tuple[Any, Any]]:
 
 
 def change(dice: Dice, body: dict[str, Any]) -> str:
-    """Make one change somewhere in ``body``; return what it was."""
+    """Make one change somewhere in ``body``; return its description."""
     found = places(body)
     if not found:
         body["typo"] = 1
@@ -113,7 +113,7 @@ def change(dice: Dice, body: dict[str, Any]) -> str:
 
 
 def damaged_text(dice: Dice, text: str) -> tuple[str, str]:
-    """Return what was done to a text, and the text after it."""
+    """Return the description of a change to a text, and the changed text."""
     lines = text.splitlines(keepends=True)
     at = dice.below(len(lines))
     match dice.below(8):

@@ -1,7 +1,7 @@
-"""A cluster and a sync tool that applies objects in any order, and what must hold after every single write.
+"""A cluster and a sync tool that applies objects in any order, with checks after every write.
 
-The model knows nothing of how commits are cut: it reads selectors, weights and replicas from the objects that were
-applied, and counts pods by itself.
+The model is independent of the code that divides steps into commits: it reads selectors, weights and replicas from
+the applied objects, and counts pods itself.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ Weights = dict[str, int]
 
 
 class UnsafeError(AssertionError):
-    """A request would go to a version that has not the pods for it."""
+    """A request would go to a version without enough pods."""
 
 
 class App:
-    """The manifests of an app, and how to read where its requests go."""
+    """The manifests of an app, and the function that reads its destinations."""
 
     def __init__(self, bodies: list[dict[str, Any]], router: str, order: str = "phases") -> None:
         self.router = router
@@ -54,13 +54,13 @@ class App:
         return resolve(rollout, self.manifests, state, found, now, order=self.order).world
 
     def reloaded(self, world: World) -> World:
-        """Return the world as the next command finds it: what git does not keep is gone."""
+        """Return the world as the next command reads it from git."""
         state = load_state(dump_state(next_state(None, world)), "status.yaml")
         found = [Manifest(body) for body in rendered(world).values()]
         return self._resolved(world.rollout, state, found, world.now)
 
     def routes(self, objects: Objects) -> list[Weights]:
-        """Return the weight of each destination, once for each object that says them."""
+        """Return the weights of the destinations, once for each object that has them."""
         if self.router == "pods":
             return []
         if self.router == "blueGreen":
@@ -75,7 +75,7 @@ class App:
         return [{CANARY: c, STABLE: s} for c, s in zip(canary, stable, strict=True)]
 
     def selected(self, objects: Objects, name: str) -> str:
-        """Return the hash that a destination selects; raise where it is not there."""
+        """Return the hash that a destination selects; raise for a missing Service."""
         for key, body in objects.items():
             if key.kind == "DestinationRule":
                 for subset in body["spec"]["subsets"]:
@@ -90,7 +90,7 @@ class App:
 def routed(
     router: str, replicas: int = 5, steps: Iterable[Any] = STEPS, *, order: str = "phases", **canary: Any
 ) -> App:
-    """Return an app whose traffic is split by a router; ``canary`` are fields of its strategy."""
+    """Return an app with a traffic router; ``canary`` has fields of its strategy."""
     bodies = copy.deepcopy(blocks("istio" if router == "istio subsets" else router)[0])
     spec = bodies[0]["spec"]
     spec["replicas"] = replicas
@@ -143,7 +143,7 @@ def blue_green(replicas: int = 3, *, order: str = "phases", **strategy: Any) -> 
 class Simulation:
     """An app's commits, and a cluster to which their objects are applied one at a time.
 
-    ``commits`` are those that may be applied: the last that is live, and all since.
+    ``commits`` may be applied: the last live one and all later ones.
     """
 
     def __init__(self, app: App) -> None:
@@ -158,10 +158,10 @@ class Simulation:
         self.dead: dict[str, int] = {}
         self.checks = 0
 
-    # What the operator does.
+    # Actions of the operator.
 
     def do(self, verb: Callable[[World], Move | None]) -> bool:
-        """Do a verb and commit what comes of it; a refusal is nothing."""
+        """Run a verb and commit its result; return whether there was one."""
         self.is_live()
         try:
             move = verb(self.world)
@@ -174,13 +174,13 @@ class Simulation:
         self.commits.append(rendered(self.world))
         self.waves.append(self.world.waves)
         if len(self.commits) > 2:
-            # What a plan says holds from a commit that is live; what a verb adds to one that is not comes on top.
+            # The plan's peak counts from a live commit; other commits may add pods to it.
             self.peak = max(self.peak, self._most_of_any_commit())
         self.rollouts.append(self.world.rollout)
         return True
 
     def advance(self) -> bool:
-        """Make the next commit, where the last one is live."""
+        """Make the next commit if the last one is live."""
         return self.is_live() and self.do(advance)
 
     def sleep(self, seconds: float) -> None:
@@ -191,22 +191,22 @@ class Simulation:
         self.sleep(max(0.0, (until - self.world.now).total_seconds()) if until else 0)
 
     def is_live(self) -> bool:
-        """Tell whether the last commit is applied and all its pods are available, as a wait would find it."""
+        """Return whether the last commit is applied with all its pods available."""
         if self.objects != self.commits[-1] or any(self.missing(name) for name in self.available):
             return False
         self.commits, self.rollouts, self.waves = self.commits[-1:], self.rollouts[-1:], self.waves[-1:]
         self.peak = self.sum_of_pods()
         return True
 
-    # What the sync tool and the cluster do.
+    # Actions of the sync tool and the cluster.
 
     def pending(self, commit: int = -1) -> list[ObjectKey]:
-        """Return the objects that the cluster has not as they are in a commit."""
+        """Return the objects in which the cluster differs from a commit."""
         wanted = self.commits[commit]
         return [key for key in sorted(wanted.keys() | self.objects) if wanted.get(key) != self.objects.get(key)]
 
     def next_wave(self, commit: int = -1) -> list[ObjectKey]:
-        """Return what a sync of a commit applies next, in any order; nothing before its last wave is healthy."""
+        """Return the objects that a sync of a commit applies next, in any order; a wave waits for the one before."""
         pending = self.pending(commit)
         wave = min((self._wave(key, commit) for key in pending), default=0)
         before = [key for key in self.objects if key not in pending and self._wave(key, commit) < wave]
@@ -215,11 +215,11 @@ class Simulation:
         return [key for key in pending if self._wave(key, commit) == wave]
 
     def _wave(self, key: ObjectKey, commit: int = -1) -> int:
-        # What is removed waits for nothing: it has the wave that its last manifest says, of an older commit.
+        # A removal has the wave of the object's last manifest, from an older commit.
         return PHASES.index(self.waves[commit].get(key, EXPAND))
 
     def apply(self, key: ObjectKey, commit: int = -1) -> None:
-        """Apply or remove one object as a commit has it, and check."""
+        """Apply or remove one object as in a commit, and check."""
         body = self.commits[commit].get(key)
         if body is None:
             self.objects.pop(key, None)
@@ -227,7 +227,7 @@ class Simulation:
             self.objects[key] = body
         if key.kind == "ReplicaSet":
             asked = _replicas(body) if body else 0
-            # Pods that are to go are gone at once, new ones come later: the worst that can happen.
+            # The worst case: old pods go at once, new ones come later.
             self.available[key.name] = min(self.available.get(key.name, 0), asked)
             self.dead[key.name] = min(self.dead.get(key.name, 0), asked - self.available[key.name])
         self.check()
@@ -263,7 +263,7 @@ class Simulation:
     def restore(self, snapshot: tuple[dict[ObjectKey, Body], dict[str, int], dict[str, int]]) -> None:
         self.objects, self.available, self.dead = (dict(part) for part in snapshot)  # type: ignore[assignment]
 
-    # What must hold.
+    # Checks.
 
     def sum_of_pods(self) -> int:
         return sum(_replicas(body) for key, body in self.objects.items() if key.kind == "ReplicaSet")
@@ -277,7 +277,7 @@ class Simulation:
         return sum(most.values())
 
     def check(self) -> None:
-        """Raise UnsafeError where a request would go astray, pods are too few, or more than were announced."""
+        """Raise UnsafeError if a request would go astray, or if pods are too few or more than planned."""
         self.checks += 1
         if self.sum_of_pods() > self.peak:
             raise UnsafeError(f"{self.sum_of_pods()} pods, announced were {self.peak}")
@@ -310,9 +310,9 @@ class Simulation:
         return loads
 
     def _asked(self, keys: list[ObjectKey], chosen: str, weight: int) -> int:
-        """Return the pods that the Rollout asks for: a step may want fewer than its weight's share (setCanaryScale).
+        """Return the pods that the Rollout asks for; setCanaryScale may ask for fewer than the weight's share.
 
-        That is what the live commit has, where it gives so much traffic to them; else the most of any commit.
+        These are the live commit's pods if it gives them that much traffic, else the most of any commit.
         """
         live = self.commits[0]
         had = max((self._loads(live, weights).get(chosen, 0) for weights in self.app.routes(live)), default=0)
@@ -320,7 +320,7 @@ class Simulation:
         return max(sum(_replicas(commit[key]) for key in keys if key in commit) for commit in commits)
 
     def _counted(self, key: ObjectKey) -> int:
-        """Return the pods that are there but for those that died, which no order of writes can help."""
+        """Return the pods without those that died, which no order of writes can prevent."""
         return self.available.get(key.name, 0) + self.dead.get(key.name, 0)
 
     def _asked_now(self, name: str) -> int:
@@ -334,15 +334,15 @@ def _replicas(body: Body) -> int:
 
 
 def _is_of(key: ObjectKey, body: Body, chosen: str) -> bool:
-    """Tell whether a destination selects the pods of a ReplicaSet; before it has a hash it selects those of all."""
+    """Return whether a destination selects the pods of a ReplicaSet; without a hash it selects all pods."""
     return key.kind == "ReplicaSet" and chosen in ("", body["metadata"]["labels"].get(HASH_LABEL))
 
 
 def explore(simulation: Simulation) -> int:
-    """Check every state that an order of the last commit's writes comes through; return the number of orders.
+    """Check every state in any order of the last commit's writes; return the number of orders.
 
-    Which of the objects have been applied is all that tells two orders apart, so every subset is tried, wave by wave;
-    the simulation is left as it was.
+    A state depends only on the set of applied objects, so every subset is tried, wave by wave.  The simulation is left
+    unchanged.
     """
     start = simulation.snapshot()
     orders = 1

@@ -1,9 +1,9 @@
 """``python -m tests.support.rollout_corpus``: Rollouts with one mistake each, or none.
 
-It prints a line of JSON for each: its name, the Rollout, and the objects that it refers to where these are wrong.
+It prints a line of JSON for each: its name, the Rollout, and the objects that it refers to if these are wrong.
 
-Every field of the Rollouts below ``BASES`` is taken out and given every value of its type in ``VALUES``; what that
-becomes is judged by the controller's own validation (``tests/data/validation``) and by ``renderer.rollouts.checks``.
+Every field of the Rollouts in ``BASES`` is removed, and set to every value of its type in ``VALUES``.  The results are
+validated by the controller (``tests/data/validation``) and by ``renderer.rollouts.checks``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ INTEGERS = (-1, 0, 1, 101, 70000)
 TEXTS = ("", "0", "-1", "50%", "150%", "10m", "a b", "UPPER", "x" * 64, "x" * 254, "a/b", "/a/../b", "no-such-name")
 VALUES: dict[type, tuple[Any, ...]] = {int: INTEGERS, str: TEXTS, bool: (True, False), dict: ({},), list: ([],)}
 EITHER = {"maxSurge", "maxUnavailable", "duration", "port", "partition", "targetPort"}
-"""Fields that take a number as well as text."""
+"""Fields that take a number or text."""
 
 Path = tuple[str | int, ...]
 
@@ -505,7 +505,7 @@ TOGETHER: tuple[tuple[str, Path, Any], ...] = (
     ("blueGreen", ("spec", "strategy", "blueGreen", "scaleDownDelayRevisionLimit"), 6),
     ("blueGreen", ("spec", "workloadRef"), {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}),
 )
-"""Values that are wrong, or right, beside others: for a Rollout of ``BASES``, what stands where."""
+"""Values whose validity depends on other fields: for a Rollout of ``BASES``, values by path."""
 
 
 def _object(api_version: str, kind: str, name: str, spec: dict[str, Any], **metadata: Any) -> dict[str, Any]:
@@ -559,7 +559,7 @@ _TARGETS = {"weightedTargets": [{"weight": 100}, {"weight": 0}]}
 
 
 def references() -> Iterator[tuple[str, dict[str, Any], list[dict[str, Any]]]]:
-    """Yield Rollouts that are right beside objects that they refer to, right and wrong ones."""
+    """Yield valid Rollouts with valid and invalid objects that they refer to."""
     labels: tuple[dict[str, str], ...] = (
         {"app": "web"},
         {"app": "web", "rollouts-pod-template-hash": "5b6c"},
@@ -683,7 +683,7 @@ def _analyses() -> Iterator[tuple[str, dict[str, Any], list[dict[str, Any]]]]:
 
 
 def corpus() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each Rollout with a name that says what was changed, always in the same order."""
+    """Yield each Rollout with a name that describes the change, always in the same order."""
     for base, body in BASES.items():
         yield base, body
         for path in _paths(body["spec"], ("spec",)):

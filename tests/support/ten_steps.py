@@ -1,4 +1,4 @@
-"""A history of ten steps, of a canary and of a blue-green release, one in the other."""
+"""A history of ten steps of a canary and a blue-green release, interleaved."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
 
 
 def ten_steps(root: Path) -> Checkout:
-    """Return a checkout at ``root`` with a first release and ten steps, each an hour after the one before."""
+    """Return a checkout at ``root`` with first releases and ten steps, one an hour."""
     checkout = Checkout(root)
     checkout.run("advance", *APPS, "--no-validate", "--now", "2026-03-01T08:00:00Z", "--together")
     for hour, step in enumerate(STEPS):

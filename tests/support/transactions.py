@@ -1,4 +1,4 @@
-"""Transactions for tests: a context that ends the run whose new files they have."""
+"""Transactions for tests, as a context that removes their new files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from renderer.pipeline.write.transaction import Transaction
 
 @contextmanager
 def transaction(root: Path, changes: Mapping[str, str | None] | None = None) -> Iterator[Transaction]:
-    """Yield a transaction in ``root`` with ``changes`` planned: text by path, None for a file that goes."""
+    """Yield a transaction in ``root`` with ``changes`` planned: text by path, None to delete a file."""
     with NewFiles(root) as new_files:
         planned = Transaction(new_files)
         for path, text in (changes or {}).items():

@@ -1,4 +1,4 @@
-"""Worlds to try the core on: the example's apps after their first release, changed as a test needs it."""
+"""Worlds for tests of the core: the example's apps after their first release, with changes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 @cache
 def app_of(name: str) -> App:
-    """Return what the sources of an app of ``environments/`` say."""
+    """Return an app of ``environments/``."""
     workspace = Workspace.open(str(PROJECT))
     (ref,) = workspace.apps([name])
     return load_app(ref, workspace.settings, workspace.root)
@@ -31,17 +31,17 @@ def app_of(name: str) -> App:
 
 @cache
 def world_of(name: str) -> World:
-    """Return the world of an app of ``environments/`` when its first release is complete."""
+    """Return the world of an app of ``environments/`` after its first release."""
     return react(resolve_app(app_of(name), PROJECT, None, (), NOON).world).after
 
 
 def web(**strategy: Any) -> World:
-    """Return prod/web (canary, nginx), with fields of its strategy replaced; None takes one out."""
+    """Return prod/web (canary, nginx) with replaced fields of its strategy; None removes one."""
     return _released(world_of("prod/web"), "canary", strategy)
 
 
 def api(**strategy: Any) -> World:
-    """Return prod/api (blue-green), with fields of its strategy replaced; None takes one out."""
+    """Return prod/api (blue-green) with replaced fields of its strategy; None removes one."""
     return _released(world_of("prod/api"), "blueGreen", strategy)
 
 
@@ -52,11 +52,11 @@ def _released(world: World, kind: str, changes: Mapping[str, Any]) -> World:
 
 
 def settled(world: World) -> World:
-    """Return the world after the controller has brought a release to its end, its clock as before."""
+    """Return the world after the controller has completed a release, with an unchanged clock."""
     after = react(actions.promote_full(react(world).after)).after
     return replace(after, now=world.now)
 
 
 def with_image(world: World, image: str) -> World:
-    """Return the world with another image in all containers, nothing done about it yet."""
+    """Return the world with another image in all containers, before the controller acts."""
     return actions.set_image(world, "*", image)

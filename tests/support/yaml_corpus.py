@@ -1,6 +1,6 @@
-"""Texts in YAML that readers disagree about: 10,000 scalars, documents and broken documents, the same in every run.
+"""YAML texts on which readers disagree: 10,000 scalars, documents and broken documents, the same in every run.
 
-Only ``Random.random`` is used, whose numbers are the same in every version of Python.
+Only ``Random.random`` is used: its numbers are the same in every version of Python.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ ODDER = (
 
 
 class Dice:
-    """What is chosen at random."""
+    """Random choices."""
 
     def __init__(self, seed: int) -> None:
         self._random = Random(seed)
@@ -86,7 +86,7 @@ class Dice:
 
 
 def texts(size: int = SIZE) -> Iterator[str]:
-    """Yield the corpus: half of it scalars, a third documents, the rest documents with a fault in them."""
+    """Yield the corpus: half of it scalars, a third documents, the rest broken documents."""
     dice = Dice(20260301)
     seen: set[str] = set()
     while len(seen) < size:
@@ -98,7 +98,7 @@ def texts(size: int = SIZE) -> Iterator[str]:
 
 
 def scalar_somewhere(dice: Dice) -> str:
-    """Return a text with a scalar in one of the places where there may be one."""
+    """Return a text with a scalar in one of the positions that YAML allows."""
     value = scalar(dice)
     if dice.often(12):
         value = f"{dice.one(TAGS)} {value}"
@@ -107,7 +107,7 @@ def scalar_somewhere(dice: Dice) -> str:
 
 
 def scalar(dice: Dice) -> str:
-    """Return a plain scalar that a reader may take for something else than text, or one that looks so."""
+    """Return a plain scalar that a reader may not take for text."""
     makers = (integer, decimal, word, moment, sexagesimal, jumble, huge, base)
     return makers[dice.below(len(makers))](dice)
 
@@ -134,7 +134,7 @@ def decimal(dice: Dice) -> str:
 
 
 def huge(dice: Dice) -> str:
-    """Return a number near the bounds of what 64 bits and floats hold."""
+    """Return a number near the limits of 64 bits and of floats."""
     bound = (2**31, 2**32, 2**53, 2**63, 2**64, 10**20, 10**21, 10**22)[dice.below(8)] + dice.below(5) - 2
     shapes = str(bound), f"{bound}.0", f"{bound:.17e}", f"0x{bound:x}", f"0o{bound:o}", f"0b{bound:b}", f"{bound}e3"
     small = f"{dice.below(10**6)}e-{dice.below(400)}", f"{dice.below(10**6)}e+{dice.below(400)}"
@@ -148,7 +148,7 @@ def word(dice: Dice) -> str:
 
 
 def moment(dice: Dice) -> str:
-    """Return something like a time: every shape that has been one in some version of YAML, and wrong ones."""
+    """Return a timestamp of any version of YAML, or an invalid one."""
     day = f"{dice.below(3000):04}-{dice.below(15):0{1 + dice.below(2)}}-{dice.below(34):0{1 + dice.below(2)}}"
     clock = f"{dice.below(26)}:{dice.below(62):0{1 + dice.below(2)}}:{dice.below(62):02}"
     fraction = dice.one(("", "", ".5", ".123456789", ".1234567890", "."))
@@ -167,7 +167,7 @@ def jumble(dice: Dice) -> str:
 
 
 def stream(dice: Dice) -> str:
-    """Return one or several documents, with the marks, comments and line ends that files have."""
+    """Return one or several documents with markers, comments and various line ends."""
     documents = [document(dice) for _ in range(1 + (dice.below(3) if dice.often(25) else 0))]
     text = dice.one(("---\n", "---\n", "---\n# c\n", "--- # c\n", "...\n---\n", "---\n---\n")).join(documents)
     if dice.often(20):
@@ -185,7 +185,7 @@ def stream(dice: Dice) -> str:
 
 
 def document(dice: Dice) -> str:
-    """Return one document in blocks: a mapping for the most part, with anchors that its later fields may refer to."""
+    """Return one document in block style, mostly a mapping, with anchors for its later fields."""
     anchors: list[str] = []
     lines = list(block(dice, 0, 3, anchors))
     return "".join(f"{line}\n" for line in lines)
@@ -231,7 +231,7 @@ def value(dice: Dice, head: str, indent: int, levels: int, anchors: list[str]) -
 
 
 def flow(dice: Dice, levels: int, anchors: list[str]) -> str:
-    """Return a collection in braces or brackets, or a scalar in one."""
+    """Return a collection in flow style, or a scalar in one."""
     if not levels or dice.often(40):
         return quoted(dice) if dice.often(30) else scalar(dice)
     if anchors and dice.often(15):
@@ -247,7 +247,7 @@ def flow(dice: Dice, levels: int, anchors: list[str]) -> str:
 
 
 def quoted(dice: Dice) -> str:
-    """Return a text in quotes, with escapes and breaks."""
+    """Return a quoted text with escapes and line breaks."""
     if dice.often(40):
         return "'" + dice.some("ab ''1:#{\\é", 0, 8).replace("'", "''") + "'"
     escapes = (
@@ -269,7 +269,7 @@ def quoted(dice: Dice) -> str:
 
 
 def long_text(dice: Dice, head: str, indent: int) -> Iterator[str]:
-    """Yield the lines of a literal or folded block, with blank lines, deeper ones and tabs in it."""
+    """Yield the lines of a literal or folded block with blank lines, deeper lines and tabs."""
     deeper = 1 + dice.below(3)
     number = dice.one(("", "", "", str(deeper), "1", "9"))
     yield f"{head} {dice.one('|>')}{number}{dice.one(('', '-', '+'))}{dice.one(('', '', ' # c', '#c'))}"
@@ -284,7 +284,7 @@ def long_text(dice: Dice, head: str, indent: int) -> Iterator[str]:
 
 
 def broken(dice: Dice, text: str) -> str:
-    """Return ``text`` with something put in, taken out or exchanged."""
+    """Return ``text`` with an insertion, a deletion or an exchange."""
     for _ in range(1 + dice.below(2)):
         at = dice.below(len(text) + 1)
         width = dice.below(3)

@@ -26,7 +26,7 @@ print("done", file=sys.stderr)
 
 
 def on_a_terminal(command: list[str], cwd: Path = PROJECT, **variables: str) -> str:
-    """Run a command with stderr on a terminal and return what that gets, stdout left out."""
+    """Run a command with stderr on a terminal and return the terminal's input."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", **variables}
     try:
@@ -37,7 +37,7 @@ def on_a_terminal(command: list[str], cwd: Path = PROJECT, **variables: str) -> 
     while True:
         try:
             read = os.read(ours, 65536)
-        except OSError:  # Linux says so where nobody has the other end any more.
+        except OSError:  # Linux raises EIO once the other end is closed.
             break
         if not read:
             break
@@ -47,7 +47,7 @@ def on_a_terminal(command: list[str], cwd: Path = PROJECT, **variables: str) -> 
     return told.decode()
 
 
-def test_a_terminal_is_told_what_a_long_run_is_at_and_left_clean() -> None:
+def test_a_long_run_shows_progress_and_clears_it() -> None:
     told = on_a_terminal([sys.executable, "-c", SLOW, "0.1"])
     lines = re.findall(r"\r\x1b\[K([^\r]*)\r", told)
     assert lines[0].startswith("rendering app ")
@@ -57,20 +57,20 @@ def test_a_terminal_is_told_what_a_long_run_is_at_and_left_clean() -> None:
     assert told.endswith("\r\x1b[K\rdone\r\n")
 
 
-def test_a_short_run_tells_nothing() -> None:
+def test_a_short_run_shows_nothing() -> None:
     assert on_a_terminal([sys.executable, "-c", SLOW, "60"]) == "done\r\n"
 
 
-def test_a_terminal_that_cannot_go_back_is_told_nothing() -> None:
+def test_a_dumb_terminal_shows_nothing() -> None:
     assert on_a_terminal([sys.executable, "-c", SLOW, "0.1"], TERM="dumb") == "done\r\n"
 
 
-def test_a_pipe_is_told_nothing() -> None:
+def test_a_pipe_gets_nothing() -> None:
     done = subprocess.run([sys.executable, "-c", SLOW, "0"], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "done\n")
 
 
-def test_what_is_gone_through_is_the_same_whoever_watches(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_items_are_the_same_with_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "_is_terminal", lambda: True)
     monkeypatch.setattr(progress, "DELAY", 60)
     assert list(progress.over([3, 1, 2], "reading app")) == [3, 1, 2]
@@ -87,10 +87,10 @@ progress._Line.text = progress._Line.text.setter(show)
 from renderer.cli.main import main
 main()
 """
-"""rollstep, which tells all that it is at, however short that is."""
+"""rollstep with every line of progress, however short the work."""
 
 
-def test_the_verbs_tell_what_they_are_at(tmp_path: Path) -> None:
+def test_the_verbs_show_progress(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path / "repository")
     for arguments, expected in (
         (("advance", "--all"), ("rendering app", "validating", "making commit")),

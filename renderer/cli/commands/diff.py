@@ -40,16 +40,8 @@ def command(
 
     diffs = diff_steps(open_workspace(directory), targets, from_step, to_step, now)
     if output == "json":
-        print_json(
-            [
-                {
-                    "app": ref.name,
-                    "environment": ref.environment,
-                    "files": [{"file": file, "diff": text} for file, text in files.items()],
-                }
-                for ref, files in diffs
-            ]
-        )
+        entries = [(ref, [{"file": file, "diff": text} for file, text in files.items()]) for ref, files in diffs]
+        print_json([{"app": ref.name, "environment": ref.environment, "files": files} for ref, files in entries])
     else:
         click.echo("".join(text for _, files in diffs for text in files.values()), nl=False)
     sys.exit(1 if exit_code and any(files for _, files in diffs) else 0)

@@ -29,11 +29,12 @@ def command(request: options.Request, stack: bool, close: bool) -> None:
     """
     if stack and close:
         raise click.UsageError("use either --stack or --close")
-    from renderer.verbs.release.pull_requests.propose import close_proposals, propose_steps, report_results
+    from renderer.verbs.release.pull_requests.propose import close_proposals, propose_steps
+    from renderer.verbs.release.run import Run
 
     with open_session(request) as session:
         if close:
             results = close_proposals(session, session.refs)
         else:
             results = propose_steps(session, session.refs, stack=stack)
-        report_results(results, request.output, session.reporter)
+        Run(pull_requests=results).report(request, session.reporter)

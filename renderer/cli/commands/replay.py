@@ -34,19 +34,18 @@ def command(directory: str, revisions: tuple[str, ...], to_ref: str, output: str
     repository = Repository.open(Path(directory), allow_bare=True)
     results = replay(repository, revisions or ("HEAD",), to_ref=to_ref)
     if output == "json":
-        print_json(
-            [
-                {
-                    "commit": result.commit.sha,
-                    "subject": result.commit.subject,
-                    "tree": result.wanted,
-                    "replayed": result.tree,
-                    "replayedCommit": result.new_commit or None,
-                    "findings": [finding.to_dict() for finding in result.findings],
-                }
-                for result in results
-            ]
-        )
+        entries = [
+            {
+                "commit": result.commit.sha,
+                "subject": result.commit.subject,
+                "tree": result.wanted,
+                "replayed": result.tree,
+                "replayedCommit": result.new_commit or None,
+                "findings": [finding.to_dict() for finding in result.findings],
+            }
+            for result in results
+        ]
+        print_json(entries)
     else:
         for result in results:
             if not result.is_same:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -130,7 +129,13 @@ def _by_dask(
         from distributed import Client, KilledWorker
     except ImportError as error:
         raise UsageError(f"--executor {executor} needs Dask: pip install 'rollstep[dask]'") from error
-    with _connected(Client, executor) as client:
+    connect: Any = Client  # Dask has no types.
+    try:
+        client = connect(f"tcp://{executor.removeprefix(DASK)}", timeout=CONNECT_TIMEOUT, set_as_default=False)
+    except (OSError, ValueError) as error:
+        message = f"no Dask scheduler answers: {error}"
+        raise RollstepError([Finding(executor, 0, 0, "", message, "start one: dask scheduler")]) from error
+    with client:
         futures = client.map(run, batches, pure=False, retries=RETRIES)
         try:
             for future in futures:
@@ -140,18 +145,6 @@ def _by_dask(
             raise _worker_died("see the logs of the workers") from error
         finally:
             client.cancel(futures)
-
-
-@contextmanager
-def _connected(client: Any, executor: str) -> Iterator[Any]:
-    address = executor.removeprefix(DASK)
-    try:
-        connected = client(f"tcp://{address}", timeout=CONNECT_TIMEOUT, set_as_default=False)
-    except (OSError, ValueError) as error:
-        message = f"no Dask scheduler answers: {error}"
-        raise RollstepError([Finding(executor, 0, 0, "", message, "start one: dask scheduler")]) from error
-    with connected:
-        yield connected
 
 
 def _worker_died(hint: str) -> RollstepError:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import contextmanager
 from functools import partial
 from itertools import chain
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from renderer.errors import RollstepError, UsageError, map_all, one_line
+from renderer.git.repository import Repository
 from renderer.pipeline.commit.part import Request
 from renderer.pipeline.commit.planned_commit import PlannedCommit
 from renderer.pipeline.commit.recovery import open_to_write
@@ -48,36 +48,40 @@ Propose = Callable[["Session", Sequence[AppRef], Command], "Sequence[PullRequest
 """Opens the pull requests of a command."""
 
 
+@contextmanager
+def open_session(request: Request, reporter: Reporter, propose: Propose) -> Iterator[Session]:
+    """Open the repository for one run of a verb, and recover from an interrupted run.
+
+    ``propose`` runs for the apps whose commits go by pull request.
+    """
+    if request.break_glass is not None and not one_line(request.break_glass):
+        raise UsageError("--break-glass needs a reason")
+    with open_to_write(request.directory, dry_run=request.dry_run, note=reporter.note) as (workspace, repository):
+        yield Session(request, reporter, propose, workspace, repository)
+
+
 class Session:
-    """One run of a verb, as a context: the opened repository, the workspace in it, and the named apps."""
+    """One run of a verb: the opened repository, the workspace in it, and the named apps."""
 
-    def __init__(self, request: Request, reporter: Reporter, propose: Propose) -> None:
-        """Open the repository and recover from an interrupted run.
-
-        ``propose`` runs for the apps whose commits go by pull request.
-        """
+    def __init__(
+        self, request: Request, reporter: Reporter, propose: Propose, workspace: Workspace, repository: Repository
+    ) -> None:
+        """Read the apps; with ``--push``, bring the branch up to the remote first."""
         self.request = request
         self.reporter = reporter
         self._propose = propose
+        self.workspace = workspace
+        self.repository = repository
         self.now = request.now or current_time()
-        if request.break_glass is not None and not one_line(request.break_glass):
-            raise UsageError("--break-glass needs a reason")
-        with ExitStack() as ends:
-            opened = open_to_write(request.directory, dry_run=request.dry_run, note=reporter.note)
-            self.workspace, self.repository = ends.enter_context(opened)
-            self._read()
-            self._moved_by_others: list[AppRef] = []
-            forge = self.workspace.settings.forge
-            self.pusher = Pusher(self.repository, forge, reporter.note) if request.push else None
-            if self.pusher and not request.dry_run:
-                self._catch_up_with_remote(self.pusher)
-            self._ends = ends.pop_all()
-
-    def __enter__(self) -> Session:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._ends.close()
+        self._moved_by_others: list[AppRef] = []
+        self._read()
+        self.pusher = Pusher(repository, workspace.settings.forge, reporter.note) if request.push else None
+        if self.pusher and not request.dry_run:
+            start = BranchTips.read(repository, ())
+            theirs = self.pusher.fetch(self._branch_names, start.head)
+            if theirs:
+                start.reset_to(repository, theirs)
+                self._reload(self.pusher, start, theirs)
 
     def _read(self) -> None:
         """Read the named apps, the freezes and the environment branches."""
@@ -88,13 +92,6 @@ class Session:
     @property
     def _branch_names(self) -> list[str]:
         return [entry.branch for entry in self.branches]
-
-    def _catch_up_with_remote(self, pusher: Pusher) -> None:
-        start = BranchTips.read(self.repository, ())
-        theirs = pusher.fetch(self._branch_names, start.head)
-        if theirs:
-            start.reset_to(self.repository, theirs)
-            self._reload(pusher, start, theirs)
 
     def _reload(self, pusher: Pusher, start: BranchTips, theirs: str) -> None:
         """Read the repository again after a reset from ``start`` to the remote's commit ``theirs``."""

@@ -106,7 +106,7 @@ def _wait(session: Session, ref: AppRef, waiting: Waiting) -> bool:
     message = f"the last commit is not live after {limit:g} s: {last.waits_for}"
     in_progress = status.stable_rs != status.current_pod_hash and not status.abort
     if release.world.rollout.progress_deadline_abort and in_progress and not session.request.dry_run:
-        session.reporter.note(f"{release.title}: {message}: aborting, as spec.progressDeadlineAbort says")
+        session.reporter.note(f"{release.title}: {message}: aborting because of spec.progressDeadlineAbort")
         session.now = session.request.now or current_time()
         session.run(acting(actions.abort), "abort", [ref])
         return False

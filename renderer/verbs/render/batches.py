@@ -32,34 +32,21 @@ def in_batches(
     doing: str,
     new_files: NewFiles | None = None,
 ) -> Iterator[R]:
-    """Yield the result of ``work(workspace, refs, request)`` for each batch of apps, in their order.
+    """Return the results of ``work(workspace, refs, request)`` for each batch of apps, in their order.
 
     ``doing`` is shown as progress.  Other processes on this machine also get the folder of ``new_files``.  Raises
-    RollstepError with the findings of all apps; after the first finding nothing is yielded.
+    RollstepError with the findings of all apps; after the first finding there are no more results.
     """
-    yield from parallel.results(_batches(work, workspace, request, refs, doing, new_files))
-
-
-def _batches(
-    work: Callable[..., R],
-    workspace: Workspace,
-    request: RenderRequest,
-    refs: Sequence[AppRef],
-    doing: str,
-    new_files: NewFiles | None,
-) -> Iterator[parallel.BatchResult[R]]:
     jobs = request.jobs or _jobs_for(workspace, request, refs)
     if request.executor or jobs > 1:
         if new_files is not None and not request.executor:
             work = partial(work, folder=new_files.open())
         alone = replace(request, directory=os.path.abspath(request.directory), jobs=1, executor="")
         work_there = partial(_work_in_worker, work, alone)
-        yield from parallel.map_batches(work_there, refs, doing, jobs=jobs, executor=request.executor)
-        return
+        return parallel.results(parallel.map_batches(work_there, refs, doing, jobs=jobs, executor=request.executor))
     queue = iter(progress.over(refs, doing))
-    for _ in range(0, len(refs), parallel.MAX_BATCH):
-        batch = islice(queue, parallel.MAX_BATCH)
-        yield parallel.run_batch(lambda batch: work(workspace, batch, request), batch)
+    batches = (islice(queue, parallel.MAX_BATCH) for _ in range(0, len(refs), parallel.MAX_BATCH))
+    return parallel.results(parallel.run_batch(lambda refs: work(workspace, refs, request), refs) for refs in batches)
 
 
 def _work_in_worker(work: Callable[..., R], request: RenderRequest, refs: Iterable[AppRef]) -> R:

@@ -21,7 +21,7 @@ spec:
 """
 SPEC = {"containers": [{"name": "a", "image": "b"}], "schedulerName": 'quote"', "dnsPolicy": "1e3"}
 HASH = "768459989f"
-"""What the controller v1.9.1 calls it: the second of the recorded vectors."""
+"""The hash of controller v1.9.1: the second of the recorded vectors."""
 
 
 def run(*args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
@@ -86,7 +86,7 @@ def test_the_folder_option(tmp_path: Path) -> None:
     assert run("-C", str(tmp_path), "hash", "web.yaml").stdout == f"web\t{HASH}\n"
 
 
-def test_a_template_elsewhere_is_told() -> None:
+def test_a_template_of_a_workload_is_noted() -> None:
     done = run("hash", "-", stdin="apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nspec: {workloadRef: {name: web}}\n")
     assert (done.returncode, done.stdout) == (0, "")
     assert "workloadRef" in done.stderr
@@ -114,7 +114,7 @@ def test_all_findings_at_once_and_no_hash() -> None:
         ('{"a": }\n', "is not"),
     ],
 )
-def test_what_is_wrong_is_refused(text: str, words: str) -> None:
+def test_invalid_input_is_refused(text: str, words: str) -> None:
     done = run("hash", "-", stdin=text)
     assert (done.returncode, done.stdout) == (1, "")
     assert words in done.stderr

@@ -72,7 +72,7 @@ class Place:
         }
 
     def refused(self, *arguments: str, code: int = 1, stdin: str | None = None) -> str:
-        """Run ``init`` where it has to refuse, prove that nothing was written, and return what it said."""
+        """Run ``init``, expect a refusal that writes nothing, and return stderr."""
         before, folders = self.files(), sorted(self.root.rglob("*"))
         done = self.run("init", *arguments, code=code, stdin=stdin)
         assert self.files() == before
@@ -88,7 +88,7 @@ def repository(tmp_path: Path) -> Place:
     return place
 
 
-def test_what_it_makes_is_told_and_goes_on_to_a_release(repository: Place) -> None:
+def test_the_created_files_can_be_released(repository: Place) -> None:
     done = repository.run("init", str(SHOP), "--env", "staging", "--env", "prod")
     assert done.stdout == (
         "environments/\n"
@@ -156,7 +156,7 @@ def test_a_release_runs_to_its_end(repository: Place, source: str, arguments: tu
     repository.run("render", "--check")
 
 
-def test_a_rollout_goes_in_as_it_is(repository: Place) -> None:
+def test_a_rollout_is_copied_as_it_is(repository: Place) -> None:
     text = f"# ours\n{ROLLOUT}"
     repository.write("manifests/web.yaml", text)
     repository.run("init", "manifests")
@@ -167,7 +167,7 @@ def test_a_rollout_goes_in_as_it_is(repository: Place) -> None:
     }
 
 
-def test_everything_in_a_folder_is_read_but_what_is_hidden_or_ours(repository: Place) -> None:
+def test_a_folder_is_read_without_hidden_files_and_our_own(repository: Place) -> None:
     repository.write("web.yaml", ROLLOUT)
     repository.write("deep/er/settings.json", '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}')
     repository.write(".hidden/no.yaml", "a: [")
@@ -179,7 +179,7 @@ def test_everything_in_a_folder_is_read_but_what_is_hidden_or_ours(repository: P
         "environments/dev/web/configmap-a.yaml",
         "environments/dev/web/web.yaml",
     ]
-    # What it wrote itself is not read the second time.
+    # A second run does not read the files that the first wrote.
     repository.run("init", ".", "--env", "prod")
     assert "environments/prod/web/web.yaml" in repository.files()
 
@@ -193,7 +193,7 @@ def test_a_second_run_changes_nothing(repository: Place) -> None:
     assert "0 files created" in done.stderr
 
 
-def test_another_environment_comes_beside_the_first(repository: Place) -> None:
+def test_a_second_environment(repository: Place) -> None:
     repository.run("init", str(SHOP), "--env", "dev")
     before = repository.files()
     repository.run("init", str(SHOP), "--env", "prod")
@@ -203,7 +203,7 @@ def test_another_environment_comes_beside_the_first(repository: Place) -> None:
     repository.run("render", "--stdout")
 
 
-def test_every_file_in_the_way_is_told_and_none_is_written(repository: Place) -> None:
+def test_every_existing_file_is_reported_and_none_is_written(repository: Place) -> None:
     repository.write("environments/prod/web/service-web.yaml", "kind: Mine\n")
     repository.write("environments/prod/web/ingress-web.yaml", "")
     said = repository.refused(str(SHOP), "--env", "dev", "--env", "prod")
@@ -211,13 +211,13 @@ def test_every_file_in_the_way_is_told_and_none_is_written(repository: Place) ->
         assert f"error: environments/prod/web/{name}.yaml: exists already with other content" in said
 
 
-def test_an_app_that_is_there_is_not_mixed_with_another(repository: Place) -> None:
+def test_an_existing_app_is_not_mixed_with_another(repository: Place) -> None:
     repository.write("environments/prod/web/mine.yaml", ROLLOUT.replace("name: web}", "name: mine}"))
     said = repository.refused(str(SHOP))
     assert "environments/prod/web has a Rollout already: mine" in said
 
 
-def test_objects_that_the_app_has_already_are_told(repository: Place) -> None:
+def test_objects_that_exist_in_the_app_are_reported(repository: Place) -> None:
     service = "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {selector: {app: web}}\n"
     repository.write("environments/prod/web/mine.yaml", service)
     assert "Service web is there twice" in repository.refused(str(SHOP))
@@ -240,7 +240,7 @@ def test_objects_that_the_app_has_already_are_told(repository: Place) -> None:
         ("kind: Rollout", "kind: [Rollout", "is not YAML"),
     ],
 )
-def test_a_release_that_cannot_be_is_refused_with_its_place(repository: Place, old: str, new: str, said: str) -> None:
+def test_an_invalid_rollout_is_refused_with_its_place(repository: Place, old: str, new: str, said: str) -> None:
     assert ROLLOUT.count(old) == 1
     repository.write("web.yaml", ROLLOUT.replace(old, new))
     words = repository.refused("web.yaml", "--env", "dev", "--env", "prod")
@@ -249,7 +249,7 @@ def test_a_release_that_cannot_be_is_refused_with_its_place(repository: Place, o
     assert words.count(said) == 1
 
 
-def test_all_reasons_of_all_apps_are_told_at_once(repository: Place) -> None:
+def test_the_findings_of_all_apps_are_reported(repository: Place) -> None:
     api = ROLLOUT.replace("web", "api").replace("{setWeight: 50}", "{setWeight: 500}")
     repository.write("api.yaml", api)
     repository.write("web.yaml", ROLLOUT.replace("pause: {}", "plugin: {name: example/step}"))
@@ -265,7 +265,7 @@ def test_a_dry_run_writes_nothing(repository: Place) -> None:
     assert "7 files would be created" in done.stderr
 
 
-def test_json_has_the_files_the_notes_and_what_is_next(repository: Place) -> None:
+def test_json_has_files_notes_and_next_commands(repository: Place) -> None:
     done = repository.run("init", "-", "-o", "json", stdin=(DATA / "helm-create.yaml").read_text(encoding="utf-8"))
     told = json.loads(done.stdout)
     assert told["apps"] == [
@@ -284,7 +284,7 @@ def test_json_has_the_files_the_notes_and_what_is_next(repository: Place) -> Non
     assert not told["dryRun"]
 
 
-def test_settings_that_are_there_stay_and_count(repository: Place) -> None:
+def test_existing_settings_are_kept_and_used(repository: Place) -> None:
     text = "environmentsPath: deploy\ndefaults: {namespace: shop-web}\n"
     repository.write("rollstep.yaml", text)
     repository.write("web.yaml", ROLLOUT)
@@ -300,12 +300,12 @@ def test_an_app_whose_manifests_come_from_a_command_gets_no_files(repository: Pl
     assert "a command prints the manifests" in repository.refused("web.yaml")
 
 
-def test_settings_that_are_wrong_are_told(repository: Place) -> None:
+def test_invalid_settings_are_reported(repository: Place) -> None:
     repository.write("rollstep.yaml", "environment: {}\n")
     assert "rollstep.yaml:1:1" in repository.refused(str(SHOP))
 
 
-def test_it_works_outside_git_and_says_so(tmp_path: Path) -> None:
+def test_outside_git_a_note_is_printed(tmp_path: Path) -> None:
     place = Place(tmp_path / "plain")
     done = place.run("init", str(SHOP))
     assert "note: this is not a git repository: releases need one" in done.stderr
@@ -334,22 +334,22 @@ def test_it_writes_to_the_root_of_the_repository(repository: Place) -> None:
         (("-", "--strategy", "green"), "--strategy"),
     ],
 )
-def test_a_command_line_that_makes_no_sense(repository: Place, arguments: tuple[str, ...], said: str) -> None:
+def test_an_invalid_command_line(repository: Place, arguments: tuple[str, ...], said: str) -> None:
     assert said in repository.refused(*arguments, code=2, stdin=ROLLOUT)
 
 
 @pytest.mark.parametrize(("name", "tool"), [("kustomization.yaml", "kustomize build"), ("Chart.yaml", "helm template")])
-def test_what_a_tool_makes_manifests_of_is_left_to_the_tool(repository: Place, name: str, tool: str) -> None:
+def test_sources_of_other_tools_are_refused_with_the_tools_command(repository: Place, name: str, tool: str) -> None:
     repository.write(f"base/{name}", "a: 1\n")
     assert f"{tool} " in repository.refused("base")
 
 
-def test_a_folder_that_may_not_be_written_is_told(repository: Place) -> None:
+def test_a_file_in_place_of_a_folder_is_reported(repository: Place) -> None:
     repository.write("environments", "a file where a folder is to be")
     assert "environments: is a file, but a folder is needed here" in repository.refused(str(SHOP))
 
 
-def test_what_it_makes_is_valid(repository: Place, assert_valid: Callable[..., None]) -> None:
+def test_the_created_files_are_valid(repository: Place, assert_valid: Callable[..., None]) -> None:
     for number, name in enumerate(("shop.yaml", "helm-create.yaml", "helm-create-ingress.yaml")):
         repository.run("init", str(DATA / name), "--env", f"canary{number}")
         repository.run("init", str(DATA / name), "--env", f"blue-green{number}", "--strategy", "blueGreen")

@@ -1,4 +1,4 @@
-"""Whichever processes prepare the apps of a verb, the commits are the same."""
+"""The commits of a verb are the same for any number of processes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ IMAGE = ["set", "image", "prod", f"web={TWO}"]
 
 @pytest.fixture(scope="module")
 def new(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """Return a repository with four apps in prod, nothing of them rendered."""
+    """Return a repository with four apps in prod, not rendered yet."""
     checkout = Checkout(tmp_path_factory.mktemp("new"))
     folder = checkout.root / "environments/prod"
     shutil.rmtree(folder / "api")
@@ -47,7 +47,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def both(one: Checkout, other: Checkout, *arguments: str, code: int = 0) -> str:
-    """Do the same in one process and in two, see that all is the same, and return what it told on stderr."""
+    """Run the same verb in one process and in two, compare the results, and return stderr."""
     told = one.run(*arguments, "--jobs", "1", code=code)
     found = other.run(*arguments, "--jobs", "2", code=code)
     assert (found.stdout, found.stderr) == (told.stdout, told.stderr)
@@ -55,7 +55,7 @@ def both(one: Checkout, other: Checkout, *arguments: str, code: int = 0) -> str:
     return told.stderr
 
 
-def test_the_same_commits_are_made(new: Checkout, tmp_path: Path) -> None:
+def test_the_commits_are_the_same(new: Checkout, tmp_path: Path) -> None:
     one, other = new.copy(tmp_path / "one"), new.copy(tmp_path / "other")
     both(one, other, "advance", "--together", "--now", NOON)
     both(one, other, *IMAGE, "--no-validate", "--now", NEXT)
@@ -65,7 +65,7 @@ def test_the_same_commits_are_made(new: Checkout, tmp_path: Path) -> None:
     assert one.git("status", "--porcelain") == ""
 
 
-def test_the_same_is_held_and_refused(released: Checkout, tmp_path: Path) -> None:
+def test_waits_and_refusals_are_the_same(released: Checkout, tmp_path: Path) -> None:
     one = released.copy(tmp_path / "one")
     for app in ("web-1", "web-2"):
         one.edit(f"environments/prod/{app}/rollout.yaml", ":1.0.0", ":2.0.0")
@@ -83,9 +83,7 @@ def test_the_same_is_held_and_refused(released: Checkout, tmp_path: Path) -> Non
     assert "web-2/rollout.yaml" in wrong
 
 
-def test_a_pause_that_was_merged_later_is_found_by_whoever_prepares(
-    released: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pause_after_a_merge_is_the_same(released: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = released.copy(tmp_path / "one")
     before = one.head
     one.run(*IMAGE, "--no-validate", "--now", NEXT)
@@ -102,7 +100,7 @@ def test_a_pause_that_was_merged_later_is_found_by_whoever_prepares(
     assert told.count("until 2026-03-01T14:") == 4
 
 
-def test_a_process_that_ends_leaves_all_as_it_was(released: Checkout, tmp_path: Path) -> None:
+def test_a_process_that_dies_changes_nothing(released: Checkout, tmp_path: Path) -> None:
     other = released.copy(tmp_path / "other")
     before = other.snapshot()
     (tmp_path / "sitecustomize.py").write_text(
@@ -128,7 +126,7 @@ def test_a_process_that_ends_leaves_all_as_it_was(released: Checkout, tmp_path: 
     ],
     ids=["advance", "abort", "undo", "scale", "set image", "promote"],
 )
-def test_a_verb_can_be_handed_over(verb: Verb) -> None:
+def test_a_verb_can_be_pickled(verb: Verb) -> None:
     again: Callable[..., object] = pickle.loads(pickle.dumps(verb))
     world = with_image(web(), "example.com/x:2")
     try:

@@ -1,4 +1,4 @@
-"""Shards: every app is in one of them, which no other app changes."""
+"""Shards: every app is in exactly one, whatever other apps there are."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_an_app_is_in_one_shard(environment: str, app: str, count: int) -> None:
     assert len(homes) == 1
 
 
-def test_shards_are_about_as_large() -> None:
+def test_shards_have_about_the_same_size() -> None:
     apps = [f"app-{number}" for number in range(4000)]
     sizes = [sum(Shard(number, 8).has("prod", app) for app in apps) for number in range(1, 9)]
     assert sum(sizes) == 4000
@@ -26,20 +26,20 @@ def test_shards_are_about_as_large() -> None:
     assert max(sizes) < 600
 
 
-def test_which_shard_never_changes() -> None:
+def test_the_shard_of_an_app_is_fixed() -> None:
     homes = {app: [Shard(number, 4).has("prod", app) for number in range(1, 5)].index(True) for app in ("api", "web")}
     assert homes == {"api": 0, "web": 1}
 
 
 @pytest.mark.parametrize("text", ["", "1", "0/4", "5/4", "1/0", "-1/4", "1/4/2", "a/b", "1 /4", "1/99999999999"])
-def test_what_is_no_shard_is_refused(text: str, tmp_path) -> None:
+def test_an_invalid_shard_is_refused(text: str, tmp_path) -> None:
     with pytest.raises(ValueError, match="expected K/N"):
         Shard.from_text(text)
     refused = Checkout(tmp_path).run("render", "--shard", text, code=2)
     assert "expected K/N" in refused.stderr
 
 
-def test_all_shards_together_are_what_one_run_renders(tmp_path) -> None:
+def test_all_shards_together_give_the_same_as_one_run(tmp_path) -> None:
     whole, parts = Checkout(tmp_path / "whole"), Checkout(tmp_path / "parts")
     whole.run("render", "--now", NOON)
     told = ""

@@ -1,4 +1,4 @@
-"""The verbs, as processes on real repositories: what they commit, and that they leave alone what is not theirs."""
+"""The verbs on real repositories: their commits, and the files that they leave alone."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def checkout(tmp_path: Path) -> Checkout:
 
 @pytest.fixture
 def releasing(checkout: Checkout) -> Checkout:
-    """A checkout whose prod/web is at its first pause."""
+    """Return a checkout with prod/web at its first pause."""
     checkout.advance_all("prod/web")
     checkout.run("set", "image", "prod/web", f"web={TWO}", "--now", NOON)
     return checkout
 
 
-def test_a_canary_goes_through_git_commit_by_commit(releasing: Checkout) -> None:
+def test_a_canary_commit_by_commit(releasing: Checkout) -> None:
     assert (releasing.replicas("prod/web"), releasing.weight("prod/web")) == ({"1.0.0": 5, "2.0.0": 1}, "20")
     releasing.run("promote", "prod/web", "--now", NOON)
     assert (releasing.replicas("prod/web"), releasing.weight("prod/web")) == ({"1.0.0": 5, "2.0.0": 2}, "40")
@@ -45,7 +45,7 @@ def test_a_canary_goes_through_git_commit_by_commit(releasing: Checkout) -> None
     )
 
 
-def test_a_blue_green_release_goes_through_git(checkout: Checkout) -> None:
+def test_a_blue_green_release(checkout: Checkout) -> None:
     checkout.advance_all("prod/api")
     checkout.run("set", "image", "prod/api", "api=registry.example.com/shop/api:2.0.0", "--now", NOON)
     services = checkout.objects("prod/api", ["Service"])
@@ -61,7 +61,7 @@ def test_a_blue_green_release_goes_through_git(checkout: Checkout) -> None:
     assert checkout.replicas("prod/api") == {"1.0.0": 0, "2.0.0": 3}
 
 
-def test_a_pause_holds_and_says_so(releasing: Checkout) -> None:
+def test_a_pause_holds_and_prints_the_reason(releasing: Checkout) -> None:
     before = releasing.snapshot()
     held = releasing.run("advance", "prod/web", "--now", TWO_O_CLOCK)
     assert "CanaryPauseStep" in held.stderr
@@ -129,13 +129,13 @@ def test_promote_full_and_skip(releasing: Checkout) -> None:
     releasing.run("promote", "prod/web", "--full", "-c", code=2)
 
 
-def test_a_third_version_takes_over_half_way(releasing: Checkout) -> None:
+def test_a_third_version_replaces_the_second(releasing: Checkout) -> None:
     releasing.run("set", "image", "prod/web", "web=registry.example.com/shop/web:3.0.0", "--now", NOON)
     assert releasing.replicas("prod/web")["3.0.0"] == 1
     assert (releasing.weight("prod/web"), releasing.json("status", "prod/web")[0]["revision"]) == ("20", 3)
 
 
-def test_a_commit_holds_our_files_alone(releasing: Checkout) -> None:
+def test_a_commit_has_only_our_files(releasing: Checkout) -> None:
     (releasing.root / "notes.txt").write_text("mine")
     (releasing.root / "staged.txt").write_text("staged")
     releasing.git("add", "staged.txt")
@@ -147,7 +147,7 @@ def test_a_commit_holds_our_files_alone(releasing: Checkout) -> None:
     assert sorted(status) == [" M environments/staging/web/rollout.yaml", "?? notes.txt", "A  staged.txt"]
 
 
-def test_git_is_started_as_often_for_several_apps_as_for_one(checkout: Checkout, tmp_path: Path) -> None:
+def test_several_apps_start_as_many_git_processes_as_one(checkout: Checkout, tmp_path: Path) -> None:
     def started(name: str, *arguments: str) -> int:
         trace = tmp_path / name
         checkout.process("advance", *arguments, "--together", "--no-validate", "--now", NOON, GIT_TRACE=str(trace))
@@ -158,7 +158,7 @@ def test_git_is_started_as_often_for_several_apps_as_for_one(checkout: Checkout,
 
 
 @pytest.mark.parametrize("listed", [64, 0])
-def test_what_is_not_committed_is_found_in_each_app(
+def test_uncommitted_files_are_found_in_each_app(
     checkout: Checkout, listed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("renderer.pipeline.commit.uncommitted.MANY", listed)
@@ -178,7 +178,7 @@ def test_what_is_not_committed_is_found_in_each_app(
     assert "?? environments/prod/web-notes.txt" in checkout.git("status", "--porcelain")
 
 
-def test_trailers_tell_where_the_release_stands(releasing: Checkout) -> None:
+def test_trailers_record_the_step(releasing: Checkout) -> None:
     body = releasing.git("log", "-1", "--format=%(trailers:only,unfold)").splitlines()
     trailers = dict(line.split(": ", 1) for line in body if line)
     assert trailers["Rollstep-App"] == "web"
@@ -215,7 +215,7 @@ def test_several_apps_one_commit_each_or_together(checkout: Checkout) -> None:
     assert len(checkout.subjects) == 4
 
 
-def test_what_cannot_be_committed_of_one_app_stops_all(checkout: Checkout) -> None:
+def test_one_app_that_cannot_be_committed_stops_all(checkout: Checkout) -> None:
     checkout.advance_all("prod")
     for app in ("api", "web"):
         checkout.edit(f"environments/prod/{app}/rollout.yaml", ":1.0.0", ":2.0.0")
@@ -227,7 +227,7 @@ def test_what_cannot_be_committed_of_one_app_stops_all(checkout: Checkout) -> No
     assert checkout.snapshot() == before
 
 
-def test_commits_that_were_made_are_told_where_a_later_one_is_refused(checkout: Checkout) -> None:
+def test_commits_before_a_refused_one_are_reported(checkout: Checkout) -> None:
     hook = checkout.root / ".git/hooks/commit-msg"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\n! grep --quiet 'web (prod)' \"$1\"\n")
@@ -239,7 +239,7 @@ def test_commits_that_were_made_are_told_where_a_later_one_is_refused(checkout: 
     assert checkout.git("status", "--porcelain") == ""
 
 
-def test_settings_that_are_not_committed_are_refused_or_included(releasing: Checkout) -> None:
+def test_uncommitted_settings_are_refused_or_included(releasing: Checkout) -> None:
     releasing.edit("rollstep.yaml", 'kubernetesVersion: "1.34"', 'kubernetesVersion: "1.33"')
     before = releasing.snapshot()
     refused = releasing.run("promote", "prod/web", "--now", NOON, code=1)
@@ -249,7 +249,7 @@ def test_settings_that_are_not_committed_are_refused_or_included(releasing: Chec
     assert releasing.git("status", "--porcelain") == ""
 
 
-def test_what_passes_through_is_committed_by_advance(releasing: Checkout) -> None:
+def test_advance_commits_changes_of_other_manifests(releasing: Checkout) -> None:
     releasing.edit("environments/prod/web/configmap.yaml", "LOG_LEVEL: info", "LOG_LEVEL: debug")
     releasing.edit("environments/prod/web/services.yaml", "port: 80\n", "port: 8080\n")
     releasing.commit()
@@ -268,7 +268,7 @@ def test_what_passes_through_is_committed_by_advance(releasing: Checkout) -> Non
     assert releasing.weight("prod/web") == "20"
 
 
-def test_a_commit_tells_what_comes_and_what_goes(releasing: Checkout) -> None:
+def test_a_commit_lists_new_and_removed_objects(releasing: Checkout) -> None:
     extra = releasing.root / "environments/prod/web/extra.yaml"
 
     def told() -> list[list[str]]:
@@ -294,7 +294,7 @@ def test_one_invalid_app_stops_all(checkout: Checkout) -> None:
     assert checkout.snapshot() == before
 
 
-def test_what_is_made_from_a_template_is_changed_there(checkout: Checkout) -> None:
+def test_a_rollout_from_a_template_is_not_edited(checkout: Checkout) -> None:
     checkout.advance_all("dev/web")
     before = checkout.snapshot()
     refused = checkout.run("set", "image", "dev/web", "web=other:1", code=1)
@@ -350,7 +350,7 @@ def test_a_detached_head_and_a_hook_that_refuses(releasing: Checkout) -> None:
     assert releasing.snapshot() == before
 
 
-def test_revert_takes_a_step_back(releasing: Checkout) -> None:
+def test_revert_undoes_a_step(releasing: Checkout) -> None:
     tree = releasing.git("rev-parse", "HEAD^{tree}")
     releasing.run("promote", "prod/web", "--now", NOON)
     releasing.git("revert", "--no-edit", "HEAD")
@@ -360,7 +360,7 @@ def test_revert_takes_a_step_back(releasing: Checkout) -> None:
     assert releasing.weight("prod/web") == "40"
 
 
-def test_retry_goes_into_the_pause_as_a_new_image_does(releasing: Checkout) -> None:
+def test_retry_reaches_the_pause_like_a_new_image(releasing: Checkout) -> None:
     releasing.run("abort", "prod/web", "--now", NOON, "--no-validate")
     releasing.run("retry", "prod/web", "--now", NOON, "--no-validate")
     (row,) = releasing.json("status", "prod/web")
@@ -448,7 +448,7 @@ def test_a_workload_is_changed_in_its_own_file(checkout: Checkout) -> None:
     assert checkout.replicas("dev/ref") == {"1": 0, "2": 4}
 
 
-def test_a_step_is_not_made_from_what_a_command_reads_and_nobody_has_committed(tmp_path: Path) -> None:
+def test_uncommitted_files_of_a_source_command_are_refused(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path / "repo")
     app, base = checkout.root / "environments" / "prod" / "web", checkout.root / "base"
     base.mkdir()

@@ -1,4 +1,4 @@
-"""``advance --wait``: a real process in the place of kubectl plays a cluster that gets on while it is asked."""
+"""``advance --wait``, with a script in place of kubectl that simulates the cluster."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ for item in items:
 
 
 class Cluster:
-    """A kubectl on PATH whose answers a script makes; ``number`` counts the questions."""
+    """A kubectl on PATH that answers with a script; ``number`` counts its calls."""
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.folder = folder
@@ -84,7 +84,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
-    """A released prod/web whose steps are committed in phases, and the next version set."""
+    """Return a checkout whose prod/web commits its steps in phases and has a new version."""
     (tmp_path / "repository").mkdir()
     checkout = Checkout(tmp_path / "repository")
     checkout.edit("rollstep.yaml", "defaults:\n", "defaults:\n  order: phases\n")
@@ -97,7 +97,7 @@ def checkout(tmp_path: Path) -> Checkout:
 ADVANCE = ("advance", "prod/web", "--no-validate", "--now", NOON)
 
 
-def test_all_phases_of_a_step_are_done_each_when_the_last_is_live(checkout: Checkout, cluster: Cluster) -> None:
+def test_each_phase_of_a_step_waits_for_the_last(checkout: Checkout, cluster: Cluster) -> None:
     cluster.answers(SLOW)
     done = checkout.run(*ADVANCE, "--wait", "kubernetes")
     assert [subject.rpartition(", ")[2] for subject in checkout.subjects[:2]] == ["shift", "expand"]
@@ -108,7 +108,7 @@ def test_all_phases_of_a_step_are_done_each_when_the_last_is_live(checkout: Chec
     assert all(call.startswith("get --filename - --ignore-not-found") for call in cluster.calls)
 
 
-def test_status_and_plan_tell_the_phase_and_a_render_holds_it(checkout: Checkout) -> None:
+def test_status_and_plan_show_the_phase_and_render_keeps_it(checkout: Checkout) -> None:
     checkout.run("render", "prod/web", "--check")
     assert "phase: expand" in (checkout.root / "environments/prod/web/status.yaml").read_text()
     (row,) = checkout.json("status", "prod/web", "--now", NOON)
@@ -119,7 +119,7 @@ def test_status_and_plan_tell_the_phase_and_a_render_holds_it(checkout: Checkout
     assert "Rollstep-Phase: expand" in checkout.git("log", "-1", "--format=%B")
 
 
-def test_nothing_goes_on_while_pods_are_missing(checkout: Checkout, cluster: Cluster) -> None:
+def test_nothing_moves_while_pods_are_missing(checkout: Checkout, cluster: Cluster) -> None:
     cluster.answers(NEVER)
     before = checkout.snapshot()
     done = checkout.run(*ADVANCE, "--wait", "kubernetes", "--timeout", "1s", code=1)
@@ -128,18 +128,18 @@ def test_nothing_goes_on_while_pods_are_missing(checkout: Checkout, cluster: Clu
     assert checkout.snapshot() == before
 
 
-def test_a_deadline_aborts_where_the_rollout_says_so(checkout: Checkout, cluster: Cluster) -> None:
+def test_progress_deadline_abort(checkout: Checkout, cluster: Cluster) -> None:
     text = "  progressDeadlineSeconds: 1\n  progressDeadlineAbort: true\n"
     checkout.edit("environments/prod/web/rollout.yaml", "spec:\n  replicas", f"spec:\n{text}  replicas")
     checkout.commit("Abort when late")
     cluster.answers(NEVER)
     done = checkout.run(*ADVANCE, "--wait", "kubernetes", code=1)
-    assert "aborting, as spec.progressDeadlineAbort says" in done.stderr
+    assert "aborting because of spec.progressDeadlineAbort" in done.stderr
     assert "abort" in checkout.subjects[0]
     assert checkout.weight("prod/web") == "0"
 
 
-def test_argocd_tells(checkout: Checkout, cluster: Cluster) -> None:
+def test_waiting_for_argocd(checkout: Checkout, cluster: Cluster) -> None:
     cluster.answers(f"""
 import subprocess
 head = subprocess.run(["git", "-C", {str(checkout.root)!r}, "rev-parse", "HEAD"], capture_output=True, text=True)
@@ -154,7 +154,7 @@ answer = {{"status": {{"sync": {{"status": "Synced", "revision": revision}}, "he
     assert set(cluster.calls) == {"get applications.argoproj.io shop --namespace tools --output json"}
 
 
-def test_flux_tells(checkout: Checkout, cluster: Cluster) -> None:
+def test_waiting_for_flux(checkout: Checkout, cluster: Cluster) -> None:
     cluster.answers(f"""
 import subprocess
 head = subprocess.run(["git", "-C", {str(checkout.root)!r}, "rev-parse", "HEAD"], capture_output=True, text=True)
@@ -190,7 +190,7 @@ else:
     done = checkout.run(*ADVANCE, "--wait", tool, "--timeout", "20s")
     assert checkout.weight("prod/web") == "20"
     assert done.stderr.count("web (prod): live") == 2
-    # The branch was behind: what was committed before it was asked for is on it before it is waited for.
+    # The branch was behind HEAD: it is updated before the wait.
     assert "[env/prod " in done.stderr
     status = checkout.git("show", "HEAD:environments/prod/web/status.yaml")
     assert checkout.git("show", "env/prod:web/status.yaml") == status
@@ -230,7 +230,7 @@ def test_what_is_refused(checkout: Checkout, arguments: tuple[str, ...], message
     assert checkout.snapshot() == before
 
 
-def test_a_kubectl_that_fails_is_told(checkout: Checkout, cluster: Cluster) -> None:
+def test_a_failing_kubectl_is_reported(checkout: Checkout, cluster: Cluster) -> None:
     cluster.answers('error = "Unable to connect to the server"')
     done = checkout.run(*ADVANCE, "--wait", "kubernetes", code=1)
     assert "kubectl failed: Unable to connect to the server" in done.stderr
@@ -322,7 +322,7 @@ def test_an_application_that_still_syncs_is_not_live() -> None:
     assert of_application({"status": {**status, "operationState": {"phase": "Succeeded"}}}, ["abc"]).is_live
 
 
-def test_a_kustomization_that_does_not_wait_cannot_tell() -> None:
+def test_a_kustomization_without_wait_is_refused() -> None:
     status = {"lastAppliedRevision": "main@sha1:abc", "conditions": [{"type": "Ready", "status": "True"}]}
     body = {"metadata": {}, "spec": {}, "status": status}
     assert "spec.wait" in of_kustomization(body, ["abc"]).waits_for

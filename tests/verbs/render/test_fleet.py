@@ -1,4 +1,4 @@
-"""Whoever renders a fleet, the same is written, and all of it or nothing."""
+"""A fleet is written completely or not at all, and the same by any number of processes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def other(one: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Che
 
 @pytest.fixture
 def scheduler(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """Return the address of a Dask scheduler and its three workers, each a process of its own on loopback."""
+    """Return the address of a Dask scheduler with three workers, as processes on loopback."""
     told = tmp_path / "scheduler.log"
 
     def start(stack: ExitStack, *words: str) -> subprocess.Popen[bytes]:
@@ -79,7 +79,7 @@ def test_processes_write_the_same(one: Checkout, other: Checkout) -> None:
     other.run("render", "--check")
 
 
-def test_processes_find_the_same_wrong(one: Checkout, other: Checkout) -> None:
+def test_processes_have_the_same_findings(one: Checkout, other: Checkout) -> None:
     for checkout in (one, other):
         checkout.run("render", "--now", NOON, "--no-validate")
         checkout.edit("environments/prod/web-7/rendered/service-web-stable.yaml", "port: 80", "port: 81")
@@ -92,7 +92,7 @@ def test_processes_find_the_same_wrong(one: Checkout, other: Checkout) -> None:
         assert "port: 81" in found.stdout
 
 
-def test_as_many_processes_as_pay(other: Checkout, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_number_of_processes(other: Checkout, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("renderer.verbs.apps.parallel.APPS_PER_PROCESS", 10)
     monkeypatch.setattr("renderer.verbs.apps.parallel._cpus", lambda: 2)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -119,7 +119,7 @@ def test_workers_of_a_scheduler_write_the_same_though_one_dies(
     one: Checkout, other: Checkout, scheduler: tuple[str, list[subprocess.Popen[bytes]]]
 ) -> None:
     address, (victim, *_) = scheduler
-    # It is given apps and never answers, so nothing can be whole before it is dead and others have its work.
+    # A stopped worker gets apps and never answers; the run ends only after it dies and others take its work.
     os.kill(victim.pid, signal.SIGSTOP)
     over = threading.Event()
     died_first = []
@@ -140,7 +140,7 @@ def test_workers_of_a_scheduler_write_the_same_though_one_dies(
 
 
 @pytest.mark.parametrize("how", [["--jobs", "2"], []])
-def test_one_app_that_is_wrong_keeps_all_from_being_written(other: Checkout, how: list[str]) -> None:
+def test_one_invalid_app_stops_all_writes(other: Checkout, how: list[str]) -> None:
     other.edit("environments/prod/web-7/rollout.yaml", "replicas: 5", "replicas: -5")
     before = other.snapshot()
     refused = other.run("render", "--now", NOON, *how, code=1)
@@ -148,7 +148,7 @@ def test_one_app_that_is_wrong_keeps_all_from_being_written(other: Checkout, how
     assert other.snapshot() == before
 
 
-def test_a_scheduler_that_is_not_there(other: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_scheduler(other: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("renderer.verbs.apps.parallel.CONNECT_TIMEOUT", "1s")
     before = other.snapshot()
     refused = other.run("render", "--executor", "dask://127.0.0.1:9", code=1)

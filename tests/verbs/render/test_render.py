@@ -1,4 +1,4 @@
-"""``render``, ``plan``, ``get``, ``status`` and ``diff``: what they tell, and that they write what they should."""
+"""``render``, ``plan``, ``get``, ``status`` and ``diff``: their output, and the files that they write."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def canary_weight(text: str) -> str:
     return str(annotations["nginx.ingress.kubernetes.io/canary-weight"])
 
 
-def test_check_passes_once_it_is_rendered_and_names_what_differs(checkout: Checkout) -> None:
+def test_check_prints_the_differences_and_passes_after_a_render(checkout: Checkout) -> None:
     stale = checkout.run("render", "--check", "prod/web", code=1)
     assert "+++ b/environments/prod/web/rendered/kustomization.yaml" in stale.stdout
     checkout.run("render", "prod/web", "--now", NOON)
@@ -135,7 +135,7 @@ def test_pass_through_and_kustomization(checkout: Checkout) -> None:
     assert not any(key.startswith("Rollout") for key in objects)
 
 
-def test_a_deleted_source_goes_and_a_foreign_file_stays(checkout: Checkout) -> None:
+def test_a_deleted_source_is_removed_and_a_foreign_file_stays(checkout: Checkout) -> None:
     checkout.run("render", "prod/web", "--now", NOON)
     rendered = checkout.root / "environments/prod/web/rendered"
     (rendered / "NOTES.md").write_text("mine")
@@ -145,7 +145,7 @@ def test_a_deleted_source_goes_and_a_foreign_file_stays(checkout: Checkout) -> N
     assert (rendered / "NOTES.md").read_text() == "mine"
 
 
-def test_a_lost_replica_set_is_not_made_up(checkout: Checkout) -> None:
+def test_a_missing_replica_set_is_refused(checkout: Checkout) -> None:
     checkout.advance_all("prod/web")
     (replica_set,) = (checkout.root / "environments/prod/web/rendered").glob("replicaset-*")
     replica_set.unlink()
@@ -154,7 +154,7 @@ def test_a_lost_replica_set_is_not_made_up(checkout: Checkout) -> None:
     assert "git checkout" in refused.stderr
 
 
-def test_plan_is_what_happens(checkout: Checkout) -> None:
+def test_the_plan_matches_the_commits(checkout: Checkout) -> None:
     checkout.advance_all("prod/web")
     (plan,) = checkout.json("plan", "prod/web", "--now", NOON)
     assert plan["isNext"] is True
@@ -211,9 +211,7 @@ def test_everything_rendered_is_valid(checkout: Checkout, assert_valid: object) 
 
 
 @pytest.mark.parametrize("validator", ["kubeconform", "built-in"])
-def test_what_the_validator_refuses_is_not_written(
-    validator: str, checkout: Checkout, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_invalid_manifests_are_not_written(validator: str, checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
     if validator == "built-in":
         monkeypatch.setattr("renderer.pipeline.validate.manifests.find_kubeconform", lambda *_: None)
     source = checkout.root / "environments/prod/web/configmap.yaml"
@@ -235,7 +233,7 @@ def test_same_input_same_bytes(checkout: Checkout, tmp_path: Path) -> None:
     assert checkout.git("rev-parse", "HEAD^{tree}") == other.git("rev-parse", "HEAD^{tree}")
 
 
-def test_a_check_and_a_dry_run_tell_in_json_what_differs(checkout: Checkout) -> None:
+def test_the_json_of_a_check_and_a_dry_run_has_the_differences(checkout: Checkout) -> None:
     checkout.run("advance", "prod/web", "--no-validate", "--now", NOON)
     (fresh,) = checkout.json("render", "prod/web", "--check")
     assert (fresh["app"], fresh["upToDate"], fresh["diff"], fresh["message"]) == ("web", True, "", None)
@@ -251,7 +249,7 @@ def test_a_check_and_a_dry_run_tell_in_json_what_differs(checkout: Checkout) -> 
     checkout.run("render", "prod/web", "--check")
 
 
-def test_a_run_that_was_killed_below_gits_root_is_put_right_by_any_verb(tmp_path: Path) -> None:
+def test_any_verb_recovers_a_killed_run_below_gits_root(tmp_path: Path) -> None:
     whole = Checkout(tmp_path / "whole")
     below = tmp_path / "repo" / "deploy"
     below.mkdir(parents=True)
@@ -280,8 +278,8 @@ os._exit(0)
     whole.run("render", "prod/web", "--check")
 
 
-def test_of_a_fleet_all_is_written_or_nothing(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Apps are rendered some at a time; what is wrong with the last ones stops the first ones too, and all is told."""
+def test_a_fleet_is_written_completely_or_not_at_all(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Apps are rendered in batches; a finding in the last batch also stops the first, and all findings are printed."""
     monkeypatch.setattr("renderer.verbs.apps.parallel.MAX_BATCH", 2)
     folder = checkout.root / "environments/prod"
     for number in range(5):
@@ -307,7 +305,7 @@ def test_of_a_fleet_all_is_written_or_nothing(checkout: Checkout, monkeypatch: p
     checkout.run("render", "--check")
 
 
-def test_a_kustomization_is_judged_where_it_could_be_an_object(
+def test_a_kustomization_is_validated_if_a_template_renders_it(
     checkout: Checkout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from renderer.pipeline.validate import manifests as module

@@ -10,7 +10,6 @@ from itertools import islice
 from msgspec.structs import replace
 
 from renderer.errors import RollstepError
-from renderer.kubernetes.printing import to_json
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.resolve.course import proposals
 from renderer.pipeline.resolve.release import open_release
@@ -23,7 +22,6 @@ from renderer.verbs.apps.validate import validate_apps
 from renderer.verbs.release.pull_requests.branches import AppSteps, PullRequestResult, app_prefix, step_branches
 from renderer.verbs.release.pull_requests.reconcile import PullRequests
 from renderer.verbs.release.session import Session
-from renderer.verbs.reporter import Reporter
 
 STEP_VERBS = ("advance", "promote")
 """Verbs that do the next step, which merging its pull request promotes."""
@@ -78,15 +76,6 @@ def close_aborted(session: Session, refs: Sequence[AppRef]) -> None:
         variables = " or ".join(pull_requests.site.token_variables)
         hint = f"rollstep pr --close, with {variables}"
         session.reporter.note(f"note: {', '.join(left)} may have open pull requests: {hint}")
-
-
-def report_results(results: Sequence[PullRequestResult], output: str, reporter: Reporter) -> None:
-    """Print the result of each pull request on stdout."""
-    if output == "json":
-        reporter.out(to_json([result.to_dict() for result in results]))
-        return
-    for result in results:
-        reporter.out(f"{result.text()}\n")
 
 
 def _pull_requests(session: Session) -> PullRequests:

@@ -1,4 +1,4 @@
-"""Pull requests on each forge: against a server that holds every request to the forge's own description of its API."""
+"""Pull requests on each forge, with a server that checks every request against the forge's OpenAPI description."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ forge: {{type: {forge}, url: '{url}'}}
 
 @cache
 def released() -> Path:
-    """Return a checkout with a release of prod/web under way: made once, and copied for each test."""
+    """Return a checkout with a release of prod/web in progress, which each test copies."""
     root = Path(tempfile.mkdtemp(prefix="rollstep-released-"))
     atexit.register(shutil.rmtree, root, ignore_errors=True)
     made = Checkout(root)
@@ -52,7 +52,7 @@ def released() -> Path:
 
 
 class Shop(Checkout):
-    """A checkout whose remote is the server, with a release of prod/web under way."""
+    """A checkout whose remote is the server, with a release of prod/web in progress."""
 
     def __init__(self, root: Path, server: ForgeServer) -> None:
         self.root = root
@@ -90,7 +90,7 @@ def serve(forge: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forg
 
 def test_the_life_of_a_stack(server: ForgeServer, tmp_path: Path) -> None:
     shop = Shop(tmp_path, server)
-    # One first; a second run makes no second one.
+    # A second run opens no second pull request.
     (first,) = shop.pr()
     assert first["action"] == "opened"
     (found,) = server.open_ones
@@ -105,7 +105,7 @@ def test_the_life_of_a_stack(server: ForgeServer, tmp_path: Path) -> None:
     assert (again["action"], again["number"], again["commit"]) == ("unchanged", first["number"], first["commit"])
     assert len([method for method, _, _ in server.requests if method != "GET"]) == writes
     assert server.git("for-each-ref") == tips
-    # A person's label and reviewer stay, and what a person wrote over is put right.
+    # The labels and reviewers that people add stay; the title is restored.
     found["labels"].append("urgent")
     found["title"] = "Something else"
     (mended,) = shop.pr()
@@ -113,7 +113,7 @@ def test_the_life_of_a_stack(server: ForgeServer, tmp_path: Path) -> None:
     assert found["title"] == first["title"]
     assert "urgent" in found["labels"]
     assert found["reviewers"] == ["ann"] or found["reviewers"] == ["{ann}"]
-    # The rest on top of it.
+    # The other steps go on top of it.
     rows = shop.pr("--stack")
     assert rows[0]["action"] == "updated"  # Its body lists the stack now.
     assert {row["action"] for row in rows[1:]} == {"opened"}
@@ -124,7 +124,7 @@ def test_the_life_of_a_stack(server: ForgeServer, tmp_path: Path) -> None:
         assert parent == server.git("rev-parse", row["base"]).strip()
     if server.forge == "github":
         assert {row["action"] for row in shop.pr("--stack")} == {"unchanged"}
-    # Merging is the promotion.
+    # A merge promotes the release.
     shop.git("fetch", "--quiet", "origin")
     shop.git("merge", "--quiet", "--no-ff", "--message=Merge", f"origin/{rows[0]['head']}")
     shop.git("push", "--quiet", "origin", "main", f":{rows[0]['head']}")
@@ -133,7 +133,7 @@ def test_the_life_of_a_stack(server: ForgeServer, tmp_path: Path) -> None:
     assert [row["number"] for row in later] == [row["number"] for row in rows[1:]]
     assert [row["commit"] for row in later] == [row["commit"] for row in rows[1:]]
     assert server.pulls[later[0]["number"]]["base"] == "main"
-    # An abort closes what is left.
+    # An abort closes the remaining ones.
     shop.run("abort", "prod/web", "--no-validate", "--push")
     assert server.open_ones == []
     assert {number for number, _ in server.comments} == {row["number"] for row in rows[1:]}
@@ -142,7 +142,7 @@ def test_the_life_of_a_stack(server: ForgeServer, tmp_path: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def git_has_the_token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Let the git of the tests themselves log in; rollstep's own brings what it needs."""
+    """Let the tests' own git log in; rollstep's git brings its own credentials."""
     folder = tmp_path_factory.mktemp("askpass")
     script = folder / "askpass"
     script.write_text(f"#!/bin/sh\necho {TOKEN}\n", encoding="utf-8")
@@ -152,7 +152,7 @@ def git_has_the_token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         yield
 
 
-def test_a_dry_run_talks_to_nobody_and_writes_nothing(github: ForgeServer, tmp_path: Path) -> None:
+def test_a_dry_run_sends_no_requests_and_writes_nothing(github: ForgeServer, tmp_path: Path) -> None:
     shop = Shop(tmp_path, github)
     before, refs = shop.snapshot(), shop.git("for-each-ref")
     objects = shop.git("count-objects", "-v")
@@ -206,7 +206,7 @@ def test_a_freeze_keeps_steps_from_being_proposed(github: ForgeServer, tmp_path:
     assert github.pulls == {}
 
 
-def test_what_is_not_pushed_is_not_proposed_along(github: ForgeServer, tmp_path: Path) -> None:
+def test_unpushed_commits_are_refused(github: ForgeServer, tmp_path: Path) -> None:
     shop = Shop(tmp_path, github)
     (shop.root / "README.md").write_text("Read me\n", encoding="utf-8")
     shop.commit("Say what this is")
@@ -228,14 +228,14 @@ def test_other_peoples_pull_requests_are_left_alone(github: ForgeServer, tmp_pat
     assert "rollstep/prod/api/r2-step-1" in github.git("for-each-ref")
 
 
-def test_the_token_is_seen_by_nobody(server: ForgeServer, tmp_path: Path) -> None:
+def test_the_token_stays_secret(server: ForgeServer, tmp_path: Path) -> None:
     shop = Shop(tmp_path, server)
     seen: set[str] = set()
     ended = threading.Event()
 
     def watch() -> None:
         while not ended.is_set():
-            # A glob asks each path whether it exists, which raises for a process that ends meanwhile.
+            # A glob checks that each path exists, which raises for a process that has just ended.
             for process in filter(str.isdigit, os.listdir("/proc")):
                 with suppress(OSError):
                     seen.add(Path("/proc", process, "cmdline").read_bytes().decode(errors="replace"))
@@ -271,7 +271,7 @@ def test_the_token_is_seen_by_nobody(server: ForgeServer, tmp_path: Path) -> Non
         (302, {"Location": "https://elsewhere.example.com/"}, "has moved to elsewhere.example.com"),
     ],
 )
-def test_a_refusal_is_told_with_what_to_do(
+def test_a_refusal_is_reported_with_a_hint(
     github: ForgeServer, tmp_path: Path, status: int, headers: dict[str, str], said: str
 ) -> None:
     shop = Shop(tmp_path, github)
@@ -283,9 +283,7 @@ def test_a_refusal_is_told_with_what_to_do(
     assert github.pulls == {}
 
 
-def test_a_forge_that_has_trouble_is_asked_again(
-    github: ForgeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_request_is_repeated(github: ForgeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shop = Shop(tmp_path, github)
     waits: list[float] = []
     monkeypatch.setattr("renderer.git.forges.http.time.sleep", waits.append)
@@ -295,7 +293,7 @@ def test_a_forge_that_has_trouble_is_asked_again(
     assert waits == [0.5, 2.0]
 
 
-def test_a_write_that_may_have_been_done_is_not_done_again(github: ForgeServer, tmp_path: Path) -> None:
+def test_a_write_that_may_have_succeeded_is_not_repeated(github: ForgeServer, tmp_path: Path) -> None:
     shop = Shop(tmp_path, github)
     shop.pr()
     (first,) = github.open_ones
@@ -325,7 +323,7 @@ def test_without_a_token_nothing_is_pushed(
     assert github.git("for-each-ref") == refs
 
 
-def test_an_abort_without_a_token_says_what_it_leaves(
+def test_an_abort_without_a_token_names_the_open_branches(
     github: ForgeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop = Shop(tmp_path, github)
@@ -337,7 +335,7 @@ def test_an_abort_without_a_token_says_what_it_leaves(
     assert shop.subjects[0].startswith("web (prod): abort")
 
 
-def test_an_abort_that_is_not_pushed_closes_what_is_left(github: ForgeServer, tmp_path: Path) -> None:
+def test_an_abort_that_is_not_pushed_closes_pull_requests(github: ForgeServer, tmp_path: Path) -> None:
     shop = Shop(tmp_path, github)
     shop.pr()
     main = github.git("rev-parse", "main")
@@ -347,7 +345,7 @@ def test_an_abort_that_is_not_pushed_closes_what_is_left(github: ForgeServer, tm
     assert "refs/heads/rollstep/" not in github.git("for-each-ref")
 
 
-def test_a_dry_run_closes_nothing_and_talks_to_nobody(github: ForgeServer, tmp_path: Path) -> None:
+def test_a_dry_run_closes_nothing_and_sends_no_requests(github: ForgeServer, tmp_path: Path) -> None:
     shop = Shop(tmp_path, github)
     (row,) = shop.pr()
     github.requests.clear()
@@ -357,7 +355,7 @@ def test_a_dry_run_closes_nothing_and_talks_to_nobody(github: ForgeServer, tmp_p
     assert len(github.open_ones) == 1
 
 
-def test_who_has_reviewed_is_not_asked_again(github: ForgeServer, tmp_path: Path) -> None:
+def test_a_reviewer_is_not_asked_again(github: ForgeServer, tmp_path: Path) -> None:
     shop = Shop(tmp_path, github)
     shop.pr()
     (found,) = github.open_ones
@@ -368,7 +366,7 @@ def test_who_has_reviewed_is_not_asked_again(github: ForgeServer, tmp_path: Path
     assert github.count("POST", "/requested_reviewers") == 1
 
 
-def test_templates_of_ones_own(github: ForgeServer, tmp_path: Path) -> None:
+def test_user_templates(github: ForgeServer, tmp_path: Path) -> None:
     shop = Shop(tmp_path, github)
     (shop.root / "templates").mkdir()
     (shop.root / "templates" / "pull-request-title.j2").write_text("Ship {{ change.app }}!", encoding="utf-8")
