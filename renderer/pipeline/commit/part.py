@@ -13,8 +13,8 @@ from renderer.pipeline.load.settings import SETTINGS_FILE
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.resolve.step_change import StepChange
 from renderer.pipeline.write.edit_sources import edited_sources
+from renderer.pipeline.write.moved_app import MovedApp
 from renderer.pipeline.write.new_files import PlannedFile, write_new_files
-from renderer.pipeline.write.rendered_app import MovedApp
 
 
 class Request(Struct, frozen=True):

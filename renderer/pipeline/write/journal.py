@@ -35,8 +35,6 @@ _CHUNK = 1000
 """Entries of the index that are serialized at once."""
 _FEW = 32
 """Up to this many files are synced and removed one by one; a release of one app changes fewer."""
-_THREADS = 4
-"""Threads that remove more files than that."""
 
 
 class Entry(Struct, frozen=True):
@@ -306,39 +304,9 @@ def make_durable(folder: Path, names: Sequence[str]) -> None:
             os.close(descriptor)
 
 
-def _unlink(folder: Path | str, names: Sequence[str]) -> None:
-    """Remove files, many of them in several threads; raise OSError if one cannot be removed.
-
-    Some file systems wait for the disk with each file.
-    """
-    left, errors = iter(names), list[OSError]()
-
-    def unlink() -> None:
-        try:
-            # All threads share the iterator, so each takes other names.
-            for name in left:
-                os.unlink(f"{folder}/{name}")
-        except OSError as error:
-            errors.append(error)
-
-    threads = []
-    if len(names) > _FEW:
-        # Only the write of a fleet needs them.
-        from threading import Thread
-
-        threads = [Thread(target=unlink) for _ in range(_THREADS - 1)]
-    for thread in threads:
-        thread.start()
-    try:
-        unlink()
-    finally:
-        # After an interrupt, names are left: the threads must end.
-        for _ in left:
-            pass
-        for thread in threads:
-            thread.join()
-    if errors:
-        raise errors[0]
+def _unlink(folder: Path | str, names: Iterable[str]) -> None:
+    for name in names:
+        os.unlink(f"{folder}/{name}")
 
 
 def _sync_file_system(folder: Path) -> bool:

@@ -10,15 +10,18 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError, reporting
 from renderer.pipeline.load.discover import Home
-from renderer.pipeline.load.last_render import LastRender
 from renderer.pipeline.load.marker import MARKER, digest, marker_text, read_file, read_marker
 from renderer.pipeline.load.sources import KUSTOMIZATION
 from renderer.pipeline.load.workspace import relative_findings
+
+if TYPE_CHECKING:
+    from renderer.pipeline.load.last_render import LastRender
 
 
 class Changes(Struct, frozen=True):

@@ -18,7 +18,7 @@ from renderer.pipeline.load.workspace import Workspace
 from renderer.pipeline.resolve.describe import wait_text
 from renderer.pipeline.resolve.moves import Move, Wait, is_between_phases, is_new_release, steps_of, wait
 from renderer.pipeline.resolve.release import open_release
-from renderer.pipeline.write.rendered_app import MovedApp, moved_app, render_app
+from renderer.pipeline.write.moved_app import MovedApp, moved_app, render_app
 from renderer.rollouts.model.world import World
 from renderer.verbs import progress
 from renderer.verbs.apps.merge_times import MergeTimes, remaining_pause

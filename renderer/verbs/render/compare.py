@@ -87,7 +87,7 @@ def compare_app(workspace: Workspace, request: RenderRequest, cache: RenderCache
     # Loads the engine, which a cached app does not need.
     from renderer.pipeline.resolve.commit_content import differs
     from renderer.pipeline.resolve.rendered_world import render_time, rendered_world
-    from renderer.pipeline.write.rendered_app import render_app
+    from renderer.pipeline.write.moved_app import render_app
 
     release, world = rendered_world(workspace, ref, now, request.step)
     _, app = render_app(release, world, keep_time=not differs(release.world, world))

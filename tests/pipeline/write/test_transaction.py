@@ -7,7 +7,6 @@ import signal
 import stat
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -397,44 +396,6 @@ def test_an_interrupt_when_the_index_is_gone_leaves_the_new_files(
         commit(tmp_path)
     assert content(tmp_path) == AFTER
     monkeypatch.undo()
-    assert recover(tmp_path) == ()
-    assert not (tmp_path / JOURNAL).exists()
-
-
-@pytest.mark.parametrize("interrupted", [False, True])
-def test_many_files_are_removed_at_the_same_time(
-    interrupted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    threads: set[int] = set()
-    removed: list[str] = []
-    real, is_first, is_helped = os.unlink, threading.Event(), threading.Event()
-
-    def unlink(path: Any) -> None:
-        if "/old-" in str(path):
-            threads.add(threading.get_ident())
-            is_main = threading.current_thread() is threading.main_thread()
-            (is_first if is_main else is_helped).set()
-            # Each waits until another one is at it as well.
-            assert (is_helped if is_main else is_first).wait(30)
-            if interrupted and is_main:
-                raise KeyboardInterrupt
-        removed.append(os.path.basename(path))
-        real(path)
-
-    names = [f"app/{number}.yaml" for number in range(200)]
-    commit(tmp_path, dict.fromkeys(names, "old\n"))
-    monkeypatch.setattr(os, "unlink", unlink)
-    if interrupted:
-        with pytest.raises(KeyboardInterrupt):
-            commit(tmp_path, dict.fromkeys(names, "new\n"))
-    else:
-        commit(tmp_path, dict.fromkeys(names, "new\n"))
-    monkeypatch.undo()
-    assert len(threads) > 1
-    assert removed[0] == "journal.json"
-    assert interrupted or removed[-1] == "lock"
-    assert set(content(tmp_path).values()) == {"new\n"}
-    assert (tmp_path / JOURNAL).exists() is interrupted
     assert recover(tmp_path) == ()
     assert not (tmp_path / JOURNAL).exists()
 

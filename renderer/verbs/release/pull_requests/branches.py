@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from renderer.git.forges.forge import Proposal, PullRequest
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.resolve.moves import steps_of
-from renderer.pipeline.write.rendered_app import MovedApp
+from renderer.pipeline.write.moved_app import MovedApp
 from renderer.rollouts.model.world import World
 
 PREFIX = "rollstep"

@@ -13,8 +13,8 @@ from renderer.errors import RollstepError
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.resolve.course import proposals
 from renderer.pipeline.resolve.release import open_release
+from renderer.pipeline.write.moved_app import MovedApp, moved_app, render_app
 from renderer.pipeline.write.output_folder import changes_between
-from renderer.pipeline.write.rendered_app import MovedApp, moved_app, render_app
 from renderer.verbs.apps.merge_times import MergeTimes
 from renderer.verbs.apps.move import Command, move_app
 from renderer.verbs.apps.policies import check_policies

@@ -35,8 +35,8 @@ from renderer.pipeline.commit.uncommitted import Uncommitted, within
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.publish.push import push_refs
 from renderer.pipeline.resolve.release import Release
+from renderer.pipeline.write.moved_app import MovedApp
 from renderer.pipeline.write.new_files import NewFiles
-from renderer.pipeline.write.rendered_app import MovedApp
 from renderer.verbs.release.pull_requests.branches import (
     PREFIX,
     AppSteps,

@@ -9,8 +9,8 @@ from pathlib import Path
 from renderer.errors import Finding, RollstepError, one_line
 from renderer.pipeline.commit.message import cleaned
 from renderer.pipeline.render.templates import check_user_templates, render_template
+from renderer.pipeline.write.moved_app import MovedApp
 from renderer.pipeline.write.output_folder import diff
-from renderer.pipeline.write.rendered_app import MovedApp
 from renderer.rollouts.model.world import World
 from renderer.verbs.show.plan import peak_pods, plan_markdown, plan_world
 from renderer.verbs.show.tree import rollout_info, tree_text
