@@ -20,14 +20,11 @@ def text_table(rows: Sequence[Sequence[str]]) -> str:
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     """Return ``rows``, header first, as a Markdown table."""
-    escaped = [[_escaped(cell) for cell in row] for row in rows]
+    # A bar would end the cell, and < begins HTML.
+    codes = str.maketrans({"&": "&amp;", "<": "&lt;", "|": "\\|"})
+    escaped = [[printable(cell).translate(codes) for cell in row] for row in rows]
     rule = ["-" * max(3, len(cell)) for cell in escaped[0]]
     return "".join(f"| {' | '.join(row)} |\n" for row in [escaped[0], rule, *escaped[1:]])
-
-
-def _escaped(cell: str) -> str:
-    """Return a cell without characters that end it or begin HTML."""
-    return printable(cell).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
 
 
 _NOT_SHOWN = re.compile("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -35,16 +32,13 @@ _NOT_SHOWN = re.compile("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066
 
 def workflow_command(level: str, properties: Mapping[str, str], message: str) -> str:
     """Return the line that adds an annotation on GitHub; properties are ``file``, ``line``, ``col``, ``title``."""
-    given = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
+    escaped = {key: _data(value).replace(":", "%3A").replace(",", "%2C") for key, value in properties.items()}
+    given = ",".join(f"{key}={value}" for key, value in escaped.items())
     return f"::{level} {given}::{_data(message)}\n"
 
 
 def _data(text: str) -> str:
     return _NOT_SHOWN.sub("\ufffd", text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def to_json(value: Any) -> str:

@@ -192,7 +192,6 @@ def _variable(item: Any, rename: Callable[[str, str], str]) -> Any:
 
 
 def _in(value: Any, field: str, key: str, kind: str, rename: Callable[[str, str], str]) -> Any:
-    """Return ``value`` with the name at ``field.key``, if any, renamed."""
     reference = mapping(value, field)
     name = reference.get(key)
     return {**value, field: {**reference, key: rename(kind, name)}} if isinstance(name, str) and name else value
