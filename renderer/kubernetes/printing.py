@@ -30,9 +30,11 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
 _NOT_SHOWN = re.compile("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def workflow_command(level: str, properties: Mapping[str, str], message: str) -> str:
-    """Return the line that adds an annotation on GitHub; properties are ``file``, ``line``, ``col``, ``title``."""
-    escaped = {key: _data(value).replace(":", "%3A").replace(",", "%2C") for key, value in properties.items()}
+def workflow_command(level: str, properties: Mapping[str, str | int], message: str) -> str:
+    """Return GitHub's annotation of ``file``, ``line`` and ``col`` with a ``title``; empty properties are left out."""
+    escaped = {
+        key: _data(str(value)).replace(":", "%3A").replace(",", "%2C") for key, value in properties.items() if value
+    }
     given = ",".join(f"{key}={value}" for key, value in escaped.items())
     return f"::{level} {given}::{_data(message)}\n"
 
