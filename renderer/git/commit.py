@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError, one_line
 from renderer.git.index import another_git, locked_index, stage, staged, untracked, without
-from renderer.git.process import Output, Running
+from renderer.git.process import Output
 from renderer.git.repository import Head, Repository, split
 
 OPERATIONS = (
@@ -48,11 +48,7 @@ class Identity(Struct, frozen=True):
 
 
 class CheckedCommit(Struct, frozen=True):
-    """The results of ``check_commit``.
-
-    ``head`` is the parent of the new commit (None before the first commit), ``environment`` has git's variables for
-    the people and dates of the commit.
-    """
+    """The parent of the new commit (None: the first one), and git's variables for its people and dates."""
 
     head: str | None
     environment: Mapping[str, str]
@@ -88,7 +84,11 @@ def check_commit(
     nameless = [role for role, who in (("AUTHOR", author), ("COMMITTER", committer)) if who is None]
     with ExitStack() as ends:
         # These questions do not depend on each other, so the gits run at once.
-        known = {role: ends.enter_context(_identity_of(repository, role)) for role in nameless}
+        # Without useConfigOnly git makes up an address from the login and the host's name.
+        ident = ("-c", "user.useConfigOnly=true", "var")
+        known = {
+            role: ends.enter_context(repository.start(*ident, f"GIT_{role}_IDENT", check=False)) for role in nameless
+        }
         head = check_can_commit(repository, allow_detached=allow_detached)
         if names := ignored(repository, paths):
             hint = "take it out of .gitignore, or choose another folder"
@@ -141,12 +141,6 @@ def ignored(repository: Repository, paths: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(untracked(repository, split(found.stdout))))
 
 
-def _identity_of(repository: Repository, role: str) -> Running:
-    """Start the git that prints the author or the committer, and fails for an unknown one."""
-    # Without useConfigOnly git makes up an address from the login and the host's name.
-    return repository.start("-c", "user.useConfigOnly=true", "var", f"GIT_{role}_IDENT", check=False)
-
-
 def environment_of(author: Identity | None, committer: Identity | None) -> dict[str, str]:
     """Return git's variables for a commit by these people; None leaves the person to git's configuration."""
     people = {"AUTHOR": author, "COMMITTER": committer}
@@ -187,12 +181,10 @@ def _folders(path: str) -> set[str]:
 
 
 def _commit_index(repository: Repository, message: str, checked: CheckedCommit) -> str:
-    """Commit the index of ``repository`` and return the hash of the commit."""
     # The index is the tree of that commit with our files: on another one it would undo changes.
     if repository.head.sha != checked.head:
-        raise RollstepError(
-            [Finding("HEAD", 0, 0, "", "somebody else has committed meanwhile", "run the command again")]
-        )
+        message = "somebody else has committed meanwhile"
+        raise RollstepError([Finding("HEAD", 0, 0, "", message, "run the command again")])
     output = repository.run(
         *("-c", "i18n.commitEncoding=UTF-8", "commit", "--quiet", "--cleanup=whitespace", "--file=-"),
         stdin=message.encode(),
@@ -208,10 +200,7 @@ def _commit_index(repository: Repository, message: str, checked: CheckedCommit) 
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Delay a Ctrl-C to the end of the block.
-
-    The terminal interrupts git as well, and only git's end says whether the commit exists.
-    """
+    """Delay a Ctrl-C to the end of the block: it reaches git, too, and only git's end says if the commit exists."""
     received: list[int] = []
     in_main_thread = threading.current_thread() is threading.main_thread()
     if not in_main_thread or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:

@@ -108,8 +108,7 @@ def store_blob(repository: Repository, content: bytes, path: str = "") -> str:
 def store_tree(repository: Repository, base: str | None, files: Mapping[str, TreeFile | None]) -> str:
     """Store the tree of ``base`` (a tree or commit; None: an empty one) with ``files`` in it, and return its name.
 
-    None as a file removes the path.  The objects of ``files`` need not exist yet.  Raises RollstepError on git's
-    errors.
+    None as a file removes the path.  The objects of ``files`` need not exist yet.
     """
     with TemporaryDirectory(prefix="rollstep-index-") as folder:
         beside = repository.within({"GIT_INDEX_FILE": f"{folder}/index"})
@@ -144,7 +143,7 @@ def store_commit(
     tree's branch.  Raises RollstepError if git refuses the commit.
     """
     arguments = [part for parent in parents for part in ("-p", parent)]
-    if _is_set(repository, "commit.gpgSign"):
+    if repository.run("config", "--type=bool", "--get", "commit.gpgSign", check=False).stdout.strip() == b"true":
         arguments.append("-S")
     stored = repository.run(
         *("-c", "i18n.commitEncoding=UTF-8", "commit-tree", *arguments, "-F", "-", tree),
@@ -157,10 +156,6 @@ def store_commit(
         message = f"git refused the commit: {stored.stderr}"
         raise RollstepError([Finding("", 0, 0, "", message, "nothing was committed")])
     return stored.stdout.decode().strip()
-
-
-def _is_set(repository: Repository, key: str) -> bool:
-    return repository.run("config", "--type=bool", "--get", key, check=False).stdout.strip() == b"true"
 
 
 def tip(repository: Repository, ref: str) -> str | None:
@@ -180,16 +175,10 @@ def is_ancestor(repository: Repository, older: str, newer: str) -> bool:
 
 
 def move_branch(repository: Repository, branch: str, new: str, old: str | None, reason: str) -> None:
-    """Set ``branch`` from ``old`` (None: a new branch) to ``new``.
-
-    Raises RollstepError if the branch is no longer at ``old``, because somebody else has moved it.
-    """
+    """Set ``branch`` from ``old`` (None: a new branch) to ``new``; raise RollstepError if somebody else moved it."""
     ref = f"refs/heads/{branch}"
-    moved = repository.run(
-        *("update-ref", "--create-reflog", "-m", f"rollstep: {reason}", ref, new, old or "0" * len(new)),
-        check=False,
-        writes=True,
-    )
+    update = ("update-ref", "--create-reflog", "-m", f"rollstep: {reason}", ref, new, old or "0" * len(new))
+    moved = repository.run(*update, check=False, writes=True)
     if moved.status:
         hint = "run the command again"
         raise RollstepError([Finding(branch, 0, 0, "", f"the branch has not been moved: {moved.stderr}", hint)])
@@ -199,9 +188,5 @@ def add_note(repository: Repository, ref: str, commit: str, text: str, environme
     """Set the note of ``commit`` in ``refs/notes/REF`` to ``text``, unless it has that text already."""
     old = repository.run("notes", f"--ref={ref}", "show", commit, check=False)
     if old.status or old.stdout.decode(errors="replace").strip() != text.strip():
-        repository.run(
-            *("notes", f"--ref={ref}", "add", "--force", "--file=-", commit),
-            stdin=text.encode(),
-            env=environment,
-            writes=True,
-        )
+        add = ("notes", f"--ref={ref}", "add", "--force", "--file=-", commit)
+        repository.run(*add, stdin=text.encode(), env=environment, writes=True)

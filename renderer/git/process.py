@@ -6,8 +6,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from renderer.errors import RollstepError
 
@@ -84,11 +83,9 @@ class Running:
     def __enter__(self) -> Running:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: Any) -> None:
         # This waits: a killed git would leave its locks behind.
-        self._process.__exit__(kind, error, trace)
+        self._process.__exit__(*raised)
 
     def _write(self, content: bytes) -> None:
         stdin, self._process.stdin, self._rest = self._process.stdin, None, None
@@ -104,10 +101,7 @@ class Running:
 def stream(
     arguments: Sequence[str], folder: os.PathLike[str] | str, variables: Mapping[str, str | None]
 ) -> Iterator[bytes]:
-    """Yield the NUL-separated parts of the output of ``git ARGUMENTS``, which only reads.
-
-    Closing the generator kills git.  A git that fails yields nothing.
-    """
+    """Yield the NUL-separated parts of a reading git's output, none if it fails; closing the generator kills git."""
     process = _start(arguments, folder, variables, subprocess.DEVNULL)
     assert process.stdout is not None
     try:

@@ -22,6 +22,8 @@ _OF_A_REPOSITORY = {"GIT_COMMON_DIR", "GIT_DIR", "GIT_INDEX_FILE", "GIT_PREFIX",
 """Environment variables that name a repository or a part of it (``git rev-parse --local-env-vars``)."""
 
 _LOG_FIELDS = ("%H", "%an", "%ae", "%cI", "%s", "%(trailers:only,unfold)")
+_LOG = ("-c", "log.showSignature=false", "log", "-z", "--no-color", "--encoding=UTF-8")
+_LOG_FORMAT = f"--format={'%x00'.join(_LOG_FIELDS)}"
 
 
 class Head(NamedTuple):
@@ -167,23 +169,15 @@ class Repository:
         if sha is None:
             return ()
         limit = [] if max_count is None else [f"--max-count={max_count}"]
-        output = self.run(
-            *("-c", "log.showSignature=false", "log", "-z", "--no-color", "--encoding=UTF-8", *limit),
-            "--format=" + "%x00".join(_LOG_FIELDS),
-            *(sha, "--", *(literal(self.relative(path)) for path in paths)),
-        )
-        return _commits(output.stdout)
+        places = (literal(self.relative(path)) for path in paths)
+        return _commits(self.run(*_LOG, _LOG_FORMAT, *limit, sha, "--", *places).stdout)
 
     def commits(self, shas: Sequence[str]) -> tuple[Commit, ...]:
         """Return the commits of the full hashes ``shas``, in that order."""
         if not shas:
             return ()
-        output = self.run(
-            *("-c", "log.showSignature=false", "log", "-z", "--no-color", "--encoding=UTF-8"),
-            *("--no-walk=unsorted", "--stdin", "--format=" + "%x00".join(_LOG_FIELDS)),
-            stdin="".join(f"{sha}\n" for sha in shas).encode(),
-        )
-        return _commits(output.stdout)
+        stdin = "".join(f"{sha}\n" for sha in shas).encode()
+        return _commits(self.run(*_LOG, _LOG_FORMAT, "--no-walk=unsorted", "--stdin", stdin=stdin).stdout)
 
     def merge_times(
         self, paths: Sequence[Path | str], trailer: str
@@ -213,10 +207,7 @@ class Repository:
             fields = []
 
     def dirty(self, paths: Iterable[Path | str] = ()) -> tuple[str, ...]:
-        """Return the files in and below ``paths`` that differ from HEAD, sorted; without paths all such files.
-
-        This includes untracked files and leaves out ignored ones.
-        """
+        """Return the files in and below ``paths`` (default: all) that differ from HEAD or are untracked, sorted."""
         with self.status(paths) as running:
             return self.dirty_of(running)
 
@@ -255,8 +246,7 @@ def literal(path: str) -> str:
 
 
 def _commits(log: bytes) -> tuple[Commit, ...]:
-    values = log.decode(errors="replace").split("\0")
-    width = len(_LOG_FIELDS)
+    values, width = log.decode(errors="replace").split("\0"), len(_LOG_FIELDS)
     return tuple(_commit(values[start : start + width]) for start in range(0, len(values) - width + 1, width))
 
 

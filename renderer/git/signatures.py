@@ -31,10 +31,7 @@ def signer(repository: Repository, kind: str, name: str) -> tuple[str, ...]:
 
 @cache
 def _programs(repository: Repository) -> list[str]:
-    """Return git's options with the verifying programs of the user's configuration.
-
-    The repository's own configuration could name any program, and so decide who has signed.
-    """
+    # The repository's own configuration could name any program, and so decide who has signed.
     listed = repository.run("config", "-z", "--show-scope", "--get-regexp", r"^gpg\..*program$", check=False)
     parts = listed.stdout.decode(errors="surrogateescape").split("\0")
     programs = dict(_PROGRAMS)

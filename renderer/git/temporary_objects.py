@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import TracebackType
 
 from renderer.git.repository import Repository
 
@@ -14,10 +13,7 @@ _OBJECTS, _ALTERNATES = "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIE
 
 
 class Scratch:
-    """A folder for new objects, as a context manager that removes them.
-
-    ``repository`` has the objects of the real repository and the new ones.
-    """
+    """A folder for new objects, removed on exit; ``repository`` has them and the real repository's objects."""
 
     def __init__(self, repository: Repository, *, keep: bool) -> None:
         """With ``keep`` the new objects go into the repository itself, where a ref can name them."""
@@ -38,7 +34,7 @@ class Scratch:
     def __enter__(self) -> Scratch:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._folder.cleanup()
 
     def blobs(self, contents: Mapping[str, bytes]) -> dict[str, str]:

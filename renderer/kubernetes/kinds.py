@@ -64,10 +64,7 @@ def is_rollout(manifest: Manifest) -> bool:
 
 
 def in_namespace(manifest: Manifest, namespace: str) -> Manifest:
-    """Return the object in ``namespace``, unless it has a namespace, its kind has none, or ``namespace`` is empty.
-
-    A sealed object keeps its text and stays as it is.
-    """
+    """Return an object without a namespace in ``namespace``; unchanged if sealed, cluster-scoped or without need."""
     if not namespace or manifest.namespace or manifest.text or (manifest.key.group, manifest.kind) in CLUSTER_SCOPED:
         return manifest
     metadata = {**manifest.metadata, "namespace": namespace}

@@ -22,6 +22,7 @@ POD = {
 CONTAINER = {"terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"}
 PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
 HTTP_GET = {"path": "/", "scheme": "HTTP"}
+FIELD_REF = {"fieldRef": {"apiVersion": "v1"}}
 MODE = 0o644
 VOLUMES: Mapping[str, Mapping[str, Any]] = {
     "secret": {"defaultMode": MODE},
@@ -51,10 +52,7 @@ def default_pod_template(template: Body) -> dict[str, Any]:
 
 
 def strip_pod_defaults(spec: Body) -> dict[str, Any]:
-    """Return a pod's spec without the fields that equal a default of the API server.
-
-    Ports keep their protocol, a default of the Rollout's CRD.
-    """
+    """Return a pod's spec without the API server's defaults; a port's protocol, a default of the CRD, stays."""
     result = _without(spec, POD)
     for name in CONTAINER_LISTS:
         if result.get(name):
@@ -119,25 +117,20 @@ def _port(port: Body, *, host_network: bool) -> dict[str, Any]:
     return result
 
 
+def _with_fields(value: Body, defaults: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return ``value`` with the ``defaults`` of its fields, by field; a missing or null field stays so."""
+    present = {name: value[name] for name in defaults if value.get(name) is not None}
+    return {**value, **{name: {**defaults[name], **item} for name, item in present.items()}}
+
+
 def _handler(handler: Body) -> dict[str, Any]:
-    result = dict(handler)
-    if result.get("httpGet") is not None:
-        result["httpGet"] = {**HTTP_GET, **result["httpGet"]}
-    if result.get("grpc") is not None:
-        result["grpc"] = {"service": "", **result["grpc"]}
-    return result
+    return _with_fields(handler, {"httpGet": HTTP_GET, "grpc": {"service": ""}})
 
 
 def _env(item: Body) -> Body:
     source = item.get("valueFrom")
-    if not isinstance(source, dict):
-        return item
-    changed = dict(source)
-    if changed.get("fieldRef") is not None:
-        changed["fieldRef"] = {"apiVersion": "v1", **changed["fieldRef"]}
-    if changed.get("resourceFieldRef") is not None:
-        changed["resourceFieldRef"] = {"divisor": "0", **changed["resourceFieldRef"]}
-    return {**item, "valueFrom": changed}
+    defaults = {**FIELD_REF, "resourceFieldRef": {"divisor": "0"}}
+    return {**item, "valueFrom": _with_fields(source, defaults)} if isinstance(source, dict) else item
 
 
 def _volume(volume: Body) -> dict[str, Any]:
@@ -169,9 +162,8 @@ def _projection(source: Body) -> dict[str, Any]:
 
 
 def _downward(value: Body) -> dict[str, Any]:
-    items = []
-    for item in value.get("items") or []:
-        if isinstance(item.get("fieldRef"), dict):
-            item = {**item, "fieldRef": {"apiVersion": "v1", **item["fieldRef"]}}
-        items.append(item)
+    items = [
+        _with_fields(item, FIELD_REF) if isinstance(item.get("fieldRef"), dict) else item
+        for item in value.get("items") or []
+    ]
     return {**value, "items": items} if items else dict(value)

@@ -20,31 +20,27 @@ def text_table(rows: Sequence[Sequence[str]]) -> str:
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     """Return ``rows``, header first, as a Markdown table."""
-    escaped = [[_escaped(cell) for cell in row] for row in rows]
+    # A bar would end the cell, and < begins HTML.
+    codes = str.maketrans({"&": "&amp;", "<": "&lt;", "|": "\\|"})
+    escaped = [[printable(cell).translate(codes) for cell in row] for row in rows]
     rule = ["-" * max(3, len(cell)) for cell in escaped[0]]
     return "".join(f"| {' | '.join(row)} |\n" for row in [escaped[0], rule, *escaped[1:]])
-
-
-def _escaped(cell: str) -> str:
-    """Return a cell without characters that end it or begin HTML."""
-    return printable(cell).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
 
 
 _NOT_SHOWN = re.compile("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def workflow_command(level: str, properties: Mapping[str, str], message: str) -> str:
-    """Return the line that adds an annotation on GitHub; properties are ``file``, ``line``, ``col``, ``title``."""
-    given = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
+def workflow_command(level: str, properties: Mapping[str, str | int], message: str) -> str:
+    """Return GitHub's annotation of ``file``, ``line`` and ``col`` with a ``title``; empty properties are left out."""
+    escaped = {
+        key: _data(str(value)).replace(":", "%3A").replace(",", "%2C") for key, value in properties.items() if value
+    }
+    given = ",".join(f"{key}={value}" for key, value in escaped.items())
     return f"::{level} {given}::{_data(message)}\n"
 
 
 def _data(text: str) -> str:
     return _NOT_SHOWN.sub("\ufffd", text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def to_json(value: Any) -> str:

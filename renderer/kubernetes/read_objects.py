@@ -19,10 +19,7 @@ STDIN = "<stdin>"
 
 
 class SourceText(Struct, frozen=True):
-    """A stream of manifests: ``file`` is its name in findings, ``path`` the file that edits change.
-
-    ``path`` is None for the output of a template or a command.
-    """
+    """A stream of manifests, its name in findings, and the file that edits change (None: the output of a program)."""
 
     file: str
     path: Path | None
@@ -79,8 +76,6 @@ def _flatten(manifest: Manifest) -> Iterator[Manifest]:
 
 
 class _Below(Mapping[FieldPath, tuple[int, int]]):
-    """The positions below a path."""
-
     def __init__(self, positions: Mapping[FieldPath, tuple[int, int]], prefix: FieldPath) -> None:
         self._positions = positions
         self._prefix = prefix
@@ -101,12 +96,13 @@ _LFS_POINTER = "version https://git-lfs.github.com/spec/"
 
 
 def _malformed(manifest: Manifest) -> list[Finding]:
-    """Return the reasons why a document is not a Kubernetes object."""
     body: Any = manifest.body
     if isinstance(body, str) and body.startswith(_LFS_POINTER):
         return [finding(manifest, (), "is a pointer of git LFS, not the file itself", "git lfs pull")]
     if not isinstance(body, dict):
-        return [finding(manifest, (), f"is not a Kubernetes object: expected a mapping, found {_type_name(body)}")]
+        names = {list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
+        found = names.get(type(body), "nothing")
+        return [finding(manifest, (), f"is not a Kubernetes object: expected a mapping, found {found}")]
     findings = []
     for path in (("apiVersion",), ("kind",), ("metadata", "name")):
         value: Any = body
@@ -138,8 +134,3 @@ def duplicates(manifests: Sequence[Manifest], namespace: str) -> list[Finding]:
             message = f"{manifest.kind} {manifest.name} is there twice, the other one at {place(earlier)}"
             findings.append(finding(manifest, (), message, "take one of them away"))
     return findings
-
-
-def _type_name(value: Any) -> str:
-    names: dict[type, str] = {list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
-    return names.get(type(value), "nothing")

@@ -157,15 +157,11 @@ def _renamed(template: Body, rename: Callable[[str, str], str]) -> Body:
 
 
 def _volume(volume: Any, rename: Callable[[str, str], str]) -> Any:
-    volume = _in(volume, "configMap", "name", "ConfigMap", rename)
-    volume = _in(volume, "secret", "secretName", "Secret", rename)
+    volume = _rename_in(volume, rename, configMap="name", secret="secretName")
     projected = mapping(volume, "projected")
     if not isinstance(projected.get("sources"), list):
         return volume
-    sources = [
-        _in(_in(source, "configMap", "name", "ConfigMap", rename), "secret", "name", "Secret", rename)
-        for source in projected["sources"]
-    ]
+    sources = [_rename_in(source, rename, configMap="name", secret="name") for source in projected["sources"]]
     return {**volume, "projected": {**projected, "sources": sources}}
 
 
@@ -175,8 +171,7 @@ def _container(container: Any, rename: Callable[[str, str], str]) -> Any:
     changed = dict(container)
     if isinstance(container.get("envFrom"), list):
         changed["envFrom"] = [
-            _in(_in(item, "configMapRef", "name", "ConfigMap", rename), "secretRef", "name", "Secret", rename)
-            for item in container["envFrom"]
+            _rename_in(item, rename, configMapRef="name", secretRef="name") for item in container["envFrom"]
         ]
     if isinstance(container.get("env"), list):
         changed["env"] = [_variable(item, rename) for item in container["env"]]
@@ -185,17 +180,19 @@ def _container(container: Any, rename: Callable[[str, str], str]) -> Any:
 
 def _variable(item: Any, rename: Callable[[str, str], str]) -> Any:
     source = mapping(item, "valueFrom")
-    if not source:
-        return item
-    source = _in(source, "configMapKeyRef", "name", "ConfigMap", rename)
-    return {**item, "valueFrom": _in(source, "secretKeyRef", "name", "Secret", rename)}
+    renamed = _rename_in(source, rename, configMapKeyRef="name", secretKeyRef="name")
+    return {**item, "valueFrom": renamed} if source else item
 
 
-def _in(value: Any, field: str, key: str, kind: str, rename: Callable[[str, str], str]) -> Any:
-    """Return ``value`` with the name at ``field.key``, if any, renamed."""
-    reference = mapping(value, field)
-    name = reference.get(key)
-    return {**value, field: {**reference, key: rename(kind, name)}} if isinstance(name, str) and name else value
+def _rename_in(value: Any, rename: Callable[[str, str], str], **keys: str) -> Any:
+    """Return ``value`` with the names of references renamed; ``keys`` maps their fields to the key of the name."""
+    for field, key in keys.items():
+        reference = mapping(value, field)
+        name = reference.get(key)
+        if isinstance(name, str) and name:
+            kind = "ConfigMap" if field.startswith("configMap") else "Secret"
+            value = {**value, field: {**reference, key: rename(kind, name)}}
+    return value
 
 
 def still_named(bodies: Mapping[ObjectKey, Body], offered: Mapping[ObjectKey, Body]) -> dict[ObjectKey, Body]:

@@ -20,16 +20,14 @@ class Bitbucket:
         self.requests = f"/repositories/{path}/pullrequests"
 
     def find(self, prefix: str) -> list[PullRequest]:
-        """Return the open pull requests from branches of this repository whose names start with ``prefix``."""
         pages = self.client.pages(self.requests, state="OPEN", pagelen=50)
         return [_pull_request(item) for page in pages for item in page["values"] if self._is_ours(item, prefix)]
 
     def create(self, proposal: Proposal) -> PullRequest:
-        """Open a pull request, with reviewers."""
         return _pull_request(self.client.send("POST", self.requests, _body(proposal, proposal.reviewers)))
 
     def update(self, current: PullRequest, proposal: Proposal) -> None:
-        """Bring ``current`` to ``proposal``; reviewers that a person added stay."""
+        # Reviewers that a person added stay.
         same = (current.title, current.body, current.base) == (proposal.title, proposal.body, proposal.base)
         if same and not proposal.reviewers:
             return
@@ -42,12 +40,10 @@ class Bitbucket:
             self.client.send("PUT", f"{self.requests}/{current.number}", _body(proposal, (*uuids, *new)))
 
     def close(self, current: PullRequest, comment: str) -> None:
-        """Comment on ``current`` and decline it."""
         self.client.send("POST", f"{self.requests}/{current.number}/comments", {"content": {"raw": comment}})
         self.client.send("POST", f"{self.requests}/{current.number}/decline")
 
     def approvers(self, sha: str) -> Sequence[str]:
-        """Return the account ids that approved the pull request of the commit ``sha``, sorted."""
         found = set()
         try:
             pages = list(self.client.pages(f"/repositories/{self.path}/commit/{sha}/pullrequests"))
@@ -87,15 +83,11 @@ def _pull_request(item: dict[str, Any]) -> PullRequest:
     )
 
 
-def _api(url: str) -> str:
-    return "https://api.bitbucket.org/2.0" if url.partition("://")[2] == "bitbucket.org" else f"{url}/2.0"
-
-
 BITBUCKET = ForgeType(
     "Bitbucket",
     "bitbucket.org",
     ("BITBUCKET_TOKEN",),
-    _api,
+    api=lambda url: "https://api.bitbucket.org/2.0" if url.partition("://")[2] == "bitbucket.org" else f"{url}/2.0",
     headers=lambda token: {"Accept": "application/json", "Authorization": f"Bearer {token}"},
     open=Bitbucket,
     git_user="x-token-auth",

@@ -23,7 +23,6 @@ class Gitea(GitHub):
     team_name = "name"
 
     def approvers(self, sha: str) -> Sequence[str]:
-        """Return the logins that approved the pull request of the commit ``sha``, sorted."""
         try:
             pull = self.client.get(f"{self.repository}/commits/{sha}/pull")
         except NotFoundError:

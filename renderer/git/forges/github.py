@@ -29,12 +29,10 @@ class GitHub:
         self.repository = f"/repos/{path}"
 
     def find(self, prefix: str) -> list[PullRequest]:
-        """Return the open pull requests from branches of this repository whose names start with ``prefix``."""
         pages = self.client.pages(f"{self.repository}/pulls", state="open", **self.page_size)
         return [self._pull_request(item) for page in pages for item in page if self._is_ours(item, prefix)]
 
     def create(self, proposal: Proposal) -> PullRequest:
-        """Open a pull request, with labels and reviewers."""
         body = {"title": proposal.title, "head": proposal.head, "base": proposal.base, "body": proposal.body}
         created = self._pull_request(self.client.send("POST", f"{self.repository}/pulls", body))
         self._label(created, proposal)
@@ -42,10 +40,7 @@ class GitHub:
         return created
 
     def update(self, current: PullRequest, proposal: Proposal) -> None:
-        """Bring ``current`` to ``proposal``; labels that a person added stay.
-
-        ``create`` alone requests reviews: a review ends its request, and a new request would ask the person again.
-        """
+        # ``create`` alone requests reviews: a review ends its request, and a new one would ask the person again.
         wanted = {"title": proposal.title, "body": proposal.body, "base": proposal.base}
         changed = {key: value for key, value in wanted.items() if getattr(current, key) != value}
         if changed:
@@ -53,12 +48,10 @@ class GitHub:
         self._label(current, proposal)
 
     def close(self, current: PullRequest, comment: str) -> None:
-        """Comment on ``current`` and close it without merging."""
         self.client.send("POST", f"{self.repository}/issues/{current.number}/comments", {"body": comment})
         self.client.send("PATCH", f"{self.repository}/pulls/{current.number}", {"state": "closed"})
 
     def approvers(self, sha: str) -> Sequence[str]:
-        """Return the logins that approved the pull request of the commit ``sha``, sorted."""
         pulls = self.client.get(f"{self.repository}/commits/{sha}/pulls", per_page=100)
         return sorted({login for pull in pulls for login in self._approvers(pull)})
 
@@ -82,24 +75,18 @@ class GitHub:
         return own and str(item["head"]["ref"]).startswith(prefix)
 
     def _label(self, current: PullRequest, proposal: Proposal) -> None:
-        labels = missing(proposal.labels, current.labels)
-        if labels:
-            self.client.send(
-                "POST", f"{self.repository}/issues/{current.number}/labels", {"labels": self._labels(labels)}
-            )
+        if labels := missing(proposal.labels, current.labels):
+            body = {"labels": self._labels(labels)}
+            self.client.send("POST", f"{self.repository}/issues/{current.number}/labels", body)
 
     def _request_reviews(self, current: PullRequest, proposal: Proposal) -> None:
-        reviewers = missing(proposal.reviewers, current.reviewers)
-        if reviewers:
-            body = {
-                "reviewers": [name for name in reviewers if "/" not in name],
-                "team_reviewers": [name.partition("/")[2] for name in reviewers if "/" in name],
-            }
-            requested = {key: names for key, names in body.items() if names}
+        if reviewers := missing(proposal.reviewers, current.reviewers):
+            users = [name for name in reviewers if "/" not in name]
+            teams = [name.partition("/")[2] for name in reviewers if "/" in name]
+            requested = {key: names for key, names in (("reviewers", users), ("team_reviewers", teams)) if names}
             self.client.send("POST", f"{self.repository}/pulls/{current.number}/requested_reviewers", requested)
 
     def _labels(self, names: Sequence[str]) -> Sequence[str | int]:
-        """Return the API's values for the labels ``names``."""
         return names
 
     def _pull_request(self, item: dict[str, Any]) -> PullRequest:
@@ -118,18 +105,16 @@ class GitHub:
         )
 
 
-def _api(url: str) -> str:
-    return "https://api.github.com" if url.partition("://")[2] == "github.com" else f"{url}/api/v3"
-
-
-def _headers(token: str) -> Mapping[str, str]:
-    return {
+GITHUB = ForgeType(
+    "GitHub",
+    "github.com",
+    ("GITHUB_TOKEN", "GH_TOKEN"),
+    api=lambda url: "https://api.github.com" if url.partition("://")[2] == "github.com" else f"{url}/api/v3",
+    headers=lambda token: {
         "Accept": "application/vnd.github+json",
         "Authorization": f"Bearer {token}",
         "X-GitHub-Api-Version": "2022-11-28",
-    }
-
-
-GITHUB = ForgeType(
-    "GitHub", "github.com", ("GITHUB_TOKEN", "GH_TOKEN"), _api, _headers, GitHub, git_user="x-access-token"
+    },
+    open=GitHub,
+    git_user="x-access-token",
 )

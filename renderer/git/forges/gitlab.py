@@ -22,12 +22,10 @@ class GitLab:
         self.requests = f"{self.project}/merge_requests"
 
     def find(self, prefix: str) -> list[PullRequest]:
-        """Return the open merge requests from branches of this project whose names start with ``prefix``."""
         pages = self.client.pages(self.requests, state="opened", per_page=100)
         return [_pull_request(item) for page in pages for item in page if _is_ours(item, prefix)]
 
     def create(self, proposal: Proposal) -> PullRequest:
-        """Open a merge request, with labels and reviewers."""
         body = {
             "source_branch": proposal.head,
             "target_branch": proposal.base,
@@ -42,30 +40,22 @@ class GitLab:
         return _pull_request(self.client.send("POST", self.requests, body))
 
     def update(self, current: PullRequest, proposal: Proposal) -> None:
-        """Bring ``current`` to ``proposal``; labels and reviewers that a person added stay."""
-        body: dict[str, Any] = {}
-        if current.title != proposal.title:
-            body["title"] = proposal.title
-        if current.body != proposal.body:
-            body["description"] = proposal.body
-        if current.base != proposal.base:
-            body["target_branch"] = proposal.base
-        labels = missing(proposal.labels, current.labels)
-        if labels:
-            body["add_labels"] = list(labels)
-        if missing(proposal.reviewers, current.reviewers):
+        names = {"title": "title", "body": "description", "base": "target_branch"}
+        wanted = {field: getattr(proposal, field) for field in names}
+        body = {names[field]: value for field, value in wanted.items() if getattr(current, field) != value}
+        if labels := missing(proposal.labels, current.labels):
+            body["add_labels"] = labels
+        if reviewers := missing(proposal.reviewers, current.reviewers):
             # The new list replaces the old one.
-            body["reviewer_ids"] = self._ids((*current.reviewers, *missing(proposal.reviewers, current.reviewers)))
+            body["reviewer_ids"] = self._ids((*current.reviewers, *reviewers))
         if body:
             self.client.send("PUT", f"{self.requests}/{current.number}", body)
 
     def close(self, current: PullRequest, comment: str) -> None:
-        """Comment on ``current`` and close it without merging."""
         self.client.send("POST", f"{self.requests}/{current.number}/notes", {"body": comment})
         self.client.send("PUT", f"{self.requests}/{current.number}", {"state_event": "close"})
 
     def approvers(self, sha: str) -> Sequence[str]:
-        """Return the logins that approved the merge request of the commit ``sha``, sorted."""
         requests = self.client.get(f"{self.project}/repository/commits/{sha}/merge_requests")
         approvals = [self.client.get(f"{self.requests}/{request['iid']}/approvals") for request in requests]
         return sorted({item["user"]["username"] for approval in approvals for item in approval["approved_by"]})

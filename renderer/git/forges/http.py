@@ -92,7 +92,8 @@ class Client:
                         raise self._refusal(method, url, error) from None
             except (URLError, OSError) as error:
                 if last or method != "GET":
-                    raise self._unreachable(error) from None
+                    hint = "see that the network and the remote's URL are right"
+                    raise self._error(f"cannot be reached: {getattr(error, 'reason', error)}", hint) from None
                 wait = 0.5 * 2**attempt
             time.sleep(wait)
         raise AssertionError("the last try returns or raises")
@@ -144,10 +145,6 @@ class Client:
         answer = f"answered {method} {urlsplit(url).path} with {error.code}"
         refusal = self._error(answer + (f": {message}" if message else ""), hint)
         return NotFoundError(refusal.findings) if error.code == 404 else refusal
-
-    def _unreachable(self, error: OSError) -> RollstepError:
-        reason = getattr(error, "reason", error)
-        return self._error(f"cannot be reached: {reason}", "see that the network and the remote's URL are right")
 
     def _error(self, message: str, hint: str) -> RollstepError:
         place = f"{self.title} at {urlsplit(self.base).netloc}"

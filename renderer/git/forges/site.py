@@ -55,10 +55,7 @@ def open_forge(site: Site) -> Forge:
 
 
 def find_site(repository: Repository, forge: ForgeSettings) -> Site:
-    """Return the forge that the settings name, or that follows from the URL of the remote.
-
-    Raises RollstepError for an unknown forge or a missing remote.
-    """
+    """Return the forge of the settings or of the remote's URL; raise RollstepError if unknown, or without a remote."""
     url = remote_url(repository, forge.remote)
     if not url:
         hint = f"git remote add {forge.remote} URL, or name another one in rollstep.yaml: forge.remote"

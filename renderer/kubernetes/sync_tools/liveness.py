@@ -38,7 +38,6 @@ def of_cluster(committed: Mapping[ObjectKey, Body], found: Iterable[Body]) -> Li
 
 
 def _least_pods(committed: Mapping[ObjectKey, Body], key: ObjectKey) -> int:
-    """Return the minimum of a ReplicaSet's autoscaler, by default 1."""
     autoscaler = committed.get(ObjectKey(*AUTOSCALER, key.namespace, key.name), {})
     return int((autoscaler.get("spec") or {}).get("minReplicas", 1))
 

@@ -48,16 +48,9 @@ SYNC_TOOLS: Mapping[str, SyncTool] = {
 
 
 def unsafe_order(body: Mapping[str, object], source: Source, environment: str, app: str) -> list[Finding]:
-    """Return a finding, at the place that sets it, for an app's ``order`` that is not safe with its sync tool.
-
-    ``body`` is the content of ``rollstep.yaml``, ``source`` its positions.
-    """
-    levels: list[tuple[str, ...]] = [
-        ("environments", environment, "apps", app),
-        ("environments", environment),
-        ("apps", app),
-        ("defaults",),
-    ]
+    """Return a finding for an app's ``order`` in ``rollstep.yaml`` (``body``) that is not safe with its sync tool."""
+    own = ("environments", environment)
+    levels: tuple[tuple[str, ...], ...] = ((*own, "apps", app), own, ("apps", app), ("defaults",))
     order_at, sync_at = (
         next((level for level in levels if key in mapping(body, *level)), None) for key in ("order", "sync")
     )

@@ -13,7 +13,7 @@ from yaml.nodes import Node
 
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.yaml.node_tree import PLAIN, QUOTED, nodes
-from renderer.kubernetes.yaml.strict_json import MAX_DEPTH, MIN_VALUE_LIMIT, value_limit
+from renderer.kubernetes.yaml.strict_json import MAX_DEPTH, MIN_VALUE_LIMIT, line_and_column, value_limit
 
 TEMPLATE_HINT = "a Jinja template is a file named *.yaml.j2; a Helm chart is rendered by a command, see source.exec"
 
@@ -42,10 +42,7 @@ class _Composer(CParser):
 
 
 class _CountingComposer(_Composer):
-    """The parser for a text that may exceed the limits.
-
-    The parser recurses for each level and would overflow the stack, so levels are counted at each request for a tag.
-    """
+    """Counts the levels at each request for a tag: the parser recurses for each level and would overflow the stack."""
 
     depth = 0
     nodes = 0
@@ -53,13 +50,11 @@ class _CountingComposer(_Composer):
 
     def descend_resolver(self, parent: Node | None, index: Any) -> None:
         self.depth += 1
-        if self.depth > MAX_DEPTH:
-            mark = parent.start_mark if parent else None
-            raise MarkedYAMLError(problem=f"it is more than {MAX_DEPTH} levels deep", problem_mark=mark)
         self.nodes += 1
-        if self.nodes > self.limit:
+        if self.depth > MAX_DEPTH or self.nodes > self.limit:
+            deep, large = f"is more than {MAX_DEPTH} levels deep", f"has more than {self.limit} keys and values"
             mark = parent.start_mark if parent else None
-            raise MarkedYAMLError(problem=f"it has more than {self.limit} keys and values", problem_mark=mark)
+            raise MarkedYAMLError(problem=f"it {deep if self.depth > MAX_DEPTH else large}", problem_mark=mark)
 
     def ascend_resolver(self) -> None:
         self.depth -= 1
@@ -90,17 +85,14 @@ def _composer(text: str) -> _Composer:
 
 
 def _may_be_deep(text: str) -> bool:
-    """Return whether ``text`` may exceed MAX_DEPTH: a brace, or a column before a key, opens two levels at most.
-
-    Every text with possible line breaks other than newlines counts as deep.
-    """
+    """Return whether ``text`` may exceed MAX_DEPTH: a brace, or a column before a key, opens two levels at most."""
+    # Other line breaks than newlines are not counted.
     if "\r" in text or not text.isascii() or text.count("[") + text.count("{") > _SAFE_COUNT:
         return True
     return _FAR_RIGHT.search(text) is not None
 
 
 def _refusal(error: Exception, text: str, file: str) -> Finding:
-    """Return the finding for an error of the parser."""
     conflict = _CONFLICT.search(text)
     if conflict:
         line = text.count("\n", 0, conflict.start()) + 1
@@ -117,9 +109,9 @@ def _refusal(error: Exception, text: str, file: str) -> Finding:
     wrong = _NOT_ALLOWED.search(text)
     if not wrong:
         return Finding(file, 0, 0, "", f"is not YAML: {error}")
-    line, column = text.count("\n", 0, wrong.start()) + 1, wrong.start() - text.rfind("\n", 0, wrong.start())
     message = f"is not YAML: the character U+{ord(wrong.group()):04X} is not allowed"
-    return Finding(file, line, column, "", message, "remove it, or write it with a backslash in double quotes")
+    hint = "remove it, or write it with a backslash in double quotes"
+    return Finding(file, *line_and_column(text, wrong.start()), "", message, hint)
 
 
 def _quote_tagged(root: Node, text: str) -> None:

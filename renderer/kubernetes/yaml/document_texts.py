@@ -69,10 +69,7 @@ def without_documents(text: str, indexes: Collection[int]) -> str | None:
 
 
 def item_text(text: str, path: FieldPath) -> str | None:
-    """Return the value at ``path`` of a text of one document as a text of its own, with its comments.
-
-    Returns None if the value is not a mapping in block style.
-    """
+    """Return the mapping in block style at ``path`` of a text of one document, with comments; None for others."""
     roots = list(compose(text, ""))
     node = value_node(roots[0], path) if len(roots) == 1 else None
     if not isinstance(node, MappingNode) or node.flow_style or not node.value:

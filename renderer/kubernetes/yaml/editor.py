@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 from msgspec import Struct
@@ -38,16 +40,12 @@ REMOVED = Removed()
 
 
 class _Change(Struct, frozen=True):
-    """One change: ``value`` for the field at ``path``.
-
-    A new field goes after its sibling ``after``, None: first in its mapping.  A ``block`` layout writes the value in
-    block style, None: in the style and layout of the file.
-    """
-
     path: FieldPath
     value: Any
     after: str | None = None
+    """The sibling before a new field; None: the new field is the first of its mapping."""
     block: Layout | None = None
+    """The layout of a value in block style; None: the value has the style and layout of the file."""
 
 
 def edit(text: str, document_index: int, changes: Mapping[FieldPath, Any], file: str) -> str:
@@ -91,7 +89,7 @@ def put_block(text: str, path: FieldPath, value: Any) -> str:
     (document,) = load_documents(text, "")
     wanted = _copy(document.value)
     _assign(wanted, path, value)
-    parent = value_node(_roots(text, "")[0], path[:-1])
+    parent = value_node(_roots(text)[0], path[:-1])
     last = parent.value[-1][0].value if isinstance(parent, MappingNode) and parent.value else None
     edited = _changed(text, 0, _Change(path, value, last, layout), [wanted])
     return dump(wanted) if edited is None else edited
@@ -104,7 +102,7 @@ def drop(text: str, path: FieldPath) -> str:
     """
     (document,) = load_documents(text, "")
     wanted = _copy(document.value)
-    while len(path) > 1 and isinstance(path[-2], str) and len(_value_at(wanted, path[:-1])) == 1:
+    while len(path) > 1 and isinstance(path[-2], str) and len(reduce(getitem, path[:-1], wanted)) == 1:
         path = path[:-1]
     _assign(wanted, path, REMOVED)
     edited = _changed(text, 0, _Change(path, REMOVED), [wanted])
@@ -112,7 +110,6 @@ def drop(text: str, path: FieldPath) -> str:
 
 
 def _check(document: Document, changes: Mapping[FieldPath, Any]) -> None:
-    """Raise RollstepError with every path that does not exist."""
     findings = []
     value = _copy(document.value)
     for path, new in changes.items():
@@ -134,7 +131,7 @@ def _changed(text: str, document_index: int, change: _Change, wanted: list[Any])
             edited = layout.flow(wanted[0]) if "\n" not in text.strip() else layout.json_lines(wanted[0], "")
             edited += layout.newline
         return edited
-    root = _roots(text, "")[document_index]
+    root = _roots(text)[document_index]
     layout = layout_of(root, text)
     edited = _in_place(text, document_index, change, change.block or layout)
     if edited is not None and _reads_as(edited, wanted):
@@ -151,7 +148,7 @@ def _changed(text: str, document_index: int, change: _Change, wanted: list[Any])
 def _in_place(text: str, document_index: int, change: _Change, layout: Layout) -> str | None:
     """Return ``text`` with the pieces replaced that a change needs; None if that is not enough."""
     try:
-        document = DocumentText(text, _roots(text, "")[document_index], layout, block=change.block is not None)
+        document = DocumentText(text, _roots(text)[document_index], layout, block=change.block is not None)
         if isinstance(change.value, Removed):
             pieces = document.removed(change.path)
         else:
@@ -167,7 +164,7 @@ def _ends_in_block(text: str) -> bool:
     """Return whether a text without a final line end ends within a literal or folded block."""
     if text.endswith("\n"):
         return False
-    blocks = (node for node in nodes(_roots(text, "")[-1]) if isinstance(node, ScalarNode) and node.style in ("|", ">"))
+    blocks = (node for node in nodes(_roots(text)[-1]) if isinstance(node, ScalarNode) and node.style in ("|", ">"))
     return any(node.end_mark.index == len(text) for node in blocks)
 
 
@@ -185,10 +182,9 @@ def _is_json(text: str) -> bool:
         return False
 
 
-def _roots(text: str, file: str) -> list[Node]:
-    """Return the root nodes of the documents that ``load_documents`` counts."""
+def _roots(text: str) -> list[Node]:
     # Only positions count here, and YAML has no surrogates, which JSON has.
-    return [root for root in compose(_SURROGATE.sub(r"\\ufffd", text), file) if not is_null(root)]
+    return [root for root in compose(_SURROGATE.sub(r"\\ufffd", text), "") if not is_null(root)]
 
 
 def _is_shared(root: Node, path: FieldPath) -> bool:
@@ -197,8 +193,7 @@ def _is_shared(root: Node, path: FieldPath) -> bool:
 
 
 def _reason(text: str, document_index: int, path: FieldPath) -> str:
-    """Return why a change of YAML cannot be made."""
-    root = _roots(text, "")[document_index]
+    root = _roots(text)[document_index]
     if _is_shared(root, path):
         return "an anchor (&) and its aliases (*) share the value"
     last = nodes_to(root, path)[-1]
@@ -208,37 +203,25 @@ def _reason(text: str, document_index: int, path: FieldPath) -> str:
 
 
 def _copy(value: Any) -> Any:
-    """Return a copy of plain data without shared parts."""
     return value if isinstance(value, Removed) else json.loads(json.dumps(value))
 
 
 def _exists(value: Any, path: FieldPath) -> bool:
-    for part in path:
-        if not isinstance(value, dict) or part not in value:
-            return False
-        value = value[part]
-    return True
-
-
-def _value_at(value: Any, path: FieldPath) -> Any:
-    for part in path:
-        value = value[part]
-    return value
+    return not path or (isinstance(value, dict) and path[0] in value and _exists(value[path[0]], path[1:]))
 
 
 def _assign(document: Any, path: FieldPath, value: Any, convert: Callable[[Any], Any] = _copy) -> None:
     """Set or remove one field of plain or round-trip data; raise LookupError with a message for a missing parent."""
     parent = document
     for depth, part in enumerate(path):
+        above = field_path(path[:depth]) or "the document"
         if isinstance(parent, list):
             if not isinstance(part, int):
-                raise LookupError(f"{field_path(path[:depth]) or 'the document'} is a list, which has numbered items")
+                raise LookupError(f"{above} is a list, which has numbered items")
             if not 0 <= part < len(parent):
-                raise LookupError(f"is missing: {field_path(path[:depth]) or 'the document'} has {len(parent)} items")
-        elif not isinstance(parent, dict):
-            raise LookupError(f"is missing: {field_path(path[:depth]) or 'the document'} is not a mapping")
-        elif isinstance(part, int):
-            raise LookupError(f"is missing: {field_path(path[:depth]) or 'the document'} is not a list")
+                raise LookupError(f"is missing: {above} has {len(parent)} items")
+        elif not isinstance(parent, dict) or isinstance(part, int):
+            raise LookupError(f"is missing: {above} is not a {'list' if isinstance(parent, dict) else 'mapping'}")
         elif part not in parent and isinstance(value, Removed):
             raise LookupError("is missing")
         if depth < len(path) - 1:

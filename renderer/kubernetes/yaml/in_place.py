@@ -88,7 +88,6 @@ class DocumentText:
         return self.text.rfind("\n", 0, index) + 1
 
     def _line_end(self, index: int) -> int:
-        """Return the end of the line, without its line end."""
         end = self.text.find("\n", index)
         end = len(self.text) if end < 0 else end
         return end - 1 if end > index and self.text[end - 1] == "\r" else end
@@ -104,7 +103,6 @@ class DocumentText:
         return match.end()
 
     def _extent(self, parent: Node, index: int) -> tuple[int, int]:
-        """Return start and end of an entry's value, with its anchor and tag."""
         value = entry_value(parent, index)
         if not isinstance(parent, MappingNode):
             if id(value) in self.shared:
@@ -122,11 +120,7 @@ class DocumentText:
         return value.start_mark.index, self._end(value, self._column(key.start_mark.index))
 
     def _end(self, node: Node, column: int) -> int:
-        """Return the end of a value's text.
-
-        The end mark of a block lies beyond the comments that follow it.  Such a comment belongs to the value if it
-        stands right of ``column``.
-        """
+        # The end mark of a block lies beyond the comments that follow it; those right of ``column`` are the value's.
         end: int = node.end_mark.index
         if not _ends_with_lines(node):
             return end
@@ -140,7 +134,6 @@ class DocumentText:
             end = start
 
     def _after_blanks(self, index: int) -> int:
-        """Return the end of the blanks from ``index`` to the end of the line, else ``index``."""
         blanks = _BLANKS.match(self.text, index)
         return blanks.end() if blanks else index
 
@@ -191,7 +184,6 @@ class DocumentText:
         return self.layout.flow(value)
 
     def _joined(self, lines: list[str], column: int) -> str:
-        """Return lines for a place in ``column``, each but the first with that indent."""
         indent = " " * column
         return self.layout.newline.join([lines[0], *(indent + line if line else line for line in lines[1:])])
 
@@ -263,11 +255,9 @@ class DocumentText:
         first = parent.value[0][0].start_mark.index
         before = self.text[self._line_start(first) : first]
         own_line = not before.strip()
+        in_lines = own_line and self.layout.is_json and isinstance(value, dict | list) and value
         head = self.layout.flow({str(name): 0})[1:-2]
-        if own_line and self.layout.is_json and isinstance(value, dict | list) and value:
-            new = head + self.layout.json_lines(value, before)
-        else:
-            new = head + self.layout.flow(value)
+        new = head + (self.layout.json_lines(value, before) if in_lines else self.layout.flow(value))
         between = f",{self.layout.newline}{before}" if own_line else ", "
         index = self._place(parent, after)
         if index == 0:

@@ -16,6 +16,7 @@ from yaml.nodes import CollectionNode, Node
 
 from renderer.errors import Finding
 from renderer.kubernetes.yaml.node_tree import children, nodes
+from renderer.kubernetes.yaml.strict_json import line_and_column
 
 _BREAKS = "\n\r\x85\u2028\u2029"
 _AFTER_SEPARATOR = re.compile(r"---(?!\s*\n|[ \t]+#)(.*)")
@@ -40,9 +41,8 @@ def stream_findings(text: str, file: str) -> Iterator[Finding]:
             before = text.rfind("\n", 0, match.start() - 1) + 1
             if not text.startswith("---", before):
                 message = "a byte order mark within the text becomes a part of what follows it"
-                yield _finding(
-                    text, file, match.start(), message, "remove it: files were joined that each began with one"
-                )
+                hint = "remove it: files were joined that each began with one"
+                yield _finding(text, file, match.start(), message, hint)
     if "%" in text and (text.startswith("%") or any(f"{line_break}%" in text for line_break in _BREAKS)):
         yield from _directives(text, file)
 
@@ -69,17 +69,11 @@ def node_findings(root: Node, text: str, file: str) -> Iterator[Finding]:
                     message = r"the escape \/ is not known to Kubernetes' YAML reader"
                     yield _finding(text, file, match.end() - 2, message, "write / without a backslash")
     if text.find("?", start, end) >= 0:
-        for node in _in_flow(root):
-            if not node.style and "?" in node.value:
+        flows = (node for node in nodes(root) if isinstance(node, CollectionNode) and node.flow_style)
+        for node in (child for flow in flows for child in children(flow)):
+            if isinstance(node, ScalarNode) and not node.style and "?" in node.value:
                 message = "within braces or brackets, Kubernetes' YAML reader takes ? for the start of a key"
                 yield _finding(text, file, node.start_mark.index, message, "put the value in quotes")
-
-
-def _in_flow(root: Node) -> Iterator[ScalarNode]:
-    """Yield the scalars directly within collections in flow style."""
-    for node in nodes(root):
-        if isinstance(node, CollectionNode) and node.flow_style:
-            yield from (child for child in children(node) if isinstance(child, ScalarNode))
 
 
 def _directives(text: str, file: str) -> Iterator[Finding]:
@@ -94,5 +88,4 @@ def _directives(text: str, file: str) -> Iterator[Finding]:
 
 
 def _finding(text: str, file: str, index: int, message: str, hint: str) -> Finding:
-    line, column = text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index)
-    return Finding(file, line, column, "", message, hint)
+    return Finding(file, *line_and_column(text, index), "", message, hint)

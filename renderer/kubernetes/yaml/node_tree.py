@@ -64,8 +64,10 @@ class NodePositions(Mapping[FieldPath, tuple[int, int]]):
             for key, value in node.value:
                 if isinstance(key, ScalarNode) and not is_merge(key):
                     yield node_key(key), key, value
-            for merged in _merged_nodes(node):
-                yield from self._fields(merged)
+            # The mappings that ``<<`` merges, in the order of precedence.
+            for value in (value for key, value in node.value if is_merge(key)):
+                for merged in value.value if isinstance(value, SequenceNode) else (value,):
+                    yield from self._fields(merged)
 
 
 def nodes(root: Node) -> Iterator[Node]:
@@ -114,13 +116,6 @@ def alias_within_itself(root: Node) -> Node | None:
 def is_merge(key: Node) -> bool:
     """Return whether a key is the ``<<`` that merges other mappings."""
     return key.value == MERGE and key.tag in (PLAIN, f"{CORE}merge")
-
-
-def _merged_nodes(node: MappingNode) -> Iterator[Node]:
-    """Yield the mappings that ``<<`` merges into ``node``, in the order of precedence."""
-    for key, value in node.value:
-        if is_merge(key):
-            yield from value.value if isinstance(value, SequenceNode) else (value,)
 
 
 def node_key(node: ScalarNode) -> str:

@@ -160,8 +160,6 @@ def load_json_lines(text: str, file: str) -> list[Document]:
 
 
 class _Constructor:
-    """Converts one document's nodes into plain values and collects findings."""
-
     def __init__(
         self, root: Node, file: str, scalar: Callable[[str], Scalar], limit: int, findings: list[Finding]
     ) -> None:
@@ -240,11 +238,9 @@ class _Constructor:
         loop = alias_within_itself(self.root)
         if loop is not None:
             return self._finding(loop, (), "has no end: it contains an alias of itself")
-        if self.nodes > self.limit:
-            message = f"the document is too large: its aliases expand to more than {self.limit} values"
-        else:
-            message = f"the aliases make it more than {MAX_DEPTH} levels deep"
-        return self._finding(node, path[:_SHOWN_LEVELS], message)
+        large = f"the document is too large: its aliases expand to more than {self.limit} values"
+        deep = f"the aliases make it more than {MAX_DEPTH} levels deep"
+        return self._finding(node, path[:_SHOWN_LEVELS], large if self.nodes > self.limit else deep)
 
     def _add(self, node: Node, path: FieldPath, message: str, hint: str = "") -> None:
         self.findings.append(self._finding(node, path, message, hint))

@@ -11,7 +11,7 @@ import binascii
 import math
 import re
 import struct
-from calendar import isleap
+from calendar import monthrange
 
 Scalar = str | int | float | bool | None
 
@@ -33,7 +33,6 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INT = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))")
 _BETWEEN_DIGITS = re.compile(r"(?<=[0-9])_(?=[0-9])")
 _TOO_MANY_DIGITS = 1000
-_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _TIMESTAMP = re.compile(
     r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
     r"(?:([Tt ])([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[.,][0-9]+)?(Z|[-+]([0-9]{2}):([0-9]{2}))?)?"
@@ -141,15 +140,9 @@ def _is_timestamp(text: str) -> bool:
         return False
     if not 1 <= int(month) <= 12:
         return False
-    days = _DAYS[int(month) - 1] + (month in ("2", "02") and isleap(int(year)))
-    return (
-        1 <= int(day) <= days
-        and int(hour or 0) < 24
-        and int(minute or 0) < 60
-        and int(second or 0) < 60
-        and int(zone_hour or 0) <= 24
-        and int(zone_minute or 0) <= 60
-    )
+    days = monthrange(int(year), int(month))[1]
+    limits = ((hour, 23), (minute, 59), (second, 59), (zone_hour, 24), (zone_minute, 60))
+    return 1 <= int(day) <= days and all(int(number or 0) <= most for number, most in limits)
 
 
 def _json_number(value: float) -> int | float:

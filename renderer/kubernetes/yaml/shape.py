@@ -61,7 +61,6 @@ def mismatches(value: Any, shape: Shape, path: FieldPath = ()) -> Iterator[tuple
 
 
 def _described(value: Any) -> str:
-    """Return a scalar as itself, cut to 80 characters, and a collection as its type."""
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list):

@@ -27,12 +27,20 @@ def value_limit(text: str) -> int:
     return max(MIN_VALUE_LIMIT, len(text) // 7)
 
 
+def line_and_column(text: str, index: int) -> tuple[int, int]:
+    """Return the line and column of an index in ``text``, both from 1."""
+    return text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index)
+
+
 def load_json(text: str, scalar: Callable[[str], Scalar] = plain_scalar) -> Any:
     """Return the value of one JSON text; ``scalar`` converts each number.
 
     Raises ValueError for what is not JSON, and for what JSON leaves open: duplicate keys, numbers that are too large,
     lone surrogates, more than ``MAX_DEPTH`` levels.
     """
+
+    def refuse_constant(text: str) -> Any:
+        raise ValueError(f"{text} is not a number that JSON has")
 
     def number(text: str) -> Scalar:
         value = scalar(text)
@@ -43,7 +51,7 @@ def load_json(text: str, scalar: Callable[[str], Scalar] = plain_scalar) -> Any:
 
     try:
         value = json.loads(
-            text, parse_float=number, parse_int=number, parse_constant=_refuse_constant, object_pairs_hook=_unique
+            text, parse_float=number, parse_int=number, parse_constant=refuse_constant, object_pairs_hook=_unique
         )
     except RecursionError:
         raise ValueError(f"it is more than {MAX_DEPTH} levels deep") from None
@@ -57,10 +65,6 @@ def load_json(text: str, scalar: Callable[[str], Scalar] = plain_scalar) -> Any:
         except UnicodeEncodeError as error:
             raise ValueError(f"a lone surrogate: {error.reason}") from error
     return value
-
-
-def _refuse_constant(text: str) -> Any:
-    raise ValueError(f"{text} is not a number that JSON has")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -102,9 +106,8 @@ class JsonPositions(Mapping[FieldPath, tuple[int, int]]):
         self._indexes: dict[FieldPath, int] | None = None
 
     def __getitem__(self, path: FieldPath) -> tuple[int, int]:
-        index = self._found()[path]
-        line = self._text.count("\n", 0, index)
-        return line + self._first_line, index - self._text.rfind("\n", 0, index)
+        line, column = line_and_column(self._text, self._found()[path])
+        return line + self._first_line - 1, column
 
     def __iter__(self) -> Iterator[FieldPath]:
         return iter(self._found())
@@ -119,7 +122,6 @@ class JsonPositions(Mapping[FieldPath, tuple[int, int]]):
 
 
 def _field_indexes(text: str) -> dict[FieldPath, int]:
-    """Return the index of each field in ``text``, which must be JSON."""
     indexes: dict[FieldPath, int] = {}
     path: list[str | int] = []
     at_key = False

@@ -68,8 +68,6 @@ class RenderedCommit(Struct, frozen=True):
 
 
 class _Source(Struct, frozen=True):
-    """The parts of a source commit that the rendered commit repeats."""
-
     sha: str
     author_name: str
     author_email: str
@@ -99,10 +97,7 @@ class _Source(Struct, frozen=True):
 
 
 def environment_branches(workspace: Workspace, refs: Iterable[AppRef]) -> list[EnvironmentBranch]:
-    """Return the branches that the settings name for the environments of ``refs``, with all their apps, sorted.
-
-    Raises RollstepError if two environments share a branch.
-    """
+    """Return the branches of the environments of ``refs``, sorted; raise RollstepError if two of them share one."""
     settings = workspace.settings
     wanted = {ref.environment for ref in refs if settings.for_app(ref.environment, ref.name).commit.environment_branch}
     found: dict[str, EnvironmentBranch] = {}
@@ -167,8 +162,7 @@ def update_branches(repository: Repository, branches: Iterable[EnvironmentBranch
 
     Raises RollstepError as ``check_branches`` does, and if somebody else moves a branch meanwhile.
     """
-    head = repository.head.sha
-    wanted = list(branches)
+    head, wanted = repository.head.sha, list(branches)
     check_branches(repository, wanted, remote)
     return [commit for entry in wanted if head for commit in _update(repository, entry, head, remote)]
 
@@ -176,28 +170,25 @@ def update_branches(repository: Repository, branches: Iterable[EnvironmentBranch
 def _update(repository: Repository, entry: EnvironmentBranch, head: str, remote: str) -> list[RenderedCommit]:
     local = tip(repository, f"refs/heads/{entry.branch}")
     start, _ = _start(repository, entry.branch, remote)
-    commits: list[RenderedCommit] = []
-    sources: list[_Source] = []
+    commits: list[tuple[RenderedCommit, _Source]] = []
     parent = start
     for sha in _sources(repository, entry, start, head):
         source = _Source.read(repository, sha)
         tree = _tree(repository, entry, source, parent, remote)
         if tree is None:
             continue
-        parents = [parent] if parent else []
         message = _message(source, entry.environment)
-        parent = store_commit(repository, tree, parents, message, source.environment)
-        commits.append(RenderedCommit(entry.branch, entry.environment, parent, sha, source.subject))
-        sources.append(source)
+        parent = store_commit(repository, tree, [parent] if parent else [], message, source.environment)
+        commits.append((RenderedCommit(entry.branch, entry.environment, parent, sha, source.subject), source))
     if parent is not None and parent != local:
         move_branch(repository, entry.branch, parent, local, f"render {entry.environment}")
-    for commit, source in zip(commits, sources, strict=True):
+    for commit, source in commits:
         _note(repository, commit.sha, source.sha, source.environment)
         _note_source(repository, commit, source.environment)
     if parent is not None and not commits:
         # HEAD changes no manifest of it: by GitOps Promoter's contract the note alone names the newer source.
         _note(repository, parent, head, _Source.read(repository, parent).environment)
-    return commits
+    return [commit for commit, _ in commits]
 
 
 def _sources(repository: Repository, entry: EnvironmentBranch, start: str | None, head: str) -> list[str]:
@@ -219,8 +210,7 @@ def _tree(
     if files == before:
         return None
     url = public_url(repository, remote)
-    wanted = dict(files)
-    wanted[METADATA_FILE] = _metadata(repository, _commit_metadata(source, url))
+    wanted = {**files, METADATA_FILE: _metadata(repository, _commit_metadata(source, url))}
     for app in sorted({path.partition("/")[0] for path in files}):
         metadata = old.get(f"{app}/{METADATA_FILE}")
         if metadata is None or _part(files, app) != _part(before, app):
@@ -259,8 +249,7 @@ def _commit_metadata(source: _Source, url: str) -> dict[str, Any]:
 
 def _metadata(repository: Repository, values: Mapping[str, Any]) -> TreeFile:
     known = {key: value for key, value in values.items() if value}
-    text = to_json(known)
-    return TreeFile(REGULAR, store_blob(repository, text.encode()))
+    return TreeFile(REGULAR, store_blob(repository, to_json(known).encode()))
 
 
 def _message(source: _Source, environment: str) -> str:
@@ -314,7 +303,6 @@ def source_of(repository: Repository, commit: str) -> str | None:
 
 
 def _checked_out(repository: Repository) -> set[str]:
-    """Return the branches that the work trees of the repository have checked out."""
     listed = repository.run("worktree", "list", "--porcelain").stdout.decode(errors="replace")
     prefix = "branch refs/heads/"
     return {line.removeprefix(prefix) for line in listed.splitlines() if line.startswith(prefix)}

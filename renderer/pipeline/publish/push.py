@@ -80,12 +80,8 @@ class Pusher:
         branches, no ref of the remote has moved.
         """
         existing = [branch for branch in (self.branch, *branches) if tip(self.repository, f"refs/heads/{branch}")]
-        pushed = push_refs(
-            self.repository,
-            self.remote,
-            [f"refs/heads/{name}:refs/heads/{name}" for name in existing],
-            self.environment,
-        )
+        specs = [f"refs/heads/{name}:refs/heads/{name}" for name in existing]
+        pushed = push_refs(self.repository, self.remote, specs, self.environment)
         for name, strategy in NOTES.items():
             if tip(self.repository, f"refs/notes/{name}"):
                 pushed += self._push_notes(name, strategy)
@@ -101,12 +97,8 @@ class Pusher:
     def _push_notes(self, name: str, strategy: str) -> list[Pushed]:
         ref, fetched = f"refs/notes/{name}", f"refs/notes/fetched/{self.remote}/{name}"
         for attempt in range(TRIES):
-            run_remote(
-                self.repository,
-                *("fetch", "--quiet", self.remote, f"+{ref}:{fetched}"),
-                environment=self.environment,
-                check=False,
-            )
+            fetch = ("fetch", "--quiet", self.remote, f"+{ref}:{fetched}")
+            run_remote(self.repository, *fetch, environment=self.environment, check=False)
             if tip(self.repository, fetched):
                 merge = ("notes", f"--ref={name}", "merge", "--quiet", f"--strategy={strategy}", fetched)
                 self.repository.run(*merge, env=_people(self.repository), writes=True)
@@ -167,14 +159,12 @@ def push_tag(repository: Repository, forge: ForgeSettings, tag: str, note: Calla
         push_refs(repository, forge.remote, [f"{tag}:{tag}"], _access(repository, forge))
     except RacedError as error:
         message = f"{forge.remote} has another tag of that name"
-        raise RollstepError(
-            [Finding(tag, 0, 0, "", message, f"look at it: git ls-remote {forge.remote} {tag}")]
-        ) from error
+        hint = f"look at it: git ls-remote {forge.remote} {tag}"
+        raise RollstepError([Finding(tag, 0, 0, "", message, hint)]) from error
     note(f"pushed {tag} to {forge.remote}")
 
 
 def _access(repository: Repository, forge: ForgeSettings) -> Mapping[str, str]:
-    """Return git's variables for the remote; raise RollstepError for a missing remote."""
     if not remote_url(repository, forge.remote):
         hint = f"git remote add {forge.remote} URL, or name another one in rollstep.yaml: forge.remote"
         raise RollstepError(f"there is no remote {forge.remote} to push to", hint=hint)
@@ -187,13 +177,10 @@ def push_refs(
     repository: Repository, remote: str, specs: Sequence[str], environment: Mapping[str, str], *options: str
 ) -> list[Pushed]:
     """Push ``specs`` atomically and return a row for each; raise RollstepError with the remote's refusal."""
-    done = run_remote(
-        repository,
-        *("push", "--porcelain", "--atomic", *options, remote, *specs),
-        environment=environment,
-        check=False,
-    )
-    rows = [_row(line) for line in done.stdout.decode(errors="replace").splitlines() if line.count("\t") >= 2]
+    push = ("push", "--porcelain", "--atomic", *options, remote, *specs)
+    done = run_remote(repository, *push, environment=environment, check=False)
+    lines = (line.split("\t", 2) for line in done.stdout.decode(errors="replace").splitlines())
+    rows = [Pushed(line[0], line[1].partition(":")[2], line[2]) for line in lines if len(line) == 3]
     if done.status:
         refused = [row for row in rows if row.flag == "!" and "atomic push failed" not in row.summary]
         said = " / ".join(line for line in done.stderr.splitlines() if line.startswith(("remote:", "fatal:")))
@@ -216,11 +203,6 @@ def _is_raced(row: Pushed, said: str) -> bool:
     return "[rejected]" in row.summary or any(words in f"{row.summary} {said}" for words in late)
 
 
-def _row(line: str) -> Pushed:
-    flag, names, summary = line.split("\t", 2)
-    return Pushed(flag, names.partition(":")[2], summary)
-
-
 def _refusal(row: Pushed, remote: str, said: str) -> Finding:
     hint = f"what {remote} says is its own rule: push to a branch that it allows, or use a pull request"
     if _is_raced(row, said):
@@ -230,7 +212,6 @@ def _refusal(row: Pushed, remote: str, said: str) -> Finding:
 
 
 def _people(repository: Repository) -> dict[str, str]:
-    """Return git's variables for a merge of notes by the committer of HEAD."""
     shown = repository.run("show", "-s", "--no-show-signature", "--format=%cn%x00%ce", "HEAD").stdout.decode()
     person = Identity(*shown.rstrip("\n").split("\0"))
     return environment_of(person, person)

@@ -52,10 +52,7 @@ class BranchTips(Struct, frozen=True):
 def moved_meanwhile(
     repository: Repository, before: str, now: str, refs: Sequence[AppRef], folder: Path
 ) -> list[AppRef]:
-    """Return the ``refs`` whose status differs between the commits ``before`` and ``now``.
-
-    ``folder`` is the folder of the environments.
-    """
+    """Return the ``refs`` in the environments' ``folder`` whose status differs between two commits."""
     files = {ref: repository.relative(folder / ref.environment / ref.name / STATUS_FILE) for ref in refs}
     old, new = (tree_files(repository, commit, *files.values()) for commit in (before, now))
     return [ref for ref, path in files.items() if old.get(path) != new.get(path)]

@@ -75,7 +75,6 @@ def _items(value: Any) -> Iterator[tuple[Any, FieldPath]]:
 
 
 def _validate(value: Any, path: FieldPath, source: Source, schemas: Path) -> Document:
-    """Return the verdict on one object at ``path`` of a document."""
     names = _names(value)
     problems = _shape(value)
     if not problems:
@@ -129,12 +128,9 @@ def _metadata(value: Mapping[str, Any]) -> list[Problem]:
         return []
     if not isinstance(metadata, dict):
         return [Problem(("metadata",), f"is a {_type(metadata)}, expected object")]
-    texts = {("metadata", key): metadata.get(key) for key in ("name", "namespace", "generateName")}
-    return [
-        Problem(path, f"is a {_type(part)}, expected string")
-        for path, part in texts.items()
-        if isinstance(part, dict | list)
-    ]
+    texts = ((key, metadata.get(key)) for key in ("name", "namespace", "generateName"))
+    wrong = ((key, part) for key, part in texts if isinstance(part, dict | list))
+    return [Problem(("metadata", key), f"is a {_type(part)}, expected string") for key, part in wrong]
 
 
 @cache
@@ -150,16 +146,12 @@ def _validator(path: Path) -> Draft202012Validator | None:
 
 
 def _problems(validator: Draft202012Validator, value: Any) -> list[Problem]:
-    """Return the problems of ``value``, sorted by path.
-
-    They name types and fields only: jsonschema's own messages have the value, which may be a Secret's.
-    """
+    # They name types and fields only: jsonschema's own messages have the value, which may be a Secret's.
     found = {problem for error in validator.iter_errors(value) for problem in _explain(error)}
     return sorted(found, key=lambda problem: ([str(part) for part in problem.path], problem.message))
 
 
 def _explain(error: ValidationError) -> Iterator[Problem]:
-    """Yield the problems of an error of jsonschema."""
     path = tuple(error.absolute_path)
     found: Any = error.instance
     schema: Any = error.schema
@@ -197,5 +189,4 @@ def _expected(schemas: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _type(value: Any) -> str:
-    """Return the JSON type of ``value`` as text."""
     return TYPES.get(type(value), "null")

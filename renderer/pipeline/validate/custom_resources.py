@@ -49,8 +49,7 @@ def packaged_files() -> list[bytes]:
     """Return the contents of the files of routers' kinds, sorted by file name."""
     from importlib.resources import files
 
-    folder = files(__package__).joinpath("data")
-    found = sorted(folder.iterdir(), key=lambda item: item.name)
+    found = sorted(files(__package__).joinpath("data").iterdir(), key=lambda item: item.name)
     return [item.read_bytes() for item in found if item.name.endswith(".json")]
 
 
@@ -139,10 +138,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 def user_files(paths: Sequence[Path]) -> list[tuple[Path, bytes]]:
-    """Return the files with schemas at ``paths`` (files and folders), sorted, with their contents.
-
-    Raises RollstepError for a missing or unreadable path.
-    """
+    """Return the schema files at or below ``paths`` with contents, sorted; raise RollstepError for unreadable ones."""
     found: list[tuple[Path, bytes]] = []
     for path in paths:
         try:
@@ -150,7 +146,7 @@ def user_files(paths: Sequence[Path]) -> list[tuple[Path, bytes]]:
             found += [(name, name.read_bytes()) for name in names if name == path or name.is_file()]
         except OSError as error:
             message = f"the schemas cannot be read: {error.strerror or error}"
-            raise RollstepError([Finding(_shown(path), 0, 0, "", message, "see the setting schemas")]) from error
+            raise _refused(path, message, "see the setting schemas") from error
     return found
 
 

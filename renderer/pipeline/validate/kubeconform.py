@@ -62,11 +62,8 @@ def find_kubeconform(configured: str | None = None) -> str | None:
             raise RollstepError(f"kubeconform: no such program: {configured}", hint=f"install it with: {INSTALL}")
         return found
     checkout = Path(__file__).resolve().parents[3] / ".tools" / "bin"
-    for folder in (str(checkout), sysconfig.get_path("scripts"), None):
-        found = shutil.which("kubeconform", path=folder)
-        if found is not None:
-            return found
-    return None
+    places = (str(checkout), sysconfig.get_path("scripts"), None)
+    return next(filter(None, (shutil.which("kubeconform", path=place) for place in places)), None)
 
 
 def run_kubeconform(binary: str, files: Mapping[str, str], schemas: Path, jobs: int = 0) -> list[Verdict]:
@@ -107,9 +104,8 @@ def _started(command: list[str], schemas: Path) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(command, cwd=schemas, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe)
     except OSError as error:
-        raise RollstepError(
-            f"{command[0]} does not run: {error.strerror}", hint=f"install it with: {INSTALL}"
-        ) from error
+        hint = f"install it with: {INSTALL}"
+        raise RollstepError(f"{command[0]} does not run: {error.strerror}", hint=hint) from error
 
 
 class Batch(Struct, frozen=True):

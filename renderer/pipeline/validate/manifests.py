@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -22,11 +22,7 @@ NEVER_APPLIED = "kustomize.config.k8s.io/"
 
 
 class Validation(Struct, frozen=True):
-    """The result of a validation.
-
-    ``findings`` are the refusals.  ``skipped`` are objects without a schema (a ServiceMonitor).  ``validator`` is the
-    path of kubeconform, or ``built-in``.
-    """
+    """The refusals, the objects without a schema (a ServiceMonitor), and kubeconform's path, or ``built-in``."""
 
     findings: tuple[Finding, ...]
     skipped: tuple[Finding, ...]
@@ -82,13 +78,7 @@ def validate(
     run.
     """
     schemas = schema_folder(kubernetes_version, cache, own)
-    texts = {name: without_signature(text) for name, text in files.items()}
-    return _run_validator(texts, schemas, kubernetes_version, kubeconform, jobs)
-
-
-def _run_validator(
-    files: Mapping[str, str], schemas: Path, kubernetes_version: str, kubeconform: str | None, jobs: int
-) -> Validation:
+    files = {name: without_signature(text) for name, text in files.items()}
     binary = None if kubeconform == "built-in" else find_kubeconform(kubeconform)
     if binary is None:
         from renderer.pipeline.validate.builtin import check
@@ -99,14 +89,10 @@ def _run_validator(
     else:
         verdicts = _recheck_skipped(run_kubeconform(binary, files, schemas, jobs), files, schemas)
         findings = _explain(verdicts, files, schemas)
-    skipped = [_skipped(verdict, kubernetes_version) for verdict in _without_schema(verdicts)]
-    return Validation(tuple(findings), tuple(skipped), binary or "built-in")
-
-
-def _without_schema(verdicts: Iterable[Verdict]) -> list[Verdict]:
-    """Return the verdicts on objects without a schema."""
-    skipped = (verdict for verdict in verdicts if verdict.status == "skipped")
-    return [verdict for verdict in skipped if not verdict.api_version.startswith(NEVER_APPLIED)]
+    unknown = (verdict for verdict in verdicts if verdict.status == "skipped")
+    unknown = (verdict for verdict in unknown if not verdict.api_version.startswith(NEVER_APPLIED))
+    skipped = tuple(_skipped(verdict, kubernetes_version) for verdict in unknown)
+    return Validation(tuple(findings), skipped, binary or "built-in")
 
 
 def _skipped(verdict: Verdict, kubernetes_version: str) -> Finding:
@@ -137,7 +123,7 @@ def _recheck_skipped(verdicts: list[Verdict], files: Mapping[str, str], schemas:
 
 
 def _is_kustomization(verdict: Verdict) -> bool:
-    """Return whether the document is a Kustomization, which every folder has and which has no schema."""
+    # Every folder has one, and it has no schema.
     return verdict.kind == "Kustomization" and verdict.api_version.startswith(NEVER_APPLIED)
 
 
@@ -160,7 +146,7 @@ def _explain(verdicts: list[Verdict], files: Mapping[str, str], schemas: Path) -
         findings[document.verdict.file] += document.findings
     for file, found in findings.items():
         if not found:
-            found += [_as_finding(verdict) for verdict in refused[file]]
+            found += map(_as_finding, refused[file])
     return [finding for found in findings.values() for finding in found]
 
 

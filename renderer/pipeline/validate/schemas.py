@@ -36,18 +36,14 @@ Schema = dict[str, Any]
 
 
 def package_folder() -> Path:
-    """Return the folder of ``kubernetes-validate`` with a folder for each Kubernetes version.
-
-    Raises RollstepError without the package.
-    """
+    """Return ``kubernetes-validate``'s folder of Kubernetes versions; raise RollstepError without the package."""
     # Importing the package would import jsonschema and more.
     spec = find_spec("kubernetes_validate")
     folder = Path(next(iter(spec.submodule_search_locations or []), "")) if spec else Path()
     folder = folder / "kubernetes-json-schema"
     if not folder.is_dir():
-        raise RollstepError(
-            "the schemas of Kubernetes are not installed", hint="pip install kubernetes-validate, or --no-validate"
-        )
+        hint = "pip install kubernetes-validate, or --no-validate"
+        raise RollstepError("the schemas of Kubernetes are not installed", hint=hint)
     return folder
 
 
@@ -65,10 +61,9 @@ def strict_folder(kubernetes_version: str) -> Path:
     match = re.fullmatch(r"v?(\d+\.\d+)(\.\d+)?", kubernetes_version)
     known = kubernetes_versions()
     if match is None or match[1] not in known:
-        raise RollstepError(
-            f"there are no schemas of Kubernetes {kubernetes_version!r}, only of {known[0]} to {known[-1]}",
-            hint="set the Kubernetes version to one of these, or upgrade kubernetes-validate",
-        )
+        message = f"there are no schemas of Kubernetes {kubernetes_version!r}, only of {known[0]} to {known[-1]}"
+        hint = "set the Kubernetes version to one of these, or upgrade kubernetes-validate"
+        raise RollstepError(message, hint=hint)
     return next(package_folder().glob(f"v{match[1]}.*-local-strict"))
 
 
@@ -81,7 +76,7 @@ def definitions_used(schema: Schema) -> Iterator[str]:
 
 
 def _referred(reference: str) -> str:
-    """Return the definition's name in ``/api/_definitions.json#/$defs/NAME`` or ``#/$defs/NAME``."""
+    # ``/api/_definitions.json#/$defs/NAME`` or ``#/$defs/NAME``.
     return reference.rpartition("/$defs/")[2]
 
 
@@ -106,7 +101,6 @@ class Definitions:
         self._inlined: dict[str, Schema] = {}
 
     def _reach(self, name: str) -> set[str]:
-        """Return the definitions that ``name`` refers to, directly or through others."""
         reached: set[str] = set()
         ahead = set(self._uses[name])
         while ahead:
@@ -124,11 +118,8 @@ class Definitions:
             result["$defs"] = {name: self._inline(self._definitions[name]) for name in recursive}
         return result
 
-    def named(self, name: str) -> Schema:
-        """Return a definition that refers to no recursive one."""
-        return self._definition(name)
-
-    def _definition(self, name: str) -> Schema:
+    def definition(self, name: str) -> Schema:
+        """Return a definition with all others inlined; a recursive one as a reference."""
         if name in self._recursive:
             return {"$ref": f"#/$defs/{name}"}
         if name not in self._inlined:
@@ -139,7 +130,7 @@ class Definitions:
         result: Schema = {}
         for keyword, value in schema.items():
             if keyword == "$ref":
-                result.update(self._definition(_referred(value)))
+                result.update(self.definition(_referred(value)))
             elif keyword == "properties":
                 result[keyword] = {name: self._inline(child) for name, child in value.items()}
             elif keyword in COMBINATIONS:
@@ -162,7 +153,7 @@ def convert(source: Path, own: Sequence[tuple[Path, bytes]] = ()) -> Iterator[tu
         if len(kinds) == 1 and "metadata" in schema["properties"]:
             group, version, kind = (kinds[0][key] for key in ("group", "version", "kind"))
             yield schema_path(f"{group}/{version}" if group else version, kind), definitions.standalone(schema)
-    metadata = definitions.named(METADATA)
+    metadata = definitions.definition(METADATA)
     for custom in (*packaged(metadata), *user_schemas(own, metadata)):
         yield schema_path(custom.api_version, custom.kind), {"$schema": DRAFT, **custom.schema}
 
@@ -196,18 +187,14 @@ def schema_folder(kubernetes_version: str, cache: Path | None = None, own: Seque
             return folder
         try:
             _make(folder, convert(source, files))
+            return folder
         except OSError as error:
             refusals.append(f"{folder}: {error.strerror or error}")
-            continue
-        return folder
-    raise RollstepError(
-        "the schemas of Kubernetes can be written nowhere: " + "; ".join(refusals),
-        hint="set XDG_CACHE_HOME to a folder that can be written",
-    )
+    message = "the schemas of Kubernetes can be written nowhere: " + "; ".join(refusals)
+    raise RollstepError(message, hint="set XDG_CACHE_HOME to a folder that can be written")
 
 
 def _digest(texts: Iterable[bytes]) -> str:
-    """Return a short digest of the contents of several files, in order."""
     digest = hashlib.sha256()
     for text in texts:
         digest.update(hashlib.sha256(text).digest())

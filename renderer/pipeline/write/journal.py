@@ -34,7 +34,7 @@ _NEW_FILE = re.compile(r"new-[0-9]+-[0-9]+")
 _CHUNK = 1000
 """Entries of the index that are serialized at once."""
 _FEW = 32
-"""Up to this many files are synced and removed one by one; a release of one app changes fewer."""
+"""Up to this many files are synced one by one; a release of one app changes fewer."""
 
 
 class Entry(Struct, frozen=True):

@@ -80,11 +80,6 @@ def _wrong_names(groups: Sequence[Group], app_name: str) -> list[Finding]:
         names = ", ".join(sorted(group.name for group in groups))
         message = f"there are {len(groups)} apps among the manifests: {names}"
         return [Finding("", 0, 0, "--app", message, "name the files of one of them, or omit --app")]
-    message = "cannot be the name of a folder"
-    return [
-        finding(
-            group.workload.manifest, ("metadata", "name"), f"{group.name!r} {message}", "give the app a name: --app"
-        )
-        for group in groups
-        if not app_name and not folder_name_is_safe(group.name)
-    ]
+    wrong = [group for group in groups if not app_name and not folder_name_is_safe(group.name)]
+    path, message, hint = ("metadata", "name"), "cannot be the name of a folder", "give the app a name: --app"
+    return [finding(group.workload.manifest, path, f"{group.name!r} {message}", hint) for group in wrong]

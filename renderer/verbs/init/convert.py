@@ -14,7 +14,7 @@ from renderer.errors import Finding
 from renderer.kubernetes.manifest import FieldPath, finding, mapping
 from renderer.kubernetes.yaml.editor import edit, put_block
 from renderer.verbs.init.documents import Item, with_text, without
-from renderer.verbs.init.groups import Group, in_one_namespace, is_deployment, selects
+from renderer.verbs.init.groups import Group, in_one_namespace, is_deployment, scale_target, selects
 
 CANARY, BLUE_GREEN = "canary", "blueGreen"
 NGINX_CONTROLLER = "k8s.io/ingress-nginx"
@@ -71,40 +71,38 @@ class Converted(Struct, frozen=True):
 
 def convert(group: Group, choices: Choices) -> Converted:
     """Return the objects of an app, its Deployment converted into a Rollout; a Rollout stays as it is."""
+    notes: list[Finding] = []
     if not is_deployment(group.workload):
-        notes: list[Finding] = []
-        autoscalers = _autoscalers(group, notes)
+        autoscalers = tuple(_autoscalers(group, notes))
         return Converted((group.workload, *group.members, *autoscalers), tuple(notes))
-    notes_found = [_adoption_note(group.workload)]
+    notes.append(_adoption_note(group.workload))
     near = [item for item in group.members if in_one_namespace(item, group.workload)]
     services = [item for item in near if item.manifest.kind == "Service" and selects(item, group)]
-    ingresses = list(_nginx_ingresses(group, services, notes_found))
-    stable = _stable_service(group, services, ingresses, notes_found)
+    ingresses = list(_nginx_ingresses(group, services, notes))
+    stable = _stable_service(group, services, ingresses, notes)
     if choices.strategy == BLUE_GREEN and stable is None:
         message = f"no Service selects the pods of the {group.workload.title()}, and blueGreen needs one"
         hint = "name the file of the Service, or use --strategy canary"
         return Converted((), (), (finding(group.workload.manifest, (), message, hint),))
-    members: list[Item] = []
+    members = list(group.members)
     second: Item | None = None
-    needs_second = choices.strategy == BLUE_GREEN or bool(ingresses)
-    if stable is not None and needs_second:
+    if stable is not None and (choices.strategy == BLUE_GREEN or ingresses):
         second = _second_service(group, stable, "canary" if choices.strategy == CANARY else "preview")
-    for item in group.members:
-        members.append(item)
-        if item is stable and second is not None and not any(second is other for other in group.members):
-            members.append(second)
+        if not any(second is member for member in members):
+            at = next(index for index, member in enumerate(members) if member is stable)
+            members.insert(at + 1, second)
     if choices.strategy == CANARY:
         names = [ingress.manifest.name for ingress in ingresses]
         strategy = {"canary": _canary(group, choices, stable if names else None, second, names)}
     else:
         assert stable is not None and second is not None
-        strategy = {"blueGreen": _blue_green(stable, second)}
-    rollout = _rollout(group, strategy, notes_found)
-    return Converted((rollout, *members, *_autoscalers(group, notes_found)), tuple(notes_found))
+        services_of = {"activeService": stable.manifest.name, "previewService": second.manifest.name}
+        strategy = {"blueGreen": {**services_of, "autoPromotionEnabled": False}}
+    rollout = _rollout(group, strategy, notes)
+    return Converted((rollout, *members, *_autoscalers(group, notes)), tuple(notes))
 
 
 def _rollout(group: Group, strategy: Mapping[str, Any], notes: list[Finding]) -> Item:
-    """Return the Deployment as a Rollout: its text with the necessary lines changed."""
     deployment = group.workload
     spec = mapping(deployment.manifest.body, "spec")
     dropped: list[FieldPath] = [("spec", key) for key in spec if key not in DEPLOYMENT_SPEC]
@@ -113,11 +111,9 @@ def _rollout(group: Group, strategy: Mapping[str, Any], notes: list[Finding]) ->
         notes.append(finding(deployment.manifest, dropped[0], f"a Rollout has no {names}: left out"))
     _note_strategy(group, strategy, notes)
     _note_small_weights(group, strategy, notes)
-    text = without(deployment, dropped).text
-    api_version: dict[FieldPath, Any] = {("apiVersion",): "argoproj.io/v1alpha1", ("kind",): "Rollout"}
-    text = edit(text, 0, api_version, "")
-    text = put_block(text, ("spec", "strategy"), dict(strategy))
-    return with_text(deployment, text)
+    kind: dict[FieldPath, Any] = {("apiVersion",): "argoproj.io/v1alpha1", ("kind",): "Rollout"}
+    text = edit(without(deployment, dropped).text, 0, kind, "")
+    return with_text(deployment, put_block(text, ("spec", "strategy"), dict(strategy)))
 
 
 def _note_strategy(group: Group, strategy: Mapping[str, Any], notes: list[Finding]) -> None:
@@ -125,9 +121,8 @@ def _note_strategy(group: Group, strategy: Mapping[str, Any], notes: list[Findin
     path = ("spec", "strategy")
     if old.get("type") == "Recreate":
         message = "Recreate never runs two versions at once, a Rollout does during each release"
-        notes.append(
-            finding(group.workload.manifest, path, message, "make sure that both versions can run side by side")
-        )
+        hint = "make sure that both versions can run side by side"
+        notes.append(finding(group.workload.manifest, path, message, hint))
     limits = [key for key in ("maxSurge", "maxUnavailable") if key in mapping(old, "rollingUpdate")]
     if limits and BLUE_GREEN in strategy:
         message = f"{' and '.join(limits)} left out: blueGreen starts all new pods beside the old ones"
@@ -142,7 +137,6 @@ def _adoption_note(item: Item) -> Finding:
 
 
 def _note_small_weights(group: Group, strategy: Mapping[str, Any], notes: list[Finding]) -> None:
-    """Note a canary without a router that has too few pods for its first weight."""
     canary = mapping(strategy, CANARY)
     weights = [step["setWeight"] for step in canary.get("steps", ()) if step.get("setWeight")]
     replicas = mapping(group.workload.manifest.body, "spec").get("replicas", _maximum(group) or 1)
@@ -150,19 +144,16 @@ def _note_small_weights(group: Group, strategy: Mapping[str, Any], notes: list[F
         return
     if replicas * min(weights) < 100:
         message = f"{min(weights)}% of {replicas} replicas is less than 1 pod: the first step has 1 pod"
-        notes.append(
-            finding(group.workload.manifest, ("spec", "replicas"), message, "raise replicas or choose --steps")
-        )
+        hint = "raise replicas or choose --steps"
+        notes.append(finding(group.workload.manifest, ("spec", "replicas"), message, hint))
 
 
 def _autoscalers(group: Group, notes: list[Finding]) -> Iterator[Item]:
     """Yield the HorizontalPodAutoscalers, with the Rollout as their target; note the other autoscalers."""
     for item in group.autoscalers:
         if item.manifest.kind != HORIZONTAL:
-            target = mapping(item.manifest.body, "spec", "scaleTargetRef") or mapping(
-                item.manifest.body, "spec", "targetRef"
-            )
-            message = f"the {item.title()} is left out: the cluster has no {target.get('kind')} to scale"
+            kind = scale_target(item).get("kind")
+            message = f"the {item.title()} is left out: the cluster has no {kind} to scale"
             hint = "use a HorizontalPodAutoscaler, which rollstep renders for each ReplicaSet"
             notes.append(finding(item.manifest, (), message, hint))
         elif is_deployment(group.workload):
@@ -201,14 +192,6 @@ def _canary(
     return strategy
 
 
-def _blue_green(active: Item, preview: Item) -> dict[str, Any]:
-    return {
-        "activeService": active.manifest.name,
-        "previewService": preview.manifest.name,
-        "autoPromotionEnabled": False,
-    }
-
-
 def _nginx_ingresses(group: Group, services: Sequence[Item], notes: list[Finding]) -> Iterator[Item]:
     """Yield the nginx Ingresses of the app's Services; note why others are not used."""
     names = {item.manifest.name for item in services}
@@ -231,9 +214,8 @@ def _no_nginx(item: Item, members: Sequence[Item]) -> str:
     annotations = mapping(item.manifest.body, "metadata", "annotations")
     name = mapping(item.manifest.body, "spec").get("ingressClassName") or annotations.get(CLASS_ANNOTATION)
     if not isinstance(name, str):
-        if any(str(key).startswith(NGINX_ANNOTATIONS) for key in annotations):
-            return ""
-        return "it names no class"
+        is_nginx = any(str(key).startswith(NGINX_ANNOTATIONS) for key in annotations)
+        return "" if is_nginx else "it names no class"
     for other in members:
         if other.manifest.kind == "IngressClass" and other.manifest.name == name:
             controller = mapping(other.manifest.body, "spec").get("controller")
@@ -291,5 +273,4 @@ def _second_service(group: Group, stable: Item, suffix: str) -> Item:
         if isinstance(port, dict) and "nodePort" in port:
             paths.append(("spec", "ports", index, "nodePort"))
     paths += [("metadata", "annotations", str(key)) for key in annotations if str(key).startswith(ADDRESS_ANNOTATIONS)]
-    copy = without(stable, paths)
-    return with_text(stable, edit(copy.text, 0, {("metadata", "name"): name}, ""))
+    return with_text(stable, edit(without(stable, paths).text, 0, {("metadata", "name"): name}, ""))

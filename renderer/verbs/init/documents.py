@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from typing import Any
 
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
-from renderer.kubernetes.manifest import FieldPath, Manifest, Source, field_path
+from renderer.kubernetes.manifest import FieldPath, Manifest, Source, field_path, mapping
 from renderer.kubernetes.read_objects import LoadedObject, SourceText, read_objects
 from renderer.kubernetes.yaml.document_texts import item_text, split
 from renderer.kubernetes.yaml.editor import drop
@@ -23,10 +24,7 @@ REVISION = "deployment.kubernetes.io/revision"
 
 
 class Item(Struct, frozen=True):
-    """One object of the input and its text, which is one document.
-
-    ``is_whole``: the text is an unchanged document of the user's file.
-    """
+    """One object of the input and its text; ``is_whole``: the text is an unchanged document of the user's file."""
 
     manifest: Manifest
     text: str
@@ -61,9 +59,8 @@ def _items(text: SourceText, loaded: Sequence[LoadedObject]) -> Iterator[Item]:
         number = numbers[item.index] = numbers.get(item.index, -1) + 1
         piece = pieces[item.index] if item.index < len(pieces) else ""
         # JSON is rewritten as YAML, which is easier to edit.
-        own = piece if _parses_to(piece, item.manifest.body) and not piece.startswith("{") else None
-        if own is not None:
-            yield Item(item.manifest, own)
+        if _parses_to(piece, item.manifest.body) and not piece.startswith("{"):
+            yield Item(item.manifest, piece)
             continue
         below = _list_item(piece, number)
         own = below if below is not None and _parses_to(below, item.manifest.body) else dump(item.manifest.body)
@@ -87,8 +84,7 @@ def _parses_to(text: str, body: Any) -> bool:
 def without_server_fields(item: Item) -> tuple[Item, list[str]]:
     """Return the object without the fields that a cluster adds (``kubectl get -o yaml``), and their names."""
     body, metadata = item.manifest.body, item.manifest.metadata
-    annotations = metadata.get("annotations")
-    annotations = annotations if isinstance(annotations, dict) else {}
+    annotations = mapping(metadata, "annotations")
     is_export = any(key in metadata for key in ("uid", "resourceVersion")) or LAST_APPLIED in annotations
     if not is_export and body["kind"] != "Deployment":
         return item, []
@@ -106,10 +102,7 @@ def without(item: Item, paths: Sequence[FieldPath]) -> Item:
     """Return the object without the existing fields at ``paths``."""
     if not paths:
         return item
-    text = item.text
-    for path in paths:
-        text = drop(text, path)
-    return with_text(item, text)
+    return with_text(item, reduce(drop, paths, item.text))
 
 
 def with_text(item: Item, text: str) -> Item:

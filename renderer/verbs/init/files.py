@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -92,9 +93,8 @@ def initialize(request: InitRequest) -> InitResult:
     if request.sync:
         result = replace(result, sync=sync_files(root, settings, environments, scaffolded, request.sync))
     findings = _in_the_way(result)
-    for environment in environments:
-        for app in scaffolded.apps:
-            findings += check_app(root, settings, environment, app)
+    for environment, app in product(environments, scaffolded.apps):
+        findings += check_app(root, settings, environment, app)
     if findings:
         raise RollstepError(sorted(set(findings)))
     with NewFiles(journal_root(root), in_memory=request.dry_run) as new_files:
@@ -156,9 +156,8 @@ def _files(folder: Path, own: set[Path]) -> Iterator[Path]:
     for name, command in (*((name, "kustomize build") for name in KUSTOMIZATIONS), ("Chart.yaml", "helm template")):
         if (folder / name).exists():
             message = f"is a folder of {command.split()[0]}, not of manifests"
-            raise RollstepError(
-                [Finding(str(folder), 0, 0, "", message, f"use `{command} {folder} | rollstep init -`")]
-            )
+            hint = f"use `{command} {folder} | rollstep init -`"
+            raise RollstepError([Finding(str(folder), 0, 0, "", message, hint)])
     for entry in sorted(folder.iterdir()):
         if entry.name.startswith(".") or entry.resolve() in own:
             continue
@@ -207,14 +206,10 @@ def _result(
     notes: Sequence[Finding],
 ) -> InitResult:
     apps = []
-    for environment in environments:
-        for app in scaffolded.apps:
-            files = []
-            for file in app.files:
-                path = f"{settings.environments_path}/{environment}/{app.name}/{file.name}"
-                is_new = not _is_file_with(root / path, file.text)
-                files.append(InitFile(path, file.text, is_new, file.origins))
-            apps.append((environment, app.name, tuple(files)))
+    for environment, app in product(environments, scaffolded.apps):
+        folder = f"{settings.environments_path}/{environment}/{app.name}"
+        files = (_init_file(root, f"{folder}/{file.name}", file.text, file.origins) for file in app.files)
+        apps.append((environment, app.name, tuple(files)))
     return InitResult(root, settings.environments_path, tuple(apps), settings_file, (*notes, *scaffolded.notes))
 
 
@@ -251,13 +246,13 @@ def sync_files(
         folder = "" if rendered else f"{settings.environments_path}/{environment}"
         source = GitSource(environment, url, rendered or branch, folder, own.output, own.namespace)
         for name, body in objects(source, apps).items():
-            path, text = f"{SYNC_FOLDER}/{tool}/{name}", dump(body)
-            files.append(InitFile(path, text, not _is_file_with(root / path, text)))
+            files.append(_init_file(root, f"{SYNC_FOLDER}/{tool}/{name}", dump(body)))
     return tuple(files)
 
 
-def _is_file_with(path: Path, text: str) -> bool:
-    return path.is_file() and path.read_bytes() == text.encode()
+def _init_file(root: Path, path: str, text: str, origins: tuple[str, ...] = ()) -> InitFile:
+    is_there = (root / path).is_file() and (root / path).read_bytes() == text.encode()
+    return InitFile(path, text, not is_there, origins)
 
 
 def _in_the_way(result: InitResult) -> list[Finding]:

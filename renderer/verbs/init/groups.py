@@ -64,15 +64,9 @@ def group_items(items: Sequence[Item]) -> Grouped:
 
 def selects(item: Item, group: Group) -> bool:
     """Return whether an object selects the app's pods by their labels, as a Service does."""
-    spec = mapping(item.manifest.body, "spec")
-    for selector in (
-        spec.get("selector"),
-        mapping(spec, "selector", "matchLabels"),
-        mapping(spec, "podSelector", "matchLabels"),
-    ):
-        if isinstance(selector, Mapping) and selector and selector.items() <= group.labels.items():
-            return True
-    return False
+    paths = (("selector",), ("selector", "matchLabels"), ("podSelector", "matchLabels"))
+    selectors = (mapping(item.manifest.body, "spec", *path) for path in paths)
+    return any(selector and selector.items() <= group.labels.items() for selector in selectors)
 
 
 def in_one_namespace(item: Item, other: Item) -> bool:
@@ -115,10 +109,7 @@ def is_deployment(item: Item) -> bool:
 
 def _labels(workload: Item, items: Sequence[Item]) -> Mapping[str, Any]:
     """Return the labels of a workload's pods: those of another workload with a ``workloadRef``."""
-    for item in items:
-        if _is_reference(workload, item):
-            workload = item
-            break
+    workload = next((item for item in items if _is_reference(workload, item)), workload)
     return mapping(workload.manifest.body, "spec", "template", "metadata", "labels")
 
 
@@ -128,12 +119,16 @@ def _is_reference(workload: Item, item: Item) -> bool:
     return named == (item.manifest.kind, item.manifest.name) and in_one_namespace(item, workload)
 
 
+def scale_target(item: Item) -> Mapping[str, Any]:
+    """Return the reference of an autoscaler to the workload that it scales."""
+    return mapping(item.manifest.body, "spec", "scaleTargetRef") or mapping(item.manifest.body, "spec", "targetRef")
+
+
 def _take_autoscalers(items: Sequence[Item], grouped: Grouped) -> list[Item]:
     """Assign the autoscalers to the apps that they scale; return the other items."""
     rest = []
     for item in items:
-        spec = mapping(item.manifest.body, "spec")
-        target = mapping(spec, "scaleTargetRef") or mapping(spec, "targetRef")
+        target = scale_target(item)
         scaled = [
             group
             for group in grouped.groups
@@ -175,10 +170,8 @@ def _assign_related(left: list[Item], grouped: Grouped) -> None:
                 left.remove(item)
                 found = True
     for item in left:
-        if len(grouped.groups) == 1:
-            grouped.groups[0].members.append(item)
-            continue
-        same = [group for group in grouped.groups if group.name == item.manifest.name]
+        groups = grouped.groups
+        same = groups if len(groups) == 1 else [group for group in groups if group.name == item.manifest.name]
         if same:
             _assign(item, same, grouped)
         else:
@@ -231,8 +224,7 @@ def _references(key: str, value: Any) -> Iterator[str]:
 
 
 def _strategy_names(group: Group) -> Iterator[str]:
-    strategy = mapping(group.workload.manifest.body, "spec", "strategy")
-    yield from _references("", strategy)
+    yield from _references("", mapping(group.workload.manifest.body, "spec", "strategy"))
     reference = mapping(group.workload.manifest.body, "spec", "workloadRef").get("name")
     if isinstance(reference, str):
         yield reference

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import chain, count
 from pathlib import PurePath
 
 from msgspec import Struct
@@ -55,8 +56,5 @@ def lay_out(items: Sequence[Item], texts: Sequence[SourceText], objects: Mapping
 def _free_name(item: Item, files: Mapping[str, File]) -> str:
     """Return a name such as ``service-web.yaml``, with a number for a second object of that name."""
     stem = _UNSAFE.sub("-", f"{item.manifest.kind}-{item.manifest.name}".lower())
-    name, number = f"{stem}.yaml", 1
-    while name in files:
-        number += 1
-        name = f"{stem}-{number}.yaml"
-    return name
+    names = chain([f"{stem}.yaml"], (f"{stem}-{number}.yaml" for number in count(2)))
+    return next(name for name in names if name not in files)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 
 from msgspec import Struct, field
 
 from renderer.errors import Finding, RollstepError
-from renderer.kubernetes.manifest import Manifest, ObjectKey, field_path
+from renderer.kubernetes.manifest import Manifest, ObjectKey, finding
 from renderer.rollouts.checks.references import Kind, Objects
 from renderer.rollouts.checks.report import Path, Report
 from renderer.rollouts.model.rollout import Rollout
@@ -52,7 +53,8 @@ class Group(Struct, frozen=True, eq=False):
         parts = file.split("/")
         nearest: dict[ObjectKey, tuple[int, Manifest]] = {}
         for manifest in self.manifests:
-            shared = _shared(parts, manifest.source.file.split("/"))
+            pairs = zip(parts, manifest.source.file.split("/"), strict=False)
+            shared = len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
             before = nearest.get(manifest.key)
             if before is None or shared > before[0]:
                 nearest[manifest.key] = (shared, manifest)
@@ -75,7 +77,7 @@ class Subject(Report):
 
     def finding(self, path: Path, message: str, hint: str = "") -> Finding:
         """Return a finding at a field of the Rollout."""
-        return finding_at(self.rollout, path, message, hint)
+        return finding(self.rollout, path, message, hint)
 
 
 class Context(Struct, frozen=True):
@@ -105,21 +107,6 @@ def is_beside(manifest: Manifest, rollout: Manifest) -> bool:
     return not manifest.namespace or manifest.namespace == rollout.namespace
 
 
-def _shared(left: list[str], right: list[str]) -> int:
-    count = 0
-    for one, other in zip(left, right, strict=False):
-        if one != other:
-            break
-        count += 1
-    return count
-
-
-def finding_at(manifest: Manifest, path: Path, message: str, hint: str = "") -> Finding:
-    """Return a finding at a field of an object, or at its nearest existing parent."""
-    line, column = manifest.source.position(path)
-    return Finding(manifest.source.file, line, column, field_path(path), message, hint)
-
-
 def parse_rollout(subject: Subject) -> Rollout | None:
     """Return the Rollout as the engine reads it; None where its types are wrong, which other rules find."""
     version, source = subject.group.controller_version, subject.rollout.source
@@ -129,6 +116,6 @@ def parse_rollout(subject: Subject) -> Rollout | None:
         return None
 
 
-def sort_key(finding: Finding) -> tuple[str, int, int, str, str, str, str]:
+def sort_key(found: Finding) -> tuple[str, int, int, str, str, str, str]:
     """Return the sort key of a finding: a tuple compares faster than the findings themselves."""
-    return finding.file, finding.line, finding.column, finding.code, finding.field, finding.message, finding.hint
+    return found.file, found.line, found.column, found.code, found.field, found.message, found.hint

@@ -54,6 +54,8 @@ class _Inputs(Struct):
 
     def add(self, texts: Sequence[SourceText], ref: AppRef | None, settings: AppSettings, *, complete: bool) -> None:
         """Add the manifests of one group, and the findings of reading them."""
+        from renderer.verbs.lint.yaml_text import scan_text
+
         manifests: list[Manifest] = []
         readable: dict[str, str] = {}
         for text in texts:
@@ -64,13 +66,14 @@ class _Inputs(Struct):
                 readable[text.file] = text.text
             complete = complete and not findings
             manifests += [in_namespace(item.manifest, settings.namespace) for item in loaded]
-            self._scan(text)
+            comments, found = scan_text(text.text, text.file)
+            self.comments += comments
+            self.findings += found
         self.findings += _without_rollouts(self._schema_findings(readable, settings), manifests)
         names = ("", "") if ref is None else (ref.name, ref.environment)
         self.groups.append(Group(tuple(manifests), *names, settings.controller_version, complete, settings.allow))
 
     def _schema_findings(self, files: Mapping[str, str], settings: AppSettings) -> list[Finding]:
-        """Return the findings of the schemas; kinds without a schema are skipped."""
         if not files:
             return []
         # The built-in validator needs no program, names fields, and agrees with kubeconform.
@@ -83,13 +86,6 @@ class _Inputs(Struct):
         own = {name: without_signature(text) for name, text in files.items()}
         findings = (finding for document in check(own, self.schemas[key]) for finding in document.findings)
         return [replace(finding, code="RS105") for finding in findings]
-
-    def _scan(self, text: SourceText) -> None:
-        from renderer.verbs.lint.yaml_text import scan_text
-
-        comments, findings = scan_text(text.text, text.file)
-        self.comments += comments
-        self.findings += findings
 
 
 def lint_paths(directory: str, paths: Sequence[str], selection: Mapping[str, Sequence[str]]) -> LintResult:
@@ -137,7 +133,6 @@ def lint_paths(directory: str, paths: Sequence[str], selection: Mapping[str, Seq
 
 
 def _selection(settings: Settings, given: Mapping[str, Sequence[str]]) -> Selection:
-    """Return the selection of rules; raise UsageError for unknown ones."""
     configured: Mapping[str, Any] = settings.body.get("lint") or {}
     values: dict[str, tuple[str, ...]] = {}
     wrong: list[Finding] = []
@@ -148,20 +143,19 @@ def _selection(settings: Settings, given: Mapping[str, Sequence[str]]) -> Select
         values[key] = tuple(prefixes)
         for prefix in unknown_prefixes(values[key]):
             hint = "a code such as RS410, the beginning of codes such as RS4, or ALL"
+            message = f"there is no rule {prefix!r}"
             if given.get(key):
-                wrong.append(Finding("", 0, 0, "", f"--{key}: there is no rule {prefix!r}", hint))
+                wrong.append(Finding("", 0, 0, "", f"--{key}: {message}", hint))
             else:
                 path = ("lint", key, values[key].index(prefix))
-                line, column = settings.source.position(path)
-                message = f"there is no rule {prefix!r}"
-                wrong.append(Finding(settings.source.file, line, column, field_path(path), message, hint))
+                place = settings.source.position(path)
+                wrong.append(Finding(settings.source.file, *place, field_path(path), message, hint))
     if wrong:
         raise UsageError(wrong)
     return Selection(**values)
 
 
 def _apps(workspace: Workspace) -> tuple[AppRef, ...]:
-    """Return all apps of the repository; none without apps."""
     try:
         return find_apps(workspace.root, workspace.settings, [str(workspace.root)], workspace.cwd)
     except UsageError:
@@ -179,7 +173,9 @@ def _read_app(inputs: _Inputs, workspace: Workspace, ref: AppRef) -> None:
         texts: Sequence[SourceText] = read_sources(ref.folder, settings, workspace.root).texts
         complete = True
     except RollstepError as error:
-        inputs.findings += [replace(_coded(one), code=_source_code(one)) for one in error.findings]
+        found = (_coded(one) for one in error.findings)
+        # A source is unreadable (RS001), or was not generated (RS006).
+        inputs.findings += [one if one.code == "RS001" else replace(one, code="RS006") for one in found]
         inputs.files += [one.file for one in error.findings]
         texts, complete = _plain_texts(workspace, ref, settings), False
     inputs.add(texts, ref, settings, complete=complete)
@@ -262,12 +258,5 @@ def _without_rollouts(findings: Sequence[Finding], manifests: Sequence[Manifest]
 
 
 def _coded(finding: Finding) -> Finding:
-    """Return a finding of reading, with the code of its rule."""
     codes = (code for code, words in _CODES if re.match(words, finding.message))
     return replace(finding, code=next(codes, "RS005"))
-
-
-def _source_code(finding: Finding) -> str:
-    """Return the code of a finding about an app's sources: unreadable (RS001) or not generated (RS006)."""
-    code = _coded(finding).code
-    return code if code == "RS001" else "RS006"

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from renderer.errors import Finding
-from renderer.kubernetes.manifest import Manifest, ObjectKey, mapping, place
+from renderer.kubernetes.manifest import Manifest, ObjectKey, finding, mapping, place
 from renderer.rollouts.checks.references import Kind, backends, ingresses
 from renderer.rollouts.checks.report import Path, part_of
 from renderer.rollouts.controller.routers import ROUTERS, router_for
 from renderer.rollouts.model.spec import CANARY, ROUTING, SERVICES
-from renderer.verbs.lint.context import (
-    ROLLOUT,
-    Context,
-    Group,
-    Subject,
-    finding_at,
-    folder_of,
-    is_beside,
-    kind_of,
-    parse_rollout,
-)
+from renderer.verbs.lint.context import ROLLOUT, Context, Group, Subject, folder_of, is_beside, kind_of, parse_rollout
 
 INGRESS = ("networking.k8s.io", "Ingress")
 INGRESS_CLASS = ("networking.k8s.io", "IngressClass")
@@ -86,7 +75,7 @@ def ingress_classes_of_other_routers(context: Context) -> Iterator[Finding]:
                     "nothing reads its weights"
                 )
                 hint = f"give it the class of {router}, or add the IngressClass {name} to the manifests"
-                yield finding_at(ingress, path, message, hint)
+                yield finding(ingress, path, message, hint)
 
 
 def _class(ingress: Manifest) -> tuple[Path, str]:
@@ -110,7 +99,7 @@ def objects_of_two_apps(context: Context) -> Iterator[Finding]:
                     f"{manifest.kind} {manifest.name} belongs to the app {owner.app}, too ({place(other)}): "
                     "each would undo the other's changes"
                 )
-                yield finding_at(manifest, (), message, "leave it to one app, or rename one of them")
+                yield finding(manifest, (), message, "leave it to one app, or rename one of them")
 
 
 def services_of_two_rollouts(context: Context) -> Iterator[Finding]:
@@ -151,11 +140,10 @@ def canary_services_in_use(context: Context) -> Iterator[Finding]:
                     f"{subject.rollout.name}, whatever its weight is"
                 )
                 hint = "send them to another Service; for a preview, ignore the rule with the reason"
-                yield finding_at(ingress, ("spec", "rules"), message, hint)
+                yield finding(ingress, ("spec", "rules"), message, hint)
 
 
 def _ingresses_by_service(group: Group) -> dict[str, list[Manifest]]:
-    """Return the Ingresses of a group, without nginx's canary Ingresses, by the Services of their backends."""
     found: dict[str, list[Manifest]] = {}
     for manifest in group.manifests:
         if kind_of(manifest) == INGRESS and not _is_canary_ingress(manifest):
@@ -170,8 +158,7 @@ def _environment(group: Group) -> object:
 
 
 def _is_canary_ingress(ingress: Manifest) -> bool:
-    """Return whether nginx takes an Ingress for the canary of another."""
-    annotations: Any = mapping(ingress.metadata.get("annotations"))
+    annotations = mapping(ingress.metadata, "annotations")
     return any(str(key).endswith("/canary") and value == "true" for key, value in annotations.items())
 
 
@@ -184,21 +171,18 @@ def duplicates(context: Context) -> Iterator[Finding]:
             earlier = first.setdefault((folder, manifest.key), manifest)
             if earlier is not manifest:
                 message = f"duplicate {manifest.kind} {manifest.name}, the other one is at {place(earlier)}"
-                yield finding_at(manifest, (), message, "remove one of the two")
+                yield finding(manifest, (), message, "remove one of the two")
 
 
 def apps_without_one_rollout(context: Context) -> Iterator[Finding]:
     """Yield apps without exactly one Rollout."""
     for group in context.groups:
-        rollouts = group.rollouts
-        if not group.app or len(rollouts) == 1:
-            continue
-        if rollouts:
-            for rollout in rollouts[1:]:
-                message = f"the app {group.app} has another Rollout, {rollouts[0].name} at {place(rollouts[0])}"
-                yield finding_at(rollout, (), message, "move each Rollout into its own app's folder")
-        elif group.manifests:
+        rollouts = group.rollouts if group.app else ()
+        for rollout in rollouts[1:]:
+            message = f"the app {group.app} has another Rollout, {rollouts[0].name} at {place(rollouts[0])}"
+            yield finding(rollout, (), message, "move each Rollout into its own app's folder")
+        if group.app and group.manifests and not rollouts:
             deployments = [item for item in group.manifests if item.kind == "Deployment"]
             message = f"the app {group.app} has no {ROLLOUT[1]} ({ROLLOUT[0]}/v1alpha1)"
             hint = "add one: `rollstep init` converts a Deployment"
-            yield finding_at((deployments or group.manifests)[0], (), message, hint)
+            yield finding((deployments or group.manifests)[0], (), message, hint)

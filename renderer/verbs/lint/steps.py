@@ -29,9 +29,7 @@ def weights_below_one_pod(context: Context) -> Iterator[Finding]:
         replicas = subject.integer("spec", "replicas")
         if not replicas or replicas < 1 or subject.at(*ROUTING) is not None:
             continue
-        if (subject.group, subject.rollout.name) in autoscaled:
-            continue
-        rollout = parse_rollout(subject)
+        rollout = None if (subject.group, subject.rollout.name) in autoscaled else parse_rollout(subject)
         if rollout is None:
             continue
         for path, weight in _weights(subject):
@@ -51,7 +49,6 @@ def weights_below_one_pod(context: Context) -> Iterator[Finding]:
 
 
 def _autoscaled(context: Context) -> set[tuple[Group, str]]:
-    """Return the names that autoscalers scale, each with its group."""
     found = set()
     for group in context.groups:
         for manifest in group.manifests:

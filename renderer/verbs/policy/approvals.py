@@ -69,10 +69,7 @@ class Approvals:
             yield from (Approval((f"@{login.lstrip('@')}",), "review") for login in self._reviews.approvers(sha))
 
     def missing(self, sha: str, settings: AppSettings, title: str) -> Finding | None:
-        """Return that commit ``sha`` has fewer approvals than ``settings`` require; None where it has enough.
-
-        ``title`` names in the message what needs them.
-        """
+        """Return the finding that ``sha`` lacks approvals; None if it has enough.  ``title`` names what needs them."""
         if not settings.approvals:
             return None
         found = distinct_people(self.of(sha), settings.approvers)
@@ -99,11 +96,7 @@ class Approvals:
         return sorted({name for kind, name in rows if kind == "tag"} | set(self._pushed))
 
     def _trees(self, names: Sequence[str]) -> list[tuple[str, str]]:
-        """Return the tree of each commit and the tree of its first parent.
-
-        An approval covers a squash or rebase of the same change on the same base, since the applied manifests are the
-        same.
-        """
+        """Return the trees of each commit and its first parent; an approval covers each commit with the same trees."""
         wanted = [place for name in names for place in (f"{name}^{{tree}}", f"{name}^{{commit}}~1^{{tree}}")]
         found = object_names(self._repository, wanted)
         return list(zip(found[::2], found[1::2], strict=True))

@@ -82,10 +82,7 @@ def progress_of(
 
 
 def lag_wait(lag: Lag, leader: Progress, follower: Progress, now: datetime) -> Wait | None:
-    """Return the wait of a release before it may be as far as ``follower``; None where it may be at ``now``.
-
-    A wait with ``until`` ends at that time.
-    """
+    """Return the wait before a release may be as far as ``follower``, with its end if known; None without one."""
     name, images = lag.behind, ", ".join(follower.images)
     reached_at = [when for step, when in leader.reached if step >= follower.step]
     if follower.images == leader.images and not leader.is_complete:
@@ -107,7 +104,6 @@ def lag_wait(lag: Lag, leader: Progress, follower: Progress, now: datetime) -> W
 
 
 def _images(world: World, pod_template_hash: str) -> tuple[str, ...]:
-    """Return the images of a version's containers, sorted; none for a version without a ReplicaSet."""
     found = world.replica_set_by_hash(pod_template_hash)
     if found is None:
         return ()

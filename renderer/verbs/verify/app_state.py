@@ -42,8 +42,7 @@ class AppLocation(Struct, frozen=True):
 class AppState(Struct, frozen=True):
     """An app's status and rendered files in a commit: ``blobs`` and ``contents`` by name.
 
-    The status has the empty name and the other names are relative to the output folder, so that states of different
-    locations can be compared.
+    The status has the empty name; other names are relative to the output folder, so that states can be compared.
     """
 
     location: AppLocation

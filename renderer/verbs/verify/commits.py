@@ -55,9 +55,8 @@ def list_changes(repository: Repository, revisions: Sequence[str]) -> list[Chang
 def _check_parents(repository: Repository, shas: Sequence[str]) -> None:
     shallow = repository.run("rev-parse", "--git-path", "shallow").stdout.decode().strip()
     path = repository.root / shallow
-    cut = set(path.read_text(encoding="ascii").split()) if path.is_file() else set()
-    missing = cut & set(shas)
-    if missing:
+    cut = path.read_text(encoding="ascii").split() if path.is_file() else []
+    if missing := set(cut).intersection(shas):
         hint = "git fetch --unshallow (in a pipeline: a checkout with the whole history, fetch-depth: 0)"
         raise RollstepError(f"the clone is shallow: it has no parent of {min(missing)[:9]}", hint=hint)
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from renderer.errors import Finding
 from renderer.git.objects import is_ancestor, object_names
 from renderer.pipeline.commit.trailers import SOURCE
-from renderer.pipeline.publish.environment_branches import (
-    METADATA_FILE,
-    EnvironmentBranch,
-    rendered_files,
-    source_of,
-)
+from renderer.pipeline.publish.environment_branches import METADATA_FILE, EnvironmentBranch, rendered_files, source_of
 from renderer.verbs.verify.commits import Change
 from renderer.verbs.verify.explain import different_paths, differing_files
 from renderer.verbs.verify.loading import Loader
@@ -52,19 +47,14 @@ class EnvironmentBranchVerifier:
             message = f"its source {source[:9]} is not in this repository"
             return CommitVerdict(change.commit, findings=(Finding("", 0, 0, SOURCE, message, "push it first"),))
         findings = list(self._check_source(change, source))
-        files = {
-            path: file
-            for path, file in self._loader.objects.files(sha).items()
-            if path.rpartition("/")[2] != METADATA_FILE
-        }
-        branches = list(self._branches(source))
-        rendered = [rendered_files(repository, branch, source) for branch in branches]
-        nearest = min(rendered, key=lambda wanted: len(different_paths(wanted, files)), default={})
+        found = self._loader.objects.files(sha)
+        files = {path: found[path] for path in _without_metadata(found)}
+        rendered = [
+            (branch.environment, rendered_files(repository, branch, source)) for branch in self._branches(source)
+        ]
+        environment, nearest = min(rendered, key=lambda one: len(different_paths(one[1], files)), default=("", {}))
         findings += differing_files(self._loader.objects, nearest, files, _HINT)
-        environment = next(
-            (branch.environment for branch, wanted in zip(branches, rendered, strict=True) if wanted is nearest), ""
-        )
-        apps = sorted({path.partition("/")[0] for path in change.files if path.rpartition("/")[2] != METADATA_FILE})
+        apps = sorted({path.partition("/")[0] for path in _without_metadata(change.files)})
         verdicts = tuple(AppVerdict(environment, app, "" if findings else "rendered") for app in apps)
         return CommitVerdict(change.commit, verdicts, tuple(findings))
 
@@ -89,3 +79,7 @@ class EnvironmentBranchVerifier:
                 found.setdefault((environment, own.commit.environment_branch), {})[app] = own.output
         for (environment, branch), outputs in sorted(found.items()):
             yield EnvironmentBranch(branch, environment, f"{settings.environments_path}/{environment}", outputs)
+
+
+def _without_metadata(paths: Iterable[str]) -> list[str]:
+    return [path for path in paths if path.rpartition("/")[2] != METADATA_FILE]

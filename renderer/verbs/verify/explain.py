@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from renderer.errors import Finding, RollstepError, printable
@@ -63,7 +64,6 @@ def _jumps(
     if newest is not None:
         weight, weights = traffic_weight(world, newest), sorted({_weight(one, newest) for one in legal})
         old_weight = _weight(before, newest)
-        old_weight = _weight(before, newest)
         if weight not in {*weights, old_weight}:
             legal_weights = " or ".join(map(str, weights))
             message = f"the weight of {newest.name} jumps from {old_weight} to {weight}, expected {legal_weights}"
@@ -74,9 +74,8 @@ def _jumps(
         name = replica_set.name if replica_set else old.name if old else f"the ReplicaSet {pod_hash}"
         file = after.path(f"replicaset-{name}.yaml")
         if replica_set is None:
-            yield Finding(
-                file, 0, 0, "", f"{name} gets {share}% of the traffic and is missing", "git revert the commit"
-            )
+            message = f"{name} gets {share}% of the traffic and is missing"
+            yield Finding(file, 0, 0, "", message, "git revert the commit")
             continue
         needed = wanted.replica_set_by_hash(pod_hash)
         if needed is not None and replica_set.replicas < needed.replicas:
@@ -93,14 +92,12 @@ def _shares(world: World) -> dict[str, int]:
     """Return the weight of each ReplicaSet that gets traffic, by pod-template-hash."""
     weights = world.status.canary.weights
     if weights is not None:
-        given = [
-            (item.pod_template_hash, item.weight) for item in (weights.stable, weights.canary, *weights.additional)
-        ]
-        return {
-            name: sum(share for other, share in given if other == name) for name, weight in given if weight and name
-        }
-    active = world.status.blue_green.active_selector
-    return {active: 100} if active else {world.status.stable_rs: 100} if world.status.stable_rs else {}
+        shares = Counter[str]()
+        for item in (weights.stable, weights.canary, *weights.additional):
+            shares[item.pod_template_hash] += item.weight
+        return {name: share for name, share in shares.items() if name and share}
+    active = world.status.blue_green.active_selector or world.status.stable_rs
+    return {active: 100} if active else {}
 
 
 def differing_lines(path: str, wanted: bytes | None, found: bytes | None, hint: str) -> Iterator[Finding]:

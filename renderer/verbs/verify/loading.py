@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from types import TracebackType
 
 from renderer.errors import RollstepError
 from renderer.git.objects import TreeFile, object_names
@@ -42,7 +41,7 @@ class Loader:
     def __enter__(self) -> Loader:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._sources.close()
         self._outputs.close()
 
@@ -93,19 +92,15 @@ class Loader:
         old = before.state()
         rendered: Sequence[Manifest] = ()
         if parent:
-            root = self._outputs.check_out(
-                self.objects.files(parent, before.location.status_file, before.location.output)
-            )
+            output = before.location.output
+            root = self._outputs.check_out(self.objects.files(parent, before.location.status_file, output))
             with relative_findings(root):
-                rendered = read_last_render(root / before.location.output, before.location.output, old).manifests
+                rendered = read_last_render(root / output, output, old).manifests
         now = state.last_update_time if state is not None else old.last_update_time if old else EPOCH
         return resolve_app(app, self._sources.root, old, rendered, now)
 
     def world(self, sha: str, state: AppState) -> World:
-        """Return the world of commit ``sha`` alone, with its ReplicaSets as they are, edited or not.
-
-        Raises RollstepError for an app that cannot be loaded or resolved.
-        """
+        """Return the world of commit ``sha``, ReplicaSets as they are; raise RollstepError for an unloadable app."""
         app, status = self.app(sha, state.location), state.state()
         now = status.last_update_time if status is not None else EPOCH
         return resolve_rollout(app, read_rollout(app), status, list(_rendered_objects(state)), now).world

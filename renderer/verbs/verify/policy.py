@@ -69,7 +69,6 @@ class PolicyCheck:
         return self._received or change.commit.date
 
     def _guarded(self, change: Change) -> Iterator[tuple[AppLocation, bool]]:
-        """Yield the apps that need approvals, and whether the commit changes what their approvers rely on."""
         before, after = self._loader.settings(change.parent), self._loader.settings(change.commit.sha)
         for environment, app in self._loader.apps(change.parent, before):
             old, new = before.for_app(environment, app), after.for_app(environment, app)
@@ -90,17 +89,15 @@ class PolicyCheck:
             if freeze.until > self._now(change) and not is_kept:
                 yield freeze
 
-    def _unapproved(self, change: Change, location: AppLocation, title: str) -> Iterator[Finding]:
+    def _unapproved(self, change: Change, location: AppLocation, title: str) -> list[Finding]:
         finding = self._approvals.missing(change.commit.sha, self._app_settings(change, location), title)
-        if finding is not None:
-            yield finding
+        return [] if finding is None else [finding]
 
     def _app_settings(self, change: Change, location: AppLocation) -> AppSettings:
         settings = self._loader.settings(change.parent or change.commit.sha)
         return settings.for_app(location.environment, location.app)
 
     def _early(self, change: Change, location: AppLocation) -> Iterator[Finding]:
-        """Yield that a release does not keep its lag behind another environment."""
         body = self._app_settings(change, location).lag
         if not body or body["behind"] == location.environment:
             return
@@ -109,9 +106,7 @@ class PolicyCheck:
         if change.parent:
             behind = AppLocation.of(self._loader.settings(change.parent), lag.behind, location.app)
             leader = self._progress(change.parent, behind)
-        if follower is None:
-            return
-        wait = lag_wait(lag, leader or NO_RELEASE, follower, self._now(change))
+        wait = lag_wait(lag, leader or NO_RELEASE, follower, self._now(change)) if follower is not None else None
         if wait is not None:
             message = f"{location.title} had to stay {lag_text(wait)}"
             hint = "undo the commit, or make it with --break-glass REASON"
@@ -136,5 +131,5 @@ class PolicyCheck:
 
 
 def _guarded_settings(settings: AppSettings) -> tuple[object, ...]:
-    """Return the settings that approvers rely on; a command's manifests cannot be compared with their source."""
+    # A command's manifests cannot be compared with their source.
     return settings.approvals, settings.approvers, settings.source.argv

@@ -33,9 +33,8 @@ def read_updates(lines: Iterable[str]) -> list[RefUpdate]:
     for line in lines:
         words = line.rstrip("\n").split(" ", 2)
         if len(words) != 3 or any(len(name) < 40 or name.strip("0123456789abcdef") for name in words[:2]):
-            raise UsageError(
-                "expected lines `OLD NEW REF` on standard input", hint="--pre-receive is for git's pre-receive hook"
-            )
+            hint = "--pre-receive is for git's pre-receive hook"
+            raise UsageError("expected lines `OLD NEW REF` on standard input", hint=hint)
         old, new = ("" if not name.strip("0") else name for name in words[:2])
         updates.append(RefUpdate(old, new, words[2]))
     return updates
@@ -64,13 +63,10 @@ def lost_history(repository: Repository, update: RefUpdate) -> Finding | None:
 
 
 def new_revisions(repository: Repository, update: RefUpdate, patterns: Sequence[str]) -> list[str]:
-    """Return the revisions, as ``git rev-list`` takes them, that an update adds to its branch.
-
-    For a new branch they leave out the commits of guarded branches, and no others: those of other branches are not
-    verified yet.
-    """
+    """Return the revisions, as ``git rev-list`` takes them, that an update adds to its branch."""
     if update.old:
         return [update.new, f"^{update.old}"]
+    # The commits of other than guarded branches are not verified yet.
     return [update.new, *(f"^{branch.new}" for branch in _guarded_branches(repository, patterns))]
 
 
@@ -82,7 +78,6 @@ def guarded_tips(repository: Repository, updates: Iterable[RefUpdate], patterns:
 
 
 def _guarded_branches(repository: Repository, patterns: Sequence[str]) -> list[RefUpdate]:
-    """Return the guarded branches before the push."""
     listing = repository.run("for-each-ref", "--format=%(objectname) %(refname)", _BRANCH).stdout.decode()
     known = [RefUpdate("", *line.split(" ", 1)) for line in listing.splitlines()]
     return guarded_updates(repository, known, patterns)

@@ -11,7 +11,7 @@ from renderer.git.objects import REGULAR, TreeFile, has_ref, store_tree
 from renderer.git.repository import Commit, Repository
 from renderer.git.temporary_objects import Scratch
 from renderer.pipeline.resolve.transitions import transition
-from renderer.verbs.verify.app_state import AppLocation, AppState, read_state
+from renderer.verbs.verify.app_state import AppState, read_state
 from renderer.verbs.verify.commits import Change, list_changes
 from renderer.verbs.verify.expected import render_expected
 from renderer.verbs.verify.explain import differing_files
@@ -25,10 +25,7 @@ _HINT = "rollstep verify prints the commit's findings; another version of rollst
 
 
 class Replayed(Struct, frozen=True):
-    """A replayed commit: the tree of the replay, the commit's own tree, and the lines in which they differ.
-
-    ``new_commit`` is the hash of the new commit; empty without a new ref.
-    """
+    """A replayed commit: the replay's tree, its own tree, the new commit's hash (if any), and the differing lines."""
 
     commit: Commit
     tree: str
@@ -69,8 +66,6 @@ def _new_ref(repository: Repository, name: str) -> str:
 
 
 class _Replayer:
-    """Makes commits again, one on the other."""
-
     def __init__(self, scratch: Scratch, loader: Loader) -> None:
         self._scratch = scratch
         self._loader = loader
@@ -85,16 +80,20 @@ class _Replayer:
         verdict = self._verifier.verify(change)
         findings = list(verdict.findings)
         verdicts = {(app.environment, app.app): app for app in verdict.apps}
-        states = [self._states(change, *pair) for pair in changed_apps(self._loader, change)]
+        replayed_parent, objects = self._tree(change.parent), self._loader.objects
+        states = [
+            (read_state(objects, sha, location), read_state(objects, replayed_parent, old_location))
+            for location, old_location in changed_apps(self._loader, change)
+        ]
         owned = {state.path(name) for pair in states for name in _owned(*pair) for state in pair}
         users = {
             path: TreeFile(item.mode, item.after) if item.after else None
             for path, item in change.files.items()
             if path not in owned
         }
-        parent = self._tree(change.parent)
-        base = store_tree(self._repository, parent or None, users) if users or not parent else parent
-        tree = base
+        base = tree = replayed_parent
+        if users or not base:
+            base = tree = store_tree(self._repository, base or None, users)
         for after, before in states:
             app = verdicts.get((after.location.environment, after.location.app))
             if app is not None:
@@ -106,8 +105,7 @@ class _Replayer:
             parents = tuple(self._commits.get(parent, parent) for parent in change.parents)
             self._commits[sha] = self._scratch.commit(sha, tree, parents)
         if tree != wanted and not findings:
-            replayed, own = (self._loader.objects.files(name) for name in (tree, sha))
-            findings += differing_files(self._loader.objects, replayed, own, _HINT)
+            findings += differing_files(objects, objects.files(tree), objects.files(sha), _HINT)
         return Replayed(change.commit, tree, wanted, self._commits.get(sha, ""), tuple(findings))
 
     def _tree(self, sha: str) -> str:
@@ -116,15 +114,9 @@ class _Replayer:
             return self._trees.get(sha, "")
         return self._repository.run("rev-parse", f"{sha}^{{tree}}").stdout.decode().strip()
 
-    def _states(self, change: Change, location: AppLocation, old_location: AppLocation) -> tuple[AppState, AppState]:
-        """Return the app's state in the commit and in its replayed parent."""
-        after = read_state(self._loader.objects, change.commit.sha, location)
-        return after, read_state(self._loader.objects, self._tree(change.parent), old_location)
-
     def _outputs(
         self, change: Change, verdict: AppVerdict, base: str, after: AppState, before: AppState
     ) -> dict[str, TreeFile | None]:
-        """Return the changes of rollstep's files; none for an illegal commit."""
         files = self._files(change, verdict, base, after, before)
         if files is None:
             return {}
@@ -158,7 +150,6 @@ class _Replayer:
         return dict(render_expected(release, step).files) if step is not None else None
 
     def _restored(self, change: Change, action: str, after: AppState) -> dict[str, bytes]:
-        """Return the files of the replayed commit that a revert or merge takes its state from."""
         before = read_state(self._loader.objects, change.parent, after.location)
         find = merged_parent if action == "merge" else restored_commit
         sha = find(self._loader, change, after, before)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from renderer.errors import Finding, printable
+from renderer.errors import printable
 from renderer.kubernetes.printing import to_json, workflow_command
 from renderer.kubernetes.times import format_time
 from renderer.verbs.verify.verdict import CommitVerdict
@@ -24,8 +24,7 @@ def as_text(verdicts: Sequence[CommitVerdict]) -> str:
 
 def as_json(verdicts: Sequence[CommitVerdict]) -> str:
     """Return a list of the commits that change an app or have findings, with the action on each app."""
-    entries = [_entry(verdict) for verdict in verdicts if verdict.apps or verdict.findings]
-    return to_json(entries)
+    return to_json([_entry(verdict) for verdict in verdicts if verdict.apps or verdict.findings])
 
 
 def _entry(verdict: CommitVerdict) -> dict[str, Any]:
@@ -51,22 +50,15 @@ def _entry(verdict: CommitVerdict) -> dict[str, Any]:
 
 def as_github(verdicts: Sequence[CommitVerdict]) -> str:
     """Return one workflow command for each finding; GitHub shows it at the line of the file."""
-    return "".join(
-        workflow_command("error", _place(finding, verdict), _message(finding))
-        for verdict in verdicts
-        for finding in verdict.all_findings
-    )
-
-
-def _place(finding: Finding, verdict: CommitVerdict) -> dict[str, str]:
-    place = {"file": finding.file, "line": finding.line, "col": finding.column}
-    title = f"{verdict.commit.sha[:9]} is not a step of a release"
-    return {key: str(value) for key, value in place.items() if value} | {"title": title}
-
-
-def _message(finding: Finding) -> str:
-    message = ": ".join(part for part in (finding.field, finding.message) if part)
-    return message + (f" ({finding.hint})" if finding.hint else "")
+    lines = []
+    for verdict in verdicts:
+        title = f"{verdict.commit.sha[:9]} is not a step of a release"
+        for finding in verdict.all_findings:
+            place: dict[str, str | int] = {"file": finding.file, "line": finding.line, "col": finding.column}
+            message = ": ".join(filter(None, (finding.field, finding.message)))
+            message += f" ({finding.hint})" if finding.hint else ""
+            lines.append(workflow_command("error", {**place, "title": title}, message))
+    return "".join(lines)
 
 
 FORMATS: Mapping[str, Callable[[Sequence[CommitVerdict]], str]] = {

@@ -82,7 +82,6 @@ class Verifier:
     def _verify_verbs(
         self, change: Change, after: AppState, before: AppState, state: State, late: list[Finding]
     ) -> AppVerdict:
-        """Return the verdict by what the verbs render from the parent."""
         location, trailers = after.location, app_trailers(change, after.location)
         unloadable: tuple[Finding, ...] = ()
         release: Release | None = None
@@ -118,7 +117,6 @@ class Verifier:
     def _legal(
         self, change: Change, location: AppLocation, action: str, findings: list[Finding], forward: bool
     ) -> AppVerdict:
-        """Return the verdict on a legal change, with the findings of the policies where it goes ``forward``."""
         against, note = self._policy.check_step(change, location, action) if forward else ((), "")
         return AppVerdict(location.environment, location.app, action, (*findings, *against), note)
 
@@ -231,7 +229,6 @@ def _late_move(change: Change, after: AppState, state: State, received: datetime
 
 
 def _wrong_trailers(transition: Transition, location: AppLocation, trailers: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield the trailers that differ from those of the transition."""
     if not trailers:
         return
     verb = _verb(transition, trailers)

@@ -23,11 +23,9 @@ def github(result: LintResult) -> str:
     lines = []
     for finding in result.findings:
         rule = RULES[finding.code]
-        place = {"file": file_of(finding), "line": line_of(finding), "col": column_of(finding)}
-        given = {key: str(value) for key, value in place.items() if value}
-        given["title"] = f"{finding.code} {rule.title}"
-        message = f"{message_of(finding)} ({rule.link})"
-        lines.append(workflow_command(GITHUB_LEVELS[rule.severity], given, message))
+        place: dict[str, str | int] = {"file": file_of(finding), "line": line_of(finding), "col": column_of(finding)}
+        place["title"] = f"{finding.code} {rule.title}"
+        lines.append(workflow_command(GITHUB_LEVELS[rule.severity], place, f"{message_of(finding)} ({rule.link})"))
     return "".join(lines)
 
 

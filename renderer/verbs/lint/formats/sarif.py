@@ -68,6 +68,4 @@ def _result(finding: Finding, fingerprint: str, codes: Sequence[str]) -> dict[st
 
 def _artifact(path: str) -> dict[str, str]:
     uri = quote(path, errors="surrogatepass")
-    if path.startswith("/"):
-        return {"uri": f"file://{uri}"}
-    return {"uri": uri, "uriBaseId": "%SRCROOT%"}
+    return {"uri": f"file://{uri}"} if path.startswith("/") else {"uri": uri, "uriBaseId": "%SRCROOT%"}
