@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def open_workspace(directory: str) -> Workspace:
     """Open the workspace of a verb that only reads; note an interrupted run on stderr."""
     from renderer.pipeline.load.workspace import Workspace
-    from renderer.verbs.apps.open import note_interrupted
+    from renderer.pipeline.write.journal import note_interrupted
 
     workspace = Workspace.open(directory)
     note_interrupted(workspace.root, REPORTER.note)

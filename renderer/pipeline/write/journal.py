@@ -23,6 +23,7 @@ from msgspec import Struct, field
 
 from renderer.errors import Finding, RollstepError, reporting
 from renderer.pipeline.load.marker import digest
+from renderer.pipeline.load.workspace import journal_root
 
 JOURNAL = ".rollstep-journal"
 """The folder that exists while files change, relative to the transaction's root."""
@@ -170,6 +171,13 @@ class Journal(Struct, frozen=True):
 def pending(root: Path) -> bool:
     """Return whether a transaction is running below ``root`` or was interrupted there."""
     return os.path.exists(root / JOURNAL / _INDEX)
+
+
+def note_interrupted(root: Path, note: Callable[[str], object]) -> None:
+    """Note a run that was interrupted or is under way, whose files may be half written."""
+    if pending(journal_root(root)):
+        message = "a run was interrupted or is under way: the next verb that writes completes or undoes it"
+        note(f"note: {JOURNAL}: {message}")
 
 
 def recover(root: Path, is_committed: Callable[[Journal], bool] | None = None) -> tuple[str, ...]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 
 from renderer.errors import map_all
-from renderer.pipeline.load.workspace import Workspace, journal_root
+from renderer.pipeline.load.workspace import Workspace
 from renderer.pipeline.resolve.release import Release, open_release
 from renderer.pipeline.resolve.rendered_world import rendered_world
-from renderer.pipeline.write.journal import JOURNAL, pending
 from renderer.rollouts.model.world import World
 from renderer.verbs import progress
 from renderer.verbs.apps.shards import Shard, in_shard
@@ -31,10 +29,3 @@ def rendered_worlds(
     """Return each named release with the world to render; raise RollstepError with the findings of all of them."""
     refs = progress.over(in_shard(workspace.apps(targets), shard), "reading app")
     return map_all(refs, lambda ref: rendered_world(workspace, ref, now, step))
-
-
-def note_interrupted(root: Path, note: Callable[[str], object]) -> None:
-    """Note a run that was interrupted or is under way, whose files may be half written."""
-    if pending(journal_root(root)):
-        message = "a run was interrupted or is under way: the next verb that writes completes or undoes it"
-        note(f"note: {JOURNAL}: {message}")

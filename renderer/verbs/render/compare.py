@@ -10,8 +10,8 @@ from renderer.kubernetes.printing import to_json
 from renderer.kubernetes.times import format_time
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.workspace import Workspace, current_time
+from renderer.pipeline.write.journal import note_interrupted
 from renderer.pipeline.write.rendered_app import RenderedApp, compare_with_folder
-from renderer.verbs.apps.open import note_interrupted
 from renderer.verbs.apps.parallel import check_executor
 from renderer.verbs.apps.shards import in_shard
 from renderer.verbs.cache.checks import up_to_date

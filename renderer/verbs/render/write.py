@@ -12,11 +12,11 @@ from renderer.kubernetes.printing import to_json
 from renderer.pipeline.commit.recovery import recover_interrupted
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.workspace import Workspace, current_time
+from renderer.pipeline.write.journal import note_interrupted
 from renderer.pipeline.write.new_files import NewFiles, PlannedFile, write_new_files
 from renderer.pipeline.write.rendered_app import RenderedApp
 from renderer.pipeline.write.transaction import Transaction
 from renderer.verbs import progress
-from renderer.verbs.apps.open import note_interrupted
 from renderer.verbs.apps.parallel import check_executor
 from renderer.verbs.apps.shards import in_shard
 from renderer.verbs.apps.validate import validate_apps

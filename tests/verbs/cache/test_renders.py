@@ -370,3 +370,18 @@ def test_many_runs_at_once(checkout: Checkout, tmp_path: Path, folder: Path) -> 
     checkout.run("render", "--no-cache", "--no-validate", "--now", NOON)
     assert all(other.snapshot()[2] == checkout.snapshot()[2] for other in others)
     assert len(entries(folder)) == 5
+
+
+def test_a_cached_app_loads_no_engine(checkout: Checkout) -> None:
+    checkout.run("render", RELATIVE, "--no-validate", "--now", NOON)
+    checkout.run("render", RELATIVE, "--no-validate", "--now", NOON)
+    program = (
+        "import sys; from renderer.__main__ import main\n"
+        "try: main()\n"
+        "finally: print('renderer.rollouts.controller' in sys.modules)"
+    )
+    words = ["render", RELATIVE, "--now", NOON, "--no-validate"]
+    for more, engine in (([], "False\n"), (["--no-cache"], "True\n")):
+        command = [sys.executable, "-c", program, *words, *more]
+        done = subprocess.run(command, cwd=checkout.root, capture_output=True, text=True, check=True)
+        assert done.stdout == engine
