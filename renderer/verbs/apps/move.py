@@ -45,7 +45,7 @@ class Command(Struct, frozen=True):
 
 
 class AppResult(Struct, frozen=True):
-    """An app's part in a commit, or the reason for none, and the state of its release.
+    """The result of a verb for one app: its part in a commit, if it has one, and the state of its release.
 
     Processes send it to each other, so it has no world and no manifests.
     """

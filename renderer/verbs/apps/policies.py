@@ -43,9 +43,9 @@ class RunContext(Struct, frozen=True):
 def check_policies(context: RunContext, release: Release, move: Move | None, verb: str) -> Wait | None:
     """Return the policy that holds ``move`` back; None if the release may move now.
 
-    A move that does not go forward, and any move with ``--break-glass``, is allowed.  ``advance`` waits and goes on
-    with the other apps; any other ``verb`` raises RollstepError.  An environment to stay behind that lacks the app
-    also raises RollstepError.
+    A move that does not go forward, and any move with ``--break-glass``, is allowed.  ``advance`` waits, so that a
+    scheduled run continues with other apps; any other ``verb`` raises RollstepError.  RollstepError is also raised if
+    the environment to stay behind has no such app.
     """
     if move is None or context.request.break_glass is not None or not goes_forward(move.before, move.after):
         return None

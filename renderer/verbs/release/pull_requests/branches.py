@@ -23,9 +23,9 @@ PREFIX = "rollstep"
 class AppSteps(Struct, frozen=True):
     """The steps of one app that get pull requests.
 
-    ``steps`` returns them for a time, each on top of the one before; none if there is nothing to do.  ``branches``
-    returns the branches of all remaining steps, which makes open pull requests of other steps obsolete.  It is None for
-    a verb that makes none obsolete.  ``branch`` names the branch of a verb that is not a step.
+    ``steps`` returns them for a time, each on top of the one before; empty if there is nothing to do.  Open pull
+    requests of steps outside ``branches`` are closed; None keeps them all.  ``branch`` ends the branch name of a verb
+    that is not a step.
     """
 
     ref: AppRef
