@@ -1,4 +1,4 @@
-"""What the bench computes, without any time being measured here."""
+"""The arithmetic of the bench; no time is measured here."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ LIBRARIES = {
     "pyyaml": "yaml",
     "ruamel.yaml": "ruamel",
 }
-"""What each dependency is imported as."""
+"""The import name of each dependency."""
 
 
 def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None, stdin: str = "") -> str:

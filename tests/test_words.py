@@ -34,7 +34,7 @@ WORDS = {
     ],
 }
 OTHERS = ("tests/data/", "docs/sbom.cdx.json")
-"""What others wrote is kept as it is: recordings of the controller, manifests from other projects, a tool's report."""
+"""Files by others, which stay as they are: controller recordings, manifests of other projects, a tool's report."""
 
 
 def found(text: str) -> list[str]:

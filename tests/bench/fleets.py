@@ -109,7 +109,7 @@ def _kubeconform(place: Place, texts: Path) -> Step:
 
 
 def unchanged(place: Place) -> None:
-    """What pre-commit calls, with nothing changed, and with one app changed."""
+    """Time the pre-commit hook, with nothing changed and with one app changed."""
     root = place.repository(SIZE, rendered=True)
     check, helm = place.rollstep(root, "render", "--check"), place.chart(SIZE)
     check()

@@ -17,7 +17,7 @@ Step = Callable[[], object]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What was measured of rollstep beside a peer: seconds of both by turns, and the ratio that is allowed.
+    """Seconds of rollstep and of a peer, measured by turns, and the allowed ratio.
 
     ``bound`` is None where it is told for comparison alone.
     ``limit`` is what keeps it above its bound, told where it is above.
@@ -53,7 +53,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What was measured of rollstep alone, and its bound: at most that, or at least where ``at_least``."""
+    """A measurement of rollstep alone and its bound: an upper one, or a lower one with ``at_least``."""
 
     what: str
     value: float

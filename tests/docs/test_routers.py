@@ -1,4 +1,4 @@
-"""What the pages about routers show is what happens."""
+"""The manifests on the pages about routers are the rendered ones."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def objects_of(frame: Frame) -> dict[tuple[str, str], Any]:
 
 
 def shows(shown: Any, found: Any) -> bool:
-    """Tell whether all that is ``shown`` is ``found``; lists have to have the same length."""
+    """Return whether ``found`` contains everything in ``shown``; lists must have the same length."""
     if isinstance(shown, dict):
         return isinstance(found, dict) and all(key in found and shows(shown[key], found[key]) for key in shown)
     if isinstance(shown, list):

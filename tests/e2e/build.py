@@ -27,7 +27,7 @@ GATEWAY_API = FOLDER / "gateway-api"
 FLUX_DEFINITIONS = FOLDER / "flux"
 KWOK_DEFINITIONS = FOLDER / "kwok"
 OLDEST_GO = (1, 26)
-"""What KWOK v0.8.0 and Traefik v3.7.13 ask for in their go.mod."""
+"""The Go version that KWOK v0.8.0 and Traefik v3.7.13 require in their go.mod."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,7 @@ class Cluster:
         self.kubeconfig.write_text(yaml.safe_dump(config))
 
     def _apply_stages(self) -> None:
-        """Tell KWOK how long a pod takes until it is ready, and until it is gone."""
+        """Set how long KWOK takes until a pod is ready, and until it is gone."""
         text = Path(__file__).with_name("stages.yaml").read_text(encoding="utf-8")
         text = text.replace("READY_AFTER", str(int(self.ready_after * 1000)))
         self.kubectl("apply", "-f", "-", stdin=text.replace("GONE_AFTER", str(int(self.gone_after * 1000))))

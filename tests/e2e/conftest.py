@@ -1,4 +1,4 @@
-"""What the tests on a real control plane share: they run only in the namespaces that ``tests.e2e.run`` makes."""
+"""Fixtures of the tests on a real control plane; they run only in the namespaces that ``tests.e2e.run`` makes."""
 
 from __future__ import annotations
 

@@ -194,7 +194,7 @@ class ArgoEngine(Sync):
         return self._synced(process, mark)
 
     def _synced(self, process: Process, mark: int) -> bool:
-        """Tell whether the agent printed its tables of results since ``mark``, with no failure in them."""
+        """Return whether the agent printed its result tables since ``mark``, without a failure."""
 
         def said() -> str:
             return process.log.read_bytes()[mark:].decode(errors="replace")

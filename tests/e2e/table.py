@@ -11,7 +11,7 @@ SIGMAS = 4.5
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What a weight came to: ``seen`` of ``sent`` requests went to the new version at ``weight`` percent."""
+    """One measured weight: ``seen`` of ``sent`` requests went to the new version at ``weight`` percent."""
 
     weight: int
     sent: int

@@ -1,4 +1,4 @@
-"""Who owns ``replicas``, on a real API server: autoscalers, and sync tools that apply the same again and again."""
+"""Ownership of ``replicas`` on a real API server, with autoscalers and sync tools that apply again and again."""
 
 from __future__ import annotations
 

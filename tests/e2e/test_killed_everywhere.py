@@ -35,7 +35,7 @@ def train(folder: Path) -> Sweep:
 
 
 LEAST: dict[Callable[[Path], Sweep], int] = {first_release: 100, step: 100, train: 200}
-"""How many changes of files each has at the very least: a sweep over fewer would have seen too little."""
+"""The least number of file changes of each sweep: with fewer, the sweep has missed some."""
 
 
 @pytest.mark.parametrize("sweep_of", [first_release, step, train])

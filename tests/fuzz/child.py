@@ -23,7 +23,7 @@ with atheris.instrument_imports(include=["renderer", "jinja2"], enable_loader_ov
             importlib.import_module(module.name)
 
 MEGABYTES = 256
-"""What a run may take; the fuzzer's own tables are within it."""
+"""The memory limit of a run, with the fuzzer's own tables."""
 
 
 def fuzz(name: str, seconds: int, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is fuzzed: each target takes bytes, and lets nothing out but the project's own refusals.
+"""The fuzz targets: each takes bytes and may raise only the project's own errors.
 
 Whatever else comes out of a target would reach a user as a crash.
 """

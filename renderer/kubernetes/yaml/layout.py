@@ -55,7 +55,7 @@ class Layout(Struct, frozen=True):
         return flow_scalar(value)
 
     def json_lines(self, value: Any, indent: str) -> str:
-        """Return a value as JSON with one line a field, each but the first after ``indent``."""
+        """Return ``value`` as JSON with one field a line; each line but the first begins with ``indent``."""
         return json.dumps(value, ensure_ascii=False, indent=self.step).replace("\n", self.newline + indent)
 
 

@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 PROJECT = HERE.parents[2]
 MODULE = "code.gitea.io/gitea"
 STATIC = ("options", "public", "templates")
-"""What the program reads at run time: with the build tag ``bindata`` it would need Gitea's own generators."""
+"""The folders the program reads at run time: the build tag ``bindata`` would need Gitea's own generators."""
 
 
 def installed() -> Path:

@@ -1,4 +1,4 @@
-"""Who has approved a commit in review, asked of a server on loopback that answers as each forge does."""
+"""Approvals of a commit in review, against a server on loopback that answers as each forge does."""
 
 from __future__ import annotations
 
