@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from renderer.pipeline.load.settings import ALLOW_EXEC
+from renderer.pipeline.load import ALLOW_EXEC
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

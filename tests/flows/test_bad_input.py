@@ -158,7 +158,7 @@ def remove(path: str) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("change", "messages"),
     [
-        (remove(STATUS), [f"{STATUS}: is missing, and {RENDERED} has ReplicaSets"]),
+        (remove(STATUS), [f"{STATUS}: is missing, but {RENDERED} has ReplicaSets"]),
         (remove(f"{RENDERED}/.rollstep"), [f"{RENDERED}/.rollstep: is missing or empty"]),
         (lambda root: shutil.rmtree(root / RENDERED), [f"{RENDERED}/.rollstep: is missing or empty"]),
         (
