@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from renderer.pipeline.load.settings import ALLOW_EXEC
+from renderer.pipeline.load import ALLOW_EXEC
 
 if TYPE_CHECKING:
     from renderer.pipeline.commit.part import Request as Request

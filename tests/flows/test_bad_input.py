@@ -140,6 +140,13 @@ def test_a_replica_set_that_was_edited(releasing: Checkout, old: str, new: str, 
     refused(releasing, f"error: {file}:", message)
 
 
+def test_a_replica_set_that_is_a_list_now(releasing: Checkout) -> None:
+    file = replica_set_file(releasing, "1.0.0")
+    (releasing.root / file).write_text("- a\n", encoding="utf-8")
+    releasing.commit()
+    refused(releasing, f"error: {file}:1:1: expected a mapping, found a list (restore it: git checkout")
+
+
 def test_other_edits_of_rendered_files_are_undone(releasing: Checkout) -> None:
     file = replica_set_file(releasing, "1.0.0")
     releasing.edit(file, "replicas: 5\n", "replicas: 50\n")
@@ -158,7 +165,7 @@ def remove(path: str) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("change", "messages"),
     [
-        (remove(STATUS), [f"{STATUS}: is missing, and {RENDERED} has ReplicaSets"]),
+        (remove(STATUS), [f"{STATUS}: is missing, but {RENDERED} has ReplicaSets"]),
         (remove(f"{RENDERED}/.rollstep"), [f"{RENDERED}/.rollstep: is missing or empty"]),
         (lambda root: shutil.rmtree(root / RENDERED), [f"{RENDERED}/.rollstep: is missing or empty"]),
         (

@@ -86,6 +86,20 @@ def find_apps(root: Path, settings: Settings, selectors: Sequence[str], cwd: Pat
     return tuple(sorted(found, key=lambda app: (app.environment, app.name)))
 
 
+def folders(parent: str | Path) -> list[os.DirEntry[str]]:
+    """Return the folders in ``parent`` and links to folders, except hidden ones, sorted by name."""
+    try:
+        entries = [entry for entry in os.scandir(parent) if entry.is_dir() and not entry.name.startswith(".")]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(entries, key=lambda entry: entry.name)
+
+
+def overlap(one: str, other: str) -> bool:
+    """Return whether one of two absolute paths is the other or below it."""
+    return one == other or one.startswith(f"{other.rstrip('/')}/") or other.startswith(f"{one.rstrip('/')}/")
+
+
 class _Candidates:
     """The names of all folders that may be apps, sorted.  A folder is searched for manifests only on demand."""
 
@@ -93,10 +107,14 @@ class _Candidates:
         """List the folders; raise RollstepError for an unprintable name."""
         self._root, self._settings = root, settings
         self._base = root / settings.environments_path
-        folders = {environment: _folders(self._base / environment) for environment in _folders(self._base)}
-        self._links = {(environment, app) for environment, apps in folders.items() for app in apps if apps[app]}
-        names = {(environment, app) for environment, apps in folders.items() for app in apps}
-        names |= {(environment, app) for environment in settings.environments for app in settings.apps_of(environment)}
+        links = {
+            (environment.name, app.name): app.is_symlink()
+            for environment in folders(self._base)
+            for app in folders(environment.path)
+        }
+        self._links = {name for name, is_link in links.items() if is_link}
+        names = {(environment, app) for environment in settings.environments for app in settings.apps_of(environment)}
+        names |= links.keys()
         self.names = sorted(names)
         self._apps: dict[tuple[str, str], AppRef | None] = {}
         self._real: dict[str, str] = {}
@@ -126,15 +144,6 @@ class _Candidates:
         if environment not in self._real:
             self._real[environment] = os.path.realpath(self._base / environment)
         return f"{self._real[environment]}/{app}"
-
-
-def _folders(parent: Path) -> dict[str, bool]:
-    """Return the names of the folders in ``parent`` that are not hidden, and whether each is a link to one."""
-    try:
-        entries = list(os.scandir(parent))
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    return {entry.name: entry.is_symlink() for entry in entries if entry.is_dir() and not entry.name.startswith(".")}
 
 
 def _unknown_names(settings: Settings, candidates: _Candidates) -> list[Finding]:
@@ -170,7 +179,7 @@ def _select(selector: str, candidates: _Candidates, settings: Settings, cwd: Pat
     names = candidates.names
     if os.path.lexists(cwd / selector):
         path = os.path.realpath(cwd / selector)
-        selected = candidates.apps(name for name in names if _is_one_in_other(path, candidates.real_path(name)))
+        selected = candidates.apps(name for name in names if overlap(path, candidates.real_path(name)))
         if selected:
             return selected
     name_or_path = selector.rstrip("/")
@@ -181,10 +190,6 @@ def _select(selector: str, candidates: _Candidates, settings: Settings, cwd: Pat
         or candidates.apps(name for name in names if "/".join(name) == below_environments)
         or candidates.apps(name for name in names if name[1] == name_or_path)
     )
-
-
-def _is_one_in_other(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(f"{folder}/") or folder.startswith(f"{path.rstrip('/')}/")
 
 
 def _suggestion(selector: str, apps: Sequence[AppRef]) -> str:

@@ -88,10 +88,12 @@ def read_last_render(output: Path, output_path: str, state: State | None) -> Las
             continue
         is_edited = digest(content) != owned[name]
         for document in documents:
-            manifest = Manifest(document.value, document.source)
-            manifests.append(manifest)
-            findings += _missing_count(manifest, state)
-            findings += _damage(manifest, state) if is_edited else ()
+            manifest, is_mapping = Manifest(document.value, document.source), isinstance(document.value, dict)
+            if is_mapping:
+                manifests.append(manifest)
+                findings += _missing_count(manifest, state)
+            if is_edited or not is_mapping:
+                findings += _damage(manifest, state)
     if state is None and any(manifest.kind == "ReplicaSet" for manifest in manifests) and not findings:
         message = f"is missing, but {output_path} has ReplicaSets of a release"
         hint = f"restore it with git, or remove {output_path} to start anew"

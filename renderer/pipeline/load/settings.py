@@ -14,13 +14,10 @@ from renderer.errors import Finding, RollstepError
 from renderer.git.forges.settings import ForgeSettings
 from renderer.kubernetes import KUBERNETES_VERSION
 from renderer.kubernetes.manifest import Source
-from renderer.pipeline.load.settings_schema import check_settings
 from renderer.rollouts.model.versions import DEFAULT_VERSION
 
 SETTINGS_FILE = "rollstep.yaml"
 DEFAULT_TEMPLATES = "templates"
-ALLOW_EXEC = "ROLLSTEP_ALLOW_EXEC"
-"""The environment variable that allows the programs which the repository names."""
 
 TO_BRANCH, TO_PULL_REQUEST = "branch", "pull-request"
 """Where commits go: to the current branch, or to a branch of their own with a pull request."""
@@ -122,7 +119,7 @@ class Settings(Struct, frozen=True):
         )
         places = {"environment": environment, "app": app, "folder": f"{self.environments_path}/{environment}/{app}"}
         places["namespace"] = _fill_placeholders(merged.get("namespace", ""), places)
-        versioned_config = merged.get("versionedConfig", False)
+        versioned_config, requests = merged.get("versionedConfig", False), merged.get("pullRequest", {})
         fields = dict(zip(AppSettings.__struct_encode_fields__, AppSettings.__struct_fields__, strict=True))
         values = {fields[key]: value for key, value in merged.items() if key in fields} | {
             "environment": environment,
@@ -134,7 +131,9 @@ class Settings(Struct, frozen=True):
             "versioned_config": versioned_config if isinstance(versioned_config, bool) else tuple(versioned_config),
             "approvals": int(merged.get("approvals", 0)),
             "commit": _commit(merged.get("commit", {}), environment),
-            "pull_request": _pull_request(merged.get("pullRequest", {})),
+            "pull_request": PullRequestSettings(
+                tuple(requests.get("labels", ())), tuple(requests.get("reviewers", ()))
+            ),
             "source": _source(merged.get("source", {"files": True}), places),
         }
         return AppSettings(**values)
@@ -188,7 +187,9 @@ def load_settings(root: Path) -> Settings:
 
 def parse_settings(text: str, root: Path) -> Settings:
     """Return the settings in the text of a ``rollstep.yaml``; raise ``RollstepError`` as ``load_settings`` does."""
+    # Not needed without the file.
     from renderer.kubernetes.yaml.reader import load_documents
+    from renderer.pipeline.load.settings_schema import check_settings
 
     documents = load_documents(text, SETTINGS_FILE)
     if not documents:
@@ -244,10 +245,6 @@ def _commit(body: Mapping[str, Any], environment: str) -> CommitSettings:
         body.get("to", TO_BRANCH),
         None if branch is None else _fill_placeholders(branch, {"environment": environment}),
     )
-
-
-def _pull_request(body: Mapping[str, Any]) -> PullRequestSettings:
-    return PullRequestSettings(tuple(body.get("labels", ())), tuple(body.get("reviewers", ())))
 
 
 def _source(body: Mapping[str, Any], places: Mapping[str, str]) -> SourceSettings:

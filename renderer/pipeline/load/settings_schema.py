@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import operator
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +14,19 @@ from renderer.kubernetes.manifest import FieldPath, Source, field_path
 
 SCHEMA_FILE = "settings_schema.json"
 
-_PYTHON_TYPES: Mapping[str, Any] = {
-    "array": list,
-    "boolean": bool,
-    "integer": int,
-    "number": int | float,
-    "object": Mapping,
-    "string": str,
+_TYPES: Mapping[str, tuple[Any, str]] = {
+    "array": (list, "a list"),
+    "boolean": (bool, "true or false"),
+    "integer": (int, "a whole number"),
+    "number": (int | float, "a number"),
+    "object": (Mapping, "a mapping"),
+    "string": (str, "text"),
 }
-_TYPES = {
-    "array": "a list",
-    "boolean": "true or false",
-    "integer": "a whole number",
-    "number": "a number",
-    "object": "a mapping",
-    "string": "text",
+"""Types of JSON schema in Python and in words."""
+_BOUNDS: Mapping[str, tuple[Callable[[Any, Any], bool], str]] = {
+    "minimum": (operator.ge, "at least"),
+    "exclusiveMinimum": (operator.gt, "more than"),
+    "maximum": (operator.le, "at most"),
 }
 
 
@@ -38,8 +38,6 @@ def schema_text() -> str:
 
 def check_settings(value: Any, source: Source) -> list[Finding]:
     """Return a finding for everything in the document ``value`` that the schema does not allow, sorted by position."""
-    import json
-
     schema = json.loads(schema_text())
     if accepts(schema, value, schema["$defs"]):
         return []
@@ -85,7 +83,7 @@ def _keeps(keyword: str, rule: Any, schema: Mapping[str, Any], value: Any, defin
             return allowed(definitions[rule.rpartition("/")[2]], value)
         case "type":
             return any(
-                isinstance(value, _PYTHON_TYPES[name]) and (isinstance(value, bool) <= (name == "boolean"))
+                isinstance(value, _TYPES[name][0]) and (isinstance(value, bool) <= (name == "boolean"))
                 for name in ([rule] if isinstance(rule, str) else rule)
             )
         case "enum":
@@ -94,12 +92,8 @@ def _keeps(keyword: str, rule: Any, schema: Mapping[str, Any], value: Any, defin
             return value is rule
         case "pattern":
             return not isinstance(value, str) or re.search(rule, value) is not None
-        case "minimum":
-            return isinstance(value, int | float) and value >= rule
-        case "exclusiveMinimum":
-            return isinstance(value, int | float) and value > rule
-        case "maximum":
-            return isinstance(value, int | float) and value <= rule
+        case "minimum" | "exclusiveMinimum" | "maximum":
+            return isinstance(value, int | float) and _BOUNDS[keyword][0](value, rule)
         case "minItems":
             return not isinstance(value, list) or len(value) >= rule
         case "items":
@@ -137,7 +131,9 @@ def _explanation(keyword: str, rule: Any, instance: Any) -> tuple[str, str]:
     match keyword:
         case "type":
             names = [rule] if isinstance(rule, str) else rule
-            return f"expected {' or '.join(_TYPES[name] for name in names)}, found {found}", _type_hint(rule, instance)
+            return f"expected {' or '.join(_TYPES[name][1] for name in names)}, found {found}", _type_hint(
+                rule, instance
+            )
         case "enum" | "const":
             allowed = rule if keyword == "enum" else [rule]
             hint = "put it in quotes" if isinstance(instance, float) else ""
@@ -154,12 +150,8 @@ def _explanation(keyword: str, rule: Any, instance: Any) -> tuple[str, str]:
             return f"{found} is a name that rollstep uses itself", "choose another name"
         case "minItems":
             return "expected at least one item, found none", ""
-        case "minimum":
-            return f"expected at least {rule}, found {found}", ""
-        case "exclusiveMinimum":
-            return f"expected more than {rule}, found {found}", ""
-        case "maximum":
-            return f"expected at most {rule}, found {found}", ""
+        case "minimum" | "exclusiveMinimum" | "maximum":
+            return f"expected {_BOUNDS[keyword][1]} {rule}, found {found}", ""
         case _:
             hint = "write a path without . and .. that does not start with /" if "(?!/)" in str(rule) else ""
             return f"{found} is not allowed here", hint
@@ -192,8 +184,6 @@ def _description(schema: Mapping[str, Any], schema_path: Sequence[str | int]) ->
 
 def _shown(value: Any) -> str:
     """Return a value for a message; of a collection only its type, since it may be long or private."""
-    import json
-
     if isinstance(value, Mapping):
         return "a mapping"
     if isinstance(value, list):

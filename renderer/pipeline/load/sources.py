@@ -11,8 +11,9 @@ from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.read_objects import SourceText
+from renderer.pipeline.load import ALLOW_EXEC
 from renderer.pipeline.load.marker import MARKER
-from renderer.pipeline.load.settings import ALLOW_EXEC, AppSettings
+from renderer.pipeline.load.settings import AppSettings
 
 PLAIN = (".yaml", ".yml", ".json")
 """The suffixes of manifests that are not templates."""
@@ -38,10 +39,14 @@ def read_sources(folder: Path, settings: AppSettings, root: Path) -> Sources:
     Raises ``RollstepError`` with every unreadable file and every failed template, or for a failed command.
     """
     if settings.source.argv is not None:
-        _check_may_execute(settings.source.argv)
+        command = _command_line(settings.source.argv)
+        if not may_execute():
+            message = "rollstep.yaml names this program as a source, but it is not allowed to run"
+            hint = f"if you trust the authors of this branch, allow it with --allow-exec or {ALLOW_EXEC}=1"
+            raise RollstepError.at(command, message, hint)
         output = run_command(settings.source.argv, root, settings.source.timeout_seconds)
         files = tuple(path for path in manifest_files(folder, settings.output, root) if path.is_file())
-        return Sources((SourceText(_command_line(settings.source.argv), None, output),), files)
+        return Sources((SourceText(command, None, output),), files)
     texts: list[SourceText] = []
     paths: set[Path] = set()
     findings: list[Finding] = []
@@ -143,13 +148,6 @@ def run_command(argv: Sequence[str], root: Path, timeout_seconds: float) -> str:
 def may_execute() -> bool:
     """Return whether the user allows the programs that ``rollstep.yaml`` names, which a branch's author chooses."""
     return os.environ.get(ALLOW_EXEC, "").lower() in ("1", "true", "yes", "on")
-
-
-def _check_may_execute(argv: Sequence[str]) -> None:
-    if not may_execute():
-        message = "rollstep.yaml names this program as a source, but it is not allowed to run"
-        hint = f"if you trust the authors of this branch, allow it with --allow-exec or {ALLOW_EXEC}=1"
-        raise RollstepError.at(_command_line(argv), message, hint)
 
 
 def _command_line(argv: Sequence[str]) -> str:

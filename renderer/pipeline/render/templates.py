@@ -6,6 +6,7 @@ templates are Jinja, values are data: ``{{args.service-name}}`` in an AnalysisTe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, MutableMapping
 from functools import cache
 from pathlib import Path
@@ -40,6 +41,8 @@ NAMES = (
 
 _BUILT_IN = "builtin"
 """The prefix under which a user's template can include the one it replaces."""
+_RESERVED = re.compile(r"(?!_).*\.yaml\.j2|(commit|pull-request)-.*\.j2", re.DOTALL)
+"""The names that only templates of ours may have."""
 _ROOT_ENTRIES = (".git", "rollstep.yaml")
 """The files and folders that mark a repository's root."""
 
@@ -70,18 +73,11 @@ def check_user_templates(user_templates: Path | None) -> None:
         f"the templates are {', '.join(NAMES)}; start its name with _ if other templates include it, or let "
         "`templates` in rollstep.yaml name another folder"
     )
-    unknown = sorted(
-        path
-        for path in user_templates.iterdir()
-        if path.name not in NAMES
-        and not path.name.startswith("_")
-        and (
-            path.name.endswith(".yaml.j2")
-            or (path.name.startswith(("commit-", "pull-request-")) and path.suffix == ".j2")
-        )
-    )
+    names = sorted(path.name for path in user_templates.iterdir())
+    unknown = [name for name in names if name not in NAMES and _RESERVED.fullmatch(name)]
     if unknown:
-        raise RollstepError(Finding(str(path), 0, 0, "", "does not replace any template", hint) for path in unknown)
+        message = "does not replace any template"
+        raise RollstepError(Finding(f"{user_templates}/{name}", 0, 0, "", message, hint) for name in unknown)
 
 
 def render_template(name: str, user_templates: Path | None, variables: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from renderer.pipeline.load.discover import AppRef
+from renderer.pipeline.load.discover import AppRef, folders, overlap
 from renderer.pipeline.load.settings import DEFAULT_TEMPLATES, SETTINGS_FILE
 from renderer.pipeline.load.sources import manifest_files
 from renderer.pipeline.load.workspace import Workspace
@@ -70,32 +70,29 @@ class Index:
     def _settings(self, refs: Sequence[AppRef]) -> list[str]:
         """Return the paths of the settings and of the apps' templates; raise UnknownInputsError for links."""
         root, settings = self._workspace.root, self._workspace.settings
-        folders = {root / DEFAULT_TEMPLATES}
-        folders |= {path for ref in refs if (path := settings.for_app(ref.environment, ref.name).templates)}
-        return [str(root / SETTINGS_FILE), *(path for folder in sorted(folders) for path in _tree(folder))]
+        templates = {root / DEFAULT_TEMPLATES}
+        templates |= {path for ref in refs if (path := settings.for_app(ref.environment, ref.name).templates)}
+        return [str(root / SETTINGS_FILE), *(path for folder in sorted(templates) for path in _tree(folder))]
 
     def _places(self, refs: Sequence[AppRef]) -> list[str]:
         """Return the paths that decide which apps exist and are named; raise UnknownInputsError for links."""
         base = str(self._workspace.root / self._workspace.settings.environments_path)
-        inner = _folders(base)
-        below = [_folders(folder) for folder in inner]
+        inner = folders(base)
+        below = [folders(folder.path) for folder in inner]
         entries = [entry for entries in (inner, *below) for entry in entries]
         if os.path.realpath(base) != base or any(entry.is_symlink() for entry in entries):
             raise UnknownInputsError
         candidates = {entry.path for entries in below for entry in entries}
         paths = [self._workspace.cwd / target for target in self._targets]
         chosen = {str(ref.folder) for ref in refs}
-        if all(
-            _names_folder(path) or target.count("/") == 1 for path, target in zip(paths, self._targets, strict=True)
-        ):
+        if all(target.count("/") == 1 or _is_folder(path) for path, target in zip(paths, self._targets, strict=True)):
             # Without a target, any folder can become an app that the check must render.
             near = [os.path.realpath(path) for path in paths] or [base]
-            candidates = {folder for folder in candidates if any(_touch(folder, path) for path in near)}
+            candidates = {folder for folder in candidates if any(overlap(folder, path) for path in near)}
         witnesses = set(map(str, _witnesses(self._workspace)))
         # A journal exists while a run writes.
         fixed = [f"{self._workspace.journal_root}/{JOURNAL}", base, *(entry.path for entry in inner), *map(str, paths)]
-        folders = sorted((candidates | witnesses) - chosen)
-        return [*fixed, *(path for folder in folders for path in _tree(Path(folder)))]
+        return [*fixed, *(path for folder in sorted((candidates | witnesses) - chosen) for path in _tree(Path(folder)))]
 
     def _app(self, ref: AppRef) -> Group:
         """Return the inputs of an app; raise UnknownInputsError if they are not all known."""
@@ -116,30 +113,18 @@ def _witnesses(workspace: Workspace) -> Iterator[Path]:
     settings = workspace.settings
     base = workspace.root / settings.environments_path
     for environment in settings.environments:
-        for folder in map(Path, _folders(base / environment)):
+        for folder in map(Path, folders(base / environment)):
             if next(manifest_files(folder, settings.for_app(environment, folder.name).output, workspace.root), None):
                 yield folder
                 break
         yield from (base / environment / app for app in settings.apps_of(environment))
     for app in settings.apps:
-        places = (Path(environment, app) for environment in _folders(base))
+        places = (Path(environment, app) for environment in folders(base))
         yield from (place for place in places if place.is_dir())
 
 
-def _names_folder(path: Path) -> bool:
+def _is_folder(path: Path) -> bool:
     return path.is_dir() and os.path.realpath(path) == os.path.normpath(path)
-
-
-def _touch(one: str, other: str) -> bool:
-    return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")
-
-
-def _folders(parent: str | Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:
-    """Return the folders in ``parent`` and links to folders, except hidden ones, sorted by name."""
-    if not os.path.isdir(parent):
-        return []
-    folders = (entry for entry in os.scandir(parent) if entry.is_dir() and not entry.name.startswith("."))
-    return sorted(folders, key=lambda entry: entry.name)
 
 
 def _name(ref: AppRef) -> str:

@@ -17,6 +17,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from renderer.pipeline.load.discover import Home
@@ -128,17 +129,13 @@ def walk(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def _read(content: bytes, key: str) -> CachedRender | None:
+    """Return the entry in ``content``; None for a damaged one."""
     try:
-        found, files, status = json.loads(zlib.decompress(content))
-    except (zlib.error, ValueError, TypeError, RecursionError):
+        text = zlib.decompress(content)
+        found, files, status = msgspec.json.decode(text, type=tuple[str, dict[str, str], tuple[str, ...]])
+    except (zlib.error, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    is_whole = (
-        found == key
-        and isinstance(files, dict)
-        and isinstance(status, list)
-        and all(isinstance(text, str) for text in (*files.values(), *status))
-    )
-    return CachedRender(files, tuple(status)) if is_whole else None
+    return CachedRender(files, status) if found == key else None
 
 
 def _files(folder: Path, *, are_templates: bool = False) -> Iterator[tuple[str, bytes]]:

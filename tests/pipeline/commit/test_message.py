@@ -63,7 +63,7 @@ def test_the_message_of_a_step() -> None:
     )
 
 
-def test_what_is_not_known_is_left_out() -> None:
+def test_unknown_values_are_left_out() -> None:
     assert compose_message([ABORT]) == (
         "api (prod): abort, back to revision 6\n"
         "\n"
@@ -164,7 +164,7 @@ def test_a_users_templates_lay_out_subject_and_body_but_not_trailers(tmp_path: P
     assert trailers(message) == list(trailers_of(STEP))
 
 
-def test_a_users_template_that_fails_or_says_nothing_is_told(tmp_path: Path) -> None:
+def test_a_users_template_that_fails_or_is_empty_is_reported(tmp_path: Path) -> None:
     (tmp_path / "commit-subject.j2").write_text("\n{{ change.app }}\n")
     with pytest.raises(RollstepError, match=r"commit-subject\.j2:2: 'change' is undefined"):
         compose_message([STEP], user_templates=tmp_path)

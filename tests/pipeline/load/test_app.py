@@ -115,7 +115,7 @@ def test_a_list_counts_as_its_items_and_their_places_are_known():
     assert any(finding.text().startswith("<stdin>:4:3: metadata.name: missing") for finding in findings)
 
 
-def test_a_configured_namespace_goes_where_there_is_none(tmp_path: Path):
+def test_a_configured_namespace_fills_in_a_missing_one(tmp_path: Path):
     others = (
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: there, namespace: other}\n---\n"
         "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: r}\n---\n"
@@ -179,7 +179,7 @@ def test_no_rollout(tmp_path: Path):
     assert "has no Rollout" in finding.message
 
 
-def test_a_rollout_of_somebody_else_is_none():
+def test_a_rollout_of_another_api_group_does_not_count():
     with pytest.raises(RollstepError, match="has no Rollout"):
         load_stream(ROLLOUT.replace("argoproj.io", "rollouts.example.com"), "x.yaml", AppSettings())
 
@@ -233,7 +233,7 @@ def test_another_version_of_an_object_is_the_same_object():
         load_stream(f"{ROLLOUT}---\n{ingress}---\n{old}", "x.yaml", AppSettings())
 
 
-def test_what_the_checks_find_is_told_too(tmp_path: Path):
+def test_the_findings_of_the_checks_are_raised_too(tmp_path: Path):
     wrong = ROLLOUT.replace("setWeight: 20", "setWeight: 120").replace("steps:", "stableService: nope, steps:")
     write(tmp_path, {"environments/prod/web/a.yaml": f"{wrong}---\n{CONFIG_MAP}---\n{CONFIG_MAP}"})
     assert [finding.field for finding in findings(tmp_path)] == [
@@ -277,7 +277,7 @@ def test_json_may_write_a_character_as_a_pair_of_escapes():
 @pytest.mark.parametrize(
     "value", ['"\\ud83d"', '"\\ud83d\\ude00", "kind": "B"', '"\\ud83d\\ude00", "b": NaN', '"\\ud83d\\ude00"}, {']
 )
-def test_what_is_neither_yaml_nor_json_is_refused(value: str):
+def test_text_that_is_neither_yaml_nor_json_is_refused(value: str):
     text = f'{{"apiVersion": "v1", "kind": "A", "metadata": {{"name": "a"}}, "data": {value}}}'
     loaded, (finding,) = read_objects([SourceText("a.json", None, text)])
     assert loaded == []

@@ -15,7 +15,7 @@ APPS = ("dev/web", "prod/api", "prod/web")
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Return a repository with three apps, and folders that are none."""
+    """Return a repository with three apps, and folders that are not apps."""
     for app in APPS:
         write(tmp_path / "environments" / app / "rollout.yaml")
     write(tmp_path / "environments/prod/old/rendered/x.yaml")
@@ -85,7 +85,7 @@ def test_several_selectors_name_each_app_once_in_order(root: Path):
         ("environments/prod/old", "the folder has no manifests"),
     ],
 )
-def test_what_is_not_there_is_a_usage_error(root: Path, selector: str, hint: str):
+def test_an_unknown_selector_is_a_usage_error(root: Path, selector: str, hint: str):
     with pytest.raises(UsageError) as error:
         found(root, "web", selector)
     assert error.value.exit_code == 2
@@ -114,7 +114,7 @@ def test_an_app_of_a_command_needs_no_folder(root: Path):
     assert found(root, "stage") == ("stage/shop",)
 
 
-def test_settings_of_what_is_not_there_are_findings_with_their_place(root: Path):
+def test_settings_of_unknown_apps_are_findings_with_positions(root: Path):
     text = "environments:\n  prdo: {}\n  prod:\n    apps:\n      wbe: {}\napps:\n  ap: {}\n  web: {}\n"
     write(root / "rollstep.yaml", text)
     with pytest.raises(RollstepError) as error:
@@ -132,7 +132,7 @@ def test_an_app_may_be_a_link_within_the_repository(root: Path):
 
 
 @pytest.mark.parametrize("selector", ["environments/prod/web", "prod/web", "web/rollout.yaml"])
-def test_only_what_is_named_is_looked_into(root: Path, monkeypatch: pytest.MonkeyPatch, selector: str):
+def test_only_named_folders_are_searched(root: Path, monkeypatch: pytest.MonkeyPatch, selector: str):
     looked: list[str] = []
 
     def look(folder: Path, output: str, within: Path) -> Iterator[Path]:

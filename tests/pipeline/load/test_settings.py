@@ -130,7 +130,7 @@ def test_the_folder_of_templates_is_used_where_it_has_templates(tmp_path: Path):
     assert load_settings(tmp_path).for_app("prod", "web").templates == tmp_path / "templates"
 
 
-def test_all_that_is_wrong_is_told_at_once_with_its_place():
+def test_all_errors_are_raised_at_once_with_positions():
     text = """\
 environment: {}
 environments:
@@ -212,7 +212,7 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path):
         load_settings(tmp_path)
 
 
-def test_the_schema_is_a_schema_and_says_what_the_defaults_are():
+def test_the_schema_is_valid_and_documents_the_defaults():
     schema = json.loads(schema_text())
     Draft202012Validator.check_schema(schema)
     definitions = schema["$defs"]
@@ -241,7 +241,7 @@ def test_an_environment_takes_every_setting_that_an_app_takes():
 
 
 def keys_of(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return every key of a rollstep.yaml with what the schema says about it."""
+    """Return every key of a rollstep.yaml with its schema."""
     found: dict[str, dict[str, Any]] = {}
 
     def resolved(node: dict[str, Any]) -> dict[str, Any]:
@@ -289,7 +289,7 @@ LEAVES = st.none() | st.booleans() | st.integers(-1, 2) | st.floats(0, 2) | st.s
 
 
 def values_for(schema: dict[str, Any], definitions: dict[str, Any], depth: int = 0) -> st.SearchStrategy[Any]:
-    """Return values that are nearly what ``schema`` wants, and now and then something else."""
+    """Return values that mostly match ``schema``."""
     while "$ref" in schema:
         schema = definitions[schema["$ref"].rpartition("/")[2]]
     right: st.SearchStrategy[Any] = LEAVES

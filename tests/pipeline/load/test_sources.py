@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from renderer.errors import Finding, RollstepError
-from renderer.pipeline.load.settings import ALLOW_EXEC, AppSettings, SourceSettings
+from renderer.pipeline.load import ALLOW_EXEC
+from renderer.pipeline.load.settings import AppSettings, SourceSettings
 from renderer.pipeline.load.sources import Sources, read_sources, run_command
 
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
@@ -18,9 +19,9 @@ CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Return an app's empty folder; the repository's root is three above."""
-    made = tmp_path / "environments" / "prod" / "web"
-    made.mkdir(parents=True)
-    return made
+    path = tmp_path / "environments" / "prod" / "web"
+    path.mkdir(parents=True)
+    return path
 
 
 def write(path: Path, text: str = CONFIG_MAP) -> Path:
@@ -40,24 +41,24 @@ def findings(folder: Path, **settings: Any) -> list[Finding]:
     return list(error.value.findings)
 
 
-def test_files_are_read_sorted_and_ours_and_hidden_ones_are_not(folder: Path):
+def test_files_are_read_sorted_without_hidden_files_and_those_of_rollstep(folder: Path):
     for name in ("b.yaml", "a.yml", "sub/c.json", "sub/deeper/d.yaml", "sub/status.yaml"):
         write(folder / name, f"# {name}\n")
     for name in ("status.yaml", "out/x.yaml", ".git/x.yaml", ".hidden.yaml", "README.md", "_part.yaml.j2", "e.yaml~"):
         write(folder / name, "not: read\n")
     sources = read(folder, output="out")
-    shown = ["a.yml", "b.yaml", "sub/c.json", "sub/deeper/d.yaml", "sub/status.yaml"]
-    assert [text.file for text in sources.texts] == [f"environments/prod/web/{name}" for name in shown]
-    assert [text.text for text in sources.texts] == [f"# {name}\n" for name in shown]
-    assert [text.path for text in sources.texts] == [folder / name for name in shown]
-    assert sources.files == tuple(folder / name for name in shown)
+    names = ["a.yml", "b.yaml", "sub/c.json", "sub/deeper/d.yaml", "sub/status.yaml"]
+    assert [text.file for text in sources.texts] == [f"environments/prod/web/{name}" for name in names]
+    assert [text.text for text in sources.texts] == [f"# {name}\n" for name in names]
+    assert [text.path for text in sources.texts] == [folder / name for name in names]
+    assert sources.files == tuple(folder / name for name in names)
 
 
-def test_a_folder_that_is_not_there_has_no_sources(folder: Path):
+def test_a_missing_folder_has_no_sources(folder: Path):
     assert read(folder / "sub") == Sources((), ())
 
 
-def test_a_template_gets_the_values_and_who_it_is_for(folder: Path):
+def test_a_template_gets_the_values_and_the_names_of_its_app(folder: Path):
     template = write(
         folder / "web.yaml.j2",
         "name: {{ app }}-{{ environment }}-{{ namespace }}\n"
@@ -140,8 +141,8 @@ def test_links_within_the_repository_are_followed(folder: Path):
     (folder / "link.yaml").symlink_to(base / "a.yaml")
     (folder / "linked").symlink_to(base, target_is_directory=True)
     (folder / "loop").symlink_to(folder, target_is_directory=True)
-    shown = [text.file for text in read(folder).texts]
-    assert shown == ["environments/prod/web/link.yaml", "environments/prod/web/linked/a.yaml"]
+    names = [text.file for text in read(folder).texts]
+    assert names == ["environments/prod/web/link.yaml", "environments/prod/web/linked/a.yaml"]
 
 
 def test_links_out_of_the_repository_are_refused(folder: Path, tmp_path_factory: pytest.TempPathFactory):
@@ -160,7 +161,7 @@ def test_links_out_of_the_repository_are_refused(folder: Path, tmp_path_factory:
     ]
 
 
-def test_what_is_no_text_is_refused_all_at_once_and_nothing_hangs(folder: Path):
+def test_files_that_are_not_text_are_refused_all_at_once_and_nothing_hangs(folder: Path):
     (folder / "latin.yaml").write_bytes(b"a: \xe4\n")
     (folder / "nul.yaml").write_bytes(b"a: \x00\n")
     os.mkfifo(folder / "pipe.yaml")
@@ -173,7 +174,7 @@ def test_what_is_no_text_is_refused_all_at_once_and_nothing_hangs(folder: Path):
 
 @pytest.fixture
 def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let programs run that settings name."""
+    """Allow the programs that the settings name."""
     monkeypatch.setenv(ALLOW_EXEC, "1")
 
 
@@ -220,7 +221,7 @@ def test_a_command_that_fails_shows_its_standard_error(folder: Path):
 
 
 @pytest.mark.usefixtures("trusted")
-def test_a_command_that_is_not_there_is_told(folder: Path):
+def test_a_missing_command_is_reported(folder: Path):
     (finding,) = findings(folder, source=SourceSettings(("kustomize-of-nobody", "build", "a b")))
     assert finding.file == "`kustomize-of-nobody build 'a b'`"
     assert "cannot be started" in finding.message

@@ -86,7 +86,7 @@ def template(folder: Path, name: str, text: str) -> Path:
     return folder
 
 
-def test_files_are_named_for_what_they_hold() -> None:
+def test_files_are_named_after_their_objects() -> None:
     assert list(rendered()) == [
         "analysistemplate-success-rate.yaml",
         "configmap-web.yaml",
@@ -181,7 +181,7 @@ def test_a_clash_puts_the_group_or_the_namespace_into_all_names() -> None:
     assert file_names([core, other]) == {core: "service-prod-web.yaml", other: "service-dev-web.yaml"}
 
 
-def test_a_long_or_strange_name_is_cut_and_told_apart() -> None:
+def test_a_long_or_strange_name_is_cut_and_gets_a_hash() -> None:
     long = ObjectKey("", "ConfigMap", "", "x" * 253)
     longer = ObjectKey("", "ConfigMap", "", "x" * 252 + "y")
     role = ObjectKey("rbac.authorization.k8s.io", "ClusterRole", "", "../system:web")
@@ -195,7 +195,7 @@ def test_kubectl_takes_the_folder(tmp_path: Path) -> None:
     kubectl = shutil.which("kubectl")
     if kubectl is None:
         pytest.skip("no kubectl on this machine; the structure is tested above")
-    # kustomize 5.5 itself writes U+0085 in a way that it does not read back: what it gets from us has none.
+    # kustomize 5.5 cannot read its own output with U+0085.
     config_map = {**CONFIG_MAP, "data": {**CONFIG_MAP["data"], "nel": "a\u2028b\n d\n"}}
     for name, text in rendered(REPLICA_SET, SERVICE, INGRESS, config_map).items():
         (tmp_path / name).write_text(text)

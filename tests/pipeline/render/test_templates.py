@@ -40,7 +40,7 @@ def test_every_template_there_is_is_named() -> None:
         ("{% include '_part.j2' %}", 2, "'inner' is undefined"),
     ],
 )
-def test_a_template_that_fails_is_told_with_file_and_line(text: str, line: int, message: str, tmp_path: Path) -> None:
+def test_a_failed_template_is_reported_with_file_and_line(text: str, line: int, message: str, tmp_path: Path) -> None:
     folder = user(tmp_path, text)
     user(tmp_path, "first\n{{ inner }}\n", "_part.j2")
     (tmp_path / "secret").write_text("secret")

@@ -1,4 +1,4 @@
-"""A verb's change to the Rollout, as the fields of the user's file that it touches."""
+"""The fields of the user's file that a verb changes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_only_what_a_verb_changes_is_edited(action: Action, changes: dict[tuple[
     assert spec_changes(world.rollout.body, action(world).rollout.body) == changes
 
 
-def test_what_goes_is_removed_and_a_list_of_another_length_is_replaced() -> None:
+def test_a_removed_field_is_removed_and_a_list_of_another_length_replaced() -> None:
     before = {"spec": {"a": {"b": 1, "c": 2}, "list": [1, 2]}, "status": {"x": 1}}
     after = {"spec": {"a": {"b": 1}, "list": [1]}, "status": {"x": 2}}
     assert spec_changes(before, after) == {("spec", "a", "c"): REMOVED, ("spec", "list"): [1]}

@@ -1,4 +1,4 @@
-"""New files wait in the journal's folder: nobody sees them, nobody else takes them, none is left."""
+"""New files in the journal's folder are invisible to git, locked against other runs, and always removed."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ def test_paths_may_be_below_another_folder(tmp_path: Path) -> None:
 def test_files_that_hold_their_content_already_are_left_as_they_are(tmp_path: Path) -> None:
     fill(tmp_path)
     before = (tmp_path / "app/status.yaml").stat()
-    for kept in ((), BEFORE):
+    for unchanged in ((), BEFORE):
         with NewFiles(tmp_path) as new_files:
-            files = write_new_files(new_files.open(), BEFORE.items(), kept)
+            files = write_new_files(new_files.open(), BEFORE.items(), unchanged)
             assert Transaction(new_files).plan(files).commit() == ()
     assert (tmp_path / "app/status.yaml").stat() == before
     assert not (tmp_path / JOURNAL).exists()
@@ -120,7 +120,7 @@ def test_several_transactions_follow_each_other_in_one_run(tmp_path: Path) -> No
     assert not (tmp_path / JOURNAL).exists()
 
 
-def test_what_is_refused_leaves_nothing(tmp_path: Path) -> None:
+def test_a_refused_change_leaves_nothing(tmp_path: Path) -> None:
     root = fill(tmp_path)
     (root / "app/rendered/a.yaml").chmod(0o444)
     with pytest.raises(RollstepError, match="read-only"), NewFiles(root) as new_files:
@@ -179,14 +179,14 @@ def test_git_never_sees_them(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("verb", [("render",), ("advance", "--together")])
 def test_killed_when_processes_have_written_their_files(verb: tuple[str, ...], tmp_path: Path) -> None:
-    """Nothing has changed then, git sees nothing, and the next run does all of it and clears away what was left."""
+    """Then nothing has changed, git sees nothing, and the next run does everything and removes the leftovers."""
     whole, killed = Checkout(tmp_path / "whole"), Checkout(tmp_path / "killed")
     words = (*verb, "--now", NOON, "--no-validate", "--jobs", "2")
     script = tmp_path / "render_and_die.py"
     script.write_text(RENDER_AND_DIE)
     before, status, files = killed.snapshot()
     command = [sys.executable, str(script), str(killed.root), *words]
-    # Its processes have the pipes as well: these are closed when all have ended.
+    # Its processes share the pipes, which close when all of them have ended.
     died = subprocess.run(command, check=False, capture_output=True, timeout=60)
     assert died.returncode == -signal.SIGKILL
     left = list((killed.root / JOURNAL).glob("new-*"))

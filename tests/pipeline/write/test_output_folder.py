@@ -28,7 +28,7 @@ def content(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in sorted(folder.iterdir()) if path.name != MARKER}
 
 
-def test_a_folder_that_is_not_there_is_made(tmp_path: Path) -> None:
+def test_a_missing_folder_is_created(tmp_path: Path) -> None:
     changes = write(tmp_path / "rendered", FILES)
     assert changes.to_dict() == {
         "created": ["a.yaml", "b.yaml", "kustomization.yaml"],
@@ -50,7 +50,7 @@ def test_the_marker_is_what_sha256sum_checks(tmp_path: Path) -> None:
     assert subprocess.run(check, cwd=folder, check=False, capture_output=True).returncode == 1
 
 
-def test_updates_deletions_and_unchanged_files_are_told_apart(tmp_path: Path) -> None:
+def test_updates_deletions_and_unchanged_files_are_distinguished(tmp_path: Path) -> None:
     folder = tmp_path / "rendered"
     write(folder, FILES)
     after = {"kustomization.yaml": "resources: [a.yaml, c.yaml]\n", "a.yaml": "a: 1\n", "c.yaml": "c: 1\n"}
@@ -104,7 +104,7 @@ def test_a_foreign_file_with_the_same_content_is_adopted(tmp_path: Path) -> None
     assert sorted(read_marker(folder)) == sorted(FILES)
 
 
-def test_an_edited_file_that_goes_is_told_of_too(tmp_path: Path) -> None:
+def test_a_deleted_file_that_was_edited_is_reported_too(tmp_path: Path) -> None:
     folder = tmp_path / "rendered"
     write(folder, FILES)
     (folder / "b.yaml").write_bytes(b"by hand \xff\n")
@@ -176,6 +176,6 @@ def test_the_diff_is_gits(tmp_path: Path) -> None:
         "--- a/rendered/d.yaml\n+++ b/rendered/d.yaml\n@@ -1,2 +1,2 @@\n line\u2028separator\n-x\n+y\n"
         "--- /dev/null\n+++ b/rendered/e.yaml\n@@ -0,0 +1 @@\n+new\n"
     )
-    # git takes it as a patch, and makes the planned files of it.
+    # git applies it as a patch, which gives the planned files.
     subprocess.run(["git", "apply", "--unsafe-paths", "-"], input=text.encode(), cwd=tmp_path, check=True)
     assert content(folder) == after

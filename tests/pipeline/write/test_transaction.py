@@ -94,7 +94,7 @@ def commit(root: Path, changes: Mapping[str, str | None] = CHANGE) -> tuple[Entr
 
 
 def commit_from_elsewhere(root: Path) -> None:
-    """Make the same change of files that another process has written."""
+    """Make the same change with files that another process has written."""
     with NewFiles(root) as new_files:
         Transaction(new_files).plan(write_new_files(new_files.open(), CHANGE.items(), ())).commit()
 
@@ -113,7 +113,7 @@ def test_files_that_hold_the_content_already_are_not_touched(tmp_path: Path) -> 
     assert (tmp_path / "app/status.yaml").stat() == before
 
 
-def test_modes_are_kept_and_new_files_follow_the_umask(tmp_path: Path) -> None:
+def test_modes_stay_and_new_files_follow_the_umask(tmp_path: Path) -> None:
     fill(tmp_path)
     (tmp_path / "app/status.yaml").chmod(0o640)
     old = os.umask(0o027)
@@ -126,7 +126,7 @@ def test_modes_are_kept_and_new_files_follow_the_umask(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("links", [True, False])
-def test_old_files_are_kept_whether_or_not_the_file_system_has_links(
+def test_old_files_are_preserved_with_and_without_hard_links(
     links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(source: str, _: str) -> None:
@@ -148,7 +148,7 @@ def test_old_files_are_kept_whether_or_not_the_file_system_has_links(
     assert stat.S_IMODE((root / "app/status.yaml").stat().st_mode) == 0o640
 
 
-def test_a_file_that_somebody_else_removes_meanwhile_is_gone_as_planned(tmp_path: Path) -> None:
+def test_a_file_that_another_process_removes_meanwhile_counts_as_deleted(tmp_path: Path) -> None:
     (tmp_path / "old.yaml").write_text("old\n")
     with transaction(tmp_path, {"old.yaml": None, "new.yaml": "new\n"}) as planned:
         planned.prepare()
@@ -241,7 +241,7 @@ def test_an_obstacle_is_refused_with_its_path_and_nothing_changes(
     ]
 
 
-def test_every_obstacle_is_told_at_once(tmp_path: Path) -> None:
+def test_every_obstacle_is_reported_at_once(tmp_path: Path) -> None:
     fill(tmp_path)
     read_only(tmp_path)
     outside(tmp_path)
@@ -251,7 +251,7 @@ def test_every_obstacle_is_told_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [".git/hooks/pre-commit", "app/.GIT/config", f"{JOURNAL}/lock"])
-def test_what_belongs_to_git_or_to_the_journal_is_never_written(path: str, tmp_path: Path) -> None:
+def test_files_of_git_or_of_the_journal_are_never_written(path: str, tmp_path: Path) -> None:
     with pytest.raises(RollstepError, match="in a folder of git or of rollstep"):
         commit(tmp_path, {path: "x"})
     assert list(tmp_path.iterdir()) == []
@@ -267,7 +267,7 @@ def test_a_link_within_the_root_is_followed_and_stays_a_link(tmp_path: Path) -> 
 
 
 class Failing:
-    """Counts the calls that reach the system, and lets one of them, or all from one on, fail as on a full disk."""
+    """Counts system calls, and makes one of them, or all from one on, fail as on a full disk."""
 
     def __init__(self, patch: pytest.MonkeyPatch, at: int, *, persistent: bool = False) -> None:
         self.count, self.at, self.persistent = 0, at, persistent
@@ -296,15 +296,15 @@ def test_wherever_a_system_call_fails_all_files_are_old_or_all_are_new(
             failing = Failing(patch, at, persistent=persistent)
             try:
                 make(root)
-                told = ""
+                message = ""
             except RollstepError as error:
-                told = str(error)
+                message = str(error)
         if failing.count < at:
             break
-        failed = bool(told)
-        assert not failed or "No space left" in told
+        failed = bool(message)
+        assert not failed or "No space left" in message
         if pending(root):
-            # The disk that refused the change refused to take it back as well: the next run can.
+            # The full disk also made the rollback fail; the next run can do it.
             assert persistent
             assert recover(root)
         assert content(root) == (BEFORE if failed else AFTER)
@@ -326,7 +326,7 @@ def test_many_files_go_to_the_disk_in_one_go_where_the_kernel_can(
 
     def sync_all(folder: Path) -> bool:
         asked.append("all")
-        # At this point nothing says yet that the files of the journal may be relied on.
+        # At this point the journal has no index yet, so nothing relies on its files.
         assert asked != ["all"] or not pending(tmp_path)
         return can and whole(folder)
 
@@ -381,7 +381,7 @@ def test_an_interrupt_between_two_renames_puts_the_old_files_back(
 def test_an_interrupt_when_the_index_is_gone_leaves_the_new_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Some of the old files are gone then, so there is no way back."""
+    """Some of the old files are already removed, so nothing can be undone."""
     fill(tmp_path)
     real, calls = os.unlink, []
 
@@ -407,7 +407,7 @@ def test_killed_at_any_point_the_next_run_has_all_old_or_all_new_files(elsewhere
     runs = [json.loads(line) for line in sweep.stdout.splitlines()]
     assert all(run["content"] in (BEFORE, AFTER) for run in runs)
     assert not any(run["left"] for run in runs)
-    # The sweep is worth something only where it has met a mix, and both ends.
+    # The sweep must have met partial changes and both complete states.
     assert any(run["torn"] not in (BEFORE, AFTER) for run in runs)
     assert all(run["content"] == BEFORE and run["notes"] for run in runs if run["torn"] not in (BEFORE, AFTER))
     assert runs[0]["content"] == BEFORE
@@ -438,7 +438,7 @@ except RollstepError as error:
 
 
 def interrupted(root: Path) -> Journal:
-    """Leave what a kill after the first renames leaves."""
+    """Leave the state after a kill between two renames."""
     with transaction(root, CHANGE) as planned:
         planned.prepare()
         journal = planned._prepared()
@@ -466,7 +466,7 @@ def test_recovery_goes_back_or_forward_as_git_says(tmp_path: Path) -> None:
         assert not (root / JOURNAL).exists()
 
 
-def test_recovery_never_overwrites_what_was_edited_meanwhile(tmp_path: Path) -> None:
+def test_recovery_never_overwrites_a_file_edited_meanwhile(tmp_path: Path) -> None:
     root = fill(tmp_path)
     interrupted(root)
     (root / "app/status.yaml").write_text("step: by hand\n")
@@ -527,9 +527,9 @@ def test_the_journal_is_invisible_to_git(tmp_path: Path) -> None:
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     interrupted(fill(tmp_path))
     args = ["git", "status", "--porcelain", "--untracked-files=all"]
-    shown = subprocess.run(args, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-    assert "app/status.yaml" in shown
-    assert JOURNAL not in shown
+    output = subprocess.run(args, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert "app/status.yaml" in output
+    assert JOURNAL not in output
 
 
 STAGE_AND_DIE = """
@@ -545,8 +545,8 @@ planned.write("app/status.yaml", "step: 9\\n").write("app/rendered/a.yaml", "9\\
 """
 
 
-def test_what_a_killed_run_has_kept_is_no_way_to_the_files_that_it_kept(tmp_path: Path) -> None:
-    """Its old files are the same as those in place: whoever wrote into one of them would write into the other."""
+def test_the_old_files_of_a_killed_run_are_never_written_to(tmp_path: Path) -> None:
+    """Its old files are hard links to the files in place: a write to one would change the other."""
     root = fill(tmp_path / "repo")
     died = subprocess.run([sys.executable, "-c", STAGE_AND_DIE, str(root)], check=False)
     assert died.returncode == -signal.SIGKILL

@@ -1,4 +1,4 @@
-"""A check of unchanged apps prints what a full check prints, and every change of a file is seen."""
+"""A check of unchanged apps prints the same as a full check, and detects every change of a file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.commands import Checkout
 
 STAGING, RENDERED = "environments/staging/web", "environments/staging/web/rendered"
 SETTLED = 0.12
-"""Seconds after which a change of a file can be told by its times."""
+"""Seconds after which a change of a file shows in its times."""
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def copy(released: Path, root: Path) -> Checkout:
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder of the cache, which is the test's own."""
+    """Return the test's own folder of the cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache" / store.FOLDER
 
@@ -70,7 +70,7 @@ def recalled(checkout: Checkout, *targets: str) -> int | None:
 
 def check(checkout: Checkout, *targets: str) -> tuple[int, str, str]:
     with pytest.MonkeyPatch.context() as patch:
-        # What has to be released has the time in it.
+        # A new release contains the time.
         patch.setattr("renderer.verbs.render.compare.current_time", lambda: datetime(2026, 3, 1, 13, tzinfo=UTC))
         for code in (0, 1):
             try:
@@ -137,7 +137,7 @@ def test_a_check_with_options_is_not_answered_from_a_plain_one(
 
 
 def in_place(checkout: Checkout) -> None:
-    """Change a file within its length and put its time back."""
+    """Change a file without changing its size and mtime."""
     path = checkout.root / STAGING / "rollout.yaml"
     before = path.stat()
     text = path.read_text()
@@ -204,7 +204,7 @@ def test_an_app_that_the_settings_name_is_missed_whatever_was_asked_for(checkout
     assert check(checkout, STAGING)[0] == 1
 
 
-def test_a_journal_is_told_of(checkout: Checkout) -> None:
+def test_a_journal_is_reported(checkout: Checkout) -> None:
     remember(checkout)
     (checkout.root / journal.JOURNAL).mkdir()
     assert recalled(checkout) is None
@@ -232,7 +232,7 @@ def test_only_changed_apps_are_looked_at(checkout: Checkout, monkeypatch: pytest
 
     remember(checkout)
     monkeypatch.setattr(rendered_world, "rendered_world", noted)
-    # No render is found, so that each one is seen.
+    # Without cached renders, every render is counted.
     monkeypatch.setattr(RenderCache, "find", lambda *_: None)
     checkout.edit(f"{STAGING}/rollout.yaml", "spec:", "spec: # the same")
     checkout.run("render", "--check")
@@ -294,9 +294,9 @@ def test_an_app_with_links_is_looked_at_each_time(checkout: Checkout, link: str)
     folder = (checkout.root / link).parent
     target = "rollout.yaml" if link.endswith(".yaml") else "web"
     if link.endswith(".yaml"):
-        (folder / "kept").mkdir()
-        shutil.move(folder / "rollout.yaml", folder / "kept/rollout.txt")
-        target = "kept/rollout.txt"
+        (folder / "moved").mkdir()
+        shutil.move(folder / "rollout.yaml", folder / "moved/rollout.txt")
+        target = "moved/rollout.txt"
     (checkout.root / link).symlink_to(target)
     time.sleep(SETTLED)
     check(checkout)

@@ -1,4 +1,4 @@
-"""A render that is kept is the one that would be made anew; whatever becomes of what is kept costs time alone."""
+"""A cached render equals a new one, and a missing or damaged entry costs only time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RELATIVE = "staging/web"
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder of what is kept, which is the test's own."""
+    """Return the test's own folder of the cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache" / FOLDER
 
@@ -41,7 +41,7 @@ def checkout(tmp_path: Path) -> Checkout:
 
 @pytest.fixture
 def rendered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the names of the apps that are rendered, and not found, from now on."""
+    """Return a list that gets the name of each app that is rendered instead of found."""
     seen: list[str] = []
     make = rendered_world.rendered_world
 
@@ -64,21 +64,21 @@ def key(checkout: Checkout, step: int | None = None) -> str | None:
     return cache.key(workspace.home(workspace.apps([RELATIVE])[0]))
 
 
-def test_another_clone_at_another_time_finds_what_it_would_have_made(
+def test_another_clone_at_another_time_finds_what_it_would_have_rendered(
     checkout: Checkout, tmp_path: Path, rendered: list[str]
 ) -> None:
-    found, made = checkout.copy(tmp_path / "two"), checkout.copy(tmp_path / "three")
+    found, fresh = checkout.copy(tmp_path / "two"), checkout.copy(tmp_path / "three")
     checkout.run("render", "--now", NOON)
     assert len(rendered) == 5
-    told = found.run("render", "--now", LATER)
+    done = found.run("render", "--now", LATER)
     assert len(rendered) == 5
-    assert made.run("render", "--now", LATER, "--no-cache").stderr == told.stderr
+    assert fresh.run("render", "--now", LATER, "--no-cache").stderr == done.stderr
     assert len(rendered) == 10
-    assert found.snapshot()[1:] == made.snapshot()[1:]
+    assert found.snapshot()[1:] == fresh.snapshot()[1:]
     assert LATER in (found.root / WEB / "status.yaml").read_text()
 
 
-def test_every_step_of_a_release_is_found_as_it_would_be_made(
+def test_every_step_of_a_release_is_found_as_it_would_be_rendered(
     checkout: Checkout, tmp_path: Path, rendered: list[str]
 ) -> None:
     app = "environments/prod/web"
@@ -87,15 +87,15 @@ def test_every_step_of_a_release_is_found_as_it_would_be_made(
     for hour in range(13, 20):
         other = checkout.copy(tmp_path / str(hour))
         shutil.rmtree(other.root / app / "rendered" / "nothing", ignore_errors=True)
-        made = checkout.run("render", "--check", "--now", LATER)
+        fresh = checkout.run("render", "--check", "--now", LATER)
         before = len(rendered)
-        assert other.run("render", "--check", "--now", f"2026-06-01T{hour}:00:00Z").stderr == made.stderr
+        assert other.run("render", "--check", "--now", f"2026-06-01T{hour}:00:00Z").stderr == fresh.stderr
         assert len(rendered) == before
-        assert other.run("render", "--check", "--no-cache").stderr == made.stderr
+        assert other.run("render", "--check", "--no-cache").stderr == fresh.stderr
         checkout.run("advance", "prod/web", "--now", f"2026-03-02T{hour}:00:00Z", "--no-validate")
 
 
-def test_steps_that_are_asked_for_are_kept_apart(checkout: Checkout, rendered: list[str]) -> None:
+def test_different_steps_have_different_entries(checkout: Checkout, rendered: list[str]) -> None:
     checkout.advance_all()
     checkout.run("set", "image", "prod/web", f"web={TWO}", "--now", NOON, "--no-validate")
     first = [checkout.run("render", "prod/web", "--dry-run", "--step", str(step)).stdout for step in range(3)]
@@ -105,16 +105,16 @@ def test_steps_that_are_asked_for_are_kept_apart(checkout: Checkout, rendered: l
     assert len(rendered) == 3
 
 
-def test_what_is_found_is_compared_with_the_folder(checkout: Checkout, rendered: list[str]) -> None:
+def test_a_cached_render_is_compared_with_the_folder(checkout: Checkout, rendered: list[str]) -> None:
     checkout.run("render", RELATIVE, "--now", NOON)
     checkout.run("render", "--check", RELATIVE, "--now", NOON)
     checkout.edit(f"{WEB}/rendered/service-web-stable.yaml", "port: 80", "port: 81")
     seen = len(rendered)
-    made = checkout.run("render", RELATIVE, "--check", "--now", NOON, code=1)
+    fresh = checkout.run("render", RELATIVE, "--check", "--now", NOON, code=1)
     assert len(rendered) == seen + 1
     again = checkout.run("render", RELATIVE, "--check", "--now", NOON, code=1)
     assert len(rendered) == seen + 1
-    assert (again.stdout, again.stderr) == (made.stdout, made.stderr)
+    assert (again.stdout, again.stderr) == (fresh.stdout, fresh.stderr)
     assert "port: 81" in again.stdout
 
 
@@ -148,7 +148,7 @@ def replace(path: str, old: str, new: str) -> Callable[[Path], None]:
         lambda root: (root / WEB / "rollout.yaml").rename(root / WEB / "other.yaml"),
     ],
 )  # fmt: skip
-def test_all_that_an_app_is_made_from_counts(checkout: Checkout, change: Callable[[Path], None]) -> None:
+def test_every_input_of_an_app_counts(checkout: Checkout, change: Callable[[Path], None]) -> None:
     before = key(checkout)
     assert before is not None
     assert key(checkout) == before
@@ -223,13 +223,13 @@ def test_an_app_that_a_command_prints_has_no_key(checkout: Checkout) -> None:
     assert key(checkout) is None
 
 
-def test_a_release_that_a_time_in_the_sources_decides_is_not_kept(checkout: Checkout, folder: Path) -> None:
+def test_a_release_that_depends_on_a_time_in_the_sources_is_not_cached(checkout: Checkout, folder: Path) -> None:
     replace(f"{WEB}/rollout.yaml", "\nspec:\n", '\nspec:\n  restartAt: "2026-04-01T00:00:00Z"\n')(checkout.root)
     checkout.run("render", RELATIVE, "--now", NOON, "--dry-run")
     assert entries(folder) == []
 
 
-def test_manifests_that_have_the_time_of_the_run_are_not_kept(checkout: Checkout, folder: Path) -> None:
+def test_manifests_with_the_time_of_the_run_are_not_cached(checkout: Checkout, folder: Path) -> None:
     write(f"{WEB}/more.yaml", f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: time}}\ndata: {{time: '{NOON}'}}\n")(
         checkout.root
     )
@@ -239,7 +239,7 @@ def test_manifests_that_have_the_time_of_the_run_are_not_kept(checkout: Checkout
     assert len(entries(folder)) == 1
 
 
-def test_a_new_release_of_an_old_one_is_not_kept(checkout: Checkout, folder: Path) -> None:
+def test_a_new_release_of_an_old_one_is_not_cached(checkout: Checkout, folder: Path) -> None:
     checkout.run("render", RELATIVE, "--now", NOON)
     replace(f"{WEB}/rollout.yaml", ONE, TWO)(checkout.root)
     before = entries(folder)
@@ -247,14 +247,14 @@ def test_a_new_release_of_an_old_one_is_not_kept(checkout: Checkout, folder: Pat
     assert entries(folder) == before
 
 
-def test_what_is_wrong_is_found_each_time(checkout: Checkout, folder: Path) -> None:
+def test_errors_are_found_each_time(checkout: Checkout, folder: Path) -> None:
     replace(f"{WEB}/rollout.yaml", "\nspec:\n", "\nspec:\n  revisionHistoryLimit: many\n")(checkout.root)
     first = checkout.run("render", RELATIVE, code=1)
     assert checkout.run("render", RELATIVE, code=1).stderr == first.stderr
     assert entries(folder) == []
 
 
-def test_what_changes_while_it_is_rendered_is_not_kept(
+def test_an_app_that_changes_while_it_is_rendered_is_not_cached(
     checkout: Checkout, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make = rendered_world.rendered_world
@@ -303,7 +303,7 @@ def test_an_entry_of_something_else_is_not_taken(checkout: Checkout, tmp_path: P
     assert {entry: entry.read_bytes() for entry in entries(folder)} == whole
 
 
-def test_without_a_cache_nothing_is_kept_and_nothing_found(
+def test_without_a_cache_nothing_is_stored_and_nothing_found(
     checkout: Checkout, tmp_path: Path, folder: Path, rendered: list[str]
 ) -> None:
     other = checkout.copy(tmp_path / "two")
@@ -334,13 +334,13 @@ def test_a_full_disk_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache.find("ab" * 32) is None
 
 
-def test_nobody_else_may_write_what_is_kept(checkout: Checkout, folder: Path) -> None:
+def test_only_the_owner_may_write_the_cache(checkout: Checkout, folder: Path) -> None:
     checkout.run("render", RELATIVE)
     for path in (folder, *folder.rglob("*")):
         assert path.stat().st_mode & 0o077 == 0 or path.name == "trimmed"
 
 
-def test_what_nobody_asks_for_goes(checkout: Checkout, folder: Path) -> None:
+def test_unused_entries_are_removed(checkout: Checkout, folder: Path) -> None:
     checkout.run("render", "staging/web", "prod/web")
     old, new = entries(folder)
     long_ago = time.time() - 40 * 24 * 3600
@@ -352,7 +352,7 @@ def test_what_nobody_asks_for_goes(checkout: Checkout, folder: Path) -> None:
     assert entries(folder) == [new]
 
 
-def test_what_is_asked_for_stays(checkout: Checkout, tmp_path: Path, folder: Path) -> None:
+def test_used_entries_stay(checkout: Checkout, tmp_path: Path, folder: Path) -> None:
     other = checkout.copy(tmp_path / "two")
     checkout.run("render", RELATIVE)
     (entry,) = entries(folder)
