@@ -98,6 +98,10 @@ class AppSettings(Struct, frozen=True, rename="camel"):
     lag: Mapping[str, Any] = field(default_factory=dict)
 
 
+_FIELDS = dict(zip(AppSettings.__struct_encode_fields__, AppSettings.__struct_fields__, strict=True))
+"""The fields of ``AppSettings`` by their keys in ``rollstep.yaml``."""
+
+
 class Settings(Struct, frozen=True):
     """The settings of a repository: ``body`` is the content of ``rollstep.yaml``, empty without the file.
 
@@ -120,8 +124,7 @@ class Settings(Struct, frozen=True):
         places = {"environment": environment, "app": app, "folder": f"{self.environments_path}/{environment}/{app}"}
         places["namespace"] = _fill_placeholders(merged.get("namespace", ""), places)
         versioned_config, requests = merged.get("versionedConfig", False), merged.get("pullRequest", {})
-        fields = dict(zip(AppSettings.__struct_encode_fields__, AppSettings.__struct_fields__, strict=True))
-        values = {fields[key]: value for key, value in merged.items() if key in fields} | {
+        values = {_FIELDS[key]: value for key, value in merged.items() if key in _FIELDS} | {
             "environment": environment,
             "app": app,
             "namespace": places["namespace"],
