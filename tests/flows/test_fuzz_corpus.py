@@ -33,6 +33,6 @@ def test_a_target_raises_the_bug_of_a_verb(monkeypatch: pytest.MonkeyPatch):
     def broken(*_: object) -> None:
         raise KeyError("a fault of the verb's own")
 
-    monkeypatch.setattr("renderer.kubernetes.yaml.reader.read_stream", broken)
+    monkeypatch.setattr("renderer.verbs.hash.read_stream", broken)
     with pytest.raises(AssertionError, match="fault"):
         TARGETS["hash"](b"a: 1")
