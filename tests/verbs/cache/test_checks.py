@@ -100,7 +100,7 @@ def test_an_unchanged_check_loads_neither_settings_nor_engine(checkout: Checkout
     program = (
         "import sys; from renderer.__main__ import main\n"
         "try: main()\n"
-        "finally: print([name for name in ('yaml', 'subprocess', 'renderer.rollouts.controller')"
+        "finally: print([name for name in ('yaml', 'subprocess', 'renderer.rollouts')"
         " if name in sys.modules])"
     )
     command = [sys.executable, "-c", program, "render", "--check"]
