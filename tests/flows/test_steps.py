@@ -237,5 +237,7 @@ def test_a_restart_is_a_release_of_the_same_image(checkout: Checkout) -> None:
 def test_a_rollout_from_a_template_is_not_restarted(checkout: Checkout) -> None:
     run(checkout, "advance", "dev/web")
     before = checkout.snapshot()
-    assert "would change, but the Rollout is made from something else" in run(checkout, "restart", "dev/web", code=1)
+    assert "would change, but the Rollout comes from a command or a template" in run(
+        checkout, "restart", "dev/web", code=1
+    )
     assert checkout.snapshot() == before

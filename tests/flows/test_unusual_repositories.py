@@ -85,7 +85,7 @@ def test_a_sparse_checkout_without_the_app(remote: Path, tmp_path: Path) -> None
     git(checkout.root, "sparse-checkout", "set", "environments/staging")
     head = checkout.head
     done = release(checkout, code=1)
-    assert "environments.prod: there is no environment of that name" in done.stderr
+    assert "environments.prod: there is no environment of this name" in done.stderr
     assert checkout.head == head
 
 
