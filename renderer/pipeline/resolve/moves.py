@@ -7,7 +7,7 @@ the last commit has been applied and its pods are available; ``react`` does not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from msgspec import Struct, field
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Body, ObjectKey
 from renderer.pipeline.resolve.commit_content import differs, rendered
-from renderer.pipeline.resolve.ordering.phases import Round, as_observed, is_half_shifted, next_round
+from renderer.pipeline.resolve.ordering.phases import as_observed, is_half_shifted, settle_phase
 from renderer.pipeline.resolve.ordering.waves import joined, waves_of
 from renderer.rollouts.controller import next_wakeup, settle
 from renderer.rollouts.controller.gates import is_gate, open_gate
@@ -158,17 +158,19 @@ def _next_step(world: World, to_step: int | None) -> Settled:
     return settle(world, hold_step=index + 1)
 
 
-def _hold_step(world: World) -> Settled:
-    """Carry out the current step without ending it; where the steps begin anew, the first one."""
+def _hold_step(world: World, run: Callable[..., Settled] = settle) -> Settled:
+    """Run the current step without ending it; where the steps begin anew, the first one."""
+    if not steps_of(world):
+        return run(world)
     index = world.status.current_step_index or 0
     if index and _has_new_spec(world):
         # The steps begin anew: this skips the way through them up to the old index.
-        settled = settle(world, hold_step=0)
+        settled = run(world, hold_step=0)
         if is_new_release(world.status, settled.world.status):
             return settled
-    settled = settle(world, hold_step=index)
+    settled = run(world, hold_step=index)
     begins_anew = is_new_release(world.status, settled.world.status)
-    return settle(world, hold_step=0) if index and begins_anew else settled
+    return run(world, hold_step=0) if index and begins_anew else settled
 
 
 def _has_new_spec(world: World) -> bool:
@@ -229,25 +231,16 @@ def _in_phases(world: World) -> bool:
 def _next_phase(world: World, to_step: int | None) -> Move | None:
     """Return the move of the next phase: of the current step if it has one left, else of the step after it."""
     applied = with_available_pods(world)
-    done = _held_round(applied)
-    index = done.world.status.current_step_index or 0
-    anew = is_new_release(applied.status, done.world.status)
-    finished = rendered(done.world) == rendered(applied) and not anew
-    if steps_of(world) and finished and (to_step is None or index < to_step):
-        done = next_round(applied, hold_step=index + 1)
-    move = Move(world, done.world, done.writes)
+    settled = _hold_step(applied, settle_phase)
+    status = settled.world.status
+    index = status.current_step_index or 0
+    is_done = rendered(settled.world) == rendered(applied) and not is_new_release(applied.status, status)
+    if steps_of(world) and is_done and (to_step is None or index < to_step):
+        settled = settle_phase(applied, hold_step=index + 1)
+    move = Move(world, settled.world, settled.writes)
     if not move.after.phase_left:
         move = _enter_pause(move, to_step)
     return None if move.is_empty else move
-
-
-def _held_round(world: World) -> Round:
-    """Return the first phase of the current step; where the steps begin anew, of the first step."""
-    if not steps_of(world):
-        return next_round(world)
-    index = world.status.current_step_index or 0
-    done = next_round(world, hold_step=index)
-    return next_round(world, hold_step=0) if index and is_new_release(world.status, done.world.status) else done
 
 
 def _react_in_phases(world: World, since: World | None) -> Move:
@@ -259,8 +252,8 @@ def _react_in_phases(world: World, since: World | None) -> Move:
     if since is None and is_half_shifted(world):
         return Move(world, world, ())
     # A verb does not count the pods that the last commit removes; a render does.
-    done = _held_round(world if since is None else as_observed(world))
-    move = Move(world, done.world, done.writes)
+    settled = _hold_step(world if since is None else as_observed(world), settle_phase)
+    move = Move(world, settled.world, settled.writes)
     if since is None and world.phase_left and _has_begun(world, move.after):
         return Move(world, world, ())
     if move.after.phase == CONTRACT:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Body, ObjectKey
@@ -19,7 +18,7 @@ from renderer.pipeline.resolve.commit_content import rendered
 from renderer.pipeline.resolve.ordering.safety import is_safe_shift, keeps_pods
 from renderer.rollouts.controller.defaults import max_traffic_weight
 from renderer.rollouts.controller.experiment import belongs_to_experiment
-from renderer.rollouts.controller.reconcile import MAX_PASSES, reconcile
+from renderer.rollouts.controller.reconcile import MAX_PASSES, Settled, reconcile
 from renderer.rollouts.controller.replica_counts import replica_counts_for_traffic_routed_canary
 from renderer.rollouts.controller.replica_math import get_current_set_weight
 from renderer.rollouts.model.rollout import ReplicaSet, Rollout
@@ -34,18 +33,11 @@ MANY = 1000
 _SELECTORS = frozenset({"Service", "DestinationRule"})
 
 
-class Round(Struct, frozen=True):
-    """The writes of one phase, and the world after them with its ``phase`` and ``phase_left``."""
+def settle_phase(world: World, *, hold_step: int | None = None) -> Settled:
+    """Run the engine for one phase, with the pods that are available.
 
-    world: World
-    writes: tuple[Write, ...]
-
-
-def next_round(world: World, *, hold_step: int | None = None) -> Round:
-    """Return the first phase of the engine's writes to ``world`` with the pods that are available in it.
-
-    ``hold_step`` is as in ``settle``.  ``phase_left`` of the new world is the phase with which the engine would go on
-    without more pods, empty for none.  Raise the errors of ``reconcile``.
+    ``hold_step`` and the errors are as in ``settle``.  In the new world, ``phase`` is that phase, and ``phase_left``
+    the one with which the engine would go on without more pods, empty for none.
     """
     base, writes = world, list[Write]()
     for _ in range(MAX_PASSES):
@@ -107,8 +99,8 @@ def _early(rollout: Rollout, steps: Sequence[CanaryStep]) -> Iterator[int]:
         old, share = new, get_current_set_weight(rollout, status) * rollout.replicas // max_traffic_weight(rollout)
 
 
-def _ended(base: World, world: World, writes: list[Write], left: str) -> Round:
-    return Round(replace(world, phase=_first_phase(base, world), phase_left=left), tuple(writes))
+def _ended(base: World, world: World, writes: list[Write], left: str) -> Settled:
+    return Settled(replace(world, phase=_first_phase(base, world), phase_left=left), tuple(writes))
 
 
 def _first_phase(before: World, after: World) -> str:

@@ -18,7 +18,7 @@ from renderer.pipeline.resolve.moves import Move, react
 from renderer.pipeline.resolve.ordering import phases, safety, waves
 from renderer.pipeline.resolve.verb_moves import acting, promoting
 from renderer.rollouts import actions
-from renderer.rollouts.controller.reconcile import with_available_pods
+from renderer.rollouts.controller.reconcile import Settled, with_available_pods
 from renderer.rollouts.model.world import CONTRACT, EXPAND, PHASES, World
 from renderer.verbs.show.plan import make_plan
 from tests.support.ordering_model import STEPS, App, Simulation, UnsafeError, blue_green, explore, pods, routed
@@ -249,13 +249,13 @@ def never_split(patch: pytest.MonkeyPatch) -> None:
 
 
 def shift_without_waiting_for_pods(patch: pytest.MonkeyPatch) -> None:
-    original = phases.next_round
+    original = phases.settle_phase
 
-    def hasty(world: World, **more: Any) -> phases.Round:
+    def hasty(world: World, **more: Any) -> Settled:
         done = original(world, **more)
         return original(with_available_pods(done.world), **more) if done.world.phase == EXPAND else done
 
-    patch.setattr(release, "next_round", hasty)
+    patch.setattr(release, "settle_phase", hasty)
 
 
 def contract_with_anything(patch: pytest.MonkeyPatch) -> None:
@@ -281,8 +281,8 @@ def contract_before_the_last_commit_is_live(patch: pytest.MonkeyPatch) -> None:
 
 
 def act_as_if_pods_were_there(patch: pytest.MonkeyPatch) -> None:
-    original = release._held_round
-    patch.setattr(release, "_held_round", lambda world: original(with_available_pods(world)))
+    original = phases.settle_phase
+    patch.setattr(release, "settle_phase", lambda world, **more: original(with_available_pods(world), **more))
 
 
 def forget_the_waves_of_a_commit_that_may_not_be_live(patch: pytest.MonkeyPatch) -> None:
