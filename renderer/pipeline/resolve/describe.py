@@ -130,6 +130,7 @@ def step_change(move: Move, app: str, environment: str, verb: str, note: str = "
     index = after.status.current_step_index if steps else None
     newest, stable = after.status.current_pod_hash, after.status.stable_rs
     action = _action(move, verb, index, steps)
+    canary = current_replica_set(after) if newest != stable else None
     promotes = bool(move.before.status.stable_rs) and move.before.status.stable_rs != stable
     return StepChange(
         app=app,
@@ -138,6 +139,7 @@ def step_change(move: Move, app: str, environment: str, verb: str, note: str = "
         revision=after.rollout.revision,
         step=index,
         steps=steps or None,
+        weight=traffic_weight(after, canary) if canary is not None else None,
         traffic=traffic_text(after),
         stable=stable,
         canary=newest if newest != stable else "",

@@ -20,6 +20,7 @@ STEP = StepChange(
     step=2,
     steps=6,
     weight=20,
+    traffic="20% to 7776f59c58",
     stable="776569cbc6",
     canary="7776f59c58",
     verb="advance --to 2",
@@ -74,11 +75,6 @@ def test_unknown_values_are_left_out() -> None:
     )
     unweighted = StepChange("web", "prod", "scale", 1, replica_sets=(ReplicaSetChange("web-1", 1, "", None, 3),))
     assert "ReplicaSet  Revision  Role  Replicas\nweb-1       1         -     - -> 3\n" in compose_message([unweighted])
-
-
-def test_words_for_the_traffic_replace_the_percentage() -> None:
-    change = StepChange("web", "prod", "step", 2, step=1, steps=2, weight=2, canary="x", traffic="20/1000 to x")
-    assert change.summary == "step 1/2, 20/1000 to x"
 
 
 def test_several_apps_are_one_commit_with_the_trailers_of_each() -> None:

@@ -89,6 +89,7 @@ def test_the_change_of_a_step() -> None:
     change = step_change(move, "web", "prod", "advance")
     new, old = move.after.status.current_pod_hash, world.status.stable_rs
     assert change.summary == f"step 1/6, 20% to {new}"
+    assert (change.canary, change.weight) == (new, 20)
     assert [(row.name, row.role, row.replicas_before, row.replicas_after) for row in change.replica_sets] == [
         (f"web-{new}", "canary", None, 1),
         (f"web-{old}", "stable", 5, 5),
@@ -102,7 +103,8 @@ def test_the_change_of_a_step() -> None:
 
 def test_the_last_step_is_promoted() -> None:
     last = next(move for move, _ in course(released(web())) if is_promoted(move.after))
-    assert step_change(last, "web", "prod", "advance").detail == "promoted"
+    change = step_change(last, "web", "prod", "advance")
+    assert (change.detail, change.canary, change.weight) == ("promoted", "", None)
 
 
 @pytest.mark.parametrize(
