@@ -162,8 +162,22 @@ def _program() -> bytes:
     for folder in stamps.library_folders():
         digest.update(repr(sorted(name for name in os.listdir(folder) if name.endswith(".dist-info"))).encode())
     for path in sorted(stamps.own_files()):
-        digest.update(path.rpartition("/")[2].encode())
-        if os.path.isfile(path):
-            with open(path, "rb", buffering=0) as file:
-                digest.update(sha256(file.read()).digest())
+        content = _file_content(path)
+        digest.update(f"{path.rpartition('/')[2]}\0{len(content)}\0".encode())
+        digest.update(content)
     return digest.digest()
+
+
+def _file_content(path: str) -> bytes:
+    """Return the bytes of a file; none for a folder or a link to nothing."""
+    # A file object takes twice the time of these calls, and rollstep has some 300 files.
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return b""
+    try:
+        return os.read(descriptor, os.fstat(descriptor).st_size)
+    except IsADirectoryError:
+        return b""
+    finally:
+        os.close(descriptor)
