@@ -21,7 +21,7 @@ from renderer.git.index import COMMIT_INDEX
 from renderer.git.repository import Repository
 
 PATIENCE = 120.0
-"""How many seconds a run waits for another run in the same repository."""
+"""The seconds that a run waits for another run in the same repository."""
 
 
 def lock_repository(repository: Repository, report: Callable[[str], object], patience: float = PATIENCE) -> int:

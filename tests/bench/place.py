@@ -1,4 +1,4 @@
-"""Where everything is measured: a folder with repositories, charts and overlays, each made once, and what was found."""
+"""The place of all measurements: a folder with repositories, charts and overlays, each made once, and the results."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ TOKEN = "only-this-machine"
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """Where the API server is, and the certificate that it made for itself."""
+    """The address of the API server, and the certificate that it made for itself."""
 
     server: str
     certificate: Path

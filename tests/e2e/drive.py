@@ -16,7 +16,7 @@ from tests.e2e.table import Share, Table
 MEASURED = 5.0
 """For how many seconds the shares are measured at a pause."""
 SETTLED = 1.0
-"""How many seconds the router gets to follow a change of weights before that."""
+"""The seconds that the router gets to follow a change of weights before that."""
 
 
 @dataclass

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from math import sqrt
 
 SIGMAS = 4.5
-"""How many standard deviations a share may be off: by chance, one measurement of some 150,000 is."""
+"""The standard deviations that a share may be off: by chance, one measurement of some 150,000 is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class ForgeSettings(Struct, frozen=True):
-    """Where the repository is hosted; a missing ``type`` or ``url`` follows from the URL of the remote."""
+    """The host of the repository; a missing ``type`` or ``url`` follows from the URL of the remote."""
 
     type: str | None = None
     url: str | None = None

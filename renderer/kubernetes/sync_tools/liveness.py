@@ -1,4 +1,4 @@
-"""Whether committed manifests are live, judged by the objects in the cluster."""
+"""Checks that committed manifests are live, by the objects in the cluster."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Liveness(Struct, frozen=True):
 
     @property
     def is_live(self) -> bool:
-        """Whether nothing is missing."""
+        """True if nothing is missing."""
         return not self.waits_for
 
 

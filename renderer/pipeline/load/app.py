@@ -24,7 +24,7 @@ from renderer.rollouts.model.rollout import Rollout
 from renderer.rollouts.model.versions import DEFAULT_VERSION
 
 _MAX_PLACES = 3
-"""How many other Rollouts a finding names: one stream may have thousands."""
+"""The number of other Rollouts that a finding names: one stream may have thousands."""
 
 
 class App(Struct, frozen=True):

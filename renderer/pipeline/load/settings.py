@@ -20,7 +20,7 @@ SETTINGS_FILE = "rollstep.yaml"
 DEFAULT_TEMPLATES = "templates"
 
 TO_BRANCH, TO_PULL_REQUEST = "branch", "pull-request"
-"""Where commits go: to the current branch, or to a branch of their own with a pull request."""
+"""The target of commits: the current branch, or a branch of their own with a pull request."""
 
 _PLACEHOLDER = re.compile(r"\$\{(app|environment|namespace|folder)\}")
 _MERGED = ("commit", "pullRequest", "stepPlugins", "values")

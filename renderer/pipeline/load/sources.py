@@ -23,7 +23,7 @@ KUSTOMIZATIONS = (KUSTOMIZATION, "kustomization.yml", "Kustomization")
 
 _TEMPLATE_SUFFIXES = (".yaml.j2", ".yml.j2")
 _STDERR_LINES = 20
-"""How much of a failed command's stderr a finding quotes."""
+"""The number of lines of a failed command's stderr that a finding quotes."""
 
 
 class Sources(Struct, frozen=True):

@@ -41,12 +41,12 @@ class Move(Struct, frozen=True):
 
     @property
     def is_empty(self) -> bool:
-        """Whether the move changes nothing that a commit holds."""
+        """True if the move changes nothing that a commit holds."""
         return not differs(self.before, self.after)
 
 
 class Wait(Struct, frozen=True):
-    """Why a release does not go on by itself, and until when.
+    """The reason why a release does not go on by itself, and its end.
 
     ``reason`` is the pause's reason (``CanaryPauseStep``, ``BlueGreenPause``), ``manually paused``, ``aborted``, the
     gate that a person opens (``open_gate``), or empty where the release is complete.

@@ -49,7 +49,7 @@ class NewFiles:
 
     @property
     def in_memory(self) -> bool:
-        """Whether the run writes no files."""
+        """True if the run writes no files."""
         return self._contents is not None
 
     def __enter__(self) -> NewFiles:

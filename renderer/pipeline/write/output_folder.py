@@ -41,7 +41,7 @@ class Changes(Struct, frozen=True):
     marker: tuple[str | None, str | None]
 
     def __bool__(self) -> bool:
-        """Whether any file changes, including the marker."""
+        """True if any file changes, including the marker."""
         return bool(self.created or self.updated or self.deleted) or self.marker[0] != self.marker[1]
 
     def planned(self) -> Iterator[tuple[str, str | None]]:

@@ -31,7 +31,7 @@ class RenderedApp(Struct, frozen=True):
 
     @property
     def is_up_to_date(self) -> bool:
-        """Whether the folder and ``status.yaml`` have the rendered content."""
+        """True if the folder and ``status.yaml`` have the rendered content."""
         return not self.changes and self.old_status == self.status_text
 
     @property

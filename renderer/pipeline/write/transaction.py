@@ -78,7 +78,7 @@ class Transaction:
 
     @property
     def paths(self) -> Mapping[str, bool]:
-        """Whether the file will exist, by planned path below the root, sorted."""
+        """True if the file will exist, by planned path below the root, sorted."""
         return {path: new is not None for path, new in sorted(self._planned.items())}
 
     def check(self) -> tuple[Entry, ...]:

@@ -70,7 +70,7 @@ class PauseContext:
 
     @property
     def is_aborted(self) -> bool:
-        """Whether the release is aborted after the decisions of this pass."""
+        """True if the release is aborted after the decisions of this pass."""
         return not self.remove_abort and (self.add_abort or self.status.abort)
 
     def clear(self) -> None:
@@ -129,7 +129,7 @@ class Context:
 
     @property
     def is_fully_promoted(self) -> bool:
-        """Whether the current ReplicaSet is the stable one, by the status as read."""
+        """True if the current ReplicaSet is the stable one, by the status as read."""
         return self.status.stable_rs == self.status.current_pod_hash
 
     def halts_progress(self) -> bool:

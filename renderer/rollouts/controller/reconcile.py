@@ -27,7 +27,7 @@ class Reconciliation(Struct, frozen=True):
     world: World
     writes: tuple[Write, ...]
     delayed: bool = False
-    """Whether the controller sleeps for some seconds before the next pass."""
+    """True if the controller sleeps for some seconds before the next pass."""
 
 
 def reconcile(world: World, *, hold_step: int | None = None, skip_pauses: bool = False) -> Reconciliation:

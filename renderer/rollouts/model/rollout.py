@@ -208,7 +208,7 @@ class ReplicaSet(Struct, frozen=True):
 
     @property
     def has_scale_down_deadline(self) -> bool:
-        """Whether it has a scale-down deadline."""
+        """True if it has a scale-down deadline."""
         return bool(self.annotations.get(SCALE_DOWN_DEADLINE_ANNOTATION))
 
     @property

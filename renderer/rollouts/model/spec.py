@@ -167,7 +167,7 @@ NOT_ROUTERS = ("managedRoutes", "maxTrafficWeight")
 
 
 class StepKind(Struct, frozen=True):
-    """How a kind of step ends.
+    """The end of a kind of step.
 
     ``is_indefinite``: without a progress deadline (``IsIndefiniteStep``); ``is_gate``: by a person, since nothing runs
     the analysis or the plugin; ``is_route``: at once, when its route of ``managedRoutes`` is added.

@@ -45,7 +45,7 @@ class World(Struct, frozen=True):
 
     @property
     def in_phases(self) -> bool:
-        """Whether a step is split into phases: commits, or the waves of one commit."""
+        """True if a step is split into phases: commits, or the waves of one commit."""
         return self.order != "step"
 
     def replica_set(self, name: str) -> ReplicaSet | None:

@@ -53,7 +53,7 @@ class AppResult(Struct, frozen=True):
     home: Home
     part: Part | None
     reason: Wait | None
-    """Why the release does not move; other manifests of the app may change all the same."""
+    """The reason why the release does not move; other manifests of the app may change all the same."""
     waits: str
     """The reason in words; for a release that moves, the reason of the pause that follows."""
     phase: str

@@ -27,7 +27,7 @@ APPS_PER_PROCESS = 150
 DASK = "dask://"
 CONNECT_TIMEOUT = "20s"
 RETRIES = 3
-"""How often a batch is given to another worker after its worker has died."""
+"""The times that a batch is given to another worker after its worker has died."""
 
 
 class BatchResult(Struct, Generic[R], frozen=True):

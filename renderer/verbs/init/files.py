@@ -68,7 +68,7 @@ class InitResult(Struct, frozen=True):
 
     @property
     def in_git(self) -> bool:
-        """Whether the root is a git repository's."""
+        """True if the root is a git repository's."""
         return (self.root / ".git").exists()
 
 

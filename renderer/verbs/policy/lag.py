@@ -45,7 +45,7 @@ class Lag(Struct, frozen=True):
 
 
 class Progress(Struct, frozen=True):
-    """How far a release is.
+    """The progress of a release.
 
     ``images`` are those of its new version, ``stable_images`` those of the promoted one, ``step`` is its
     ``currentStepIndex``.  ``reached`` lists the steps of the new version with the time of each; ``moved_at`` is the

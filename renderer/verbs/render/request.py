@@ -38,7 +38,7 @@ class RenderRequest(Struct, frozen=True):
 
     @property
     def is_plain_check(self) -> bool:
-        """Whether the run can use and save the answer of the last check."""
+        """True if the run can use and save the answer of the last check."""
         is_current = self.step is None and self.now is None and self.shard is None
         return self.mode is Mode.CHECK and self.output != "json" and is_current and self.use_cache
 

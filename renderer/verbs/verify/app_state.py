@@ -51,7 +51,7 @@ class AppState(Struct, frozen=True):
 
     @property
     def exists(self) -> bool:
-        """Whether there is a status or a marker."""
+        """True if there is a status or a marker."""
         return "" in self.contents or MARKER in self.contents
 
     @property

@@ -33,7 +33,7 @@ class Change(Struct, frozen=True):
 
     @property
     def is_merge(self) -> bool:
-        """Whether the commit has several parents."""
+        """True if the commit has several parents."""
         return len(self.parents) > 1
 
 

@@ -35,7 +35,7 @@ class Replayed(Struct, frozen=True):
 
     @property
     def is_same(self) -> bool:
-        """Whether both trees are the same."""
+        """True if both trees are the same."""
         return self.tree == self.wanted
 
 

@@ -27,7 +27,7 @@ from renderer.verbs.verify.reverts import is_first_release, is_revert, moves_for
 from renderer.verbs.verify.verdict import AppVerdict, CommitVerdict
 
 SKEW = timedelta(minutes=5)
-"""How far the clock of a committer may be ahead."""
+"""The time that the clock of a committer may be ahead."""
 
 
 class Verifier:

@@ -1,4 +1,4 @@
-"""Where commits end, that a render of a committed step changes nothing, and that any step can be computed directly."""
+"""Ends of commits: a render of a committed step changes nothing, and any step can be computed directly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether every state between two worlds has the pods for its requests, whatever is applied first."""
+"""Checks that every state between two worlds has the pods for its requests, whatever is applied first."""
 
 from __future__ import annotations
 

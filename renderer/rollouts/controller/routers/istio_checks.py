@@ -1,4 +1,4 @@
-"""Whether a VirtualService can carry the weights of a Rollout whose types are not checked yet.
+"""Checks that a VirtualService can carry the weights of a Rollout whose types are not checked yet.
 
 Argo Rollouts v1.9.1, ``pkg/apis/rollouts/validation/validation_references.go`` and ``rollout/trafficrouting/istio``.
 """

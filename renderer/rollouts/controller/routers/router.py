@@ -47,7 +47,7 @@ class Router:
     plugin = ""
     """The plugin that the module reproduces, by its name in ``trafficRouting.plugins``."""
     unsupported = ""
-    """Why the engine refuses the router."""
+    """The reason why the engine refuses the router."""
     route_steps: tuple[str, ...] = ()
     """The kinds of steps that add a route of ``managedRoutes``; at the others the router does nothing."""
     route_hint = ""
@@ -55,17 +55,17 @@ class Router:
     header_values: tuple[str, ...] = ("exact", "regex", "prefix")
     """The kinds of header values that it matches."""
     has_max_traffic_weight = False
-    """Whether weights may be out of ``maxTrafficWeight``."""
+    """True if weights may be out of ``maxTrafficWeight``."""
     has_ping_pong = False
-    """Whether it takes ping-pong Services."""
+    """True if it takes ping-pong Services."""
     root_service = ""
     """The field with the Service that the Ingress names; ping-pong Services require it."""
     weighs_experiments = False
-    """Whether it can give the templates of an experiment weight."""
+    """True if it can give the templates of an experiment weight."""
     one_or_several: tuple[str, str] | None = None
     """Two fields, for one object and for several, of which exactly one must be set."""
     names_ingresses = False
-    """Whether ``one_or_several`` name Ingresses."""
+    """True if ``one_or_several`` name Ingresses."""
 
     def needs_services(self, section: Any) -> bool:
         """Return whether its ``section`` of ``trafficRouting`` requires ``stableService`` and ``canaryService``."""
