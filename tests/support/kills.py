@@ -42,9 +42,9 @@ class Sweep:
         of changes differs between runs, and one may end before ``at``.
         """
         copy = copy_of(self.before, folder)
-        said = killed(copy, self.command, at=at).splitlines()[-1]
-        code = int(said.split()[1])
-        assert code in (-9, 0), said
+        said = killed(copy, self.command, at=at)
+        code = int(said.splitlines()[-1].split()[1])
+        assert code in (-9, 0), f"killed at change {at} of {self.points}\n{said}"
         again = run(copy, self.command)
         place = f"killed at change {at} of {self.points} ({said})\n{again.stdout}{again.stderr}"
         assert again.returncode == 0, place

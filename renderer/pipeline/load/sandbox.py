@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 SECONDS = 5
-"""The time limit of one template, far above what any template of manifests takes."""
+"""The processor time of one template, far above what any template of manifests takes."""
+PATIENCE = 60
+"""The seconds to wait for an answer: on a busy machine the processor time takes longer."""
 MEGABYTES = 128
 """The memory that the child may use beyond what it starts with."""
 MAX_TEXT = 4_000_000
@@ -46,9 +48,10 @@ def call_in_child(file: str, function: Callable[..., Any], *arguments: Any) -> A
     Raises the RollstepError of the function, and one about ``file`` if it exceeds the limits of time or memory.
     """
     from pickle import PicklingError, dumps
+    from signal import SIGXCPU
 
     try:
-        request = dumps((function, arguments))
+        request = dumps((SECONDS, function, arguments))
     except (PicklingError, RecursionError) as error:
         raise RollstepError.at(file, f"cannot receive its values: {error}", _HINT) from error
     try:
@@ -56,9 +59,10 @@ def call_in_child(file: str, function: Callable[..., Any], *arguments: Any) -> A
         answer = json.loads(_child.receive())
     except TimeoutError as error:
         _child.kill()
-        raise RollstepError.at(file, f"takes longer than {SECONDS} s", _HINT) from error
+        raise RollstepError.at(file, f"takes longer than {PATIENCE} s", _HINT) from error
     except (EOFError, OSError) as error:
-        _child.kill()
+        if _child.kill() == -SIGXCPU:
+            raise RollstepError.at(file, f"takes longer than {SECONDS} s of processor time", _HINT) from error
         raise RollstepError.at(file, "takes more time or memory than a template is allowed", _HINT) from error
     except BaseException:
         # Later output of the child would pass for the answer to the next call.
@@ -87,13 +91,13 @@ def serve() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (size + MEGABYTES * _MEBIBYTE,) * 2)
     while True:
         try:
-            function, arguments = load(calls)
+            seconds, function, arguments = load(calls)
         except EOFError:
             return
-        # This limit ends a loop after the parent was killed.
+        # The limit is the kernel's, which ends a loop in C too, and after the parent was killed.
         hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
         used = resource.getrusage(resource.RUSAGE_SELF)
-        resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + SECONDS + 2, hard))
+        resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + seconds + 1, hard))
         answers.write(_answer(function, arguments) + b"\n")
         answers.flush()
 
@@ -172,7 +176,7 @@ class _Child:
         pipe.flush()
 
     def receive(self) -> bytes:
-        """Return the next line; raise TimeoutError after ``SECONDS``, and EOFError if the child has ended."""
+        """Return the next line; raise TimeoutError after ``PATIENCE``, and EOFError if the child has ended."""
         import select
         import time
 
@@ -180,7 +184,7 @@ class _Child:
         assert pipe is not None
         poll = select.poll()
         poll.register(pipe, select.POLLIN)
-        end, parts = time.monotonic() + SECONDS, [b""]
+        end, parts = time.monotonic() + PATIENCE, [b""]
         while not parts[-1].endswith(b"\n"):
             if not poll.poll(max(0.0, end - time.monotonic()) * 1000):
                 raise TimeoutError
@@ -189,12 +193,15 @@ class _Child:
                 raise EOFError
         return b"".join(parts)
 
-    def kill(self) -> None:
+    def kill(self) -> int | None:
+        """End the child; return its exit status, which is a negative signal number, or None if it had not started."""
         process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            # Closes the pipes as well.
-            process.communicate()
+        if process is None:
+            return None
+        process.kill()
+        # Closes the pipes as well.
+        process.communicate()
+        return process.returncode
 
     def _started(self) -> Popen[bytes]:
         if self._process is None:
