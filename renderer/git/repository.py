@@ -6,9 +6,8 @@ Git alone decides about filters, ignore rules and hooks.  Paths are relative to 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,6 +41,21 @@ class Commit(Struct, frozen=True):
     date: datetime
     subject: str
     trailers: tuple[tuple[str, str], ...]
+
+
+class FileChange(Struct, frozen=True):
+    """A commit on a branch, with the blob of each file that it changes by path, empty for a removed one.
+
+    ``time`` is the committer's, in UTC; ``trailer`` is the value of the trailer that was asked for.  The history of a
+    shallow clone ends at a commit that ``is_shallow``, which has all files.
+    """
+
+    sha: str
+    time: datetime
+    subject: str
+    trailer: str
+    files: Mapping[str, str]
+    is_shallow: bool = False
 
 
 MANY = 64
@@ -179,32 +193,30 @@ class Repository:
         stdin = "".join(f"{sha}\n" for sha in shas).encode()
         return _commits(self.run(*_LOG, _LOG_FORMAT, "--no-walk=unsorted", "--stdin", stdin=stdin).stdout)
 
-    def merge_times(
-        self, paths: Sequence[Path | str], trailer: str
-    ) -> Generator[tuple[datetime | None, tuple[str, ...]]]:
-        """Yield the commits on HEAD's branch, newest first: the time (UTC) and the changed paths of each.
+    def file_changes(self, paths: Sequence[Path | str], trailer: str, ref: str = "HEAD") -> Generator[FileChange]:
+        """Yield the commits on the branch of ``ref`` (its first parents) that change ``paths``, newest first.
 
-        The time is None for a commit that is no merge and lacks the ``trailer``.  More than ``MANY`` paths also yield
-        other files of their common folder.  Git runs while the caller iterates; ``close`` ends it.
+        More than ``MANY`` paths also yield other files of their common folder.  Git runs while the caller iterates;
+        ``close`` ends it.
         """
         names = [self.relative(path) for path in paths]
         places = names if len(names) <= MANY else [os.path.commonpath(names) or "."]
-        values = f"%(trailers:key={trailer},valueonly)"
+        fields = ("%H", "%ct", "%s", f"%(trailers:key={trailer},valueonly,separator=%x20)")
         log = [
             *("-c", "log.showSignature=false", "-c", "log.showRoot=true", "-c", "log.follow=false"),
-            *("log", "-z", "--first-parent", "-m", "--name-only", "--no-renames", "--no-color"),
-            *(f"--format=%x00%ct %P%x00:{values}", "HEAD", "--", *map(literal, places)),
+            *("log", "-z", "--first-parent", "-m", "--raw", "--no-abbrev", "--no-renames", "--no-color"),
+            *("--encoding=UTF-8", f"--format=%x00{'%x00'.join(fields)}", ref, "--", *map(literal, places)),
         ]
-        records = stream(log, self.root, self.variables())
-        # A record is an empty field, the two fields of the format, and a field for each name.
-        fields: list[bytes] = []
-        for field in chain(records, [b""]):
-            if field:
-                fields.append(field)
-                continue
-            if fields:
-                yield _merge_time(fields)
-            fields = []
+        shallow = self._shallow()
+        for record in _records(stream(log, self.root, self.variables()), len(fields)):
+            yield _file_change(record, len(fields), shallow)
+
+    def _shallow(self) -> frozenset[str]:
+        """Return the commits at which the history of a shallow clone ends."""
+        try:
+            return frozenset((self.common_dir / "shallow").read_text(encoding="ascii").split())
+        except OSError:
+            return frozenset()
 
     def dirty(self, paths: Iterable[Path | str] = ()) -> tuple[str, ...]:
         """Return the files in and below ``paths`` (default: all) that differ from HEAD or are untracked, sorted."""
@@ -257,13 +269,30 @@ def _commit(values: Sequence[str]) -> Commit:
     return Commit(sha, name, email, when, subject, tuple((key.strip(), value.strip()) for key, _, value in pairs))
 
 
-def _merge_time(fields: Sequence[bytes]) -> tuple[datetime | None, tuple[str, ...]]:
-    head, values, *names = fields
-    when, *parents = head.split()
-    counts = len(parents) > 1 or values.strip(b":\n")
-    # The first name follows a line break.
-    paths = tuple(os.fsdecode(name.removeprefix(b"\n") if not number else name) for number, name in enumerate(names))
-    return datetime.fromtimestamp(int(when), UTC) if counts else None, paths
+def _records(parts: Iterable[bytes], width: int) -> Iterator[list[bytes]]:
+    """Yield the parts of each commit: an empty one begins it, ``width`` fields follow, then two for each file."""
+    record: list[bytes] = []
+    for part in parts:
+        # A field may be empty, too, but none of the first ones of a record.
+        if not part and not 0 < len(record) < width:
+            if record:
+                yield record
+            record = []
+        else:
+            record.append(part)
+    if record:
+        yield record
+
+
+def _file_change(record: Sequence[bytes], width: int, shallow: frozenset[str]) -> FileChange:
+    sha, when, subject, trailer = (part.decode(errors="replace") for part in record[:width])
+    files = {}
+    for row, path in zip(record[width::2], record[width + 1 :: 2], strict=False):
+        # ":<old mode> <new mode> <old name> <new name> <letter>"; the first row follows a line break.
+        name = row.split()[3].decode()
+        files[os.fsdecode(path)] = name if name.strip("0") else ""
+    date = datetime.fromtimestamp(int(when), UTC)
+    return FileChange(sha, date, subject, trailer.strip(), files, is_shallow=sha in shallow)
 
 
 def split(listing: bytes) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from renderer.pipeline.load.app import App, load_app
+from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.workspace import Workspace
 from renderer.pipeline.resolve.moves import react
 from renderer.pipeline.resolve.release import resolve_app
@@ -19,6 +20,7 @@ from renderer.rollouts.model.world import World
 
 PROJECT = Path(__file__).resolve().parents[2]
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+REF = AppRef("prod", "web", PROJECT / "environments/prod/web")
 
 
 @cache

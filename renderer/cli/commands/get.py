@@ -35,4 +35,4 @@ def command(directory: str, targets: tuple[str, ...], now: datetime | None, outp
     if output == "json":
         print_json([{"app": ref.name, "environment": ref.environment, **info.to_dict()} for ref, info in infos])
     else:
-        click.echo("\n".join(tree_text(info, time, ref.environment) for ref, info in infos), nl=False)
+        click.echo("\n".join(tree_text(info, time, ref) for ref, info in infos), nl=False)

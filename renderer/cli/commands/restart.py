@@ -19,7 +19,7 @@ def command(request: options.Request) -> None:
 
     Example: rollstep restart prod/web
     """
-    from renderer.pipeline.resolve.verb_moves import acting
+    from renderer.pipeline.resolve.verb_moves import beginning
     from renderer.rollouts import actions
 
-    run_verb(request, "restart", acting(actions.restart_by_revision))
+    run_verb(request, "restart", beginning(actions.restart_by_revision))

@@ -33,6 +33,6 @@ def image(request: options.Request) -> None:
         raise click.UsageError("name at least one image, as CONTAINER=IMAGE")
     from msgspec.structs import replace
 
-    from renderer.pipeline.resolve.verb_moves import acting, setting_images
+    from renderer.pipeline.resolve.verb_moves import beginning, setting_images
 
-    run_verb(replace(request, targets=targets), "set image", acting(setting_images(images)))
+    run_verb(replace(request, targets=targets), "set image", beginning(setting_images(images)))

@@ -27,8 +27,8 @@ def command(directory: str, targets: tuple[str, ...], now: datetime | None, outp
     """
     from renderer.kubernetes.printing import text_table
     from renderer.pipeline.load.workspace import current_time
-    from renderer.verbs.apps.merge_times import remaining_pauses
     from renderer.verbs.apps.open import open_releases
+    from renderer.verbs.apps.status_history import remaining_pauses
     from renderer.verbs.show.status import STATUS_COLUMNS, status_row
 
     releases = open_releases(open_workspace(directory), targets, now or current_time())

@@ -25,7 +25,7 @@ def command(request: options.Request, to_revision: int) -> None:
 
     Example: rollstep undo prod/web --to-revision 3
     """
-    from renderer.pipeline.resolve.verb_moves import acting
+    from renderer.pipeline.resolve.verb_moves import beginning
     from renderer.rollouts import actions
 
-    run_verb(request, "undo", acting(partial(actions.undo, to_revision=to_revision)))
+    run_verb(request, "undo", beginning(partial(actions.undo, to_revision=to_revision)))

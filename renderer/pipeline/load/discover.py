@@ -22,6 +22,11 @@ class AppRef(Struct, frozen=True):
     name: str
     folder: Path
 
+    @property
+    def target(self) -> str:
+        """The app as a verb's TARGET: ``prod/web``."""
+        return f"{self.environment}/{self.name}"
+
 
 class Home(Struct, frozen=True):
     """An app in the repository at ``root``, and its settings."""

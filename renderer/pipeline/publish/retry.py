@@ -62,7 +62,7 @@ def refusal(refs: Sequence[AppRef], verb: str) -> RollstepError:
     """Return the error about apps that somebody else moved before ``verb`` could."""
     hint = f"look at it (rollstep get), and do {verb} again if that is still what you want"
     message = "somebody else has moved this release and pushed that meanwhile"
-    return RollstepError(Finding(f"{ref.environment}/{ref.name}", 0, 0, "", message, hint) for ref in refs)
+    return RollstepError(Finding(ref.target, 0, 0, "", message, hint) for ref in refs)
 
 
 def pause(attempt: int) -> None:

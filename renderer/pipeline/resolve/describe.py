@@ -13,8 +13,8 @@ from renderer.rollouts.info import roles, traffic_weight
 from renderer.rollouts.model.rollout import HASH_LABEL, ReplicaSet
 from renderer.rollouts.model.world import World
 
-FROZEN, UNAPPROVED, LAG = "frozen", "approvals", "behind another environment: "
-"""The reasons of waits for a freeze and for approvals, and the beginning of the reasons of waits for a lag."""
+FROZEN, UNAPPROVED, HELD, LAG = "frozen", "approvals", "held", "behind another environment: "
+"""Reasons of waits: a freeze, approvals, a step that was taken back, and the beginning of the reasons for a lag."""
 
 _GATES = {
     gates.ANALYSIS_STEP: "waits for the result of the analysis",
@@ -94,6 +94,8 @@ def wait_text(wait: Wait, world: World) -> str:
         return f"frozen until {format_time(until)}: `rollstep freeze list` shows why"
     if reason.startswith(LAG):
         return lag_text(wait)
+    if reason == HELD:
+        return f"held: {wait.detail} took this step back; `rollstep promote` goes on"
     if reason == UNAPPROVED:
         return "the committed step waits for approvals: `rollstep verify` shows how many, `rollstep approve` adds yours"
     if reason == "manually paused":
@@ -110,6 +112,11 @@ def wait_text(wait: Wait, world: World) -> str:
     if until is not None:
         return f"nothing to do until {format_time(until)}"
     return "nothing to do: the release is complete"
+
+
+def waiting_text(version: str, target: str) -> str:
+    """Return that ``version`` waits in the sources of the app ``target``, and which command begins it."""
+    return f"{version} waits: `rollstep advance {target}` begins it"
 
 
 def lag_text(wait: Wait) -> str:

@@ -15,6 +15,7 @@ from renderer.kubernetes.manifest import Body, ObjectKey, field_path, mapping
 from renderer.pipeline.resolve.http_routes import Conversion, Gateway, Port, convert_ingress, route_matches
 from renderer.pipeline.resolve.moves import Move, is_between_phases, react
 from renderer.pipeline.resolve.verb_moves import Verb
+from renderer.pipeline.resolve.waiting import with_running_template
 from renderer.rollouts.actions import patch
 from renderer.rollouts.controller.routers import router_for
 from renderer.rollouts.controller.routers.gateway_config import GROUP, PATH, PLUGIN, plugin_section, route_refs
@@ -34,6 +35,7 @@ def beginning(gateway: Gateway, *, allow_differences: bool, notes: list[str]) ->
     """
 
     def verb(world: World) -> Move | None:
+        world = with_running_template(world)
         _refuse(_hindrances(world))
         conversion = _conversion(world, gateway)
         differences = _differences(world, conversion)
@@ -58,6 +60,7 @@ def beginning(gateway: Gateway, *, allow_differences: bool, notes: list[str]) ->
 
 def finishing(world: World) -> Move | None:
     """Remove the Ingresses; raise RollstepError unless the routes match everything that the Ingresses match."""
+    world = with_running_template(world)
     routing = _traffic_routing(world)
     if NGINX not in routing.routers or "plugins" not in routing.routers:
         found = ", ".join(routing.routers) or "none"

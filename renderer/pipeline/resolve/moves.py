@@ -49,11 +49,12 @@ class Wait(Struct, frozen=True):
     """The reason why a release does not go on by itself, and its end.
 
     ``reason`` is the pause's reason (``CanaryPauseStep``, ``BlueGreenPause``), ``manually paused``, ``aborted``, the
-    gate that a person opens (``open_gate``), or empty where the release is complete.
+    gate that a person opens (``open_gate``), or empty where the release is complete.  ``detail`` is more on the reason.
     """
 
     reason: str
     until: datetime | None
+    detail: str = ""
 
 
 def steps_of(world: World) -> tuple[CanaryStep, ...]:

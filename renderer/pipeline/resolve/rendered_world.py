@@ -12,6 +12,7 @@ from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.workspace import Workspace, current_time
 from renderer.pipeline.resolve.moves import at_step, react, steps_of
 from renderer.pipeline.resolve.release import Release, open_release
+from renderer.pipeline.resolve.waiting import with_running_template
 from renderer.rollouts.controller import settle
 from renderer.rollouts.model.world import World
 
@@ -21,16 +22,17 @@ def rendered_world(
 ) -> tuple[Release, World]:
     """Open an app; return its release, and its world at its current step, or at ``step``.
 
-    The result does not depend on the time of day: the clock is the time of the release's last move, unless the app has
-    a new pod template or new steps.  Raise UsageError for a step that the Rollout does not have.
+    A version that waits in the sources does not begin; only ``step`` shows it.  The result does not depend on the time
+    of day: the clock is the time of the release's last move, unless the app has new steps.  Raise UsageError for a step
+    that the Rollout does not have.
     """
     release = open_release(workspace, ref, now or current_time())
+    world = release.world if step is not None else with_running_template(release.world)
     if release.state is not None:
-        then = replace(release.world, now=release.state.last_update_time)
-        settled = _at(then, step)
+        settled = _at(replace(world, now=release.state.last_update_time), step)
         if not _begins(release, settled):
             return release, settled
-    return release, _at(release.world, step)
+    return release, _at(world, step)
 
 
 def render_time(release: Release, world: World) -> str | None:

@@ -9,12 +9,15 @@ from msgspec import Struct
 from renderer.errors import RollstepError
 from renderer.pipeline.resolve.moves import Move, advance, is_new_release, react
 from renderer.pipeline.resolve.verb_moves import acting, promoting
+from renderer.pipeline.resolve.waiting import with_running_template
 from renderer.rollouts import actions
 from renderer.rollouts.model.status import RolloutStatus
 from renderer.rollouts.model.world import World
 
-EDITS = ("set image", "scale", "undo", "restart", "pause", "resume", "migrate")
-"""Verbs that edit the Rollout: its manifest alone decides their outcome."""
+BEGINNINGS = ("set image", "undo", "restart", "edit")
+"""Verbs that edit the Rollout's pod template, and ``edit``, any commit that does: the manifest alone decides."""
+EDITS = ("scale", "pause", "resume", "migrate")
+"""Verbs that edit other fields of the Rollout; a version that waits does not begin."""
 
 _ACTIONS = {
     "abort": acting(actions.abort),
@@ -54,10 +57,13 @@ def transition(world: World, verb: str) -> Transition | None:
         except RollstepError:
             return None
         return None if move is None else Transition(verb, move)
-    if verb == "edit" or verb in EDITS:
+    if verb in BEGINNINGS:
         return Transition(verb, react(world, since=world))
+    if verb in EDITS:
+        running = with_running_template(world)
+        return Transition(verb, react(running, since=running))
     if verb == "render":
-        move = react(world)
+        move = react(with_running_template(world))
         return Transition(verb, move, keep_time=move.is_empty)
     name, _, to_step = verb.partition(" --to ")
     if name != "advance" or not (to_step.isdecimal() or not to_step):

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from renderer.errors import RollstepError
 from renderer.pipeline.resolve.moves import Move, follow_promotion, react
 from renderer.pipeline.resolve.ordering.phases import is_half_shifted
+from renderer.pipeline.resolve.waiting import with_running_template
 from renderer.rollouts import actions
 from renderer.rollouts.model.world import World
 
@@ -22,8 +23,16 @@ Verb = Callable[[World], Move | None]
 
 
 def acting(action: Action) -> Verb:
-    """Return the verb that does ``action`` and holds the step that the release is at then."""
+    """Return the verb that does ``action`` and holds the step that the release is at then.
+
+    It acts on the running release, whatever version waits in the sources.
+    """
     return partial(_act, action)
+
+
+def beginning(action: Action) -> Verb:
+    """Return the verb that does ``action``, a change of the pod template, and begins its revision."""
+    return partial(_begin, action)
 
 
 def promoting(action: Action) -> Verb:
@@ -46,6 +55,10 @@ def setting_images(images: Mapping[str, str]) -> Action:
 
 
 def _act(action: Action, world: World) -> Move | None:
+    return _begin(action, with_running_template(world))
+
+
+def _begin(action: Action, world: World) -> Move | None:
     if is_half_shifted(world):
         message = "the last commit is one half of a shift of traffic"
         raise RollstepError(message, hint="make the other half with `rollstep advance` first")
@@ -54,6 +67,7 @@ def _act(action: Action, world: World) -> Move | None:
 
 
 def _promote(action: Action, world: World) -> Move | None:
+    world = with_running_template(world)
     return follow_promotion(world, _acted(action, world))
 
 

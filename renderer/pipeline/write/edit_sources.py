@@ -48,8 +48,11 @@ def edited_sources(release: Release, move: Move) -> dict[Path, str | None]:
     known = {(kind, plain) for (kind, _), plain in names.items()}
     restored = {ref: base_name(ref[1]) for ref in old if (ref[0], base_name(ref[1])) in known}
     plain_names = {**names, **restored}
-    before, after = (_with_plain_names(body, plain_names) for body in (release.world.rollout.body, world.rollout.body))
-    used = references(world.rollout.body["spec"].get("template") or {})
+    bodies = (move.before.rollout.body, world.rollout.body)
+    before, after = (_with_plain_names(body, plain_names) for body in bodies)
+    template, old_template = (body["spec"].get("template") or {} for body in reversed(bodies))
+    # Only another pod template brings old configuration back.
+    used = references(template) if template != old_template else frozenset()
     _check_versioned(release, used & known)
     texts: dict[Path, str] = {}
     if changes := spec_changes(before, after):

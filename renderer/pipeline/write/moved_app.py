@@ -16,6 +16,7 @@ from renderer.pipeline.resolve.describe import step_change
 from renderer.pipeline.resolve.moves import Move, Wait
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.resolve.step_change import ObjectChange, StepChange
+from renderer.pipeline.resolve.waiting import waiting_version
 from renderer.pipeline.write.output_folder import Changes
 from renderer.pipeline.write.rendered_app import RenderedApp, compare_with_folder
 from renderer.rollouts.model.world import World
@@ -38,6 +39,15 @@ class MovedApp(Struct, frozen=True):
     def world(self) -> World:
         """The world after the verb."""
         return self.move.after if self.move else self.release.world
+
+    @property
+    def waiting_version(self) -> str:
+        """The version in the sources that the verb has not begun; empty without one."""
+        source = self.release.world
+        if self.move is not None and self.move.before is source:
+            # The verb may have edited the pod template.
+            source = self.move.after
+        return waiting_version(replace(source, status=self.world.status, replica_sets=self.world.replica_sets))
 
 
 def render_app(release: Release, world: World, *, keep_time: bool) -> tuple[Rendered, RenderedApp]:

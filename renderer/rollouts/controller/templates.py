@@ -117,6 +117,14 @@ def anti_affinity_needs_update(template: Body, rollout: Rollout, stable_rs: str,
     return found is not None and stable_rs != pod_template_hash and found[2].get("values", [""])[0] != stable_rs
 
 
+def template_of(rs: ReplicaSet, rollout: Rollout) -> Body:
+    """Return a ReplicaSet's pod template as the Rollout had it: without the hash label and all that was injected."""
+    template = _without_injected_anti_affinity(sync_metadata(rs, None)[0].template, rollout)
+    metadata = dict(template.get("metadata") or {})
+    metadata["labels"] = {name: value for name, value in (metadata.get("labels") or {}).items() if name != HASH_LABEL}
+    return {**template, "metadata": metadata}
+
+
 def _without_injected_anti_affinity(template: Body, rollout: Rollout) -> Body:
     affinity: Body | None = template.get("spec", {}).get("affinity")
     found = _injected_term(affinity, rollout)

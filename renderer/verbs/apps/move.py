@@ -16,13 +16,13 @@ from renderer.pipeline.commit.part import Part, Request, input_paths, part_of
 from renderer.pipeline.load.discover import AppRef, Home
 from renderer.pipeline.load.workspace import Workspace
 from renderer.pipeline.resolve.describe import wait_text
-from renderer.pipeline.resolve.moves import Move, Wait, is_between_phases, is_new_release, steps_of, wait
+from renderer.pipeline.resolve.moves import Move, Wait, advance, is_between_phases, is_new_release, steps_of, wait
 from renderer.pipeline.resolve.release import open_release
 from renderer.pipeline.write.moved_app import MovedApp, moved_app, render_app
 from renderer.rollouts.model.world import World
 from renderer.verbs import progress
-from renderer.verbs.apps.merge_times import MergeTimes, remaining_pause
 from renderer.verbs.apps.policies import RunContext, check_policies
+from renderer.verbs.apps.status_history import StatusHistory, hold, remaining_pause
 from renderer.verbs.policy.freeze import Freeze
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ class AppResult(Struct, frozen=True):
     current_step_index: int | None
     steps: int
     is_between_phases: bool
+    waiting_version: str
+    """The version in the sources that the verb has not begun; empty without one."""
 
 
 def move_apps_in_worker(
@@ -83,25 +85,32 @@ def move_apps(command: Command, context: RunContext, refs: Sequence[AppRef], fol
 
     With a ``folder``, new files are written there.
     """
-    with closing(MergeTimes(context.open_repository, [ref.folder for ref in refs])) as merge_times:
+    with closing(StatusHistory(context.open_repository, [ref.folder for ref in refs])) as history:
 
         def move(ref: AppRef) -> AppResult:
             with _findings_of(ref):
-                moved = move_app(command, context, merge_times, ref, context.now)
+                moved = move_app(command, context, history, ref, context.now)
                 return _result(moved, folder, validate=context.request.validate)
 
         return map_all(progress.over(refs, "rendering app"), move)
 
 
-def move_app(command: Command, context: RunContext, merge_times: MergeTimes, ref: AppRef, now: datetime) -> MovedApp:
+def move_app(command: Command, context: RunContext, history: StatusHistory, ref: AppRef, now: datetime) -> MovedApp:
     """Run ``command`` for one app at ``now`` and render the app; nothing is written."""
     release = open_release(context.workspace, ref, now)
     if context.on_read is not None:
         context.on_read(input_paths(release))
     is_advance = command.name == "advance"
-    move = command.verb(release.world)
+    move, verb = command.verb(release.world), command.name
+    if move is None and verb == "promote":
+        # A version whose revision was taken back: the promotion begins it again.
+        following = advance(release.world)
+        if following is not None and hold(history, release, following):
+            move, verb = following, "advance"
     may_be_paused = is_advance and not (move and is_new_release(move.before.status, move.after.status))
-    reason = remaining_pause(merge_times, release) if may_be_paused else None
+    reason = remaining_pause(history, release) if may_be_paused else None
+    if reason is None and is_advance and move is not None:
+        reason = hold(history, release, move)
     reason = reason or check_policies(context, release, move, command.name)
     if reason is not None:
         return MovedApp(release, None, reason=reason)
@@ -114,7 +123,7 @@ def move_app(command: Command, context: RunContext, merge_times: MergeTimes, ref
     rendered, app = render_app(release, move.after, keep_time=reason is not None)
     if reason is not None and not app.changes:
         return MovedApp(release, None, reason=reason)
-    return moved_app(release, move, rendered, app, command.name, command.options, reason)
+    return moved_app(release, move, rendered, app, verb, command.options, reason)
 
 
 def _result(moved: MovedApp, folder: str, *, validate: bool) -> AppResult:
@@ -129,6 +138,7 @@ def _result(moved: MovedApp, folder: str, *, validate: bool) -> AppResult:
         current_step_index=world.status.current_step_index,
         steps=len(steps_of(world)),
         is_between_phases=is_between_phases(world),
+        waiting_version=moved.waiting_version,
     )
 
 
@@ -140,7 +150,6 @@ def _findings_of(ref: AppRef) -> Iterator[None]:
     except UsageError:
         raise
     except RollstepError as error:
-        place = f"{ref.environment}/{ref.name}"
         raise RollstepError(
-            finding if finding.file else replace(finding, file=place) for finding in error.findings
+            finding if finding.file else replace(finding, file=ref.target) for finding in error.findings
         ) from error

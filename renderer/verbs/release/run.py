@@ -12,6 +12,7 @@ from renderer.kubernetes.printing import to_json
 from renderer.kubernetes.times import format_time
 from renderer.pipeline.commit.part import Part, Request
 from renderer.pipeline.publish.environment_branches import RenderedCommit
+from renderer.pipeline.resolve.describe import waiting_text
 from renderer.verbs.apps.move import AppResult
 from renderer.verbs.reporter import Reporter
 
@@ -45,6 +46,8 @@ class Run(Struct):
             elif commit.subject not in subjects:
                 subjects.add(commit.subject)
                 reporter.out(f"{commit.text()}\n")
+            if app.waiting_version:
+                reporter.note(f"{app.home.title}: {waiting_text(app.waiting_version, app.home.ref.target)}")
         for rendered in self.rendered:
             reporter.out(f"{rendered_text(rendered)}\n")
 
@@ -71,6 +74,7 @@ def _entry(
         "commit": commit.sha if commit else None,
         "subject": commit.subject if commit else None,
         "files": list(commit.paths) if commit else [],
+        "waitingVersion": app.waiting_version or None,
         "waits": {"reason": reason.reason, "until": until} if reason else None,
         "environmentBranch": [
             {"branch": entry.branch, "commit": entry.sha, "source": entry.source}

@@ -260,7 +260,7 @@ class Session:
 
         A dry run does the first of these steps.  An app that somebody else moves meanwhile is left to them.
         """
-        place = f"{ref.environment}/{ref.name}"
+        place = ref.target
         if self.uses_pull_requests(ref):
             message = f"the commits of {place} go by pull request: --to cannot go beyond the next one"
             raise UsageError(message, hint=f"rollstep pr --stack {place} opens one for each step")

@@ -73,7 +73,7 @@ def advance_when_live(session: Session, ref: AppRef, waiting: Waiting, to_step: 
     not live in time, a release with ``progressDeadlineAbort`` is aborted; any other raises RollstepError.
     """
     if session.uses_pull_requests(ref):
-        place = f"{ref.environment}/{ref.name}"
+        place = ref.target
         raise UsageError(f"the commits of {place} go by pull request: --wait cannot go beyond the next one")
 
     while _wait(session, ref, waiting):

@@ -12,29 +12,35 @@ from renderer.kubernetes.times import format_time
 from renderer.kubernetes.yaml.reader import decode, load_documents
 from renderer.pipeline.commit.trailers import releases
 from renderer.pipeline.resolve.release import Release
+from renderer.pipeline.resolve.waiting import waiting_version
+from renderer.rollouts.controller.workload import resolve_workload
 from renderer.rollouts.info import roles
 from renderer.rollouts.model.rollout import ReplicaSet
 from renderer.verbs.show.tree import images
 
 Entry = dict[str, Any]
+NO_COMMIT: Entry = dict.fromkeys(("commit", "date", "subject"))
 
 
 def revisions_of(release: Release) -> list[Entry]:
-    """Return an entry for each revision, newest first: its images, its role now, and its first commit."""
+    """Return an entry for each revision, newest first: its images, its role now, and its first commit.
+
+    The first entry is a version that waits in the sources, which has no revision and no commit.
+    """
     repository = Repository.open(release.root)
     # The commits are newest first: the oldest of a revision stays.
     begun = {revision: commit for commit, revision in _commits(repository, release)}
     by_revision = {rs.revision: rs for rs in release.world.replica_sets}
-    entries = []
+    entries = [_waiting_entry(release)] if waiting_version(release.world) else []
     for revision in sorted(begun.keys() | by_revision.keys(), reverse=True):
         commit = begun.get(revision)
         replica_set = by_revision.get(revision)
         shown = replica_set or (_replica_set(repository, release, commit, revision) if commit else None)
         entry = {
             **_place(release, revision),
-            "images": list(images(shown)) if shown else [],
+            "images": list(images(shown.template)) if shown else [],
             "roles": list(roles(release.world, replica_set)) if replica_set else [],
-            **(_commit_fields(commit) if commit else dict.fromkeys(("commit", "date", "subject"))),
+            **(_commit_fields(commit) if commit else NO_COMMIT),
         }
         entries.append(entry)
     return entries
@@ -50,7 +56,7 @@ def revisions_text(entries: list[Entry]) -> str:
     """Return the revisions as a table."""
     rows = [["ENV", "APP", "REVISION", "IMAGES", "ROLE", "COMMIT", "DATE"]]
     for entry in entries:
-        place = [entry["environment"], entry["app"], str(entry["revision"])]
+        place = [entry["environment"], entry["app"], str(entry["revision"] or "-")]
         what = [", ".join(entry["images"]), ", ".join(entry["roles"]) or "-"]
         rows.append([*place, *what, (entry["commit"] or "-")[:9], entry["date"] or "-"])
     return text_table(rows)
@@ -65,7 +71,12 @@ def commits_text(entries: list[Entry]) -> str:
     return text_table(rows)
 
 
-def _place(release: Release, revision: int) -> Entry:
+def _waiting_entry(release: Release) -> Entry:
+    template = resolve_workload(release.world).rollout.template
+    return {**_place(release, None), "images": list(images(template)), "roles": ["waiting"], **NO_COMMIT}
+
+
+def _place(release: Release, revision: int | None) -> Entry:
     ref = release.app.ref
     return {"environment": ref.environment, "app": ref.name, "revision": revision}
 

@@ -22,6 +22,7 @@ from renderer.pipeline.resolve.course import NO_WAIT, course
 from renderer.pipeline.resolve.describe import last_phase, move_text
 from renderer.pipeline.resolve.moves import Move, Wait, advance, steps_of
 from renderer.pipeline.resolve.release import Release
+from renderer.pipeline.resolve.waiting import waiting_version
 from renderer.pipeline.write.output_folder import plan_changes
 from renderer.rollouts.controller.defaults import max_traffic_weight
 from renderer.rollouts.controller.experiment import belongs_to_experiment
@@ -72,7 +73,10 @@ class PlannedStep(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """The commits to come of one release in order; empty where the release is complete."""
+    """The commits to come of one release in order; empty where the release is complete.
+
+    ``waiting_version`` is the version in the sources that the first of them begins.
+    """
 
     rollout: str
     strategy: str
@@ -82,6 +86,7 @@ class Plan(Struct, frozen=True):
     peak_pods: int
     is_next: bool
     steps: tuple[PlannedStep, ...]
+    waiting_version: str | None = None
 
     @property
     def summary(self) -> str:
@@ -89,6 +94,8 @@ class Plan(Struct, frozen=True):
         if not self.steps:
             return "nothing to come"
         count = f"{len(self.steps)} commit{'s' if len(self.steps) > 1 else ''} to come, at most {self.peak_pods} pods"
+        if self.waiting_version:
+            return f"{self.waiting_version} waits, the first commit begins it; {count}"
         return f"no release in progress; for the next one: {count}" if self.is_next else count
 
     def to_dict(self) -> dict[str, Any]:
@@ -133,6 +140,7 @@ def make_plan(world: World, *, is_next: bool = False) -> Plan:
         peak_pods=max((row.peak_pods for row in rows), default=0),
         is_next=is_next,
         steps=rows,
+        waiting_version=None if is_next else waiting_version(world) or None,
     )
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from renderer.kubernetes.times import format_time
 from renderer.pipeline.load.discover import AppRef
-from renderer.pipeline.resolve.describe import current_replica_set, wait_text
+from renderer.pipeline.resolve.describe import current_replica_set, wait_text, waiting_text
 from renderer.pipeline.resolve.moves import Wait, is_between_phases, steps_of, wait
+from renderer.pipeline.resolve.waiting import waiting_version, with_running_template
 from renderer.rollouts.controller.gates import open_gate
 from renderer.rollouts.controller.timing import pause_end
 from renderer.rollouts.info import traffic_weight
@@ -32,7 +33,9 @@ def status_row(ref: AppRef, world: World, paused: Wait | None = None) -> dict[st
     its step was merged later.
     """
     row: dict[str, Any] = {"environment": ref.environment, "app": ref.name, "phase": "Unknown"}
-    row |= dict.fromkeys(("step", "weight", "revision", "message", "until"))
+    row |= dict.fromkeys(("step", "weight", "revision", "message", "until", "waitingVersion"))
+    version = waiting_version(world)
+    world = with_running_template(world)
     status = world.status
     if not world.replica_sets:
         row["message"] = "not rendered yet: rollstep advance makes the first commit"
@@ -55,4 +58,7 @@ def status_row(ref: AppRef, world: World, paused: Wait | None = None) -> dict[st
         row["message"] = f"{world.phase or 'committed'}: the next phase follows when this is live"
     if reason.until is not None:
         row["until"] = format_time(reason.until)
+    if version:
+        row["waitingVersion"] = version
+        row["message"] = "; ".join(filter(None, (row["message"], waiting_text(version, ref.target))))
     return row

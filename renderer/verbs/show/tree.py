@@ -11,10 +11,13 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from renderer.errors import printable
+from renderer.kubernetes.manifest import Body
 from renderer.kubernetes.printing import text_table
 from renderer.kubernetes.times import format_time, human_duration
+from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.resolve.autoscaling import autoscaler_text, count_text, pod_limits
-from renderer.pipeline.resolve.describe import gate_text
+from renderer.pipeline.resolve.describe import gate_text, waiting_text
+from renderer.pipeline.resolve.waiting import waiting_version, with_running_template
 from renderer.rollouts.controller import next_wakeup
 from renderer.rollouts.controller.defaults import max_traffic_weight
 from renderer.rollouts.controller.gates import open_gate
@@ -59,6 +62,7 @@ class RolloutInfo(Struct, frozen=True):
     """The content of the tree; weights are out of ``max_traffic_weight``.
 
     ``autoscaler`` describes the Rollout's autoscaler; the replicas are then the numbers that the release counts with.
+    ``waiting_version`` is the version in the sources that has not begun.
     """
 
     name: str
@@ -78,6 +82,7 @@ class RolloutInfo(Struct, frozen=True):
     available: int
     replica_sets: tuple[ReplicaSetInfo, ...]
     autoscaler: str | None = None
+    waiting_version: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the tree as JSON-ready data with keys in camelCase; times are RFC 3339 in UTC."""
@@ -101,9 +106,9 @@ def by_revision(replica_sets: Sequence[ReplicaSet]) -> list[ReplicaSet]:
     return sorted(replica_sets, key=lambda rs: (-rs.revision, rs.name))
 
 
-def images(replica_set: ReplicaSet) -> tuple[str, ...]:
-    """Return the images of a ReplicaSet's containers, in order."""
-    spec = replica_set.template.get("spec") or {}
+def images(template: Body) -> tuple[str, ...]:
+    """Return the images of a pod template's containers, in order."""
+    spec = template.get("spec") or {}
     return tuple(container.get("image", "") for container in spec.get("containers") or ())
 
 
@@ -112,6 +117,8 @@ def rollout_info(world: World) -> RolloutInfo:
 
     Source: Argo Rollouts v1.9 ``pkg/kubectl-argo-rollouts/info``.
     """
+    version = waiting_version(world)
+    world = with_running_template(world)
     rollout, status, canary = world.rollout, world.status, world.rollout.canary
     gate = "" if rollout.paused or status.pause_conditions else open_gate(rollout, status)
     replica_sets = tuple(_replica_set_info(world, rs) for rs in by_revision(world.replica_sets))
@@ -134,12 +141,13 @@ def rollout_info(world: World) -> RolloutInfo:
         available=status.available_replicas,
         replica_sets=replica_sets,
         autoscaler=autoscaler_text(world),
+        waiting_version=version or None,
     )
 
 
-def tree_text(info: RolloutInfo, now: datetime, environment: str = "") -> str:
-    """Return the tree as text; ages and delays are relative to ``now``."""
-    header = "".join(f"{printable(line.rstrip())}\n" for line in _header(info, now, environment))
+def tree_text(info: RolloutInfo, now: datetime, ref: AppRef) -> str:
+    """Return the tree of the app ``ref`` as text; ages and delays are relative to ``now``."""
+    header = "".join(f"{printable(line.rstrip())}\n" for line in _header(info, now, ref))
     return f"{header}\n{text_table(list(_tree_rows(info, now)))}"
 
 
@@ -164,19 +172,18 @@ def _replica_set_info(world: World, replica_set: ReplicaSet) -> ReplicaSetInfo:
         weight=traffic_weight(world, replica_set),
         scale_down_deadline=replica_set.scale_down_deadline,
         created=replica_set.created,
-        images=images(replica_set),
+        images=images(replica_set.template),
         min_replicas=low,
         max_replicas=high,
     )
 
 
-def _header(info: RolloutInfo, now: datetime, environment: str) -> Iterator[str]:
+def _header(info: RolloutInfo, now: datetime, ref: AppRef) -> Iterator[str]:
     def row(title: str, value: object) -> str:
         return f"{title:<16} {value}"
 
     yield row("Name:", info.name)
-    if environment:
-        yield row("Environment:", environment)
+    yield row("Environment:", ref.environment)
     if info.namespace:
         yield row("Namespace:", info.namespace)
     yield row("Status:", f"{ICONS.get(info.phase, ' ')} {info.phase}")
@@ -185,6 +192,8 @@ def _header(info: RolloutInfo, now: datetime, environment: str) -> Iterator[str]
     if info.paused_until:
         left = human_duration((info.paused_until - now).total_seconds())
         yield row("Paused until:", f"{format_time(info.paused_until)} ({left} left)")
+    if info.waiting_version:
+        yield row("Waiting:", waiting_text(info.waiting_version, ref.target))
     yield row("Strategy:", info.strategy)
     if info.strategy == "Canary":
         if info.step:

@@ -15,7 +15,7 @@ from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.pipeline.load.status_file import State
 from renderer.pipeline.resolve.describe import step_change
 from renderer.pipeline.resolve.release import Release
-from renderer.pipeline.resolve.transitions import EDITS, Transition, goes_forward, status_goes_forward, transitions
+from renderer.pipeline.resolve.transitions import BEGINNINGS, Transition, goes_forward, status_goes_forward, transitions
 from renderer.verbs.policy.approvals import Approvals
 from renderer.verbs.verify.app_state import AppLocation, AppState, app_of_path, read_state
 from renderer.verbs.verify.commits import Change
@@ -215,7 +215,7 @@ def app_trailers(change: Change, location: AppLocation) -> dict[str, str]:
 
 def _verb(transition: Transition, trailers: Mapping[str, str]) -> str:
     verb = trailers.get("Verb", "")
-    return verb if transition.verb == "edit" and verb in EDITS else transition.verb
+    return verb if transition.verb == "edit" and verb in BEGINNINGS else transition.verb
 
 
 def _late_move(change: Change, after: AppState, state: State, received: datetime | None) -> Iterator[Finding]:

@@ -32,7 +32,7 @@ from renderer.verbs.show.tree import rollout_info, tree_text
 from tests.pipeline.resolve.test_resolve import DATA, RULES, SCENARIOS, Git
 from tests.support.commands import NOON as AT
 from tests.support.commands import TWO, Checkout
-from tests.support.worlds import NOON, api, web, with_image
+from tests.support.worlds import NOON, REF, api, web, with_image
 
 POSITIVE = st.integers(1, 200)
 HPA: dict[str, Any] = {
@@ -229,8 +229,8 @@ def test_the_plan_and_the_tree_show_the_range() -> None:
     assert plan.peak_pods == 20
     info = rollout_info(world)
     assert [(rs.min_replicas, rs.max_replicas) for rs in info.replica_sets] == [(1, 2), (3, 10)]
-    assert "  1-2  " in tree_text(info, NOON)
-    assert "Autoscaler:      web (3-10 pods)" in tree_text(info, NOON)
+    assert "  1-2  " in tree_text(info, NOON, REF)
+    assert "Autoscaler:      web (3-10 pods)" in tree_text(info, NOON, REF)
     assert most_pods(world, "web-new", 0) == 0
 
 

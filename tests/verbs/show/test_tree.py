@@ -11,7 +11,7 @@ from renderer.pipeline.resolve.verb_moves import acting, promoting
 from renderer.rollouts import actions
 from renderer.rollouts.model.world import World
 from renderer.verbs.show.tree import by_revision, camel_keys, rollout_info, tree_text
-from tests.support.worlds import NOON, api, web, with_image
+from tests.support.worlds import NOON, REF, api, web, with_image
 
 
 def released(world: World) -> World:
@@ -34,7 +34,7 @@ def test_a_canary_at_its_first_pause() -> None:
 def test_its_text() -> None:
     world = released(web())
     new, old = world.status.current_pod_hash, world.status.stable_rs
-    lines = tree_text(rollout_info(world), NOON + timedelta(minutes=3), "prod").splitlines()
+    lines = tree_text(rollout_info(world), NOON + timedelta(minutes=3), REF).splitlines()
     assert lines[:4] == [
         "Name:            web",
         "Environment:     prod",
@@ -60,14 +60,14 @@ def test_a_pause_that_ends_by_itself() -> None:
     assert move is not None
     info = rollout_info(move.after)
     assert info.paused_until == NOON + timedelta(minutes=10)
-    assert "Paused until:    2026-03-01T12:10:00Z (10m left)" in tree_text(info, NOON)
+    assert "Paused until:    2026-03-01T12:10:00Z (10m left)" in tree_text(info, NOON, REF)
 
 
 def test_blue_green_has_no_weights() -> None:
     info = rollout_info(released(api()))
     assert (info.strategy, info.step, info.set_weight, info.max_traffic_weight) == ("BlueGreen", "", None, None)
     assert [rs.roles for rs in info.replica_sets] == [("preview",), ("stable", "active")]
-    assert "SetWeight" not in tree_text(info, NOON)
+    assert "SetWeight" not in tree_text(info, NOON, REF)
 
 
 def test_a_scale_down_delay_is_shown() -> None:
@@ -76,8 +76,8 @@ def test_a_scale_down_delay_is_shown() -> None:
     info = rollout_info(move.after)
     (old,) = [rs for rs in info.replica_sets if rs.scale_down_deadline]
     assert old.scale_down_deadline == NOON + timedelta(seconds=30)
-    assert "delay:30s" in tree_text(info, NOON)
-    assert "delay:passed" in tree_text(info, NOON + timedelta(minutes=1))
+    assert "delay:30s" in tree_text(info, NOON, REF)
+    assert "delay:passed" in tree_text(info, NOON + timedelta(minutes=1), REF)
 
 
 def test_missing_pods() -> None:
@@ -87,7 +87,7 @@ def test_missing_pods() -> None:
     assert info.replica_sets[0].status == "Progressing"
     gone = rollout_info(world.with_replica_set(replace(replica_set, replicas=0, available_replicas=0)))
     assert gone.replica_sets[0].status == "ScaledDown"
-    assert "Images:" not in tree_text(gone, NOON)
+    assert "Images:" not in tree_text(gone, NOON, REF)
 
 
 def test_json_has_keys_in_camel_case() -> None:

@@ -12,12 +12,14 @@ from msgspec.structs import replace
 from renderer.errors import RollstepError
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.resolve.course import proposals
-from renderer.pipeline.resolve.release import open_release
+from renderer.pipeline.resolve.describe import wait_text
+from renderer.pipeline.resolve.moves import Move, Wait
+from renderer.pipeline.resolve.release import Release, open_release
 from renderer.pipeline.write.moved_app import MovedApp, moved_app, render_app
 from renderer.pipeline.write.output_folder import changes_between
-from renderer.verbs.apps.merge_times import MergeTimes
 from renderer.verbs.apps.move import Command, move_app
 from renderer.verbs.apps.policies import check_policies
+from renderer.verbs.apps.status_history import StatusHistory, hold
 from renderer.verbs.apps.validate import validate_apps
 from renderer.verbs.release.pull_requests.branches import AppSteps, PullRequestResult, app_prefix, step_branches
 from renderer.verbs.release.pull_requests.reconcile import PullRequests
@@ -27,9 +29,14 @@ STEP_VERBS = ("advance", "promote")
 """Verbs that do the next step, which merging its pull request promotes."""
 
 
-def propose_steps(session: Session, refs: Sequence[AppRef], *, stack: bool) -> list[PullRequestResult]:
-    """Open or update the pull request of each app's next step, or those of all steps of a ``stack``."""
-    return _propose(session, [_next_steps(session, ref, stack) for ref in refs])
+def propose_steps(
+    session: Session, refs: Sequence[AppRef], *, stack: bool = False, promote: bool = False
+) -> list[PullRequestResult]:
+    """Open or update the pull request of each app's next step, or those of all steps of a ``stack``.
+
+    With ``promote``, a step that the branch has taken back is proposed again.
+    """
+    return _propose(session, [_next_steps(session, ref, stack, promote) for ref in refs])
 
 
 def propose_verb(session: Session, refs: Sequence[AppRef], command: Command) -> list[PullRequestResult]:
@@ -39,12 +46,12 @@ def propose_verb(session: Session, refs: Sequence[AppRef], command: Command) -> 
     """
     name = command.name
     if name in STEP_VERBS and not command.options:
-        return propose_steps(session, refs, stack=False)
+        return propose_steps(session, refs, promote=name == "promote")
 
     def app_steps(ref: AppRef) -> AppSteps:
         def steps(now: datetime) -> Sequence[MovedApp]:
-            with closing(MergeTimes(session.context.open_repository, [ref.folder])) as merge_times:
-                moved = move_app(command, session.context, merge_times, ref, now)
+            with closing(StatusHistory(session.context.open_repository, [ref.folder])) as history:
+                moved = move_app(command, session.context, history, ref, now)
             return [moved] if moved.move is not None else []
 
         return AppSteps(ref, steps, set if name == "abort" else None, name.replace(" ", "-"))
@@ -99,9 +106,9 @@ def _propose(session: Session, apps: Sequence[AppSteps]) -> list[PullRequestResu
     return results
 
 
-def _next_steps(session: Session, ref: AppRef, stack: bool) -> AppSteps:
+def _next_steps(session: Session, ref: AppRef, stack: bool, promote: bool) -> AppSteps:
     def steps(now: datetime) -> Sequence[MovedApp]:
-        return list(islice(_remaining_steps(session, ref, now), None if stack else 1))
+        return list(islice(_remaining_steps(session, ref, now, promote), None if stack else 1))
 
     def branches() -> list[str]:
         world = open_release(session.workspace, ref, session.now).world
@@ -110,15 +117,26 @@ def _next_steps(session: Session, ref: AppRef, stack: bool) -> AppSteps:
     return AppSteps(ref, steps, branches)
 
 
-def _remaining_steps(session: Session, ref: AppRef, now: datetime) -> Iterator[MovedApp]:
-    """Yield the remaining steps of an app, each compared with the one before it, until a policy refuses one."""
+def _remaining_steps(session: Session, ref: AppRef, now: datetime, promote: bool) -> Iterator[MovedApp]:
+    """Yield the remaining steps of an app, each compared with the one before it, until a policy refuses one.
+
+    A step that the branch has taken back is left out with all after it, unless the command is a promotion.
+    """
     release = open_release(session.workspace, ref, now)
     before: Mapping[str, str] | None = None
     for verb, move in proposals(release.world):
         if check_policies(session.context, release, move, "advance") is not None:
+            return
+        if before is None and not promote and (held := _hold(session, release, move)) is not None:
+            session.reporter.note(f"{release.title}: {wait_text(held, release.world)}")
             return
         rendered, app = render_app(release, move.after, keep_time=False)
         if before is not None:
             app = replace(app, changes=changes_between(release.output, before, rendered.files))
         yield moved_app(release, move, rendered, app, verb)
         release, before = replace(release, state=rendered.state), rendered.files
+
+
+def _hold(session: Session, release: Release, move: Move) -> Wait | None:
+    with closing(StatusHistory(session.context.open_repository, [release.folder])) as history:
+        return hold(history, release, move)

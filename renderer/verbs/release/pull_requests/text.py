@@ -39,7 +39,7 @@ def body_of(moved: MovedApp, start: World, stack: Sequence[str], position: int) 
     assert moved.change is not None and move is not None and app is not None
     folder = f"{release.place}/{release.app.settings.output}"
     shown = _shortened(diff(app.changes, folder))
-    tree = tree_text(rollout_info(move.after), move.after.now, release.app.ref.environment)
+    tree = tree_text(rollout_info(move.after), move.after.now, release.app.ref)
     variables = {
         "change": cleaned(moved.change),
         "stack": [one_line(title) for title in stack],

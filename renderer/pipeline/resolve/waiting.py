@@ -1,0 +1,52 @@
+"""A version that waits: the sources have another pod template than the release that is running.
+
+Only the verbs that begin a revision (``advance``, ``set image``, ``restart``, ``undo``) take it up.  All others act on
+the running release, with its own template.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from renderer.kubernetes.images import version_text
+from renderer.kubernetes.manifest import Body
+from renderer.rollouts.controller.templates import find_new_replica_set, rollout_hash, template_of
+from renderer.rollouts.controller.workload import resolve_workload, with_template
+from renderer.rollouts.model.rollout import Memo, Rollout
+from renderer.rollouts.model.world import World
+
+
+def waiting_version(world: World) -> str:
+    """Return the version that waits, as its images show it (``1.2.0``); empty if none waits.
+
+    It is ``another pod template`` if the images are those of the running release.
+    """
+    running = _running_template(world)
+    if running is None:
+        return ""
+    return version_text(resolve_workload(world).rollout.template, running) or "another pod template"
+
+
+def with_running_template(world: World) -> World:
+    """Return ``world`` with the pod template of the running release; the same world if no other version waits."""
+    template = _running_template(world)
+    if template is None:
+        return world
+    if world.rollout.workload_ref is not None:
+        return with_template(world, template)
+    body = world.rollout.body
+    rollout = Rollout.from_body({**body, "spec": {**body["spec"], "template": template}})
+    # The hash is the one in the status, whatever defaults the ReplicaSet's template has.
+    known = Memo({(world.status.collision_count, world.controller_version): world.status.current_pod_hash})
+    return replace(world, rollout=replace(rollout, hashes=known))
+
+
+def _running_template(world: World) -> Body | None:
+    """Return the pod template of the running release if the Rollout has another one; None if it has the same."""
+    running = world.replica_set_by_hash(world.status.current_pod_hash)
+    if running is None:
+        return None
+    rollout = resolve_workload(world).rollout
+    new_hash = rollout_hash(rollout, world.status.collision_count, world.controller_version)
+    found = find_new_replica_set(rollout, new_hash, world.replica_sets)
+    return None if found is running else template_of(running, rollout)
