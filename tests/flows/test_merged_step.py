@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from renderer.git.repository import MANY, Repository
-from renderer.verbs.apps.merge_times import MergeTimes
 from tests.support.commands import TWO, Checkout
 
 MADE, MERGED = "2026-03-01T12:00:00Z", "2026-03-03T12:00:00Z"
@@ -92,43 +88,45 @@ def test_a_new_image_does_not_wait_for_the_pause_of_the_old_one(
     assert checkout.replicas("prod/web")["3.0.0"] == 1
 
 
-def test_the_branch_is_walked_once_for_all_apps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A merge, a commit with trailers, one without, and the first commit give each app its own time."""
-    git, root = Checkout(tmp_path), tmp_path
-    folders = [root / "environments" / "prod" / f"a{number}" for number in range(MANY + 5)]
-
-    def commit(time: str, message: str, *numbers: int) -> None:
-        for number in numbers:
-            folders[number].mkdir(parents=True, exist_ok=True)
-            (folders[number] / "status.yaml").write_text(time + message, encoding="utf-8")
-        monkeypatch.setenv("GIT_AUTHOR_DATE", time)
-        monkeypatch.setenv("GIT_COMMITTER_DATE", time)
-        git.commit(message)
-
-    ours = "Step\n\nRollstep-App: web\nRollstep-Env: prod\nRollstep-App: api\n"
-    commit("2026-03-01T12:00:00Z", ours, *range(MANY + 4))
-    git.git("switch", "--quiet", "--create", "side")
-    commit("2026-03-02T12:00:00Z", ours, 1)
-    git.git("switch", "--quiet", "main")
-    commit("2026-03-03T12:00:00Z", "By hand", 2)
-    monkeypatch.setenv("GIT_COMMITTER_DATE", "2026-03-04T12:00:00Z")
-    git.git("merge", "--quiet", "--no-ff", "--message=Merge", "side")
-    git.git("commit", "--quiet", "--allow-empty", "--message=Nothing")
-    expected = {0: 1, 1: 4, 2: None, 3: 1, MANY + 4: None}
-    repository = Repository.open(root)
-    for asked in (list(expected), range(MANY + 5)):
-        trace = root / "trace"
-        trace.mkdir()
-        monkeypatch.setenv("GIT_TRACE2_EVENT", str(trace))
-        with closing(MergeTimes(lambda: repository, [folders[number] for number in asked])) as merge_times:
-            days = {number: landed.day if (landed := merge_times.of(folders[number])) else None for number in expected}
-        monkeypatch.delenv("GIT_TRACE2_EVENT")
-        assert days == expected
-        assert len(list(trace.iterdir())) == 1
-        shutil.rmtree(trace)
+def test_a_pause_begins_with_a_squash_that_keeps_only_the_title(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout.git("merge", "--quiet", "--squash", "step")
+    merge(checkout, monkeypatch, "commit", "--quiet", "--message=web: 40% (#12)")
+    head = checkout.head
+    (entry,) = checkout.json("advance", "prod/web", "--no-validate", "--now", BEFORE)
+    assert entry["waits"] == {"reason": "CanaryPauseStep", "until": "2026-03-03T12:10:00Z"}
+    assert checkout.head == head
+    checkout.run("advance", "prod/web", "--no-validate", "--now", AFTER)
+    assert checkout.subjects[0].startswith("web (prod): step 5/6")
 
 
-def test_a_repository_without_commits_has_no_merge_times(tmp_path: Path) -> None:
-    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
-    with closing(MergeTimes(lambda: Repository.open(tmp_path), [tmp_path / "a"])) as merge_times:
-        assert merge_times.of(tmp_path / "a") is None
+def test_a_change_of_scale_does_not_shorten_the_pause(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    merge(checkout, monkeypatch, "merge", "--quiet", "--no-ff", "--message=Merge", "step")
+    later = "2026-03-03T12:05:00Z"
+    monkeypatch.setenv("GIT_AUTHOR_DATE", later)
+    monkeypatch.setenv("GIT_COMMITTER_DATE", later)
+    checkout.run("scale", "prod/web", "--replicas", "9", "--no-validate", "--now", later)
+    (entry,) = checkout.json("advance", "prod/web", "--no-validate", "--now", BEFORE)
+    assert entry["waits"] == {"reason": "CanaryPauseStep", "until": "2026-03-03T12:10:00Z"}
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["the merge is the tip", "another commit is"])
+def test_a_shallow_clone_cannot_skip_the_pause(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, later: bool
+) -> None:
+    merge(checkout, monkeypatch, "merge", "--quiet", "--no-ff", "--message=Merge", "step")
+    if later:
+        checkout.edit("rollstep.yaml", "\n", "\n# more\n")
+        merge(checkout, monkeypatch, "commit", "--quiet", "--all", "--message=Comment")
+    clone = checkout.copy(tmp_path / "clone")
+    shutil.rmtree(clone.root)
+    checkout.git("clone", "--quiet", "--depth=1", checkout.root.as_uri(), str(clone.root))
+    head = clone.head
+    refused = clone.run("advance", "prod/web", "--no-validate", "--now", BEFORE, code=1)
+    assert "this clone is shallow" in refused.stderr
+    assert "git fetch --unshallow" in refused.stderr
+    assert clone.head == head
+    clone.git("fetch", "--quiet", "--unshallow")
+    (entry,) = clone.json("advance", "prod/web", "--no-validate", "--now", BEFORE)
+    assert entry["waits"] == {"reason": "CanaryPauseStep", "until": "2026-03-03T12:10:00Z"}

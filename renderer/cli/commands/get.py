@@ -27,11 +27,13 @@ def command(directory: str, targets: tuple[str, ...], now: datetime | None, outp
     """
     from renderer.pipeline.load.workspace import current_time
     from renderer.verbs.apps.open import open_releases
+    from renderer.verbs.apps.status_history import waits_of
     from renderer.verbs.show.tree import rollout_info, tree_text
 
     time = now or current_time()
     releases = open_releases(open_workspace(directory), targets, time)
-    infos = [(release.app.ref, rollout_info(release.world)) for release in releases]
+    waits = zip(releases, waits_of(releases), strict=True)
+    infos = [(release.app.ref, rollout_info(release.world, wait)) for release, wait in waits]
     if output == "json":
         print_json([{"app": ref.name, "environment": ref.environment, **info.to_dict()} for ref, info in infos])
     else:

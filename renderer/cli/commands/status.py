@@ -28,12 +28,12 @@ def command(directory: str, targets: tuple[str, ...], now: datetime | None, outp
     from renderer.kubernetes.printing import text_table
     from renderer.pipeline.load.workspace import current_time
     from renderer.verbs.apps.open import open_releases
-    from renderer.verbs.apps.status_history import remaining_pauses
+    from renderer.verbs.apps.status_history import waits_of
     from renderer.verbs.show.status import STATUS_COLUMNS, status_row
 
     releases = open_releases(open_workspace(directory), targets, now or current_time())
-    pauses = zip(releases, remaining_pauses(releases), strict=True)
-    rows = [status_row(release.app.ref, release.world, pause) for release, pause in pauses]
+    waits = zip(releases, waits_of(releases), strict=True)
+    rows = [status_row(release.app.ref, release.world, wait) for release, wait in waits]
     if output == "json":
         print_json(rows)
     else:

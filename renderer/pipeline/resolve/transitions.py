@@ -56,6 +56,9 @@ def transition(world: World, verb: str) -> Transition | None:
             move = _ACTIONS[verb](world)
         except RollstepError:
             return None
+        if move is None and verb == "promote":
+            # Of a version whose revision was taken back.
+            move = advance(world)
         return None if move is None else Transition(verb, move)
     if verb in BEGINNINGS:
         return Transition(verb, react(world, since=world))

@@ -101,16 +101,16 @@ def move_app(command: Command, context: RunContext, history: StatusHistory, ref:
     if context.on_read is not None:
         context.on_read(input_paths(release))
     is_advance = command.name == "advance"
-    move, verb = command.verb(release.world), command.name
-    if move is None and verb == "promote":
-        # A version whose revision was taken back: the promotion begins it again.
+    move = command.verb(release.world)
+    if move is None and command.name == "promote":
+        # The promotion begins a version again whose revision was taken back.
         following = advance(release.world)
         if following is not None and hold(history, release, following):
-            move, verb = following, "advance"
+            move = following
     may_be_paused = is_advance and not (move and is_new_release(move.before.status, move.after.status))
     reason = remaining_pause(history, release) if may_be_paused else None
-    if reason is None and is_advance and move is not None:
-        reason = hold(history, release, move)
+    if is_advance:
+        reason = hold(history, release, move) or reason
     reason = reason or check_policies(context, release, move, command.name)
     if reason is not None:
         return MovedApp(release, None, reason=reason)
@@ -123,7 +123,7 @@ def move_app(command: Command, context: RunContext, history: StatusHistory, ref:
     rendered, app = render_app(release, move.after, keep_time=reason is not None)
     if reason is not None and not app.changes:
         return MovedApp(release, None, reason=reason)
-    return moved_app(release, move, rendered, app, verb, command.options, reason)
+    return moved_app(release, move, rendered, app, command.name, command.options, reason)
 
 
 def _result(moved: MovedApp, folder: str, *, validate: bool) -> AppResult:

@@ -19,7 +19,7 @@ from renderer.pipeline.load.workspace import Workspace, current_time
 from renderer.pipeline.render.files import render_release
 from renderer.pipeline.resolve.autoscaling import count_text, most_pods, pod_limits
 from renderer.pipeline.resolve.course import NO_WAIT, course
-from renderer.pipeline.resolve.describe import last_phase, move_text
+from renderer.pipeline.resolve.describe import HELD, last_phase, move_text, wait_text
 from renderer.pipeline.resolve.moves import Move, Wait, advance, steps_of
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.resolve.waiting import waiting_version
@@ -31,6 +31,7 @@ from renderer.rollouts.info import roles, traffic_weight
 from renderer.rollouts.model.rollout import Rollout
 from renderer.rollouts.model.world import World
 from renderer.verbs.apps.open import open_releases
+from renderer.verbs.apps.status_history import waits_of
 from renderer.verbs.show.tree import by_revision, camel_keys
 
 HEADER = ("STEP", "ACTION", "STABLE", "CANARY", "OLD", "WEIGHT", "PEAK PODS", "STARTS", "ENDS")
@@ -75,7 +76,8 @@ class PlannedStep(Struct, frozen=True):
 class Plan(Struct, frozen=True):
     """The commits to come of one release in order; empty where the release is complete.
 
-    ``waiting_version`` is the version in the sources that the first of them begins.
+    ``waiting_version`` is the version in the sources that the first of them begins.  ``held`` says what has taken the
+    next step back, so that only a promotion does it.
     """
 
     rollout: str
@@ -87,6 +89,7 @@ class Plan(Struct, frozen=True):
     is_next: bool
     steps: tuple[PlannedStep, ...]
     waiting_version: str | None = None
+    held: str | None = None
 
     @property
     def summary(self) -> str:
@@ -94,6 +97,8 @@ class Plan(Struct, frozen=True):
         if not self.steps:
             return "nothing to come"
         count = f"{len(self.steps)} commit{'s' if len(self.steps) > 1 else ''} to come, at most {self.peak_pods} pods"
+        if self.held:
+            count = f"{self.held}; {count}"
         if self.waiting_version:
             return f"{self.waiting_version} waits, the first commit begins it; {count}"
         return f"no release in progress; for the next one: {count}" if self.is_next else count
@@ -107,7 +112,8 @@ class Plan(Struct, frozen=True):
 def plan_releases(workspace: Workspace, targets: tuple[str, ...], now: datetime | None) -> list[tuple[AppRef, Plan]]:
     """Return the plan of each named app; raise RollstepError with the findings of all."""
     releases = open_releases(workspace, targets, now or current_time())
-    return [(release.app.ref, _plan(release)) for release in releases]
+    waits = zip(releases, waits_of(releases), strict=True)
+    return [(release.app.ref, _plan(release, wait)) for release, wait in waits]
 
 
 def plan_world(world: World) -> Plan:
@@ -178,10 +184,15 @@ def plan_markdown(plan: Plan) -> str:
     return markdown_table(_cells(plan))
 
 
-def _plan(release: Release) -> Plan:
-    """Return the plan of a release, with a first commit for other changed manifests."""
+def _plan(release: Release, known: Wait | None) -> Plan:
+    """Return the plan of a release, with a first commit for other changed manifests.
+
+    ``known`` is what git's history knows of the release (``waits_of``).
+    """
     world = release.world
     plan = plan_world(world)
+    if known is not None and known.reason == HELD:
+        plan = replace(plan, held=wait_text(known, world))
     # The next move commits other changed manifests as well.
     if release.state is None or advance(world) is not None:
         return plan

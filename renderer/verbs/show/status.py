@@ -26,11 +26,10 @@ STATUS_COLUMNS = {
 """The header of each column and the key of its value."""
 
 
-def status_row(ref: AppRef, world: World, paused: Wait | None = None) -> dict[str, Any]:
+def status_row(ref: AppRef, world: World, known: Wait | None = None) -> dict[str, Any]:
     """Return the row of a release by the keys of ``STATUS_COLUMNS`` and ``until``; missing values are None.
 
-    ``weight`` is that of the newest ReplicaSet.  ``paused`` is a pause that is over by the status but goes on, because
-    its step was merged later.
+    ``weight`` is that of the newest ReplicaSet.  ``known`` is what git's history knows of the release (``waits_of``).
     """
     row: dict[str, Any] = {"environment": ref.environment, "app": ref.name, "phase": "Unknown"}
     row |= dict.fromkeys(("step", "weight", "revision", "message", "until", "waitingVersion"))
@@ -42,19 +41,19 @@ def status_row(ref: AppRef, world: World, paused: Wait | None = None) -> dict[st
         return row
     newest = current_replica_set(world)
     steps = steps_of(world)
-    reason = paused or wait(world)
+    reason = known or wait(world)
     row["phase"] = status.phase
     if steps:
         row["step"] = f"{status.current_step_index or 0}/{len(steps)}"
     if newest is not None:
         row["weight"] = traffic_weight(world, newest)
     row["revision"] = world.rollout.revision
-    is_waiting = status.pause_conditions or world.rollout.paused or open_gate(world.rollout, status)
+    is_waiting = known or status.pause_conditions or world.rollout.paused or open_gate(world.rollout, status)
     row["message"] = wait_text(reason, world) if is_waiting else status.message
     end = pause_end(world)
-    if paused is None and end is not None and end <= world.now:
+    if known is None and end is not None and end <= world.now:
         row["message"] = f"the pause is over since {format_time(end)}: `rollstep advance` goes on"
-    if world.in_phases and is_between_phases(world):
+    if known is None and world.in_phases and is_between_phases(world):
         row["message"] = f"{world.phase or 'committed'}: the next phase follows when this is live"
     if reason.until is not None:
         row["until"] = format_time(reason.until)

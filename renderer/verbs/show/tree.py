@@ -16,7 +16,8 @@ from renderer.kubernetes.printing import text_table
 from renderer.kubernetes.times import format_time, human_duration
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.resolve.autoscaling import autoscaler_text, count_text, pod_limits
-from renderer.pipeline.resolve.describe import gate_text, waiting_text
+from renderer.pipeline.resolve.describe import gate_text, wait_text, waiting_text
+from renderer.pipeline.resolve.moves import Wait
 from renderer.pipeline.resolve.waiting import waiting_version, with_running_template
 from renderer.rollouts.controller import next_wakeup
 from renderer.rollouts.controller.defaults import max_traffic_weight
@@ -112,8 +113,8 @@ def images(template: Body) -> tuple[str, ...]:
     return tuple(container.get("image", "") for container in spec.get("containers") or ())
 
 
-def rollout_info(world: World) -> RolloutInfo:
-    """Return the content of the tree for ``world``.
+def rollout_info(world: World, known: Wait | None = None) -> RolloutInfo:
+    """Return the content of the tree for ``world``; ``known`` is what git's history knows of it (``waits_of``).
 
     Source: Argo Rollouts v1.9 ``pkg/kubectl-argo-rollouts/info``.
     """
@@ -127,13 +128,13 @@ def rollout_info(world: World) -> RolloutInfo:
         name=rollout.name,
         namespace=rollout.namespace,
         phase=status.phase,
-        message=gate_text(gate, world) if gate else status.message,
+        message=wait_text(known, world) if known else gate_text(gate, world) if gate else status.message,
         strategy="Canary" if canary else "BlueGreen",
         step=f"{status.current_step_index or 0}/{len(canary.steps)}" if canary and canary.steps else "",
         set_weight=get_current_set_weight(rollout, status) if canary else None,
         actual_weight=newest.weight if canary and newest else None,
         max_traffic_weight=max_traffic_weight(rollout) if canary else None,
-        paused_until=next_wakeup(world) if status.pause_conditions else None,
+        paused_until=(known.until if known else next_wakeup(world)) if status.pause_conditions else None,
         desired=rollout.replicas,
         current=status.replicas,
         updated=status.updated_replicas,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -13,9 +14,10 @@ from renderer.pipeline.commit.trailers import releases, trailers_of
 from renderer.pipeline.load.marker import MARKER, marker_text
 from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.pipeline.load.status_file import State
-from renderer.pipeline.resolve.describe import step_change
+from renderer.pipeline.resolve.describe import step_change, wait_text
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.resolve.transitions import BEGINNINGS, Transition, goes_forward, status_goes_forward, transitions
+from renderer.verbs.apps.status_history import StatusHistory, hold
 from renderer.verbs.policy.approvals import Approvals
 from renderer.verbs.verify.app_state import AppLocation, AppState, app_of_path, read_state
 from renderer.verbs.verify.commits import Change
@@ -96,6 +98,7 @@ class Verifier:
                 expected.append(render_expected(release, transition))
                 if not expected[-1].differences(after, before):
                     findings = [*late, *_wrong_trailers(transition, location, trailers)]
+                    findings += self._taken_back(change, location, release, transition, trailers)
                     forward = goes_forward(transition.move.before, transition.move.after)
                     return self._legal(change, location, _verb(transition, trailers), findings, forward)
         action = self._action_without_verb(change, after, before)
@@ -106,6 +109,25 @@ class Verifier:
         assert release is not None
         findings = [*late, *explain(self._loader, change, release, after, before, expected)]
         return AppVerdict(location.environment, location.app, "", tuple(findings))
+
+    def _taken_back(
+        self,
+        change: Change,
+        location: AppLocation,
+        release: Release,
+        transition: Transition,
+        trailers: Mapping[str, str],
+    ) -> Iterator[Finding]:
+        """Yield that an ``advance`` brings back what the branch has taken back, which only ``promote`` may."""
+        if not trailers.get("Verb", "").startswith("advance") or not change.parent:
+            return
+        repository = self._loader.repository
+        folder = repository.root / location.folder
+        here = replace(release, app=replace(release.app, ref=replace(release.app.ref, folder=folder)))
+        with closing(StatusHistory(lambda: repository, [folder], change.parent)) as history:
+            held = hold(history, here, transition.move)
+        if held is not None:
+            yield Finding(location.status_file, 0, 0, "", wait_text(held, release.world), "git revert the commit")
 
     def _without_verb(
         self, change: Change, after: AppState, before: AppState, action: str, findings: list[Finding]
