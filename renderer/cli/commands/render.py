@@ -73,7 +73,7 @@ def command(
     """Render the manifests of the current step of each TARGET.
 
     TARGET is an app's folder, ENV/APP, an environment, or an app's name; the default is all apps. The step recorded in
-    status.yaml stays; a new pod template starts its release at step 0.
+    status.yaml stays. A new pod template waits: `rollstep advance` begins its release, and --check shows its plan.
 
     TARGET may also be manifest files, or - for standard input. Then the manifests are printed, and no other files are
     read or written. --stable, --stable-ref, --env and --allow are for such files: the first two name the version from

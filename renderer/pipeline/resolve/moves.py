@@ -45,6 +45,12 @@ class Move(Struct, frozen=True):
         return not differs(self.before, self.after)
 
 
+def has_effect(move: Move) -> bool:
+    """Return whether a move changes a rendered object or the status, now or in a phase that it leaves."""
+    before, after = move.before, move.after
+    return before.phase_left != after.phase_left or differs(replace(before, rollout=after.rollout), after)
+
+
 class Wait(Struct, frozen=True):
     """The reason why a release does not go on by itself, and its end.
 

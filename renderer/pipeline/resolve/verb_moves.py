@@ -11,7 +11,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from renderer.errors import RollstepError
-from renderer.pipeline.resolve.moves import Move, follow_promotion, react
+from renderer.pipeline.resolve.moves import Move, follow_promotion, has_effect, react
 from renderer.pipeline.resolve.ordering.phases import is_half_shifted
 from renderer.pipeline.resolve.waiting import with_running_template
 from renderer.rollouts import actions
@@ -63,7 +63,15 @@ def _begin(action: Action, world: World) -> Move | None:
         message = "the last commit is one half of a shift of traffic"
         raise RollstepError(message, hint="make the other half with `rollstep advance` first")
     move = replace(react(_acted(action, world), since=world), before=world)
-    return None if move.is_empty else move
+    if move.is_empty:
+        return None
+    if not has_effect(move):
+        # A commit would say that it did what it only wrote down.
+        message = "changes nothing that is rendered"
+        if move.after.rollout.paused:
+            raise RollstepError(f"{message}, because the release is paused", hint="`rollstep resume` goes on first")
+        raise RollstepError(message, hint="see `rollstep get` for what holds the release")
+    return move
 
 
 def _promote(action: Action, world: World) -> Move | None:

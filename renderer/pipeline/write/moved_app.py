@@ -57,10 +57,7 @@ def render_app(release: Release, world: World, *, keep_time: bool) -> tuple[Rend
     ``plan_write`` does.
     """
     rendered = render_release(release, world, keep_time=keep_time)
-    old, new_hash = release.state, rendered.state.status.current_pod_hash
-    new_release = new_hash if old is not None and old.status.current_pod_hash != new_hash else ""
-    texts = rendered.files, rendered.status_text
-    return rendered, compare_with_folder(release.home, *texts, new_release, release.last_render)
+    return rendered, compare_with_folder(release.home, rendered.files, rendered.status_text, release.last_render)
 
 
 def moved_app(

@@ -17,17 +17,13 @@ if TYPE_CHECKING:
 
 
 class RenderedApp(Struct, frozen=True):
-    """An app rendered at a step: its files by name, the text of its status, and their changes to its folder.
-
-    ``new_release`` is the pod-template-hash of a release that starts with this step, else empty.
-    """
+    """An app rendered at a step: its files by name, the text of its status, and their changes to its folder."""
 
     home: Home
     files: Mapping[str, str]
     status_text: str
     changes: Changes
     old_status: str | None
-    new_release: str = ""
 
     @property
     def is_up_to_date(self) -> bool:
@@ -58,13 +54,8 @@ class RenderedApp(Struct, frozen=True):
 
     def staleness(self) -> Finding:
         """Return the finding of an app that is not up to date."""
-        target = f"{self.home.ref.environment}/{self.home.ref.name}"
-        if self.new_release:
-            message = f"a new pod template ({self.new_release}) is not released yet"
-            hint = f"rollstep advance {target}"
-        else:
-            message, hint = "the rendered manifests do not match the sources", f"rollstep render {target}"
-        return Finding(self.home.output_path, 0, 0, "", message, hint)
+        message = "the rendered manifests do not match the sources"
+        return Finding(self.home.output_path, 0, 0, "", message, f"rollstep render {self.home.ref.target}")
 
     def to_dict(self, *, with_diff: bool = False) -> dict[str, object]:
         """Return whether the app was up to date, and its changes, as JSON-ready data."""
@@ -85,10 +76,10 @@ class RenderedApp(Struct, frozen=True):
 
 
 def compare_with_folder(
-    home: Home, files: Mapping[str, str], status_text: str, new_release: str = "", last_render: LastRender | None = None
+    home: Home, files: Mapping[str, str], status_text: str, last_render: LastRender | None = None
 ) -> RenderedApp:
     """Compare an app rendered as ``files`` with its folder; raise RollstepError as ``plan_write`` does."""
     changes = plan_changes(home, files, last_render)
     status_file = home.ref.folder / STATUS_FILE
     old_status = status_file.read_text(encoding="utf-8") if status_file.is_file() else None
-    return RenderedApp(home, files, status_text, changes, old_status, new_release)
+    return RenderedApp(home, files, status_text, changes, old_status)

@@ -221,6 +221,10 @@ def _returns(history: StatusHistory, folder: Path, change: StatusChange) -> bool
         if newer.commit is change.commit:
             break
     for older in changes:
+        is_later = older.state is None or older.state.last_update_time <= change.state.last_update_time
+        if change.commit.trailer and is_later:
+            # A verb that undoes another one within the same second, such as `resume` after `pause`.
+            return False
         if older.blob == change.blob:
             return True
         # An older status is from before the one of ``change`` was made.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import chain
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from renderer.errors import map_all
 from renderer.kubernetes.printing import to_json
@@ -14,11 +17,27 @@ from renderer.pipeline.write.journal import note_interrupted
 from renderer.pipeline.write.rendered_app import RenderedApp, compare_with_folder
 from renderer.verbs.apps.parallel import check_executor
 from renderer.verbs.apps.shards import in_shard
+from renderer.verbs.apps.validate import validate_apps
 from renderer.verbs.cache.checks import up_to_date
 from renderer.verbs.cache.renders import RenderCache
 from renderer.verbs.render.batches import in_batches
 from renderer.verbs.render.request import Mode, RenderRequest
 from renderer.verbs.reporter import Reporter
+
+if TYPE_CHECKING:
+    from renderer.verbs.render.waiting import WaitingRelease
+
+
+class ComparedApp(Struct, frozen=True):
+    """A rendered app, and the release that waits to begin in its sources; None without one."""
+
+    app: RenderedApp
+    waiting: WaitingRelease | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the entry of the app as JSON-ready data."""
+        version = self.waiting.version if self.waiting else None
+        return {**self.app.to_dict(with_diff=True), "waitingVersion": version}
 
 
 def compare_releases(request: RenderRequest, reporter: Reporter) -> int:
@@ -32,10 +51,10 @@ def compare_releases(request: RenderRequest, reporter: Reporter) -> int:
     refs = in_shard(workspace.apps(request.targets), request.shard)
     if request.mode is Mode.CHECK and request.output != "json":
         return _check(workspace, request, refs, reporter)
-    apps = _compare(workspace, request, refs, "rendering app")
-    stale = [app for app in apps if not app.is_up_to_date]
+    found = _compare(workspace, request, refs, "rendering app")
+    stale = [compared.app for compared in found if not compared.app.is_up_to_date]
     if request.output == "json":
-        reporter.out(to_json([app.to_dict(with_diff=True) for app in apps]))
+        reporter.out(to_json([compared.to_dict() for compared in found]))
     else:
         for app in stale:
             reporter.out(app.diff())
@@ -48,7 +67,13 @@ def _check(workspace: Workspace, request: RenderRequest, refs: tuple[AppRef, ...
 
     index = Index.open(workspace, request.targets) if request.is_plain_check else None
     changed = [ref for ref in refs if index is None or not index.is_unchanged(ref)]
-    stale = _compare(workspace, request, changed, "checking app")
+    found = _compare(workspace, request, changed, "checking app")
+    stale = [compared.app for compared in found if not compared.app.is_up_to_date]
+    waiting = [(compared.app.home, compared.waiting) for compared in found if compared.waiting]
+    if request.validate and waiting:
+        validate_apps([(home, release.files) for home, release in waiting], reporter.note, request.jobs)
+    for home, release in waiting:
+        reporter.note(release.text(home))
     for app in stale:
         reporter.out(app.diff())
     for app in stale:
@@ -56,43 +81,49 @@ def _check(workspace: Workspace, request: RenderRequest, refs: tuple[AppRef, ...
     if not stale:
         reporter.note(up_to_date(len(refs)))
     if index is not None:
-        wrong = {app.home.ref for app in stale}
-        index.save(refs, [ref for ref in changed if ref not in wrong])
+        # A version that waits is noted at each check.
+        noted = {compared.app.home.ref for compared in found}
+        index.save(refs, [ref for ref in changed if ref not in noted])
     return 1 if stale else 0
 
 
-def _compare(workspace: Workspace, request: RenderRequest, refs: Iterable[AppRef], doing: str) -> list[RenderedApp]:
+def _compare(workspace: Workspace, request: RenderRequest, refs: Iterable[AppRef], doing: str) -> list[ComparedApp]:
     return list(chain(*in_batches(compare_apps, workspace, request.at(current_time()), tuple(refs), doing)))
 
 
-def compare_apps(workspace: Workspace, refs: Iterable[AppRef], request: RenderRequest) -> list[RenderedApp]:
-    """Render apps and compare them with their folders; for text output return only those that differ."""
+def compare_apps(workspace: Workspace, refs: Iterable[AppRef], request: RenderRequest) -> list[ComparedApp]:
+    """Render apps and compare them with their folders; for text output return only those with something to show."""
     cache, is_json = request.open_cache(), request.output == "json"
 
-    def stale_app(ref: AppRef) -> RenderedApp | None:
-        app = compare_app(workspace, request, cache, ref)
-        return app if is_json or not app.is_up_to_date else None
+    def shown(ref: AppRef) -> ComparedApp | None:
+        found = compare_app(workspace, request, cache, ref)
+        return found if is_json or found.waiting or not found.app.is_up_to_date else None
 
-    return [app for app in map_all(refs, stale_app) if app is not None]
+    return [found for found in map_all(refs, shown) if found is not None]
 
 
-def compare_app(workspace: Workspace, request: RenderRequest, cache: RenderCache | None, ref: AppRef) -> RenderedApp:
-    """Render an app, or find it in the ``cache``, and compare it with its folder."""
+def compare_app(workspace: Workspace, request: RenderRequest, cache: RenderCache | None, ref: AppRef) -> ComparedApp:
+    """Render an app, or find it in the ``cache``, and compare it with its folder.
+
+    Raises RollstepError if the app cannot be rendered, or if a version that waits could not begin.
+    """
     now = request.now or current_time()
     home = workspace.home(ref)
     key = cache.key(home) if cache else None
     kept = cache.find(key) if cache and key else None
     if kept is not None:
-        return compare_with_folder(home, kept.files, kept.status_text(format_time(now)))
+        return ComparedApp(compare_with_folder(home, kept.files, kept.status_text(format_time(now))))
     # Loads the engine, which a cached app does not need.
     from renderer.pipeline.resolve.commit_content import differs
     from renderer.pipeline.resolve.rendered_world import render_time, rendered_world
     from renderer.pipeline.write.moved_app import render_app
+    from renderer.verbs.render.waiting import waiting_release
 
     release, world = rendered_world(workspace, ref, now, request.step)
     _, app = render_app(release, world, keep_time=not differs(release.world, world))
-    moment = render_time(release, world)
+    waiting = waiting_release(release, for_check=request.mode is Mode.CHECK) if request.step is None else None
+    moment = render_time(release, world) if waiting is None else None
     # The files may have changed after the key was computed: only an unchanged key describes the rendered content.
     if cache and key and moment is not None and cache.key(home) == key:
         cache.add(key, app.files, app.status_text, moment)
-    return app
+    return ComparedApp(app, waiting)

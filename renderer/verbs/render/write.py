@@ -21,7 +21,7 @@ from renderer.verbs.apps.parallel import check_executor
 from renderer.verbs.apps.shards import in_shard
 from renderer.verbs.apps.validate import validate_apps
 from renderer.verbs.render.batches import in_batches
-from renderer.verbs.render.compare import compare_app
+from renderer.verbs.render.compare import ComparedApp, compare_app
 from renderer.verbs.render.request import RenderRequest
 from renderer.verbs.reporter import Reporter
 
@@ -71,7 +71,8 @@ def render_apps(workspace: Workspace, refs: Iterable[AppRef], request: RenderReq
 
     With a ``folder``, new files are written there.
     """
-    apps = map_all(refs, partial(compare_app, workspace, request, request.open_cache()))
+    found = map_all(refs, partial(compare_app, workspace, request, request.open_cache()))
+    apps = [compared.app for compared in found]
     stale = [app for app in apps if not app.is_up_to_date]
     notes: list[str] = []
     if request.validate:
@@ -83,9 +84,13 @@ def render_apps(workspace: Workspace, refs: Iterable[AppRef], request: RenderReq
     return WrittenApps(
         tuple((path.removeprefix(root), content) for path, content in files),
         frozenset(kept),
-        (*notes, *(line for app in stale for line in _lines(app))),
+        (*notes, *(line for app in stale for line in _lines(app)), *_waiting_lines(found)),
         tuple(app.to_dict() for app in apps) if request.output == "json" else (),
     )
+
+
+def _waiting_lines(found: Iterable[ComparedApp]) -> Iterator[str]:
+    return (compared.waiting.text(compared.app.home) for compared in found if compared.waiting is not None)
 
 
 def _lines(app: RenderedApp) -> Iterator[str]:

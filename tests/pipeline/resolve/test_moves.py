@@ -16,7 +16,7 @@ from renderer.pipeline.resolve.commit_content import differs, next_state, render
 from renderer.pipeline.resolve.course import course
 from renderer.pipeline.resolve.moves import advance, at_step, react, steps_of, wait
 from renderer.pipeline.resolve.resolve import resolve
-from renderer.pipeline.resolve.verb_moves import acting, promoting
+from renderer.pipeline.resolve.verb_moves import beginning, promoting
 from renderer.rollouts import actions
 from renderer.rollouts.model.world import World
 from renderer.verbs.show.plan import make_plan, plan_world
@@ -49,7 +49,7 @@ def committed(world: World) -> World:
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_a_render_after_every_move_changes_nothing(name: str) -> None:
     world = with_image(STRATEGIES[name], "registry.example.com/shop/web:2.0.0")
-    begun = acting(lambda same: same)(world)
+    begun = beginning(lambda same: same)(world)
     assert begun is not None
     worlds = [begun.after, *(move.after for move, _ in course(begun.after))]
     assert len(worlds) > 1
@@ -89,7 +89,7 @@ def test_the_next_release_follows_its_plan() -> None:
     for world in STRATEGIES.values():
         planned = plan_world(world)
         assert planned.is_next
-        begun = acting(lambda same: same)(with_image(world, "registry.example.com/shop/web:2.0.0"))
+        begun = beginning(lambda same: same)(with_image(world, "registry.example.com/shop/web:2.0.0"))
         assert begun is not None
         rows = make_plan(begun.after).steps
         assert [(row.action, row.starts, row.ends) for row in planned.steps[1:]] == [

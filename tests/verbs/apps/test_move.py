@@ -73,8 +73,8 @@ def test_waits_and_refusals_are_the_same(released: Checkout, tmp_path: Path) -> 
     one.run("freeze", "add", "--until", LAST, "--reason", "Sale", "--env", "prod", "--now", NEXT)
     other = one.copy(tmp_path / "other")
     assert "web-2 (prod): frozen until" in both(one, other, "advance", "--no-validate", "--now", NEXT)
-    refused = both(one, other, "promote", "prod", "--full", "--no-validate", "--now", NEXT, code=1)
-    assert refused.count("Sale") == 2
+    refused = both(one, other, *IMAGE, "--no-validate", "--now", NEXT, code=1)
+    assert refused.count("Sale") == 3
     for checkout in (one, other):
         for app in ("web-0", "web-2"):
             checkout.edit(f"environments/prod/{app}/rollout.yaml", "replicas: 5", "replicas: -5")

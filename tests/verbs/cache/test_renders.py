@@ -239,7 +239,7 @@ def test_manifests_with_the_time_of_the_run_are_not_cached(checkout: Checkout, f
     assert len(entries(folder)) == 1
 
 
-def test_a_new_release_of_an_old_one_is_not_cached(checkout: Checkout, folder: Path) -> None:
+def test_an_app_with_a_version_that_waits_is_not_cached(checkout: Checkout, folder: Path) -> None:
     checkout.run("render", RELATIVE, "--now", NOON)
     replace(f"{WEB}/rollout.yaml", ONE, TWO)(checkout.root)
     before = entries(folder)

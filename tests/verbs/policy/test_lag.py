@@ -129,8 +129,7 @@ def test_advance_stays_behind_and_goes_on_when_the_other_is_further(checkout: Ch
     before = checkout.snapshot()
     waits = checkout.run("advance", "prod/web", "--no-validate", "--now", NOON)
     assert "staging is at step 1, and has to be at 2 or complete" in waits.stderr
-    refused = checkout.run("render", "prod/web", "--check", "--no-validate", code=1)
-    assert "is not released yet" in refused.stderr
+    assert "waits" in checkout.run("render", "prod/web", "--check", "--no-validate").stderr
     assert checkout.snapshot() == before
     checkout.run("advance", "staging/web", "--no-validate", "--now", ONE_O_CLOCK)
     checkout.run("advance", "prod/web", "--no-validate", "--now", ONE_O_CLOCK)

@@ -69,15 +69,32 @@ def test_render_writes_and_commits_nothing(checkout: Checkout) -> None:
     assert checkout.snapshot() == before
 
 
-def test_a_new_template_begins_with_render(checkout: Checkout) -> None:
+def test_a_new_template_waits_and_a_check_shows_its_plan(checkout: Checkout) -> None:
     checkout.advance_all("prod/web")
-    source = checkout.root / "environments/prod/web/rollout.yaml"
-    source.write_text(source.read_text().replace("web:1.0.0", "web:2.0.0"))
-    stale = checkout.run("render", "--check", "prod/web", code=1)
-    assert "a new pod template" in stale.stderr
-    checkout.run("render", "prod/web", "--now", NOON)
-    assert (checkout.replicas("prod/web"), checkout.weight("prod/web")) == ({"1.0.0": 5, "2.0.0": 1}, "20")
-    checkout.run("render", "--check", "prod/web")
+    checkout.edit("environments/prod/web/rollout.yaml", "web:1.0.0", "web:2.0.0")
+    for _ in range(2):
+        done = checkout.run("render", "--check", "prod/web")
+        assert "web (prod): 2.0.0 waits: `rollstep advance prod/web` begins it" in done.stderr
+        assert "setWeight: 20" in done.stderr
+    (entry,) = checkout.json("render", "--check", "prod/web")
+    assert (entry["upToDate"], entry["waitingVersion"]) == (True, "2.0.0")
+    assert "2.0.0 waits" in checkout.run("render", "prod/web", "--now", NOON).stderr
+    assert (checkout.replicas("prod/web"), checkout.weight("prod/web")) == ({"1.0.0": 5}, "0")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [("web:1.0.0 #", "web:2.0.0\n          ports: [{containerPort: 99999}] #", "99999"),
+     ("setWeight: 20", "setWeight: 120", "120")],
+    ids=["a manifest that no API server takes", "a step that no release can do"],
+)
+def test_a_check_refuses_a_version_that_could_not_begin(checkout: Checkout, old: str, new: str, found: str) -> None:
+    checkout.advance_all("prod/web")
+    path = checkout.root / "environments/prod/web/rollout.yaml"
+    text = path.read_text(encoding="utf-8").replace("          ports:\n            - name: http\n", "", 1)
+    path.write_text(text.replace("              containerPort: 8080\n", "", 1).replace("web:1.0.0", "web:2.0.0"))
+    path.write_text(path.read_text().replace(old.replace("1.0.0", "2.0.0"), new))
+    assert found in checkout.run("render", "--check", "prod/web", code=1).stderr
 
 
 def test_any_step_can_be_rendered(checkout: Checkout) -> None:

@@ -1,0 +1,43 @@
+"""A release that waits to begin: what a check shows of it, and what would refuse it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from renderer.pipeline.load.discover import Home
+from renderer.pipeline.render.files import render_release
+from renderer.pipeline.resolve.describe import waiting_text
+from renderer.pipeline.resolve.moves import advance
+from renderer.pipeline.resolve.release import Release
+from renderer.pipeline.resolve.waiting import waiting_version
+from renderer.verbs.show.plan import make_plan, plan_text
+
+
+class WaitingRelease(Struct, frozen=True):
+    """The version that waits, and for a check the rendered files of its first commit by name, and its plan as text."""
+
+    version: str
+    files: Mapping[str, str] = {}
+    plan: str = ""
+
+    def text(self, home: Home) -> str:
+        """Return the note about it: which command begins it, and its plan."""
+        return f"{home.title}: {waiting_text(self.version, home.ref.target)}\n{self.plan}".rstrip()
+
+
+def waiting_release(release: Release, *, for_check: bool) -> WaitingRelease | None:
+    """Return the release that waits in the sources; None without one.
+
+    Raises RollstepError ``for_check`` if it could not begin.
+    """
+    version = waiting_version(release.world)
+    if not version or not for_check:
+        return WaitingRelease(version) if version else None
+    move = advance(release.world)
+    if move is None:
+        # A release that is paused begins nothing.
+        return WaitingRelease(version)
+    files = render_release(release, move.after).files
+    return WaitingRelease(version, files, plan_text(make_plan(release.world)))
