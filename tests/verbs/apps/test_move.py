@@ -74,7 +74,7 @@ def test_waits_and_refusals_are_the_same(released: Checkout, tmp_path: Path) -> 
     other = one.copy(tmp_path / "other")
     assert "web-2 (prod): frozen until" in both(one, other, "advance", "--no-validate", "--now", NEXT)
     refused = both(one, other, *IMAGE, "--no-validate", "--now", NEXT, code=1)
-    assert refused.count("Sale") == 3
+    assert refused.count("Sale") == 4
     for checkout in (one, other):
         for app in ("web-0", "web-2"):
             checkout.edit(f"environments/prod/{app}/rollout.yaml", "replicas: 5", "replicas: -5")
