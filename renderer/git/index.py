@@ -78,13 +78,21 @@ def another_git(lock: Path) -> Finding:
 
 def stage(repository: Repository, paths: Sequence[str]) -> None:
     """Set the index entries of ``paths`` to the files of the work tree; raise RollstepError for an unreadable file."""
-    # Removing first drops flags such as assume-unchanged, with which git would keep the old entry.
-    remove_entries(repository, paths)
+    remove_entries(repository, _flagged(repository, paths))
     names = b"".join(os.fsencode(path) + b"\0" for path in paths)
     # Above bigFileThreshold, git stores contents in one pack: thousands of loose objects take longer to create.
     pack = ("-c", "core.bigFileThreshold=1") if len(paths) > WORTH_A_PACK else ()
     options = ("--add", "--remove", "--replace")
     repository.run(*pack, "update-index", *options, "-z", "--stdin", stdin=names, writes=True)
+
+
+def _flagged(repository: Repository, paths: Sequence[str]) -> Sequence[str]:
+    """Return the ``paths`` with flags such as assume-unchanged, with which git would keep the old entry; or all."""
+    if len(paths) > MANY:
+        return paths
+    rows = split(repository.run("ls-files", "-z", "-v", "--", *map(literal, paths)).stdout)
+    # "<letter> <path>": lower case for assume-unchanged, S for skip-worktree.
+    return [row[2:] for row in rows if row[0] == "S" or row[0].islower()]
 
 
 def staged(repository: Repository, head: str | None) -> set[str]:

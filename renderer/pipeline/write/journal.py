@@ -97,7 +97,7 @@ class Journal(Struct, frozen=True):
         """Write the index, which makes the journal valid; all files in it are on disk before."""
         with open(self.folder / _NEW_INDEX, "w", encoding="utf-8") as file:
             file.writelines(self._index())
-        make_durable(self.folder, [*sorted(self._names() & set(os.listdir(self.folder))), _NEW_INDEX])
+        make_durable(self.folder, [*self._files(), _NEW_INDEX])
         os.replace(self.folder / _NEW_INDEX, self.folder / _INDEX)
         make_durable(self.folder, ["."])
 
@@ -153,15 +153,22 @@ class Journal(Struct, frozen=True):
         """Remove the index, which ends the transaction, and then the old and new files."""
         try:
             _unlink(self.folder, [_INDEX] if pending(self.root) else [])
-            _unlink(self.folder, sorted(self._names() & set(os.listdir(self.folder))))
+            _unlink(self.folder, self._files())
         except OSError:
             # Without an index the rest is no transaction; ``release`` removes it.
             if pending(self.root):
                 raise
 
-    def _names(self) -> set[str]:
-        """Return the names of this transaction's files in the journal's folder."""
-        return {f"old-{number}" for number in range(len(self.entries))} | {e.file for e in self.entries if e.file}
+    def _files(self) -> list[str]:
+        """Return the names of this transaction's files in the journal's folder, sorted."""
+        new = {entry.file for entry in self.entries if entry.file}
+
+        def is_own(name: str) -> bool:
+            number = name.removeprefix("old-")
+            return name in new or (number != name and number.isdecimal() and int(number) < len(self.entries))
+
+        with os.scandir(self.folder) as found:
+            return sorted(entry.name for entry in found if is_own(entry.name))
 
     def _sync_folders(self) -> None:
         folders = sorted({os.path.dirname(entry.path) for entry in self.entries})
