@@ -86,13 +86,13 @@ def stage(repository: Repository, paths: Sequence[str]) -> None:
     repository.run(*pack, "update-index", *options, "-z", "--stdin", stdin=names, writes=True)
 
 
-def _flagged(repository: Repository, paths: Sequence[str]) -> Sequence[str]:
-    """Return the ``paths`` with flags such as assume-unchanged, with which git would keep the old entry; or all."""
-    if len(paths) > MANY:
-        return paths
-    rows = split(repository.run("ls-files", "-z", "-v", "--", *map(literal, paths)).stdout)
+def _flagged(repository: Repository, paths: Sequence[str]) -> list[str]:
+    """Return the ``paths`` with flags such as assume-unchanged, with which git would keep the old entry."""
+    places = map(literal, paths) if len(paths) <= MANY else ()
+    rows = split(repository.run("ls-files", "-z", "-v", "--", *places).stdout)
     # "<letter> <path>": lower case for assume-unchanged, S for skip-worktree.
-    return [row[2:] for row in rows if row[0] == "S" or row[0].islower()]
+    flagged = {row[2:] for row in rows if row[0] == "S" or row[0].islower()}
+    return [path for path in paths if path in flagged]
 
 
 def staged(repository: Repository, head: str | None) -> set[str]:
