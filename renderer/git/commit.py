@@ -244,6 +244,7 @@ def _refusal(repository: Repository, output: Output) -> Finding:
     folder = repository.root / os.fsdecode(answer).rstrip("\n")
     hooks = [name for name in REFUSING_HOOKS if os.access(folder / name, os.X_OK)]
     words = output.stderr or f"exit status {output.status}"
-    if hooks and not words.startswith(("fatal:", "error:")):
+    # Git exits with 128 for its own reasons.
+    if hooks and output.status == 1:
         return Finding("", 0, 0, "", f"a hook ({', '.join(hooks)}) refused the commit: {words}", hint)
     return Finding("", 0, 0, "", f"git refused the commit: {words}", hint)

@@ -20,23 +20,26 @@ def is_in_own_commit(root: Path) -> bool:
 
 
 def is_in_commit() -> bool:
-    """Return whether a hook of a commit has started this process: git names the commit's index to it."""
-    return "GIT_INDEX_FILE" in os.environ
+    """Return whether a hook of ``git commit`` has started this process; False for a hook of a merge or a rebase."""
+    return bool(_commit_command())
 
 
 def is_in_amend() -> bool:
-    """Return whether a hook of ``git commit --amend`` has started this process.
+    """Return whether a hook of ``git commit --amend`` has started this process."""
+    return any("--amend".startswith(word) and len(word) > len("--a") for word in _commit_command())
 
-    Git does not tell a hook, so the command line of its git has to.
+
+def _commit_command() -> list[str]:
+    """Return the command line of the ``git commit`` that has started this process; empty without one.
+
+    Git tells its hooks neither the command nor its options.
     """
-    if not is_in_commit():
-        return False
-    commits = (arguments for arguments in _ancestors() if _is_git_commit(arguments))
-    return any("--amend".startswith(word) and len(word) > 3 for word in next(commits, ()))
-
-
-def _is_git_commit(arguments: list[str]) -> bool:
-    return bool(arguments) and os.path.basename(arguments[0]).startswith("git") and "commit" in arguments
+    # Git sets it for the hooks of a commit, and other processes need no search.
+    if "GIT_INDEX_FILE" not in os.environ:
+        return []
+    names_of_git = ("git", "git-commit")
+    found = next((words for words in _ancestors() if words and os.path.basename(words[0]) in names_of_git), [])
+    return found if "commit" in found or (found and os.path.basename(found[0]) == "git-commit") else []
 
 
 def _ancestors() -> Iterator[list[str]]:
