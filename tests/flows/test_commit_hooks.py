@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from renderer.git.hook import OWN_COMMIT
 from tests.support.commands import NOON, ONE, PROJECT, TWO, Checkout
 
 WEB = "environments/prod/web"
@@ -107,7 +106,7 @@ def test_a_command_that_commits_is_refused_in_a_hook_of_a_verb(released: Checkou
 
 def test_a_stale_variable_of_a_hook_changes_nothing(released: Checkout) -> None:
     released.edit(ROLLOUT, "replicas: 5", "replicas: 10")
-    released.process("render", "prod/web", "--no-validate", **{OWN_COMMIT: str(released.root)})
+    released.process("render", "prod/web", "--no-validate", ROLLSTEP_COMMITS_IN=str(released.root))
     assert released.git("status", "--porcelain", "--", f"{WEB}/rendered")
 
 
