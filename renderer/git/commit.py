@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError, one_line
+from renderer.git.hook import OWN_COMMIT
 from renderer.git.index import another_git, locked_index, stage, staged, untracked, without
 from renderer.git.process import Output
 from renderer.git.repository import Head, Repository, split
@@ -159,7 +160,7 @@ def commit_files(
 
     Paths are relative to the root.  Changes that are staged or edited elsewhere stay so.  Git runs hooks, which see
     our files only, and signs.  Returns None if HEAD has these files already.  Raises RollstepError if git or a hook
-    refuses the commit; the index and the branch are unchanged then.
+    refuses the commit, and if a hook changes its files; the index and the branch are unchanged then.
     """
     with _uninterrupted(), locked_index(repository) as lock:
         stage(lock.repository, paths)
@@ -185,17 +186,35 @@ def _commit_index(repository: Repository, message: str, checked: CheckedCommit) 
     if repository.head.sha != checked.head:
         message = "somebody else has committed meanwhile"
         raise RollstepError([Finding("HEAD", 0, 0, "", message, "run the command again")])
+    tree = repository.run("write-tree", "--missing-ok", writes=True).stdout.decode().strip()
     output = repository.run(
         *("-c", "i18n.commitEncoding=UTF-8", "commit", "--quiet", "--cleanup=whitespace", "--file=-"),
         stdin=message.encode(),
-        env=checked.environment,
+        env={**checked.environment, OWN_COMMIT: str(repository.root)},
         check=False,
         writes=True,
     )
-    sha = repository.head.sha
-    if sha is None or sha == checked.head:
+    found = repository.run("rev-parse", "HEAD^{commit}", "HEAD^{tree}", check=False)
+    sha, committed = found.stdout.decode().split() if not found.status else ("", "")
+    if not sha or sha == checked.head:
         raise RollstepError([_refusal(repository, output)])
+    if committed != tree:
+        _take_back(repository, sha, checked.head)
+        raise RollstepError(_changed_by_hook(repository, tree, committed))
     return sha
+
+
+def _take_back(repository: Repository, sha: str, head: str | None) -> None:
+    """Set the branch from the commit ``sha`` back to ``head``; None is a branch without a commit."""
+    target = ["HEAD", head] if head else ["-d", "HEAD"]
+    reason = "rollstep: a hook changed the files of the commit"
+    repository.run("update-ref", "-m", reason, *target, sha, writes=True)
+
+
+def _changed_by_hook(repository: Repository, tree: str, committed: str) -> list[Finding]:
+    changed = split(repository.run("diff-tree", "-r", "--name-only", "--no-renames", "-z", tree, committed).stdout)
+    hint = "let the hook leave it out: nothing was committed"
+    return [Finding(path, 0, 0, "", "a hook changed it in rollstep's commit", hint) for path in changed]
 
 
 @contextmanager
@@ -225,6 +244,7 @@ def _refusal(repository: Repository, output: Output) -> Finding:
     folder = repository.root / os.fsdecode(answer).rstrip("\n")
     hooks = [name for name in REFUSING_HOOKS if os.access(folder / name, os.X_OK)]
     words = output.stderr or f"exit status {output.status}"
-    if hooks and not words.startswith(("fatal:", "error:")):
+    # Git exits with 128 for its own reasons.
+    if hooks and output.status == 1:
         return Finding("", 0, 0, "", f"a hook ({', '.join(hooks)}) refused the commit: {words}", hint)
     return Finding("", 0, 0, "", f"git refused the commit: {words}", hint)

@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from renderer.errors import Finding, RollstepError
+from renderer.git.hook import is_in_own_commit
 from renderer.git.index import COMMIT_INDEX
 from renderer.git.repository import Repository
 
@@ -27,8 +28,13 @@ PATIENCE = 120.0
 def lock_repository(repository: Repository, report: Callable[[str], object], patience: float = PATIENCE) -> int:
     """Lock the repository with all its work trees; return the descriptor whose closing ends the lock.
 
-    Passes one line to ``report`` if it has to wait for another run.  Raises RollstepError after ``patience`` seconds.
+    Passes one line to ``report`` if it has to wait for another run.  Raises RollstepError after ``patience`` seconds,
+    and at once in a hook of that run's own commit, which waits for the hook.
     """
+    if is_in_own_commit(repository.root):
+        message = "a hook of rollstep's own commit runs a command that commits"
+        hint = "take it out of the hook; `rollstep render` and commands that only read may run there"
+        raise RollstepError([Finding(str(repository.root), 0, 0, "", message, hint)])
     descriptor = os.open(repository.common_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     end, reported = time.monotonic() + patience, False
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -47,6 +48,14 @@ class Scratch:
         stdin = "".join(f"{path}\n" for path in paths).encode()
         names = self.repository.run("hash-object", "-w", "--no-filters", "--stdin-paths", stdin=stdin, writes=True)
         return dict(zip(contents, names.stdout.decode().split(), strict=True))
+
+    def index_tree(self) -> str:
+        """Store the tree of the index, which stays as it is, and return its hash."""
+        copy = self._root / "index"
+        # In the index itself, git would remember trees of the temporary folder.
+        shutil.copyfile(self.repository.index, copy)
+        repository = self.repository.within({"GIT_INDEX_FILE": str(copy)})
+        return repository.run("write-tree", "--missing-ok", writes=True).stdout.decode().strip()
 
     def commit(self, like: str, tree: str, parents: tuple[str, ...]) -> str:
         """Store a copy of the commit ``like`` with another tree and parents, and return its hash.

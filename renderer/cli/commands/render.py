@@ -110,7 +110,9 @@ def command(
         click.echo(apps_stream(open_workspace(directory), targets, step, output, now, shard), nl=False)
         return
     is_plain = check and step is None and now is None and shard is None and output == "yaml" and not no_cache
-    if is_plain and not is_parallel:
+    from renderer.git.hook import is_in_commit
+
+    if is_plain and not is_parallel and not is_in_commit():
         # Imports nothing else: a check of an unchanged fleet reads only the stamps of its files.
         from renderer.verbs.cache.checks import Check, up_to_date
 
@@ -129,4 +131,4 @@ def command(
         sys.exit(compare_releases(request, REPORTER))
     from renderer.verbs.render.write import write_releases
 
-    write_releases(request, REPORTER)
+    sys.exit(write_releases(request, REPORTER))

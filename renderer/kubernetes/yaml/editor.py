@@ -39,6 +39,16 @@ REMOVED = Removed()
 """The value of a field that an edit removes."""
 
 
+class Items(Struct, frozen=True):
+    """The new items of a list, for an edit that leaves the text of others as it is.
+
+    ``kept`` has the old index of each item that stays, in the old order, and None for each of ``new``, in theirs.
+    """
+
+    kept: tuple[int | None, ...]
+    new: tuple[Any, ...] = ()
+
+
 class _Change(Struct, frozen=True):
     path: FieldPath
     value: Any
@@ -49,7 +59,7 @@ class _Change(Struct, frozen=True):
 
 
 def edit(text: str, document_index: int, changes: Mapping[FieldPath, Any], file: str) -> str:
-    """Return ``text`` with ``changes`` (field path to new value, or ``REMOVED``) made in one of its documents.
+    """Return ``text`` with ``changes`` made in one of its documents: field path to new value, ``REMOVED`` or ``Items``.
 
     ``document_index`` counts the documents as ``load_documents`` returns them.  A value is replaced where it stands, a
     new field comes first in its mapping, a removed one goes with its lines.  Raises RollstepError with every path that
@@ -147,6 +157,8 @@ def _changed(text: str, document_index: int, change: _Change, wanted: list[Any])
 
 def _in_place(text: str, document_index: int, change: _Change, layout: Layout) -> str | None:
     """Return ``text`` with the pieces replaced that a change needs; None if that is not enough."""
+    if isinstance(change.value, Items):
+        return None
     try:
         document = DocumentText(text, _roots(text)[document_index], layout, block=change.block is not None)
         if isinstance(change.value, Removed):
@@ -203,7 +215,7 @@ def _reason(text: str, document_index: int, path: FieldPath) -> str:
 
 
 def _copy(value: Any) -> Any:
-    return value if isinstance(value, Removed) else json.loads(json.dumps(value))
+    return value if isinstance(value, Removed | Items) else json.loads(json.dumps(value))
 
 
 def _exists(value: Any, path: FieldPath) -> bool:
@@ -230,5 +242,17 @@ def _assign(document: Any, path: FieldPath, value: Any, convert: Callable[[Any],
             parent = parent[part]
     if isinstance(value, Removed):
         del parent[path[-1]]
+    elif isinstance(value, Items):
+        _rearrange(parent[path[-1]], value, convert)
     else:
         parent[path[-1]] = convert(_copy(value))
+
+
+def _rearrange(items: Any, wanted: Items, convert: Callable[[Any], Any]) -> None:
+    new = iter(wanted.new)
+    for index in reversed(range(len(items))):
+        if index not in wanted.kept:
+            del items[index]
+    for index, kept in enumerate(wanted.kept):
+        if kept is None:
+            items.insert(index, convert(_copy(next(new))))

@@ -69,17 +69,21 @@ class Release(Struct, frozen=True):
         return self.home.path
 
 
-def open_release(workspace: Workspace, ref: AppRef, now: datetime) -> Release:
-    """Load an app and resolve its world at ``now``; raise RollstepError with all findings."""
+def open_release(workspace: Workspace, ref: AppRef, now: datetime, before: Path | None = None) -> Release:
+    """Load an app and resolve its world at ``now``; raise RollstepError with all findings.
+
+    The status and the rendered files are those in the folder ``before``; None is the app's own folder.
+    """
     app = load_app(ref, workspace.settings, workspace.root)
-    status_file = ref.folder / STATUS_FILE
+    folder = before or ref.folder
+    status_file = folder / STATUS_FILE
     shown = workspace.display_path(status_file)
     state = load_state(read_text(status_file, shown), shown) if status_file.is_file() else None
-    output = ref.folder / app.settings.output
+    output = folder / app.settings.output
     with relative_findings(workspace.root):
         last_render = read_last_render(output, workspace.display_path(output), state)
     release = resolve_app(app, workspace.root, state, last_render.manifests, now)
-    return replace(release, last_render=last_render)
+    return replace(release, last_render=None if before else last_render)
 
 
 def resolve_rollout(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -18,15 +19,19 @@ from renderer.rollouts.model.world import World
 
 
 def rendered_world(
-    workspace: Workspace, ref: AppRef, now: datetime | None = None, step: int | None = None
+    workspace: Workspace,
+    ref: AppRef,
+    now: datetime | None = None,
+    step: int | None = None,
+    before: Path | None = None,
 ) -> tuple[Release, World]:
-    """Open an app; return its release, and its world at its current step, or at ``step``.
+    """Open an app as ``open_release`` does; return its release, and its world at its current step, or at ``step``.
 
     A version that waits in the sources does not begin; only ``step`` shows it.  The result does not depend on the time
     of day: the clock is the time of the release's last move, unless the app has new steps.  Raise UsageError for a step
     that the Rollout does not have.
     """
-    release = open_release(workspace, ref, now or current_time())
+    release = open_release(workspace, ref, now or current_time(), before)
     world = release.world if step is not None else with_running_template(release.world)
     if release.state is not None:
         settled = _at(replace(world, now=release.state.last_update_time), step)

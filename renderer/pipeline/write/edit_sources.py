@@ -17,7 +17,7 @@ from renderer.kubernetes.versioned_config import (
     with_references,
 )
 from renderer.kubernetes.yaml.document_texts import without_documents
-from renderer.kubernetes.yaml.editor import REMOVED, edit
+from renderer.kubernetes.yaml.editor import REMOVED, Items, edit
 from renderer.kubernetes.yaml.reader import read_text
 from renderer.kubernetes.yaml.writer import dump
 from renderer.pipeline.load.app import App
@@ -27,7 +27,7 @@ from renderer.rollouts.model.world import World
 
 
 def spec_changes(before: Body, after: Body) -> dict[FieldPath, Any]:
-    """Return what differs between two manifests' ``spec``, as field path to new value or ``REMOVED``."""
+    """Return what differs between two manifests' ``spec``, as field path to new value, ``REMOVED`` or ``Items``."""
     changes: dict[FieldPath, Any] = {}
     _collect(before.get("spec"), after.get("spec"), ("spec",), changes)
     return changes
@@ -77,11 +77,33 @@ def _collect(before: Any, after: Any, path: FieldPath, changes: dict[FieldPath, 
                 changes[(*path, key)] = after[key]
             else:
                 _collect(before[key], after[key], (*path, key), changes)
-    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        for index, (old, new) in enumerate(zip(before, after, strict=True)):
-            _collect(old, new, (*path, index), changes)
+    elif isinstance(before, list) and isinstance(after, list):
+        _collect_items(before, after, path, changes)
     else:
         changes[path] = after
+
+
+def _collect_items(before: list[Any], after: list[Any], path: FieldPath, changes: dict[FieldPath, Any]) -> None:
+    """Compare the items of two lists by their names, such as those of containers; else by their places."""
+    old, new = _names(before), _names(after)
+    kept = tuple(old.index(name) if name in old else None for name in new) if old and new else ()
+    stay = [index for index in kept if index is not None]
+    if old != new and stay and stay == sorted(stay):
+        added = tuple(item for item, index in zip(after, kept, strict=True) if index is None)
+        changes[path] = Items(kept, added)
+    elif old != new or len(before) != len(after):
+        changes[path] = after
+        return
+    pairs = zip(kept or range(len(after)), after, strict=True)
+    for index, (place, item) in enumerate(pairs):
+        if place is not None:
+            _collect(before[place], item, (*path, index), changes)
+
+
+def _names(items: list[Any]) -> list[str]:
+    """Return the names of a list's items; none where one has no name or two have the same."""
+    names = [item["name"] for item in items if isinstance(item, dict) and isinstance(item.get("name"), str)]
+    return names if len(set(names)) == len(items) else []
 
 
 def _without_removed(release: Release, world: World, texts: Mapping[Path, str]) -> dict[Path, str | None]:

@@ -22,6 +22,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from renderer.errors import Finding, RollstepError, reporting
+from renderer.git.hook import is_in_own_commit
 from renderer.pipeline.load.marker import digest
 from renderer.pipeline.load.workspace import journal_root
 
@@ -181,10 +182,24 @@ def pending(root: Path) -> bool:
 
 
 def note_interrupted(root: Path, note: Callable[[str], object]) -> None:
-    """Note a run that was interrupted or is under way, whose files may be half written."""
-    if pending(journal_root(root)):
+    """Note a run that was interrupted or is under way, whose files may be half written.
+
+    A hook of that run's commit sees them whole.
+    """
+    top = journal_root(root)
+    if pending(top) and not is_in_own_commit(top):
         message = "a run was interrupted or is under way: the next verb that writes completes or undoes it"
         note(f"note: {JOURNAL}: {message}")
+
+
+def committed_paths(root: Path) -> tuple[str, ...] | None:
+    """Return the paths of the commit whose hook has started this process, below git's work tree at ``root``.
+
+    None if that is no commit of rollstep's.  Raises RollstepError for a journal that cannot be read.
+    """
+    if not is_in_own_commit(root) or not pending(root):
+        return None
+    return tuple(_load(root).memo.get("paths", ()))
 
 
 def recover(root: Path, is_committed: Callable[[Journal], bool] | None = None) -> tuple[str, ...]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -11,9 +13,12 @@ from msgspec import Struct
 from renderer.errors import map_all
 from renderer.kubernetes.printing import to_json
 from renderer.kubernetes.times import format_time
+from renderer.kubernetes.yaml.reader import read_text
 from renderer.pipeline.load.discover import AppRef
+from renderer.pipeline.load.sources import STATUS_FILE
+from renderer.pipeline.load.status_file import load_state
 from renderer.pipeline.load.workspace import Workspace, current_time
-from renderer.pipeline.write.journal import note_interrupted
+from renderer.pipeline.write.journal import committed_paths, note_interrupted
 from renderer.pipeline.write.rendered_app import RenderedApp, compare_with_folder
 from renderer.verbs.apps.parallel import check_executor
 from renderer.verbs.apps.shards import in_shard
@@ -21,6 +26,7 @@ from renderer.verbs.apps.validate import validate_apps
 from renderer.verbs.cache.checks import up_to_date
 from renderer.verbs.cache.renders import RenderCache
 from renderer.verbs.render.batches import in_batches
+from renderer.verbs.render.in_hook import committed_apps, in_commit, staleness
 from renderer.verbs.render.request import Mode, RenderRequest
 from renderer.verbs.reporter import Reporter
 
@@ -48,7 +54,12 @@ def compare_releases(request: RenderRequest, reporter: Reporter) -> int:
     check_executor(request.executor)
     workspace = Workspace.open(request.directory)
     note_interrupted(workspace.root, reporter.note)
-    refs = in_shard(workspace.apps(request.targets), request.shard)
+    refs = committed_apps(workspace, in_shard(workspace.apps(request.targets), request.shard))
+    with in_commit(workspace, request, refs) as request:
+        return _compare_refs(workspace, request, refs, reporter)
+
+
+def _compare_refs(workspace: Workspace, request: RenderRequest, refs: tuple[AppRef, ...], reporter: Reporter) -> int:
     if request.mode is Mode.CHECK and request.output != "json":
         return _check(workspace, request, refs, reporter)
     found = _compare(workspace, request, refs, "rendering app")
@@ -65,7 +76,8 @@ def _check(workspace: Workspace, request: RenderRequest, refs: tuple[AppRef, ...
     """Compare each app whose files have changed since the last check."""
     from renderer.verbs.cache.index import Index
 
-    index = Index.open(workspace, request.targets) if request.is_plain_check else None
+    is_whole = request.is_plain_check and committed_paths(workspace.journal_root) is None
+    index = Index.open(workspace, request.targets) if is_whole else None
     changed = [ref for ref in refs if index is None or not index.is_unchanged(ref)]
     found = _compare(workspace, request, changed, "checking app")
     stale = [compared.app for compared in found if not compared.app.is_up_to_date]
@@ -77,7 +89,7 @@ def _check(workspace: Workspace, request: RenderRequest, refs: tuple[AppRef, ...
     for app in stale:
         reporter.out(app.diff())
     for app in stale:
-        reporter.note(f"error: {app.staleness().text()}")
+        reporter.note(f"error: {staleness(app, request).text()}")
     if not stale:
         reporter.note(up_to_date(len(refs)))
     if index is not None:
@@ -109,21 +121,42 @@ def compare_app(workspace: Workspace, request: RenderRequest, cache: RenderCache
     """
     now = request.now or current_time()
     home = workspace.home(ref)
+    if ref.target in request.earlier:
+        return _compare_earlier(workspace, request, ref, now)
     key = cache.key(home) if cache else None
     kept = cache.find(key) if cache and key else None
     if kept is not None:
         return ComparedApp(compare_with_folder(home, kept.files, kept.status_text(format_time(now))))
+    compared, moment = _render(workspace, request, ref, now)
+    app = compared.app
+    # The files may have changed after the key was computed: only an unchanged key describes the rendered content.
+    if cache and key and moment is not None and cache.key(home) == key:
+        cache.add(key, app.files, app.status_text, moment)
+    return compared
+
+
+def _render(workspace: Workspace, request: RenderRequest, ref: AppRef, now: datetime) -> tuple[ComparedApp, str | None]:
+    """Return the compared app, and ``render_time`` of it."""
     # Loads the engine, which a cached app does not need.
     from renderer.pipeline.resolve.commit_content import differs
     from renderer.pipeline.resolve.rendered_world import render_time, rendered_world
     from renderer.pipeline.write.moved_app import render_app
     from renderer.verbs.render.waiting import waiting_release
 
-    release, world = rendered_world(workspace, ref, now, request.step)
+    before = request.earlier.get(ref.target)
+    release, world = rendered_world(workspace, ref, now, request.step, Path(before) if before else None)
     _, app = render_app(release, world, keep_time=not differs(release.world, world))
     waiting = waiting_release(release, for_check=request.mode is Mode.CHECK) if request.step is None else None
-    moment = render_time(release, world) if waiting is None else None
-    # The files may have changed after the key was computed: only an unchanged key describes the rendered content.
-    if cache and key and moment is not None and cache.key(home) == key:
-        cache.add(key, app.files, app.status_text, moment)
-    return ComparedApp(app, waiting)
+    return ComparedApp(app, waiting), render_time(release, world) if waiting is None else None
+
+
+def _compare_earlier(workspace: Workspace, request: RenderRequest, ref: AppRef, now: datetime) -> ComparedApp:
+    """Render an app from the status of an earlier commit, at the time of its present status where that is right."""
+    status_file = ref.folder / STATUS_FILE
+    if status_file.is_file():
+        shown = workspace.display_path(status_file)
+        state = load_state(read_text(status_file, shown), shown)
+        compared, _ = _render(workspace, request, ref, state.last_update_time)
+        if compared.app.is_up_to_date:
+            return compared
+    return _render(workspace, request, ref, now)[0]

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from renderer.errors import map_all
 from renderer.kubernetes.printing import to_json
 from renderer.pipeline.commit.recovery import recover_interrupted
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.workspace import Workspace, current_time
-from renderer.pipeline.write.journal import note_interrupted
+from renderer.pipeline.write.journal import committed_paths, note_interrupted
 from renderer.pipeline.write.new_files import NewFiles, PlannedFile, write_new_files
 from renderer.pipeline.write.rendered_app import RenderedApp
 from renderer.pipeline.write.transaction import Transaction
@@ -21,8 +22,9 @@ from renderer.verbs.apps.parallel import check_executor
 from renderer.verbs.apps.shards import in_shard
 from renderer.verbs.apps.validate import validate_apps
 from renderer.verbs.render.batches import in_batches
-from renderer.verbs.render.compare import ComparedApp, compare_app
-from renderer.verbs.render.request import RenderRequest
+from renderer.verbs.render.compare import ComparedApp, compare_app, compare_releases
+from renderer.verbs.render.in_hook import in_commit
+from renderer.verbs.render.request import Mode, RenderRequest
 from renderer.verbs.reporter import Reporter
 
 
@@ -38,13 +40,16 @@ class WrittenApps(Struct, frozen=True):
     entries: tuple[dict[str, object], ...] = ()
 
 
-def write_releases(request: RenderRequest, reporter: Reporter) -> None:
-    """Render every named app and write what changes, everything or nothing.
+def write_releases(request: RenderRequest, reporter: Reporter) -> int:
+    """Render every named app and write what changes, everything or nothing; return the exit code.
 
-    Raises RollstepError with the findings of all apps; nothing is written then.
+    In a hook of rollstep's own commit, whose files are written, it only compares.  Raises RollstepError with the
+    findings of all apps; nothing is written then.
     """
     check_executor(request.executor)
     workspace = Workspace.open(request.directory)
+    if committed_paths(workspace.journal_root) is not None:
+        return compare_releases(replace(request, mode=Mode.CHECK), reporter)
     for line in recover_interrupted(workspace.root):
         reporter.note(line)
     note_interrupted(workspace.root, reporter.note)
@@ -52,7 +57,7 @@ def write_releases(request: RenderRequest, reporter: Reporter) -> None:
     request = request.at(current_time())
     lines: list[str] = []
     entries: list[dict[str, object]] = []
-    with NewFiles(workspace.journal_root) as new_files:
+    with in_commit(workspace, request, refs) as request, NewFiles(workspace.journal_root) as new_files:
         transaction = Transaction(new_files)
         for written in in_batches(render_apps, workspace, request, refs, "rendering app", new_files):
             transaction.plan(written.planned, written.kept, str(workspace.root))
@@ -64,6 +69,7 @@ def write_releases(request: RenderRequest, reporter: Reporter) -> None:
         reporter.out(to_json(entries))
     for line in lines:
         reporter.note(line)
+    return 0
 
 
 def render_apps(workspace: Workspace, refs: Iterable[AppRef], request: RenderRequest, folder: str = "") -> WrittenApps:
