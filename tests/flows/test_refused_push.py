@@ -177,3 +177,25 @@ def test_two_clones_whose_environments_branches_parted_go_on(
     assert remote.subjects("env/prod")[:2] == [checkout.subjects[0], "A pipeline"]
     assert git(remote.folder, "show", "env/prod:pipeline.yml") == "jobs: []\n"
     assert remote.tip("env/prod") == checkout.git("rev-parse", "env/prod").strip()
+
+
+def test_a_pause_begins_when_the_refused_step_is_pushed(
+    checkout: Checkout, remote: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout.git("reset", "--quiet", "--hard", "HEAD~1")
+    checkout.git("push", "--quiet", "--force", "origin", "main", "main~1:env/prod")
+    checkout.git("branch", "--delete", "--force", "env/prod")
+    checkout.edit("rollstep.yaml", BRANCH, "")
+    checkout.commit("No branch of prod")
+    remote.refuse()
+    do(checkout, "promote", 3, "prod/web", code=1)
+    remote.allow()
+    with monkeypatch.context() as patch:
+        patch.setenv("GIT_COMMITTER_DATE", DAY.format(9))
+        do(checkout, "advance", 9, "prod/web")
+    head = checkout.head
+    (entry,) = checkout.json("advance", "prod/web", "--now", "2026-03-09T12:09:00Z", "--no-validate")
+    assert entry["waits"] == {"reason": "CanaryPauseStep", "until": "2026-03-09T12:10:00Z"}
+    assert checkout.head == head
+    checkout.run("advance", "prod/web", "--now", "2026-03-09T12:10:00Z", "--no-validate")
+    assert checkout.subjects[0].startswith("web (prod): step 5/6")
