@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -174,29 +173,6 @@ def has_ref(repository: Repository, ref: str) -> bool:
 def is_ancestor(repository: Repository, older: str, newer: str) -> bool:
     """Return whether ``older`` is ``newer`` or one of its ancestors; False for a missing commit."""
     return repository.run("merge-base", "--is-ancestor", older, newer, check=False).status == 0
-
-
-def pushed_at(repository: Repository, commit: str) -> datetime | None:
-    """Return the time (UTC) at which this clone has pushed ``commit`` to HEAD's branch; None if it did not.
-
-    The reflogs of the remote-tracking branches know that.
-    """
-    branch = repository.head.branch
-    listed = repository.run("for-each-ref", "--format=%(refname)", f"refs/remotes/*/{branch}").stdout.decode()
-    times = []
-    for ref in listed.split():
-        log = repository.run("log", "-g", "--date=unix", "--format=%H %gd %gs", ref, "--").stdout.decode(
-            errors="replace"
-        )
-        first = None
-        for line in log.splitlines():
-            sha, entry, reason = line.split(" ", 2)
-            if not is_ancestor(repository, commit, sha):
-                break
-            first = entry, reason
-        if first is not None and first[1] == "update by push":
-            times.append(datetime.fromtimestamp(int(first[0].rpartition("{")[2].rstrip("}")), UTC))
-    return min(times, default=None)
 
 
 def move_branch(repository: Repository, branch: str, new: str, old: str | None, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -199,3 +200,18 @@ def test_a_pause_begins_when_the_refused_step_is_pushed(
     assert checkout.head == head
     checkout.run("advance", "prod/web", "--now", "2026-03-09T12:10:00Z", "--no-validate")
     assert checkout.subjects[0].startswith("web (prod): step 5/6")
+
+
+def test_a_push_of_something_else_begins_no_pause(
+    checkout: Checkout, remote: Remote, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new clone pushes a commit of its own during the pause that somebody else has begun."""
+    clone = checkout.copy(tmp_path_factory.mktemp("clones") / "clone")
+    shutil.rmtree(clone.root)
+    checkout.git("clone", "--quiet", str(remote.folder), str(clone.root))
+    with monkeypatch.context() as patch:
+        patch.setenv("GIT_COMMITTER_DATE", "2026-03-03T12:05:00Z")
+        clone.git("commit", "--quiet", "--allow-empty", "--message=Mine")
+        clone.git("push", "--quiet", "origin", "main")
+    clone.run("advance", "prod/web", "--now", "2026-03-03T12:10:00Z", "--no-validate")
+    assert clone.subjects[0].startswith("web (prod): step 5/6")

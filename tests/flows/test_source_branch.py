@@ -103,3 +103,15 @@ def test_a_branch_that_a_lost_commit_moved_has_a_way_out(checkout: Checkout) -> 
     tree = checkout.git("rev-parse", "env/prod:web/rendered")
     assert tree == checkout.git("rev-parse", "main:environments/prod/web/rendered")
     do(checkout, "set", "image", "prod/web", f"web={TWO}")
+
+
+def test_a_message_does_not_choose_the_branch(checkout: Checkout) -> None:
+    do(checkout, "set", "image", "prod/web", f"web={TWO}")
+    message = checkout.git("log", "-1", "--format=%B").strip()
+    forged = message.replace("Rollstep-Env: prod", "Rollstep-Env: prod\nRollstep-Branch: feature")
+    assert forged != message
+    checkout.git("commit", "--quiet", "--amend", f"--message={forged}")
+    checkout.git("push", "--quiet", "--force", "origin", "main")
+    checkout.run("publish", "prod", "--new-source", "--push")
+    trailers = checkout.git("log", "-1", "--format=%(trailers:key=Rollstep-Branch,valueonly)", "env/prod")
+    assert trailers.split() == ["main"]

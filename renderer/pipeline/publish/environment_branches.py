@@ -47,6 +47,9 @@ METADATA_FILE = "hydrator.metadata"
 METADATA_NOTES = "hydrator.metadata"
 SOURCE_NOTES = "rollstep"
 
+_RENDERED = ("--basic-regexp", f"--grep=^{trailers.SOURCE}: ")
+"""Options of ``git rev-list`` that find rendered commits, by their trailer."""
+
 
 class EnvironmentBranch(Struct, frozen=True):
     """A branch, its environment, the environment's folder, and the output folder of each app.
@@ -196,16 +199,14 @@ def _lost_commits(repository: Repository, branch: str, start: str, remote: str) 
     here = tip(repository, f"refs/heads/{branch}")
     if here is None or is_ancestor(repository, here, start):
         return
-    by_others = ("rev-list", "--invert-grep", f"--grep=^{trailers.SOURCE}: ", f"{start}..{here}")
-    if shas := repository.run(*by_others).stdout.decode().split():
+    if shas := repository.run("rev-list", "--invert-grep", *_RENDERED, f"{start}..{here}").stdout.decode().split():
         message = f"has parted from {remote}/{branch}, and {', '.join(sha[:9] for sha in shas[:5])} is not rollstep's"
         yield message, f"keep it elsewhere, and run git branch --force {branch} {remote}/{branch}"
 
 
 def _foreign_changes(repository: Repository, branch: str, start: str) -> Iterator[tuple[str, str]]:
     """Yield the rendered files that others have changed on the branch since its last rendered commit."""
-    last = repository.run("log", "-1", "--first-parent", "--format=%H", f"--grep=^{trailers.SOURCE}: ", start)
-    rendered = last.stdout.decode().strip()
+    rendered = repository.run("rev-list", "-1", "--first-parent", *_RENDERED, start).stdout.decode().strip()
     if not rendered or rendered == start:
         return
     before, now = tree_files(repository, rendered), tree_files(repository, start)
@@ -342,7 +343,7 @@ def _message(source: _Source, environment: str, branch: str | None) -> str:
         if line.startswith(f"{trailers.APP}: "):
             lines += group if f"{trailers.PREFIX}Env: {environment}" in group else []
             group = []
-        if line.startswith(trailers.PREFIX):
+        if line.startswith(trailers.PREFIX) and not line.startswith((trailers.BRANCH, trailers.SOURCE)):
             group.append(line)
     if branch is not None:
         lines.append(f"{trailers.BRANCH}: {branch}")

@@ -9,12 +9,10 @@ from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
 from renderer.git.objects import tip
+from renderer.git.reflog import reflog
 from renderer.git.repository import Commit, Repository
 from renderer.pipeline.commit.trailers import VERB
 from renderer.pipeline.load.discover import AppRef
-
-_KNOWN_TIPS = 200
-"""The most earlier tips of a remote's branch that are looked at."""
 
 _REPEATABLE = ("promote", "promote --skip-current-step", "restart", "undo")
 """Verbs that do more if they are repeated."""
@@ -64,10 +62,10 @@ def taken_back(repository: Repository, branch: str, remote: str) -> tuple[Commit
     if not tip(repository, here) or not tip(repository, there):
         return ()
     ahead = _commits(repository, here, there)
-    known = _earlier_tips(repository, there) if ahead else []
+    known = {entry.sha for entry in reflog(repository, there)} if ahead else set()
     if not known:
         return ()
-    own = set(_commits(repository, here, there, *known))
+    own = set(_commits(repository, here, there, *sorted(known)))
     return repository.commits([sha for sha in ahead if sha not in own])
 
 
@@ -102,14 +100,6 @@ def _way_out(repository: Repository, branch: str, remote: str, commits: Sequence
 def _branches_of(repository: Repository, remote: str) -> list[str]:
     listed = repository.run("for-each-ref", "--format=%(refname)", f"refs/remotes/{remote}/").stdout.decode()
     return listed.split()
-
-
-def _earlier_tips(repository: Repository, ref: str) -> list[str]:
-    listed = repository.run("log", "-g", "--format=%H", f"--max-count={_KNOWN_TIPS}", ref, "--", check=False)
-    tips = listed.stdout.decode().split()
-    # The oldest entry alone names the tip of a fresh clone, before its first fetch.
-    first = repository.run("rev-parse", "--quiet", "--verify", f"{ref}@{{{len(tips)}}}^{{commit}}", check=False)
-    return sorted({*tips, *first.stdout.decode().split()})
 
 
 def _commits(repository: Repository, include: str, *exclude: str) -> list[str]:

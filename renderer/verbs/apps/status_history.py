@@ -52,6 +52,7 @@ class StatusHistory:
         self._found: dict[str, list[FileChange]] = {}
         self._texts: dict[str, bytes] = {}
         self._states: dict[str, State] = {}
+        self._pushes: dict[str, datetime] | None = None
 
     def changes(self, folder: Path) -> Iterator[StatusChange]:
         """Yield the changes of one app's status, as far as the caller reads them.
@@ -68,9 +69,11 @@ class StatusHistory:
 
     def pushed_at(self, commit: str) -> datetime | None:
         """Return the time (UTC) at which this clone has pushed a commit to the branch; None if it did not."""
-        from renderer.git.objects import pushed_at
+        from renderer.git.reflog import pushes
 
-        return pushed_at(self._open_repository(), commit)
+        if self._pushes is None:
+            self._pushes = pushes(self._open_repository())
+        return self._pushes.get(commit)
 
     def close(self) -> None:
         """End the git process that walks the branch."""
