@@ -37,6 +37,7 @@ VERBS = {
     "plan": "Show the remaining steps of a release.",
     "pr": "Open or update the pull request of the next step.",
     "promote": "Promote a release: end the pause, or skip steps.",
+    "publish": "Bring the branches of environments up to HEAD.",
     "render": "Render the manifests of the current step.",
     "replay": "Repeat commits from their sources and compare the trees.",
     "restart": "Restart the pods of a Rollout with a new revision.",

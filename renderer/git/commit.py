@@ -15,8 +15,9 @@ from msgspec import Struct
 from renderer.errors import Finding, RollstepError, one_line
 from renderer.git.hook import OWN_COMMIT
 from renderer.git.index import another_git, locked_index, stage, staged, untracked, without
+from renderer.git.objects import SUBMODULE
 from renderer.git.process import Output
-from renderer.git.repository import Head, Repository, split
+from renderer.git.repository import MANY, Head, Repository, split
 
 OPERATIONS = (
     ("rebase-merge", "a rebase", "git rebase --continue or --abort"),
@@ -80,7 +81,7 @@ def check_commit(
 
     ``author`` and ``committer`` default to git's configuration (an unknown committer to the author), ``when`` to the
     time of the commit.  Raises RollstepError if HEAD is detached, an operation is in progress, git knows no committer,
-    or a path is ignored.
+    or a path is ignored or in a submodule.
     """
     nameless = [role for role, who in (("AUTHOR", author), ("COMMITTER", committer)) if who is None]
     with ExitStack() as ends:
@@ -91,6 +92,7 @@ def check_commit(
             role: ends.enter_context(repository.start(*ident, f"GIT_{role}_IDENT", check=False)) for role in nameless
         }
         head = check_can_commit(repository, allow_detached=allow_detached)
+        check_submodules(repository, head.sha, paths)
         if names := ignored(repository, paths):
             hint = "take it out of .gitignore, or choose another folder"
             raise RollstepError(
@@ -130,6 +132,25 @@ def check_can_commit(repository: Repository, *, allow_detached: bool = False) ->
     if findings:
         raise RollstepError(findings)
     return head
+
+
+def check_submodules(repository: Repository, head: str | None, paths: Sequence[str]) -> None:
+    """Raise RollstepError if a path is in another repository: a submodule of the commit ``head``, or a nested one.
+
+    A commit would put the files in its place.
+    """
+    own = {os.path.dirname(path) for path in paths}
+    folders = sorted({folder for path in own for folder in (path, *_folders(path))} - {"", "."})
+    found = {folder for folder in folders if os.path.lexists(f"{repository.root}/{folder}/.git")}
+    if head is not None and folders:
+        places = ("-t", head, "--", *folders) if len(folders) <= MANY else ("-r", head)
+        listed = split(repository.run("ls-tree", "-d", "-z", "--full-tree", *places).stdout)
+        submodules = {row.partition("\t")[2] for row in listed if row.startswith(SUBMODULE)}
+        found |= submodules.intersection(folders)
+    hint = "run rollstep in that repository, or keep the manifests in this one"
+    if found:
+        message = "is a submodule or another repository, so its files cannot be committed here"
+        raise RollstepError(Finding(folder, 0, 0, "", message, hint) for folder in sorted(found))
 
 
 def ignored(repository: Repository, paths: Sequence[str]) -> tuple[str, ...]:

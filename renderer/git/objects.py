@@ -18,7 +18,8 @@ from renderer.git.repository import Repository, literal
 REGULAR = "100644"
 """The mode of a plain file in a tree."""
 
-_SUBMODULE = "160000"
+SUBMODULE = "160000"
+"""The mode of a submodule in a tree."""
 
 
 class TreeFile(NamedTuple):
@@ -69,7 +70,7 @@ def read_files(repository: Repository, ref: str, *paths: Path | str) -> dict[str
     names = [repository.relative(path) for path in paths]
     sha = repository.head.sha if ref == "HEAD" else repository.resolve(ref)
     found = tree_files(repository, sha, *names) if sha else {}
-    files = {path: file.sha for path, file in found.items() if file.mode != _SUBMODULE}
+    files = {path: file.sha for path, file in found.items() if file.mode != SUBMODULE}
     contents = read_blobs(repository, files.values())
     return {path: contents[name] for path, name in files.items()}
 

@@ -193,11 +193,13 @@ class Repository:
         stdin = "".join(f"{sha}\n" for sha in shas).encode()
         return _commits(self.run(*_LOG, _LOG_FORMAT, "--no-walk=unsorted", "--stdin", stdin=stdin).stdout)
 
-    def file_changes(self, paths: Sequence[Path | str], trailer: str, ref: str = "HEAD") -> Generator[FileChange]:
+    def file_changes(
+        self, paths: Sequence[Path | str], trailer: str, ref: str = "HEAD", without: Sequence[str] = ()
+    ) -> Generator[FileChange]:
         """Yield the commits on the branch of ``ref`` (its first parents) that change ``paths``, newest first.
 
-        More than ``MANY`` paths also yield other files of their common folder.  Git runs while the caller iterates;
-        ``close`` ends it.
+        Leaves out the commits in the history of ``without``.  More than ``MANY`` paths also yield other files of their
+        common folder.  Git runs while the caller iterates; ``close`` ends it.
         """
         names = [self.relative(path) for path in paths]
         places = names if len(names) <= MANY else [os.path.commonpath(names) or "."]
@@ -205,7 +207,8 @@ class Repository:
         log = [
             *("-c", "log.showSignature=false", "-c", "log.showRoot=true", "-c", "log.follow=false"),
             *("log", "-z", "--first-parent", "-m", "--raw", "--no-abbrev", "--no-renames", "--no-color"),
-            *("--encoding=UTF-8", f"--format=%x00{'%x00'.join(fields)}", ref, "--", *map(literal, places)),
+            *("--encoding=UTF-8", f"--format=%x00{'%x00'.join(fields)}"),
+            *(ref, *(f"^{name}" for name in without), "--", *map(literal, places)),
         ]
         shallow = self._shallow()
         for record in _records(stream(log, self.root, self.variables()), len(fields)):

@@ -300,3 +300,126 @@ def test_a_work_tree_that_cannot_be_written(source: Checkout) -> None:
     release(source, code=1)
     assert source.head == head
     assert ONE in (source.root / "environments/prod/web/rollout.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("place", ["environments", "environments/prod", "environments/prod/web"])
+@pytest.mark.parametrize("is_there", [True, False], ids=["initialised", "not initialised"])
+def test_sources_in_a_submodule_are_refused(tmp_path: Path, place: str, is_there: bool) -> None:
+    outer, inner = tmp_path / "outer", tmp_path / "inner"
+    outer.mkdir()
+    source = Checkout(outer)
+    git(tmp_path, "init", "--quiet", str(inner))
+    for child in (source.root / place).iterdir():
+        (shutil.copytree if child.is_dir() else shutil.copy)(child, inner / child.name)
+    git(inner, "add", "--all")
+    git(inner, "commit", "--quiet", "--message=Sources")
+    source.git("rm", "--quiet", "-r", place)
+    (source.root / "rollstep.yaml").write_text("", encoding="utf-8")
+    git(source.root, "submodule", "--quiet", "add", str(inner), place)
+    source.commit("Move the sources into a submodule")
+    if not is_there:
+        # The files alone do not say that the folder is a submodule.
+        (source.root / place / ".git").unlink()
+    before = source.snapshot()
+    done = source.run("advance", *STEP, "--include-sources", code=1)
+    assert f"{place}: is a submodule or another repository" in done.stderr
+    assert source.snapshot() == before
+    assert source.git("ls-tree", "HEAD", place).startswith("160000")
+
+
+def test_a_repository_within_the_repository_is_refused(source: Checkout) -> None:
+    git(source.root, "init", "--quiet", "environments/prod/web")
+    before = source.snapshot()
+    assert "environments/prod/web: is a submodule or another repository" in release(source, code=1).stderr
+    assert source.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    ("attribute", "files"),
+    [
+        ("filter=crypt", "**/rendered/rollout*.yaml"),
+        ("ident", "**/status.yaml"),
+        ("working-tree-encoding=UTF-16", "**/rendered/*"),
+    ],
+)
+def test_rendered_files_that_git_would_change_are_refused(source: Checkout, attribute: str, files: str) -> None:
+    git(source.root, "config", "filter.crypt.clean", "rev")
+    git(source.root, "config", "filter.crypt.smudge", "rev")
+    pattern = files.replace("rollout*", "replicaset*")
+    (source.root / ".gitattributes").write_text(f"{pattern} {attribute}\n", encoding="utf-8")
+    source.git("add", ".gitattributes")
+    source.git("commit", "--quiet", "--message=Attributes")
+    head = source.head
+    done = release(source, code=1)
+    assert f"git would not store it as it is rendered: {attribute} in .gitattributes" in done.stderr
+    assert source.head == head
+    assert ONE in (source.root / "environments/prod/web/rollout.yaml").read_text(encoding="utf-8")
+    (source.root / ".gitattributes").write_text(f"{pattern} -{attribute.partition('=')[0]}\n", encoding="utf-8")
+    source.commit("No attributes")
+    release(source)
+    assert_released(source)
+
+
+@pytest.mark.parametrize("attribute", ["text=auto", "text eol=crlf", "filter=unknown", "diff=yaml"])
+def test_attributes_that_change_no_bytes_are_fine(source: Checkout, attribute: str) -> None:
+    (source.root / ".gitattributes").write_text(f"environments/**/rendered/* {attribute}\n", encoding="utf-8")
+    source.commit("Attributes")
+    release(source)
+    folder = source.root / "environments/prod/web"
+    for path in (folder / "rendered").iterdir():
+        name = path.relative_to(source.root).as_posix()
+        assert git(source.root, "show", f"HEAD:{name}") == path.read_text(encoding="utf-8")
+    source.run("verify", "HEAD~1..HEAD")
+
+
+@pytest.mark.parametrize("filter_", ["blob:none", "tree:0"])
+def test_a_partial_clone(remote: Path, tmp_path: Path, filter_: str) -> None:
+    git(remote, "config", "uploadpack.allowFilter", "true")
+    git(remote, "config", "uploadpack.allowAnySHA1InWant", "true")
+    git(tmp_path, "clone", "--quiet", f"--filter={filter_}", remote.as_uri(), str(tmp_path / "partial"))
+    checkout = at(tmp_path / "partial")
+    release(checkout, "--push")
+    checkout.run("promote", *STEP, "--push")
+    assert git(remote, "rev-parse", "main") == git(checkout.root, "rev-parse", "HEAD")
+    checkout.run("verify", "HEAD~2..HEAD")
+
+
+def test_a_detached_head(source: Checkout) -> None:
+    git(source.root, "switch", "--quiet", "--detach")
+    before = source.snapshot()
+    assert "HEAD is detached" in release(source, code=1).stderr
+    assert source.snapshot() == before
+    release(source, "--allow-detached")
+    assert_released(source)
+    assert git(source.root, "rev-parse", "main").strip() == before[0]
+
+
+def test_a_linked_worktree_pushes_its_branch_alone(remote: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "--quiet", str(remote), str(tmp_path / "clone"))
+    git(tmp_path / "clone", "worktree", "add", "--quiet", "-b", "release", str(tmp_path / "linked"))
+    main = git(remote, "rev-parse", "main")
+    checkout = at(tmp_path / "linked")
+    release(checkout, "--push")
+    assert_released(checkout)
+    assert git(remote, "rev-parse", "main") == main
+    assert git(remote, "rev-parse", "release") == git(checkout.root, "rev-parse", "HEAD")
+
+
+def test_a_sha256_repository(source: Checkout, tmp_path: Path) -> None:
+    root, there = tmp_path / "sha256", tmp_path / "sha256.git"
+    git(tmp_path, "init", "--quiet", "--object-format=sha256", "--initial-branch=main", str(root))
+    git(tmp_path, "init", "--quiet", "--object-format=sha256", "--initial-branch=main", "--bare", str(there))
+    shutil.copytree(source.root / "environments", root / "environments", ignore=shutil.ignore_patterns("rendered"))
+    (root / "environments/prod/web/status.yaml").unlink()
+    settings = "environments:\n  prod: {commit: {environmentBranch: 'env/${environment}'}}\n"
+    (root / "rollstep.yaml").write_text(settings, encoding="utf-8")
+    checkout = at(root)
+    checkout.commit("The sources")
+    git(root, "remote", "add", "origin", str(there))
+    checkout.run("advance", *STEP, "--push")
+    release(checkout, "--push")
+    assert len(checkout.head) == 64
+    assert_released(checkout)
+    assert git(there, "rev-parse", "env/prod") == git(root, "rev-parse", "env/prod")
+    checkout.run("verify", "HEAD~2..HEAD")
+    checkout.run("verify", "env/prod")

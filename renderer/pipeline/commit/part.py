@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from msgspec import Struct
 
 from renderer.pipeline.load.discover import Home
 from renderer.pipeline.load.settings import SETTINGS_FILE
+from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.resolve.step_change import StepChange
 from renderer.pipeline.write.edit_sources import edited_sources
@@ -33,22 +34,33 @@ class Request(Struct, frozen=True):
     push: bool = False
     lag: tuple[str, ...] = ()
     jobs: int = 0
+    new_source: bool = False
 
 
 class Part(Struct, frozen=True):
     """An app's part in a commit.
 
-    ``inputs`` are the absolute paths of all files and folders that the app depends on.  ``planned`` are the files of
+    ``inputs`` are the absolute paths of all files and folders that the app depends on, ``edited`` those of the user's
+    files that the verb edits.  ``planned`` are the files of
     the commit, edited sources first; those at the paths ``unchanged`` have their text already.  ``change`` is for the
     message.  ``texts`` are the rendered files by name, for validation.
     """
 
     home: Home
     inputs: tuple[str, ...]
+    edited: tuple[str, ...]
     planned: tuple[PlannedFile, ...]
     unchanged: frozenset[str]
     change: StepChange
     texts: Mapping[str, str]
+
+    @property
+    def rendered_paths(self) -> Iterator[str]:
+        """The absolute paths of the files of the commit that rollstep renders, without deleted ones."""
+        output, status = f"{self.home.output}/", str(self.home.ref.folder / STATUS_FILE)
+        for path, content in self.planned:
+            if content is not None and (path.startswith(output) or path == status):
+                yield path
 
 
 def part_of(moved: MovedApp, folder: str = "", *, validate: bool = True) -> Part:
@@ -62,7 +74,8 @@ def part_of(moved: MovedApp, folder: str = "", *, validate: bool = True) -> Part
     unchanged = frozenset(moved.app.unchanged)
     files = tuple(write_new_files(folder, planned, unchanged)) if folder else tuple(planned)
     texts = moved.app.files if validate else {}
-    return Part(moved.release.home, input_paths(moved.release), files, unchanged, moved.change, texts)
+    sources = tuple(map(str, edited))
+    return Part(moved.release.home, input_paths(moved.release), sources, files, unchanged, moved.change, texts)
 
 
 def input_paths(release: Release) -> tuple[str, ...]:

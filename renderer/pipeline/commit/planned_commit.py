@@ -10,6 +10,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError, one_line
+from renderer.git.attributes import converted
 from renderer.git.commit import CommitResult, Identity, check_commit
 from renderer.git.repository import Repository
 from renderer.pipeline.commit.atomic import commit_transaction
@@ -45,12 +46,14 @@ class PlannedCommit(Struct, frozen=True):
     ) -> PlannedCommit:
         """Collect the files and the message of the commit; raise RollstepError if a file cannot be changed.
 
+        Git has to store the rendered files as they are, and no filter of ``.gitattributes`` instead of them.
         ``uncommitted`` are the uncommitted sources of these apps, and maybe of others, sorted.  Writes the text of
         each file to ``new_files``.
         """
         transaction = Transaction(new_files)
         for part in parts:
             _stage(repository, transaction, part, request.include_sources, uncommitted)
+        _check_attributes(repository, parts)
         return cls(repository, parts, request, transaction, _message(repository, parts, request))
 
     @property
@@ -119,6 +122,17 @@ def _stage(
     for name in dirty:
         transaction.include(name)
     transaction.plan(part.planned, part.unchanged)
+
+
+def _check_attributes(repository: Repository, parts: Sequence[Part]) -> None:
+    start = f"{repository.root}/"
+    found = converted(repository, [path.removeprefix(start) for part in parts for path in part.rendered_paths])
+    hint = "take it out there, as `*.yaml -filter`; a secret belongs in a SealedSecret or an ExternalSecret"
+    if found:
+        raise RollstepError(
+            Finding(path, 0, 0, "", f"git would not store it as it is rendered: {attribute} in .gitattributes", hint)
+            for path, attribute in sorted(found.items())
+        )
 
 
 def _uncommitted_sources(repository: Repository, part: Part, uncommitted: Sequence[str]) -> list[str]:

@@ -18,6 +18,8 @@ FREEZE = f"{PREFIX}Freeze"
 """The name of the freeze that a commit adds or lifts."""
 SOURCE = f"{PREFIX}Source"
 """On an environment branch: the source commit."""
+BRANCH = f"{PREFIX}Branch"
+"""On an environment branch: the branch of the source commit."""
 RENDERED = f"{PREFIX}Rendered"
 """In the notes of a source commit: an environment branch and the commit there."""
 

@@ -37,7 +37,8 @@ class Person(Struct, frozen=True):
 class CommitSettings(Struct, frozen=True):
     """The settings of commits; None leaves a value to git's configuration.
 
-    ``environment_branch`` is the branch of the rendered manifests alone; None for no such branch.
+    ``environment_branch`` is the branch of the rendered manifests alone; None for no such branch.  ``source_branch`` is
+    the branch that moves it; None for the remote's default branch.
     """
 
     author: Person | None = None
@@ -46,6 +47,7 @@ class CommitSettings(Struct, frozen=True):
     signoff: bool = False
     to: str = TO_BRANCH
     environment_branch: str | None = None
+    source_branch: str | None = None
 
 
 class PullRequestSettings(Struct, frozen=True):
@@ -239,14 +241,17 @@ def _commit(body: Mapping[str, Any], environment: str) -> CommitSettings:
     def person(key: str) -> Person | None:
         return Person(body[key]["name"].strip(), body[key]["email"]) if key in body else None
 
-    branch = body.get("environmentBranch")
+    def branch(key: str) -> str | None:
+        return _fill_placeholders(body[key], {"environment": environment}) if key in body else None
+
     return CommitSettings(
         person("author"),
         person("committer"),
         body.get("message"),
         body.get("signoff", False),
         body.get("to", TO_BRANCH),
-        None if branch is None else _fill_placeholders(branch, {"environment": environment}),
+        branch("environmentBranch"),
+        branch("sourceBranch"),
     )
 
 

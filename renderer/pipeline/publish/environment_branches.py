@@ -12,7 +12,7 @@ names its rendered commits.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -47,14 +47,21 @@ METADATA_FILE = "hydrator.metadata"
 METADATA_NOTES = "hydrator.metadata"
 SOURCE_NOTES = "rollstep"
 
+_RENDERED = ("--basic-regexp", f"--grep=^{trailers.SOURCE}: ")
+"""Options of ``git rev-list`` that find rendered commits, by their trailer."""
+
 
 class EnvironmentBranch(Struct, frozen=True):
-    """A branch, its environment, the environment's folder, and the output folder of each app."""
+    """A branch, its environment, the environment's folder, and the output folder of each app.
+
+    ``source_branch`` is the branch that it is rendered from by the settings; None for the default.
+    """
 
     branch: str
     environment: str
     folder: str
     outputs: Mapping[str, str]
+    source_branch: str | None = None
 
 
 class RenderedCommit(Struct, frozen=True):
@@ -108,7 +115,8 @@ def environment_branches(workspace: Workspace, refs: Iterable[AppRef]) -> list[E
         if branch is None:
             continue
         folder = f"{settings.environments_path}/{ref.environment}"
-        entry = found.get(branch, EnvironmentBranch(branch, ref.environment, folder, {}))
+        new = EnvironmentBranch(branch, ref.environment, folder, {}, own.commit.source_branch)
+        entry = found.get(branch, new)
         if entry.environment != ref.environment:
             first, second = sorted((entry.environment, ref.environment))
             place = settings.source.position(("environments", second))
@@ -121,55 +129,115 @@ def environment_branches(workspace: Workspace, refs: Iterable[AppRef]) -> list[E
     return [found[name] for name in sorted(found) if found[name].environment in wanted]
 
 
-def check_branches(repository: Repository, branches: Iterable[EnvironmentBranch], remote: str) -> None:
-    """Raise RollstepError with every reason not to move the branches; change nothing."""
+def source_branch(repository: Repository, entry: EnvironmentBranch, remote: str) -> str | None:
+    """Return the branch that alone moves an environment's branch; None if the first one that does decides.
+
+    It is that of the settings, else the remote's default branch, else the branch that moved it last.
+    """
+    if entry.source_branch is not None:
+        return entry.source_branch
+    place = f"refs/remotes/{remote}/"
+    default = repository.run("symbolic-ref", "--quiet", f"{place}HEAD", check=False).stdout.decode().strip()
+    if default.startswith(place):
+        return default.removeprefix(place)
+    here, there = _tips(repository, entry.branch, remote)
+    last = there or here
+    return _trailer(repository, last, trailers.BRANCH) or None if last else None
+
+
+def check_branches(
+    repository: Repository, branches: Iterable[EnvironmentBranch], remote: str, *, new_source: bool = False
+) -> None:
+    """Raise RollstepError with every reason not to move the branches; change nothing.
+
+    With ``new_source``, a branch may have been rendered from a commit that is not in HEAD's history.
+    """
     branches = tuple(branches)
     if not branches:
         return
-    findings = []
-    head = repository.head
     worktrees = _checked_out(repository)
-    for entry in branches:
-        branch = entry.branch
-        if repository.run("check-ref-format", "--branch", branch, check=False).status:
-            findings.append(Finding(branch, 0, 0, "", "is no name for a branch", "see git help check-ref-format"))
-            continue
-        if branch == head.branch or branch in worktrees:
-            hint = "switch to the branch that has the sources"
-            message = f"is checked out, and it is the branch of the manifests rendered for {entry.environment}"
-            findings.append(Finding(branch, 0, 0, "", message, hint))
-            continue
-        start, problem = _start(repository, branch, remote)
-        if problem:
-            findings.append(problem)
-        elif start is not None and head.sha is not None:
-            source = source_of(repository, start)
-            if source is None:
-                hint = "choose another name in commit.environmentBranch"
-                message = f"has commits, but no {METADATA_FILE}: it is no branch of rendered manifests"
-                findings.append(Finding(branch, 0, 0, "", message, hint))
-            elif not is_ancestor(repository, source, head.sha):
-                shallow = repository.run("rev-parse", "--is-shallow-repository").stdout.strip() == b"true"
-                hint = "git fetch --unshallow" if shallow else "switch to the branch that it is rendered from, or pull"
-                message = f"was rendered from {source[:9]}, which is not in the history of {head.branch or 'HEAD'}"
-                findings.append(Finding(branch, 0, 0, "", message, hint))
+    findings = [
+        Finding(entry.branch, 0, 0, "", message, hint)
+        for entry in branches
+        for message, hint in _refusals(repository, entry, remote, worktrees, new_source)
+    ]
     if findings:
         raise RollstepError(findings)
 
 
-def update_branches(repository: Repository, branches: Iterable[EnvironmentBranch], remote: str) -> list[RenderedCommit]:
+def _refusals(
+    repository: Repository, entry: EnvironmentBranch, remote: str, worktrees: set[str], new_source: bool
+) -> Iterator[tuple[str, str]]:
+    branch, head = entry.branch, repository.head
+    if repository.run("check-ref-format", "--branch", branch, check=False).status:
+        yield "is no name for a branch", "see git help check-ref-format"
+        return
+    if branch == head.branch or branch in worktrees:
+        message = f"is checked out, and it is the branch of the manifests rendered for {entry.environment}"
+        yield message, "switch to the branch that has the sources"
+        return
+    start = _start(repository, branch, remote)
+    if start is None or head.sha is None:
+        return
+    yield from _lost_commits(repository, branch, start, remote)
+    source = source_of(repository, start)
+    if source is None:
+        message = f"has commits, but no {METADATA_FILE}: it is no branch of rendered manifests"
+        yield message, "choose another name in commit.environmentBranch"
+        return
+    yield from _foreign_changes(repository, branch, start)
+    if not new_source and not is_ancestor(repository, source, head.sha):
+        name = head.branch or "HEAD"
+        shallow = repository.run("rev-parse", "--is-shallow-repository").stdout.strip() == b"true"
+        hint = f"pull, or render it from {name}: rollstep publish {entry.environment} --new-source"
+        message = f"was rendered from {source[:9]}, which is not in the history of {name}"
+        yield message, "git fetch --unshallow" if shallow else hint
+
+
+def _lost_commits(repository: Repository, branch: str, start: str, remote: str) -> Iterator[tuple[str, str]]:
+    """Yield that the local branch would lose commits of others, which nothing renders again."""
+    here = tip(repository, f"refs/heads/{branch}")
+    if here is None or is_ancestor(repository, here, start):
+        return
+    if shas := repository.run("rev-list", "--invert-grep", *_RENDERED, f"{start}..{here}").stdout.decode().split():
+        message = f"has parted from {remote}/{branch}, and {', '.join(sha[:9] for sha in shas[:5])} is not rollstep's"
+        yield message, f"keep it elsewhere, and run git branch --force {branch} {remote}/{branch}"
+
+
+def _foreign_changes(repository: Repository, branch: str, start: str) -> Iterator[tuple[str, str]]:
+    """Yield the rendered files that others have changed on the branch since its last rendered commit."""
+    rendered = repository.run("rev-list", "-1", "--first-parent", *_RENDERED, start).stdout.decode().strip()
+    if not rendered or rendered == start:
+        return
+    before, now = tree_files(repository, rendered), tree_files(repository, start)
+    foreign = foreign_files(before).keys() | foreign_files(now).keys()
+    changed = [path for path in sorted(before.keys() | now.keys()) if before.get(path) != now.get(path)]
+    if ours := [path for path in changed if path not in foreign]:
+        message = f"has changes of others to what is rendered, since {rendered[:9]}: {', '.join(ours[:5])}"
+        yield message, f"take them back with git revert on {branch}, and change the sources instead"
+
+
+def foreign_files(files: Mapping[str, TreeFile]) -> dict[str, TreeFile]:
+    """Return the files of an environment's branch that are not rollstep's: those outside of the apps' folders."""
+    apps = {folder for folder, _, rest in (path.partition("/") for path in files) if rest == METADATA_FILE}
+    return {path: file for path, file in files.items() if path != METADATA_FILE and path.partition("/")[0] not in apps}
+
+
+def update_branches(
+    repository: Repository, branches: Iterable[EnvironmentBranch], remote: str, *, new_source: bool = False
+) -> list[RenderedCommit]:
     """Bring every branch up to HEAD and return the new commits, oldest first.
 
     Raises RollstepError as ``check_branches`` does, and if somebody else moves a branch meanwhile.
     """
     head, wanted = repository.head.sha, list(branches)
-    check_branches(repository, wanted, remote)
+    check_branches(repository, wanted, remote, new_source=new_source)
     return [commit for entry in wanted if head for commit in _update(repository, entry, head, remote)]
 
 
 def _update(repository: Repository, entry: EnvironmentBranch, head: str, remote: str) -> list[RenderedCommit]:
     local = tip(repository, f"refs/heads/{entry.branch}")
-    start, _ = _start(repository, entry.branch, remote)
+    start = _start(repository, entry.branch, remote)
     commits: list[tuple[RenderedCommit, _Source]] = []
     parent = start
     for sha in _sources(repository, entry, start, head):
@@ -177,7 +245,7 @@ def _update(repository: Repository, entry: EnvironmentBranch, head: str, remote:
         tree = _tree(repository, entry, source, parent, remote)
         if tree is None:
             continue
-        message = _message(source, entry.environment)
+        message = _message(source, entry.environment, repository.head.branch)
         parent = store_commit(repository, tree, [parent] if parent else [], message, source.environment)
         commits.append((RenderedCommit(entry.branch, entry.environment, parent, sha, source.subject), source))
     if parent is not None and parent != local:
@@ -192,25 +260,37 @@ def _update(repository: Repository, entry: EnvironmentBranch, head: str, remote:
 
 
 def _sources(repository: Repository, entry: EnvironmentBranch, start: str | None, head: str) -> list[str]:
-    """Return the source commits after that of ``start``, oldest first; HEAD alone for a new branch."""
+    """Return the source commits after that of ``start``, oldest first; HEAD alone for a new branch or history."""
     since = source_of(repository, start) if start else None
-    if since is None:
+    if since is None or _is_new_history(repository, start, head):
         return [head]
     listed = repository.run("rev-list", "--first-parent", "--reverse", f"{since}..{head}", "--", entry.folder)
     return listed.stdout.decode().split()
 
 
+def _is_new_history(repository: Repository, rendered: str | None, source: str) -> bool:
+    """Return whether the commit ``source`` does not follow the source of a ``rendered`` commit."""
+    before = source_of(repository, rendered) if rendered else None
+    return before is not None and not is_ancestor(repository, before, source)
+
+
 def _tree(
     repository: Repository, entry: EnvironmentBranch, source: _Source, parent: str | None, remote: str
 ) -> str | None:
-    """Return the tree of the rendered files of ``source``; None if ``parent`` has the same files."""
+    """Return the tree of the rendered files of ``source`` and of the foreign files.
+
+    Returns None if ``parent`` has it, and its source is in the history of ``source``.
+    """
     files = rendered_files(repository, entry, source.sha)
     old = tree_files(repository, parent) if parent else {}
-    before = {path: file for path, file in old.items() if path.rpartition("/")[2] != METADATA_FILE}
-    if files == before:
+    foreign = foreign_files(old)
+    before = {
+        path: file for path, file in old.items() if path not in foreign and path.rpartition("/")[2] != METADATA_FILE
+    }
+    if files == before and not _is_new_history(repository, parent, source.sha):
         return None
     url = public_url(repository, remote)
-    wanted = {**files, METADATA_FILE: _metadata(repository, _commit_metadata(source, url))}
+    wanted = {**foreign, **files, METADATA_FILE: _metadata(repository, _commit_metadata(source, url))}
     for app in sorted({path.partition("/")[0] for path in files}):
         metadata = old.get(f"{app}/{METADATA_FILE}")
         if metadata is None or _part(files, app) != _part(before, app):
@@ -252,16 +332,21 @@ def _metadata(repository: Repository, values: Mapping[str, Any]) -> TreeFile:
     return TreeFile(REGULAR, store_blob(repository, to_json(known).encode()))
 
 
-def _message(source: _Source, environment: str) -> str:
-    """Return the rendered commit's message: the source's subject, its trailers about ``environment``, and its hash."""
+def _message(source: _Source, environment: str, branch: str | None) -> str:
+    """Return the rendered commit's message: the source's subject and trailers, its branch and its hash.
+
+    Only the trailers about ``environment`` are in it.
+    """
     lines: list[str] = []
     group: list[str] = []
     for line in [*source.message.rpartition("\n\n")[2].split("\n"), f"{trailers.APP}: "]:
         if line.startswith(f"{trailers.APP}: "):
             lines += group if f"{trailers.PREFIX}Env: {environment}" in group else []
             group = []
-        if line.startswith(trailers.PREFIX):
+        if line.startswith(trailers.PREFIX) and not line.startswith((trailers.BRANCH, trailers.SOURCE)):
             group.append(line)
+    if branch is not None:
+        lines.append(f"{trailers.BRANCH}: {branch}")
     return "\n".join([source.subject or "Render", "", *lines, f"{trailers.SOURCE}: {source.sha}", ""])
 
 
@@ -278,19 +363,31 @@ def _note_source(repository: Repository, commit: RenderedCommit, who: Mapping[st
     add_note(repository, SOURCE_NOTES, commit.source, text, who)
 
 
-def _start(repository: Repository, branch: str, remote: str) -> tuple[str | None, Finding | None]:
-    """Return the newer tip of the local branch and of the remote's last fetched one, or a finding if they diverged."""
-    here = tip(repository, f"refs/heads/{branch}")
-    there = tip(repository, f"refs/remotes/{remote}/{branch}")
-    if here is None or there is None or here == there:
-        return here or there, None
-    if is_ancestor(repository, here, there):
-        return there, None
-    if is_ancestor(repository, there, here):
-        return here, None
-    message = f"has parted from {remote}/{branch}"
-    hint = f"it is made from the sources: git branch --force {branch} {remote}/{branch}, and run the command again"
-    return None, Finding(branch, 0, 0, "", message, hint)
+def _start(repository: Repository, branch: str, remote: str) -> str | None:
+    """Return the commit to go on from: the newer tip of the local branch and of the remote's last fetched one.
+
+    It is the remote's if the local one has diverged from it, or has commits whose sources HEAD has lost: they are
+    rendered again.
+    """
+    here, there = _tips(repository, branch, remote)
+    if here is None or there is None:
+        return here or there
+    if not is_ancestor(repository, there, here):
+        return there
+    sources = (source_of(repository, here), source_of(repository, there))
+    lost, kept = (source is None or not is_ancestor(repository, source, "HEAD") for source in sources)
+    return there if lost and not kept else here
+
+
+def _tips(repository: Repository, branch: str, remote: str) -> tuple[str | None, str | None]:
+    """Return the commits of the local branch and of the remote's last fetched one."""
+    return tip(repository, f"refs/heads/{branch}"), tip(repository, f"refs/remotes/{remote}/{branch}")
+
+
+def _trailer(repository: Repository, commit: str, key: str) -> str:
+    format_ = f"--format=%(trailers:key={key},valueonly)"
+    shown = repository.run("show", "-s", "--no-show-signature", format_, commit)
+    return shown.stdout.decode(errors="replace").strip()
 
 
 def source_of(repository: Repository, commit: str) -> str | None:

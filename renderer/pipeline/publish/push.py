@@ -16,6 +16,7 @@ from renderer.git.remote import remote_url, run_remote
 from renderer.git.repository import Repository
 from renderer.pipeline.publish.environment_branches import METADATA_NOTES, SOURCE_NOTES
 from renderer.pipeline.publish.retry import TRIES, BranchTips, pause
+from renderer.pipeline.publish.unpushed import check_taken_back
 
 T = TypeVar("T")
 
@@ -53,7 +54,7 @@ class Pusher:
         """Fetch HEAD's branch and ``branches``, and return the remote's tip of HEAD's branch.
 
         Returns None if HEAD contains that tip.  ``since`` is the parent of the local commits that may be discarded.
-        Raises RollstepError if the remote cannot be reached, or lacks other local commits.
+        Raises RollstepError if the remote cannot be reached, lacks other local commits, or has taken some of them back.
         """
         listed = run_remote(self.repository, "ls-remote", "--heads", self.remote, environment=self.environment)
         remote_branches = {
@@ -63,6 +64,7 @@ class Pusher:
         if wanted:
             specs = [f"+refs/heads/{branch}:refs/remotes/{self.remote}/{branch}" for branch in wanted]
             run_remote(self.repository, "fetch", "--quiet", self.remote, *specs, environment=self.environment)
+        self.check_taken_back(branches)
         theirs, head = tip(self.repository, f"refs/remotes/{self.remote}/{self.branch}"), self.repository.head.sha
         if self.branch not in remote_branches or not theirs or not head or is_ancestor(self.repository, theirs, head):
             return None
@@ -72,6 +74,10 @@ class Pusher:
             hint = f"git pull --rebase {self.remote}, and run the command again"
             raise RollstepError([Finding(self.branch, 0, 0, "", message, hint)])
         return theirs
+
+    def check_taken_back(self, branches: Sequence[str] = ()) -> None:
+        """Raise RollstepError if a push would bring back commits that the remote's branches have taken back."""
+        check_taken_back(self.repository, (self.branch, *branches), self.remote, self.branch)
 
     def push(self, branches: Sequence[str] = ()) -> list[Pushed]:
         """Push HEAD's branch and the existing ones of ``branches``, then the notes; return a row for each ref.
@@ -112,13 +118,20 @@ class Pusher:
 
 
 def push_on_top(
-    pusher: Pusher, start: BranchTips, branches: Sequence[str], attempts: Iterator[int], *, keep: bool = False
+    pusher: Pusher,
+    start: BranchTips,
+    branches: Sequence[str],
+    attempts: Iterator[int],
+    *,
+    keep: bool = False,
+    update: Callable[[], object] = lambda: None,
 ) -> str | None:
     """Push the commits since ``start``; return None, or the remote's tip if somebody else pushed first.
 
-    In that case all branches are reset to the remote's, and the caller repeats its work there.  Raises RollstepError
-    if that is impossible, if the remote refuses the push, and if somebody else was first at the last of ``attempts``.
-    With ``keep``, for commits with the user's own edits, the first such time raises.
+    In that case all branches are reset to the remote's, and the caller repeats its work there.  If somebody else moved
+    one of ``branches`` alone, ``update`` renders them again.  Raises RollstepError if that is impossible, if the remote
+    refuses the push, and if somebody else was first at the last of ``attempts``.  With ``keep``, for commits with the
+    user's own edits, the first such time raises.
     """
     while True:
         try:
@@ -133,6 +146,7 @@ def push_on_top(
             if theirs:
                 start.reset_to(pusher.repository, theirs)
                 return theirs
+            update()
 
 
 def make_on_top(pusher: Pusher, read: Callable[[], None], make: Callable[[], T]) -> T:

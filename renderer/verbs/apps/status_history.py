@@ -52,6 +52,7 @@ class StatusHistory:
         self._found: dict[str, list[FileChange]] = {}
         self._texts: dict[str, bytes] = {}
         self._states: dict[str, State] = {}
+        self._pushes: dict[str, datetime] | None = None
 
     def changes(self, folder: Path) -> Iterator[StatusChange]:
         """Yield the changes of one app's status, as far as the caller reads them.
@@ -65,6 +66,14 @@ class StatusHistory:
             if commit.is_shallow:
                 message = f"this clone is shallow, and the step may be older than {commit.sha[:9]}, where it ends"
                 raise RollstepError([Finding(path, 0, 0, "", message, "git fetch --unshallow")])
+
+    def pushed_at(self, commit: str) -> datetime | None:
+        """Return the time (UTC) at which this clone has pushed a commit to the branch; None if it did not."""
+        from renderer.git.reflog import pushes
+
+        if self._pushes is None:
+            self._pushes = pushes(self._open_repository())
+        return self._pushes.get(commit)
 
     def close(self) -> None:
         """End the git process that walks the branch."""
@@ -109,13 +118,18 @@ class StatusHistory:
 def reached_at(history: StatusHistory, release: Release) -> tuple[datetime, State] | None:
     """Return the time (UTC) at which the release's step reached the branch, and the status then.
 
+    A commit that this clone has pushed later, because a first push was refused, has reached the branch with that push.
     Returns None if no commit has the step; raises RollstepError as ``StatusHistory.changes`` does.
     """
     found = None
     for change in _at_this_step(history, release):
-        assert change.state is not None
-        found = change.commit.time, change.state
-    return found
+        found = change
+    if found is None:
+        return None
+    assert found.state is not None
+    pushed = history.pushed_at(found.commit.sha)
+    time = found.commit.time if pushed is None or pushed > release.world.now else max(pushed, found.commit.time)
+    return time, found.state
 
 
 def remaining_pause(history: StatusHistory, release: Release) -> Wait | None:

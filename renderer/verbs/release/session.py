@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from renderer.errors import RollstepError, UsageError, map_all, one_line
+from renderer.git.objects import tip
 from renderer.git.repository import Repository
 from renderer.pipeline.commit.part import Request
 from renderer.pipeline.commit.planned_commit import PlannedCommit
@@ -19,15 +20,19 @@ from renderer.pipeline.commit.recovery import open_to_write
 from renderer.pipeline.commit.uncommitted import Uncommitted
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.settings import TO_PULL_REQUEST, AppSettings
+from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.pipeline.load.workspace import Workspace, current_time
 from renderer.pipeline.publish.environment_branches import (
+    EnvironmentBranch,
     RenderedCommit,
     check_branches,
     environment_branches,
+    source_branch,
     update_branches,
 )
 from renderer.pipeline.publish.push import Pusher, push_on_top
 from renderer.pipeline.publish.retry import TRIES, BranchTips, moved_meanwhile, refusal
+from renderer.pipeline.publish.unpushed import UnpushedStep, unpushed_steps
 from renderer.pipeline.resolve.moves import Move, advance, steps_of
 from renderer.pipeline.resolve.release import open_release
 from renderer.pipeline.write.new_files import NewFiles
@@ -35,6 +40,7 @@ from renderer.rollouts.model.world import World
 from renderer.verbs import progress
 from renderer.verbs.apps.move import AppResult, Command, Verb, move_apps, move_apps_in_worker
 from renderer.verbs.apps.policies import RunContext
+from renderer.verbs.apps.shared_files import check_shared
 from renderer.verbs.apps.validate import validate_apps
 from renderer.verbs.policy.freezes import load_freezes
 from renderer.verbs.release.run import Run, rendered_text
@@ -66,7 +72,7 @@ class Session:
     def __init__(
         self, request: Request, reporter: Reporter, propose: Propose, workspace: Workspace, repository: Repository
     ) -> None:
-        """Read the apps; with ``--push``, bring the branch up to the remote first."""
+        """Read the apps; with ``--push``, first bring the branch up to the remote, and push the steps that it lacks."""
         self.request = request
         self.reporter = reporter
         self._propose = propose
@@ -74,24 +80,68 @@ class Session:
         self.repository = repository
         self.now = request.now or current_time()
         self._moved_by_others: list[AppRef] = []
+        self.unpushed: dict[AppRef, UnpushedStep] = {}
+        """The steps of earlier runs that this run has pushed."""
+        self._caught_up: list[RenderedCommit] = []
+        """The commits on environment branches that are not reported yet."""
         self._read()
         self.pusher = Pusher(repository, workspace.settings.forge, reporter.note) if request.push else None
         if self.pusher and not request.dry_run:
-            start = BranchTips.read(repository, ())
-            theirs = self.pusher.fetch(self._branch_names, start.head)
-            if theirs:
-                start.reset_to(repository, theirs)
-                self._reload(self.pusher, start, theirs)
+            self._catch_up(self.pusher)
 
     def _read(self) -> None:
-        """Read the named apps, the freezes and the environment branches."""
+        """Read the named apps, the freezes, and the environment branches that HEAD moves."""
         self.refs = self.workspace.apps(self.request.targets)
         self.freezes = load_freezes(self.workspace.root)
-        self.branches = environment_branches(self.workspace, self.refs)
+        self.branches = list(filter(self._is_moved, environment_branches(self.workspace, self.refs)))
+
+    def _is_moved(self, entry: EnvironmentBranch) -> bool:
+        """Return whether HEAD's branch moves an environment's branch; note it if it does not."""
+        source, head = source_branch(self.repository, entry, self.remote), self.repository.head.branch
+        if source in (None, head):
+            return True
+        self.reporter.note(
+            f"{entry.branch}: is rendered from {source}, so {head or 'a detached HEAD'} does not move it"
+        )
+        return False
 
     @property
-    def _branch_names(self) -> list[str]:
+    def remote(self) -> str:
+        """The name of the remote."""
+        return self.workspace.settings.forge.remote
+
+    @property
+    def branch_names(self) -> list[str]:
+        """The environment branches that HEAD moves."""
         return [entry.branch for entry in self.branches]
+
+    def _catch_up(self, pusher: Pusher) -> None:
+        """Bring the branch up to the remote, and push the steps of earlier runs that the remote lacks.
+
+        Nobody else has such a step, so the next one waits for it.
+        """
+        start = BranchTips.read(self.repository, ())
+        theirs = pusher.fetch(self.branch_names, start.head)
+        if theirs:
+            start.reset_to(self.repository, theirs)
+            self._reload(pusher, start, theirs)
+        self._caught_up += self._update_branches()
+        pusher.check_taken_back(self.branch_names)
+        self.unpushed = self._unpushed_steps(pusher)
+        if self.unpushed:
+            steps = ", ".join(step.subject for step in self.unpushed.values())
+            self.reporter.note(f"pushing first what {self.remote} lacks: {steps}")
+            pusher.push(self.branch_names)
+
+    def _unpushed_steps(self, pusher: Pusher) -> dict[AppRef, UnpushedStep]:
+        files = {self.repository.relative(ref.folder / STATUS_FILE): ref for ref in self.refs}
+        found = unpushed_steps(self.repository, pusher.branch, pusher.remote, files)
+        for entry in self.branches:
+            if tip(self.repository, f"refs/remotes/{pusher.remote}/{entry.branch}"):
+                apps = [ref for ref in self.refs if ref.environment == entry.environment and ref.name in entry.outputs]
+                rendered = {f"{ref.name}/{STATUS_FILE}": ref for ref in apps}
+                found = unpushed_steps(self.repository, entry.branch, pusher.remote, rendered) | found
+        return found
 
     def _reload(self, pusher: Pusher, start: BranchTips, theirs: str) -> None:
         """Read the repository again after a reset from ``start`` to the remote's commit ``theirs``."""
@@ -134,10 +184,11 @@ class Session:
         command, attempts = Command(verb, name, options, is_pure), iter(range(TRIES))
         while True:
             # Raises before anything is done if git refuses this repository.
-            start = BranchTips.read(self.repository, self._branch_names)
-            run = self._run_once(command, self._without_moved(refs, name), together)
+            start = BranchTips.read(self.repository, self.branch_names)
+            left = self._without_unpushed(self._without_moved(refs, name), name)
+            run = self._run_once(command, left, together)
             try:
-                theirs = self._push(start, attempts)
+                theirs = self._push(run, start, attempts)
             except RollstepError:
                 # The commits stay; the next push includes them.
                 run.report(self.request, self.reporter)
@@ -147,11 +198,18 @@ class Session:
                 return run.apps
             self._reload(self.pusher, start, theirs)
 
-    def _push(self, start: BranchTips, attempts: Iterator[int]) -> str | None:
+    def _push(self, run: Run, start: BranchTips, attempts: Iterator[int]) -> str | None:
         """Push the commits since ``start``; return the remote's commit if others were first, as ``push_on_top``."""
         if self.pusher is None or self.request.dry_run:
             return None
-        return push_on_top(self.pusher, start, self._branch_names, attempts, keep=self.request.include_sources)
+
+        def render_again() -> None:
+            commits = self._update_branches()
+            again = {commit.branch for commit in commits}
+            run.rendered = [*(commit for commit in run.rendered if commit.branch not in again), *commits]
+
+        keep = self.request.include_sources
+        return push_on_top(self.pusher, start, self.branch_names, attempts, keep=keep, update=render_again)
 
     def _without_moved(self, refs: Sequence[AppRef], name: str) -> list[AppRef]:
         """Return the ``refs`` that exist and that nobody else has moved; refuse others except for ``advance``."""
@@ -161,6 +219,14 @@ class Session:
         for ref in moved:
             self.reporter.note(f"{ref.name} ({ref.environment}): somebody else has moved it meanwhile")
         return [ref for ref in refs if ref in self.refs and ref not in moved]
+
+    def _without_unpushed(self, refs: Sequence[AppRef], name: str) -> list[AppRef]:
+        """Return the ``refs`` without those for which the push of an earlier run's step was all there is to do."""
+        pushed = {ref: step for ref in refs if (step := self.unpushed.get(ref)) and step.ends(name)}
+        for ref, step in pushed.items():
+            message = f"{step.sha[:9]} ({step.subject}) is on {self.remote} now: the next {name} goes on from there"
+            self.reporter.note(f"{ref.name} ({ref.environment}): {message}")
+        return [ref for ref in refs if ref not in pushed]
 
     def _run_once(self, command: Command, refs: Sequence[AppRef], together: bool) -> Run:
         """Run ``command`` in this repository, without a push."""
@@ -174,9 +240,10 @@ class Session:
             Uncommitted(self.repository) as uncommitted,
         ):
             apps = self._move(command, refs, uncommitted, new_files if together else None)
-            self._commit(run, apps, uncommitted, new_files, together)
+            self._commit(run, command.name, apps, uncommitted, new_files, together)
         try:
-            run.rendered = self._update_branches()
+            run.rendered = [*self._caught_up, *self._update_branches()]
+            self._caught_up = []
         except RollstepError:
             # The commits stay; the next run updates the environment branches.
             run.report(self.request, self.reporter)
@@ -206,10 +273,11 @@ class Session:
         return move_apps(command, context, refs)
 
     def _commit(
-        self, run: Run, apps: list[AppResult], uncommitted: Uncommitted, new_files: NewFiles, together: bool
+        self, run: Run, name: str, apps: list[AppResult], uncommitted: Uncommitted, new_files: NewFiles, together: bool
     ) -> None:
         """Commit the part of each app, or all parts together; nothing unless all parts are valid."""
         parts = [app.part for app in apps if app.part is not None]
+        check_shared(self.workspace, self.refs, (path for part in parts for path in part.edited), name)
         if self.request.validate:
             validate_apps([(part.home, part.texts) for part in parts], self.reporter.note, self.request.jobs)
         groups = [parts] if together and parts else [[part] for part in parts]
@@ -219,7 +287,7 @@ class Session:
         )
         if len(commits) > 1:
             map_all(commits, PlannedCommit.check)
-        check_branches(self.repository, self.branches, self.workspace.settings.forge.remote)
+        check_branches(self.repository, self.branches, self.remote, new_source=self.request.new_source)
         try:
             run.commits += ((commit.parts, commit.publish()) for commit in progress.over(commits, "making commit"))
         except RollstepError:
@@ -233,7 +301,7 @@ class Session:
     def _update_branches(self) -> list[RenderedCommit]:
         if self.request.dry_run or not self.branches:
             return []
-        return update_branches(self.repository, self.branches, self.workspace.settings.forge.remote)
+        return update_branches(self.repository, self.branches, self.remote, new_source=self.request.new_source)
 
     def update_environment_branches(self) -> None:
         """Bring the environment branches up to HEAD, push them with ``--push``, and note their new commits.
@@ -244,7 +312,23 @@ class Session:
         for commit in commits:
             self.reporter.note(rendered_text(commit))
         if commits and self.pusher:
-            self.pusher.push(self._branch_names)
+            self.pusher.push(self.branch_names)
+
+    def publish(self) -> None:
+        """Bring the environment branches up to HEAD, push them with ``--push``, and print their new commits.
+
+        Raises RollstepError without such a branch.
+        """
+        if not self.branches:
+            hint = "name one with commit.environmentBranch in rollstep.yaml, and switch to its commit.sourceBranch"
+            raise RollstepError("HEAD moves no environment's branch", hint=hint)
+        commits = [*self._caught_up, *self._update_branches()]
+        if self.pusher:
+            self.pusher.push(self.branch_names)
+        for commit in commits:
+            self.reporter.out(f"{rendered_text(commit)}\n")
+        if not commits:
+            self.reporter.note(f"{', '.join(self.branch_names)}: up to date")
 
     def check_step(self, to_step: int) -> None:
         """Raise UsageError if one of the apps has no step ``to_step``."""

@@ -75,8 +75,12 @@ def advance_when_live(session: Session, ref: AppRef, waiting: Waiting, to_step: 
     if session.uses_pull_requests(ref):
         place = ref.target
         raise UsageError(f"the commits of {place} go by pull request: --wait cannot go beyond the next one")
+    branch = session.settings_of(ref).commit.environment_branch
+    if branch is not None and branch not in session.branch_names:
+        raise UsageError(f"the cluster follows {branch}, which this branch does not move: --wait would never end")
 
     while _wait(session, ref, waiting):
+        session.unpushed.pop(ref, None)
         session.now = session.request.now or current_time()
         apps = session.run(lambda world: advance(world, to_step=to_step), "advance", [ref])
         if session.request.dry_run:

@@ -7,7 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from renderer.errors import Finding
 from renderer.git.objects import is_ancestor, object_names
 from renderer.pipeline.commit.trailers import SOURCE
-from renderer.pipeline.publish.environment_branches import METADATA_FILE, EnvironmentBranch, rendered_files, source_of
+from renderer.pipeline.publish.environment_branches import (
+    METADATA_FILE,
+    EnvironmentBranch,
+    foreign_files,
+    rendered_files,
+    source_of,
+)
 from renderer.verbs.verify.commits import Change
 from renderer.verbs.verify.explain import different_paths, differing_files
 from renderer.verbs.verify.loading import Loader
@@ -48,7 +54,9 @@ class EnvironmentBranchVerifier:
             return CommitVerdict(change.commit, findings=(Finding("", 0, 0, SOURCE, message, "push it first"),))
         findings = list(self._check_source(change, source))
         found = self._loader.objects.files(sha)
-        files = {path: found[path] for path in _without_metadata(found)}
+        # Files of others outside of the apps are judged in the commit that brings them.
+        kept = foreign_files(found).keys() - change.files.keys()
+        files = {path: found[path] for path in _without_metadata(found) if path not in kept}
         rendered = [
             (branch.environment, rendered_files(repository, branch, source)) for branch in self._branches(source)
         ]
@@ -59,15 +67,22 @@ class EnvironmentBranchVerifier:
         return CommitVerdict(change.commit, verdicts, tuple(findings))
 
     def _check_source(self, change: Change, source: str) -> Iterator[Finding]:
-        """Yield that the source is no descendant of the parent's source, or that no guarded branch has it."""
+        """Yield that the source is no descendant of the parent's source, or that no guarded branch has it.
+
+        A guarded branch whose history was rewritten has lost the parent's source: any source follows that.
+        """
         repository = self._loader.repository
         before = source_of(repository, change.parent) if change.parent else None
-        if before is not None and not is_ancestor(repository, before, source):
+        if before is not None and not is_ancestor(repository, before, source) and self._is_trusted(before):
             message = f"its source {source[:9]} does not follow {before[:9]}, the source of the parent"
             yield Finding("", 0, 0, SOURCE, message, "take a step back with git revert on the source branch")
-        if self._trusted is not None and not any(is_ancestor(repository, source, tip) for tip in self._trusted):
+        if not self._is_trusted(source):
             message = f"its source {source[:9]} is on no guarded branch"
             yield Finding("", 0, 0, SOURCE, message, "push the branch of the sources first, or with it")
+
+    def _is_trusted(self, source: str) -> bool:
+        """Return whether a source is in the history of a guarded branch; True if any source will do."""
+        return self._trusted is None or any(is_ancestor(self._loader.repository, source, tip) for tip in self._trusted)
 
     def _branches(self, source: str) -> Iterator[EnvironmentBranch]:
         """Yield each environment branch by the settings of ``source``, with the output folders of its apps."""

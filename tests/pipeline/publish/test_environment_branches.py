@@ -176,11 +176,97 @@ def test_a_branch_of_something_else_is_refused(checkout: Checkout) -> None:
     assert "no hydrator.metadata" in refused(checkout)
 
 
-def test_a_branch_from_another_history_is_refused(checkout: Checkout) -> None:
-    start = checkout.head
+def test_a_branch_from_a_lost_commit_is_refused_and_rendered_anew_by_publish(checkout: Checkout) -> None:
     advance(checkout, "prod/web")
-    checkout.git("switch", "--quiet", "--create", "other", start)
-    assert "not in the history of other" in refused(checkout)
+    old = checkout.git("rev-parse", "env/prod").strip()
+    checkout.git("commit", "--quiet", "--amend", "--message=Amended")
+    told = refused(checkout)
+    assert "not in the history of main" in told
+    assert "rollstep publish prod --new-source" in told
+    done = checkout.run("publish", "prod", code=1)
+    assert "not in the history of main" in done.stderr
+    done = checkout.run("publish", "prod", "--new-source")
+    assert "[env/prod " in done.stdout
+    assert checkout.git("rev-parse", "env/prod~1").strip() == old
+    assert checkout.git("diff", "--name-only", "env/prod~1", "env/prod").split() == ["hydrator.metadata"]
+    assert "env/prod: up to date" in checkout.run("publish", "prod").stderr
+    checkout.run("set", "image", "prod/web", f"web={TWO}", "--now", NOON, "--no-validate")
+
+
+def test_a_commit_that_was_amended_before_its_push_is_rendered_again(
+    checkout: Checkout, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    remote = tmp_path_factory.mktemp("remote")
+    checkout.git("clone", "--quiet", "--bare", str(checkout.root), str(remote))
+    checkout.git("remote", "add", "origin", str(remote))
+    advance(checkout, "prod/web", "--push")
+    pushed = checkout.git("rev-parse", "env/prod").strip()
+    checkout.run("set", "image", "prod/web", f"web={TWO}", "--now", NOON, "--no-validate")
+    checkout.git("commit", "--quiet", "--amend", "--message=Amended")
+    checkout.run("promote", "prod/web", "--now", NOON, "--no-validate", "--push")
+    subjects = checkout.git("log", "--format=%s", f"{pushed}..env/prod").splitlines()
+    assert subjects == [checkout.subjects[0], "Amended"]
+    assert checkout.git("rev-parse", "origin/env/prod") == checkout.git("rev-parse", "env/prod")
+
+
+def test_publish_renders_what_others_have_committed(checkout: Checkout) -> None:
+    advance(checkout, "prod/web")
+    checkout.run("set", "image", "prod/web", f"web={TWO}", "--now", NOON, "--no-validate")
+    tip = checkout.git("rev-parse", "env/prod").strip()
+    checkout.git("update-ref", "refs/heads/env/prod", f"{tip}~1")
+    done = checkout.run("publish")
+    assert done.stdout == f"[env/prod {tip[:9]}] {checkout.subjects[0]}\n"
+    assert checkout.git("rev-parse", "env/prod").strip() == tip
+    assert "env/prod: up to date" in checkout.run("publish", "prod/web").stderr
+
+
+def test_publish_needs_a_branch(checkout: Checkout) -> None:
+    assert "HEAD moves no environment's branch" in checkout.run("publish", "staging", code=1).stderr
+
+
+def commit_on(checkout: Checkout, branch: str, files: dict[str, str], message: str = "By hand") -> None:
+    """Commit files to a branch that is not checked out."""
+    folder = checkout.root / ".git" / "by-hand"
+    checkout.git("worktree", "add", "--quiet", str(folder), branch)
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    checkout.git("-C", str(folder), "add", "--all")
+    checkout.git("-C", str(folder), "commit", "--quiet", f"--message={message}")
+    checkout.git("worktree", "remove", "--force", str(folder))
+
+
+def test_files_of_others_outside_of_the_apps_are_kept(checkout: Checkout) -> None:
+    advance(checkout, "prod/web")
+    commit_on(checkout, "env/prod", {"pipeline.yml": "jobs: []\n", ".github/workflows/sync.yml": "on: push\n"})
+    for verb in (("set", "image", "prod/web", f"web={TWO}"), ("promote", "prod/web")):
+        checkout.run(*verb, "--now", NOON, "--no-validate")
+        assert {"pipeline.yml", ".github/workflows/sync.yml"} <= set(files(checkout, "env/prod"))
+    checkout.run("verify", "env/prod~1..env/prod")
+
+
+def test_an_app_that_is_removed_leaves_the_branch(checkout: Checkout) -> None:
+    advance(checkout)
+    commit_on(checkout, "env/prod", {"pipeline.yml": "jobs: []\n"})
+    checkout.git("rm", "-rq", "environments/prod/api")
+    checkout.commit("Remove the api")
+    checkout.run("publish", "prod")
+    left = {name.partition("/")[0] for name in files(checkout, "env/prod")}
+    assert "api" not in left
+    assert {"web", "pipeline.yml"} <= left
+
+
+@pytest.mark.parametrize("name", ["web/rendered/extra.yaml", "web/status.yaml", "hydrator.metadata"])
+def test_changes_of_others_to_what_is_rendered_are_refused(checkout: Checkout, name: str) -> None:
+    advance(checkout, "prod/web")
+    tip = checkout.git("rev-parse", "env/prod").strip()
+    old = checkout.git("show", f"{tip}:{name}") if name in files(checkout, tip) else ""
+    commit_on(checkout, "env/prod", {name: f"{old}\n"})
+    told = refused(checkout)
+    assert f"env/prod: has changes of others to what is rendered, since {tip[:9]}: {name}" in told
+    assert "git revert" in told
+    checkout.git("update-ref", "refs/heads/env/prod", tip)
+    advance(checkout, "prod/web")
 
 
 def test_a_shallow_clone_names_missing_history(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> None:

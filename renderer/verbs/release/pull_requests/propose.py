@@ -15,10 +15,12 @@ from renderer.pipeline.resolve.course import proposals
 from renderer.pipeline.resolve.describe import wait_text
 from renderer.pipeline.resolve.moves import Move, Wait
 from renderer.pipeline.resolve.release import Release, open_release
+from renderer.pipeline.write.edit_sources import edited_sources
 from renderer.pipeline.write.moved_app import MovedApp, moved_app, render_app
 from renderer.pipeline.write.output_folder import changes_between
 from renderer.verbs.apps.move import Command, move_app
 from renderer.verbs.apps.policies import check_policies
+from renderer.verbs.apps.shared_files import check_shared
 from renderer.verbs.apps.status_history import StatusHistory, hold
 from renderer.verbs.apps.validate import validate_apps
 from renderer.verbs.release.pull_requests.branches import AppSteps, PullRequestResult, app_prefix, step_branches
@@ -91,6 +93,10 @@ def _pull_requests(session: Session) -> PullRequests:
 
 def _propose(session: Session, apps: Sequence[AppSteps]) -> list[PullRequestResult]:
     def check(steps: Sequence[MovedApp]) -> None:
+        for step in steps:
+            assert step.move is not None and step.change is not None
+            edited = map(str, edited_sources(step.release, step.move))
+            check_shared(session.workspace, session.refs, edited, step.change.verb)
         if session.request.validate:
             # Steps of one app have the same file names, so each is validated separately.
             for step in steps:

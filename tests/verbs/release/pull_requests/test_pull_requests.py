@@ -402,5 +402,46 @@ def test_commits_that_go_by_pull_request(github: ForgeServer, tmp_path: Path) ->
     assert shop.snapshot() == before
 
 
+def test_a_step_that_is_refused_beside_a_pull_request(github: ForgeServer, tmp_path: Path) -> None:
+    """While main is protected, neither the schedule's own step nor the pull requests go on."""
+    shop = Shop(tmp_path, github)
+    text = (shop.root / "rollstep.yaml").read_text(encoding="utf-8")
+    (shop.root / "rollstep.yaml").write_text(
+        text.replace("environments:\n", "environments:\n  prod: {commit: {to: pull-request}}\n"), encoding="utf-8"
+    )
+    shop.commit("Review prod")
+    shop.git("push", "--quiet", "origin", "main")
+    hook = github.folder / "shop/web.git/hooks/update"
+    hook.write_text('#!/bin/sh\ntest "$1" != refs/heads/main\n', encoding="utf-8")
+    hook.chmod(0o755)
+    command = ("advance", "prod/web", "staging/web", "--push", "--no-validate")
+    shop.run(*command, code=1)
+    made, requests = shop.head, len(github.open_ones)
+    assert shop.subjects[0].startswith("web (staging): first release")
+    assert "pushing first what origin lacks: web (staging)" in shop.run(*command, code=1).stderr
+    assert (shop.head, len(github.open_ones)) == (made, requests)
+    hook.unlink()
+    done = shop.run(*command)
+    assert "web (staging): " in done.stderr
+    assert [pull["head"] for pull in github.open_ones] == ["rollstep/prod/web/r2-step-3"]
+    assert shop.git("rev-parse", "origin/main").strip() == made
+
+
+def test_a_refused_branch_of_a_stack_is_pushed_by_the_next_run(github: ForgeServer, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, github)
+    hook = github.folder / "shop/web.git/hooks/update"
+    hook.write_text('#!/bin/sh\ncase "$1" in */r2-step-5) exit 1;; esac\n', encoding="utf-8")
+    hook.chmod(0o755)
+    before = shop.snapshot()
+    assert "refused the push" in shop.pr("--stack", code=1)
+    assert github.open_ones == []
+    assert "rollstep/" not in github.git("for-each-ref")
+    assert shop.snapshot() == before
+    hook.unlink()
+    rows = shop.pr("--stack")
+    assert {row["action"] for row in rows} == {"opened"}
+    assert len(github.open_ones) == len(rows) > 1
+
+
 def test_every_forge_is_described() -> None:
     assert set(PREFIXES) == set(VARIABLES)
