@@ -63,6 +63,8 @@ class AppResult(Struct, frozen=True):
     is_between_phases: bool
     waiting_version: str
     """The version in the sources that the verb has not begun; empty without one."""
+    notes: tuple[str, ...]
+    """What was left out of the app's sources, for the user."""
 
 
 def move_apps_in_worker(
@@ -139,6 +141,7 @@ def _result(moved: MovedApp, folder: str, *, validate: bool) -> AppResult:
         steps=len(steps_of(world)),
         is_between_phases=is_between_phases(world),
         waiting_version=moved.waiting_version,
+        notes=tuple(note.text() for note in moved.release.app.notes),
     )
 
 

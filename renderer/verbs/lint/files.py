@@ -20,6 +20,7 @@ from renderer.kubernetes.kinds import in_namespace
 from renderer.kubernetes.manifest import Manifest, field_path
 from renderer.kubernetes.read_objects import STDIN, SourceText, read_objects
 from renderer.kubernetes.yaml.reader import read_stream, read_text
+from renderer.pipeline.load.app import without_hooks
 from renderer.pipeline.load.discover import AppRef, find_apps
 from renderer.pipeline.load.marker import MARKER
 from renderer.pipeline.load.settings import AppSettings, Settings
@@ -65,6 +66,7 @@ class _Inputs(Struct):
             if not findings:
                 readable[text.file] = text.text
             complete = complete and not findings
+            loaded, _ = without_hooks(loaded, settings)
             manifests += [in_namespace(item.manifest, settings.namespace) for item in loaded]
             comments, found = scan_text(text.text, text.file)
             self.comments += comments
@@ -170,7 +172,9 @@ def _overlaps(real: Path, ref: AppRef) -> bool:
 def _read_app(inputs: _Inputs, workspace: Workspace, ref: AppRef) -> None:
     settings = workspace.settings.for_app(ref.environment, ref.name)
     try:
-        texts: Sequence[SourceText] = read_sources(ref.folder, settings, workspace.root).texts
+        sources = read_sources(ref.folder, settings, workspace.root)
+        texts: Sequence[SourceText] = sources.texts
+        inputs.findings += [replace(note, code="RS007") for note in sources.notes]
         complete = True
     except RollstepError as error:
         found = (_coded(one) for one in error.findings)
