@@ -38,7 +38,7 @@ class Run(Struct):
             return
         for pull_request in self.pull_requests:
             reporter.out(f"{pull_request.text()}\n")
-        for note in (note for app in self.apps for note in app.notes):
+        for note in dict.fromkeys(note for app in self.apps for note in app.notes):
             reporter.note(f"note: {note}")
         subjects: set[str] = set()
         for app in self.apps:

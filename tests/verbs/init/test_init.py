@@ -57,7 +57,7 @@ def names(app: ScaffoldApp) -> list[str]:
 
 def notes(result: Scaffold) -> str:
     """Return all notes but the one that every Deployment gets."""
-    return "\n".join(note.text() for note in result.notes if "--cascade=orphan" not in note.hint)
+    return "\n".join(note.text() for note in result.notes if "move over" not in note.hint)
 
 
 def objects(*bodies: Mapping[str, Any]) -> str:
@@ -203,7 +203,8 @@ def test_a_share_that_the_pods_cannot_make_is_told() -> None:
 
 def test_how_to_do_without_the_deployment_is_told() -> None:
     (note,) = made(objects(workload("Deployment", "web"))).notes
-    assert note.hint == "before the first sync: kubectl delete deployment web --cascade=orphan"
+    assert "would adopt the new ReplicaSet" in note.message
+    assert note.hint == "move over before the first sync, with the commands at the end"
     assert made(objects(workload("Rollout", "web"))).notes == ()
 
 
