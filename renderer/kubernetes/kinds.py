@@ -9,6 +9,7 @@ from renderer.kubernetes.manifest import Body, Manifest, mapping
 ROLLOUT_GROUP = "argoproj.io"
 AUTOSCALER = ("autoscaling", "HorizontalPodAutoscaler")
 BUDGET = ("policy", "PodDisruptionBudget")
+HOOK = "helm.sh/hook"
 
 CLUSTER_SCOPED = frozenset(
     {
@@ -69,6 +70,11 @@ def in_namespace(manifest: Manifest, namespace: str) -> Manifest:
         return manifest
     metadata = {**manifest.metadata, "namespace": namespace}
     return replace(manifest, body={**manifest.body, "metadata": metadata})
+
+
+def is_hook(body: Body) -> bool:
+    """Return whether an object is a hook of Helm, which a sync tool would apply as a plain object."""
+    return HOOK in mapping(body, "metadata", "annotations")
 
 
 def scales_rollout(body: Body, name: str) -> bool:

@@ -19,16 +19,22 @@ PROJECT = Path(__file__).resolve().parents[2]
 NOON = "2026-03-01T12:00:00Z"
 ONE = "registry.example.com/shop/web:1.0.0"
 TWO = "registry.example.com/shop/web:2.0.0"
+STEP_ORDER = "  order: step\n"
 
 
 class Checkout:
-    """A git repository with the sources of ``environments/``, not rendered yet."""
+    """A git repository with the sources of ``environments/``, not rendered yet.
+
+    Its commits hold a whole step (``order: step``), which is shorter to test; ``use_default_order`` takes that out.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         ignored = shutil.ignore_patterns("rendered", "status.yaml")
         shutil.copytree(PROJECT / "environments", root / "environments", ignore=ignored)
-        shutil.copy(PROJECT / "rollstep.yaml", root)
+        settings = (PROJECT / "rollstep.yaml").read_text(encoding="utf-8")
+        settings = settings.replace("defaults:\n", f"defaults:\n{STEP_ORDER}")
+        (root / "rollstep.yaml").write_text(settings, encoding="utf-8")
         self.git("init", "--quiet", "--initial-branch=main")
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message=Add the apps")
@@ -73,6 +79,11 @@ class Checkout:
         text = file.read_text(encoding="utf-8")
         assert old in text, f"{path} has no {old!r}"
         file.write_text(text.replace(old, new), encoding="utf-8")
+
+    def use_default_order(self) -> None:
+        """Take ``order: step`` out of the settings, and commit that."""
+        self.edit("rollstep.yaml", STEP_ORDER, "")
+        self.commit("Release in the default order")
 
     def commit(self, message: str = "Edit") -> None:
         self.git("add", "--all")

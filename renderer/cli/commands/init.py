@@ -91,6 +91,15 @@ def command(
                 ],
                 "settings": {"path": result.settings.path, "new": result.settings.is_new},
                 "sync": [{"path": file.path, "new": file.is_new} for file in result.sync],
+                "moves": [
+                    {
+                        "app": moving.app,
+                        "environment": moving.environment,
+                        "deployment": moving.deployment,
+                        "commands": list(moving.commands),
+                    }
+                    for moving in result.moves
+                ],
                 "notes": [note.to_dict() for note in result.notes],
                 "next": commands,
             }
@@ -106,3 +115,7 @@ def command(
     click.echo(f"{number} file{'' if number == 1 else 's'} {action}. Next:", err=True)
     for line in commands:
         click.echo(f"  {line}", err=True)
+    for moving in result.moves:
+        click.echo(f"{moving.title()}:", err=True)
+        for line in moving.commands:
+            click.echo(f"  {line}", err=True)

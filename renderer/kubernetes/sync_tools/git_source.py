@@ -24,12 +24,16 @@ class GitSource(Struct, frozen=True):
     @property
     def name(self) -> str:
         """The name of the sync tool's objects: repository and environment."""
-        repository = re.split(r"[/:]", self.url.rstrip("/"))[-1].removesuffix(".git")
-        return object_name(f"{repository}-{self.environment}")
+        return object_name(f"{repository_name(self.url)}-{self.environment}")
 
     def path(self, app: str) -> str:
         """Return the path of an app's rendered manifests from the root; ``*`` stands for all apps."""
         return "/".join(part for part in (self.folder, app, self.output) if part)
+
+
+def repository_name(url: str) -> str:
+    """Return the last part of a repository's URL, without ``.git``."""
+    return re.split(r"[/:]", url.rstrip("/"))[-1].removesuffix(".git")
 
 
 def object_name(text: str) -> str:

@@ -11,9 +11,9 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError, map_all
-from renderer.kubernetes.kinds import in_namespace, is_rollout
+from renderer.kubernetes.kinds import in_namespace, is_hook, is_rollout
 from renderer.kubernetes.manifest import Manifest, ObjectKey, finding, place
-from renderer.kubernetes.read_objects import STDIN, SourceText, duplicates, read_objects
+from renderer.kubernetes.read_objects import STDIN, LoadedObject, SourceText, duplicates, read_objects
 from renderer.kubernetes.sync_tools.tools import unsafe_order
 from renderer.kubernetes.versioned_config import is_config, with_versioned_config
 from renderer.pipeline.load.discover import AppRef
@@ -34,6 +34,7 @@ class App(Struct, frozen=True):
     order of the sources.  ``files`` are all files that were read.  ``places`` has the file and the index of the
     document of each object that can be edited there, so none from a template, a command, a stream or a List.
     ``checked`` is a manifest and the Rollout that the checks read from it, if its cluster has the default version.
+    ``notes`` tell the user what was left out.
     """
 
     ref: AppRef
@@ -43,6 +44,7 @@ class App(Struct, frozen=True):
     files: tuple[Path, ...] = ()
     places: Mapping[ObjectKey, tuple[Path, int]] = field(default_factory=dict)
     checked: tuple[Manifest, Rollout] | None = None
+    notes: tuple[Finding, ...] = ()
 
 
 def load_app(ref: AppRef, settings: Settings, root: Path) -> App:
@@ -56,7 +58,8 @@ def load_app(ref: AppRef, settings: Settings, root: Path) -> App:
     if unsafe:
         raise RollstepError(unsafe)
     sources = read_sources(ref.folder, app_settings, root)
-    return _load(sources.texts, ref, app_settings, str(ref.folder.relative_to(root)), sources.files)
+    app = _load(sources.texts, ref, app_settings, str(ref.folder.relative_to(root)), sources.files)
+    return replace(app, notes=(*sources.notes, *app.notes)) if sources.notes else app
 
 
 def load_texts(texts: Sequence[SourceText], settings: AppSettings) -> App:
@@ -89,11 +92,12 @@ def _load(texts: Sequence[SourceText], ref: AppRef, settings: AppSettings, label
     # An object that could not be read may be one that the others refer to.
     if findings:
         raise RollstepError(findings)
+    loaded, notes = without_hooks(loaded, settings)
     loaded = [replace(item, manifest=in_namespace(item.manifest, settings.namespace)) for item in loaded]
     rollouts = [item.manifest for item in loaded if is_rollout(item.manifest)]
     others = tuple(item.manifest for item in loaded if not is_rollout(item.manifest))
     if not rollouts:
-        findings.append(_no_rollout(others, label))
+        findings.append(_no_rollout(others, label, is_printed=settings.source.argv is not None))
     if len(rollouts) > 1:
         findings += _several_rollouts(rollouts)
     findings += duplicates(others, rollouts[0].namespace if rollouts else "")
@@ -110,7 +114,24 @@ def _load(texts: Sequence[SourceText], ref: AppRef, settings: AppSettings, label
     # The engine always reads by the CRD of the default version.
     checked = (rollout, typed) if typed is not None and settings.controller_version == DEFAULT_VERSION else None
     ref = ref if ref.name else replace(ref, name=rollout.name)
-    return App(ref, settings, manifest, others, files, places, checked)
+    return App(ref, settings, manifest, others, files, places, checked, tuple(notes))
+
+
+def without_hooks(loaded: Sequence[LoadedObject], settings: AppSettings) -> tuple[list[LoadedObject], list[Finding]]:
+    """Return the objects without the hooks of Helm that a command has printed, and a note for each of these.
+
+    A hook in a file of the user's stays.
+    """
+    kept: list[LoadedObject] = []
+    notes: list[Finding] = []
+    for item in loaded:
+        manifest = item.manifest
+        is_printed = settings.source.argv is not None or manifest.source.file == STDIN
+        if is_printed and is_hook(manifest.body):
+            notes.append(finding(manifest, (), f"the {manifest.kind} {manifest.name} is a Helm hook: left out"))
+        else:
+            kept.append(item)
+    return kept, notes
 
 
 def _unknown_config(manifests: Sequence[Manifest], settings: AppSettings) -> list[Finding]:
@@ -125,10 +146,14 @@ def _unknown_config(manifests: Sequence[Manifest], settings: AppSettings) -> lis
     ]
 
 
-def _no_rollout(manifests: Sequence[Manifest], label: str) -> Finding:
+def _no_rollout(manifests: Sequence[Manifest], label: str, *, is_printed: bool) -> Finding:
     for manifest in manifests:
         if manifest.kind == "Deployment":
             message, hint = "is a Deployment, and the app has no Rollout", "`rollstep init` converts it to a Rollout"
+            if is_printed:
+                # A conversion would be lost with the next output of the command.
+                reference = f"{{apiVersion: apps/v1, kind: Deployment, name: {manifest.name}}}"
+                hint = f"let the command print a Rollout beside it with `workloadRef: {reference}`"
             return finding(manifest, (), message, hint)
     return Finding(label, 0, 0, "", "has no Rollout (argoproj.io/v1alpha1)", "add one; `rollstep init` creates it")
 

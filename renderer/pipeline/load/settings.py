@@ -14,6 +14,7 @@ from renderer.errors import Finding, RollstepError
 from renderer.git.forges.settings import ForgeSettings
 from renderer.kubernetes import KUBERNETES_VERSION
 from renderer.kubernetes.manifest import Source
+from renderer.kubernetes.sync_tools.tools import default_order
 from renderer.rollouts.model.versions import DEFAULT_VERSION
 
 SETTINGS_FILE = "rollstep.yaml"
@@ -74,7 +75,7 @@ class AppSettings(Struct, frozen=True, rename="camel"):
     ``output`` is a path within the app's folder.  ``templates`` is the folder of the user's templates, None without
     one.  ``schemas`` are files and folders.  ``replicas`` is the owner of the number of pods.  ``versioned_config`` is
     true for all ConfigMaps and Secrets with a hash in their names, or lists them.  ``sync`` is the sync tool, ``any``
-    for an unknown one.
+    for an unknown one; it decides the default of ``order``.
     """
 
     environment: str = ""
@@ -95,7 +96,7 @@ class AppSettings(Struct, frozen=True, rename="camel"):
     pull_request: PullRequestSettings = PullRequestSettings()
     values: Mapping[str, Any] = field(default_factory=dict)
     source: SourceSettings = SourceSettings()
-    order: str = "step"
+    order: str = "phases"
     sync: str = "any"
     lag: Mapping[str, Any] = field(default_factory=dict)
 
@@ -140,6 +141,7 @@ class Settings(Struct, frozen=True):
                 tuple(requests.get("labels", ())), tuple(requests.get("reviewers", ()))
             ),
             "source": _source(merged.get("source", {"files": True}), places),
+            "order": merged.get("order") or default_order(merged.get("sync", AppSettings().sync)),
         }
         return AppSettings(**values)
 

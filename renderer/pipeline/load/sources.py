@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,15 +23,20 @@ KUSTOMIZATION = "kustomization.yaml"
 KUSTOMIZATIONS = (KUSTOMIZATION, "kustomization.yml", "Kustomization")
 
 _TEMPLATE_SUFFIXES = (".yaml.j2", ".yml.j2")
+_API_VERSION = re.compile(rb"^[ \t]*(- +)?[\"']?apiVersion[\"']?[ \t]*:|\{\s*\"apiVersion\"", re.MULTILINE)
 _STDERR_LINES = 20
 """The number of lines of a failed command's stderr that a finding quotes."""
 
 
 class Sources(Struct, frozen=True):
-    """The manifests of an app as text, and every file that they were read from."""
+    """The manifests of an app as text, and every file that they were read from.
+
+    ``notes`` name the manifests in the app's folder that are not read, because a command prints the app's manifests.
+    """
 
     texts: tuple[SourceText, ...]
     files: tuple[Path, ...]
+    notes: tuple[Finding, ...] = ()
 
 
 def read_sources(folder: Path, settings: AppSettings, root: Path) -> Sources:
@@ -46,7 +52,7 @@ def read_sources(folder: Path, settings: AppSettings, root: Path) -> Sources:
             raise RollstepError.at(command, message, hint)
         output = run_command(settings.source.argv, root, settings.source.timeout_seconds)
         files = tuple(path for path in manifest_files(folder, settings.output, root) if path.is_file())
-        return Sources((SourceText(command, None, output),), files)
+        return Sources((SourceText(command, None, output),), files, tuple(_unread(files, settings, root, command)))
     texts: list[SourceText] = []
     paths: set[Path] = set()
     findings: list[Finding] = []
@@ -68,6 +74,23 @@ def read_sources(folder: Path, settings: AppSettings, root: Path) -> Sources:
     if findings:
         raise RollstepError(findings)
     return Sources(tuple(texts), tuple(sorted(paths)))
+
+
+def _unread(files: Sequence[Path], settings: AppSettings, root: Path, command: str) -> Iterator[Finding]:
+    """Yield a note for each manifest in the app's folder that ``command`` does not read, as far as its text shows.
+
+    A command reads what an argument or an entry of ``source.reads`` names, but for the repository as a whole.
+    """
+    source = settings.source
+    named = [*(source.argv or ()), *(path for path in source.reads if os.path.normpath(path) != ".")]
+    for path in files:
+        file = path.relative_to(root)
+        places = "|".join(re.escape(str(place)) for place in (file, *file.parents) if place.parts)
+        is_named = re.compile(rf"(?<![\w-])({places})(?![\w.-]|/[\w.-])").search
+        if not any(map(is_named, named)) and _API_VERSION.search(path.read_bytes()):
+            message = f"is not read: {command} prints the manifests of {settings.environment}/{settings.app}"
+            hint = "let the command read it and name it in source.reads, or delete it"
+            yield Finding(str(file), 0, 0, "", message, hint)
 
 
 def manifest_files(folder: Path, output: str, root: Path) -> Iterator[Path]:

@@ -62,7 +62,7 @@ def _begin(action: Action, world: World) -> Move | None:
     if is_half_shifted(world):
         message = "the last commit is one half of a shift of traffic"
         raise RollstepError(message, hint="make the other half with `rollstep advance` first")
-    move = replace(react(_acted(action, world), since=world), before=world)
+    move = replace(react(action(world), since=world), before=world)
     if move.is_empty:
         return None
     if not has_effect(move):
@@ -76,21 +76,7 @@ def _begin(action: Action, world: World) -> Move | None:
 
 def _promote(action: Action, world: World) -> Move | None:
     world = with_running_template(world)
-    return follow_promotion(world, _acted(action, world))
-
-
-def _acted(action: Action, world: World) -> World:
-    """Return the world after ``action``; raise RollstepError if it changes the workload of ``workloadRef``.
-
-    rollstep edits the Rollout's own file for the user; a workload's manifest passes through unchanged.
-    """
-    acted = action(world)
-    changed = [key for key, body in acted.objects.items() if world.objects.get(key) != body]
-    if changed:
-        names = ", ".join(f"{key.kind} {key.name}" for key in changed)
-        message = f"the pod template is in {names}, which spec.workloadRef names"
-        raise RollstepError(message, hint="change it there, commit it, and run `rollstep advance`")
-    return acted
+    return follow_promotion(world, action(world))
 
 
 def _scale(replicas: int, world: World) -> World:

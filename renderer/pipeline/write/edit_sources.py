@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Body, FieldPath, Manifest, field_path
+from renderer.kubernetes.pod_defaults import default_pod_template
 from renderer.kubernetes.versioned_config import (
     CONTENT,
     Reference,
@@ -18,12 +21,16 @@ from renderer.kubernetes.versioned_config import (
 )
 from renderer.kubernetes.yaml.document_texts import without_documents
 from renderer.kubernetes.yaml.editor import REMOVED, Items, edit
-from renderer.kubernetes.yaml.reader import read_text
+from renderer.kubernetes.yaml.reader import load_documents, read_text
 from renderer.kubernetes.yaml.writer import dump
 from renderer.pipeline.load.app import App
 from renderer.pipeline.resolve.moves import Move
 from renderer.pipeline.resolve.release import Release
+from renderer.rollouts.controller.workload import resolve_workload, template_path, workload_key
 from renderer.rollouts.model.world import World
+
+_ROUNDS = 3
+"""The edits after which a workload's template has to be the wanted one: fields, their defaults, and one to spare."""
 
 
 def spec_changes(before: Body, after: Body) -> dict[FieldPath, Any]:
@@ -36,8 +43,8 @@ def spec_changes(before: Body, after: Body) -> dict[FieldPath, Any]:
 def edited_sources(release: Release, move: Move) -> dict[Path, str | None]:
     """Return the files of the user that a move changes with their new text, None for a deleted file.
 
-    Edits the Rollout and the configuration of an old revision, writes a file for each added object, and deletes the
-    documents of removed objects.
+    Edits the Rollout, its workload and the configuration of an old revision, writes a file for each added object, and
+    deletes the documents of removed objects.
 
     Raises RollstepError for an object that comes from a command or a template, and for a revision that is older than
     its ``versionedConfig``.
@@ -50,13 +57,15 @@ def edited_sources(release: Release, move: Move) -> dict[Path, str | None]:
     plain_names = {**names, **restored}
     bodies = (move.before.rollout.body, world.rollout.body)
     before, after = (_with_plain_names(body, plain_names) for body in bodies)
-    template, old_template = (body["spec"].get("template") or {} for body in reversed(bodies))
+    template, old_template = (resolve_workload(one).rollout.template for one in (world, move.before))
     # Only another pod template brings old configuration back.
     used = references(template) if template != old_template else frozenset()
     _check_versioned(release, used & known)
     texts: dict[Path, str] = {}
     if changes := spec_changes(before, after):
         _edit(texts, app, app.rollout, changes)
+    if world.rollout.workload_ref is not None and template != old_template:
+        _edit_workload(texts, app, move, plain_names)
     for reference in sorted(used & restored.keys()):
         kind, name = reference[0], restored[reference]
         source = next(item for item in app.manifests if item.while_named and (item.kind, item.name) == (kind, name))
@@ -64,6 +73,28 @@ def edited_sources(release: Release, move: Move) -> dict[Path, str | None]:
         _collect(_content(source.body), _content(old[reference]), (), fields)
         _edit(texts, app, source, fields)
     return {**texts, **_without_removed(release, world, texts), **_with_added(release, move)}
+
+
+def _edit_workload(texts: dict[Path, str], app: App, move: Move, names: Mapping[Reference, str]) -> None:
+    """Give the workload of ``workloadRef`` the pod template of the world after the move.
+
+    That template has every default of the API server, and the file gets only those that differ from its own: another
+    image may have another default.
+    """
+    old, new = (with_references(resolve_workload(one).rollout.template, names) for one in (move.before, move.after))
+    key = workload_key(move.after.rollout)
+    assert key is not None
+    path = template_path(key)
+    manifest = next(item for item in app.manifests if key in (item.key, item.key._replace(namespace=key.namespace)))
+    for _ in range(_ROUNDS):
+        changes: dict[FieldPath, Any] = {}
+        _collect(old, new, path, changes)
+        if not changes:
+            return
+        _edit(texts, app, manifest, changes)
+        file, index = app.places[manifest.key]
+        written = load_documents(texts[file], manifest.source.file)[index].value
+        old = default_pod_template(reduce(getitem, path, written))
 
 
 def _collect(before: Any, after: Any, path: FieldPath, changes: dict[FieldPath, Any]) -> None:

@@ -14,12 +14,16 @@ from renderer.pipeline.load.sources import KUSTOMIZATION
 from renderer.pipeline.render.files import Rendered, file_names, render_release
 from renderer.pipeline.resolve.describe import step_change
 from renderer.pipeline.resolve.moves import Move, Wait
+from renderer.pipeline.resolve.ordering.phases import is_safe_at_once
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.resolve.step_change import ObjectChange, StepChange
 from renderer.pipeline.resolve.waiting import waiting_version
 from renderer.pipeline.write.output_folder import Changes
 from renderer.pipeline.write.rendered_app import RenderedApp, compare_with_folder
 from renderer.rollouts.model.world import World
+
+NOT_SAFE = "Not safe (order: step): requests may reach a version before its pods are available."
+"""The first line of the body of a commit that adds pods and sends them traffic at once."""
 
 
 class MovedApp(Struct, frozen=True):
@@ -68,7 +72,8 @@ def moved_app(
     ref = release.app.ref
     change = step_change(move, ref.name, ref.environment, verb)
     objects = (*change.objects, *_other_changes(app.changes, rendered.objects, change.objects))
-    change = replace(change, verb=f"{verb} {options}".rstrip(), objects=objects)
+    is_safe = move.after.in_phases or is_safe_at_once(move.before, move.after)
+    change = replace(change, verb=f"{verb} {options}".rstrip(), objects=objects, note="" if is_safe else NOT_SAFE)
     return MovedApp(release, move, app, change, reason)
 
 

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from renderer.errors import RollstepError, UsageError, map_all
+from renderer.errors import Finding, RollstepError, UsageError, map_all
+from renderer.kubernetes.sync_tools.tools import step_order
 from renderer.pipeline.commit.part import Part, Request, input_paths, part_of
 from renderer.pipeline.load.discover import AppRef, Home
 from renderer.pipeline.load.workspace import Workspace
 from renderer.pipeline.resolve.describe import wait_text
 from renderer.pipeline.resolve.moves import Move, Wait, advance, is_between_phases, is_new_release, steps_of, wait
 from renderer.pipeline.resolve.release import open_release
-from renderer.pipeline.write.moved_app import MovedApp, moved_app, render_app
+from renderer.pipeline.write.moved_app import NOT_SAFE, MovedApp, moved_app, render_app
 from renderer.rollouts.model.world import World
 from renderer.verbs import progress
 from renderer.verbs.apps.policies import RunContext, check_policies
@@ -63,6 +64,8 @@ class AppResult(Struct, frozen=True):
     is_between_phases: bool
     waiting_version: str
     """The version in the sources that the verb has not begun; empty without one."""
+    notes: tuple[str, ...]
+    """What was left out of the app's sources, and what is not safe, for the user."""
 
 
 def move_apps_in_worker(
@@ -90,7 +93,7 @@ def move_apps(command: Command, context: RunContext, refs: Sequence[AppRef], fol
         def move(ref: AppRef) -> AppResult:
             with _findings_of(ref):
                 moved = move_app(command, context, history, ref, context.now)
-                return _result(moved, folder, validate=context.request.validate)
+                return _result(moved, context, folder)
 
         return map_all(progress.over(refs, "rendering app"), move)
 
@@ -126,8 +129,9 @@ def move_app(command: Command, context: RunContext, history: StatusHistory, ref:
     return moved_app(release, move, rendered, app, command.name, command.options, reason)
 
 
-def _result(moved: MovedApp, folder: str, *, validate: bool) -> AppResult:
+def _result(moved: MovedApp, context: RunContext, folder: str) -> AppResult:
     world = moved.world
+    validate = context.request.validate
     return AppResult(
         home=moved.release.home,
         part=None if moved.move is None else part_of(moved, folder, validate=validate),
@@ -139,7 +143,17 @@ def _result(moved: MovedApp, folder: str, *, validate: bool) -> AppResult:
         steps=len(steps_of(world)),
         is_between_phases=is_between_phases(world),
         waiting_version=moved.waiting_version,
+        notes=tuple(note.text() for note in (*moved.release.app.notes, *_notes(moved, context))),
     )
+
+
+def _notes(moved: MovedApp, context: RunContext) -> Iterator[Finding]:
+    """Yield the note about an order for which the commit is not safe."""
+    if moved.change is not None and moved.change.note == NOT_SAFE:
+        ref, settings = moved.release.app.ref, context.workspace.settings
+        note = step_order(settings.body, settings.source, ref.environment, ref.name)
+        if note is not None:
+            yield note
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from renderer.kubernetes.manifest import finding
 from renderer.kubernetes.read_objects import SourceText
 from renderer.verbs.init.convert import Choices, convert
 from renderer.verbs.init.documents import Item, read_items, without_server_fields
-from renderer.verbs.init.groups import Group, group_items
+from renderer.verbs.init.groups import Group, group_items, is_deployment
 from renderer.verbs.init.layout import File, lay_out
 
 __all__ = ["Choices", "File", "Scaffold", "ScaffoldApp", "scaffold"]
@@ -22,11 +22,15 @@ _FOLDER_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 class ScaffoldApp(Struct, frozen=True):
-    """An app to write; the Rollout is the first of ``items``."""
+    """An app to write; the Rollout is the first of ``items``.
+
+    ``deployment`` is the name of the Deployment that the Rollout was, None for one that was a Rollout.
+    """
 
     name: str
     items: tuple[Item, ...]
     files: tuple[File, ...]
+    deployment: str | None = None
 
 
 class Scaffold(Struct, frozen=True):
@@ -64,7 +68,8 @@ def scaffold(texts: Sequence[SourceText], choices: Choices, app_name: str = "") 
         findings += converted.findings
         notes += converted.notes
         files = lay_out(converted.items, texts, objects)
-        apps.append(ScaffoldApp(app_name or group.name, converted.items, files))
+        deployment = group.name if is_deployment(group.workload) else None
+        apps.append(ScaffoldApp(app_name or group.name, converted.items, files, deployment))
     if findings:
         raise RollstepError(sorted(findings))
     return Scaffold(tuple(sorted(apps, key=lambda app: app.name)), tuple(sorted(set(notes))))

@@ -130,10 +130,9 @@ def _note_strategy(group: Group, strategy: Mapping[str, Any], notes: list[Findin
 
 
 def _adoption_note(item: Item) -> Finding:
-    """Return how to delete the Deployment, which would adopt every ReplicaSet that its selector matches."""
+    """Return why to move over from the Deployment, which would adopt every ReplicaSet that its selector matches."""
     message = f"a running {item.title()} would adopt the new ReplicaSet and scale it down"
-    hint = f"before the first sync: kubectl delete deployment {item.manifest.name} --cascade=orphan"
-    return finding(item.manifest, (), message, hint)
+    return finding(item.manifest, (), message, "move over before the first sync, with the commands at the end")
 
 
 def _note_small_weights(group: Group, strategy: Mapping[str, Any], notes: list[Finding]) -> None:

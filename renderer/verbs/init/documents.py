@@ -9,18 +9,20 @@ from typing import Any
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
+from renderer.kubernetes.encrypted import is_sealed
 from renderer.kubernetes.manifest import FieldPath, Manifest, Source, field_path, mapping
 from renderer.kubernetes.read_objects import LoadedObject, SourceText, read_objects
 from renderer.kubernetes.yaml.document_texts import item_text, split
 from renderer.kubernetes.yaml.editor import drop
 from renderer.kubernetes.yaml.reader import load_documents
 from renderer.kubernetes.yaml.writer import dump
+from renderer.rollouts.model.rollout import REVISION_ANNOTATION
 
 SET_BY_THE_SERVER = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
 """Fields of ``metadata`` that the API server alone sets."""
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-REVISION = "deployment.kubernetes.io/revision"
+SERVER_ANNOTATIONS = (LAST_APPLIED, "deployment.kubernetes.io/revision", REVISION_ANNOTATION)
 
 
 class Item(Struct, frozen=True):
@@ -82,20 +84,39 @@ def _parses_to(text: str, body: Any) -> bool:
 
 
 def without_server_fields(item: Item) -> tuple[Item, list[str]]:
-    """Return the object without the fields that a cluster adds (``kubectl get -o yaml``), and their names."""
+    """Return the object without the fields that kubectl prints and the API server alone sets, and their names.
+
+    ``kubectl create --dry-run=client -o yaml`` prints some of them, ``kubectl get -o yaml`` all, also in pod templates.
+    """
     body, metadata = item.manifest.body, item.manifest.metadata
-    annotations = mapping(metadata, "annotations")
-    is_export = any(key in metadata for key in ("uid", "resourceVersion")) or LAST_APPLIED in annotations
-    if not is_export and body["kind"] != "Deployment":
+    if is_sealed(body):
         return item, []
-    paths: list[FieldPath] = [("metadata", key) for key in SET_BY_THE_SERVER if key in metadata]
-    paths += [("metadata", "annotations", key) for key in (LAST_APPLIED, REVISION) if key in annotations]
-    if "status" in body:
-        paths.append(("status",))
+    annotations = mapping(metadata, "annotations")
+    paths = list(_set_by_the_server(body, ()))
+    paths += [("metadata", "annotations", key) for key in SERVER_ANNOTATIONS if key in annotations]
+    is_export = any(key in metadata for key in ("uid", "resourceVersion")) or LAST_APPLIED in annotations
     spec = body.get("spec")
-    if body["kind"] == "Service" and isinstance(spec, dict) and spec.get("clusterIP") != "None":
+    if is_export and body["kind"] == "Service" and isinstance(spec, dict) and spec.get("clusterIP") != "None":
         paths += [("spec", key) for key in ("clusterIP", "clusterIPs") if key in spec]
     return without(item, paths), [field_path(path) for path in paths]
+
+
+def _set_by_the_server(value: Any, path: FieldPath) -> Iterator[FieldPath]:
+    """Yield the paths of the server's fields in an object and in all objects and templates in it."""
+    if isinstance(value, list):
+        for index, below in enumerate(value):
+            yield from _set_by_the_server(below, (*path, index))
+    if not isinstance(value, dict):
+        return
+    metadata = value.get("metadata")
+    # Other fields are named metadata too, such as those of KEDA's triggers.
+    if isinstance(metadata, dict) and (not path or "spec" in value):
+        yield from ((*path, "metadata", key) for key in SET_BY_THE_SERVER if key in metadata)
+        if "status" in value:
+            yield (*path, "status")
+    for key, below in value.items():
+        if key not in ("metadata", "status"):
+            yield from _set_by_the_server(below, (*path, key))
 
 
 def without(item: Item, paths: Sequence[FieldPath]) -> Item:

@@ -13,10 +13,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError, UsageError
-from renderer.kubernetes import KUBERNETES_VERSION
+from renderer.kubernetes.kinds import scales_rollout
+from renderer.kubernetes.manifest import finding
 from renderer.kubernetes.read_objects import STDIN, SourceText
-from renderer.kubernetes.sync_tools.git_source import GitSource
-from renderer.kubernetes.sync_tools.tools import ANY, SYNC_TOOLS
+from renderer.kubernetes.sync_tools.git_source import GitSource, object_name, repository_name
+from renderer.kubernetes.sync_tools.tools import ANY, SYNC_TOOLS, step_order
 from renderer.pipeline.commit.recovery import recover_interrupted
 from renderer.pipeline.load.settings import SETTINGS_FILE, Settings, load_settings, parse_settings
 from renderer.pipeline.load.sources import KUSTOMIZATIONS, PLAIN, manifest_files
@@ -25,6 +26,8 @@ from renderer.pipeline.write.new_files import NewFiles
 from renderer.pipeline.write.transaction import Transaction
 from renderer.verbs.init import Choices, Scaffold, ScaffoldApp, folder_name_is_safe, scaffold
 from renderer.verbs.init.documents import Item
+from renderer.verbs.init.moving import Moving, moving_of
+from renderer.verbs.init.settings_file import settings_text
 
 SYNC_FOLDER = "sync"
 """The folder of the sync tool's objects, from the repository's root."""
@@ -52,7 +55,7 @@ class InitFile(Struct, frozen=True):
 
 
 class InitResult(Struct, frozen=True):
-    """The result, also of a dry run: apps as (environment, name, files), and the settings file."""
+    """The result, also of a dry run: apps as (environment, name, files), the settings file, and what to do next."""
 
     root: Path
     environments_path: str
@@ -60,6 +63,7 @@ class InitResult(Struct, frozen=True):
     settings: InitFile
     notes: tuple[Finding, ...]
     sync: tuple[InitFile, ...] = ()
+    moves: tuple[Moving, ...] = ()
 
     @property
     def files(self) -> tuple[InitFile, ...]:
@@ -84,15 +88,22 @@ def initialize(request: InitRequest) -> InitResult:
     if not request.dry_run:
         recover_interrupted(root)
     environments = tuple(dict.fromkeys(request.environments)) or ("prod",)
-    settings_file = _settings_file(root, environments, request.sync)
-    settings = load_settings(root) if not settings_file.is_new else parse_settings(settings_file.text, root)
+    settings = load_settings(root)
     base = root / settings.environments_path
-    texts, notes = read_inputs(cwd, request.paths, {base.resolve(), (root / SETTINGS_FILE).resolve()})
+    texts, notes = read_inputs(cwd, request.paths, {base.resolve(), (root / SETTINGS_FILE).resolve()}, request.app)
     scaffolded = scaffold(texts, request.choices, request.app)
+    settings_file = _settings_file(root, settings, environments, scaffolded, request.sync)
+    if settings_file.is_new:
+        settings = parse_settings(settings_file.text, root)
+    notes += _notes(settings, environments, scaffolded)
+    if settings_file.is_new and _needs_namespaces(environments, scaffolded, request.sync):
+        notes.append(_namespaces_note(settings, environments, request.sync))
     result = _result(root, settings, environments, scaffolded, settings_file, notes)
+    result = replace(result, moves=tuple(_moves(settings, environments, scaffolded, cwd)))
     if request.sync:
         result = replace(result, sync=sync_files(root, settings, environments, scaffolded, request.sync))
     findings = _in_the_way(result)
+    findings += _clashes(settings, environments, scaffolded) if request.sync else []
     for environment, app in product(environments, scaffolded.apps):
         findings += check_app(root, settings, environment, app)
     if findings:
@@ -117,11 +128,13 @@ def _check_names(request: InitRequest) -> None:
         raise UsageError(wrong)
 
 
-def read_inputs(cwd: Path, paths: Sequence[str], own: set[Path]) -> tuple[list[SourceText], list[Finding]]:
+def read_inputs(
+    cwd: Path, paths: Sequence[str], own: set[Path], app: str = ""
+) -> tuple[list[SourceText], list[Finding]]:
     """Return the text of every manifest in ``paths``, and notes about other files.
 
     Folders are read recursively, without hidden files and ``own`` paths of rollstep.  Raises UsageError for a missing
-    path, and RollstepError for unreadable files.
+    path, and RollstepError for unreadable files; its hints name the ``app``, if it has a name.
     """
     from renderer.kubernetes.yaml.reader import read_stream, read_text
 
@@ -137,7 +150,7 @@ def read_inputs(cwd: Path, paths: Sequence[str], own: set[Path]) -> tuple[list[S
                 texts[path] = SourceText(STDIN, None, read_stream(sys.stdin.buffer, STDIN))
                 continue
             is_folder = (cwd / path).is_dir()
-            for file in _files(cwd / path, own) if is_folder else [cwd / path]:
+            for file in _files(cwd / path, own, app) if is_folder else [cwd / path]:
                 shown = os.path.relpath(file, cwd) if is_folder else path
                 text = SourceText(shown, file, read_text(file, shown))
                 if is_folder and not _has_objects(text):
@@ -151,18 +164,21 @@ def read_inputs(cwd: Path, paths: Sequence[str], own: set[Path]) -> tuple[list[S
     return list(texts.values()), notes
 
 
-def _files(folder: Path, own: set[Path]) -> Iterator[Path]:
+def _files(folder: Path, own: set[Path], app: str) -> Iterator[Path]:
     """Yield the manifests in a folder; raise RollstepError for a Kustomization or a chart."""
-    for name, command in (*((name, "kustomize build") for name in KUSTOMIZATIONS), ("Chart.yaml", "helm template")):
+    import shlex
+
+    helm = ("helm", "template", app or folder.resolve().name)
+    for name, command in (*((name, ("kustomize", "build")) for name in KUSTOMIZATIONS), ("Chart.yaml", helm)):
         if (folder / name).exists():
-            message = f"is a folder of {command.split()[0]}, not of manifests"
-            hint = f"use `{command} {folder} | rollstep init -`"
+            message = f"is a folder of {command[0]}, not of manifests"
+            hint = f"use `{shlex.join([*command, str(folder)])} | rollstep init -`"
             raise RollstepError([Finding(str(folder), 0, 0, "", message, hint)])
     for entry in sorted(folder.iterdir()):
         if entry.name.startswith(".") or entry.resolve() in own:
             continue
         if entry.is_dir() and not entry.is_symlink():
-            yield from _files(entry, own)
+            yield from _files(entry, own, app)
         elif entry.is_file() and entry.name.endswith(PLAIN):
             yield entry
 
@@ -178,23 +194,84 @@ def _has_objects(text: SourceText) -> bool:
     return any(isinstance(value, dict) and {"apiVersion", "kind"} <= value.keys() for value in values)
 
 
-def _settings_file(root: Path, environments: Sequence[str], sync: str) -> InitFile:
-    path = root / SETTINGS_FILE
-    if path.exists():
+def _settings_file(
+    root: Path, settings: Settings, environments: Sequence[str], scaffolded: Scaffold, sync: str
+) -> InitFile:
+    if (root / SETTINGS_FILE).exists():
         return InitFile(SETTINGS_FILE, "", False)
-    from renderer.kubernetes.yaml.writer import dump
-
-    lines = [
-        "# Settings of rollstep. All of them are optional; `rollstep schema` prints every key with its description.",
-        "defaults:",
-        f'  kubernetesVersion: "{KUBERNETES_VERSION}"',
-        "environments:",
+    scaled = [
+        app.name
+        for app in scaffolded.apps
+        if any(scales_rollout(item.manifest.body, app.items[0].manifest.name) for item in app.items)
     ]
-    for name in environments:
-        key = dump({name: 0}).partition(":")[0]
-        lines += [f"  {key}:", f"    sync: {sync}"] if sync else [f"  {key}: {{}}"]
-        lines += [f"    # namespace: {name}"]
-    return InitFile(SETTINGS_FILE, "\n".join(lines) + "\n", True)
+    text = settings_text(
+        environments,
+        _repository_name(root, settings) if sync else object_name(root.name),
+        sync=sync,
+        own_namespaces=_needs_namespaces(environments, scaffolded, sync),
+        step_apps=scaled,
+    )
+    return InitFile(SETTINGS_FILE, text, True)
+
+
+def _repository_name(root: Path, settings: Settings) -> str:
+    """Return the name of the repository by its remote; empty without one."""
+    from renderer.git.remote import public_url
+    from renderer.git.repository import Repository
+
+    return repository_name(public_url(Repository.open(root), settings.forge.remote))
+
+
+def _needs_namespaces(environments: Sequence[str], scaffolded: Scaffold, sync: str) -> bool:
+    """Return whether a sync tool would apply several environments to one namespace, unless each gets its own."""
+    named = any(app.items[0].manifest.namespace for app in scaffolded.apps)
+    return bool(sync) and len(environments) > 1 and not named
+
+
+def _namespaces_note(settings: Settings, environments: Sequence[str], sync: str) -> Finding:
+    names = ", ".join(settings.for_app(environment, "").namespace for environment in environments)
+    message = f"each environment has a namespace of its own: {names}"
+    hint = "change them before the first commit"
+    if not SYNC_TOOLS[sync].creates_namespaces:
+        hint += f", and create them: {sync} does not"
+    return Finding(SETTINGS_FILE, 0, 0, "environments", message, hint)
+
+
+def _clashes(settings: Settings, environments: Sequence[str], scaffolded: Scaffold) -> list[Finding]:
+    """Return a finding for each app whose environments a sync tool would apply to one namespace of one cluster."""
+    findings = []
+    for app in scaffolded.apps:
+        rollout = app.items[0].manifest
+        places: dict[str, list[str]] = {}
+        for environment in environments:
+            namespace = rollout.namespace or settings.for_app(environment, app.name).namespace or "default"
+            places.setdefault(namespace, []).append(environment)
+        for namespace, names in places.items():
+            if len(names) > 1:
+                message = f"{' and '.join(names)} would be the same objects: all are {namespace}/{rollout.name}"
+                hint = f"set a namespace for each in {SETTINGS_FILE}, such as environments.{names[0]}.namespace"
+                if rollout.namespace:
+                    hint = f"take metadata.namespace out of the manifests, then {SETTINGS_FILE} has one for each"
+                findings.append(finding(rollout, ("metadata", "namespace"), message, hint))
+    return findings
+
+
+def _notes(settings: Settings, environments: Sequence[str], scaffolded: Scaffold) -> list[Finding]:
+    """Return the notes about orders that are not safe."""
+    found = (
+        step_order(settings.body, settings.source, environment, app.name)
+        for environment, app in product(environments, scaffolded.apps)
+    )
+    return [note for note in dict.fromkeys(found) if note is not None]
+
+
+def _moves(settings: Settings, environments: Sequence[str], scaffolded: Scaffold, cwd: Path) -> Iterator[Moving]:
+    for environment, app in product(environments, scaffolded.apps):
+        folder = settings.root / settings.environments_path / environment / app.name
+        own = settings.for_app(environment, app.name)
+        moving = moving_of(app, own, os.path.relpath(folder, cwd))
+        if moving is not None:
+            yield moving
 
 
 def _result(

@@ -8,11 +8,10 @@ from typing import Any
 from msgspec import Struct, field
 
 from renderer.errors import Finding
-from renderer.kubernetes.kinds import is_rollout
+from renderer.kubernetes.kinds import is_hook, is_rollout
 from renderer.kubernetes.manifest import finding, mapping
 from renderer.verbs.init.documents import Item
 
-HOOK = "helm.sh/hook"
 AUTOSCALERS = {"HorizontalPodAutoscaler", "VerticalPodAutoscaler", "ScaledObject"}
 OTHER_WORKLOADS = {"DaemonSet", "StatefulSet"}
 
@@ -44,8 +43,10 @@ class Grouped(Struct):
 
 def group_items(items: Sequence[Item]) -> Grouped:
     """Return one app for each Rollout; without Rollouts, one for each Deployment."""
-    notes = [_note(item, f"the {item.title()} is a Helm hook: left out") for item in items if _is_hook(item)]
-    items = [item for item in items if not _is_hook(item)]
+    reasons = [_why_left_out(item) for item in items]
+    left_out = [(item, reason) for item, reason in zip(items, reasons, strict=True) if reason]
+    notes = [_note(item, f"the {item.title()} is {reason}: left out") for item, reason in left_out]
+    items = [item for item, reason in zip(items, reasons, strict=True) if not reason]
     workloads, wrong = _workloads(items)
     grouped = Grouped([Group(item, _labels(item, items)) for item in workloads], notes, wrong)
     if wrong:
@@ -79,8 +80,15 @@ def _note(item: Item, message: str, hint: str = "") -> Finding:
     return finding(item.manifest, (), message, hint)
 
 
-def _is_hook(item: Item) -> bool:
-    return HOOK in mapping(item.manifest.body, "metadata", "annotations")
+def _why_left_out(item: Item) -> str:
+    """Return what an object is that no app may have, empty for any other object."""
+    if is_hook(item.manifest.body):
+        return "a Helm hook"
+    owners = item.manifest.metadata.get("ownerReferences")
+    for owner in owners if isinstance(owners, list) else ():
+        if isinstance(owner, dict) and owner.get("controller") is True:
+            return f"made by the {owner.get('kind')} {owner.get('name')}"
+    return ""
 
 
 def _workloads(items: Sequence[Item]) -> tuple[list[Item], list[Finding]]:

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,12 @@ from renderer.kubernetes.encrypted import without_signature
 from renderer.kubernetes.kinds import in_namespace
 from renderer.kubernetes.manifest import Manifest, field_path
 from renderer.kubernetes.read_objects import STDIN, SourceText, read_objects
+from renderer.kubernetes.sync_tools.tools import step_order
 from renderer.kubernetes.yaml.reader import read_stream, read_text
+from renderer.pipeline.load.app import without_hooks
 from renderer.pipeline.load.discover import AppRef, find_apps
 from renderer.pipeline.load.marker import MARKER
-from renderer.pipeline.load.settings import AppSettings, Settings
+from renderer.pipeline.load.settings import SETTINGS_FILE, AppSettings, Settings
 from renderer.pipeline.load.sources import KUSTOMIZATIONS, PLAIN, manifest_files, read_sources
 from renderer.pipeline.load.workspace import Workspace
 from renderer.verbs import progress
@@ -65,6 +67,7 @@ class _Inputs(Struct):
             if not findings:
                 readable[text.file] = text.text
             complete = complete and not findings
+            loaded, _ = without_hooks(loaded, settings)
             manifests += [in_namespace(item.manifest, settings.namespace) for item in loaded]
             comments, found = scan_text(text.text, text.file)
             self.comments += comments
@@ -122,6 +125,8 @@ def lint_paths(directory: str, paths: Sequence[str], selection: Mapping[str, Seq
     refs = sorted(selected.values(), key=lambda ref: (ref.environment, ref.name))
     for ref in progress.over(refs, "reading app"):
         _read_app(inputs, workspace, ref)
+    if refs:
+        _read_settings(inputs, workspace, apps)
     for folder in folders:
         _read_files(inputs, workspace, sorted(_manifests_in(folder, workspace, apps)))
     _read_files(inputs, workspace, files)
@@ -170,7 +175,9 @@ def _overlaps(real: Path, ref: AppRef) -> bool:
 def _read_app(inputs: _Inputs, workspace: Workspace, ref: AppRef) -> None:
     settings = workspace.settings.for_app(ref.environment, ref.name)
     try:
-        texts: Sequence[SourceText] = read_sources(ref.folder, settings, workspace.root).texts
+        sources = read_sources(ref.folder, settings, workspace.root)
+        texts: Sequence[SourceText] = sources.texts
+        inputs.findings += [replace(note, code="RS007") for note in sources.notes]
         complete = True
     except RollstepError as error:
         found = (_coded(one) for one in error.findings)
@@ -179,6 +186,19 @@ def _read_app(inputs: _Inputs, workspace: Workspace, ref: AppRef) -> None:
         inputs.files += [one.file for one in error.findings]
         texts, complete = _plain_texts(workspace, ref, settings), False
     inputs.add(texts, ref, settings, complete=complete)
+
+
+def _read_settings(inputs: _Inputs, workspace: Workspace, refs: Iterable[AppRef]) -> None:
+    """Add what ``rollstep.yaml`` says about the orders of all apps, and its ignore comments."""
+    from renderer.verbs.lint.yaml_text import scan_text
+
+    settings = workspace.settings
+    notes = {step_order(settings.body, settings.source, ref.environment, ref.name) for ref in refs}
+    found = [replace(note, code="RS450") for note in notes if note is not None]
+    if found:
+        inputs.findings += found
+        inputs.files.append(SETTINGS_FILE)
+        inputs.comments += scan_text(read_text(workspace.root / SETTINGS_FILE, SETTINGS_FILE), SETTINGS_FILE)[0]
 
 
 def _plain_texts(workspace: Workspace, ref: AppRef, settings: AppSettings) -> list[SourceText]:

@@ -38,6 +38,8 @@ class Run(Struct):
             return
         for pull_request in self.pull_requests:
             reporter.out(f"{pull_request.text()}\n")
+        for note in dict.fromkeys(note for app in self.apps for note in app.notes):
+            reporter.note(f"note: {note}")
         subjects: set[str] = set()
         for app in self.apps:
             commit = commits.get(id(app.part))
@@ -75,6 +77,7 @@ def _entry(
         "subject": commit.subject if commit else None,
         "files": list(commit.paths) if commit else [],
         "waitingVersion": app.waiting_version or None,
+        "notes": list(app.notes),
         "waits": {"reason": reason.reason, "until": until} if reason else None,
         "environmentBranch": [
             {"branch": entry.branch, "commit": entry.sha, "source": entry.source}

@@ -35,15 +35,16 @@ if TYPE_CHECKING:
 
 
 class ComparedApp(Struct, frozen=True):
-    """A rendered app, and the release that waits to begin in its sources; None without one."""
+    """A rendered app, the release that waits to begin in its sources (None without one), and notes for the user."""
 
     app: RenderedApp
     waiting: WaitingRelease | None = None
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, object]:
         """Return the entry of the app as JSON-ready data."""
         version = self.waiting.version if self.waiting else None
-        return {**self.app.to_dict(with_diff=True), "waitingVersion": version}
+        return {**self.app.to_dict(with_diff=True), "waitingVersion": version, "notes": list(self.notes)}
 
 
 def compare_releases(request: RenderRequest, reporter: Reporter) -> int:
@@ -67,6 +68,8 @@ def _compare_refs(workspace: Workspace, request: RenderRequest, refs: tuple[AppR
     if request.output == "json":
         reporter.out(to_json([compared.to_dict() for compared in found]))
     else:
+        for note in notes_of(found):
+            reporter.note(note)
         for app in stale:
             reporter.out(app.diff())
     return 1 if stale and request.mode is Mode.CHECK else 0
@@ -84,6 +87,8 @@ def _check(workspace: Workspace, request: RenderRequest, refs: tuple[AppRef, ...
     waiting = [(compared.app.home, compared.waiting) for compared in found if compared.waiting]
     if request.validate and waiting:
         validate_apps([(home, release.files) for home, release in waiting], reporter.note, request.jobs)
+    for note in notes_of(found):
+        reporter.note(note)
     for home, release in waiting:
         reporter.note(release.text(home))
     for app in stale:
@@ -99,6 +104,11 @@ def _check(workspace: Workspace, request: RenderRequest, refs: tuple[AppRef, ...
     return 1 if stale else 0
 
 
+def notes_of(found: Iterable[ComparedApp]) -> list[str]:
+    """Return the notes about some apps as lines."""
+    return [f"note: {note}" for compared in found for note in compared.notes]
+
+
 def _compare(workspace: Workspace, request: RenderRequest, refs: Iterable[AppRef], doing: str) -> list[ComparedApp]:
     return list(chain(*in_batches(compare_apps, workspace, request.at(current_time()), tuple(refs), doing)))
 
@@ -109,7 +119,7 @@ def compare_apps(workspace: Workspace, refs: Iterable[AppRef], request: RenderRe
 
     def shown(ref: AppRef) -> ComparedApp | None:
         found = compare_app(workspace, request, cache, ref)
-        return found if is_json or found.waiting or not found.app.is_up_to_date else None
+        return found if is_json or found.waiting or found.notes or not found.app.is_up_to_date else None
 
     return [found for found in map_all(refs, shown) if found is not None]
 
@@ -147,7 +157,8 @@ def _render(workspace: Workspace, request: RenderRequest, ref: AppRef, now: date
     release, world = rendered_world(workspace, ref, now, request.step, Path(before) if before else None)
     _, app = render_app(release, world, keep_time=not differs(release.world, world))
     waiting = waiting_release(release, for_check=request.mode is Mode.CHECK) if request.step is None else None
-    return ComparedApp(app, waiting), render_time(release, world) if waiting is None else None
+    notes = tuple(note.text() for note in release.app.notes)
+    return ComparedApp(app, waiting, notes), render_time(release, world) if waiting is None else None
 
 
 def _compare_earlier(workspace: Workspace, request: RenderRequest, ref: AppRef, now: datetime) -> ComparedApp:

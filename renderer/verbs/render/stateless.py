@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from renderer.errors import UsageError
 from renderer.kubernetes.kinds import in_namespace, is_rollout
 from renderer.kubernetes.manifest import Manifest
+from renderer.kubernetes.sync_tools.tools import STEP
 from renderer.kubernetes.versioned_config import versioned_names, with_names
 from renderer.kubernetes.yaml.reader import decode, load_documents, read_text
 from renderer.pipeline.load.app import load_files
@@ -51,7 +52,8 @@ def render_stateless(request: StatelessRequest, output: str) -> str:
         raise UsageError("--step needs the stable version", hint="name it with --stable FILE or --stable-ref REF")
     workspace = Workspace.open(request.directory)
     settings = _settings(workspace, request.environment)
-    settings = replace(settings, allow=(*settings.allow, *request.allow))
+    # A state is printed, not the commits on the way to it.
+    settings = replace(settings, allow=(*settings.allow, *request.allow), order=STEP)
     app = load_files(request.directory, request.files, settings)
     release = resolve_app(app, workspace.root, None, (), request.now or current_time())
     world = _world(release, _stable_rollout(request, workspace, settings), request.step)

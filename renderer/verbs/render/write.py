@@ -22,7 +22,7 @@ from renderer.verbs.apps.parallel import check_executor
 from renderer.verbs.apps.shards import in_shard
 from renderer.verbs.apps.validate import validate_apps
 from renderer.verbs.render.batches import in_batches
-from renderer.verbs.render.compare import ComparedApp, compare_app, compare_releases
+from renderer.verbs.render.compare import ComparedApp, compare_app, compare_releases, notes_of
 from renderer.verbs.render.in_hook import in_commit
 from renderer.verbs.render.request import Mode, RenderRequest
 from renderer.verbs.reporter import Reporter
@@ -90,7 +90,7 @@ def render_apps(workspace: Workspace, refs: Iterable[AppRef], request: RenderReq
     return WrittenApps(
         tuple((path.removeprefix(root), content) for path, content in files),
         frozenset(kept),
-        (*notes, *(line for app in stale for line in _lines(app)), *_waiting_lines(found)),
+        (*notes, *notes_of(found), *(line for app in stale for line in _lines(app)), *_waiting_lines(found)),
         tuple(app.to_dict() for app in apps) if request.output == "json" else (),
     )
 

@@ -13,6 +13,10 @@ from typing import Any
 
 import pytest
 
+from renderer.kubernetes.yaml.reader import load_documents
+from renderer.pipeline.load.settings import load_settings, parse_settings
+from renderer.rollouts.model.rollout import HASH_LABEL
+
 DATA = Path(__file__).parents[2] / "data" / "init"
 SHOP = DATA / "shop.yaml"
 NOON, LATER = "2026-03-01T12:00:00Z", "2026-03-01T13:00:00Z"
@@ -32,13 +36,26 @@ spec:
 """
 
 
+SCALED = f"""\
+{ROLLOUT}---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {{name: web}}
+spec:
+  scaleTargetRef: {{apiVersion: argoproj.io/v1alpha1, kind: Rollout, name: web}}
+  minReplicas: 4
+  maxReplicas: 8
+"""
+
+
 SETTINGS = """\
 # Settings of rollstep. All of them are optional; `rollstep schema` prints every key with its description.
 defaults:
   kubernetesVersion: "1.34"
+  # namespace: repository-${environment}  # of objects that name none
+  # sync: kubectl  # what applies the rendered manifests: argocd, flux or kubectl
 environments:
   prod: {}
-    # namespace: prod
 """
 
 
@@ -111,7 +128,7 @@ def test_the_created_files_can_be_released(repository: Place) -> None:
         "rollstep.yaml\n"
     )
     commands = [line.strip() for line in done.stderr.splitlines() if line.startswith("  ")]
-    assert commands == [
+    assert [line for line in commands if not line.startswith("kubectl")] == [
         "git add environments rollstep.yaml",
         "git commit -m 'Release web with rollstep'",
         "rollstep plan",
@@ -338,10 +355,95 @@ def test_an_invalid_command_line(repository: Place, arguments: tuple[str, ...], 
     assert said in repository.refused(*arguments, code=2, stdin=ROLLOUT)
 
 
-@pytest.mark.parametrize(("name", "tool"), [("kustomization.yaml", "kustomize build"), ("Chart.yaml", "helm template")])
-def test_sources_of_other_tools_are_refused_with_the_tools_command(repository: Place, name: str, tool: str) -> None:
-    repository.write(f"base/{name}", "a: 1\n")
-    assert f"{tool} " in repository.refused("base")
+@pytest.mark.parametrize(
+    ("name", "arguments", "command"),
+    [
+        ("kustomization.yaml", (), "kustomize build '{}'"),
+        ("Chart.yaml", (), "helm template 'the base' '{}'"),
+        ("Chart.yaml", ("--app", "web"), "helm template web '{}'"),
+    ],
+)
+def test_sources_of_other_tools_are_refused_with_the_tools_command(
+    repository: Place, name: str, arguments: tuple[str, ...], command: str
+) -> None:
+    folder = repository.write(f"the base/{name}", "a: 1\n").parent
+    assert f"use `{command.format(folder)} | rollstep init -`" in repository.refused("the base", *arguments)
+
+
+@pytest.mark.parametrize("arguments", [(), ("--env", "staging", "--env", "prod"), ("--env", "1.0", "--env", "prod")])
+def test_every_setting_in_a_comment_can_be_uncommented_as_it_stands(
+    repository: Place, arguments: tuple[str, ...]
+) -> None:
+    repository.write("web.yaml", SCALED)
+    repository.run("init", "web.yaml", *arguments)
+    lines = (repository.root / "rollstep.yaml").read_text(encoding="utf-8").splitlines()
+    choices = [number for number, line in enumerate(lines) if re.match(r" +# \w+: ", line)]
+    assert len(choices) == 2
+    for chosen in ([], *([number] for number in choices), choices):
+        text = [line.replace("# ", "", 1) if number in chosen else line for number, line in enumerate(lines)]
+        settings = parse_settings("\n".join(text), repository.root)
+        for environment in ("staging", "prod"):
+            own = settings.for_app(environment, "web")
+            assert own.namespace == (f"repository-{environment}" if choices[0] in chosen else "")
+            assert own.sync == ("kubectl" if choices[1] in chosen else "any")
+
+
+def test_an_app_with_an_autoscaler_gets_the_order_that_it_needs_and_a_note(repository: Place) -> None:
+    repository.write("web.yaml", SCALED)
+    done = repository.run("init", "web.yaml")
+    assert "apps.web.order: order: step is not safe" in done.stderr
+    assert load_settings(repository.root).for_app("prod", "web").order == "step"
+    assert repository.run("lint", "environments").stdout == ""
+    repository.git("add", "--all")
+    repository.git("commit", "--quiet", "--message=Add")
+    repository.run("advance", "--now", NOON, "--no-validate")
+
+
+def test_an_autoscaler_beside_existing_settings_needs_the_order_there_first(repository: Place) -> None:
+    repository.write("rollstep.yaml", "environments: {prod: {}}\n")
+    repository.write("web.yaml", SCALED)
+    assert "choose `replicas: rollstep` or `order: step` in rollstep.yaml" in repository.refused("web.yaml")
+    repository.write("rollstep.yaml", "apps: {web: {order: step}}\n")
+    repository.run("init", "web.yaml")
+
+
+def test_how_to_move_from_the_deployment_is_told_to_its_end(repository: Place) -> None:
+    repository.write("rollstep.yaml", "environments: {prod: {namespace: shop}}\n")
+    text = (DATA / "kubectl-create.yaml").read_text(encoding="utf-8").replace("replicas: 1", "replicas: 3")
+    done = repository.run("init", "-", stdin=text)
+    title = "If the Deployment web runs in prod, move over after `rollstep advance` and before the first sync:\n"
+    new = "-f environments/prod/web/rendered/replicaset-web-*.yaml"
+    assert done.stderr.partition(title)[2] == (
+        "  kubectl delete deployment web --cascade=orphan --namespace shop\n"
+        f"  kubectl apply {new}\n"
+        f"  kubectl wait --for=jsonpath='{{.status.availableReplicas}}'=3 --timeout=10m {new}\n"
+        "  kubectl apply -k environments/prod/web/rendered\n"
+        "  kubectl delete replicaset --selector 'app=web,!rollouts-pod-template-hash' --namespace shop\n"
+    )
+    repository.git("add", "--all")
+    repository.git("commit", "--quiet", "--message=Add")
+    repository.run("advance", "--now", NOON, "--no-validate")
+    # The ReplicaSet that the first command applies is the one that the last one spares.
+    (path,) = repository.root.glob("environments/prod/web/rendered/replicaset-web-*.yaml")
+    assert load_documents(path.read_text(encoding="utf-8"), "")[0].value["metadata"]["labels"][HASH_LABEL]
+
+
+def test_a_move_with_an_autoscaler_waits_for_its_least_number_of_pods(repository: Place) -> None:
+    deployment = SCALED.replace("argoproj.io/v1alpha1", "apps/v1").replace("kind: Rollout", "kind: Deployment")
+    deployment = re.sub(r"  strategy:\n.*\n", "", deployment)
+    (moving,) = json.loads(repository.run("init", "-", "-o", "json", stdin=deployment).stdout)["moves"]
+    assert {key: moving[key] for key in ("app", "environment", "deployment")} == {
+        "app": "web",
+        "environment": "prod",
+        "deployment": "web",
+    }
+    rendered = "environments/prod/web/rendered"
+    assert moving["commands"][1].endswith(f" -f {rendered}/horizontalpodautoscaler-*.yaml")
+    assert "'=4 " in moving["commands"][2]
+
+
+def test_a_rollout_needs_no_move(repository: Place) -> None:
+    assert json.loads(repository.run("init", "-", "-o", "json", stdin=ROLLOUT).stdout)["moves"] == []
 
 
 def test_a_file_in_place_of_a_folder_is_reported(repository: Place) -> None:
@@ -350,6 +452,8 @@ def test_a_file_in_place_of_a_folder_is_reported(repository: Place) -> None:
 
 
 def test_the_created_files_are_valid(repository: Place, assert_valid: Callable[..., None]) -> None:
+    # The last chart has an autoscaler.
+    repository.write("rollstep.yaml", "defaults: {order: step}\n")
     for number, name in enumerate(("shop.yaml", "helm-create.yaml", "helm-create-ingress.yaml")):
         repository.run("init", str(DATA / name), "--env", f"canary{number}")
         repository.run("init", str(DATA / name), "--env", f"blue-green{number}", "--strategy", "blueGreen")

@@ -18,6 +18,9 @@ from renderer.pipeline.load.settings import load_settings
 from renderer.pipeline.validate.manifests import validate
 
 DATA = Path(__file__).parents[2] / "data"
+SHOP = (DATA / "init" / "shop.yaml").read_text(encoding="utf-8")
+ANYWHERE = SHOP.replace("  namespace: shop\n", "")
+"""The same manifests, in no namespace."""
 URL = "git@git.example.com:shop/web.git"
 
 
@@ -32,9 +35,10 @@ def git(root: Path, *arguments: str) -> None:
     subprocess.run(["git", *arguments], cwd=root, check=True)
 
 
-def init(root: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "renderer", "init", str(DATA / "init" / "shop.yaml"), *arguments]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+def init(root: Path, *arguments: str, code: int = 0, text: str = "") -> subprocess.CompletedProcess[str]:
+    """Run ``init`` with the manifests of the shop, or with ``text``."""
+    command = [sys.executable, "-m", "renderer", "init", "-", *arguments]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, input=text or SHOP)
     assert done.returncode == code, done.stdout + done.stderr
     return done
 
@@ -50,7 +54,7 @@ def objects(root: Path, tool: str, kubeconform: str) -> dict[str, Any]:
 
 
 def test_argo_cd_gets_an_application_set_for_each_environment(repository: Path, kubeconform: str) -> None:
-    done = init(repository, "--env", "staging", "--env", "prod", "--sync", "argocd")
+    done = init(repository, "--env", "staging", "--env", "prod", "--sync", "argocd", text=ANYWHERE)
     made = objects(repository, "argocd", kubeconform)
     assert sorted(made) == ["ApplicationSet/web-prod", "ApplicationSet/web-staging"]
     spec = made["ApplicationSet/web-prod"]["spec"]
@@ -109,7 +113,7 @@ def test_a_second_run_changes_nothing_and_a_change_by_hand_is_not_lost(repositor
 
 @pytest.mark.parametrize("tool", ["argocd", "flux"])
 def test_new_settings_name_the_tool_and_those_that_name_another_stand_against_it(repository: Path, tool: str) -> None:
-    init(repository, "--env", "prod", "--env", "dev", "--sync", tool)
+    init(repository, "--env", "prod", "--env", "dev", "--sync", tool, text=ANYWHERE)
     settings = load_settings(repository)
     assert {settings.for_app(name, "web").sync for name in ("prod", "dev")} == {tool}
     shutil.rmtree(repository / "sync")
@@ -118,6 +122,50 @@ def test_new_settings_name_the_tool_and_those_that_name_another_stand_against_it
     done = init(repository, "--sync", other, code=1)
     assert f"prod is synced by {tool}, and --sync asks for {other}" in done.stderr
     assert not (repository / "sync").exists()
+
+
+@pytest.mark.parametrize("tool", ["argocd", "flux"])
+def test_several_environments_get_namespaces_of_their_own(repository: Path, kubeconform: str, tool: str) -> None:
+    done = init(repository, "--env", "staging", "--env", "prod", "--sync", tool, text=ANYWHERE)
+    settings = load_settings(repository)
+    assert {name: settings.for_app(name, "web").namespace for name in ("staging", "prod")} == {
+        "staging": "web-staging",
+        "prod": "web-prod",
+    }
+    assert "each environment has a namespace of its own: web-staging, web-prod" in done.stderr
+    assert ("flux does not" in done.stderr) == (tool == "flux")
+    made = objects(repository, tool, kubeconform)
+    if tool == "argocd":
+        places = [made[f"ApplicationSet/web-{name}"]["spec"]["template"]["spec"] for name in ("staging", "prod")]
+        assert [spec["destination"]["namespace"] for spec in places] == ["web-staging", "web-prod"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "text", "hint"),
+    [
+        ("", SHOP, "take metadata.namespace out of the manifests"),
+        ("defaults: {namespace: shop}\n", ANYWHERE, "such as environments.staging.namespace"),
+        ("{}\n", ANYWHERE, "such as environments.staging.namespace"),
+    ],
+)
+def test_environments_in_one_namespace_are_refused(repository: Path, settings: str, text: str, hint: str) -> None:
+    if settings:
+        (repository / "rollstep.yaml").write_text(settings, encoding="utf-8")
+    before = sorted(path.name for path in repository.iterdir())
+    done = init(repository, "--env", "staging", "--env", "prod", "--sync", "argocd", text=text, code=1)
+    assert "staging and prod would be the same objects: all are" in done.stderr
+    assert hint in done.stderr
+    assert sorted(path.name for path in repository.iterdir()) == before
+
+
+def test_the_manifests_of_one_environment_keep_their_namespace(repository: Path) -> None:
+    init(repository, "--sync", "argocd")
+    assert load_settings(repository).for_app("prod", "web").namespace == ""
+
+
+def test_objects_of_environments_that_exist_in_their_namespaces_are_taken(repository: Path) -> None:
+    (repository / "rollstep.yaml").write_text("defaults: {namespace: 'shop-${environment}'}\n", encoding="utf-8")
+    init(repository, "--env", "staging", "--env", "prod", "--sync", "flux", text=ANYWHERE)
 
 
 @pytest.mark.parametrize("url", ["", "../web.git", "/srv/git/web.git"])

@@ -10,12 +10,12 @@ import pytest
 
 from renderer.errors import RollstepError
 from renderer.kubernetes.sync_tools.argocd import SYNC_WAVE
-from renderer.kubernetes.sync_tools.tools import SYNC_TOOLS, unsafe_order
+from renderer.kubernetes.sync_tools.tools import SYNC_TOOLS, step_order, unsafe_order
 from renderer.pipeline.load.app import load_app
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.settings import parse_settings
 from renderer.pipeline.load.settings_schema import schema_text
-from tests.support.commands import NOON, TWO, Checkout
+from tests.support.commands import NOON, STEP_ORDER, TWO, Checkout
 
 ORDERS = ("step", "phases", "waves")
 
@@ -99,8 +99,35 @@ def test_what_is_safe_or_promises_nothing_is_taken(text: str, sync: str) -> None
     assert settings.for_app("prod", "web").sync == sync
 
 
+@pytest.mark.parametrize(
+    ("text", "order"),
+    [
+        ("", "phases"),
+        ("defaults: {sync: kubectl}\n", "phases"),
+        ("defaults: {sync: flux}\n", "phases"),
+        ("defaults: {sync: argocd}\n", "waves"),
+        ("environments: {prod: {sync: argocd}}\n", "waves"),
+        ("defaults: {sync: argocd}\nenvironments: {prod: {sync: flux}}\n", "phases"),
+        ("defaults: {sync: argocd, order: phases}\n", "phases"),
+        ("defaults: {order: step}\nenvironments: {prod: {sync: argocd}}\n", "step"),
+    ],
+)
+def test_the_default_is_the_safe_order_of_the_tool(text: str, order: str) -> None:
+    assert parse_settings(text, Path()).for_app("prod", "web").order == order
+
+
+def test_a_step_is_told_not_to_be_safe_where_it_is_set() -> None:
+    text = "defaults:\n  order: step\nenvironments: {prod: {sync: argocd}, dev: {order: phases}}\n"
+    settings = parse_settings(text, Path())
+    note = step_order(settings.body, settings.source, "prod", "web")
+    assert note is not None
+    assert (note.line, note.field) == (2, "defaults.order")
+    assert "`order: waves`" in note.hint
+    assert step_order(settings.body, settings.source, "dev", "web") is None
+
+
 def test_every_verb_refuses_what_is_not_safe_and_writes_nothing(checkout: Checkout) -> None:
-    checkout.edit("rollstep.yaml", "defaults:\n", "defaults:\n  order: waves\n  sync: kubectl\n")
+    checkout.edit("rollstep.yaml", STEP_ORDER, "  order: waves\n  sync: kubectl\n")
     checkout.commit()
     for verb in (("advance",), ("plan",), ("render",), ("set", "image", "web=x:1")):
         target = [verb[0], *verb[1:2], "prod/web", *verb[2:]] if verb[0] == "set" else [*verb, "prod/web"]
@@ -112,7 +139,7 @@ def test_every_verb_refuses_what_is_not_safe_and_writes_nothing(checkout: Checko
 
 
 def test_there_is_no_order_of_flux_and_the_reason_is_told(checkout: Checkout) -> None:
-    checkout.edit("rollstep.yaml", "defaults:\n", "defaults:\n  order: flux\n")
+    checkout.edit("rollstep.yaml", STEP_ORDER, "  order: flux\n")
     done = checkout.run("plan", "prod/web", code=1)
     assert "rollstep.yaml:3:3: defaults.order" in done.stderr
     assert "Flux orders Kustomizations, not what one of them applies, so it needs phases" in done.stderr
@@ -120,7 +147,7 @@ def test_there_is_no_order_of_flux_and_the_reason_is_told(checkout: Checkout) ->
 
 @pytest.mark.parametrize("path", ["environments/prod/web/rollout.yaml", "environments/prod/web/services.yaml"])
 def test_waves_of_the_users_own_are_refused_on_what_a_step_changes(checkout: Checkout, path: str) -> None:
-    checkout.edit("rollstep.yaml", "defaults:\n", "defaults:\n  order: waves\n  sync: argocd\n")
+    checkout.edit("rollstep.yaml", STEP_ORDER, "  order: waves\n  sync: argocd\n")
     text = (checkout.root / path).read_text(encoding="utf-8")
     (checkout.root / path).write_text(
         re.sub(
@@ -135,7 +162,7 @@ def test_waves_of_the_users_own_are_refused_on_what_a_step_changes(checkout: Che
 
 
 def test_a_release_in_waves_is_one_commit_a_step_in_git(checkout: Checkout) -> None:
-    checkout.edit("rollstep.yaml", "defaults:\n", "defaults:\n  order: waves\n  sync: argocd\n")
+    checkout.edit("rollstep.yaml", STEP_ORDER, "  sync: argocd\n")
     checkout.commit()
     options = ("--now", NOON, "--no-validate")
     checkout.run("advance", "prod/web", *options)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.read_objects import SourceText, read_objects
+from renderer.pipeline.load import ALLOW_EXEC
 from renderer.pipeline.load.app import App, load_app, load_files, load_texts
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.settings import AppSettings, load_settings
@@ -53,6 +55,37 @@ def findings(root: Path) -> list[Finding]:
     with pytest.raises(RollstepError) as error:
         load(root)
     return list(error.value.findings)
+
+
+HOOK = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: probe, annotations: {helm.sh/hook: test}}\n"
+
+
+def test_the_hooks_of_helm_that_a_command_prints_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(ALLOW_EXEC, "1")
+    argv = [sys.executable, "-c", "print(open('made.yaml').read())"]
+    write(tmp_path, {"made.yaml": ROLLOUT + HOOK, "rollstep.yaml": f"defaults: {{source: {{exec: {argv}}}}}\n"})
+    app = load(tmp_path)
+    assert app.manifests == ()
+    assert [note.message for note in app.notes] == ["the Pod probe is a Helm hook: left out"]
+
+
+def test_a_hook_in_a_file_of_the_users_stays(tmp_path: Path):
+    write(tmp_path, {"environments/prod/web/web.yaml": ROLLOUT + HOOK})
+    app = load(tmp_path)
+    assert [manifest.name for manifest in app.manifests] == ["probe"]
+    assert app.notes == ()
+
+
+def test_a_command_that_prints_a_deployment_alone_is_told_to_print_a_rollout_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv(ALLOW_EXEC, "1")
+    text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: front}\n"
+    argv = [sys.executable, "-c", f"print({text!r})"]
+    write(tmp_path, {"rollstep.yaml": f"defaults: {{source: {{exec: {json.dumps(argv)}}}}}\n"})
+    with pytest.raises(RollstepError) as caught:
+        load(tmp_path)
+    assert "workloadRef: {apiVersion: apps/v1, kind: Deployment, name: front}" in caught.value.findings[0].hint
 
 
 def test_an_app_of_several_files_and_documents(tmp_path: Path):

@@ -213,6 +213,30 @@ def test_the_files_beside_a_command_are_named_but_not_read(folder: Path):
 
 
 @pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize(
+    ("arguments", "reads", "is_told"),
+    [
+        ((), (".",), True),
+        (("charts/web", "--values", "environments/prod/values.yaml"), (".",), True),
+        (("environments/prod/web-2",), ("environments/prod/web/other.yaml",), True),
+        (("environments/prod/web",), (".",), False),
+        (("cat ./environments/prod/web/*.yaml",), (".",), False),
+        ((), ("environments/prod/web/extra.yaml",), False),
+        ((), ("environments",), False),
+    ],
+)
+def test_a_manifest_that_the_command_does_not_read_is_told(
+    folder: Path, arguments: tuple[str, ...], reads: tuple[str, ...], is_told: bool
+):
+    write(folder / "extra.yaml")
+    write(folder / "values.yaml", "replicas: 5\n")
+    argv = (sys.executable, "-c", "print('a: 1')", *arguments)
+    notes = read(folder, source=SourceSettings(argv, 30, reads)).notes
+    assert [note.file for note in notes] == ["environments/prod/web/extra.yaml"] * is_told
+    assert all("prints the manifests of prod/web" in note.message and "source.reads" in note.hint for note in notes)
+
+
+@pytest.mark.usefixtures("trusted")
 def test_a_command_that_fails_shows_its_standard_error(folder: Path):
     code = "import sys; print('out'); print('first\\nno such overlay', file=sys.stderr); sys.exit(3)"
     (finding,) = findings(folder, source=command(code))

@@ -18,7 +18,7 @@ from tests.support.commands import NOON, TWO, Checkout
 def shown(history: StatusHistory, folder: Path) -> list[tuple[str, int | None]]:
     """Return the subject and the step of each change of an app's status."""
     return [
-        (change.commit.subject, change.state and change.state.status.current_step_index)
+        (change.commit.subject, change.state.status.current_step_index if change.state else None)
         for change in history.changes(folder)
     ]
 

@@ -57,7 +57,7 @@ def names(app: ScaffoldApp) -> list[str]:
 
 def notes(result: Scaffold) -> str:
     """Return all notes but the one that every Deployment gets."""
-    return "\n".join(note.text() for note in result.notes if "--cascade=orphan" not in note.hint)
+    return "\n".join(note.text() for note in result.notes if "move over" not in note.hint)
 
 
 def objects(*bodies: Mapping[str, Any]) -> str:
@@ -203,7 +203,8 @@ def test_a_share_that_the_pods_cannot_make_is_told() -> None:
 
 def test_how_to_do_without_the_deployment_is_told() -> None:
     (note,) = made(objects(workload("Deployment", "web"))).notes
-    assert note.hint == "before the first sync: kubectl delete deployment web --cascade=orphan"
+    assert "would adopt the new ReplicaSet" in note.message
+    assert note.hint == "move over before the first sync, with the commands at the end"
     assert made(objects(workload("Rollout", "web"))).notes == ()
 
 
@@ -331,6 +332,66 @@ def test_what_a_cluster_added_is_left_out() -> None:
     assert "status" not in rollout
     assert kept == service("web", "web")
     assert "the fields of the API server: metadata.generation, metadata.managedFields" in notes(result)
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "Rollout"])
+def test_what_kubectl_prints_of_a_new_object_is_left_out(kind: str) -> None:
+    body = workload(kind, "web")
+    body["metadata"]["creationTimestamp"] = body["spec"]["template"]["metadata"]["creationTimestamp"] = None
+    body["status"] = {}
+    result = made(objects(body))
+    rollout = only(result).items[0].manifest.body
+    assert rollout["metadata"] == {"name": "web"}
+    assert rollout["spec"]["template"] == workload(kind, "web")["spec"]["template"]
+    assert "status" not in rollout
+    assert "metadata.creationTimestamp, status, spec.template.metadata.creationTimestamp" in notes(result)
+
+
+def test_all_that_kubectl_create_prints_is_taken() -> None:
+    app = only(made((DATA / "kubectl-create.yaml").read_text(encoding="utf-8")))
+    assert names(app) == [
+        "configmap-c.yaml",
+        "cronjob-c.yaml",
+        "ingress-web.yaml",
+        "poddisruptionbudget-p.yaml",
+        "rollout-web.yaml",
+        "service-web-canary.yaml",
+        "service-web.yaml",
+    ]
+    for file in app.files:
+        assert "creationTimestamp" not in file.text
+        assert "status:" not in file.text
+
+
+def test_fields_in_templates_are_left_out_at_every_level() -> None:
+    claim = {"metadata": {"name": "data", "uid": "1", "managedFields": []}, "spec": {}, "status": {"phase": "Pending"}}
+    database = workload("StatefulSet", "db", volumeClaimTemplates=[{"apiVersion": "v1", "kind": "X", **claim}])
+    kept = only(made(objects(workload("Rollout", "web"), database))).items[1].manifest.body
+    (clean,) = kept["spec"]["volumeClaimTemplates"]
+    assert clean == {"apiVersion": "v1", "kind": "X", "metadata": {"name": "data"}, "spec": {}}
+
+
+def test_other_fields_named_metadata_stay() -> None:
+    scaler = other("ScaledJob", "web", spec={"triggers": [{"type": "x", "metadata": {"generation": "2", "uid": "u"}}]})
+    assert only(made(objects(workload("Rollout", "web"), scaler))).items[1].manifest.body == scaler
+
+
+def test_an_encrypted_secret_keeps_its_bytes() -> None:
+    template = {"metadata": {"name": "s", "creationTimestamp": None}}
+    sealed = {**other("SealedSecret", "s", spec={"template": template}), "apiVersion": "bitnami.com/v1alpha1"}
+    sealed["metadata"]["creationTimestamp"] = None
+    app = only(made(objects(workload("Rollout", "web"), sealed)))
+    assert body_of(app, "sealedsecret-s.yaml") == sealed
+
+
+def test_what_a_controller_made_is_left_out() -> None:
+    pod = workload("ReplicaSet", "web-5f6")
+    pod["metadata"]["ownerReferences"] = [{"kind": "Deployment", "name": "web", "controller": True}]
+    owned = other("ConfigMap", "web")
+    owned["metadata"]["ownerReferences"] = [{"kind": "Deployment", "name": "web"}]
+    result = made(objects(workload("Deployment", "web"), pod, owned))
+    assert [item.manifest.kind for item in only(result).items] == ["Rollout", "ConfigMap"]
+    assert "the ReplicaSet web-5f6 is made by the Deployment web: left out" in notes(result)
 
 
 def test_an_address_that_a_user_wrote_stays() -> None:

@@ -7,11 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from renderer.pipeline.load import ALLOW_EXEC
 from renderer.verbs.lint.files import lint_paths
 from renderer.verbs.lint.formats import FORMATS
 from renderer.verbs.lint.rules import RULES
 
 CASES = Path(__file__).parent / "cases"
+
+
+@pytest.fixture(autouse=True)
+def _may_execute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ALLOW_EXEC, "1")
 
 
 def repository(case: Path, place: Path) -> str:

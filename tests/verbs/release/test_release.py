@@ -418,7 +418,8 @@ def _replica_sets(checkout: Checkout, app: str) -> list[str]:
     return [body["metadata"]["name"] for body in checkout.objects(app, ["ReplicaSet"]).values()]
 
 
-def test_a_workload_is_changed_in_its_own_file(checkout: Checkout) -> None:
+def _add_ref(checkout: Checkout, image: str) -> Path:
+    """Add the app dev/ref, whose Rollout refers to a Deployment, and return its folder."""
     folder = checkout.root / "environments/dev/ref"
     folder.mkdir()
     (folder / "rollout.yaml").write_text(
@@ -429,23 +430,43 @@ def test_a_workload_is_changed_in_its_own_file(checkout: Checkout) -> None:
     (folder / "deployment.yaml").write_text(
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: ref}\nspec:\n  replicas: 0\n"
         "  selector: {matchLabels: {app: ref}}\n  template:\n    metadata: {labels: {app: ref}}\n"
-        "    spec: {containers: [{name: main, image: 'x:1'}]}\n"
+        f"    spec: {{containers: [{{name: main, image: {image}}}]}}\n"
     )
     checkout.git("add", ".")
     checkout.git("commit", "-qm", "Add ref")
+    return folder
+
+
+def test_a_workload_is_changed_in_its_own_file(checkout: Checkout) -> None:
+    folder = _add_ref(checkout, "x:1")
     checkout.advance_all("dev/ref")
-    before = checkout.snapshot()
-    refused = checkout.run("set", "image", "dev/ref", "main=x:2", code=1)
-    assert "the pod template is in Deployment ref" in refused.stderr
-    assert checkout.snapshot() == before
+    deployment, base = folder / "deployment.yaml", checkout.head
+    before = deployment.read_text()
+    checkout.run("set", "image", "dev/ref", "main=x:2", "--now", NOON)
+    assert deployment.read_text() == before.replace("x:1", "x:2")
     assert set(checkout.objects("dev/ref")) == {f"ReplicaSet/{name}" for name in _replica_sets(checkout, "dev/ref")}
-    deployment = folder / "deployment.yaml"
-    deployment.write_text(deployment.read_text().replace("x:1", "x:2"))
-    checkout.git("commit", "-qam", "Release ref")
-    checkout.run("advance", "dev/ref", "--now", NOON)
     assert checkout.replicas("dev/ref") == {"1": 3, "2": 1}
     checkout.run("promote", "dev/ref", "--now", NOON)
     assert checkout.replicas("dev/ref") == {"1": 0, "2": 4}
+    checkout.run("undo", "dev/ref", "--now", NOON)
+    assert deployment.read_text() == before
+    checkout.run("promote", "dev/ref", "--now", NOON)
+    assert checkout.replicas("dev/ref") == {"1": 4, "2": 0}
+    checkout.run("restart", "dev/ref", "--now", NOON)
+    assert "kubectl.kubernetes.io/restartedAt" in deployment.read_text()
+    checkout.run("render", "dev/ref", "--check")
+    checkout.run("verify", f"{base}..")
+
+
+def test_a_default_that_depends_on_the_image_stays_with_the_workload(checkout: Checkout) -> None:
+    _add_ref(checkout, "x:latest")
+    checkout.advance_all("dev/ref")
+    checkout.run("set", "image", "dev/ref", "main=x:2", "--now", NOON, "--no-validate")
+    text = (checkout.root / "environments/dev/ref/deployment.yaml").read_text()
+    # The cluster has the policy of the old image, and would keep it.
+    assert "image: x:2" in text
+    assert "imagePullPolicy: Always" in text
+    assert "waits" not in checkout.run("render", "dev/ref", "--check").stderr
 
 
 def test_uncommitted_files_of_a_source_command_are_refused(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from renderer.pipeline.resolve.commit_content import rendered
 from renderer.pipeline.resolve.ordering.safety import is_safe_shift, keeps_pods
 from renderer.rollouts.controller.defaults import max_traffic_weight
 from renderer.rollouts.controller.experiment import belongs_to_experiment
-from renderer.rollouts.controller.reconcile import MAX_PASSES, Settled, reconcile
+from renderer.rollouts.controller.reconcile import MAX_PASSES, Reconciliation, Settled, reconcile
 from renderer.rollouts.controller.replica_counts import replica_counts_for_traffic_routed_canary
 from renderer.rollouts.controller.replica_math import get_current_set_weight
 from renderer.rollouts.model.rollout import ReplicaSet, Rollout
@@ -47,8 +47,12 @@ def settle_phase(world: World, *, hold_step: int | None = None) -> Settled:
         if not _fits(base, done.world):
             if _kinds(base, world):
                 return _ended(base, world, writes, _first_phase(world, done.world))
-            part = _part(world, done.world)
-            return _ended(base, part, [*writes, *done.writes], _first_phase(part, done.world) or EXPAND)
+            ahead = _with_pods(world, done, hold_step)
+            part = _part(world, ahead.world)
+            if ahead is not done:
+                # The new release has begun, so that an abort is about it.
+                part = replace(part, status=ahead.world.status)
+            return _ended(base, part, [*writes, *ahead.writes], _first_phase(part, ahead.world) or EXPAND)
         world = done.world
         writes.extend(done.writes)
     raise AssertionError(f"the release of {world.rollout.name} does not settle")
@@ -99,6 +103,25 @@ def _early(rollout: Rollout, steps: Sequence[CanaryStep]) -> Iterator[int]:
         old, share = new, get_current_set_weight(rollout, status) * rollout.replicas // max_traffic_weight(rollout)
 
 
+def _with_pods(world: World, done: Reconciliation, hold_step: int | None) -> Reconciliation:
+    """Return the passes from ``world`` up to the one that adds pods, where ``done`` shifts to a version without any.
+
+    The controller selects the pods of a blue-green Rollout's new preview a pass before it adds them.
+    """
+    if world.rollout.blue_green is None:
+        return done
+    ahead = done
+    for _ in range(MAX_PASSES):
+        if not _kinds(world, ahead.world) <= {SELECT, WEIGH}:
+            return ahead
+        following = reconcile(ahead.world, hold_step=hold_step)
+        if following.world == ahead.world:
+            break
+        ahead = replace(following, writes=(*ahead.writes, *following.writes))
+    # A Rollout without pods gets none.
+    return done
+
+
 def _ended(base: World, world: World, writes: list[Write], left: str) -> Settled:
     return Settled(replace(world, phase=_first_phase(base, world), phase_left=left), tuple(writes))
 
@@ -111,6 +134,14 @@ def _first_phase(before: World, after: World) -> str:
 
 def _phase_of(kind: str) -> str:
     return SHIFT if kind in (SELECT, WEIGH) else kind
+
+
+def is_safe_at_once(before: World, after: World) -> bool:
+    """Return whether one commit from world to world is safe in whatever order it is applied.
+
+    A first release is: no version before it could serve.
+    """
+    return not before.status.stable_rs or _fits(before, after)
 
 
 def _fits(base: World, world: World) -> bool:
@@ -138,7 +169,8 @@ def _kinds_of(base: World, world: World) -> dict[ObjectKey, str]:
 def _kind(key: ObjectKey, before: Body | None, after: Body | None) -> str:
     """Return the kind of write from ``before`` to ``after``; empty where no pod and no request depends on it."""
     if key.kind == "ReplicaSet":
-        old, new = (body["spec"]["replicas"] if body else 0 for body in (before, after))
+        # An autoscaler's ReplicaSets have no replicas.
+        old, new = (body["spec"].get("replicas", 1) if body else 0 for body in (before, after))
         return EXPAND if new > old else CONTRACT if new < old or after is None else ""
     if before is None and after is not None and belongs_to_experiment(after):
         return EXPAND

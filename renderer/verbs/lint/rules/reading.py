@@ -43,6 +43,14 @@ RULES = (
         "Follow the message; the values of templates are under `values` in rollstep.yaml.",
     ),
     Rule(
+        "RS007",
+        "A manifest that nothing reads",
+        "The app's manifests come from a command (`source` in rollstep.yaml), and none of its arguments names this "
+        "file or its folder.",
+        "Let the command read the file and name it in source.reads, or delete it.",
+        severity="warning",
+    ),
+    Rule(
         "RS010",
         "A scalar that YAML 1.1 and 1.2 read differently",
         "Kubernetes reads YAML 1.1: `yes`, `on` and `y` are true, `010` is 8 and `1_000` is 1000. Editors, linters and "

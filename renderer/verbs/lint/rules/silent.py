@@ -131,4 +131,12 @@ RULES = (
         severity="warning",
         check=references.canary_services_in_use,
     ),
+    Rule(
+        "RS450",
+        "An order that is not safe",
+        "With `order: step` a commit adds pods and sends them traffic at once, so requests can reach a version before "
+        "its pods are available. It is the only order for an autoscaler that owns the pods.",
+        "Take it out for the default, or ignore the rule there with the reason.",
+        severity="warning",
+    ),
 )
