@@ -12,13 +12,14 @@ from renderer.git.repository import Commit, Repository
 from renderer.git.temporary_objects import Scratch
 from renderer.pipeline.resolve.transitions import transition
 from renderer.verbs.verify.app_state import AppState, read_state
+from renderer.verbs.verify.changed_apps import changed_apps
 from renderer.verbs.verify.commits import Change, list_changes
 from renderer.verbs.verify.expected import render_expected
 from renderer.verbs.verify.explain import differing_files
 from renderer.verbs.verify.loading import Loader
 from renderer.verbs.verify.reverts import restored_commit
 from renderer.verbs.verify.verdict import AppVerdict
-from renderer.verbs.verify.verifier import Verifier, app_trailers, changed_apps, merged_parent
+from renderer.verbs.verify.verifier import Verifier, app_trailers, merged_parent
 
 _WITHOUT_VERB = {"", "unknown", "import", "move", "merge", "revert", "removal"}
 _HINT = "rollstep verify prints the commit's findings; another version of rollstep may render other bytes"
@@ -137,7 +138,8 @@ class _Replayer:
         if action == "removal":
             return {}
         if action in ("import", "move"):
-            return {name: after.contents[name] for name in _owned(after, after)}
+            source = before if action == "move" else after
+            return {name: source.contents[name] for name in _owned(source, source)}
         if action in ("revert", "merge"):
             return self._restored(change, action, after)
         verb = app_trailers(change, after.location).get("Verb", "") if action in _WITHOUT_VERB else action

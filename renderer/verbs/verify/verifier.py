@@ -12,17 +12,17 @@ from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.times import format_time
 from renderer.pipeline.commit.trailers import releases, trailers_of
 from renderer.pipeline.load.marker import MARKER, marker_text
-from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.pipeline.load.status_file import State
 from renderer.pipeline.resolve.describe import step_change, wait_text
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.resolve.transitions import BEGINNINGS, Transition, goes_forward, status_goes_forward, transitions
 from renderer.verbs.apps.status_history import StatusHistory, hold
 from renderer.verbs.policy.approvals import Approvals
-from renderer.verbs.verify.app_state import AppLocation, AppState, app_of_path, read_state
+from renderer.verbs.verify.app_state import AppLocation, AppState, read_state
+from renderer.verbs.verify.changed_apps import changed_apps
 from renderer.verbs.verify.commits import Change
 from renderer.verbs.verify.expected import Expected, render_expected
-from renderer.verbs.verify.explain import explain
+from renderer.verbs.verify.explain import explain, own_differences
 from renderer.verbs.verify.loading import Loader
 from renderer.verbs.verify.policy import PolicyCheck
 from renderer.verbs.verify.reverts import is_first_release, is_revert, moves_forward
@@ -63,8 +63,9 @@ class Verifier:
         loader, sha = self._loader, change.commit.sha
         after = read_state(loader.objects, sha, location)
         before = read_state(loader.objects, change.parent, old_location)
+        moved = location.folder != old_location.folder and before.exists and after.exists
         if after.blobs == before.blobs:
-            return None
+            return AppVerdict(location.environment, location.app, "move") if moved else None
         if not after.exists:
             return self._verify_removal(change, before)
         state = after.state()
@@ -143,23 +144,11 @@ class Verifier:
         return AppVerdict(location.environment, location.app, action, (*findings, *against), note)
 
     def _action_without_verb(self, change: Change, after: AppState, before: AppState) -> str:
-        """Return ``revert``, ``move`` (of the folder) or ``import`` (a root commit); empty for an illegal change."""
+        """Return ``revert`` or ``import`` (a root commit); empty for an illegal change."""
         if is_revert(self._loader, change, after, before):
             return "revert"
-        if before.exists:
-            return ""
-        gone = {item.before for path, item in change.files.items() if path.endswith(STATUS_FILE) and not item.after}
-        moved = after.blobs[""] in gone
-        if change.parents and not moved:
-            return ""
-        try:
-            release = self._loader.release(change.commit.sha, after.location, after, change.commit.sha, after.state())
-        except RollstepError:
-            return ""
-        renders = transitions(release.world, "render", None)
-        if any(not render_expected(release, one).differences(after, after) for one in renders):
-            return "move" if moved else "import"
-        return ""
+        is_import = not change.parents and own_differences(self._loader, change, after) == ()
+        return "import" if is_import else ""
 
     def _verify_removal(self, change: Change, before: AppState) -> AppVerdict | None:
         if not before.exists:
@@ -196,19 +185,6 @@ class Verifier:
         return replace(verdict, note="; ".join(filter(None, (verdict.note, note))))
 
 
-def changed_apps(loader: Loader, change: Change) -> list[tuple[AppLocation, AppLocation]]:
-    """Return the apps whose status or rendered files change, each with its location after and before the commit.
-
-    Raises RollstepError for an invalid ``rollstep.yaml`` in the commit or its parent.
-    """
-    if not any(path.count("/") > 1 for path in change.files):
-        return []
-    new, old = loader.settings(change.commit.sha), loader.settings(change.parent)
-    names = {found for path in change.files for settings in (new, old) if (found := app_of_path(path, settings))}
-    pairs = [(AppLocation.of(new, *name), AppLocation.of(old, *name)) for name in sorted(names)]
-    return [pair for pair in pairs if any(_is_output(path, pair) for path in change.files)]
-
-
 def merged_parent(loader: Loader, change: Change, after: AppState, before: AppState) -> str:
     """Return the parent that a merge takes an app's whole state from; empty without one.
 
@@ -221,10 +197,6 @@ def merged_parent(loader: Loader, change: Change, after: AppState, before: AppSt
         if bases and read_state(loader.objects, bases[0], before.location).blobs == before.blobs:
             return parent
     return ""
-
-
-def _is_output(path: str, locations: tuple[AppLocation, AppLocation]) -> bool:
-    return any(path == found.status_file or path.startswith(f"{found.output}/") for found in locations)
 
 
 def app_trailers(change: Change, location: AppLocation) -> dict[str, str]:
