@@ -39,6 +39,7 @@ VERBS = {
     "promote": "Promote a release: end the pause, or skip steps.",
     "render": "Render the manifests of the current step.",
     "replay": "Repeat commits from their sources and compare the trees.",
+    "resolve": "Resolve the git conflicts of apps from one side.",
     "restart": "Restart the pods of a Rollout with a new revision.",
     "resume": "Resume a paused Rollout (clear spec.paused).",
     "retry": "Retry an aborted release.",

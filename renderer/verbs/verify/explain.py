@@ -10,13 +10,12 @@ from renderer.git.objects import TreeFile
 from renderer.pipeline.load.marker import MARKER
 from renderer.pipeline.resolve.describe import current_replica_set
 from renderer.pipeline.resolve.release import Release
-from renderer.pipeline.resolve.transitions import transitions
 from renderer.rollouts.info import traffic_weight
 from renderer.rollouts.model.rollout import ReplicaSet
 from renderer.rollouts.model.world import World
 from renderer.verbs.verify.app_state import AppState
 from renderer.verbs.verify.commits import Change
-from renderer.verbs.verify.expected import Expected, render_expected
+from renderer.verbs.verify.expected import Expected, rendered_state
 from renderer.verbs.verify.loading import Loader
 from renderer.verbs.verify.object_cache import ObjectCache
 
@@ -62,17 +61,11 @@ def own_differences(loader: Loader, change: Change, after: AppState) -> tuple[st
 
 
 def own_render(loader: Loader, change: Change, after: AppState) -> Expected | None:
-    """Return the files that the commit's own status renders; None for a state that cannot be loaded or rendered.
-
-    Of several possible ones it is the nearest.
-    """
-    sha = change.commit.sha
+    """Return the files that the commit's own status renders; None for a state that cannot be loaded or rendered."""
     try:
-        release = loader.release(sha, after.location, after, sha, after.state())
-        rendered = [render_expected(release, one) for one in transitions(release.world, "render", None)]
+        return rendered_state(loader, change.commit.sha, after, change.commit.sha)
     except RollstepError:
         return None
-    return min(rendered, key=lambda one: len(one.differences(after, after)), default=None)
 
 
 def _wrong_step(after: AppState, world: World | None, nearest: Expected, jump: str) -> Finding:

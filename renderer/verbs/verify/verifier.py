@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import datetime, timedelta
 
@@ -21,7 +21,7 @@ from renderer.verbs.policy.approvals import Approvals
 from renderer.verbs.verify.app_state import AppLocation, AppState, read_state
 from renderer.verbs.verify.changed_apps import changed_apps
 from renderer.verbs.verify.commits import Change
-from renderer.verbs.verify.expected import Expected, render_expected
+from renderer.verbs.verify.expected import Expected, render_expected, rendered_state
 from renderer.verbs.verify.explain import explain, own_differences
 from renderer.verbs.verify.loading import Loader
 from renderer.verbs.verify.policy import PolicyCheck
@@ -74,7 +74,7 @@ class Verifier:
             message = "is missing beside the rendered files"
             raise RollstepError([Finding(location.status_file, 0, 0, "", message, hint)])
         late = list(_late_move(change, after, state, self._received))
-        if merged_parent(loader, change, after, before):
+        if merged_parent(loader, change, after):
             return self._without_verb(change, after, before, "merge", late)
         if loader.needs_exec(loader.settings(sha), location):
             return self._verify_in_part(change, after, before, state, late)
@@ -144,9 +144,12 @@ class Verifier:
         return AppVerdict(location.environment, location.app, action, (*findings, *against), note)
 
     def _action_without_verb(self, change: Change, after: AppState, before: AppState) -> str:
-        """Return ``revert`` or ``import`` (a root commit); empty for an illegal change."""
+        """Return ``revert``, ``merge`` or ``import`` (a root commit); empty for an illegal change."""
         if is_revert(self._loader, change, after, before):
             return "revert"
+        merged = merged_render(self._loader, change, after, change.commit.sha, str)
+        if merged is not None and not merged.differences(after, after):
+            return "merge"
         is_import = not change.parents and own_differences(self._loader, change, after) == ()
         return "import" if is_import else ""
 
@@ -185,18 +188,36 @@ class Verifier:
         return replace(verdict, note="; ".join(filter(None, (verdict.note, note))))
 
 
-def merged_parent(loader: Loader, change: Change, after: AppState, before: AppState) -> str:
+def merged_parent(loader: Loader, change: Change, after: AppState) -> str:
     """Return the parent that a merge takes an app's whole state from; empty without one.
 
-    That parent's history has to continue from the first parent's state.
+    That parent's history has to have moved the app since it parted from the first parent's.
     """
+    return next((parent for parent, found in _moving_parents(loader, change, after) if found.blobs == after.blobs), "")
+
+
+def _moving_parents(loader: Loader, change: Change, after: AppState) -> Iterator[tuple[str, AppState]]:
+    """Yield the parents of a merge but the first that have moved an app since their base, with their states of it."""
     for parent in change.parents[1:]:
-        if read_state(loader.objects, parent, after.location).blobs != after.blobs:
-            continue
+        found = read_state(loader.objects, parent, after.location)
         bases = loader.repository.run("merge-base", change.parent, parent, check=False).stdout.decode().split()
-        if bases and read_state(loader.objects, bases[0], before.location).blobs == before.blobs:
-            return parent
-    return ""
+        if bases and read_state(loader.objects, bases[0], after.location).blobs != found.blobs:
+            yield parent, found
+
+
+def merged_render(
+    loader: Loader, change: Change, after: AppState, sha: str, tree_of: Callable[[str], str]
+) -> Expected | None:
+    """Return what the state that a merge takes from a parent renders of the merged sources in ``sha``.
+
+    ``tree_of`` returns the tree of a parent.  Returns None where no parent has the status of ``after``.  Raises
+    RollstepError for an app that cannot be loaded.
+    """
+    for parent, found in _moving_parents(loader, change, after):
+        if found.exists and found.blobs.get("") == after.blobs.get(""):
+            tree = tree_of(parent)
+            return rendered_state(loader, sha, read_state(loader.objects, tree, after.location), tree)
+    return None
 
 
 def app_trailers(change: Change, location: AppLocation) -> dict[str, str]:
