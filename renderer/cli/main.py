@@ -37,6 +37,7 @@ VERBS = {
     "plan": "Show the remaining steps of a release.",
     "pr": "Open or update the pull request of the next step.",
     "promote": "Promote a release: end the pause, or skip steps.",
+    "remove": "Remove apps, with everything that is applied of them.",
     "render": "Render the manifests of the current step.",
     "replay": "Repeat commits from their sources and compare the trees.",
     "resolve": "Resolve the git conflicts of apps from one side.",

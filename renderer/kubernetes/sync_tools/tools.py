@@ -22,7 +22,7 @@ class SyncTool(Struct, frozen=True):
     ``safe_orders`` are the values of ``order`` whose promise holds with the tool; ``step`` promises nothing and is
     never refused.  ``resource`` is kubectl's name for the tool's object of an app, by default in ``namespace``, and
     ``liveness`` judges that object by the git revisions that count.  ``objects`` returns the tool's objects for an
-    environment and its apps, by file name.
+    environment and its apps, by file name.  ``removal`` says how an app's objects leave the cluster.
     """
 
     name: str
@@ -31,6 +31,7 @@ class SyncTool(Struct, frozen=True):
     namespace: str = ""
     liveness: Callable[[Body, Iterable[str]], Liveness] | None = None
     objects: Callable[[GitSource, tuple[str, ...]], Mapping[str, dict[str, Any]]] | None = None
+    removal: str = "delete its objects yourself where the sync tool does not: kubectl delete -k"
 
 
 SYNC_TOOLS: Mapping[str, SyncTool] = {
@@ -38,10 +39,24 @@ SYNC_TOOLS: Mapping[str, SyncTool] = {
     for tool in (
         SyncTool(ANY),
         SyncTool(
-            "argocd", ("phases", "waves"), argocd.RESOURCE, argocd.NAMESPACE, argocd.of_application, argocd.objects
+            "argocd",
+            ("phases", "waves"),
+            argocd.RESOURCE,
+            argocd.NAMESPACE,
+            argocd.of_application,
+            argocd.objects,
+            "an ApplicationSet deletes its Application with the objects; delete one of your own with --cascade",
         ),
-        SyncTool("flux", ("phases",), flux.RESOURCE, flux.NAMESPACE, flux.of_kustomization, flux.objects),
-        SyncTool("kubectl"),
+        SyncTool(
+            "flux",
+            ("phases",),
+            flux.RESOURCE,
+            flux.NAMESPACE,
+            flux.of_kustomization,
+            flux.objects,
+            "delete its Kustomization, which deletes its objects: without the folder it prunes nothing",
+        ),
+        SyncTool("kubectl", removal="nothing deletes its objects: run kubectl delete -k before the push"),
     )
 }
 """The values of the setting ``sync``; ``any`` is an unknown tool."""

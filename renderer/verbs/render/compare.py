@@ -11,7 +11,7 @@ from msgspec import Struct
 from renderer.errors import map_all
 from renderer.kubernetes.printing import to_json
 from renderer.kubernetes.times import format_time
-from renderer.pipeline.load.discover import AppRef
+from renderer.pipeline.load.discover import AppRef, Home, orphan_finding
 from renderer.pipeline.load.workspace import Workspace, current_time
 from renderer.pipeline.write.journal import note_interrupted
 from renderer.pipeline.write.rendered_app import RenderedApp, compare_with_folder
@@ -53,12 +53,14 @@ def compare_releases(request: RenderRequest, reporter: Reporter) -> int:
         return _check(workspace, request, refs, reporter)
     found = _compare(workspace, request, refs, "rendering app")
     stale = [compared.app for compared in found if not compared.app.is_up_to_date]
+    orphans = _orphans(workspace, request, refs) if request.mode is Mode.CHECK else ()
     if request.output == "json":
-        reporter.out(to_json([compared.to_dict() for compared in found]))
+        entries = [compared.to_dict() for compared in found]
+        reporter.out(to_json([*entries, *(_orphan_entry(workspace.home(ref)) for ref in orphans)]))
     else:
         for app in stale:
             reporter.out(app.diff())
-    return 1 if stale and request.mode is Mode.CHECK else 0
+    return 1 if (stale or orphans) and request.mode is Mode.CHECK else 0
 
 
 def _check(workspace: Workspace, request: RenderRequest, refs: tuple[AppRef, ...], reporter: Reporter) -> int:
@@ -74,17 +76,41 @@ def _check(workspace: Workspace, request: RenderRequest, refs: tuple[AppRef, ...
         validate_apps([(home, release.files) for home, release in waiting], reporter.note, request.jobs)
     for home, release in waiting:
         reporter.note(release.text(home))
+    orphans = [orphan_finding(workspace.home(ref)) for ref in _orphans(workspace, request, refs)]
     for app in stale:
         reporter.out(app.diff())
-    for app in stale:
-        reporter.note(f"error: {app.staleness().text()}")
-    if not stale:
+    for finding in (*(app.staleness() for app in stale), *orphans):
+        reporter.note(f"error: {finding.text()}")
+    if not stale and not orphans:
         reporter.note(up_to_date(len(refs)))
-    if index is not None:
+    if index is not None and not orphans:
         # A version that waits is noted at each check.
         noted = {compared.app.home.ref for compared in found}
         index.save(refs, [ref for ref in changed if ref not in noted])
-    return 1 if stale else 0
+    return 1 if stale or orphans else 0
+
+
+def _orphan_entry(home: Home) -> dict[str, object]:
+    """Return the entry of an orphan as JSON-ready data, with the keys of an app's."""
+    found = orphan_finding(home)
+    return {
+        "app": home.ref.name,
+        "environment": home.ref.environment,
+        "output": home.output_path,
+        "upToDate": False,
+        "message": found.message,
+        "hint": found.hint,
+        "files": {},
+        "statusChanged": False,
+        "diff": "",
+        "waitingVersion": None,
+    }
+
+
+def _orphans(workspace: Workspace, request: RenderRequest, refs: tuple[AppRef, ...]) -> tuple[AppRef, ...]:
+    """Return the orphans that a check finds: those of the first shard, of several."""
+    is_first = request.shard is None or request.shard.number == 1
+    return workspace.orphans(request.targets, refs) if is_first else ()
 
 
 def _compare(workspace: Workspace, request: RenderRequest, refs: Iterable[AppRef], doing: str) -> list[ComparedApp]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import product
 
+from renderer.errors import Finding
 from renderer.git.repository import shared_names
+from renderer.pipeline.load.marker import MARKER
+from renderer.pipeline.load.sources import is_manifest
 from renderer.verbs.verify.app_state import AppLocation, AppState, app_of_path, read_state
 from renderer.verbs.verify.commits import Change
 from renderer.verbs.verify.loading import Loader
@@ -26,6 +29,40 @@ def changed_apps(loader: Loader, change: Change) -> list[Places]:
     names = {found for path in change.files for settings in (new, old) if (found := app_of_path(path, settings))}
     pairs = [(AppLocation.of(new, *name), AppLocation.of(old, *name)) for name in sorted(names)]
     return _with_moves(loader, change, [pair for pair in pairs if any(_is_output(path, pair) for path in change.files)])
+
+
+def orphans(loader: Loader, change: Change) -> Iterator[Finding]:
+    """Yield the apps whose last manifest the commit removes, and whose rendered files stay and are still applied.
+
+    Raises RollstepError for an invalid ``rollstep.yaml``.
+    """
+    removed = [path for path, item in change.files.items() if not item.after and path.count("/") > 1]
+    settings = loader.settings(change.commit.sha) if removed else None
+    for name in sorted({found for path in removed if settings and (found := app_of_path(path, settings))}):
+        assert settings is not None
+        location, own = AppLocation.of(settings, *name), settings.for_app(*name)
+        lost = any(_is_source(path, location) for path in removed)
+        if not lost or own.source.argv is not None:
+            continue
+        left = loader.objects.files(change.commit.sha, location.folder)
+        written = {location.status_file, f"{location.output}/{MARKER}"}
+        if written & left.keys() and not has_manifests(loader, change.commit.sha, location):
+            message = f"is still applied, but the commit removes the manifests of {location.title}"
+            hint = f"restore them, or take the app away: rollstep remove {location.environment}/{location.app}"
+            yield Finding(location.output, 0, 0, "", message, hint)
+
+
+def has_manifests(loader: Loader, sha: str, location: AppLocation) -> bool:
+    """Return whether an app's folder has manifests in commit ``sha``, or any file where a command makes them."""
+    has_command = loader.settings(sha).for_app(location.environment, location.app).source.argv is not None
+    return any(has_command or _is_source(path, location) for path in loader.objects.files(sha, location.folder))
+
+
+def _is_source(path: str, location: AppLocation) -> bool:
+    name = path.removeprefix(f"{location.folder}/")
+    hidden = any(part.startswith(".") for part in name.split("/"))
+    is_own = path == location.status_file or path.startswith(f"{location.output}/")
+    return name != path and not hidden and not is_own and is_manifest(path.rpartition("/")[2])
 
 
 def _with_moves(loader: Loader, change: Change, pairs: Sequence[Places]) -> list[Places]:

@@ -19,7 +19,7 @@ from renderer.pipeline.resolve.transitions import BEGINNINGS, Transition, goes_f
 from renderer.verbs.apps.status_history import StatusHistory, hold
 from renderer.verbs.policy.approvals import Approvals
 from renderer.verbs.verify.app_state import AppLocation, AppState, read_state
-from renderer.verbs.verify.changed_apps import changed_apps
+from renderer.verbs.verify.changed_apps import changed_apps, has_manifests, orphans
 from renderer.verbs.verify.commits import Change
 from renderer.verbs.verify.expected import Expected, render_expected, rendered_state
 from renderer.verbs.verify.explain import explain, own_differences
@@ -44,7 +44,7 @@ class Verifier:
     def verify(self, change: Change) -> CommitVerdict:
         """Return the verdict on a commit and on each app whose status or rendered files it changes."""
         try:
-            findings = tuple(self._policy.check_policies(change))
+            findings = (*self._policy.check_policies(change), *orphans(self._loader, change))
             locations = changed_apps(self._loader, change)
         except RollstepError as error:
             return CommitVerdict(change.commit, findings=error.findings)
@@ -157,8 +157,7 @@ class Verifier:
         if not before.exists:
             return None
         location = before.location
-        args = ("ls-tree", "-z", change.commit.sha, "--", f"{location.folder}/")
-        left = self._loader.repository.run(*args).stdout
+        left = has_manifests(self._loader, change.commit.sha, location)
         if left and not is_first_release(self._loader, change.parent, before):
             message = "the status and the rendered files are missing, and the app's own manifests are not"
             hint = f"git checkout {change.parent[:9]} -- {location.status_file} {location.output}"
