@@ -12,6 +12,9 @@ from typing import Self, TypeVar
 
 from msgspec import Struct
 
+CONFLICT = "git left the markers of a conflict here"
+"""Part of the message about a file with them."""
+
 T = TypeVar("T")
 R = TypeVar("R")
 

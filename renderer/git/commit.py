@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -127,8 +127,7 @@ def check_can_commit(repository: Repository, *, allow_detached: bool = False) ->
         findings.append(Finding(str(root), 0, 0, "", "HEAD is detached: a commit would be on no branch", hint))
     if (git_dir / "index.lock").exists():
         findings.append(another_git(git_dir / "index.lock"))
-    for path in sorted(unmerged):
-        findings.append(Finding(path, 0, 0, "", "has an unresolved conflict", "resolve it and git add it"))
+    findings += _unresolved(unmerged)
     if findings:
         raise RollstepError(findings)
     return head
@@ -151,6 +150,20 @@ def check_submodules(repository: Repository, head: str | None, paths: Sequence[s
     if found:
         message = "is a submodule or another repository, so its files cannot be committed here"
         raise RollstepError(Finding(folder, 0, 0, "", message, hint) for folder in sorted(found))
+
+
+def _unresolved(paths: Iterable[str]) -> Iterator[Finding]:
+    """Yield a finding for each folder that has files with conflicts."""
+    hint = "resolve it and git add it; `rollstep resolve` does so for status.yaml and rendered files"
+    by_folder: dict[str, list[str]] = {}
+    for path in sorted(paths):
+        by_folder.setdefault(os.path.dirname(path), []).append(path)
+    for folder, found in by_folder.items():
+        place = found[0] if len(found) == 1 else folder or "."
+        message = (
+            "has an unresolved conflict" if len(found) == 1 else f"has {len(found)} files with unresolved conflicts"
+        )
+        yield Finding(place, 0, 0, "", message, hint)
 
 
 def ignored(repository: Repository, paths: Sequence[str]) -> tuple[str, ...]:

@@ -56,6 +56,7 @@ class FileChange(Struct, frozen=True):
     trailer: str
     files: Mapping[str, str]
     is_shallow: bool = False
+    created: frozenset[str] = frozenset()
 
 
 MANY = 64
@@ -214,6 +215,20 @@ class Repository:
         for record in _records(stream(log, self.root, self.variables()), len(fields)):
             yield _file_change(record, len(fields), shallow)
 
+    def moved_from(self, commit: str, path: str) -> str:
+        """Return the path from which ``commit`` moves a file to ``path`` unchanged; empty if it does not move it.
+
+        Of several files with the same content it is the one whose path has most names in common.
+        """
+        listing = ("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", f"{commit}^1", commit)
+        parts = self.run(*listing, check=False).stdout.split(b"\0")
+        rows = [
+            (*row.decode().split()[2:4], os.fsdecode(name)) for row, name in zip(parts[::2], parts[1::2], strict=False)
+        ]
+        blob = next((new for _, new, name in rows if name == path), "")
+        gone = [name for old, new, name in rows if old == blob and not new.strip("0")]
+        return max(gone, key=lambda name: (shared_names(name, path), name), default="")
+
     def _shallow(self) -> frozenset[str]:
         """Return the commits at which the history of a shallow clone ends."""
         try:
@@ -255,6 +270,13 @@ class Repository:
         return own
 
 
+def shared_names(one: str, other: str) -> int:
+    """Return how many names of files and folders two paths have in common, each at its place from either end."""
+    first, second = one.split("/"), other.split("/")
+    pairs = (zip(first, second, strict=False), zip(reversed(first), reversed(second), strict=False))
+    return sum(a == b for pair in pairs for a, b in pair)
+
+
 def literal(path: str) -> str:
     """Return the pathspec of ``path`` itself, whatever characters it has; ``.`` is the root."""
     return ":(top,literal)" if path == "." else f":(top,literal){path}"
@@ -289,13 +311,15 @@ def _records(parts: Iterable[bytes], width: int) -> Iterator[list[bytes]]:
 
 def _file_change(record: Sequence[bytes], width: int, shallow: frozenset[str]) -> FileChange:
     sha, when, subject, trailer = (part.decode(errors="replace") for part in record[:width])
-    files = {}
+    files, created = {}, set()
     for row, path in zip(record[width::2], record[width + 1 :: 2], strict=False):
         # ":<old mode> <new mode> <old name> <new name> <letter>"; the first row follows a line break.
-        name = row.split()[3].decode()
-        files[os.fsdecode(path)] = name if name.strip("0") else ""
+        _, _, old, new, _ = row.decode().split()
+        files[os.fsdecode(path)] = new if new.strip("0") else ""
+        if not old.strip("0"):
+            created.add(os.fsdecode(path))
     date = datetime.fromtimestamp(int(when), UTC)
-    return FileChange(sha, date, subject, trailer.strip(), files, is_shallow=sha in shallow)
+    return FileChange(sha, date, subject, trailer.strip(), files, sha in shallow, frozenset(created))
 
 
 def split(listing: bytes) -> list[str]:

@@ -170,7 +170,7 @@ def remove(path: str) -> Callable[[Path], None]:
         (lambda root: shutil.rmtree(root / RENDERED), [f"{RENDERED}/.rollstep: is missing or empty"]),
         (
             lambda root: (root / RENDERED / ".rollstep").write_text("<<<<<<< HEAD\n"),
-            [f"error: {RENDERED}/.rollstep:1: is not a SHA-256"],
+            [f"error: {RENDERED}/.rollstep:1: git left the markers of a conflict here"],
         ),
     ],
 )

@@ -114,7 +114,10 @@ def test_a_bare_repository_is_refused(remote: Path) -> None:
     assert "is in a bare git repository" in done.stderr
 
 
-def test_windows_line_ends_are_refused_and_the_hint_works(remote: Path, tmp_path: Path) -> None:
+def test_windows_line_ends_are_refused_and_the_hint_works(source: Checkout, tmp_path: Path) -> None:
+    source.git("rm", "--quiet", "environments/.gitattributes")
+    source.git("commit", "--quiet", "--message=Leave the line ends to git")
+    remote = source.root
     folder = tmp_path / "crlf"
     git(tmp_path, "clone", "--quiet", "-c", "core.autocrlf=true", str(remote), str(folder))
     assert b"\r\n" in (folder / "environments/prod/web/rollout.yaml").read_bytes()

@@ -287,3 +287,28 @@ def test_a_repository_of_somebody_else_is_refused_in_gits_words(
     ):
         with pytest.raises(RollstepError, match="dubious ownership"):
             question()
+
+
+def test_a_moved_file_is_found_where_it_was(first: Repository) -> None:
+    root = first.root
+    put(root, "environments/dev/web/status.yaml", "step: 1\n")
+    git(root, "add", ".")
+    git(root, "commit", "-qm", "The same status in another environment")
+    git(root, "mv", "environments/dev", "environments/test")
+    git(root, "mv", "environments/prod", "environments/production")
+    git(root, "commit", "-qm", "Move both")
+    head = str(first.head.sha)
+    assert first.moved_from(head, "environments/production/web/status.yaml").startswith("environments/")
+    assert (
+        first.moved_from(head, "environments/production/web/rendered/a.yaml") == "environments/prod/web/rendered/a.yaml"
+    )
+    git(root, "mv", "environments/production/web", "environments/production/shop")
+    git(root, "rm", "-q", "environments/test/web/status.yaml")
+    git(root, "commit", "-qm", "Move one, remove another")
+    head = str(first.head.sha)
+    moved = "environments/production/shop/status.yaml"
+    assert first.moved_from(head, moved) == "environments/production/web/status.yaml"
+    put(root, moved, "step: 2\n")
+    git(root, "commit", "-qam", "Edit it")
+    assert first.moved_from(str(first.head.sha), moved) == ""
+    assert first.moved_from(first.resolve("HEAD~4"), "README.md") == ""

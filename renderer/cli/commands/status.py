@@ -21,7 +21,8 @@ from renderer.cli.session import open_workspace
 def command(directory: str, targets: tuple[str, ...], now: datetime | None, output: str) -> None:
     """Show the status of each TARGET, one line each.
 
-    Exit codes: 1 if a release is Degraded, like `kubectl argo rollouts status`, else 0.
+    Exit codes: 1 if a release is Degraded, like `kubectl argo rollouts status`, or if an app is Orphaned: it has no
+    manifests any more, and is still applied. Else 0.
 
     Example: rollstep status prod
     """
@@ -29,14 +30,17 @@ def command(directory: str, targets: tuple[str, ...], now: datetime | None, outp
     from renderer.pipeline.load.workspace import current_time
     from renderer.verbs.apps.open import open_releases
     from renderer.verbs.apps.status_history import waits_of
-    from renderer.verbs.show.status import STATUS_COLUMNS, status_row
+    from renderer.verbs.show.status import ORPHANED, STATUS_COLUMNS, orphan_row, status_row
 
-    releases = open_releases(open_workspace(directory), targets, now or current_time())
+    workspace = open_workspace(directory)
+    releases = open_releases(workspace, targets, now or current_time())
     waits = zip(releases, waits_of(releases), strict=True)
     rows = [status_row(release.app.ref, release.world, wait) for release, wait in waits]
+    orphans = workspace.orphans(targets, [release.app.ref for release in releases])
+    rows += [orphan_row(workspace.home(ref)) for ref in orphans]
     if output == "json":
         print_json(rows)
     else:
         cells = [["" if row[key] is None else str(row[key]) for key in STATUS_COLUMNS.values()] for row in rows]
         click.echo(text_table([list(STATUS_COLUMNS), *cells]), nl=False)
-    sys.exit(1 if any(row["phase"] == "Degraded" for row in rows) else 0)
+    sys.exit(1 if any(row["phase"] in ("Degraded", ORPHANED) for row in rows) else 0)

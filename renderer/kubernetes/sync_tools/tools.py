@@ -25,6 +25,7 @@ class SyncTool(Struct, frozen=True):
     nothing and is never refused.  ``resource`` is kubectl's name for the tool's object of an app, by default in
     ``namespace``, and ``liveness`` judges that object by the git revisions that count.  ``objects`` returns the tool's
     objects for an environment and its apps, by file name; with ``creates_namespaces`` they create its namespace.
+    ``removal`` says how an app's objects leave the cluster.
     """
 
     name: str
@@ -34,6 +35,7 @@ class SyncTool(Struct, frozen=True):
     liveness: Callable[[Body, Iterable[str]], Liveness] | None = None
     objects: Callable[[GitSource, tuple[str, ...]], Mapping[str, dict[str, Any]]] | None = None
     creates_namespaces: bool = False
+    removal: str = "delete its objects yourself where the sync tool does not: kubectl delete -k"
 
 
 SYNC_TOOLS: Mapping[str, SyncTool] = {
@@ -48,9 +50,18 @@ SYNC_TOOLS: Mapping[str, SyncTool] = {
             argocd.of_application,
             argocd.objects,
             creates_namespaces=True,
+            removal="an ApplicationSet deletes its Application with the objects; delete one of your own with --cascade",
         ),
-        SyncTool("flux", ("phases",), flux.RESOURCE, flux.NAMESPACE, flux.of_kustomization, flux.objects),
-        SyncTool("kubectl"),
+        SyncTool(
+            "flux",
+            ("phases",),
+            flux.RESOURCE,
+            flux.NAMESPACE,
+            flux.of_kustomization,
+            flux.objects,
+            removal="delete its Kustomization, which deletes its objects: without the folder it prunes nothing",
+        ),
+        SyncTool("kubectl", removal="nothing deletes its objects: run kubectl delete -k before the push"),
     )
 }
 """The values of the setting ``sync``; ``any`` is an unknown tool."""

@@ -11,7 +11,7 @@ from yaml.cyaml import CParser  # type: ignore[attr-defined]  # the stubs leave 
 from yaml.error import MarkedYAMLError
 from yaml.nodes import Node
 
-from renderer.errors import Finding, RollstepError
+from renderer.errors import CONFLICT, Finding, RollstepError
 from renderer.kubernetes.yaml.node_tree import PLAIN, QUOTED, nodes
 from renderer.kubernetes.yaml.strict_json import MAX_DEPTH, MIN_VALUE_LIMIT, line_and_column, value_limit
 
@@ -96,8 +96,8 @@ def _refusal(error: Exception, text: str, file: str) -> Finding:
     conflict = _CONFLICT.search(text)
     if conflict:
         line = text.count("\n", 0, conflict.start()) + 1
-        message = f"is not YAML: git left the markers of a conflict here ({conflict.group()})"
-        hint = f"keep one side (`git checkout --ours {file}` or --theirs), or edit it; then `git add {file}`"
+        message = f"is not YAML: {CONFLICT} ({conflict.group()})"
+        hint = f"edit it, then `git add {file}`; `rollstep resolve` does so for status.yaml and rendered files"
         return Finding(file, line, 1, "", message, hint)
     if isinstance(error, MarkedYAMLError):
         mark = error.problem_mark or error.context_mark

@@ -11,8 +11,9 @@ from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError, UsageError, did_you_mean
 from renderer.kubernetes.manifest import field_path
+from renderer.pipeline.load.marker import MARKER
 from renderer.pipeline.load.settings import AppSettings, Settings
-from renderer.pipeline.load.sources import manifest_files
+from renderer.pipeline.load.sources import STATUS_FILE, manifest_files
 
 
 class AppRef(Struct, frozen=True):
@@ -74,6 +75,10 @@ def find_apps(root: Path, settings: Settings, selectors: Sequence[str], cwd: Pat
     if not selectors:
         apps = candidates.apps()
         if not apps:
+            orphans = find_orphans(root, settings, (), cwd, ())
+            if orphans:
+                homes = (Home(ref, settings.for_app(ref.environment, ref.name), root) for ref in orphans)
+                raise RollstepError(map(orphan_finding, homes))
             hint = f"create one with `rollstep init`; manifests belong in {settings.environments_path}/ENV/APP/"
             raise RollstepError.at(settings.environments_path, "there are no apps", hint)
         return apps
@@ -85,10 +90,41 @@ def find_apps(root: Path, settings: Settings, selectors: Sequence[str], cwd: Pat
         if not selected:
             is_folder = (cwd / selector).is_dir()
             hint = "the folder has no manifests" if is_folder else _suggestion(selector, candidates.apps())
+            if find_orphans(root, settings, [selector], cwd, ()):
+                hint = f"its manifests are gone: restore them with git, or rollstep remove {selector}"
             unknown.append(Finding("", 0, 0, "", f"there is no app or environment {selector}", hint))
     if unknown:
         raise UsageError(unknown)
     return tuple(sorted(found, key=lambda app: (app.environment, app.name)))
+
+
+def all_apps(root: Path, settings: Settings) -> tuple[AppRef, ...]:
+    """Return all apps, sorted, also with settings of an unknown app or environment; empty without any."""
+    return _Candidates(root, settings).apps()
+
+
+def find_orphans(
+    root: Path, settings: Settings, selectors: Sequence[str], cwd: Path, apps: Iterable[AppRef]
+) -> tuple[AppRef, ...]:
+    """Return the orphans that ``selectors`` name, all of them without a selector: apps that have lost their manifests.
+
+    Their status or rendered files are still there, so that a sync tool goes on applying them.  ``apps`` are the apps
+    that are known not to be orphans.  Raises RollstepError for a folder with an unprintable name.
+    """
+    candidates = _Orphans(root, settings)
+    known = {(app.environment, app.name) for app in apps}
+    candidates.names = [name for name in candidates.names if name not in known]
+    if not selectors:
+        return candidates.apps()
+    found = {orphan for selector in selectors for orphan in _select(selector, candidates, settings, cwd)}
+    return tuple(sorted(found, key=lambda app: (app.environment, app.name)))
+
+
+def orphan_finding(home: Home) -> Finding:
+    """Return the finding about an orphan."""
+    message = f"is still applied, but {home.ref.target} has no manifests any more"
+    hint = f"restore them with git, or take the app away: rollstep remove {home.ref.target}"
+    return Finding(home.output_path, 0, 0, "", message, hint)
 
 
 def folders(parent: str | Path) -> list[os.DirEntry[str]]:
@@ -149,6 +185,18 @@ class _Candidates:
         if environment not in self._real:
             self._real[environment] = os.path.realpath(self._base / environment)
         return f"{self._real[environment]}/{app}"
+
+
+class _Orphans(_Candidates):
+    """The names of all folders, of which those of orphans are the apps."""
+
+    def app(self, name: tuple[str, str]) -> AppRef | None:
+        """Return the orphan of a name; None for an app with manifests, and for a folder that rollstep did not write."""
+        folder = self._base.joinpath(*name)
+        written = (folder / STATUS_FILE, folder / self._settings.for_app(*name).output / MARKER)
+        if not any(map(os.path.lexists, written)) or super().app(name) is not None:
+            return None
+        return AppRef(*name, folder)
 
 
 def _unknown_names(settings: Settings, candidates: _Candidates) -> list[Finding]:

@@ -17,7 +17,7 @@ from renderer.kubernetes.manifest import Manifest, finding
 from renderer.kubernetes.versioned_config import is_config, is_versioned, looks_versioned
 from renderer.kubernetes.yaml.reader import decode, load_documents
 from renderer.kubernetes.yaml.shape import COUNT, TEXT, Fields, Items, Shape, Value, mismatches
-from renderer.pipeline.load.marker import MARKER, digest, read_marker
+from renderer.pipeline.load.marker import MARKER, digest, for_own_files, read_marker
 from renderer.pipeline.load.sources import KUSTOMIZATION, STATUS_FILE
 from renderer.pipeline.load.status_file import State
 from renderer.rollouts.controller.templates import sync_metadata
@@ -56,7 +56,11 @@ def read_last_render(output: Path, output_path: str, state: State | None) -> Las
     Raises RollstepError for a missing folder, and for ReplicaSets of a release whose status is missing.  Also raises
     it with every missing ReplicaSet, every invalid manifest, and every pod template that was edited by hand.
     """
-    owned = read_marker(output)
+    folder = Path(output_path).parent.as_posix()
+    try:
+        owned = read_marker(output)
+    except RollstepError as error:
+        raise RollstepError(for_own_files(error.findings, folder)) from error
     if state is not None and not owned:
         message = f"is missing or empty, but {STATUS_FILE} records a release"
         hint = (
@@ -84,7 +88,7 @@ def read_last_render(output: Path, output_path: str, state: State | None) -> Las
             findings.append(Finding(file, 0, 0, "", f"cannot be read: {error.strerror}"))
             continue
         except RollstepError as error:
-            findings += error.findings
+            findings += for_own_files(error.findings, folder)
             continue
         is_edited = digest(content) != owned[name]
         for document in documents:
@@ -97,8 +101,7 @@ def read_last_render(output: Path, output_path: str, state: State | None) -> Las
     if state is None and any(manifest.kind == "ReplicaSet" for manifest in manifests) and not findings:
         message = f"is missing, but {output_path} has ReplicaSets of a release"
         hint = f"restore it with git, or remove {output_path} to start anew"
-        status_file = "/".join([*Path(output_path).parent.parts, STATUS_FILE])
-        raise RollstepError.at(status_file, message, hint)
+        raise RollstepError.at(f"{folder}/{STATUS_FILE}", message, hint)
     if findings:
         raise RollstepError(findings)
     return LastRender(owned, contents, manifests)

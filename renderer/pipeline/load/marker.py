@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from renderer.errors import Finding, RollstepError, reporting
+from msgspec.structs import replace
+
+from renderer.errors import CONFLICT, Finding, RollstepError, reporting
 
 MARKER = ".rollstep"
 
@@ -36,18 +38,33 @@ def read_marker(folder: Path) -> dict[str, str]:
         message = "has Windows line endings: git converted the file (core.autocrlf)"
         hint = "put `environments/** text eol=lf` into .gitattributes, commit it, and check the folder out again"
         raise RollstepError([Finding(str(folder / MARKER), 1, 0, "", message, hint)])
+    conflict = re.search(rb"^<{7} .*$", content, re.MULTILINE)
+    if conflict:
+        above = content.count(b"\n", 0, conflict.start())
+        message = f"{CONFLICT} ({conflict[0].decode(errors='replace')[:80]})"
+        raise RollstepError([Finding(str(folder / MARKER), above + 1, 0, "", message, "rollstep resolve")])
     owned, findings = {}, []
     for number, line in enumerate(content.decode(errors="replace").removesuffix("\n").split("\n"), 1):
         match = _LINE.fullmatch(line)
         if match and match[2] not in (".", "..", MARKER):
             owned[match[2]] = match[1]
         else:
-            hint = "remove the conflict, or restore the file with git"
+            hint = "restore the file with git"
             message = "is not a SHA-256, two spaces and a file name"
             findings.append(Finding(str(folder / MARKER), number, 0, "", message, hint))
     if findings:
         raise RollstepError(findings)
     return owned
+
+
+def for_own_files(findings: Iterable[Finding], folder: str, hint: str = "") -> Iterator[Finding]:
+    """Yield findings about files that rollstep wrote for the app in ``folder``.
+
+    Those about a conflict name the command that resolves it; the others get ``hint``, if it is given.
+    """
+    command = f"`rollstep resolve {folder}` takes one side of the app"
+    for found in findings:
+        yield replace(found, hint=command if CONFLICT in found.message else hint or found.hint)
 
 
 def read_file(path: str) -> bytes | None:

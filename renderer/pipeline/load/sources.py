@@ -122,7 +122,7 @@ def manifest_files(folder: Path, output: str, root: Path) -> Iterator[Path]:
                     if real in map(os.path.realpath, (*above, parent)):
                         continue
                 pending.append((entry.path, (*above, parent)))
-            elif _is_manifest(entry.name):
+            elif is_manifest(entry.name):
                 found.append(entry.path)
     yield from sorted(map(Path, found))
 
@@ -188,7 +188,8 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
         return []
 
 
-def _is_manifest(name: str) -> bool:
+def is_manifest(name: str) -> bool:
+    """Return whether a file of this name in an app's folder is a manifest, a template of one, or a kustomization."""
     if name.endswith(_TEMPLATE_SUFFIXES):
         return not name.startswith("_")
     return name.endswith(PLAIN) or name in KUSTOMIZATIONS

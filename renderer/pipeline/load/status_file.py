@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import PurePosixPath
 from typing import Any
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Body, FieldPath, ObjectKey, Source, field_path, is_equal_but
@@ -30,6 +30,7 @@ from renderer.kubernetes.yaml.shape import (
     mismatches,
     one_of,
 )
+from renderer.pipeline.load.marker import for_own_files
 from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.rollouts.model.status import RolloutStatus
 from renderer.rollouts.model.world import CONTRACT, PHASES, SHIFT
@@ -185,7 +186,8 @@ def load_state(text: str, file: str) -> State:
     try:
         documents = load_documents(text, file)
     except RollstepError as error:
-        raise RollstepError(replace(finding, hint=_restore_hint(file)) for finding in error.findings) from error
+        folder = PurePosixPath(file).parent.as_posix()
+        raise RollstepError(for_own_files(error.findings, folder, _restore_hint(file))) from error
     if len(documents) != 1 or not isinstance(documents[0].value, dict):
         raise RollstepError([Finding(file, 1, 0, "", "expected one document that is a mapping", _restore_hint(file))])
     value, source = documents[0].value, documents[0].source

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from renderer.errors import RollstepError
-from renderer.pipeline.load.discover import AppRef, Home, find_apps
+from renderer.pipeline.load.discover import AppRef, Home, find_apps, find_orphans
 from renderer.pipeline.load.settings import SETTINGS_FILE, Settings, load_settings
 
 
@@ -40,6 +40,10 @@ class Workspace(Struct, frozen=True):
         Raises UsageError for an unknown target, and RollstepError without any app.
         """
         return find_apps(self.root, self.settings, targets, self.cwd)
+
+    def orphans(self, targets: Sequence[str], apps: Sequence[AppRef] = ()) -> tuple[AppRef, ...]:
+        """Return the orphans that ``targets`` name, as ``find_orphans``."""
+        return find_orphans(self.root, self.settings, targets, self.cwd, apps)
 
     def home(self, ref: AppRef) -> Home:
         """Return an app with its settings."""

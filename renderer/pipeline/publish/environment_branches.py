@@ -104,12 +104,16 @@ class _Source(Struct, frozen=True):
 
 
 def environment_branches(workspace: Workspace, refs: Iterable[AppRef]) -> list[EnvironmentBranch]:
-    """Return the branches of the environments of ``refs``, sorted; raise RollstepError if two of them share one."""
+    """Return the branches of the environments of ``refs``, sorted; raise RollstepError if two of them share one.
+
+    A branch also has the apps that have lost their manifests: only ``rollstep remove`` takes them away.
+    """
     settings = workspace.settings
     wanted = {ref.environment for ref in refs if settings.for_app(ref.environment, ref.name).commit.environment_branch}
     found: dict[str, EnvironmentBranch] = {}
     findings = set()
-    for ref in workspace.apps(()) if wanted else ():
+    apps = workspace.apps(()) if wanted else ()
+    for ref in (*apps, *(workspace.orphans((), apps) if wanted else ())):
         own = settings.for_app(ref.environment, ref.name)
         branch = own.commit.environment_branch
         if branch is None:

@@ -36,8 +36,8 @@ _MAX_STEM = 200
 class RenderContext(Struct, frozen=True):
     """The variables of a template besides the object.
 
-    ``source`` is the app's folder relative to the repository's root, for the header comment.  ``values`` are the
-    environment's values in ``rollstep.yaml``.
+    ``source`` is the app's folder relative to the repository's root: only user templates write it, since an app that
+    moves needs no new render.  ``values`` are the environment's values in ``rollstep.yaml``.
     """
 
     app: str

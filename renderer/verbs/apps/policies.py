@@ -11,7 +11,6 @@ from msgspec import Struct
 from renderer.errors import Finding, RollstepError
 from renderer.pipeline.commit.part import Request
 from renderer.pipeline.load.discover import AppRef
-from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.pipeline.load.status_file import step_times
 from renderer.pipeline.load.workspace import Workspace
 from renderer.pipeline.resolve.describe import FROZEN, UNAPPROVED, lag_text
@@ -90,5 +89,4 @@ def _missing_approvals(context: RunContext, release: Release) -> Sequence[Findin
         return ()
     from renderer.verbs.verify.approve import missing_approvals
 
-    ref = release.app.ref
-    return missing_approvals(context.open_repository(), ref.environment, ref.name, release.folder / STATUS_FILE)
+    return missing_approvals(context.open_repository(), release.folder)

@@ -50,6 +50,8 @@ class StatusHistory:
         self._ref = ref
         self._walk: Generator[FileChange] | None = None
         self._found: dict[str, list[FileChange]] = {}
+        self._older: dict[str, StatusHistory] = {}
+        """The history of an app before its folder was moved, by the path of its status now."""
         self._texts: dict[str, bytes] = {}
         self._states: dict[str, State] = {}
         self._pushes: dict[str, datetime] | None = None
@@ -57,10 +59,21 @@ class StatusHistory:
     def changes(self, folder: Path) -> Iterator[StatusChange]:
         """Yield the changes of one app's status, as far as the caller reads them.
 
-        Raises RollstepError at the end of a shallow clone, whose history goes on elsewhere.
+        They go on before a commit that only moves the app's folder.  Raises RollstepError at the end of a shallow
+        clone, whose history goes on elsewhere.
         """
-        path = self._open_repository().relative(folder / STATUS_FILE)
+        repository = self._open_repository()
+        path = repository.relative(folder / STATUS_FILE)
         for number, commit in enumerate(self._commits(path)):
+            moved_from = ""
+            if path in commit.created and not commit.is_shallow:
+                moved_from = repository.moved_from(commit.sha, path)
+            if moved_from:
+                before = repository.root / Path(moved_from).parent
+                if path not in self._older:
+                    self._older[path] = StatusHistory(self._open_repository, [before], f"{commit.sha}^1")
+                yield from self._older[path].changes(before)
+                return
             blob = commit.files[path]
             yield StatusChange(commit, blob, self._state(blob, path, number) if blob else None)
             if commit.is_shallow:
@@ -76,9 +89,11 @@ class StatusHistory:
         return self._pushes.get(commit)
 
     def close(self) -> None:
-        """End the git process that walks the branch."""
+        """End the git processes that walk the branch."""
         if self._walk is not None:
             self._walk.close()
+        for older in self._older.values():
+            older.close()
 
     def _commits(self, path: str) -> Iterator[FileChange]:
         if self._walk is None:

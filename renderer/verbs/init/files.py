@@ -20,7 +20,7 @@ from renderer.kubernetes.sync_tools.git_source import GitSource, object_name, re
 from renderer.kubernetes.sync_tools.tools import ANY, SYNC_TOOLS, step_order
 from renderer.pipeline.commit.recovery import recover_interrupted
 from renderer.pipeline.load.settings import SETTINGS_FILE, Settings, load_settings, parse_settings
-from renderer.pipeline.load.sources import KUSTOMIZATIONS, PLAIN, manifest_files
+from renderer.pipeline.load.sources import KUSTOMIZATIONS, PLAIN, STATUS_FILE, manifest_files
 from renderer.pipeline.load.workspace import find_root, journal_root
 from renderer.pipeline.write.new_files import NewFiles
 from renderer.pipeline.write.transaction import Transaction
@@ -29,6 +29,8 @@ from renderer.verbs.init.documents import Item
 from renderer.verbs.init.moving import Moving, moving_of
 from renderer.verbs.init.settings_file import settings_text
 
+ATTRIBUTES_FILE = ".gitattributes"
+"""The file in the folder of all environments with git's attributes of what rollstep writes."""
 SYNC_FOLDER = "sync"
 """The folder of the sync tool's objects, from the repository's root."""
 
@@ -64,11 +66,12 @@ class InitResult(Struct, frozen=True):
     notes: tuple[Finding, ...]
     sync: tuple[InitFile, ...] = ()
     moves: tuple[Moving, ...] = ()
+    attributes: tuple[InitFile, ...] = ()
 
     @property
     def files(self) -> tuple[InitFile, ...]:
         """All files, the settings last."""
-        return (*(file for _, _, files in self.apps for file in files), *self.sync, self.settings)
+        return (*(file for _, _, files in self.apps for file in files), *self.sync, *self.attributes, self.settings)
 
     @property
     def in_git(self) -> bool:
@@ -102,6 +105,7 @@ def initialize(request: InitRequest) -> InitResult:
     result = replace(result, moves=tuple(_moves(settings, environments, scaffolded, cwd)))
     if request.sync:
         result = replace(result, sync=sync_files(root, settings, environments, scaffolded, request.sync))
+    result = _with_attributes(result, {settings.for_app(name, "").output for name in environments})
     findings = _in_the_way(result)
     findings += _clashes(settings, environments, scaffolded) if request.sync else []
     for environment, app in product(environments, scaffolded.apps):
@@ -325,6 +329,31 @@ def sync_files(
         for name, body in objects(source, apps).items():
             files.append(_init_file(root, f"{SYNC_FOLDER}/{tool}/{name}", dump(body)))
     return tuple(files)
+
+
+def _with_attributes(result: InitResult, outputs: set[str]) -> InitResult:
+    """Add git's attributes of the files that rollstep writes, or a note where there is another file."""
+    text = attributes_text(outputs)
+    file = _init_file(result.root, f"{result.environments_path}/{ATTRIBUTES_FILE}", text)
+    if not file.is_new or not os.path.lexists(result.root / file.path):
+        return replace(result, attributes=(file,))
+    lines = "; ".join(text.splitlines()[1:])
+    note = Finding(file.path, 0, 0, "", "is left as it is: git may merge what rollstep writes", f"add to it: {lines}")
+    return replace(result, notes=(*result.notes, note))
+
+
+def attributes_text(outputs: set[str]) -> str:
+    """Return the attributes of rollstep's files in the folder of all environments: git takes them from one side.
+
+    The marker is merged line by line, since it has a line for each file.
+    """
+    lines = [
+        "# A conflict in files that rollstep writes is resolved by `rollstep resolve`; forges fold them in reviews.",
+        f"*/*/{STATUS_FILE} text eol=lf -merge linguist-generated",
+    ]
+    for output in sorted(outputs):
+        lines += [f"*/*/{output}/** text eol=lf linguist-generated", f"*/*/{output}/*.yaml -merge"]
+    return "\n".join(lines) + "\n"
 
 
 def _init_file(root: Path, path: str, text: str, origins: tuple[str, ...] = ()) -> InitFile:

@@ -22,7 +22,7 @@ from renderer.kubernetes.read_objects import STDIN, SourceText, read_objects
 from renderer.kubernetes.sync_tools.tools import step_order
 from renderer.kubernetes.yaml.reader import read_stream, read_text
 from renderer.pipeline.load.app import without_hooks
-from renderer.pipeline.load.discover import AppRef, find_apps
+from renderer.pipeline.load.discover import AppRef, find_apps, orphan_finding
 from renderer.pipeline.load.marker import MARKER
 from renderer.pipeline.load.settings import SETTINGS_FILE, AppSettings, Settings
 from renderer.pipeline.load.sources import KUSTOMIZATIONS, PLAIN, manifest_files, read_sources
@@ -127,6 +127,11 @@ def lint_paths(directory: str, paths: Sequence[str], selection: Mapping[str, Seq
         _read_app(inputs, workspace, ref)
     if refs:
         _read_settings(inputs, workspace, apps)
+    for ref in workspace.orphans([str(workspace.root)], apps):
+        if any(path != "-" and _overlaps(Path(os.path.realpath(workspace.cwd / path)), ref) for path in paths):
+            marker = f"{workspace.home(ref).output_path}/{MARKER}"
+            inputs.findings.append(replace(orphan_finding(workspace.home(ref)), file=marker, code="RS443"))
+            inputs.files.append(marker)
     for folder in folders:
         _read_files(inputs, workspace, sorted(_manifests_in(folder, workspace, apps)))
     _read_files(inputs, workspace, files)

@@ -14,7 +14,7 @@ from renderer.errors import map_all
 from renderer.kubernetes.printing import to_json
 from renderer.kubernetes.times import format_time
 from renderer.kubernetes.yaml.reader import read_text
-from renderer.pipeline.load.discover import AppRef
+from renderer.pipeline.load.discover import AppRef, Home, orphan_finding
 from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.pipeline.load.status_file import load_state
 from renderer.pipeline.load.workspace import Workspace, current_time
@@ -65,14 +65,16 @@ def _compare_refs(workspace: Workspace, request: RenderRequest, refs: tuple[AppR
         return _check(workspace, request, refs, reporter)
     found = _compare(workspace, request, refs, "rendering app")
     stale = [compared.app for compared in found if not compared.app.is_up_to_date]
+    orphans = _orphans(workspace, request, refs) if request.mode is Mode.CHECK else ()
     if request.output == "json":
-        reporter.out(to_json([compared.to_dict() for compared in found]))
+        entries = [compared.to_dict() for compared in found]
+        reporter.out(to_json([*entries, *(_orphan_entry(workspace.home(ref)) for ref in orphans)]))
     else:
         for note in notes_of(found):
             reporter.note(note)
         for app in stale:
             reporter.out(app.diff())
-    return 1 if stale and request.mode is Mode.CHECK else 0
+    return 1 if (stale or orphans) and request.mode is Mode.CHECK else 0
 
 
 def _check(workspace: Workspace, request: RenderRequest, refs: tuple[AppRef, ...], reporter: Reporter) -> int:
@@ -91,17 +93,41 @@ def _check(workspace: Workspace, request: RenderRequest, refs: tuple[AppRef, ...
         reporter.note(note)
     for home, release in waiting:
         reporter.note(release.text(home))
+    orphans = [orphan_finding(workspace.home(ref)) for ref in _orphans(workspace, request, refs)]
     for app in stale:
         reporter.out(app.diff())
-    for app in stale:
-        reporter.note(f"error: {staleness(app, request).text()}")
-    if not stale:
+    for finding in (*(staleness(app, request) for app in stale), *orphans):
+        reporter.note(f"error: {finding.text()}")
+    if not stale and not orphans:
         reporter.note(up_to_date(len(refs)))
-    if index is not None:
+    if index is not None and not orphans:
         # A version that waits is noted at each check.
         noted = {compared.app.home.ref for compared in found}
         index.save(refs, [ref for ref in changed if ref not in noted])
-    return 1 if stale else 0
+    return 1 if stale or orphans else 0
+
+
+def _orphan_entry(home: Home) -> dict[str, object]:
+    """Return the entry of an orphan as JSON-ready data, with the keys of an app's."""
+    found = orphan_finding(home)
+    return {
+        "app": home.ref.name,
+        "environment": home.ref.environment,
+        "output": home.output_path,
+        "upToDate": False,
+        "message": found.message,
+        "hint": found.hint,
+        "files": {},
+        "statusChanged": False,
+        "diff": "",
+        "waitingVersion": None,
+    }
+
+
+def _orphans(workspace: Workspace, request: RenderRequest, refs: tuple[AppRef, ...]) -> tuple[AppRef, ...]:
+    """Return the orphans that a check finds: those of the first shard, of several."""
+    is_first = request.shard is None or request.shard.number == 1
+    return workspace.orphans(request.targets, refs) if is_first else ()
 
 
 def notes_of(found: Iterable[ComparedApp]) -> list[str]:

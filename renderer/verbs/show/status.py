@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from renderer.kubernetes.times import format_time
-from renderer.pipeline.load.discover import AppRef
+from renderer.pipeline.load.discover import AppRef, Home, orphan_finding
 from renderer.pipeline.resolve.describe import current_replica_set, wait_text, waiting_text
 from renderer.pipeline.resolve.moves import Wait, is_between_phases, steps_of, wait
 from renderer.pipeline.resolve.waiting import waiting_version, with_running_template
@@ -24,6 +24,16 @@ STATUS_COLUMNS = {
     "MESSAGE": "message",
 }
 """The header of each column and the key of its value."""
+ORPHANED = "Orphaned"
+"""The phase of an app that is still applied and has no manifests."""
+
+
+def orphan_row(home: Home) -> dict[str, Any]:
+    """Return the row of an app that has lost its manifests."""
+    found = orphan_finding(home)
+    row: dict[str, Any] = {"environment": home.ref.environment, "app": home.ref.name, "phase": ORPHANED}
+    row |= dict.fromkeys(("step", "weight", "revision", "message", "until", "waitingVersion"))
+    return row | {"message": f"{found.message}: {found.hint}"}
 
 
 def status_row(ref: AppRef, world: World, known: Wait | None = None) -> dict[str, Any]:

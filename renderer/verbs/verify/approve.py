@@ -10,6 +10,7 @@ from msgspec import Struct
 from renderer.errors import Finding, RollstepError
 from renderer.git.objects import has_ref
 from renderer.git.repository import Commit, Repository
+from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.verbs.policy.approvals import FIELD, TAGS, Approval, Approvals
 from renderer.verbs.verify import verify_commits
 
@@ -57,15 +58,24 @@ def approvals_of(repository: Repository, revision: str) -> list[Approval]:
     return list(Approvals(repository).of(repository.resolve(revision)))
 
 
-def missing_approvals(repository: Repository, environment: str, app: str, status_file: Path) -> tuple[Finding, ...]:
-    """Return the missing approvals of the last commit that changed an app's ``status_file``."""
-    commits = repository.log(status_file, max_count=1)
-    if not commits:
+def missing_approvals(repository: Repository, folder: Path) -> tuple[Finding, ...]:
+    """Return the missing approvals of the last commit that changed the status of the app in ``folder``.
+
+    A commit that only moves the folder is none.
+    """
+    path, ref = repository.relative(folder / STATUS_FILE), "HEAD"
+    while commits := repository.log(path, ref=ref, max_count=1):
+        moved_from = repository.moved_from(commits[0].sha, path)
+        if not moved_from:
+            break
+        path, ref = moved_from, f"{commits[0].sha}^1"
+    else:
         return ()
     (verdict,) = verify_commits(repository, ["--no-walk", commits[0].sha])
+    place = tuple(path.split("/")[-3:-1])
     return tuple(
         finding
         for found in verdict.apps
         for finding in found.findings
-        if (found.environment, found.app) == (environment, app) and finding.field == FIELD
+        if (found.environment, found.app) == place and finding.field == FIELD
     )

@@ -9,8 +9,9 @@ from msgspec import Struct
 from renderer.pipeline.load.marker import MARKER, marker_text
 from renderer.pipeline.render.files import render_release
 from renderer.pipeline.resolve.release import Release
-from renderer.pipeline.resolve.transitions import Transition
+from renderer.pipeline.resolve.transitions import Transition, transition
 from renderer.verbs.verify.app_state import AppState
+from renderer.verbs.verify.loading import Loader
 
 
 class Expected(Struct, frozen=True):
@@ -31,3 +32,14 @@ def render_expected(release: Release, transition: Transition) -> Expected:
     files = {name: text.encode() for name, text in rendered.files.items()}
     files |= {MARKER: marker_text(rendered.files).encode(), "": rendered.status_text.encode()}
     return Expected(transition, files)
+
+
+def rendered_state(loader: Loader, sha: str, state: AppState, source: str) -> Expected:
+    """Return the files that a ``state`` of the commit or tree ``source`` renders of the app's sources in ``sha``.
+
+    Raises RollstepError for an app that cannot be loaded or rendered.
+    """
+    release = loader.release(sha, state.location, state, source, state.state())
+    step = transition(release.world, "render")
+    assert step is not None
+    return render_expected(release, step)

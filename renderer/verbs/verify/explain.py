@@ -1,4 +1,4 @@
-"""The findings about an illegal commit: its jumps of traffic, and the lines that no verb renders."""
+"""The findings about an illegal commit: a wrong step, missing pods, and the lines that no verb renders."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from renderer.rollouts.model.rollout import ReplicaSet
 from renderer.rollouts.model.world import World
 from renderer.verbs.verify.app_state import AppState
 from renderer.verbs.verify.commits import Change
-from renderer.verbs.verify.expected import Expected
+from renderer.verbs.verify.expected import Expected, rendered_state
 from renderer.verbs.verify.loading import Loader
 from renderer.verbs.verify.object_cache import ObjectCache
 
@@ -28,46 +28,69 @@ def explain(
 ) -> Iterator[Finding]:
     """Yield the findings about a commit that no verb makes; ``expected`` are the verbs' results on its parent.
 
-    The jumps of traffic come first, then the differences from the nearest result.
+    A step that does not follow is one finding, with the jump of traffic.  Missing pods and differing files are findings
+    of their own where the files are not those of that step.
     """
     nearest = min(expected, key=lambda one: ("" in one.differences(after, before), len(one.differences(after, before))))
     try:
         world = loader.world(change.commit.sha, after)
     except RollstepError:
         world = None
-    if world is not None:
-        yield from _jumps(release.world, world, after, [one.transition.move.after for one in expected], nearest)
-    differences = nearest.differences(after, before)
-    if "" in differences and after.state() is not None:
-        yield _wrong_step(after, world, nearest)
+    differences, files = nearest.differences(after, before), nearest.files
     location = after.location
     hint = f"`rollstep render {location.environment}/{location.app}` restores the file, git revert the commit before"
+    if "" in differences and after.state() is not None:
+        jump = _jump(release.world, world, [one.transition.move.after for one in expected]) if world is not None else ""
+        yield _wrong_step(after, world, nearest, jump)
+        own = own_render(loader, change, after)
+        if own is not None:
+            # The files belong to the step that was made: only what differs from it has another cause.
+            differences, files = own.differences(after, before), own.files
+    if world is not None and differences:
+        yield from _missing_pods(release.world, world, after, nearest)
     for name in differences:
         if name == MARKER and len(differences) > 1:
             continue
-        yield from differing_lines(after.path(name), nearest.files.get(name), after.contents.get(name), hint)
+        yield from differing_lines(after.path(name), files.get(name), after.contents.get(name), hint)
 
 
-def _wrong_step(after: AppState, world: World | None, nearest: Expected) -> Finding:
+def own_differences(loader: Loader, change: Change, after: AppState) -> tuple[str, ...] | None:
+    """Return the names of the files in which ``after`` is not what its own status renders; None if it cannot be."""
+    own = own_render(loader, change, after)
+    return None if own is None else own.differences(after, after)
+
+
+def own_render(loader: Loader, change: Change, after: AppState) -> Expected | None:
+    """Return the files that the commit's own status renders; None for a state that cannot be loaded or rendered."""
+    try:
+        return rendered_state(loader, change.commit.sha, after, change.commit.sha)
+    except RollstepError:
+        return None
+
+
+def _wrong_step(after: AppState, world: World | None, nearest: Expected, jump: str) -> Finding:
     legal = nearest.transition.move.after.status.current_step_index
     here = "" if world is None or world.status.current_step_index is None else f" {world.status.current_step_index}"
     to_step = "" if legal is None else f", to step {legal}"
     message = f"step{here} does not follow from the commit before: the nearest is {nearest.transition.verb!r}{to_step}"
+    message = "; ".join(filter(None, (message, jump)))
     return Finding(after.location.status_file, 0, 0, "", message, "undo the commit and let rollstep make the step")
 
 
-def _jumps(
-    before: World, world: World, after: AppState, legal: Sequence[World], nearest: Expected
-) -> Iterator[Finding]:
-    """Yield a jump of the weight, and every ReplicaSet that gets traffic and is missing or too small."""
+def _jump(before: World, world: World, legal: Sequence[World]) -> str:
+    """Return the jump of the new version's weight in words; empty if the weight is legal."""
     newest = current_replica_set(world)
-    if newest is not None:
-        weight, weights = traffic_weight(world, newest), sorted({_weight(one, newest) for one in legal})
-        old_weight = _weight(before, newest)
-        if weight not in {*weights, old_weight}:
-            legal_weights = " or ".join(map(str, weights))
-            message = f"the weight of {newest.name} jumps from {old_weight} to {weight}, expected {legal_weights}"
-            yield Finding(after.location.status_file, 0, 0, "", message, "a release goes step by step")
+    if newest is None:
+        return ""
+    weight, weights = traffic_weight(world, newest), sorted({_weight(one, newest) for one in legal})
+    old_weight = _weight(before, newest)
+    if weight in {*weights, old_weight}:
+        return ""
+    return f"the weight of {newest.name} jumps from {old_weight} to {weight}, expected {' or '.join(map(str, weights))}"
+
+
+def _missing_pods(before: World, world: World, after: AppState, nearest: Expected) -> Iterator[Finding]:
+    """Yield every ReplicaSet that gets traffic and is missing or too small."""
     wanted = nearest.transition.move.after
     for pod_hash, share in sorted(_shares(world).items()):
         replica_set, old = world.replica_set_by_hash(pod_hash), before.replica_set_by_hash(pod_hash)

@@ -12,13 +12,14 @@ from renderer.git.repository import Commit, Repository
 from renderer.git.temporary_objects import Scratch
 from renderer.pipeline.resolve.transitions import transition
 from renderer.verbs.verify.app_state import AppState, read_state
+from renderer.verbs.verify.changed_apps import changed_apps
 from renderer.verbs.verify.commits import Change, list_changes
 from renderer.verbs.verify.expected import render_expected
 from renderer.verbs.verify.explain import differing_files
 from renderer.verbs.verify.loading import Loader
 from renderer.verbs.verify.reverts import restored_commit
 from renderer.verbs.verify.verdict import AppVerdict
-from renderer.verbs.verify.verifier import Verifier, app_trailers, changed_apps, merged_parent
+from renderer.verbs.verify.verifier import Verifier, app_trailers, merged_parent, merged_render
 
 _WITHOUT_VERB = {"", "unknown", "import", "move", "merge", "revert", "removal"}
 _HINT = "rollstep verify prints the commit's findings; another version of rollstep may render other bytes"
@@ -137,9 +138,10 @@ class _Replayer:
         if action == "removal":
             return {}
         if action in ("import", "move"):
-            return {name: after.contents[name] for name in _owned(after, after)}
+            source = before if action == "move" else after
+            return {name: source.contents[name] for name in _owned(source, source)}
         if action in ("revert", "merge"):
-            return self._restored(change, action, after)
+            return self._restored(change, action, base, after)
         verb = app_trailers(change, after.location).get("Verb", "") if action in _WITHOUT_VERB else action
         state = after.state() if verb else None
         if state is None or self._loader.needs_exec(self._loader.settings(base), after.location):
@@ -149,10 +151,15 @@ class _Replayer:
         step = transition(release.world, verb)
         return dict(render_expected(release, step).files) if step is not None else None
 
-    def _restored(self, change: Change, action: str, after: AppState) -> dict[str, bytes]:
-        before = read_state(self._loader.objects, change.parent, after.location)
-        find = merged_parent if action == "merge" else restored_commit
-        sha = find(self._loader, change, after, before)
+    def _restored(self, change: Change, action: str, base: str, after: AppState) -> dict[str, bytes]:
+        if action == "merge":
+            sha = merged_parent(self._loader, change, after)
+        else:
+            before = read_state(self._loader.objects, change.parent, after.location)
+            sha = restored_commit(self._loader, change, after, before)
+        merged = merged_render(self._loader, change, after, base, self._tree) if not sha else None
+        if merged is not None:
+            return dict(merged.files)
         source = read_state(self._loader.objects, self._tree(sha), after.location)
         return {name: source.contents[name] for name in _owned(source, source)}
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from renderer.errors import RollstepError
 from renderer.git.objects import object_names
 from renderer.pipeline.resolve.transitions import goes_forward
-from renderer.verbs.verify.app_state import AppState
+from renderer.verbs.verify.app_state import AppLocation, AppState
 from renderer.verbs.verify.commits import Change
 from renderer.verbs.verify.loading import Loader
 
@@ -19,7 +21,8 @@ def is_revert(loader: Loader, change: Change, after: AppState, before: AppState)
     if not before.exists or not change.parent:
         return False
     history = _history(loader, change.parent, before)
-    restored, current = _names(loader, [change.commit.sha], after)[0], _names(loader, [change.parent], before)[0]
+    (restored,) = _names(loader, [change.commit.sha], after.location)
+    (current,) = _names(loader, [change.parent], before.location)
     if restored not in history:
         return False
     previous = {history[index + 1] for index, state in enumerate(history[:-1]) if state == current}
@@ -30,15 +33,13 @@ def is_first_release(loader: Loader, parent: str, before: AppState) -> bool:
     """Return whether the app in ``parent`` is in the state of its first commit; a revert of that leaves no state."""
     state = before.state()
     is_first = state is not None and state.revision == 1
-    return is_first and _history(loader, parent, before)[-1:] == _names(loader, [parent], before)
+    return is_first and _history(loader, parent, before)[-1:] == _names(loader, [parent], before.location)
 
 
 def restored_commit(loader: Loader, change: Change, after: AppState, before: AppState) -> str:
     """Return the latest commit before ``change`` with the app in the state ``after``; empty without one."""
-    restored = _names(loader, [change.commit.sha], after)[0]
-    commits = _commits(loader, change.parent, before)
-    names = _names(loader, commits, before)
-    return next((sha for sha, found in zip(commits, names, strict=True) if found == restored), "")
+    (restored,) = _names(loader, [change.commit.sha], after.location)
+    return next((sha for sha, names in _states(loader, change.parent, before.location) if names == restored), "")
 
 
 def moves_forward(loader: Loader, change: Change, after: AppState, before: AppState) -> bool:
@@ -53,15 +54,23 @@ def moves_forward(loader: Loader, change: Change, after: AppState, before: AppSt
 
 def _history(loader: Loader, parent: str, before: AppState) -> list[tuple[str, str]]:
     """Return the object names of the app's status and output folder, newest first, from ``parent`` back."""
-    return _names(loader, _commits(loader, parent, before), before)
+    return [names for _, names in _states(loader, parent, before.location)]
 
 
-def _commits(loader: Loader, parent: str, before: AppState) -> list[str]:
-    args = ("rev-list", "--first-parent", parent, "--", before.location.status_file, before.location.output)
-    return loader.repository.run(*args).stdout.decode().split()
+def _states(loader: Loader, parent: str, location: AppLocation) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield each commit that changes the app, with the object names after it, also before a move of its folder."""
+    args = ("rev-list", "--first-parent", parent, "--", location.status_file, location.output)
+    commits = loader.repository.run(*args).stdout.decode().split()
+    yield from zip(commits, _names(loader, commits, location), strict=True)
+    moved_from = loader.repository.moved_from(commits[-1], location.status_file) if commits else ""
+    if moved_from:
+        folder = moved_from.rpartition("/")[0]
+        output = f"{folder}/{location.output.removeprefix(f'{location.folder}/')}"
+        older = AppLocation(location.environment, location.app, folder, output)
+        yield from _states(loader, f"{commits[-1]}^1", older)
 
 
-def _names(loader: Loader, commits: list[str], state: AppState) -> list[tuple[str, str]]:
-    paths = (state.location.status_file, state.location.output)
+def _names(loader: Loader, commits: Sequence[str], location: AppLocation) -> list[tuple[str, str]]:
+    paths = (location.status_file, location.output)
     names = object_names(loader.repository, [f"{sha}:{path}" for sha in commits for path in paths])
     return list(zip(names[::2], names[1::2], strict=True))

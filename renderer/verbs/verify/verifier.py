@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import datetime, timedelta
 
@@ -12,17 +12,17 @@ from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.times import format_time
 from renderer.pipeline.commit.trailers import releases, trailers_of
 from renderer.pipeline.load.marker import MARKER, marker_text
-from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.pipeline.load.status_file import State
 from renderer.pipeline.resolve.describe import step_change, wait_text
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.resolve.transitions import BEGINNINGS, Transition, goes_forward, status_goes_forward, transitions
 from renderer.verbs.apps.status_history import StatusHistory, hold
 from renderer.verbs.policy.approvals import Approvals
-from renderer.verbs.verify.app_state import AppLocation, AppState, app_of_path, read_state
+from renderer.verbs.verify.app_state import AppLocation, AppState, read_state
+from renderer.verbs.verify.changed_apps import changed_apps, has_manifests, orphans
 from renderer.verbs.verify.commits import Change
-from renderer.verbs.verify.expected import Expected, render_expected
-from renderer.verbs.verify.explain import explain
+from renderer.verbs.verify.expected import Expected, render_expected, rendered_state
+from renderer.verbs.verify.explain import explain, own_differences
 from renderer.verbs.verify.loading import Loader
 from renderer.verbs.verify.policy import PolicyCheck
 from renderer.verbs.verify.reverts import is_first_release, is_revert, moves_forward
@@ -44,7 +44,7 @@ class Verifier:
     def verify(self, change: Change) -> CommitVerdict:
         """Return the verdict on a commit and on each app whose status or rendered files it changes."""
         try:
-            findings = tuple(self._policy.check_policies(change))
+            findings = (*self._policy.check_policies(change), *orphans(self._loader, change))
             locations = changed_apps(self._loader, change)
         except RollstepError as error:
             return CommitVerdict(change.commit, findings=error.findings)
@@ -63,8 +63,9 @@ class Verifier:
         loader, sha = self._loader, change.commit.sha
         after = read_state(loader.objects, sha, location)
         before = read_state(loader.objects, change.parent, old_location)
+        moved = location.folder != old_location.folder and before.exists and after.exists
         if after.blobs == before.blobs:
-            return None
+            return AppVerdict(location.environment, location.app, "move") if moved else None
         if not after.exists:
             return self._verify_removal(change, before)
         state = after.state()
@@ -73,7 +74,7 @@ class Verifier:
             message = "is missing beside the rendered files"
             raise RollstepError([Finding(location.status_file, 0, 0, "", message, hint)])
         late = list(_late_move(change, after, state, self._received))
-        if merged_parent(loader, change, after, before):
+        if merged_parent(loader, change, after):
             return self._without_verb(change, after, before, "merge", late)
         if loader.needs_exec(loader.settings(sha), location):
             return self._verify_in_part(change, after, before, state, late)
@@ -143,30 +144,20 @@ class Verifier:
         return AppVerdict(location.environment, location.app, action, (*findings, *against), note)
 
     def _action_without_verb(self, change: Change, after: AppState, before: AppState) -> str:
-        """Return ``revert``, ``move`` (of the folder) or ``import`` (a root commit); empty for an illegal change."""
+        """Return ``revert``, ``merge`` or ``import`` (a root commit); empty for an illegal change."""
         if is_revert(self._loader, change, after, before):
             return "revert"
-        if before.exists:
-            return ""
-        gone = {item.before for path, item in change.files.items() if path.endswith(STATUS_FILE) and not item.after}
-        moved = after.blobs[""] in gone
-        if change.parents and not moved:
-            return ""
-        try:
-            release = self._loader.release(change.commit.sha, after.location, after, change.commit.sha, after.state())
-        except RollstepError:
-            return ""
-        renders = transitions(release.world, "render", None)
-        if any(not render_expected(release, one).differences(after, after) for one in renders):
-            return "move" if moved else "import"
-        return ""
+        merged = merged_render(self._loader, change, after, change.commit.sha, str)
+        if merged is not None and not merged.differences(after, after):
+            return "merge"
+        is_import = not change.parents and own_differences(self._loader, change, after) == ()
+        return "import" if is_import else ""
 
     def _verify_removal(self, change: Change, before: AppState) -> AppVerdict | None:
         if not before.exists:
             return None
         location = before.location
-        args = ("ls-tree", "-z", change.commit.sha, "--", f"{location.folder}/")
-        left = self._loader.repository.run(*args).stdout
+        left = has_manifests(self._loader, change.commit.sha, location)
         if left and not is_first_release(self._loader, change.parent, before):
             message = "the status and the rendered files are missing, and the app's own manifests are not"
             hint = f"git checkout {change.parent[:9]} -- {location.status_file} {location.output}"
@@ -196,35 +187,36 @@ class Verifier:
         return replace(verdict, note="; ".join(filter(None, (verdict.note, note))))
 
 
-def changed_apps(loader: Loader, change: Change) -> list[tuple[AppLocation, AppLocation]]:
-    """Return the apps whose status or rendered files change, each with its location after and before the commit.
-
-    Raises RollstepError for an invalid ``rollstep.yaml`` in the commit or its parent.
-    """
-    if not any(path.count("/") > 1 for path in change.files):
-        return []
-    new, old = loader.settings(change.commit.sha), loader.settings(change.parent)
-    names = {found for path in change.files for settings in (new, old) if (found := app_of_path(path, settings))}
-    pairs = [(AppLocation.of(new, *name), AppLocation.of(old, *name)) for name in sorted(names)]
-    return [pair for pair in pairs if any(_is_output(path, pair) for path in change.files)]
-
-
-def merged_parent(loader: Loader, change: Change, after: AppState, before: AppState) -> str:
+def merged_parent(loader: Loader, change: Change, after: AppState) -> str:
     """Return the parent that a merge takes an app's whole state from; empty without one.
 
-    That parent's history has to continue from the first parent's state.
+    That parent's history has to have moved the app since it parted from the first parent's.
     """
+    return next((parent for parent, found in _moving_parents(loader, change, after) if found.blobs == after.blobs), "")
+
+
+def _moving_parents(loader: Loader, change: Change, after: AppState) -> Iterator[tuple[str, AppState]]:
+    """Yield the parents of a merge but the first that have moved an app since their base, with their states of it."""
     for parent in change.parents[1:]:
-        if read_state(loader.objects, parent, after.location).blobs != after.blobs:
-            continue
+        found = read_state(loader.objects, parent, after.location)
         bases = loader.repository.run("merge-base", change.parent, parent, check=False).stdout.decode().split()
-        if bases and read_state(loader.objects, bases[0], before.location).blobs == before.blobs:
-            return parent
-    return ""
+        if bases and read_state(loader.objects, bases[0], after.location).blobs != found.blobs:
+            yield parent, found
 
 
-def _is_output(path: str, locations: tuple[AppLocation, AppLocation]) -> bool:
-    return any(path == found.status_file or path.startswith(f"{found.output}/") for found in locations)
+def merged_render(
+    loader: Loader, change: Change, after: AppState, sha: str, tree_of: Callable[[str], str]
+) -> Expected | None:
+    """Return what the state that a merge takes from a parent renders of the merged sources in ``sha``.
+
+    ``tree_of`` returns the tree of a parent.  Returns None where no parent has the status of ``after``.  Raises
+    RollstepError for an app that cannot be loaded.
+    """
+    for parent, found in _moving_parents(loader, change, after):
+        if found.exists and found.blobs.get("") == after.blobs.get(""):
+            tree = tree_of(parent)
+            return rendered_state(loader, sha, read_state(loader.objects, tree, after.location), tree)
+    return None
 
 
 def app_trailers(change: Change, location: AppLocation) -> dict[str, str]:

@@ -99,7 +99,7 @@ def test_files_are_named_after_their_objects() -> None:
 
 def test_a_file_reads_like_a_manifest() -> None:
     assert rendered()["replicaset-web-776569cbc6.yaml"] == (
-        "# Rendered by rollstep from environments/prod/web. Do not edit.\n"
+        "# Rendered by rollstep. Do not edit.\n"
         "apiVersion: apps/v1\n"
         "kind: ReplicaSet\n"
         "metadata:\n"
@@ -133,7 +133,7 @@ def test_a_file_reads_like_a_manifest() -> None:
 def test_the_kustomization_lists_every_file_sorted() -> None:
     files = rendered()
     assert files["kustomization.yaml"] == (
-        "# Rendered by rollstep from environments/prod/web. Do not edit.\n"
+        "# Rendered by rollstep. Do not edit.\n"
         "apiVersion: kustomize.config.k8s.io/v1beta1\n"
         "kind: Kustomization\n"
         "resources:\n" + "".join(f"- {name}\n" for name in files if name != "kustomization.yaml")

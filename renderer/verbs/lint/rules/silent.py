@@ -132,6 +132,13 @@ RULES = (
         check=references.canary_services_in_use,
     ),
     Rule(
+        "RS443",
+        "Rendered files of an app without manifests",
+        "A sync tool goes on applying them, and nobody can release the app any more. Its manifests were deleted, or "
+        "its folder was renamed without them.",
+        "Restore the manifests, move the folder as a whole, or take the app away with `rollstep remove`.",
+    ),
+    Rule(
         "RS450",
         "An order that is not safe",
         "With `order: step` a commit adds pods and sends them traffic at once, so requests can reach a version before "
