@@ -25,16 +25,18 @@ def command(directory: str, targets: tuple[str, ...], now: datetime | None, outp
 
     Example: rollstep get prod/web
     """
+    from renderer.errors import require
     from renderer.pipeline.load.workspace import current_time
     from renderer.verbs.apps.open import open_releases
     from renderer.verbs.apps.status_history import waits_of
     from renderer.verbs.show.tree import rollout_info, tree_text
 
     time = now or current_time()
-    releases = open_releases(open_workspace(directory), targets, time)
+    releases, findings = open_releases(open_workspace(directory), targets, time)
     waits = zip(releases, waits_of(releases), strict=True)
     infos = [(release.app.ref, rollout_info(release.world, wait)) for release, wait in waits]
     if output == "json":
         print_json([{"app": ref.name, "environment": ref.environment, **info.to_dict()} for ref, info in infos])
     else:
         click.echo("\n".join(tree_text(info, time, ref) for ref, info in infos), nl=False)
+    require(findings)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from renderer.cli import options
+from renderer.cli.reporter import REPORTER
 
 if TYPE_CHECKING:
     from renderer.errors import Finding
@@ -43,10 +44,12 @@ def command(
     if explain:
         click.echo(_explained(explain), nl=False)
         return
+    from renderer.pipeline.load.workspace import Workspace
     from renderer.verbs.lint.files import lint_paths
     from renderer.verbs.lint.formats import FORMATS
 
     linted = lint_paths(directory, paths or (".",), {"select": _codes(select), "ignore": _codes(ignore)})
+    Workspace.open(directory).note_unknown_names(REPORTER.note)
     click.echo(FORMATS[output](linted), nl=False)
     click.echo(_summary(linted.findings, len(linted.files)), err=True)
     sys.exit(1 if linted.findings else 0)

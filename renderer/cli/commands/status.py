@@ -25,13 +25,14 @@ def command(directory: str, targets: tuple[str, ...], now: datetime | None, outp
 
     Example: rollstep status prod
     """
+    from renderer.errors import require
     from renderer.kubernetes.printing import text_table
     from renderer.pipeline.load.workspace import current_time
     from renderer.verbs.apps.open import open_releases
     from renderer.verbs.apps.status_history import waits_of
     from renderer.verbs.show.status import STATUS_COLUMNS, status_row
 
-    releases = open_releases(open_workspace(directory), targets, now or current_time())
+    releases, findings = open_releases(open_workspace(directory), targets, now or current_time())
     waits = zip(releases, waits_of(releases), strict=True)
     rows = [status_row(release.app.ref, release.world, wait) for release, wait in waits]
     if output == "json":
@@ -39,4 +40,5 @@ def command(directory: str, targets: tuple[str, ...], now: datetime | None, outp
     else:
         cells = [["" if row[key] is None else str(row[key]) for key in STATUS_COLUMNS.values()] for row in rows]
         click.echo(text_table([list(STATUS_COLUMNS), *cells]), nl=False)
+    require(findings)
     sys.exit(1 if any(row["phase"] == "Degraded" for row in rows) else 0)

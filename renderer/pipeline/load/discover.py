@@ -27,6 +27,11 @@ class AppRef(Struct, frozen=True):
         """The app as a verb's TARGET: ``prod/web``."""
         return f"{self.environment}/{self.name}"
 
+    @property
+    def is_production(self) -> bool:
+        """True in an environment whose name begins with ``prod``."""
+        return self.environment.lower().startswith("prod")
+
 
 class Home(Struct, frozen=True):
     """An app in the repository at ``root``, and its settings."""
@@ -64,13 +69,9 @@ def find_apps(root: Path, settings: Settings, selectors: Sequence[str], cwd: Pat
     above them.  Otherwise it is an environment, ``ENV/APP``, or the name of an app in any environment.  An app is a
     folder ``ENV/APP`` below ``settings.environments_path`` that has manifests or whose manifests a command prints.
 
-    Raises ``UsageError`` for an unknown selector.  Raises ``RollstepError`` without any app, and if ``rollstep.yaml``
-    has settings of an unknown app or environment.
+    Raises ``UsageError`` for an unknown selector.  Raises ``RollstepError`` without any app.
     """
     candidates = _Candidates(root, settings)
-    findings = _unknown_names(settings, candidates)
-    if findings:
-        raise RollstepError(findings)
     if not selectors:
         apps = candidates.apps()
         if not apps:
@@ -89,6 +90,11 @@ def find_apps(root: Path, settings: Settings, selectors: Sequence[str], cwd: Pat
     if unknown:
         raise UsageError(unknown)
     return tuple(sorted(found, key=lambda app: (app.environment, app.name)))
+
+
+def unknown_names(root: Path, settings: Settings) -> list[Finding]:
+    """Return a finding for every environment and app in ``rollstep.yaml`` that has no manifests."""
+    return _unknown_names(settings, _Candidates(root, settings)) if settings.environments or settings.apps else []
 
 
 def folders(parent: str | Path) -> list[os.DirEntry[str]]:
@@ -152,10 +158,9 @@ class _Candidates:
 
 
 def _unknown_names(settings: Settings, candidates: _Candidates) -> list[Finding]:
-    """Return a finding for every environment and app in ``rollstep.yaml`` that has no manifests."""
     unknown: list[tuple[tuple[str, ...], set[str]]] = []
     in_environment, of_app = defaultdict(list), defaultdict(list)
-    for name in candidates.names if settings.environments or settings.apps else ():
+    for name in candidates.names:
         in_environment[name[0]].append(name)
         of_app[name[1]].append(name)
     for environment in settings.environments:

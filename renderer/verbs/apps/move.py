@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from renderer.errors import RollstepError, UsageError, map_all
+from renderer.errors import Finding, RollstepError, UsageError, map_valid
 from renderer.pipeline.commit.part import Part, Request, input_paths, part_of
 from renderer.pipeline.load.discover import AppRef, Home
 from renderer.pipeline.load.workspace import Workspace
@@ -65,9 +65,13 @@ class AppResult(Struct, frozen=True):
     """The version in the sources that the verb has not begun; empty without one."""
 
 
+AppResults = tuple[list[AppResult], tuple[Finding, ...]]
+"""The results of the apps that a verb accepts, and the findings of the others."""
+
+
 def move_apps_in_worker(
     command: Command, request: Request, now: datetime, freezes: Sequence[Freeze], folder: str, refs: Sequence[AppRef]
-) -> list[AppResult]:
+) -> AppResults:
     """Do ``move_apps`` in another process, which has the same repository at the same path."""
     workspace = Workspace.open(request.directory)
 
@@ -80,8 +84,8 @@ def move_apps_in_worker(
     return move_apps(command, RunContext(workspace, request, now, freezes, open_repository), refs, folder)
 
 
-def move_apps(command: Command, context: RunContext, refs: Sequence[AppRef], folder: str = "") -> list[AppResult]:
-    """Run ``command`` for each of ``refs``; raise RollstepError with the findings of all of them.
+def move_apps(command: Command, context: RunContext, refs: Sequence[AppRef], folder: str = "") -> AppResults:
+    """Run ``command`` for each of ``refs``; raise UsageError if it does not fit one of them.
 
     With a ``folder``, new files are written there.
     """
@@ -92,7 +96,7 @@ def move_apps(command: Command, context: RunContext, refs: Sequence[AppRef], fol
                 moved = move_app(command, context, history, ref, context.now)
                 return _result(moved, folder, validate=context.request.validate)
 
-        return map_all(progress.over(refs, "rendering app"), move)
+        return map_valid(progress.over(refs, "rendering app"), move)
 
 
 def move_app(command: Command, context: RunContext, history: StatusHistory, ref: AppRef, now: datetime) -> MovedApp:

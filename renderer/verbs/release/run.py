@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
@@ -27,6 +27,11 @@ class Run(Struct):
     commits: list[tuple[Sequence[Part], CommitResult | None]] = field(default_factory=list)
     rendered: list[RenderedCommit] = field(default_factory=list)
     pull_requests: Sequence[PullRequestResult] = ()
+
+    def committed(self, apps: Iterable[AppResult]) -> list[AppResult]:
+        """Return ``apps`` without those whose part none of the commits holds."""
+        done = {id(part) for group, _ in self.commits for part in group}
+        return [app for app in apps if app.part is None or id(app.part) in done]
 
     def report(self, request: Request, reporter: Reporter) -> None:
         """Print the commits on stdout and the reasons for no commit on stderr, or all of it as JSON."""

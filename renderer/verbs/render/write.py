@@ -48,6 +48,7 @@ def write_releases(request: RenderRequest, reporter: Reporter) -> None:
     for line in recover_interrupted(workspace.root):
         reporter.note(line)
     note_interrupted(workspace.root, reporter.note)
+    workspace.note_unknown_names(reporter.note)
     refs = in_shard(workspace.apps(request.targets), request.shard)
     request = request.at(current_time())
     lines: list[str] = []

@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from renderer.errors import Finding
 from renderer.kubernetes.printing import markdown_table, text_table
 from renderer.kubernetes.times import human_duration
 from renderer.pipeline.load.discover import AppRef
@@ -109,11 +110,13 @@ class Plan(Struct, frozen=True):
         return data
 
 
-def plan_releases(workspace: Workspace, targets: tuple[str, ...], now: datetime | None) -> list[tuple[AppRef, Plan]]:
-    """Return the plan of each named app; raise RollstepError with the findings of all."""
-    releases = open_releases(workspace, targets, now or current_time())
+def plan_releases(
+    workspace: Workspace, targets: tuple[str, ...], now: datetime | None
+) -> tuple[list[tuple[AppRef, Plan]], tuple[Finding, ...]]:
+    """Return the plan of each named app, and the findings of those that cannot be opened."""
+    releases, findings = open_releases(workspace, targets, now or current_time())
     waits = zip(releases, waits_of(releases), strict=True)
-    return [(release.app.ref, _plan(release, wait)) for release, wait in waits]
+    return [(release.app.ref, _plan(release, wait)) for release, wait in waits], findings
 
 
 def plan_world(world: World) -> Plan:

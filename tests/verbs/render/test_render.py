@@ -84,8 +84,10 @@ def test_a_new_template_waits_and_a_check_shows_its_plan(checkout: Checkout) -> 
 
 @pytest.mark.parametrize(
     ("old", "new", "found"),
-    [("web:1.0.0 #", "web:2.0.0\n          ports: [{containerPort: 99999}] #", "99999"),
-     ("setWeight: 20", "setWeight: 120", "120")],
+    [
+        ("web:1.0.0 #", "web:2.0.0\n          ports: [{containerPort: 99999}] #", "99999"),
+        ("setWeight: 20", "setWeight: 120", "120"),
+    ],
     ids=["a manifest that no API server takes", "a step that no release can do"],
 )
 def test_a_check_refuses_a_version_that_could_not_begin(checkout: Checkout, old: str, new: str, found: str) -> None:
@@ -245,7 +247,10 @@ def test_same_input_same_bytes(checkout: Checkout, tmp_path: Path) -> None:
     for where, zone in ((checkout, "Asia/Kathmandu"), (other, "America/St_Johns")):
         command = ["env", f"TZ={zone}", "LC_ALL=C", "PYTHONHASHSEED=7", sys.executable, "-m", "renderer"]
         subprocess.run(
-            [*command, "advance", "--now", NOON, "--no-validate"], cwd=where.root, check=True, capture_output=True
+            [*command, "advance", "--all", "--now", NOON, "--no-validate"],
+            cwd=where.root,
+            check=True,
+            capture_output=True,
         )
     assert checkout.git("rev-parse", "HEAD^{tree}") == other.git("rev-parse", "HEAD^{tree}")
 

@@ -90,19 +90,17 @@ def _pull_requests(session: Session) -> PullRequests:
 
 
 def _propose(session: Session, apps: Sequence[AppSteps]) -> list[PullRequestResult]:
-    def check(steps: Sequence[MovedApp]) -> None:
+    def check(ref: AppRef, steps: Sequence[MovedApp]) -> None:
+        if not steps:
+            session.reporter.note(f"{ref.name} ({ref.environment}): there is no step to propose now")
         if session.request.validate:
             # Steps of one app have the same file names, so each is validated separately.
             for step in steps:
                 if step.app is not None:
                     validate_apps([(step.app.home, step.app.files)], session.reporter.note)
 
-    results = _pull_requests(session).propose(apps, session.now, check)
-    proposed = {(result.app, result.environment) for result in results if result.action != "closed"}
-    for app in apps:
-        ref = app.ref
-        if (ref.name, ref.environment) not in proposed:
-            session.reporter.note(f"{ref.name} ({ref.environment}): there is no step to propose now")
+    results, findings = _pull_requests(session).propose(apps, session.now, check)
+    session.leave_out(findings)
     return results
 
 
