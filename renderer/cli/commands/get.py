@@ -34,7 +34,7 @@ def command(directory: str, targets: tuple[str, ...], now: datetime | None, outp
     time = now or current_time()
     releases, findings = open_releases(open_workspace(directory), targets, time)
     waits = zip(releases, waits_of(releases), strict=True)
-    infos = [(release.app.ref, rollout_info(release.world, wait)) for release, wait in waits]
+    infos = [(release.app.ref, rollout_info(release.world, release.app.ref.target, wait)) for release, wait in waits]
     if output == "json":
         print_json([{"app": ref.name, "environment": ref.environment, **info.to_dict()} for ref, info in infos])
     else:

@@ -30,7 +30,7 @@ def command(directory: str, targets: tuple[str, ...], now: datetime | None, outp
     from renderer.pipeline.load.workspace import current_time
     from renderer.verbs.apps.open import open_releases
     from renderer.verbs.apps.status_history import waits_of
-    from renderer.verbs.show.status import STATUS_COLUMNS, status_row
+    from renderer.verbs.show.status import COLUMNS, status_cells, status_row
 
     releases, findings = open_releases(open_workspace(directory), targets, now or current_time())
     waits = zip(releases, waits_of(releases), strict=True)
@@ -38,7 +38,7 @@ def command(directory: str, targets: tuple[str, ...], now: datetime | None, outp
     if output == "json":
         print_json(rows)
     else:
-        cells = [["" if row[key] is None else str(row[key]) for key in STATUS_COLUMNS.values()] for row in rows]
-        click.echo(text_table([list(STATUS_COLUMNS), *cells]), nl=False)
+        cells = [status_cells(row, release.app.ref.target) for row, release in zip(rows, releases, strict=True)]
+        click.echo(text_table([list(COLUMNS), *cells]), nl=False)
     require(findings)
     sys.exit(1 if any(row["phase"] == "Degraded" for row in rows) else 0)

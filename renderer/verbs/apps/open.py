@@ -28,7 +28,11 @@ def rendered_worlds(
     step: int | None,
     now: datetime | None,
     shard: Shard | None = None,
+    option: str = "--step",
 ) -> list[tuple[Release, World]]:
-    """Return each named release with the world to render; raise RollstepError with the findings of all of them."""
+    """Return each named release with the world to render; raise RollstepError with the findings of all of them.
+
+    ``option`` is the one that names ``step``.
+    """
     refs = progress.over(in_shard(workspace.apps(targets), shard), "reading app")
-    return map_all(refs, lambda ref: rendered_world(workspace, ref, now, step))
+    return map_all(refs, lambda ref: rendered_world(workspace, ref, now, step, option))

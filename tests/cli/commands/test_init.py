@@ -115,7 +115,7 @@ def test_the_created_files_can_be_released(repository: Place) -> None:
         "git add environments rollstep.yaml",
         "git commit -m 'Release web with rollstep'",
         "rollstep plan",
-        "rollstep advance prod/web",
+        "rollstep advance staging/web prod/web",
     ]
     for line in commands[:2]:
         subprocess.run(shlex.split(line), cwd=repository.root, check=True, capture_output=True)
@@ -147,10 +147,10 @@ def test_a_release_runs_to_its_end(repository: Place, source: str, arguments: tu
         entry: dict[str, Any] = json.loads(repository.run("advance", target, "--now", now, "-o", "json").stdout)[0]
         if entry["moved"]:
             continue
-        if not entry["waits"]["reason"]:
+        if not entry["reason"]:
             break
         repository.run("promote", target, "--now", now)
-    assert entry["phase"] == "Healthy"
+    assert entry["phase"] == "Committed"
     assert entry["revision"] == 2
     assert re.search(r"registry\.example\.com/web:2 \([a-z, ]*stable", repository.run("get", target).stdout)
     repository.run("render", "--check")

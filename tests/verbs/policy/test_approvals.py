@@ -121,7 +121,7 @@ def test_advance_waits_for_approvals_and_goes_on_elsewhere(team: Team) -> None:
     assert "web (prod): the committed step waits for approvals" in told.stderr
     assert "web (dev)" in told.stdout
     (entry,) = team.json("advance", "prod/web", "--no-validate", "--now", LATER)
-    assert entry["waits"] == {"reason": "approvals", "until": None}
+    assert (entry["reason"], entry["until"]) == ("approvals", None)
 
 
 def test_the_way_back_needs_nobody(team: Team) -> None:

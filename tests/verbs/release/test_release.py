@@ -82,7 +82,7 @@ def test_advance_to_a_step(releasing: Checkout) -> None:
     releasing.run("promote", "prod/web", "--now", NOON)
     releasing.run("advance", "prod/web", "--to", "4", "--now", HALF_PAST)
     (row,) = releasing.json("status", "prod/web")
-    assert (row["step"], row["weight"]) == ("4/6", 60)
+    assert (row["currentStepIndex"], row["steps"], row["weight"]) == (4, 6, 60)
 
 
 def test_abort_and_retry(releasing: Checkout) -> None:
@@ -102,7 +102,7 @@ def test_undo_puts_the_old_template_back(releasing: Checkout) -> None:
     assert "image: registry.example.com/shop/web:1.0.0 # what a release changes" in source.read_text()
     assert releasing.weight("prod/web") == "0"
     (row,) = releasing.json("status", "prod/web")
-    assert (row["revision"], row["step"]) == (3, "6/6")
+    assert (row["revision"], row["currentStepIndex"]) == (3, 6)
     refused = releasing.run("undo", "prod/web", "--to-revision", "9", code=1)
     assert "unable to find specified revision 9 in history" in refused.stderr
 
@@ -115,10 +115,10 @@ def test_scale_in_the_middle(releasing: Checkout) -> None:
 
 def test_pause_and_resume(releasing: Checkout) -> None:
     releasing.run("pause", "prod/web", "--now", NOON)
-    assert releasing.json("get", "prod/web")[0]["message"] == "manually paused"
+    assert releasing.json("get", "prod/web")[0]["reason"] == "manually paused"
     assert "manually paused" in releasing.run("advance", "prod/web", "--now", TWO_O_CLOCK).stderr
     releasing.run("resume", "prod/web", "--now", NOON)
-    assert releasing.json("get", "prod/web")[0]["message"] == "CanaryPauseStep"
+    assert releasing.json("get", "prod/web")[0]["reason"] == "CanaryPauseStep"
 
 
 def test_promote_full_and_skip(releasing: Checkout) -> None:
@@ -126,7 +126,7 @@ def test_promote_full_and_skip(releasing: Checkout) -> None:
     assert releasing.weight("prod/web") == "40"
     releasing.run("promote", "prod/web", "--full", "--now", NOON)
     assert releasing.replicas("prod/web") == {"1.0.0": 5, "2.0.0": 5}
-    assert releasing.json("status", "prod/web")[0]["phase"] == "Healthy"
+    assert releasing.json("status", "prod/web")[0]["phase"] == "Committed"
     releasing.run("promote", "prod/web", "--full", "-c", code=2)
 
 
@@ -260,7 +260,7 @@ def test_advance_commits_changes_of_other_manifests(releasing: Checkout) -> None
     releasing.commit()
     releasing.run("render", "--check", "prod/web", code=1)
     (entry,) = releasing.json("advance", "prod/web", "--now", TWO_O_CLOCK, "--no-validate")
-    assert (entry["moved"], entry["waits"]["reason"]) == (True, "CanaryPauseStep")
+    assert (entry["moved"], entry["reason"]) == (True, "CanaryPauseStep")
     assert "manifests updated" in releasing.subjects[0]
     body = releasing.git("log", "-1", "--format=%b")
     assert [line.split() for line in body.splitlines() if "changed" in line] == [
@@ -409,7 +409,7 @@ def test_revert_undoes_a_step(releasing: Checkout) -> None:
     releasing.run("promote", "prod/web", "--now", NOON)
     releasing.git("revert", "--no-edit", "HEAD")
     assert releasing.git("rev-parse", "HEAD^{tree}") == tree
-    assert releasing.json("status", "prod/web")[0]["step"] == "1/6"
+    assert releasing.json("status", "prod/web")[0]["currentStepIndex"] == 1
     releasing.run("promote", "prod/web", "--now", NOON)
     assert releasing.weight("prod/web") == "40"
 
@@ -418,7 +418,7 @@ def test_retry_reaches_the_pause_like_a_new_image(releasing: Checkout) -> None:
     releasing.run("abort", "prod/web", "--now", NOON, "--no-validate")
     releasing.run("retry", "prod/web", "--now", NOON, "--no-validate")
     (row,) = releasing.json("status", "prod/web")
-    assert (row["step"], row["phase"], row["weight"]) == ("1/6", "Paused", 20)
+    assert (row["currentStepIndex"], row["phase"], row["weight"]) == (1, "Paused", 20)
 
 
 @pytest.mark.parametrize(

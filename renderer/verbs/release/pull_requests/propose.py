@@ -126,7 +126,7 @@ def _remaining_steps(session: Session, ref: AppRef, now: datetime, promote: bool
         if check_policies(session.context, release, move, "advance") is not None:
             return
         if before is None and not promote and (held := _hold(session, release, move)) is not None:
-            session.reporter.note(f"{release.title}: {wait_text(held, release.world)}")
+            session.reporter.note(f"{release.title}: {wait_text(held, release.world, ref.target)}")
             return
         rendered, app = render_app(release, move.after, keep_time=False)
         if before is not None:
