@@ -33,9 +33,9 @@ def command(
 ) -> None:
     """Check Rollouts and related manifests for mistakes, offline.
 
-    PATH is a folder, a file, or - for standard input; the default is the current folder. An app of the repository is
-    checked as a whole, with its settings. Any other Rollout is checked with everything else that PATH names. Every
-    finding has the code of its rule, which --explain and docs/rules describe.
+    PATH is a folder, a file, an app (ENV/APP), or - for standard input; the default is the current folder. An app of
+    the repository is checked as a whole, with its settings. Any other Rollout is checked with everything else that PATH
+    names. Every finding has the code of its rule, which --explain and docs/rules describe.
 
     Exit codes: 0 no findings, 1 findings, 2 an error in the command line or in rollstep.yaml.
 

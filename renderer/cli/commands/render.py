@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from renderer.cli import options
-from renderer.cli.reporter import REPORTER
+from renderer.cli.reporter import DIFF_REPORTER, REPORTER
 
 if TYPE_CHECKING:
     from renderer.verbs.apps.shards import Shard
@@ -135,7 +135,8 @@ def command(
     if mode is not Mode.WRITE:
         from renderer.verbs.render.compare import compare_releases
 
-        sys.exit(compare_releases(request, REPORTER))
+        reporter = REPORTER if output == "json" else DIFF_REPORTER
+        sys.exit(compare_releases(request, reporter))
     from renderer.verbs.render.write import write_releases
 
     write_releases(request, REPORTER)

@@ -8,22 +8,26 @@ from datetime import datetime
 import click
 
 from renderer.cli import options
-from renderer.cli.reporter import print_json
+from renderer.cli.reporter import PRINT, painted_phases
 from renderer.cli.session import open_workspace
+from renderer.cli.watch import watch, watch_option
 
 
 @click.command("status")
 @options.targets
+@watch_option
 @options.now
-@options.output
+@options.output_format("text", "json", "yaml")
 @options.allow_exec
 @click.pass_obj
-def command(directory: str, targets: tuple[str, ...], now: datetime | None, output: str) -> None:
+def command(directory: str, targets: tuple[str, ...], again: bool, now: datetime | None, output: str) -> None:
     """Show the status of each TARGET, one line each.
 
     Exit codes: 1 if a release is Degraded, like `kubectl argo rollouts status`, else 0.
 
     Example: rollstep status prod
+
+    Example: rollstep status prod/web --watch
     """
     from renderer.errors import require
     from renderer.kubernetes.printing import text_table
@@ -32,13 +36,19 @@ def command(directory: str, targets: tuple[str, ...], now: datetime | None, outp
     from renderer.verbs.apps.status_history import waits_of
     from renderer.verbs.show.status import COLUMNS, status_cells, status_row
 
-    releases, findings = open_releases(open_workspace(directory), targets, now or current_time())
-    waits = zip(releases, waits_of(releases), strict=True)
-    rows = [status_row(release.app.ref, release.world, wait) for release, wait in waits]
-    if output == "json":
-        print_json(rows)
-    else:
-        cells = [status_cells(row, release.app.ref.target) for row, release in zip(rows, releases, strict=True)]
-        click.echo(text_table([list(COLUMNS), *cells]), nl=False)
-    require(findings)
-    sys.exit(1 if any(row["phase"] == "Degraded" for row in rows) else 0)
+    workspace = open_workspace(directory)
+
+    def show() -> list[str]:
+        releases, findings = open_releases(workspace, targets, now or current_time())
+        waits = zip(releases, waits_of(releases), strict=True)
+        rows = [status_row(release.app.ref, release.world, wait) for release, wait in waits]
+        if output in PRINT:
+            PRINT[output](rows)
+        else:
+            cells = [status_cells(row, release.app.ref.target) for row, release in zip(rows, releases, strict=True)]
+            click.echo(painted_phases(text_table([list(COLUMNS), *cells])), nl=False)
+        require(findings)
+        return [row["phase"] for row in rows]
+
+    phases = watch(show, again=again)
+    sys.exit(1 if "Degraded" in phases else 0)

@@ -153,7 +153,8 @@ def read_inputs(cwd: Path, paths: Sequence[str], own: set[Path]) -> tuple[list[S
 
 def _files(folder: Path, own: set[Path]) -> Iterator[Path]:
     """Yield the manifests in a folder; raise RollstepError for a Kustomization or a chart."""
-    for name, command in (*((name, "kustomize build") for name in KUSTOMIZATIONS), ("Chart.yaml", "helm template")):
+    chart = ("Chart.yaml", f"helm template {folder.name}")
+    for name, command in (*((name, "kustomize build") for name in KUSTOMIZATIONS), chart):
         if (folder / name).exists():
             message = f"is a folder of {command.split()[0]}, not of manifests"
             hint = f"use `{command} {folder} | rollstep init -`"

@@ -172,10 +172,10 @@ def message_of(world: World, target: str, known: Wait | None) -> str:
     return status.message
 
 
-def tree_text(info: RolloutInfo, now: datetime, ref: AppRef) -> str:
-    """Return the tree of the app ``ref`` as text; ages and delays are relative to ``now``."""
+def tree_text(info: RolloutInfo, now: datetime, ref: AppRef, *, wide: bool = False) -> str:
+    """Return the tree of the app ``ref`` as text, ``wide`` with images; ages and delays are relative to ``now``."""
     header = "".join(f"{printable(line.rstrip())}\n" for line in _header(info, ref))
-    return f"{header}\n{text_table(list(_tree_rows(info, now)))}"
+    return f"{header}\n{text_table(list(_tree_rows(info, now, wide)))}"
 
 
 def _camel(name: str) -> str:
@@ -241,17 +241,19 @@ def _image_lines(info: RolloutInfo) -> list[str]:
     return [f"{image} ({', '.join(sorted(marks[image]))})" if marks[image] else image for image in sorted(marks)]
 
 
-def _tree_rows(info: RolloutInfo, now: datetime) -> Iterator[tuple[str, ...]]:
-    yield ("NAME", "KIND", "STATUS", "REPLICAS", "WEIGHT", "AGE", "INFO")
-    yield (f"⟳ {info.name}", "Rollout", f"{ICONS.get(info.phase, ' ')} {info.phase}", "", "", "", "")
+def _tree_rows(info: RolloutInfo, now: datetime, wide: bool) -> Iterator[tuple[str, ...]]:
+    more = ("",) if wide else ()
+    yield ("NAME", "KIND", "STATUS", "REPLICAS", "WEIGHT", "AGE", "INFO", *(("IMAGES",) if wide else ()))
+    yield (f"⟳ {info.name}", "Rollout", f"{ICONS.get(info.phase, ' ')} {info.phase}", "", "", "", "", *more)
     revisions = [(number, list(group)) for number, group in groupby(info.replica_sets, key=lambda rs: rs.revision)]
     for position, (revision, replica_sets) in enumerate(revisions):
         last = position == len(revisions) - 1
         version = replica_sets[0].version
-        yield (f"{'└' if last else '├'}──# revision:{revision} ({version})", "", "", "", "", "", "")
+        yield (f"{'└' if last else '├'}──# revision:{revision} ({version})", "", "", "", "", "", "", *more)
         for number, replica_set in enumerate(replica_sets):
             branch = "└" if number == len(replica_sets) - 1 else "├"
-            yield _replica_set_row(replica_set, f"{' ' if last else '│'}  {branch}──", now)
+            row = _replica_set_row(replica_set, f"{' ' if last else '│'}  {branch}──", now)
+            yield (*row, ", ".join(replica_set.images)) if wide else row
 
 
 def _replica_set_row(replica_set: ReplicaSetInfo, prefix: str, now: datetime) -> tuple[str, ...]:
