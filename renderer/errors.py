@@ -6,7 +6,7 @@ exit codes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Self, TypeVar
 
@@ -78,6 +78,16 @@ def map_all(items: Iterable[T], function: Callable[[T], R]) -> list[R]:
 
     Raises RollstepError with the findings of all items, or the first UsageError.
     """
+    results, findings = map_valid(items, function)
+    require(findings)
+    return results
+
+
+def map_valid(items: Iterable[T], function: Callable[[T], R]) -> tuple[list[R], tuple[Finding, ...]]:
+    """Return ``function`` of each item for which it raises no RollstepError, in order, and the findings of the others.
+
+    Raises the first UsageError.
+    """
     results: list[R] = []
     findings: dict[Finding, None] = {}
     for item in items:
@@ -87,9 +97,13 @@ def map_all(items: Iterable[T], function: Callable[[T], R]) -> list[R]:
             raise
         except RollstepError as error:
             findings.update(dict.fromkeys(error.findings))
+    return results, tuple(findings)
+
+
+def require(findings: Collection[Finding]) -> None:
+    """Raise RollstepError with ``findings``, if there are any."""
     if findings:
         raise RollstepError(findings)
-    return results
 
 
 def printable(text: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from renderer import __version__
+from renderer.cli.reporter import REPORTER
 from renderer.errors import RollstepError, printable
 
 OS_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE}
@@ -29,6 +30,7 @@ VERBS = {
     "freeze": "Freeze releases for a period of time.",
     "get": "Show the tree of revisions and ReplicaSets.",
     "hash": "Print the pod-template-hash of manifests.",
+    "help": "Show the help of a command.",
     "history": "List the revisions with image, commit and date.",
     "init": "Set up environments from existing manifests.",
     "lint": "Check Rollouts and related manifests for mistakes.",
@@ -52,8 +54,21 @@ VERBS = {
     "status": "Show the phase of each release.",
     "undo": "Roll back to an earlier revision.",
     "verify": "Verify that every commit is a legal step of a release.",
+    "version": "Print the version.",
 }
 """Every verb with its line in ``--help``, so that ``--help`` and completion import no verb's module."""
+GROUPS = {
+    "Look": ("status", "get", "plan", "diff", "history"),
+    "Move": ("advance", "promote", "set", "undo", "restart", "scale", "pr", "approve"),
+    "Stop": ("pause", "resume", "abort", "retry", "freeze"),
+    "Set up": ("init", "render", "migrate", "completion", "schema", "help", "version"),
+    "Prove": ("lint", "verify", "replay", "hash", "simulate"),
+}
+"""The sections of ``--help``; verbs that no section has come last."""
+ALIASES = {"list": "status", "rollback": "undo"}
+"""Other names that users of kubectl type first."""
+KINDS = ("rollout", "rollouts", "ro")
+"""The word for the kind in ``kubectl argo rollouts get rollout web``, which rollstep does not need."""
 
 
 class Verbs(click.Group):
@@ -64,7 +79,8 @@ class Verbs(click.Group):
         return sorted(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return the command of a verb; None for an unknown verb."""
+        """Return the command of a verb or of its other name; None for an unknown verb."""
+        cmd_name = ALIASES.get(cmd_name, cmd_name)
         if cmd_name not in VERBS:
             return None
         from importlib import import_module
@@ -73,18 +89,23 @@ class Verbs(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of verbs without importing their modules."""
-        with formatter.section("Commands"):
-            formatter.write_dl(sorted(VERBS.items()))
+        """Write the sections of verbs without importing their modules."""
+        rest = tuple(sorted(VERBS.keys() - {verb for verbs in GROUPS.values() for verb in verbs}))
+        for title, verbs in (*GROUPS.items(), ("More", rest)):
+            if verbs:
+                with formatter.section(title):
+                    formatter.write_dl([(verb, VERBS[verb]) for verb in verbs])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the verb; for an unknown one, suggest the nearest."""
-        if args and args[0] not in VERBS and not args[0].startswith("-"):
+        """Find the verb and drop the kind after it; for an unknown verb, suggest the nearest."""
+        if len(args) > 1 and args[0] in ("get", "list", "retry", "status") and args[1] in KINDS:
+            args = [args[0], *args[2:]]
+        if args and args[0] not in VERBS and args[0] not in ALIASES and not args[0].startswith("-"):
             from difflib import get_close_matches
 
-            near = get_close_matches(args[0], VERBS, n=1)
+            near = get_close_matches(args[0], (*VERBS, *ALIASES), n=1)
             ctx.fail(f"no such command: {args[0]}" + (f" (did you mean {near[0]}?)" if near else ""))
         return super().resolve_command(ctx, args)
 
@@ -116,7 +137,7 @@ def fail(error: RollstepError) -> NoReturn:
     """Print the findings of ``error`` on stderr, one per line, and exit with its exit code."""
     for finding in error.findings:
         # Names, keys and the output of programs may contain control characters.
-        click.echo("\n".join(printable(line) for line in f"error: {finding.text()}".split("\n")), err=True)
+        REPORTER.note("\n".join(printable(line) for line in f"error: {finding.text()}".split("\n")))
     sys.exit(error.exit_code)
 
 

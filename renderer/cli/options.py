@@ -53,6 +53,8 @@ def output_format(*formats: str) -> Callable[[Function], Function]:
 
 
 targets = click.argument("targets", nargs=-1, metavar="[TARGET]...")
+every = click.option("--all", "every", is_flag=True, help="Name every app, in place of TARGETs.")
+yes = click.option("-y", "--yes", is_flag=True, help="Do not ask before several production apps change.")
 revisions = click.argument("revisions", nargs=-1, metavar="[RANGE]", callback=_refuse_git_options)
 now = click.option(
     "--now", callback=read_time, metavar="TIME", help="Use TIME as the current time, such as 2026-01-31T12:00:00Z."
@@ -111,6 +113,8 @@ def committing(function: Callable[..., None]) -> Callable[..., None]:
         dry_run,
         output,
         now,
+        yes,
+        every,
     ):
         function = option(function)
     return function

@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+import os
+import re
+import sys
 from typing import Any
 
 import click
 
 from renderer.verbs.reporter import Reporter
 
-REPORTER = Reporter(out=lambda text: click.echo(text, nl=False), note=lambda line: click.echo(line, err=True))
+MARKS = {"error:": "red", "warning:": "yellow", "note:": "cyan"}
+PHASES = {"Committed": "green", "Paused": "yellow", "Progressing": "cyan", "Degraded": "red"}
+DIFF = {"-": "red", "+": "green", "@": "cyan"}
+
+
+def paint(text: str, color: str) -> str:
+    """Return ``text`` in a color for a terminal, from any other output click removes it; plain with NO_COLOR."""
+    return text if os.environ.get("NO_COLOR") else click.style(text, fg=color)
+
+
+def painted_phases(text: str) -> str:
+    """Return ``text`` with the phases of releases in color."""
+    return re.sub(rf"\b({'|'.join(PHASES)})\b", lambda match: paint(match[0], PHASES[match[0]]), text)
+
+
+def painted_diff(text: str) -> str:
+    """Return a unified diff in color."""
+    lines = text.split("\n")
+    return "\n".join(paint(line, DIFF[line[0]]) if line[:1] in DIFF else line for line in lines)
 
 
 def print_json(value: Any) -> None:
@@ -16,3 +37,28 @@ def print_json(value: Any) -> None:
     from renderer.kubernetes.printing import to_json
 
     REPORTER.out(to_json(value))
+
+
+def print_yaml(value: Any) -> None:
+    """Print ``value`` as YAML."""
+    from renderer.kubernetes.yaml.writer import dump
+
+    REPORTER.out(dump(value))
+
+
+PRINT = {"json": print_json, "yaml": print_yaml}
+"""The function that prints data, by the value of ``--output``."""
+
+
+def _note(line: str) -> None:
+    mark, space, rest = line.partition(" ")
+    click.echo(f"{paint(mark, MARKS[mark])}{space}{rest}" if mark in MARKS else line, err=True)
+
+
+def _ask(question: str) -> bool:
+    """Ask on a terminal; a script answers yes by having none."""
+    return not sys.stdin.isatty() or click.confirm(question, err=True)
+
+
+REPORTER = Reporter(out=lambda text: click.echo(text, nl=False), note=_note, ask=_ask)
+DIFF_REPORTER = Reporter(out=lambda text: click.echo(painted_diff(text), nl=False), note=_note)

@@ -64,7 +64,7 @@ def scale_as_the_autoscaler(cluster: Cluster, name: str, number: int) -> None:
 def test_no_sync_fights_the_autoscaler(cluster: Cluster, tmp_path: Path, tool: type[Sync] | type[Flux]) -> None:
     manifests: list[dict[str, Any]] = [rollout({"canary": {"steps": MANUAL}}), HPA, BUDGET]
     repository = Repository(tmp_path / "repository", cluster, manifests, {})
-    repository.rollstep("advance")
+    repository.rollstep("advance", "--all")
     with tool(cluster, repository.root, repository.path, tmp_path / "sync") as sync:
         sync.wait(repository.head)
         (stable,) = names(cluster, REPLICA_SETS)
@@ -87,7 +87,7 @@ def test_no_sync_fights_the_autoscaler(cluster: Cluster, tmp_path: Path, tool: t
 
         repository.rollstep("promote", "e2e/web", "--full")
         for _ in range(5):
-            repository.rollstep("advance")
+            repository.rollstep("advance", "--all")
         sync.wait(repository.head)
         wait_for("the new version has its minimum", lambda: replicas(cluster, canary) == 3)
         wait_for("the old version has no pods", lambda: replicas(cluster, stable) == 0)

@@ -31,7 +31,7 @@ def step(folder: Path) -> Sweep:
 
 def train(folder: Path) -> Sweep:
     """One commit of all apps in all environments."""
-    return Sweep.of(repository(folder), folder / "whole", "advance", "--together")
+    return Sweep.of(repository(folder), folder / "whole", "advance", "--all", "--together")
 
 
 LEAST: dict[Callable[[Path], Sweep], int] = {first_release: 100, step: 100, train: 200}

@@ -24,7 +24,7 @@ def test_requests_fail_where_a_step_is_applied_at_once(
     cluster: Cluster, tmp_path: Path, table: Table, name: str, manifests: list[dict[str, Any]], promotions: int
 ) -> None:
     repository = Repository(tmp_path / "repository", cluster, manifests, {"order": "step"})
-    repository.rollstep("advance")
+    repository.rollstep("advance", "--all")
     sync = KubectlApply(cluster, repository.root, repository.path, tmp_path / "sync")
     with sync, Load(HOST) as load:
         drive = Drive(repository, sync, load)

@@ -44,7 +44,7 @@ def checkout(tmp_path: Path, hooks: tuple[Path, str], cache: Path, monkeypatch: 
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     root, commit = hooks
     made = Checkout(tmp_path)
-    made.run("advance", "--now", NOON, "--no-validate")
+    made.run("advance", "--all", "--now", NOON, "--no-validate")
     config = (
         f"repos:\n- repo: file://{root}\n  rev: {commit}\n  hooks: [{{id: rollstep-render}}, {{id: rollstep-check}}]\n"
     )

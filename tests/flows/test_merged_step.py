@@ -44,7 +44,7 @@ def test_a_pause_begins_with_the_merge(
     merge(checkout, monkeypatch, *command)
     head = checkout.head
     (told,) = checkout.json("advance", "prod/web", "--no-validate", "--now", BEFORE)
-    assert told["waits"] == {"reason": "CanaryPauseStep", "until": "2026-03-03T12:10:00Z"}
+    assert (told["reason"], told["until"]) == ("CanaryPauseStep", "2026-03-03T12:10:00Z")
     assert checkout.head == head
     (row,) = checkout.json("status", "prod/web", "--now", BEFORE)
     assert row["until"] == "2026-03-03T12:10:00Z"
@@ -74,7 +74,7 @@ def test_status_needs_no_git(checkout: Checkout) -> None:
     checkout.git("switch", "--quiet", "step")
     shutil.rmtree(checkout.root / ".git")
     (row,) = checkout.json("status", "prod/web", "--now", BEFORE)
-    assert row["message"] == "the pause is over since 2026-03-01T12:10:00Z: `rollstep advance` goes on"
+    assert row["message"] == "the pause is over since 2026-03-01T12:10:00Z: `rollstep advance prod/web` goes on"
 
 
 def test_a_new_image_does_not_wait_for_the_pause_of_the_old_one(
@@ -95,7 +95,7 @@ def test_a_pause_begins_with_a_squash_that_keeps_only_the_title(
     merge(checkout, monkeypatch, "commit", "--quiet", "--message=web: 40% (#12)")
     head = checkout.head
     (entry,) = checkout.json("advance", "prod/web", "--no-validate", "--now", BEFORE)
-    assert entry["waits"] == {"reason": "CanaryPauseStep", "until": "2026-03-03T12:10:00Z"}
+    assert (entry["reason"], entry["until"]) == ("CanaryPauseStep", "2026-03-03T12:10:00Z")
     assert checkout.head == head
     checkout.run("advance", "prod/web", "--no-validate", "--now", AFTER)
     assert checkout.subjects[0].startswith("web (prod): step 5/6")
@@ -108,7 +108,7 @@ def test_a_change_of_scale_does_not_shorten_the_pause(checkout: Checkout, monkey
     monkeypatch.setenv("GIT_COMMITTER_DATE", later)
     checkout.run("scale", "prod/web", "--replicas", "9", "--no-validate", "--now", later)
     (entry,) = checkout.json("advance", "prod/web", "--no-validate", "--now", BEFORE)
-    assert entry["waits"] == {"reason": "CanaryPauseStep", "until": "2026-03-03T12:10:00Z"}
+    assert (entry["reason"], entry["until"]) == ("CanaryPauseStep", "2026-03-03T12:10:00Z")
 
 
 @pytest.mark.parametrize("later", [False, True], ids=["the merge is the tip", "another commit is"])
@@ -129,4 +129,4 @@ def test_a_shallow_clone_cannot_skip_the_pause(
     assert clone.head == head
     clone.git("fetch", "--quiet", "--unshallow")
     (entry,) = clone.json("advance", "prod/web", "--no-validate", "--now", BEFORE)
-    assert entry["waits"] == {"reason": "CanaryPauseStep", "until": "2026-03-03T12:10:00Z"}
+    assert (entry["reason"], entry["until"]) == ("CanaryPauseStep", "2026-03-03T12:10:00Z")

@@ -58,7 +58,8 @@ def status(checkout: Checkout, app: str) -> dict[str, Any]:
 
 def row(checkout: Checkout, app: str) -> tuple[str, str, str]:
     (found,) = checkout.json("status", app, "--now", LATER)
-    return found["phase"], found.get("step", ""), found["message"]
+    index = found["currentStepIndex"]
+    return found["phase"], "" if index is None else f"{index}/{found['steps']}", found["message"]
 
 
 def run(checkout: Checkout, *arguments: str, code: int = 0) -> str:
@@ -74,11 +75,9 @@ def test_an_analysis_step_waits_for_promote(checkout: Checkout) -> None:
     assert not any(key.startswith("AnalysisRun") for key in checkout.objects("prod/web"))
     kept = status(checkout, "prod/web")["canary"]["currentStepAnalysisRunStatus"]
     assert (kept["name"].endswith("-2-1"), kept["status"]) == (True, "Running")
-    waits = "waits for the result of the analysis success-rate: `rollstep promote` takes it as passed, "
-    assert row(checkout, "prod/web") == ("Progressing", "1/3", waits + "`rollstep abort` goes back")
-    assert (
-        "Message:         waits for the result of the analysis success-rate\n" in checkout.run("get", "prod/web").stdout
-    )
+    waits = "waits for the result of the analysis success-rate: `rollstep promote prod/web` takes it as passed, "
+    assert row(checkout, "prod/web") == ("Progressing", "1/3", waits + "`rollstep abort prod/web` goes back")
+    assert f"Message:         {waits}" in checkout.run("get", "prod/web").stdout
     assert "setWeight: 60" in checkout.run("plan", "prod/web").stdout
     before = checkout.snapshot()
     assert waits in run(checkout, "advance", "prod/web")
@@ -86,18 +85,18 @@ def test_an_analysis_step_waits_for_promote(checkout: Checkout) -> None:
     run(checkout, "promote", "prod/web")
     assert (checkout.weight("prod/web"), row(checkout, "prod/web")[1]) == ("60", "2/3")
     run(checkout, "advance", "prod/web")
-    assert row(checkout, "prod/web")[:2] == ("Healthy", "3/3")
+    assert row(checkout, "prod/web")[:2] == ("Committed", "3/3")
     assert "analysis" not in "".join(status(checkout, "prod/web"))
 
 
 def test_the_plan_shows_the_end_of_an_analysis(checkout: Checkout) -> None:
     with_steps(checkout, STEPS)
     plan = checkout.json("plan", "prod/web")
-    assert [(step["step"], step["ends"]) for step in plan[0]["steps"]][:2] == [
+    assert [(row["currentStepIndex"], row["ends"]) for row in plan[0]["commits"]][:2] == [
         (1, "promote"),
         (2, "pods are available"),
     ]
-    assert plan[0]["steps"][0]["action"] == "setWeight: 20, analysis"
+    assert plan[0]["commits"][0]["action"] == "setWeight: 20, analysis"
 
 
 def test_an_abort_at_an_analysis_step_goes_back(checkout: Checkout) -> None:
@@ -118,7 +117,7 @@ def test_a_background_analysis_waits_at_the_last_step(checkout: Checkout) -> Non
     assert "background analysis success-rate" in row(checkout, "prod/web")[2]
     assert "background analysis" in run(checkout, "advance", "prod/web")
     run(checkout, "promote", "prod/web")
-    assert row(checkout, "prod/web")[:2] == ("Healthy", "1/1")
+    assert row(checkout, "prod/web")[:2] == ("Committed", "1/1")
 
 
 def active(checkout: Checkout) -> str:
@@ -155,7 +154,7 @@ def test_the_analyses_of_a_blue_green_release_wait_for_promote(checkout: Checkou
         run(checkout, "promote", "prod/api")
     assert status(checkout, "prod/api")["stableRS"] == active(checkout) != old
     run(checkout, "advance", "prod/api")
-    assert row(checkout, "prod/api")[0] == "Healthy"
+    assert row(checkout, "prod/api")[0] == "Committed"
 
 
 def test_a_plugin_step_is_a_gate_if_the_settings_allow_it(checkout: Checkout) -> None:
@@ -182,7 +181,7 @@ def test_a_plugin_step_is_a_gate_if_the_settings_allow_it(checkout: Checkout) ->
 
 def test_each_step_without_a_pause_is_a_commit(checkout: Checkout) -> None:
     with_steps(checkout, "      steps: [{setWeight: 20}, {setWeight: 40}, {setWeight: 60}]\n")
-    assert [step["step"] for step in checkout.json("plan", "prod/web")[0]["steps"]] == [0, 1, 2, 3, 3]
+    assert [row["currentStepIndex"] for row in checkout.json("plan", "prod/web")[0]["commits"]] == [0, 1, 2, 3, 3]
     release(checkout)
     weights = [checkout.weight("prod/web")]
     while run(checkout, "advance", "prod/web").startswith("["):
@@ -207,7 +206,7 @@ def test_an_experiment_is_rendered_while_its_step_holds(checkout: Checkout) -> N
     assert row(checkout, "prod/web")[1] == "1/3"
     before = checkout.snapshot()
     early = checkout.run("advance", "prod/web", "--now", "2026-03-01T12:59:59Z", "--no-validate")
-    assert "runs the experiment trial until 2026-03-01T13:00:00Z: `rollstep promote` ends it" in early.stderr
+    assert "runs the experiment trial until 2026-03-01T13:00:00Z: `rollstep promote prod/web` ends it" in early.stderr
     checkout.run("render", "prod/web", "--check", "--no-validate")
     assert checkout.snapshot() == before
     checkout.run("advance", "prod/web", "--now", "2026-03-01T13:00:00Z", "--no-validate")

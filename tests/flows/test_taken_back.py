@@ -35,7 +35,7 @@ def held(checkout: Checkout, commit: str, *command: str, day: int = 20) -> None:
     before = checkout.git("rev-parse", "HEAD:environments/prod/web")
     done = checkout.run(*(command or ("advance", "prod/web")), "--now", DAY.format(day), "--no-validate")
     assert f"web (prod): held: {commit[:9]}" in done.stderr
-    assert "`rollstep promote` goes on" in done.stderr
+    assert "`rollstep promote prod/web` goes on" in done.stderr
     assert checkout.git("rev-parse", "HEAD:environments/prod/web") == before
     (row,) = checkout.json("status", "prod/web", "--now", DAY.format(day))
     assert row["message"].startswith(f"held: {commit[:9]}")

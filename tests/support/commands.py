@@ -93,7 +93,7 @@ class Checkout:
         return json.loads(self.run(*arguments, "-o", "json", code=code).stdout)
 
     def advance_all(self, *targets: str, now: str = NOON) -> None:
-        self.process("advance", *targets, "--now", now, "--no-validate")
+        self.process("advance", *(targets or ("--all",)), "--now", now, "--no-validate")
 
     @property
     def head(self) -> str:

@@ -24,5 +24,5 @@ def command(request: options.Request) -> None:
     from renderer.verbs.release.pull_requests.propose import close_aborted
 
     with open_session(request) as session:
-        session.run(acting(actions.abort), "abort", session.refs)
-        close_aborted(session, session.refs)
+        apps = session.run(acting(actions.abort), "abort", session.refs)
+        close_aborted(session, [app.home.ref for app in apps])

@@ -13,7 +13,6 @@ from renderer.cli.session import open_session
 @click.command("advance")
 @options.targets
 @click.option("--to", "to_step", type=click.IntRange(min=0), metavar="N", help="Continue until currentStepIndex is N.")
-@click.option("--all", "every", is_flag=True, help="Advance all apps, as without TARGET.")
 @click.option(
     "--wait",
     "wait_for",
@@ -33,14 +32,13 @@ from renderer.cli.session import open_session
 def command(
     request: options.Request,
     to_step: int | None,
-    every: bool,
     wait_for: str | None,
     timeout: str | None,
     together: bool,
 ) -> None:
     """Render, validate and commit the next step of each TARGET.
 
-    TARGET is an app's folder, ENV/APP, an environment, or an app's name; the default is all apps. A timed pause ends
+    TARGET is an app's folder, ENV/APP, an environment, or an app's name; --all names every app. A timed pause ends
     when its time has passed since the step was reached, any other pause with `rollstep promote`. If there is nothing to
     do yet, the reason is printed and the exit code is 0, or 1 with --to.
 
@@ -49,8 +47,6 @@ def command(
 
     Example: rollstep advance prod/web
     """
-    if every and request.targets:
-        raise click.UsageError("use either --all or TARGETs")
     if timeout is not None and wait_for is None:
         raise click.UsageError("--timeout goes with --wait")
     if together and wait_for is not None:
@@ -64,11 +60,11 @@ def command(
             waiting = Waiting.parse(wait_for, timeout)
             if to_step is not None:
                 session.check_step(to_step)
-            done = [advance_when_live(session, ref, waiting, to_step) for ref in session.refs]
+            done = session.for_each_app(lambda ref: advance_when_live(session, ref, waiting, to_step))
         elif to_step is not None:
             session.check_step(to_step)
-            done = [session.run_to(ref, to_step) for ref in session.refs]
+            done = session.for_each_app(lambda ref: session.run_to(ref, to_step))
         else:
             session.run(advance, "advance", session.refs, together=together)
             return
-    sys.exit(0 if all(done) else 1)
+    sys.exit(0 if done else 1)

@@ -8,7 +8,7 @@ from datetime import datetime
 import click
 
 from renderer.cli import options
-from renderer.cli.reporter import print_json
+from renderer.cli.reporter import painted_diff, print_json
 from renderer.cli.session import open_workspace
 
 
@@ -43,5 +43,5 @@ def command(
         entries = [(ref, [{"file": file, "diff": text} for file, text in files.items()]) for ref, files in diffs]
         print_json([{"app": ref.name, "environment": ref.environment, "files": files} for ref, files in entries])
     else:
-        click.echo("".join(text for _, files in diffs for text in files.values()), nl=False)
+        click.echo(painted_diff("".join(text for _, files in diffs for text in files.values())), nl=False)
     sys.exit(1 if exit_code and any(files for _, files in diffs) else 0)

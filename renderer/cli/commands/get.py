@@ -7,34 +7,47 @@ from datetime import datetime
 import click
 
 from renderer.cli import options
-from renderer.cli.reporter import print_json
+from renderer.cli.reporter import PRINT, painted_phases
 from renderer.cli.session import open_workspace
+from renderer.cli.watch import watch, watch_option
 
 
 @click.command("get")
 @options.targets
+@watch_option
 @options.now
-@options.output
+@options.output_format("text", "wide", "json", "yaml")
 @options.allow_exec
 @click.pass_obj
-def command(directory: str, targets: tuple[str, ...], now: datetime | None, output: str) -> None:
+def command(directory: str, targets: tuple[str, ...], again: bool, now: datetime | None, output: str) -> None:
     """Show each TARGET like `kubectl argo rollouts get rollout`, from git alone.
 
     Prints a tree of revisions and ReplicaSets with their roles (stable, canary, active, preview), replicas and weights,
-    the step, and the reason and end of a pause.
+    the step, and the reason and end of a pause. `wide` adds the images.
 
     Example: rollstep get prod/web
     """
+    from renderer.errors import require
     from renderer.pipeline.load.workspace import current_time
     from renderer.verbs.apps.open import open_releases
     from renderer.verbs.apps.status_history import waits_of
     from renderer.verbs.show.tree import rollout_info, tree_text
 
-    time = now or current_time()
-    releases = open_releases(open_workspace(directory), targets, time)
-    waits = zip(releases, waits_of(releases), strict=True)
-    infos = [(release.app.ref, rollout_info(release.world, wait)) for release, wait in waits]
-    if output == "json":
-        print_json([{"app": ref.name, "environment": ref.environment, **info.to_dict()} for ref, info in infos])
-    else:
-        click.echo("\n".join(tree_text(info, time, ref) for ref, info in infos), nl=False)
+    workspace = open_workspace(directory)
+
+    def show() -> list[str]:
+        time = now or current_time()
+        releases, findings = open_releases(workspace, targets, time)
+        waits = zip(releases, waits_of(releases), strict=True)
+        infos = [
+            (release.app.ref, rollout_info(release.world, release.app.ref.target, wait)) for release, wait in waits
+        ]
+        if output in PRINT:
+            PRINT[output]([{"app": ref.name, "environment": ref.environment, **info.to_dict()} for ref, info in infos])
+        else:
+            texts = (tree_text(info, time, ref, wide=output == "wide") for ref, info in infos)
+            click.echo(painted_phases("\n".join(texts)), nl=False)
+        require(findings)
+        return [info.phase for _, info in infos]
+
+    watch(show, again=again)

@@ -20,14 +20,16 @@ def command(directory: str, targets: tuple[str, ...], output: str, revision: int
 
     Example: rollstep history prod/web
     """
+    from renderer.errors import require
     from renderer.pipeline.load.workspace import current_time
     from renderer.verbs.apps.open import open_releases
     from renderer.verbs.show.history import commits_of, commits_text, revisions_of, revisions_text
 
-    releases = open_releases(open_workspace(directory), targets, current_time())
+    releases, findings = open_releases(open_workspace(directory), targets, current_time())
     list_entries = revisions_of if revision is None else lambda release: commits_of(release, revision)
     entries = [entry for release in releases for entry in list_entries(release)]
     if output == "json":
         print_json(entries)
     else:
         click.echo(revisions_text(entries) if revision is None else commits_text(entries), nl=False)
+    require(findings)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from renderer.cli import options
+from renderer.cli.reporter import REPORTER
 
 if TYPE_CHECKING:
     from renderer.errors import Finding
@@ -32,9 +33,9 @@ def command(
 ) -> None:
     """Check Rollouts and related manifests for mistakes, offline.
 
-    PATH is a folder, a file, or - for standard input; the default is the current folder. An app of the repository is
-    checked as a whole, with its settings. Any other Rollout is checked with everything else that PATH names. Every
-    finding has the code of its rule, which --explain and docs/rules describe.
+    PATH is a folder, a file, an app (ENV/APP), or - for standard input; the default is the current folder. An app of
+    the repository is checked as a whole, with its settings. Any other Rollout is checked with everything else that PATH
+    names. Every finding has the code of its rule, which --explain and docs/rules describe.
 
     Exit codes: 0 no findings, 1 findings, 2 an error in the command line or in rollstep.yaml.
 
@@ -43,10 +44,12 @@ def command(
     if explain:
         click.echo(_explained(explain), nl=False)
         return
+    from renderer.pipeline.load.workspace import Workspace
     from renderer.verbs.lint.files import lint_paths
     from renderer.verbs.lint.formats import FORMATS
 
     linted = lint_paths(directory, paths or (".",), {"select": _codes(select), "ignore": _codes(ignore)})
+    Workspace.open(directory).note_unknown_names(REPORTER.note)
     click.echo(FORMATS[output](linted), nl=False)
     click.echo(_summary(linted.findings, len(linted.files)), err=True)
     sys.exit(1 if linted.findings else 0)

@@ -25,12 +25,14 @@ def command(directory: str, targets: tuple[str, ...], now: datetime | None, outp
 
     Example: rollstep plan prod/web --output markdown
     """
+    from renderer.errors import require
     from renderer.verbs.show.plan import plan_markdown, plan_releases, plan_text
 
-    plans = plan_releases(open_workspace(directory), targets, now)
+    plans, findings = plan_releases(open_workspace(directory), targets, now)
     if output == "json":
         print_json([{"app": ref.name, "environment": ref.environment, **plan.to_dict()} for ref, plan in plans])
-        return
-    start, table = ("### {}\n\n", plan_markdown) if output == "markdown" else ("{}\n", plan_text)
-    titled = ((f"{ref.name} ({ref.environment}): {plan.summary}", plan) for ref, plan in plans)
-    click.echo("\n".join(start.format(title) + table(plan) for title, plan in titled), nl=False)
+    else:
+        start, table = ("### {}\n\n", plan_markdown) if output == "markdown" else ("{}\n", plan_text)
+        titled = ((f"{ref.name} ({ref.environment}): {plan.summary}", plan) for ref, plan in plans)
+        click.echo("\n".join(start.format(title) + table(plan) for title, plan in titled), nl=False)
+    require(findings)

@@ -12,6 +12,7 @@ from renderer.cli.session import open_session
 @options.targets
 @click.option("--stack", is_flag=True, help="Open one for each remaining step, each on top of the one before.")
 @click.option("--close", is_flag=True, help="Close the open pull requests and delete their branches.")
+@options.every
 @options.validate
 @options.dry_run
 @options.output

@@ -10,10 +10,20 @@ from typing import TYPE_CHECKING
 import click
 
 from renderer.cli import options
-from renderer.cli.reporter import REPORTER
+from renderer.cli.reporter import DIFF_REPORTER, REPORTER
 
 if TYPE_CHECKING:
     from renderer.verbs.apps.shards import Shard
+
+
+def _check_files(directory: str, files: list[str], targets: tuple[str, ...]) -> None:
+    """Refuse a file that does not exist, and apps beside files."""
+    for target in targets:
+        is_named_like_a_file = target.endswith((".yaml", ".yml", ".json"))
+        if target not in files and is_named_like_a_file and not Path(directory, target).exists():
+            raise click.UsageError(f"there is no file {target}")
+    if files and len(files) != len(targets):
+        raise click.UsageError("name either apps or files, not both")
 
 
 def _read_shard(ctx: click.Context, param: click.Parameter, value: str | None) -> Shard | None:
@@ -86,8 +96,7 @@ def command(
     Example: rollstep render rollout.yaml services.yaml --step 2 --stable old-rollout.yaml
     """
     files = [target for target in targets if target == "-" or Path(directory, target).is_file()]
-    if files and len(files) != len(targets):
-        raise click.UsageError("name either apps or files, not both")
+    _check_files(directory, files, targets)
     if not files and (stable or stable_ref or environment or allow):
         raise click.UsageError("--stable, --stable-ref, --env and --allow go with files of manifests")
     is_parallel = jobs > 1 or bool(executor)
@@ -128,7 +137,8 @@ def command(
     if mode is not Mode.WRITE:
         from renderer.verbs.render.compare import compare_releases
 
-        sys.exit(compare_releases(request, REPORTER))
+        reporter = REPORTER if output == "json" else DIFF_REPORTER
+        sys.exit(compare_releases(request, reporter))
     from renderer.verbs.render.write import write_releases
 
     sys.exit(write_releases(request, REPORTER))

@@ -8,39 +8,51 @@ from datetime import datetime
 import click
 
 from renderer.cli import options
-from renderer.cli.reporter import print_json
+from renderer.cli.reporter import PRINT, painted_phases
 from renderer.cli.session import open_workspace
+from renderer.cli.watch import watch, watch_option
 
 
 @click.command("status")
 @options.targets
+@watch_option
 @options.now
-@options.output
+@options.output_format("text", "json", "yaml")
 @options.allow_exec
 @click.pass_obj
-def command(directory: str, targets: tuple[str, ...], now: datetime | None, output: str) -> None:
+def command(directory: str, targets: tuple[str, ...], again: bool, now: datetime | None, output: str) -> None:
     """Show the status of each TARGET, one line each.
 
     Exit codes: 1 if a release is Degraded, like `kubectl argo rollouts status`, or if an app is Orphaned: it has no
     manifests any more, and is still applied. Else 0.
 
     Example: rollstep status prod
+
+    Example: rollstep status prod/web --watch
     """
+    from renderer.errors import require
     from renderer.kubernetes.printing import text_table
     from renderer.pipeline.load.workspace import current_time
     from renderer.verbs.apps.open import open_releases
     from renderer.verbs.apps.status_history import waits_of
-    from renderer.verbs.show.status import ORPHANED, STATUS_COLUMNS, orphan_row, status_row
+    from renderer.verbs.show.status import COLUMNS, ORPHANED, orphan_row, status_cells, status_row
 
     workspace = open_workspace(directory)
-    releases = open_releases(workspace, targets, now or current_time())
-    waits = zip(releases, waits_of(releases), strict=True)
-    rows = [status_row(release.app.ref, release.world, wait) for release, wait in waits]
-    orphans = workspace.orphans(targets, [release.app.ref for release in releases])
-    rows += [orphan_row(workspace.home(ref)) for ref in orphans]
-    if output == "json":
-        print_json(rows)
-    else:
-        cells = [["" if row[key] is None else str(row[key]) for key in STATUS_COLUMNS.values()] for row in rows]
-        click.echo(text_table([list(STATUS_COLUMNS), *cells]), nl=False)
-    sys.exit(1 if any(row["phase"] in ("Degraded", ORPHANED) for row in rows) else 0)
+
+    def show() -> list[str]:
+        releases, findings = open_releases(workspace, targets, now or current_time())
+        waits = zip(releases, waits_of(releases), strict=True)
+        rows = [status_row(release.app.ref, release.world, wait) for release, wait in waits]
+        orphans = workspace.orphans(targets, [release.app.ref for release in releases])
+        rows += [orphan_row(workspace.home(ref)) for ref in orphans]
+        if output in PRINT:
+            PRINT[output](rows)
+        else:
+            refs = [*(release.app.ref for release in releases), *orphans]
+            cells = [status_cells(row, ref.target) for row, ref in zip(rows, refs, strict=True)]
+            click.echo(painted_phases(text_table([list(COLUMNS), *cells])), nl=False)
+        require(findings)
+        return [row["phase"] for row in rows]
+
+    phases = watch(show, again=again)
+    sys.exit(1 if {"Degraded", ORPHANED}.intersection(phases) else 0)

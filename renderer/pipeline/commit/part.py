@@ -19,10 +19,15 @@ from renderer.pipeline.write.new_files import PlannedFile, write_new_files
 
 
 class Request(Struct, frozen=True):
-    """The options of a verb that commits."""
+    """The options of a verb that commits.
+
+    ``every`` names all apps, in place of ``targets``; ``yes`` answers the question before several apps change.
+    """
 
     directory: str
     targets: tuple[str, ...]
+    every: bool = False
+    yes: bool = False
     now: datetime | None = None
     output: str = "text"
     dry_run: bool = False

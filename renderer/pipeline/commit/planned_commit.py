@@ -6,6 +6,7 @@ import os
 from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 from msgspec import Struct
 
@@ -61,8 +62,8 @@ class PlannedCommit(Struct, frozen=True):
         """The author and the committer of the first app's settings; None for those of git's configuration."""
         return identities(self.parts[0].home.settings.commit)
 
-    def check(self) -> None:
-        """Raise RollstepError with every reason against the commit; commit nothing."""
+    def checked(self) -> Self:
+        """Return the plan; raise RollstepError with every reason against the commit."""
         self.transaction.check()
         author, committer = self.identities
         written = [path for path, exists in self.transaction.paths.items() if exists]
@@ -74,6 +75,7 @@ class PlannedCommit(Struct, frozen=True):
             when=self.request.now,
             allow_detached=self.request.allow_detached,
         )
+        return self
 
     def publish(self) -> CommitResult | None:
         """Change the files and commit them, both or neither; return None if HEAD has all of them already."""

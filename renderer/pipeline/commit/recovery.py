@@ -20,11 +20,12 @@ def open_to_write(
 ) -> Iterator[tuple[Workspace, Repository]]:
     """Open the repository of ``directory`` and lock out other runs until the end of the block.
 
-    Recovers an interrupted run first.  ``note`` gets a line about that, and one while waiting for another run.  A dry
-    run takes no lock.  Raises RollstepError without a repository, if another run does not end, and if a file was
-    edited after the interrupted run.
+    Recovers an interrupted run first.  ``note`` gets a line about that, one for each unknown name in ``rollstep.yaml``,
+    and one while waiting for another run.  A dry run takes no lock.  Raises RollstepError without a repository, if
+    another run does not end, and if a file was edited after the interrupted run.
     """
     workspace = Workspace.open(directory)
+    workspace.note_unknown_names(note)
     repository = Repository.open(workspace.root)
     with ExitStack() as stack:
         if not dry_run:

@@ -28,6 +28,11 @@ class AppRef(Struct, frozen=True):
         """The app as a verb's TARGET: ``prod/web``."""
         return f"{self.environment}/{self.name}"
 
+    @property
+    def is_production(self) -> bool:
+        """True in an environment whose name begins with ``prod``."""
+        return self.environment.lower().startswith("prod")
+
 
 class Home(Struct, frozen=True):
     """An app in the repository at ``root``, and its settings."""
@@ -65,13 +70,9 @@ def find_apps(root: Path, settings: Settings, selectors: Sequence[str], cwd: Pat
     above them.  Otherwise it is an environment, ``ENV/APP``, or the name of an app in any environment.  An app is a
     folder ``ENV/APP`` below ``settings.environments_path`` that has manifests or whose manifests a command prints.
 
-    Raises ``UsageError`` for an unknown selector.  Raises ``RollstepError`` without any app, and if ``rollstep.yaml``
-    has settings of an unknown app or environment.
+    Raises ``UsageError`` for an unknown selector.  Raises ``RollstepError`` without any app.
     """
     candidates = _Candidates(root, settings)
-    findings = _unknown_names(settings, candidates)
-    if findings:
-        raise RollstepError(findings)
     if not selectors:
         apps = candidates.apps()
         if not apps:
@@ -125,6 +126,11 @@ def orphan_finding(home: Home) -> Finding:
     message = f"is still applied, but {home.ref.target} has no manifests any more"
     hint = f"restore them with git, or take the app away: rollstep remove {home.ref.target}"
     return Finding(home.output_path, 0, 0, "", message, hint)
+
+
+def unknown_names(root: Path, settings: Settings) -> list[Finding]:
+    """Return a finding for every environment and app in ``rollstep.yaml`` that has no manifests."""
+    return _unknown_names(settings, _Candidates(root, settings)) if settings.environments or settings.apps else []
 
 
 def folders(parent: str | Path) -> list[os.DirEntry[str]]:
@@ -200,10 +206,9 @@ class _Orphans(_Candidates):
 
 
 def _unknown_names(settings: Settings, candidates: _Candidates) -> list[Finding]:
-    """Return a finding for every environment and app in ``rollstep.yaml`` that has no manifests."""
     unknown: list[tuple[tuple[str, ...], set[str]]] = []
     in_environment, of_app = defaultdict(list), defaultdict(list)
-    for name in candidates.names if settings.environments or settings.apps else ():
+    for name in candidates.names:
         in_environment[name[0]].append(name)
         of_app[name[1]].append(name)
     for environment in settings.environments:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from renderer.errors import RollstepError
-from renderer.pipeline.load.discover import AppRef, Home, find_apps, find_orphans
+from renderer.pipeline.load.discover import AppRef, Home, find_apps, find_orphans, unknown_names
 from renderer.pipeline.load.settings import SETTINGS_FILE, Settings, load_settings
 
 
@@ -44,6 +44,13 @@ class Workspace(Struct, frozen=True):
     def orphans(self, targets: Sequence[str], apps: Sequence[AppRef] = ()) -> tuple[AppRef, ...]:
         """Return the orphans that ``targets`` name, as ``find_orphans``."""
         return find_orphans(self.root, self.settings, targets, self.cwd, apps)
+
+    def note_unknown_names(self, note: Callable[[str], object]) -> bool:
+        """Note each environment and app in ``rollstep.yaml`` that does not exist; return whether there are any."""
+        findings = unknown_names(self.root, self.settings)
+        for finding in findings:
+            note(f"warning: {finding.text()}")
+        return bool(findings)
 
     def home(self, ref: AppRef) -> Home:
         """Return an app with its settings."""

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from renderer.pipeline.resolve.moves import Move, Wait, advance, follow_promotion, wait
 from renderer.rollouts import actions
+from renderer.rollouts.controller import next_wakeup
 from renderer.rollouts.model.world import World
 
 MAX_MOVES = 1000
@@ -18,13 +19,12 @@ NO_WAIT = Wait("", None)
 def course(world: World) -> Iterator[tuple[Move, Wait]]:
     """Yield every move to the end of the release, each with the wait that ended before it.
 
-    A wait ends when its time comes, or by a promotion.
+    A wait ends at its ``until``, and without one by a promotion.
     """
     for _ in range(MAX_MOVES):
-        reason, move = NO_WAIT, advance(world)
+        move, reason = advance(world), NO_WAIT
         if move is None:
-            reason = wait(world)
-            move = _after(world, reason)
+            move, reason = _after(world)
         if move is None:
             return
         yield move, reason
@@ -45,12 +45,15 @@ def proposals(world: World) -> Iterator[tuple[str, Move]]:
     raise _endless(world)
 
 
-def _after(world: World, reason: Wait) -> Move | None:
-    if reason.until is not None:
-        move = advance(replace(world, now=max(world.now, reason.until)))
+def _after(world: World) -> tuple[Move | None, Wait]:
+    """Return the move after a wait: at the next time at which the controller acts by itself, or by a promotion."""
+    reason = wait(world)
+    for time in filter(None, (next_wakeup(world), reason.until)):
+        move = advance(replace(world, now=time))
         if move is not None:
-            return move
-    return follow_promotion(world, actions.promote(world)) if _can_promote(reason) else None
+            return move, replace(reason, until=time)
+    promoted = follow_promotion(world, actions.promote(world)) if _can_promote(reason) else None
+    return promoted, replace(reason, until=None)
 
 
 def _can_promote(reason: Wait) -> bool:

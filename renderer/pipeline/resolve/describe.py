@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from renderer.kubernetes.images import version_text
 from renderer.kubernetes.manifest import Body
 from renderer.kubernetes.times import format_time, human_duration
 from renderer.pipeline.resolve.autoscaling import count_text, pod_limits
@@ -13,8 +14,10 @@ from renderer.rollouts.info import roles, traffic_weight
 from renderer.rollouts.model.rollout import HASH_LABEL, ReplicaSet
 from renderer.rollouts.model.world import World
 
-FROZEN, UNAPPROVED, HELD, LAG = "frozen", "approvals", "held", "behind another environment: "
-"""Reasons of waits: a freeze, approvals, a step that was taken back, and the beginning of the reasons for a lag."""
+FROZEN, UNAPPROVED, HELD, LAG = "frozen", "approvals", "held", "lag"
+"""Reasons of waits: a freeze, approvals, a step that was taken back, a lag behind another environment."""
+COMMITTED = "Committed"
+"""The phase of a release that git has to its end; Argo Rollouts says Healthy, which takes a look at the pods."""
 
 _GATES = {
     gates.ANALYSIS_STEP: "waits for the result of the analysis",
@@ -24,6 +27,11 @@ _GATES = {
     gates.PRE_PROMOTION_ANALYSIS: "waits for the result of the analysis before the switch",
     gates.POST_PROMOTION_ANALYSIS: "waits for the result of the analysis after the switch",
 }
+
+
+def phase_of(world: World) -> str:
+    """Return the phase of a release as git knows it: ``Committed``, ``Paused``, ``Progressing``, ``Degraded`` …"""
+    return COMMITTED if world.status.phase == "Healthy" else world.status.phase
 
 
 def current_replica_set(world: World) -> ReplicaSet | None:
@@ -74,7 +82,7 @@ def last_phase(move: Move) -> str:
 
 
 def traffic_text(world: World) -> str:
-    """Return the destination of the traffic for a subject line: ``20% to 7776f59c58``; empty without ReplicaSets."""
+    """Return the destination of the traffic for a subject line: ``20% to 1.2.0 (7776f59c58)``, or empty."""
     newest, old = current_replica_set(world), stable_replica_set(world)
     target = newest if newest is not None and (is_promoted(world) or not world.status.abort) else old
     if target is None:
@@ -82,33 +90,44 @@ def traffic_text(world: World) -> str:
     weight = traffic_weight(world, target)
     out_of = max_traffic_weight(world.rollout)
     share = f"{weight}%" if out_of == 100 else f"{weight}/{out_of}"
-    return f"{share} to {target.pod_template_hash}"
+    return f"{share} to {version_of(world, target)} ({target.pod_template_hash})"
 
 
-def wait_text(wait: Wait, world: World) -> str:
-    """Return why a release waits, until when, and which command ends the wait."""
+def version_of(world: World, replica_set: ReplicaSet) -> str:
+    """Return the version of a ReplicaSet as its images show it, those that the version before it lacks."""
+    older = [other for other in world.replica_sets if other.revision < replica_set.revision]
+    stable = stable_replica_set(world)
+    before = stable if stable in older else max(older, key=lambda other: other.revision, default=None)
+    changed = "" if before is None else version_text(replica_set.template, before.template)
+    return changed or version_text(replica_set.template)
+
+
+def wait_text(wait: Wait, world: World, target: str) -> str:
+    """Return why the release of the app ``target`` waits, until when, and which command ends the wait."""
     reason, until = wait.reason, wait.until
+    promote = f"`rollstep promote {target}`"
     if reason == "aborted":
-        return "aborted: `rollstep retry` starts it again, `rollstep undo` goes back to an earlier revision"
+        retry, undo = f"`rollstep retry {target}`", f"`rollstep undo {target}`"
+        return f"aborted: {retry} starts it again, {undo} goes back to an earlier revision"
     if reason == FROZEN and until is not None:
         return f"frozen until {format_time(until)}: `rollstep freeze list` shows why"
-    if reason.startswith(LAG):
+    if reason == LAG:
         return lag_text(wait)
     if reason == HELD:
-        return f"held: {wait.detail} took this step back; `rollstep promote` goes on"
+        return f"held: {wait.detail} took this step back; {promote} goes on"
     if reason == UNAPPROVED:
         return "the committed step waits for approvals: `rollstep verify` shows how many, `rollstep approve` adds yours"
     if reason == "manually paused":
-        return "manually paused: `rollstep resume` goes on"
+        return f"manually paused: `rollstep resume {target}` goes on"
     if reason == gates.EXPERIMENT_STEP and until is not None:
-        return f"{gate_text(reason, world)} until {format_time(until)}: `rollstep promote` ends it at once"
+        return f"{gate_text(reason, world)} until {format_time(until)}: {promote} ends it at once"
     if reason in _GATES:
-        return f"{gate_text(reason, world)}: `rollstep promote` takes it as passed, `rollstep abort` goes back"
+        return f"{gate_text(reason, world)}: {promote} takes it as passed, `rollstep abort {target}` goes back"
     if reason:
         end = ""
         if until is not None:
             end = f" until {format_time(until)} ({human_duration((until - world.now).total_seconds())} left)"
-        return f"paused ({reason}){end}: `rollstep promote` goes on" + (" at once" if end else "")
+        return f"paused ({reason}){end}: {promote} goes on" + (" at once" if end else "")
     if until is not None:
         return f"nothing to do until {format_time(until)}"
     return "nothing to do: the release is complete"
@@ -121,7 +140,7 @@ def waiting_text(version: str, target: str) -> str:
 
 def lag_text(wait: Wait) -> str:
     """Return what a release waits for in another environment, and until when."""
-    return wait.reason + (f" until {format_time(wait.until)}" if wait.until is not None else "")
+    return wait.detail + (f" until {format_time(wait.until)}" if wait.until is not None else "")
 
 
 def gate_text(gate: str, world: World) -> str:

@@ -18,10 +18,12 @@ from renderer.pipeline.resolve.commit_content import differs, rendered
 from renderer.pipeline.resolve.ordering.phases import as_observed, is_half_shifted, settle_phase
 from renderer.pipeline.resolve.ordering.waves import joined, waves_of
 from renderer.rollouts.controller import next_wakeup, settle
+from renderer.rollouts.controller.experiment import experiment_end
 from renderer.rollouts.controller.gates import is_gate, open_gate
 from renderer.rollouts.controller.reconcile import Settled, with_available_pods
 from renderer.rollouts.controller.step_hash import compute_step_hash
 from renderer.rollouts.controller.templates import rollout_hash
+from renderer.rollouts.controller.timing import pause_end
 from renderer.rollouts.controller.workload import resolve_workload
 from renderer.rollouts.model.spec import CanaryStep
 from renderer.rollouts.model.status import RolloutStatus
@@ -52,7 +54,7 @@ def has_effect(move: Move) -> bool:
 
 
 class Wait(Struct, frozen=True):
-    """The reason why a release does not go on by itself, and its end.
+    """The reason why a release does not go on by itself, and its end; None if only a person ends it.
 
     ``reason`` is the pause's reason (``CanaryPauseStep``, ``BlueGreenPause``), ``manually paused``, ``aborted``, the
     gate that a person opens (``open_gate``), or empty where the release is complete.  ``detail`` is more on the reason.
@@ -145,15 +147,20 @@ def at_step(world: World, step: int) -> World:
 
 def wait(world: World) -> Wait:
     """Return why ``advance`` does not move ``world``."""
-    until, status = next_wakeup(world), world.status
-    gate = open_gate(world.rollout, status)
+    status, gate = world.status, open_gate(world.rollout, world.status)
     if world.rollout.paused:
-        return Wait("manually paused", until)
+        return Wait("manually paused", None)
     if status.abort:
-        return Wait("aborted", until)
-    if status.pause_conditions and (until is not None or not gate):
-        return Wait(status.pause_conditions[0].reason, until)
-    return Wait(gate, until)
+        return Wait("aborted", None)
+    end = _later(pause_end(world), world.now)
+    if status.pause_conditions and (end is not None or not gate):
+        return Wait(status.pause_conditions[0].reason, end)
+    # Old ReplicaSets are scaled down at their deadline, whatever the release waits for.
+    return Wait(gate, _later(experiment_end(world), world.now)) if gate else Wait("", next_wakeup(world))
+
+
+def _later(time: datetime | None, now: datetime) -> datetime | None:
+    return time if time is not None and time > now else None
 
 
 def _next_step(world: World, to_step: int | None) -> Settled:

@@ -24,20 +24,21 @@ def rendered_world(
     now: datetime | None = None,
     step: int | None = None,
     before: Path | None = None,
+    option: str = "--step",
 ) -> tuple[Release, World]:
     """Open an app as ``open_release`` does; return its release, and its world at its current step, or at ``step``.
 
     A version that waits in the sources does not begin; only ``step`` shows it.  The result does not depend on the time
     of day: the clock is the time of the release's last move, unless the app has new steps.  Raise UsageError for a step
-    that the Rollout does not have.
+    that the Rollout does not have, in terms of the ``option`` that names it.
     """
     release = open_release(workspace, ref, now or current_time(), before)
     world = release.world if step is not None else with_running_template(release.world)
     if release.state is not None:
-        settled = _at(replace(world, now=release.state.last_update_time), step)
+        settled = _at(replace(world, now=release.state.last_update_time), step, option)
         if not _begins(release, settled):
             return release, settled
-    return release, _at(world, step)
+    return release, _at(world, step, option)
 
 
 def render_time(release: Release, world: World) -> str | None:
@@ -49,14 +50,14 @@ def render_time(release: Release, world: World) -> str | None:
     return format_time(world.now)
 
 
-def _at(world: World, step: int | None) -> World:
+def _at(world: World, step: int | None, option: str) -> World:
     if step is None:
         return react(world).after
     name, steps = world.rollout.name, steps_of(world)
     if not steps:
-        raise UsageError(f"{name} has no steps: --step is for canaries with steps")
+        raise UsageError(f"{name} has no steps: {option} is for canaries with steps")
     if step > len(steps):
-        raise UsageError(f"{name} has {len(steps)} steps: --step takes 0 to {len(steps)}")
+        raise UsageError(f"{name} has {len(steps)} steps: {option} takes 0 to {len(steps)}")
     if not world.status.stable_rs:
         return react(world).after
     begun = settle(world, hold_step=world.status.current_step_index or 0)

@@ -34,7 +34,7 @@ class StepChange(Struct, frozen=True):
     ``action`` is ``step`` or a verb (``abort``, ``promote``, ``set image``, ``scale``); ``verb`` is the command with
     the options that decide its outcome (``advance --to 3``).  ``step`` and ``steps`` count as ``currentStepIndex``
     does, None without steps.  ``weight`` is the canary's, out of ``maxTrafficWeight``, None without a canary;
-    ``traffic`` describes the traffic in words (``20/1000 to 7776f59c58``).  ``stable`` and ``canary`` are
+    ``traffic`` describes the traffic in words (``20/1000 to 1.2.0 (7776f59c58)``).  ``stable`` and ``canary`` are
     pod-template-hashes.  ``detail`` and ``phase`` (of a step in phases) end the subject; ``note`` begins the body.
     """
 
@@ -57,7 +57,7 @@ class StepChange(Struct, frozen=True):
 
     @property
     def summary(self) -> str:
-        """The words of the subject: ``step 2/6, 20% to 7776f59c58``."""
+        """The words of the subject: ``step 2/6, 20% to 1.2.0 (7776f59c58)``."""
         at_step = self.action == "step" and self.step is not None and self.steps is not None
         what = f"step {self.step}/{self.steps}" if at_step else self.action
         return ", ".join(part for part in (what, self.traffic, self.detail, self.phase) if part)

@@ -28,7 +28,8 @@ class Changes(Struct, frozen=True):
     """The changes from the present content of a folder to its new content; file names are without the folder.
 
     ``files`` is the whole new content.  ``marker`` is the old and the new text of the marker, None for no marker.
-    ``edited`` names the files of rollstep that were edited by hand: the changes overwrite or delete them.
+    ``edited`` names the files of rollstep that were edited by hand: the changes overwrite or delete them, except those
+    that are ``kept``, whose edit is in the new content too.
     """
 
     folder: Path
@@ -39,6 +40,7 @@ class Changes(Struct, frozen=True):
     unchanged: tuple[str, ...]
     edited: tuple[str, ...]
     marker: tuple[str | None, str | None]
+    kept: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         """True if any file changes, including the marker."""
@@ -63,6 +65,13 @@ class Changes(Struct, frozen=True):
         if self.marker[0] == self.marker[1]:
             yield f"{self.folder}/{MARKER}"
 
+    def edit_notes(self, output_path: str) -> Iterator[str]:
+        """Yield a line for each file that was edited by hand; ``output_path`` names the folder."""
+        for name in self.edited:
+            yield f"{output_path}/{name} was edited by hand and is written anew"
+        for name in self.kept:
+            yield f"{output_path}/{name} was edited by hand and is kept"
+
     def to_dict(self) -> dict[str, list[str]]:
         """Return the sorted file names by kind of change, as JSON-ready data."""
         return {
@@ -70,7 +79,7 @@ class Changes(Struct, frozen=True):
             "updated": sorted(self.updated),
             "deleted": sorted(self.deleted),
             "unchanged": sorted(self.unchanged),
-            "edited": sorted(self.edited),
+            "edited": sorted((*self.edited, *self.kept)),
         }
 
 
@@ -92,7 +101,7 @@ def plan_write(folder: Path, files: Mapping[str, str], last_render: LastRender |
     created: dict[str, str] = {}
     updated: dict[str, tuple[str, str]] = {}
     deleted: dict[str, str] = {}
-    unchanged, edited, findings = [], [], []
+    unchanged, edited, kept, findings = [], [], [], []
     for name in sorted(files.keys() | owned.keys()):
         path, new = f"{folder}/{name}", files.get(name)
         # Some file systems ignore case.
@@ -103,6 +112,8 @@ def plan_write(folder: Path, files: Mapping[str, str], last_render: LastRender |
         old = (contents.get(name) or read_file(path)) if exists else None
         if old is not None and new is not None and old == new.encode():
             unchanged.append(name)
+            if name in owned and digest(old) != owned[name]:
+                kept.append(name)
             continue
         text = None if old is None else old.decode(errors="replace")
         if old is not None and name not in owned:
@@ -123,7 +134,7 @@ def plan_write(folder: Path, files: Mapping[str, str], last_render: LastRender |
         None if before is None else before.decode(errors="replace"),
         marker_text(files) if files else None,
     )
-    return Changes(folder, files, created, updated, deleted, tuple(unchanged), tuple(edited), marker)
+    return Changes(folder, files, created, updated, deleted, tuple(unchanged), tuple(edited), marker, tuple(kept))
 
 
 def changes_between(folder: Path, before: Mapping[str, str], files: Mapping[str, str]) -> Changes:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from renderer.errors import Finding, RollstepError, UsageError, map_all
+from renderer.errors import Finding, RollstepError, UsageError, map_valid, require
 from renderer.kubernetes.sync_tools.tools import step_order
 from renderer.pipeline.commit.part import Part, Request, input_paths, part_of
 from renderer.pipeline.load.discover import AppRef, Home
 from renderer.pipeline.load.workspace import Workspace
-from renderer.pipeline.resolve.describe import wait_text
-from renderer.pipeline.resolve.moves import Move, Wait, advance, is_between_phases, is_new_release, steps_of, wait
-from renderer.pipeline.resolve.release import open_release
+from renderer.pipeline.resolve.describe import phase_of, wait_text
+from renderer.pipeline.resolve.moves import Move, advance, is_between_phases, is_new_release, steps_of, wait
+from renderer.pipeline.resolve.release import Release, open_release
 from renderer.pipeline.write.moved_app import NOT_SAFE, MovedApp, moved_app, render_app
 from renderer.rollouts.model.world import World
 from renderer.verbs import progress
@@ -53,10 +53,12 @@ class AppResult(Struct, frozen=True):
 
     home: Home
     part: Part | None
-    reason: Wait | None
-    """The reason why the release does not move; other manifests of the app may change all the same."""
-    waits: str
+    reason: str
+    """The reason why the release does not go on, as in ``Wait``; empty for a complete one."""
+    message: str
     """The reason in words; for a release that moves, the reason of the pause that follows."""
+    until: datetime | None
+    """The end of the wait, None if only a person ends it."""
     phase: str
     revision: int
     current_step_index: int | None
@@ -66,11 +68,17 @@ class AppResult(Struct, frozen=True):
     """The version in the sources that the verb has not begun; empty without one."""
     notes: tuple[str, ...]
     """What was left out of the app's sources, and what is not safe, for the user."""
+    edited: tuple[str, ...]
+    """A line for each rendered file that was edited by hand, which the commit puts right."""
+
+
+AppResults = tuple[list[AppResult], tuple[Finding, ...]]
+"""The results of the apps that a verb accepts, and the findings of the others."""
 
 
 def move_apps_in_worker(
     command: Command, request: Request, now: datetime, freezes: Sequence[Freeze], folder: str, refs: Sequence[AppRef]
-) -> list[AppResult]:
+) -> AppResults:
     """Do ``move_apps`` in another process, which has the same repository at the same path."""
     workspace = Workspace.open(request.directory)
 
@@ -83,8 +91,8 @@ def move_apps_in_worker(
     return move_apps(command, RunContext(workspace, request, now, freezes, open_repository), refs, folder)
 
 
-def move_apps(command: Command, context: RunContext, refs: Sequence[AppRef], folder: str = "") -> list[AppResult]:
-    """Run ``command`` for each of ``refs``; raise RollstepError with the findings of all of them.
+def move_apps(command: Command, context: RunContext, refs: Sequence[AppRef], folder: str = "") -> AppResults:
+    """Run ``command`` for each of ``refs``; raise UsageError if it does not fit one of them.
 
     With a ``folder``, new files are written there.
     """
@@ -95,7 +103,7 @@ def move_apps(command: Command, context: RunContext, refs: Sequence[AppRef], fol
                 moved = move_app(command, context, history, ref, context.now)
                 return _result(moved, context, folder)
 
-        return map_all(progress.over(refs, "rendering app"), move)
+        return map_valid(progress.over(refs, "rendering app"), move)
 
 
 def move_app(command: Command, context: RunContext, history: StatusHistory, ref: AppRef, now: datetime) -> MovedApp:
@@ -126,24 +134,35 @@ def move_app(command: Command, context: RunContext, history: StatusHistory, ref:
     rendered, app = render_app(release, move.after, keep_time=reason is not None)
     if reason is not None and not app.changes:
         return MovedApp(release, None, reason=reason)
+    require([_kept_edit(release, name) for name in app.changes.kept])
     return moved_app(release, move, rendered, app, command.name, command.options, reason)
+
+
+def _kept_edit(release: Release, name: str) -> Finding:
+    """Return the finding of a rendered file whose edit by hand a commit would contain as if a verb had made it."""
+    file = f"{release.home.output_path}/{name}"
+    hint = f"put it back with git, or keep it: `rollstep render {release.app.ref.target}`, and a commit of your own"
+    return Finding(file, 0, 0, "", "was edited by hand", hint)
 
 
 def _result(moved: MovedApp, context: RunContext, folder: str) -> AppResult:
     world = moved.world
     validate = context.request.validate
+    reason, steps = moved.reason or wait(world), len(steps_of(world))
     return AppResult(
         home=moved.release.home,
         part=None if moved.move is None else part_of(moved, folder, validate=validate),
-        reason=moved.reason,
-        waits=wait_text(moved.reason or wait(world), world),
-        phase=world.status.phase,
+        reason=reason.reason,
+        message=wait_text(reason, world, moved.release.app.ref.target),
+        until=reason.until,
+        phase=phase_of(world),
         revision=world.rollout.revision,
-        current_step_index=world.status.current_step_index,
-        steps=len(steps_of(world)),
+        current_step_index=(world.status.current_step_index or 0) if steps else None,
+        steps=steps,
         is_between_phases=is_between_phases(world),
         waiting_version=moved.waiting_version,
         notes=tuple(note.text() for note in (*moved.release.app.notes, *_notes(moved, context))),
+        edited=() if moved.app is None else tuple(moved.app.changes.edit_notes(moved.release.home.output_path)),
     )
 
 

@@ -456,4 +456,6 @@ def next_commands(result: InitResult, cwd: Path) -> list[str]:
     names = ", ".join(sorted({name for _, name, _ in result.apps}))
     commit = shlex.join(["git", "commit", "-m", f"Release {names} with rollstep"])
     first = [] if result.in_git else ["git init"]
-    return [*first, shlex.join(["git", "add", *paths]), commit, "rollstep plan", "rollstep advance"]
+    targets = [f"{environment}/{name}" for environment, name, _ in result.apps]
+    advance = shlex.join(["rollstep", "advance", *targets])
+    return [*first, shlex.join(["git", "add", *paths]), commit, "rollstep plan", advance]

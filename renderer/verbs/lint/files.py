@@ -92,7 +92,7 @@ class _Inputs(Struct):
 
 
 def lint_paths(directory: str, paths: Sequence[str], selection: Mapping[str, Sequence[str]]) -> LintResult:
-    """Lint ``paths``, relative to ``directory``: folders, files, and ``-`` for standard input.
+    """Lint ``paths``, relative to ``directory``: folders, files, apps, and ``-`` for standard input.
 
     An app of the repository is linted as a whole, with its settings, where a path is its folder, above it or in it.
     The other manifests of a folder are one group; all files and standard input together are another.  ``selection`` may
@@ -113,7 +113,8 @@ def lint_paths(directory: str, paths: Sequence[str], selection: Mapping[str, Seq
     for path in dict.fromkeys(paths):
         place = workspace.cwd / path
         if path != "-" and not place.exists():
-            raise UsageError([Finding(path, 0, 0, "", "there is no such file or folder")])
+            selected.update(_named_apps(workspace, path))
+            continue
         real = Path(os.path.realpath(place))
         own_apps = {ref.folder: ref for ref in apps if path != "-" and _overlaps(real, ref)}
         selected.update(own_apps)
@@ -170,6 +171,14 @@ def _apps(workspace: Workspace) -> tuple[AppRef, ...]:
         return find_apps(workspace.root, workspace.settings, [str(workspace.root)], workspace.cwd)
     except UsageError:
         return ()
+
+
+def _named_apps(workspace: Workspace, name: str) -> dict[Path, AppRef]:
+    """Return the apps of a TARGET that is no path (``ENV/APP``, ``ENV``, ``APP``); raise UsageError without any."""
+    try:
+        return {ref.folder: ref for ref in workspace.apps([name])}
+    except RollstepError as error:
+        raise UsageError([Finding(name, 0, 0, "", "there is no such file, folder, app or environment")]) from error
 
 
 def _overlaps(real: Path, ref: AppRef) -> bool:

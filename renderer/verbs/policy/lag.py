@@ -83,24 +83,24 @@ def progress_of(
 
 def lag_wait(lag: Lag, leader: Progress, follower: Progress, now: datetime) -> Wait | None:
     """Return the wait before a release may be as far as ``follower``, with its end if known; None without one."""
-    name, images = lag.behind, ", ".join(follower.images)
+    behind, images = f"behind another environment: {lag.behind}", ", ".join(follower.images)
     reached_at = [when for step, when in leader.reached if step >= follower.step]
     if follower.images == leader.images and not leader.is_complete:
         required = follower.step + lag.steps
         if leader.is_aborted:
-            return Wait(f"{LAG}{name} has aborted {images}", None)
+            return Wait(LAG, None, f"{behind} has aborted {images}")
         if leader.step < required:
-            return Wait(f"{LAG}{name} is at step {leader.step}, and has to be at {required} or complete", None)
+            return Wait(LAG, None, f"{behind} is at step {leader.step}, and has to be at {required} or complete")
     elif follower.images == leader.stable_images:
         # A promoted version is further than any step, also while the leader releases the next one.
         reached_at = reached_at if leader.is_complete else []
     else:
-        return Wait(f"{LAG}{name} has not released {images or 'anything'} yet", None)
+        return Wait(LAG, None, f"{behind} has not released {images or 'anything'} yet")
     since = min(reached_at, default=leader.moved_at)
     if since is None or since + timedelta(seconds=lag.after) <= now:
         return None
     until = since + timedelta(seconds=lag.after)
-    return Wait(f"{LAG}{name} has to be at this step for {human_duration(lag.after)}", until)
+    return Wait(LAG, until, f"{behind} has to be at this step for {human_duration(lag.after)}")
 
 
 def _images(world: World, pod_template_hash: str) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
@@ -28,6 +28,11 @@ class Run(Struct):
     rendered: list[RenderedCommit] = field(default_factory=list)
     pull_requests: Sequence[PullRequestResult] = ()
 
+    def committed(self, apps: Iterable[AppResult]) -> list[AppResult]:
+        """Return ``apps`` without those whose part none of the commits holds."""
+        done = {id(part) for group, _ in self.commits for part in group}
+        return [app for app in apps if app.part is None or id(app.part) in done]
+
     def report(self, request: Request, reporter: Reporter) -> None:
         """Print the commits on stdout and the reasons for no commit on stderr, or all of it as JSON."""
         commits = {id(part): commit for parts, commit in self.commits for part in parts}
@@ -44,10 +49,12 @@ class Run(Struct):
         for app in self.apps:
             commit = commits.get(id(app.part))
             if commit is None:
-                reporter.note(f"{app.home.title}: {app.waits}")
+                reporter.note(f"{app.home.title}: {app.message}")
             elif commit.subject not in subjects:
                 subjects.add(commit.subject)
                 reporter.out(f"{commit.text()}\n")
+            for line in app.edited:
+                reporter.note(f"note: {line}")
             if app.waiting_version:
                 reporter.note(f"{app.home.title}: {waiting_text(app.waiting_version, app.home.ref.target)}")
         for rendered in self.rendered:
@@ -62,23 +69,25 @@ def rendered_text(commit: RenderedCommit) -> str:
 def _entry(
     app: AppResult, commit: CommitResult | None, request: Request, rendered: Sequence[RenderedCommit]
 ) -> dict[str, Any]:
-    ref, reason = app.home.ref, app.reason
-    until = format_time(reason.until) if reason and reason.until else None
+    ref = app.home.ref
     return {
         "app": ref.name,
         "environment": ref.environment,
-        "moved": commit is not None,
         "phase": app.phase,
         "currentStepIndex": app.current_step_index,
         "steps": app.steps,
         "revision": app.revision,
+        "reason": app.reason or None,
+        "message": app.message,
+        "until": None if app.until is None else format_time(app.until),
+        "waitingVersion": app.waiting_version or None,
+        "moved": commit is not None,
         "dryRun": request.dry_run,
         "commit": commit.sha if commit else None,
         "subject": commit.subject if commit else None,
         "files": list(commit.paths) if commit else [],
-        "waitingVersion": app.waiting_version or None,
         "notes": list(app.notes),
-        "waits": {"reason": reason.reason, "until": until} if reason else None,
+        "edited": list(app.edited),
         "environmentBranch": [
             {"branch": entry.branch, "commit": entry.sha, "source": entry.source}
             for entry in rendered

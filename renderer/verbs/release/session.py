@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec.structs import replace
 
-from renderer.errors import RollstepError, UsageError, map_all, one_line
+from renderer.errors import Finding, RollstepError, UsageError, map_valid, one_line, require
 from renderer.git.objects import tip
 from renderer.git.repository import Repository
-from renderer.pipeline.commit.part import Request
+from renderer.pipeline.commit.part import Part, Request
 from renderer.pipeline.commit.planned_commit import PlannedCommit
 from renderer.pipeline.commit.recovery import open_to_write
 from renderer.pipeline.commit.uncommitted import Uncommitted
@@ -50,6 +49,8 @@ if TYPE_CHECKING:
     from renderer.verbs.release.pull_requests.branches import PullRequestResult
 
 
+T = TypeVar("T")
+R = TypeVar("R")
 Propose = Callable[["Session", Sequence[AppRef], Command], "Sequence[PullRequestResult]"]
 """Opens the pull requests of a command."""
 
@@ -58,16 +59,27 @@ Propose = Callable[["Session", Sequence[AppRef], Command], "Sequence[PullRequest
 def open_session(request: Request, reporter: Reporter, propose: Propose) -> Iterator[Session]:
     """Open the repository for one run of a verb, and recover from an interrupted run.
 
-    ``propose`` runs for the apps whose commits go by pull request.
+    ``propose`` runs for the apps whose commits go by pull request.  The end of the block raises RollstepError with the
+    findings of the apps that the run has left out.
     """
     if request.break_glass is not None and not one_line(request.break_glass):
         raise UsageError("--break-glass needs a reason")
     with open_to_write(request.directory, dry_run=request.dry_run, note=reporter.note) as (workspace, repository):
-        yield Session(request, reporter, propose, workspace, repository)
+        session = Session(request, reporter, propose, workspace, repository)
+        try:
+            yield session
+        except UsageError:
+            raise
+        except RollstepError as error:
+            raise RollstepError(dict.fromkeys((*session.findings, *error.findings))) from error
+        require(session.findings)
 
 
 class Session:
-    """One run of a verb: the opened repository, the workspace in it, and the named apps."""
+    """One run of a verb: the opened repository, the workspace in it, and the named apps.
+
+    ``findings`` are those of the apps that the run has left out: an app with an error does not stop the others.
+    """
 
     def __init__(
         self, request: Request, reporter: Reporter, propose: Propose, workspace: Workspace, repository: Repository
@@ -79,6 +91,8 @@ class Session:
         self.workspace = workspace
         self.repository = repository
         self.now = request.now or current_time()
+        self.findings: dict[Finding, None] = {}
+        self._may_change_production = request.yes or request.dry_run
         self._moved_by_others: list[AppRef] = []
         self.unpushed: dict[AppRef, UnpushedStep] = {}
         """The steps of earlier runs that this run has pushed."""
@@ -175,14 +189,18 @@ class Session:
         options: str = "",
         is_pure: bool = True,
     ) -> list[AppResult]:
-        """Run ``verb`` for ``refs`` and commit each app, or all apps ``together``; write nothing unless all are valid.
+        """Run ``verb`` for ``refs``, and commit each app that is valid, or all apps ``together`` if all are valid.
+
+        The findings of the others are added to ``findings``.  Nothing is written before all apps are validated.
 
         ``name``, ``options`` and ``is_pure`` are those of a ``Command``.  ``advance`` also commits other changed
         manifests of an app whose release does not move.  With ``--push``, the verb is repeated on top of what others
         have pushed first.  ``advance`` leaves out an app that they have moved; other verbs raise RollstepError.
         """
         command, attempts = Command(verb, name, options, is_pure), iter(range(TRIES))
+        findings = dict(self.findings)
         while True:
+            self.findings = dict(findings)
             # Raises before anything is done if git refuses this repository.
             start = BranchTips.read(self.repository, self.branch_names)
             left = self._without_unpushed(self._without_moved(refs, name), name)
@@ -240,6 +258,8 @@ class Session:
             Uncommitted(self.repository) as uncommitted,
         ):
             apps = self._move(command, refs, uncommitted, new_files if together else None)
+            if together:
+                require(self.findings)
             self._commit(run, command.name, apps, uncommitted, new_files, together)
         try:
             run.rendered = [*self._caught_up, *self._update_branches()]
@@ -253,10 +273,7 @@ class Session:
     def _move(
         self, command: Command, refs: Sequence[AppRef], uncommitted: Uncommitted, new_files: NewFiles | None
     ) -> list[AppResult]:
-        """Move each app, many apps in several processes; raise RollstepError with the findings of all of them.
-
-        The processes write new files to ``new_files`` themselves.
-        """
+        """Move each app, many apps in several processes, which write new files to ``new_files`` themselves."""
         if len(refs) > 1 and command.is_pure:
             # A verb for one app does not need it.
             from renderer.verbs.apps import parallel
@@ -266,37 +283,82 @@ class Session:
                 request = replace(self.request, directory=os.path.abspath(self.request.directory))
                 folder = new_files.open() if new_files and not new_files.in_memory else ""
                 work = partial(move_apps_in_worker, command, request, self.now, self.freezes, folder)
-                apps = parallel.results(parallel.map_batches(work, refs, "rendering app", jobs=jobs))
-                return list(chain.from_iterable(apps))
+                batches = list(parallel.results(parallel.map_batches(work, refs, "rendering app", jobs=jobs)))
+                self.leave_out(finding for _, findings in batches for finding in findings)
+                return [app for apps, _ in batches for app in apps]
         # For several apps, one git status of all of them is faster.
         context = replace(self.context, on_read=uncommitted.start) if len(refs) == 1 else self.context
-        return move_apps(command, context, refs)
+        apps, findings = move_apps(command, context, refs)
+        self.leave_out(findings)
+        return apps
+
+    def leave_out(self, findings: Iterable[Finding]) -> None:
+        """Add the findings of apps that the run leaves out."""
+        self.findings.update(dict.fromkeys(findings))
 
     def _commit(
         self, run: Run, name: str, apps: list[AppResult], uncommitted: Uncommitted, new_files: NewFiles, together: bool
     ) -> None:
-        """Commit the part of each app, or all parts together; nothing unless all parts are valid."""
+        """Commit the valid part of each app, or all parts together if all of them are valid."""
         parts = [app.part for app in apps if app.part is not None]
         check_shared(self.workspace, self.refs, (path for part in parts for path in part.edited), name)
         if self.request.validate:
-            validate_apps([(part.home, part.texts) for part in parts], self.reporter.note, self.request.jobs)
+            parts = self._valid(parts, together)
         groups = [parts] if together and parts else [[part] for part in parts]
         dirty = uncommitted.of([part.inputs for part in parts])
-        commits = map_all(
+        commits = self._each(
             groups, lambda group: PlannedCommit.of(self.repository, group, self.request, dirty, new_files)
         )
         if len(commits) > 1:
-            map_all(commits, PlannedCommit.check)
+            commits = self._each(commits, PlannedCommit.checked)
         check_branches(self.repository, self.branches, self.remote, new_source=self.request.new_source)
+        self.confirm([part.home.ref for commit in commits for part in commit.parts])
         try:
             run.commits += ((commit.parts, commit.publish()) for commit in progress.over(commits, "making commit"))
         except RollstepError:
             # A hook may refuse the second commit: the first one stays and is reported.
-            done = {id(part) for group, _ in run.commits for part in group}
-            run.apps = [app for app in apps if id(app.part) in done]
+            run.apps = run.committed(apps)
             run.report(self.request, self.reporter)
             raise
-        run.apps = apps
+        run.apps = run.committed(apps)
+
+    def _valid(self, parts: list[Part], together: bool) -> list[Part]:
+        """Return the parts whose rendered files are valid."""
+        try:
+            validate_apps([(part.home, part.texts) for part in parts], self.reporter.note, self.request.jobs)
+        except RollstepError as error:
+            files = tuple(finding.file for finding in error.findings)
+            folders = tuple(f"{part.home.output_path}/" for part in parts)
+            if together or not all(file.startswith(folders) for file in files):
+                raise
+            self.leave_out(error.findings)
+            return [
+                part
+                for part, folder in zip(parts, folders, strict=True)
+                if not any(file.startswith(folder) for file in files)
+            ]
+        return parts
+
+    def _each(self, items: Iterable[T], function: Callable[[T], R]) -> list[R]:
+        """Return ``function`` of each item that it accepts; add the findings of the others."""
+        results, findings = map_valid(items, function)
+        self.leave_out(findings)
+        return results
+
+    def for_each_app(self, function: Callable[[AppRef], bool]) -> bool:
+        """Return whether ``function`` is true for every named app; add the findings of apps that it refuses."""
+        self.confirm(self.refs)
+        results = self._each(self.refs, function)
+        return all(results) and len(results) == len(self.refs)
+
+    def confirm(self, refs: Iterable[AppRef]) -> None:
+        """Ask before more than one production app changes; raise RollstepError if the answer is no."""
+        apps = [ref.target for ref in refs if ref.is_production]
+        if len(apps) < 2 or self._may_change_production:
+            return
+        if not self.reporter.ask(f"{len(apps)} production apps change: {', '.join(apps)}. Go on?"):
+            raise RollstepError("nothing was changed")
+        self._may_change_production = True
 
     def _update_branches(self) -> list[RenderedCommit]:
         if self.request.dry_run or not self.branches:
@@ -332,7 +394,7 @@ class Session:
 
     def check_step(self, to_step: int) -> None:
         """Raise UsageError if one of the apps has no step ``to_step``."""
-        for release in map_all(self.refs, lambda ref: open_release(self.workspace, ref, self.now)):
+        for release in self._each(self.refs, lambda ref: open_release(self.workspace, ref, self.now)):
             steps = len(steps_of(release.world))
             if not steps:
                 raise UsageError(f"{release.title} has no steps: --to is for canaries with steps")

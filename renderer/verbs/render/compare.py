@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from renderer.errors import map_all
+from renderer.errors import Finding, RollstepError, map_valid, require
 from renderer.kubernetes.printing import to_json
 from renderer.kubernetes.times import format_time
 from renderer.kubernetes.yaml.reader import read_text
@@ -50,20 +49,23 @@ class ComparedApp(Struct, frozen=True):
 def compare_releases(request: RenderRequest, reporter: Reporter) -> int:
     """Render every named app and print what would change; return the exit code, 1 if a check found a change.
 
-    Raises RollstepError with the findings of all apps.
+    An app that cannot be rendered does not stop the others; RollstepError with the findings of all of them comes last.
     """
     check_executor(request.executor)
     workspace = Workspace.open(request.directory)
     note_interrupted(workspace.root, reporter.note)
+    has_unknown_names = workspace.note_unknown_names(reporter.note)
     refs = committed_apps(workspace, in_shard(workspace.apps(request.targets), request.shard))
     with in_commit(workspace, request, refs) as request:
-        return _compare_refs(workspace, request, refs, reporter)
+        return _compare_refs(workspace, request, refs, reporter, keep=not has_unknown_names)
 
 
-def _compare_refs(workspace: Workspace, request: RenderRequest, refs: tuple[AppRef, ...], reporter: Reporter) -> int:
+def _compare_refs(
+    workspace: Workspace, request: RenderRequest, refs: tuple[AppRef, ...], reporter: Reporter, *, keep: bool
+) -> int:
     if request.mode is Mode.CHECK and request.output != "json":
-        return _check(workspace, request, refs, reporter)
-    found = _compare(workspace, request, refs, "rendering app")
+        return _check(workspace, request, refs, reporter, keep=keep)
+    found, findings = _compare(workspace, request, refs, "rendering app")
     stale = [compared.app for compared in found if not compared.app.is_up_to_date]
     orphans = _orphans(workspace, request, refs) if request.mode is Mode.CHECK else ()
     if request.output == "json":
@@ -74,21 +76,27 @@ def _compare_refs(workspace: Workspace, request: RenderRequest, refs: tuple[AppR
             reporter.note(note)
         for app in stale:
             reporter.out(app.diff())
+    require(findings)
     return 1 if (stale or orphans) and request.mode is Mode.CHECK else 0
 
 
-def _check(workspace: Workspace, request: RenderRequest, refs: tuple[AppRef, ...], reporter: Reporter) -> int:
-    """Compare each app whose files have changed since the last check."""
+def _check(
+    workspace: Workspace, request: RenderRequest, refs: tuple[AppRef, ...], reporter: Reporter, *, keep: bool
+) -> int:
+    """Compare each app whose files have changed since the last check; ``keep`` the answer for the next one."""
     from renderer.verbs.cache.index import Index
 
     is_whole = request.is_plain_check and committed_paths(workspace.journal_root) is None
     index = Index.open(workspace, request.targets) if is_whole else None
     changed = [ref for ref in refs if index is None or not index.is_unchanged(ref)]
-    found = _compare(workspace, request, changed, "checking app")
+    found, findings = _compare(workspace, request, changed, "checking app")
     stale = [compared.app for compared in found if not compared.app.is_up_to_date]
     waiting = [(compared.app.home, compared.waiting) for compared in found if compared.waiting]
     if request.validate and waiting:
-        validate_apps([(home, release.files) for home, release in waiting], reporter.note, request.jobs)
+        try:
+            validate_apps([(home, release.files) for home, release in waiting], reporter.note, request.jobs)
+        except RollstepError as error:
+            findings += error.findings
     for note in notes_of(found):
         reporter.note(note)
     for home, release in waiting:
@@ -98,9 +106,11 @@ def _check(workspace: Workspace, request: RenderRequest, refs: tuple[AppRef, ...
         reporter.out(app.diff())
     for finding in (*(staleness(app, request) for app in stale), *orphans):
         reporter.note(f"error: {finding.text()}")
+    if findings:
+        raise RollstepError(findings)
     if not stale and not orphans:
         reporter.note(up_to_date(len(refs)))
-    if index is not None and not orphans:
+    if index is not None and keep and not orphans:
         # A version that waits is noted at each check.
         noted = {compared.app.home.ref for compared in found}
         index.save(refs, [ref for ref in changed if ref not in noted])
@@ -135,11 +145,17 @@ def notes_of(found: Iterable[ComparedApp]) -> list[str]:
     return [f"note: {note}" for compared in found for note in compared.notes]
 
 
-def _compare(workspace: Workspace, request: RenderRequest, refs: Iterable[AppRef], doing: str) -> list[ComparedApp]:
-    return list(chain(*in_batches(compare_apps, workspace, request.at(current_time()), tuple(refs), doing)))
+ComparedApps = tuple[list[ComparedApp], tuple[Finding, ...]]
+"""The rendered apps, and the findings of those that cannot be rendered."""
 
 
-def compare_apps(workspace: Workspace, refs: Iterable[AppRef], request: RenderRequest) -> list[ComparedApp]:
+def _compare(workspace: Workspace, request: RenderRequest, refs: Iterable[AppRef], doing: str) -> ComparedApps:
+    batches = list(in_batches(compare_apps, workspace, request.at(current_time()), tuple(refs), doing))
+    found = [compared for apps, _ in batches for compared in apps]
+    return found, tuple(finding for _, findings in batches for finding in findings)
+
+
+def compare_apps(workspace: Workspace, refs: Iterable[AppRef], request: RenderRequest) -> ComparedApps:
     """Render apps and compare them with their folders; for text output return only those with something to show."""
     cache, is_json = request.open_cache(), request.output == "json"
 
@@ -147,7 +163,8 @@ def compare_apps(workspace: Workspace, refs: Iterable[AppRef], request: RenderRe
         found = compare_app(workspace, request, cache, ref)
         return found if is_json or found.waiting or found.notes or not found.app.is_up_to_date else None
 
-    return [found for found in map_all(refs, shown) if found is not None]
+    compared, findings = map_valid(refs, shown)
+    return [found for found in compared if found is not None], findings
 
 
 def compare_app(workspace: Workspace, request: RenderRequest, cache: RenderCache | None, ref: AppRef) -> ComparedApp:

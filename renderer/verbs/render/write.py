@@ -53,6 +53,7 @@ def write_releases(request: RenderRequest, reporter: Reporter) -> int:
     for line in recover_interrupted(workspace.root):
         reporter.note(line)
     note_interrupted(workspace.root, reporter.note)
+    workspace.note_unknown_names(reporter.note)
     refs = in_shard(workspace.apps(request.targets), request.shard)
     request = request.at(current_time())
     lines: list[str] = []
@@ -101,8 +102,7 @@ def _waiting_lines(found: Iterable[ComparedApp]) -> Iterator[str]:
 
 def _lines(app: RenderedApp) -> Iterator[str]:
     home = app.home
-    for name in app.changes.edited:
-        yield f"note: {home.output_path}/{name} was edited by hand and is written anew"
+    yield from (f"note: {line}" for line in app.changes.edit_notes(home.output_path))
     counts = {key: len(names) for key, names in app.changes.to_dict().items() if names and key != "edited"}
     numbers = ", ".join(f"{number} {key}" for key, number in counts.items())
     yield f"{home.title}: {home.output_path}: {numbers}"

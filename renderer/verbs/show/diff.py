@@ -21,9 +21,9 @@ def diff_steps(
 
     The steps are by default the current one and the next commit.  Raise RollstepError with the findings of all apps.
     """
-    before = rendered_worlds(workspace, targets, from_step, now)
+    before = rendered_worlds(workspace, targets, from_step, now, option="--from")
     if to_step is not None:
-        after = [world for _, world in rendered_worlds(workspace, targets, to_step, now)]
+        after = [world for _, world in rendered_worlds(workspace, targets, to_step, now, option="--to")]
     else:
         after = [next((move.after for move, _ in course(world)), world) for _, world in before]
     return [(release.app.ref, _diff(release, old, new)) for (release, old), new in zip(before, after, strict=True)]

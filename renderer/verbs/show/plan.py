@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from renderer.errors import Finding
 from renderer.kubernetes.printing import markdown_table, text_table
 from renderer.kubernetes.times import human_duration
 from renderer.pipeline.load.discover import AppRef
@@ -19,7 +20,7 @@ from renderer.pipeline.load.workspace import Workspace, current_time
 from renderer.pipeline.render.files import render_release
 from renderer.pipeline.resolve.autoscaling import count_text, most_pods, pod_limits
 from renderer.pipeline.resolve.course import NO_WAIT, course
-from renderer.pipeline.resolve.describe import HELD, last_phase, move_text, wait_text
+from renderer.pipeline.resolve.describe import HELD, last_phase, move_text, version_of, wait_text
 from renderer.pipeline.resolve.moves import Move, Wait, advance, steps_of
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.resolve.waiting import waiting_version
@@ -28,23 +29,26 @@ from renderer.rollouts.controller.defaults import max_traffic_weight
 from renderer.rollouts.controller.experiment import belongs_to_experiment
 from renderer.rollouts.controller.reconcile import with_available_pods
 from renderer.rollouts.info import roles, traffic_weight
-from renderer.rollouts.model.rollout import Rollout
+from renderer.rollouts.model.rollout import ReplicaSet, Rollout
 from renderer.rollouts.model.world import World
 from renderer.verbs.apps.open import open_releases
 from renderer.verbs.apps.status_history import waits_of
 from renderer.verbs.show.tree import by_revision, camel_keys
 
+NEXT = "rollstep/next"
+"""The annotation of the pod template of a release that nobody has made yet."""
 HEADER = ("STEP", "ACTION", "STABLE", "CANARY", "OLD", "WEIGHT", "PEAK PODS", "STARTS", "ENDS")
 
 
 class PlannedReplicaSet(Struct, frozen=True):
-    """A ReplicaSet in a row of the plan: its replicas, and its weight out of ``maxTrafficWeight``.
+    """A ReplicaSet in a row of the plan: its version, its replicas, and its weight out of ``maxTrafficWeight``.
 
     Without a router ``weight`` is the share of the pods in percent.  ``min_replicas`` and ``max_replicas`` are the
     limits of an autoscaler, None without one.
     """
 
     name: str
+    version: str
     roles: tuple[str, ...]
     replicas: int
     weight: int
@@ -60,12 +64,12 @@ class PlannedReplicaSet(Struct, frozen=True):
 class PlannedStep(Struct, frozen=True):
     """One commit to come.
 
-    ``step`` is ``currentStepIndex`` after the commit (None for blue-green and a canary without steps); ``starts`` and
+    ``current_step_index`` is that after the commit (None for blue-green and a canary without steps); ``starts`` and
     ``ends`` are the conditions for this commit and the next one; ``peak_pods`` is the largest number of pods at any
     moment of the step.
     """
 
-    step: int | None
+    current_step_index: int | None
     action: str
     replica_sets: tuple[PlannedReplicaSet, ...]
     starts: str
@@ -82,21 +86,22 @@ class Plan(Struct, frozen=True):
 
     rollout: str
     strategy: str
-    current_step: int | None
-    total_steps: int
+    current_step_index: int | None
+    steps: int
     max_traffic_weight: int
     peak_pods: int
     is_next: bool
-    steps: tuple[PlannedStep, ...]
+    commits: tuple[PlannedStep, ...]
     waiting_version: str | None = None
     held: str | None = None
 
     @property
     def summary(self) -> str:
         """A few words on the plan."""
-        if not self.steps:
+        if not self.commits:
             return "nothing to come"
-        count = f"{len(self.steps)} commit{'s' if len(self.steps) > 1 else ''} to come, at most {self.peak_pods} pods"
+        commits = f"{len(self.commits)} commit{'s' if len(self.commits) > 1 else ''}"
+        count = f"{commits} to come, at most {self.peak_pods} pods"
         if self.held:
             count = f"{self.held}; {count}"
         if self.waiting_version:
@@ -109,24 +114,26 @@ class Plan(Struct, frozen=True):
         return data
 
 
-def plan_releases(workspace: Workspace, targets: tuple[str, ...], now: datetime | None) -> list[tuple[AppRef, Plan]]:
-    """Return the plan of each named app; raise RollstepError with the findings of all."""
-    releases = open_releases(workspace, targets, now or current_time())
+def plan_releases(
+    workspace: Workspace, targets: tuple[str, ...], now: datetime | None
+) -> tuple[list[tuple[AppRef, Plan]], tuple[Finding, ...]]:
+    """Return the plan of each named app, and the findings of those that cannot be opened."""
+    releases, findings = open_releases(workspace, targets, now or current_time())
     waits = zip(releases, waits_of(releases), strict=True)
-    return [(release.app.ref, _plan(release, wait)) for release, wait in waits]
+    return [(release.app.ref, _plan(release, wait)) for release, wait in waits], findings
 
 
 def plan_world(world: World) -> Plan:
     """Return the plan of the release in progress, else of the next one."""
     plan = make_plan(world)
-    return plan if plan.steps or world.status.abort else make_plan(next_release(world), is_next=True)
+    return plan if plan.commits or world.status.abort else make_plan(next_release(world), is_next=True)
 
 
 def next_release(world: World) -> World:
     """Return ``world`` with a new version: its pod template has another annotation."""
     template = world.rollout.template
     metadata = template.get("metadata") or {}
-    annotations = {**(metadata.get("annotations") or {}), "rollstep/next": "release"}
+    annotations = {**(metadata.get("annotations") or {}), NEXT: "release"}
     body = world.rollout.body
     changed = {**template, "metadata": {**metadata, "annotations": annotations}}
     rollout = Rollout.from_body({**body, "spec": {**body["spec"], "template": changed}})
@@ -140,23 +147,31 @@ def make_plan(world: World, *, is_next: bool = False) -> Plan:
     return Plan(
         rollout=world.rollout.name,
         strategy="BlueGreen" if world.rollout.canary is None else "Canary",
-        current_step=world.status.current_step_index if steps else None,
-        total_steps=len(steps),
+        current_step_index=(world.status.current_step_index or 0) if steps else None,
+        steps=len(steps),
         max_traffic_weight=max_traffic_weight(world.rollout),
         peak_pods=max((row.peak_pods for row in rows), default=0),
         is_next=is_next,
-        steps=rows,
+        commits=rows,
         waiting_version=None if is_next else waiting_version(world) or None,
     )
 
 
+def plan_move(move: Move) -> Plan:
+    """Return the plan that begins with ``move``, such as that of a verb which edits the Rollout."""
+    following = make_plan(move.after)
+    row = _row(move, move_text(move), "now", following.commits[0].starts if following.commits else "complete")
+    commits = (row, *following.commits)
+    return replace(following, commits=commits, peak_pods=max(commit.peak_pods for commit in commits))
+
+
 def after_update(plan: Plan, world: World) -> Plan:
     """Return the plan with a first commit that changes only other manifests and nothing of ``world``."""
-    coming = () if plan.is_next else plan.steps
+    coming = () if plan.is_next else plan.commits
     ends = coming[0].starts if coming else "complete"
     row = _row(Move(world, world, ()), "manifests updated", "now", ends)
     peak = max(step.peak_pods for step in (row, *coming))
-    return replace(plan, steps=(row, *coming), is_next=False, peak_pods=peak)
+    return replace(plan, commits=(row, *coming), is_next=False, peak_pods=peak)
 
 
 def peak_pods(move: Move) -> int:
@@ -192,7 +207,7 @@ def _plan(release: Release, known: Wait | None) -> Plan:
     world = release.world
     plan = plan_world(world)
     if known is not None and known.reason == HELD:
-        plan = replace(plan, held=wait_text(known, world))
+        plan = replace(plan, held=wait_text(known, world, release.app.ref.target))
     # The next move commits other changed manifests as well.
     if release.state is None or advance(world) is not None:
         return plan
@@ -217,17 +232,26 @@ def _rows(world: World) -> tuple[PlannedStep, ...]:
 def _row(move: Move, action: str, starts: str, ends: str) -> PlannedStep:
     world = move.after
     return PlannedStep(
-        step=world.status.current_step_index if steps_of(world) else None,
+        current_step_index=(world.status.current_step_index or 0) if steps_of(world) else None,
         action=action,
         replica_sets=tuple(
-            PlannedReplicaSet(rs.name, roles(world, rs), rs.replicas, traffic_weight(world, rs), *pod_limits(world, rs))
-            for rs in by_revision(world.replica_sets)
-            if rs.replicas or roles(world, rs)
+            _planned(world, rs) for rs in by_revision(world.replica_sets) if rs.replicas or roles(world, rs)
         ),
         starts=starts,
         ends=ends,
         peak_pods=peak_pods(move),
     )
+
+
+def _planned(world: World, replica_set: ReplicaSet) -> PlannedReplicaSet:
+    name, version, weight = replica_set.name, _version(world, replica_set), traffic_weight(world, replica_set)
+    limits = pod_limits(world, replica_set)
+    return PlannedReplicaSet(name, version, roles(world, replica_set), replica_set.replicas, weight, *limits)
+
+
+def _version(world: World, replica_set: ReplicaSet) -> str:
+    annotations = (replica_set.template.get("metadata") or {}).get("annotations") or {}
+    return "next" if NEXT in annotations else version_of(world, replica_set)
 
 
 def _trigger(before: World, reason: Wait) -> str:
@@ -250,17 +274,15 @@ def _experiment_pods(world: World) -> int:
 def _cells(plan: Plan) -> list[tuple[str, ...]]:
     newer = "PREVIEW" if plan.strategy == "BlueGreen" else "CANARY"
     rows = [tuple(newer if cell == "CANARY" else cell for cell in HEADER)]
-    for step in plan.steps:
+    for step in plan.commits:
         stable = [rs for rs in step.replica_sets if "stable" in rs.roles]
         new = [rs for rs in step.replica_sets if rs.roles and rs not in stable]
         old = [rs for rs in step.replica_sets if not rs.roles]
         rows.append(
             (
-                "" if step.step is None else f"{step.step}/{plan.total_steps}",
+                "" if step.current_step_index is None else f"{step.current_step_index}/{plan.steps}",
                 step.action,
-                _pods(stable),
-                _pods(new),
-                _pods(old),
+                *(_pods(group, plan) for group in (stable, new, old)),
                 "/".join(str(sum(rs.weight for rs in group)) for group in (stable, new)),
                 str(step.peak_pods),
                 step.starts,
@@ -270,5 +292,12 @@ def _cells(plan: Plan) -> list[tuple[str, ...]]:
     return rows
 
 
-def _pods(replica_sets: list[PlannedReplicaSet]) -> str:
-    return ", ".join(f"{rs.pods} {rs.name.rpartition('-')[2]}" for rs in replica_sets) or "-"
+def _pods(replica_sets: list[PlannedReplicaSet], plan: Plan) -> str:
+    return ", ".join(f"{rs.pods} of {_label(rs, plan)}" for rs in replica_sets) or "-"
+
+
+def _label(replica_set: PlannedReplicaSet, plan: Plan) -> str:
+    """Return the version of a ReplicaSet, or the hash in its name if another one has the same version."""
+    known = {rs.name: rs.version for commit in plan.commits for rs in commit.replica_sets}
+    is_unique = list(known.values()).count(replica_set.version) == 1
+    return replica_set.version if is_unique else replica_set.name.rpartition("-")[2]

@@ -6,68 +6,70 @@ from typing import Any
 
 from renderer.kubernetes.times import format_time
 from renderer.pipeline.load.discover import AppRef, Home, orphan_finding
-from renderer.pipeline.resolve.describe import current_replica_set, wait_text, waiting_text
-from renderer.pipeline.resolve.moves import Wait, is_between_phases, steps_of, wait
+from renderer.pipeline.resolve.describe import current_replica_set, phase_of, waiting_text
+from renderer.pipeline.resolve.moves import Wait, steps_of, wait
 from renderer.pipeline.resolve.waiting import waiting_version, with_running_template
-from renderer.rollouts.controller.gates import open_gate
-from renderer.rollouts.controller.timing import pause_end
 from renderer.rollouts.info import traffic_weight
 from renderer.rollouts.model.world import World
+from renderer.verbs.show.tree import NOT_RENDERED, message_of
 
-STATUS_COLUMNS = {
-    "ENV": "environment",
-    "APP": "app",
-    "STATUS": "phase",
-    "STEP": "step",
-    "WEIGHT": "weight",
-    "REVISION": "revision",
-    "MESSAGE": "message",
-}
-"""The header of each column and the key of its value."""
+COLUMNS = ("ENV", "APP", "STATUS", "STEP", "WEIGHT", "REVISION", "MESSAGE")
 ORPHANED = "Orphaned"
 """The phase of an app that is still applied and has no manifests."""
+_UNKNOWN = dict.fromkeys(("currentStepIndex", "weight", "revision", "reason", "until"))
 
 
 def orphan_row(home: Home) -> dict[str, Any]:
-    """Return the row of an app that has lost its manifests."""
+    """Return the row of an app that has lost its manifests, with the keys of ``status_row``."""
     found = orphan_finding(home)
-    row: dict[str, Any] = {"environment": home.ref.environment, "app": home.ref.name, "phase": ORPHANED}
-    row |= dict.fromkeys(("step", "weight", "revision", "message", "until", "waitingVersion"))
-    return row | {"message": f"{found.message}: {found.hint}"}
+    return {
+        "app": home.ref.name,
+        "environment": home.ref.environment,
+        "phase": ORPHANED,
+        **_UNKNOWN,
+        "steps": 0,
+        "message": f"{found.message}: {found.hint}",
+        "waitingVersion": None,
+    }
 
 
 def status_row(ref: AppRef, world: World, known: Wait | None = None) -> dict[str, Any]:
-    """Return the row of a release by the keys of ``STATUS_COLUMNS`` and ``until``; missing values are None.
+    """Return the state of a release as JSON-ready data; missing values are None.
 
     ``weight`` is that of the newest ReplicaSet.  ``known`` is what git's history knows of the release (``waits_of``).
     """
-    row: dict[str, Any] = {"environment": ref.environment, "app": ref.name, "phase": "Unknown"}
-    row |= dict.fromkeys(("step", "weight", "revision", "message", "until", "waitingVersion"))
     version = waiting_version(world)
     world = with_running_template(world)
-    status = world.status
+    newest, steps, reason = current_replica_set(world), steps_of(world), known or wait(world)
+    row: dict[str, Any] = {
+        "app": ref.name,
+        "environment": ref.environment,
+        "phase": phase_of(world),
+        "currentStepIndex": (world.status.current_step_index or 0) if steps else None,
+        "steps": len(steps),
+        "weight": None if newest is None else traffic_weight(world, newest),
+        "revision": world.rollout.revision,
+        "reason": reason.reason or None,
+        "message": message_of(world, ref.target, known) or None,
+        "until": None if reason.until is None else format_time(reason.until),
+        "waitingVersion": version or None,
+    }
     if not world.replica_sets:
-        row["message"] = "not rendered yet: rollstep advance makes the first commit"
-        return row
-    newest = current_replica_set(world)
-    steps = steps_of(world)
-    reason = known or wait(world)
-    row["phase"] = status.phase
-    if steps:
-        row["step"] = f"{status.current_step_index or 0}/{len(steps)}"
-    if newest is not None:
-        row["weight"] = traffic_weight(world, newest)
-    row["revision"] = world.rollout.revision
-    is_waiting = known or status.pause_conditions or world.rollout.paused or open_gate(world.rollout, status)
-    row["message"] = wait_text(reason, world) if is_waiting else status.message
-    end = pause_end(world)
-    if known is None and end is not None and end <= world.now:
-        row["message"] = f"the pause is over since {format_time(end)}: `rollstep advance` goes on"
-    if known is None and world.in_phases and is_between_phases(world):
-        row["message"] = f"{world.phase or 'committed'}: the next phase follows when this is live"
-    if reason.until is not None:
-        row["until"] = format_time(reason.until)
-    if version:
-        row["waitingVersion"] = version
-        row["message"] = "; ".join(filter(None, (row["message"], waiting_text(version, ref.target))))
+        row |= {**_UNKNOWN, "phase": "Unknown", "message": NOT_RENDERED.format(ref.target)}
     return row
+
+
+def status_cells(row: dict[str, Any], target: str) -> list[str]:
+    """Return the cells of a row of ``status_row`` for people, one for each of ``COLUMNS``."""
+    index, version = row["currentStepIndex"], row["waitingVersion"]
+    waiting = waiting_text(version, target) if version else None
+    values = (
+        row["environment"],
+        row["app"],
+        row["phase"],
+        None if index is None else f"{index}/{row['steps']}",
+        row["weight"],
+        row["revision"],
+        "; ".join(filter(None, (row["message"], waiting))),
+    )
+    return ["" if value is None else str(value) for value in values]

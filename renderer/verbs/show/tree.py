@@ -16,23 +16,31 @@ from renderer.kubernetes.printing import text_table
 from renderer.kubernetes.times import format_time, human_duration
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.resolve.autoscaling import autoscaler_text, count_text, pod_limits
-from renderer.pipeline.resolve.describe import gate_text, wait_text, waiting_text
-from renderer.pipeline.resolve.moves import Wait
+from renderer.pipeline.resolve.describe import (
+    COMMITTED,
+    current_replica_set,
+    phase_of,
+    version_of,
+    wait_text,
+    waiting_text,
+)
+from renderer.pipeline.resolve.moves import Wait, is_between_phases, wait
 from renderer.pipeline.resolve.waiting import waiting_version, with_running_template
-from renderer.rollouts.controller import next_wakeup
 from renderer.rollouts.controller.defaults import max_traffic_weight
 from renderer.rollouts.controller.gates import open_gate
 from renderer.rollouts.controller.replica_math import get_current_set_weight
+from renderer.rollouts.controller.timing import pause_end
 from renderer.rollouts.info import roles, traffic_weight
 from renderer.rollouts.model.rollout import ReplicaSet
 from renderer.rollouts.model.world import World
 
+NOT_RENDERED = "not rendered yet: `rollstep advance {}` makes the first commit"
 ICONS = {
     "Progressing": "◌",
     "Error": "⚠",
     "InvalidSpec": "⚠",
     "Paused": "॥",
-    "Healthy": "✔",
+    "Committed": "✔",
     "Degraded": "✖",
     "Unknown": "?",
     "ScaledDown": "•",
@@ -40,16 +48,17 @@ ICONS = {
 
 
 class ReplicaSetInfo(Struct, frozen=True):
-    """One ReplicaSet in the tree: its revision, replicas, roles (stable, canary, active, preview) and images.
+    """One ReplicaSet in the tree: its revision, version, replicas, roles (stable, canary, active, preview), images.
 
+    ``status`` is ``Committed``, or ``ScaledDown`` with 0 replicas: git does not know which pods are available.
     ``min_replicas`` and ``max_replicas`` are the limits of an autoscaler, None without one.
     """
 
     name: str
     revision: int
+    version: str
     status: str
     replicas: int
-    available: int
     roles: tuple[str, ...]
     weight: int | None
     scale_down_deadline: datetime | None
@@ -62,25 +71,28 @@ class ReplicaSetInfo(Struct, frozen=True):
 class RolloutInfo(Struct, frozen=True):
     """The content of the tree; weights are out of ``max_traffic_weight``.
 
-    ``autoscaler`` describes the Rollout's autoscaler; the replicas are then the numbers that the release counts with.
+    ``reason`` is why the release does not go on, and ``until`` when it goes on by itself.  ``desired`` are the replicas
+    of the Rollout, ``committed`` those of all ReplicaSets, ``updated`` those of the newest version.  ``autoscaler``
+    describes the Rollout's autoscaler; the replicas are then the numbers that the release counts with.
     ``waiting_version`` is the version in the sources that has not begun.
     """
 
     name: str
     namespace: str
     phase: str
-    message: str
+    reason: str | None
+    message: str | None
+    until: datetime | None
     strategy: str
-    step: str
+    current_step_index: int | None
+    steps: int
+    revision: int | None
     set_weight: int | None
     actual_weight: int | None
     max_traffic_weight: int | None
-    paused_until: datetime | None
     desired: int
-    current: int
+    committed: int
     updated: int
-    ready: int
-    available: int
     replica_sets: tuple[ReplicaSetInfo, ...]
     autoscaler: str | None = None
     waiting_version: str | None = None
@@ -113,43 +125,57 @@ def images(template: Body) -> tuple[str, ...]:
     return tuple(container.get("image", "") for container in spec.get("containers") or ())
 
 
-def rollout_info(world: World, known: Wait | None = None) -> RolloutInfo:
-    """Return the content of the tree for ``world``; ``known`` is what git's history knows of it (``waits_of``).
+def rollout_info(world: World, target: str, known: Wait | None = None) -> RolloutInfo:
+    """Return the content of the tree of the app ``target``; ``known`` is what git's history knows of it (``waits_of``).
 
     Source: Argo Rollouts v1.9 ``pkg/kubectl-argo-rollouts/info``.
     """
     version = waiting_version(world)
     world = with_running_template(world)
     rollout, status, canary = world.rollout, world.status, world.rollout.canary
-    gate = "" if rollout.paused or status.pause_conditions else open_gate(rollout, status)
     replica_sets = tuple(_replica_set_info(world, rs) for rs in by_revision(world.replica_sets))
-    newest = next(iter(replica_sets), None)
+    newest = current_replica_set(world)
+    reason = known or wait(world)
+    has_begun = bool(replica_sets)
     return RolloutInfo(
         name=rollout.name,
         namespace=rollout.namespace,
-        phase=status.phase,
-        message=wait_text(known, world) if known else gate_text(gate, world) if gate else status.message,
+        phase=phase_of(world) if has_begun else "Unknown",
+        reason=(reason.reason or None) if has_begun else None,
+        message=(message_of(world, target, known) or None) if has_begun else NOT_RENDERED.format(target),
+        until=reason.until if has_begun else None,
         strategy="Canary" if canary else "BlueGreen",
-        step=f"{status.current_step_index or 0}/{len(canary.steps)}" if canary and canary.steps else "",
-        set_weight=get_current_set_weight(rollout, status) if canary else None,
-        actual_weight=newest.weight if canary and newest else None,
+        current_step_index=(status.current_step_index or 0) if canary and canary.steps and has_begun else None,
+        steps=len(canary.steps) if canary else 0,
+        revision=rollout.revision if has_begun else None,
+        set_weight=get_current_set_weight(rollout, status) if canary and has_begun else None,
+        actual_weight=traffic_weight(world, newest) if canary and newest else None,
         max_traffic_weight=max_traffic_weight(rollout) if canary else None,
-        paused_until=(known.until if known else next_wakeup(world)) if status.pause_conditions else None,
         desired=rollout.replicas,
-        current=status.replicas,
-        updated=status.updated_replicas,
-        ready=status.ready_replicas,
-        available=status.available_replicas,
+        committed=sum(rs.replicas for rs in world.replica_sets),
+        updated=newest.replicas if newest else 0,
         replica_sets=replica_sets,
         autoscaler=autoscaler_text(world),
         waiting_version=version or None,
     )
 
 
-def tree_text(info: RolloutInfo, now: datetime, ref: AppRef) -> str:
-    """Return the tree of the app ``ref`` as text; ages and delays are relative to ``now``."""
-    header = "".join(f"{printable(line.rstrip())}\n" for line in _header(info, now, ref))
-    return f"{header}\n{text_table(list(_tree_rows(info, now)))}"
+def message_of(world: World, target: str, known: Wait | None) -> str:
+    """Return what a release does now, in words; ``known`` is what git's history knows of it."""
+    status, end = world.status, pause_end(world)
+    if known is None and world.in_phases and is_between_phases(world):
+        return f"{world.phase or 'committed'}: the next phase follows when this is live"
+    if known is None and end is not None and end <= world.now:
+        return f"the pause is over since {format_time(end)}: `rollstep advance {target}` goes on"
+    if known or status.pause_conditions or world.rollout.paused or open_gate(world.rollout, status):
+        return wait_text(known or wait(world), world, target)
+    return status.message
+
+
+def tree_text(info: RolloutInfo, now: datetime, ref: AppRef, *, wide: bool = False) -> str:
+    """Return the tree of the app ``ref`` as text, ``wide`` with images; ages and delays are relative to ``now``."""
+    header = "".join(f"{printable(line.rstrip())}\n" for line in _header(info, ref))
+    return f"{header}\n{text_table(list(_tree_rows(info, now, wide)))}"
 
 
 def _camel(name: str) -> str:
@@ -158,17 +184,13 @@ def _camel(name: str) -> str:
 
 
 def _replica_set_info(world: World, replica_set: ReplicaSet) -> ReplicaSetInfo:
-    if replica_set.available_replicas < replica_set.replicas:
-        status = "Progressing"
-    else:
-        status = "Healthy" if replica_set.replicas else "ScaledDown"
     low, high = pod_limits(world, replica_set)
     return ReplicaSetInfo(
         name=replica_set.name,
         revision=replica_set.revision,
-        status=status,
+        version=version_of(world, replica_set),
+        status=COMMITTED if replica_set.replicas else "ScaledDown",
         replicas=replica_set.replicas,
-        available=replica_set.available_replicas,
         roles=roles(world, replica_set),
         weight=traffic_weight(world, replica_set),
         scale_down_deadline=replica_set.scale_down_deadline,
@@ -179,7 +201,7 @@ def _replica_set_info(world: World, replica_set: ReplicaSet) -> ReplicaSetInfo:
     )
 
 
-def _header(info: RolloutInfo, now: datetime, ref: AppRef) -> Iterator[str]:
+def _header(info: RolloutInfo, ref: AppRef) -> Iterator[str]:
     def row(title: str, value: object) -> str:
         return f"{title:<16} {value}"
 
@@ -190,28 +212,24 @@ def _header(info: RolloutInfo, now: datetime, ref: AppRef) -> Iterator[str]:
     yield row("Status:", f"{ICONS.get(info.phase, ' ')} {info.phase}")
     if info.message:
         yield row("Message:", info.message)
-    if info.paused_until:
-        left = human_duration((info.paused_until - now).total_seconds())
-        yield row("Paused until:", f"{format_time(info.paused_until)} ({left} left)")
     if info.waiting_version:
         yield row("Waiting:", waiting_text(info.waiting_version, ref.target))
     yield row("Strategy:", info.strategy)
     if info.strategy == "Canary":
-        if info.step:
-            yield row("  Step:", info.step)
+        if info.current_step_index is not None:
+            yield row("  Step:", f"{info.current_step_index}/{info.steps}")
         out_of = "" if info.max_traffic_weight == 100 else f"/{info.max_traffic_weight}"
-        yield row("  SetWeight:", f"{info.set_weight}{out_of}")
-        yield row("  ActualWeight:", f"{info.actual_weight}{out_of}")
+        for title, weight in (("  SetWeight:", info.set_weight), ("  ActualWeight:", info.actual_weight)):
+            if weight is not None:
+                yield row(title, f"{weight}{out_of}")
     for number, image in enumerate(_image_lines(info)):
         yield row("Images:" if number == 0 else "", image)
     if info.autoscaler:
         yield row("Autoscaler:", info.autoscaler)
     yield "Replicas:"
     yield row("  Desired:", info.desired)
-    yield row("  Current:", info.current)
+    yield row("  Committed:", info.committed)
     yield row("  Updated:", info.updated)
-    yield row("  Ready:", info.ready)
-    yield row("  Available:", info.available)
 
 
 def _image_lines(info: RolloutInfo) -> list[str]:
@@ -223,16 +241,19 @@ def _image_lines(info: RolloutInfo) -> list[str]:
     return [f"{image} ({', '.join(sorted(marks[image]))})" if marks[image] else image for image in sorted(marks)]
 
 
-def _tree_rows(info: RolloutInfo, now: datetime) -> Iterator[tuple[str, ...]]:
-    yield ("NAME", "KIND", "STATUS", "REPLICAS", "WEIGHT", "AGE", "INFO")
-    yield (f"⟳ {info.name}", "Rollout", f"{ICONS.get(info.phase, ' ')} {info.phase}", "", "", "", "")
+def _tree_rows(info: RolloutInfo, now: datetime, wide: bool) -> Iterator[tuple[str, ...]]:
+    more = ("",) if wide else ()
+    yield ("NAME", "KIND", "STATUS", "REPLICAS", "WEIGHT", "AGE", "INFO", *(("IMAGES",) if wide else ()))
+    yield (f"⟳ {info.name}", "Rollout", f"{ICONS.get(info.phase, ' ')} {info.phase}", "", "", "", "", *more)
     revisions = [(number, list(group)) for number, group in groupby(info.replica_sets, key=lambda rs: rs.revision)]
     for position, (revision, replica_sets) in enumerate(revisions):
         last = position == len(revisions) - 1
-        yield (f"{'└' if last else '├'}──# revision:{revision}", "", "", "", "", "", "")
+        version = replica_sets[0].version
+        yield (f"{'└' if last else '├'}──# revision:{revision} ({version})", "", "", "", "", "", "", *more)
         for number, replica_set in enumerate(replica_sets):
             branch = "└" if number == len(replica_sets) - 1 else "├"
-            yield _replica_set_row(replica_set, f"{' ' if last else '│'}  {branch}──", now)
+            row = _replica_set_row(replica_set, f"{' ' if last else '│'}  {branch}──", now)
+            yield (*row, ", ".join(replica_set.images)) if wide else row
 
 
 def _replica_set_row(replica_set: ReplicaSetInfo, prefix: str, now: datetime) -> tuple[str, ...]:

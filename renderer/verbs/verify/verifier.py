@@ -128,7 +128,8 @@ class Verifier:
         with closing(StatusHistory(lambda: repository, [folder], change.parent)) as history:
             held = hold(history, here, transition.move)
         if held is not None:
-            yield Finding(location.status_file, 0, 0, "", wait_text(held, release.world), "git revert the commit")
+            message = wait_text(held, release.world, here.app.ref.target)
+            yield Finding(location.status_file, 0, 0, "", message, "git revert the commit")
 
     def _without_verb(
         self, change: Change, after: AppState, before: AppState, action: str, findings: list[Finding]

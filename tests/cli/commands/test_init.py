@@ -132,12 +132,12 @@ def test_the_created_files_can_be_released(repository: Place) -> None:
         "git add environments rollstep.yaml",
         "git commit -m 'Release web with rollstep'",
         "rollstep plan",
-        "rollstep advance",
+        "rollstep advance staging/web prod/web",
     ]
     for line in commands[:2]:
         subprocess.run(shlex.split(line), cwd=repository.root, check=True, capture_output=True)
     repository.run("plan")
-    repository.run("advance", "--now", NOON)
+    repository.run("advance", "--all", "--now", NOON)
     assert len(repository.git("log", "--format=%s").splitlines()) == 3
     assert repository.git("status", "--porcelain") == ""
 
@@ -157,17 +157,17 @@ def test_a_release_runs_to_its_end(repository: Place, source: str, arguments: tu
     target = f"prod/{made['apps'][0]['app']}"
     repository.git("add", "--all")
     repository.git("commit", "--quiet", "--message=Add")
-    repository.run("advance", "--now", NOON)
+    repository.run("advance", "--all", "--now", NOON)
     repository.run("set", "image", target, "web=registry.example.com/web:2", "--now", NOON)
     for hour in range(13, 23):
         now = f"2026-03-01T{hour}:00:00Z"
         entry: dict[str, Any] = json.loads(repository.run("advance", target, "--now", now, "-o", "json").stdout)[0]
         if entry["moved"]:
             continue
-        if not entry["waits"]["reason"]:
+        if not entry["reason"]:
             break
         repository.run("promote", target, "--now", now)
-    assert entry["phase"] == "Healthy"
+    assert entry["phase"] == "Committed"
     assert entry["revision"] == 2
     assert re.search(r"registry\.example\.com/web:2 \([a-z, ]*stable", repository.run("get", target).stdout)
     repository.run("render", "--check")
@@ -297,7 +297,7 @@ def test_json_has_files_notes_and_next_commands(repository: Place) -> None:
     ]
     assert told["settings"] == {"path": "rollstep.yaml", "new": True}
     assert [note["file"] for note in told["notes"]] == ["<stdin>"] * 3
-    assert told["next"][-1] == "rollstep advance"
+    assert told["next"][-1] == "rollstep advance prod/shop-web"
     assert not told["dryRun"]
 
 

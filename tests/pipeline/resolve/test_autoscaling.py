@@ -227,7 +227,7 @@ def test_the_plan_and_the_tree_show_the_range() -> None:
     assert "3-10" in text
     assert "2-4" in text
     assert plan.peak_pods == 20
-    info = rollout_info(world)
+    info = rollout_info(world, "prod/web")
     assert [(rs.min_replicas, rs.max_replicas) for rs in info.replica_sets] == [(1, 2), (3, 10)]
     assert "  1-2  " in tree_text(info, NOON, REF)
     assert "Autoscaler:      web (3-10 pods)" in tree_text(info, NOON, REF)

@@ -67,7 +67,7 @@ def test_an_abort_and_the_next_move() -> None:
     later = advance(replace(aborted.after, now=NOON + timedelta(hours=1)))
     assert later is not None
     assert move_text(later) == "scaled down"
-    assert traffic_text(aborted.after) == f"100% to {world.status.stable_rs}"
+    assert traffic_text(aborted.after) == f"100% to 1.0.0 ({world.status.stable_rs})"
 
 
 def test_a_move_that_changes_nothing_is_an_update_of_manifests() -> None:
@@ -77,10 +77,10 @@ def test_a_move_that_changes_nothing_is_an_update_of_manifests() -> None:
 def test_traffic_is_out_of_the_highest_weight() -> None:
     world = released(web())
     new = world.status.current_pod_hash
-    assert traffic_text(world) == f"20% to {new}"
+    assert traffic_text(world) == f"20% to 2 ({new})"
     routing = {"maxTrafficWeight": 1000}
     wide = released(web(trafficRouting=routing))
-    assert traffic_text(wide) == f"20/1000 to {new}"
+    assert traffic_text(wide) == f"20/1000 to 2 ({new})"
 
 
 def test_the_change_of_a_step() -> None:
@@ -88,7 +88,7 @@ def test_the_change_of_a_step() -> None:
     move = react(with_image(world, "example.com/x:2"))
     change = step_change(move, "web", "prod", "advance")
     new, old = move.after.status.current_pod_hash, world.status.stable_rs
-    assert change.summary == f"step 1/6, 20% to {new}"
+    assert change.summary == f"step 1/6, 20% to 2 ({new})"
     assert (change.canary, change.weight) == (new, 20)
     assert [(row.name, row.role, row.replicas_before, row.replicas_after) for row in change.replica_sets] == [
         (f"web-{new}", "canary", None, 1),
@@ -98,7 +98,7 @@ def test_the_change_of_a_step() -> None:
         ("Service", f"selects {old} -> {new}"),
         ("Ingress", "weight 0 -> 20"),
     }
-    assert step_change(move, "web", "prod", "set image").summary == f"set image, step 1/6, 20% to {new}"
+    assert step_change(move, "web", "prod", "set image").summary == f"set image, step 1/6, 20% to 2 ({new})"
 
 
 def test_the_last_step_is_promoted() -> None:
@@ -112,14 +112,17 @@ def test_the_last_step_is_promoted() -> None:
     [
         (Wait("", None), "nothing to do: the release is complete"),
         (Wait("", NOON), "nothing to do until 2026-03-01T12:00:00Z"),
-        (Wait("aborted", None), "`rollstep retry` starts it again"),
-        (Wait("manually paused", None), "`rollstep resume` goes on"),
-        (Wait("CanaryPauseStep", None), "paused (CanaryPauseStep): `rollstep promote` goes on"),
-        (Wait("CanaryPauseStep", NOON + timedelta(minutes=5)), "(5m left): `rollstep promote` goes on at once"),
+        (Wait("aborted", None), "`rollstep retry prod/web` starts it again"),
+        (Wait("manually paused", None), "`rollstep resume prod/web` goes on"),
+        (Wait("CanaryPauseStep", None), "paused (CanaryPauseStep): `rollstep promote prod/web` goes on"),
+        (
+            Wait("CanaryPauseStep", NOON + timedelta(minutes=5)),
+            "(5m left): `rollstep promote prod/web` goes on at",
+        ),
     ],
 )
 def test_why_a_release_waits(reason: Wait, words: str) -> None:
-    assert words in wait_text(reason, web())
+    assert words in wait_text(reason, web(), "prod/web")
 
 
 def test_a_complete_release_has_no_reason_to_wait() -> None:

@@ -18,6 +18,7 @@ from renderer.pipeline.resolve.moves import advance, at_step, react, steps_of, w
 from renderer.pipeline.resolve.resolve import resolve
 from renderer.pipeline.resolve.verb_moves import beginning, promoting
 from renderer.rollouts import actions
+from renderer.rollouts.controller import next_wakeup
 from renderer.rollouts.model.world import World
 from renderer.verbs.show.plan import make_plan, plan_world
 from tests.support.worlds import api, app_of, web, with_image
@@ -64,17 +65,17 @@ def test_a_render_after_every_move_changes_nothing(name: str) -> None:
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_a_release_follows_its_plan(name: str) -> None:
     world = with_image(STRATEGIES[name], "registry.example.com/shop/web:2.0.0")
-    planned = make_plan(world).steps
+    planned = make_plan(world).commits
     happened = []
     for _ in range(20):
         move = advance(world)
         if move is None:
-            reason = wait(world)
-            if reason.until is not None:
-                assert advance(replace(world, now=reason.until - timedelta(seconds=1))) is None
-                world = replace(world, now=reason.until)
+            time = next_wakeup(world)
+            if time is not None:
+                assert advance(replace(world, now=time - timedelta(seconds=1))) is None
+                world = replace(world, now=time)
                 move = advance(world)
-            elif reason.reason:
+            elif wait(world).reason:
                 move = promoting(actions.promote)(world)
         if move is None:
             break
@@ -91,8 +92,8 @@ def test_the_next_release_follows_its_plan() -> None:
         assert planned.is_next
         begun = beginning(lambda same: same)(with_image(world, "registry.example.com/shop/web:2.0.0"))
         assert begun is not None
-        rows = make_plan(begun.after).steps
-        assert [(row.action, row.starts, row.ends) for row in planned.steps[1:]] == [
+        rows = make_plan(begun.after).commits
+        assert [(row.action, row.starts, row.ends) for row in planned.commits[1:]] == [
             (row.action, row.starts, row.ends) for row in rows
         ]
 

@@ -183,7 +183,7 @@ def test_git_never_sees_them(tmp_path: Path) -> None:
         assert subprocess.run(status, cwd=tmp_path, capture_output=True, text=True, check=True).stdout == ""
 
 
-@pytest.mark.parametrize("verb", [("render",), ("advance", "--together")])
+@pytest.mark.parametrize("verb", [("render",), ("advance", "--all", "--together")])
 def test_killed_when_processes_have_written_their_files(verb: tuple[str, ...], tmp_path: Path) -> None:
     """Then nothing has changed, git sees nothing, and the next run does everything and removes the leftovers."""
     whole, killed = Checkout(tmp_path / "whole"), Checkout(tmp_path / "killed")

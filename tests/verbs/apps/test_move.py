@@ -57,10 +57,10 @@ def both(one: Checkout, other: Checkout, *arguments: str, code: int = 0) -> str:
 
 def test_the_commits_are_the_same(new: Checkout, tmp_path: Path) -> None:
     one, other = new.copy(tmp_path / "one"), new.copy(tmp_path / "other")
-    both(one, other, "advance", "--together", "--now", NOON)
+    both(one, other, "advance", "--all", "--together", "--now", NOON)
     both(one, other, *IMAGE, "--no-validate", "--now", NEXT)
     both(one, other, "promote", "prod", "-o", "json", "--no-validate", "--now", NEXT)
-    assert "until" in both(one, other, "advance", "--no-validate", "--now", NEXT)
+    assert "until" in both(one, other, "advance", "--all", "--no-validate", "--now", NEXT)
     both(one, other, "abort", "prod", "--no-validate", "--now", LAST)
     assert one.git("status", "--porcelain") == ""
 
@@ -72,13 +72,13 @@ def test_waits_and_refusals_are_the_same(released: Checkout, tmp_path: Path) -> 
     one.commit("New")
     one.run("freeze", "add", "--until", LAST, "--reason", "Sale", "--env", "prod", "--now", NEXT)
     other = one.copy(tmp_path / "other")
-    assert "web-2 (prod): frozen until" in both(one, other, "advance", "--no-validate", "--now", NEXT)
+    assert "web-2 (prod): frozen until" in both(one, other, "advance", "--all", "--no-validate", "--now", NEXT)
     refused = both(one, other, *IMAGE, "--no-validate", "--now", NEXT, code=1)
     assert refused.count("Sale") == 4
     for checkout in (one, other):
         for app in ("web-0", "web-2"):
             checkout.edit(f"environments/prod/{app}/rollout.yaml", "replicas: 5", "replicas: -5")
-    wrong = both(one, other, "advance", "--no-validate", "--now", NEXT, code=1)
+    wrong = both(one, other, "advance", "--all", "--no-validate", "--now", NEXT, code=1)
     assert "web-0/rollout.yaml" in wrong
     assert "web-2/rollout.yaml" in wrong
 

@@ -70,7 +70,7 @@ def test_with_findings_of_any_severity_it_ends_with_1(code: str, place: Path, ru
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere"], "nowhere: there is no such file or folder"),
+        (["nowhere"], "nowhere: there is no such file, folder, app or environment"),
         (["--select", "RS998"], "--select: there is no rule 'RS998'"),
         (["--ignore", "RS4,XS"], "--ignore: there is no rule 'XS'"),
         (["--output", "xml"], "'xml'"),

@@ -117,11 +117,11 @@ def test_advance_waits_for_approvals_and_goes_on_elsewhere(team: Team) -> None:
     team.run("promote", "prod/web", "--no-validate", "--now", NOON, "--break-glass", "Night shift")
     amended = team.git("log", "-1", "--format=%B").replace("Rollstep-Break-Glass: Night shift\n", "")
     team.git("commit", "--quiet", "--amend", "--message", amended)
-    told = team.run("advance", "--no-validate", "--now", LATER)
+    told = team.run("advance", "--all", "--no-validate", "--now", LATER)
     assert "web (prod): the committed step waits for approvals" in told.stderr
     assert "web (dev)" in told.stdout
     (entry,) = team.json("advance", "prod/web", "--no-validate", "--now", LATER)
-    assert entry["waits"] == {"reason": "approvals", "until": None}
+    assert (entry["reason"], entry["until"]) == ("approvals", None)
 
 
 def test_the_way_back_needs_nobody(team: Team) -> None:

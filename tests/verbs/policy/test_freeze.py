@@ -153,12 +153,12 @@ def test_an_aborted_release_does_not_start_again(checkout: Checkout) -> None:
 def test_advance_waits_where_it_is_frozen_and_goes_on_elsewhere(checkout: Checkout) -> None:
     checkout.run("promote", "prod/web", "--no-validate", "--now", NOON, "--break-glass", "Must")
     head = checkout.head
-    told = checkout.run("advance", "--no-validate", "--now", ONE_O_CLOCK)
+    told = checkout.run("advance", "--all", "--no-validate", "--now", ONE_O_CLOCK)
     assert "web (prod): frozen until 2026-03-01T20:00:00Z: `rollstep freeze list` shows why" in told.stderr
     assert "web (dev)" in told.stdout
     assert checkout.git("diff", "--stat", head, "--", WEB) == ""
     (entry,) = checkout.json("advance", "prod/web", "--no-validate", "--now", ONE_O_CLOCK)
-    assert entry["waits"] == {"reason": "frozen", "until": UNTIL}
+    assert (entry["reason"], entry["until"]) == ("frozen", UNTIL)
     checkout.run("advance", "prod/web", "--to", "5", "--no-validate", "--now", ONE_O_CLOCK, code=1)
     checkout.run("advance", "prod/web", "--no-validate", "--now", EVENING)
     assert checkout.git("diff", "--stat", head, "--", WEB) != ""

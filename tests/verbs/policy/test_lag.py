@@ -72,7 +72,7 @@ def test_a_wait_for_a_time_is_over_at_that_time(lag: Lag, leader: Progress, step
 )
 def test_how_far_the_other_release_has_to_be(leader: Progress, told: str) -> None:
     reason = lag_wait(Lag("staging", steps=2), leader, Progress(NEW, OLD, 1, False, False), START)
-    assert (reason.reason if reason else "").endswith(told)
+    assert (reason.detail if reason else "").endswith(told)
     assert bool(reason) == bool(told)
 
 

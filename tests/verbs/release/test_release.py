@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,7 @@ def test_advance_to_a_step(releasing: Checkout) -> None:
     releasing.run("promote", "prod/web", "--now", NOON)
     releasing.run("advance", "prod/web", "--to", "4", "--now", HALF_PAST)
     (row,) = releasing.json("status", "prod/web")
-    assert (row["step"], row["weight"]) == ("4/6", 60)
+    assert (row["currentStepIndex"], row["steps"], row["weight"]) == (4, 6, 60)
 
 
 def test_abort_and_retry(releasing: Checkout) -> None:
@@ -101,7 +102,7 @@ def test_undo_puts_the_old_template_back(releasing: Checkout) -> None:
     assert "image: registry.example.com/shop/web:1.0.0 # what a release changes" in source.read_text()
     assert releasing.weight("prod/web") == "0"
     (row,) = releasing.json("status", "prod/web")
-    assert (row["revision"], row["step"]) == (3, "6/6")
+    assert (row["revision"], row["currentStepIndex"]) == (3, 6)
     refused = releasing.run("undo", "prod/web", "--to-revision", "9", code=1)
     assert "unable to find specified revision 9 in history" in refused.stderr
 
@@ -114,10 +115,10 @@ def test_scale_in_the_middle(releasing: Checkout) -> None:
 
 def test_pause_and_resume(releasing: Checkout) -> None:
     releasing.run("pause", "prod/web", "--now", NOON)
-    assert releasing.json("get", "prod/web")[0]["message"] == "manually paused"
+    assert releasing.json("get", "prod/web")[0]["reason"] == "manually paused"
     assert "manually paused" in releasing.run("advance", "prod/web", "--now", TWO_O_CLOCK).stderr
     releasing.run("resume", "prod/web", "--now", NOON)
-    assert releasing.json("get", "prod/web")[0]["message"] == "CanaryPauseStep"
+    assert releasing.json("get", "prod/web")[0]["reason"] == "CanaryPauseStep"
 
 
 def test_promote_full_and_skip(releasing: Checkout) -> None:
@@ -125,7 +126,7 @@ def test_promote_full_and_skip(releasing: Checkout) -> None:
     assert releasing.weight("prod/web") == "40"
     releasing.run("promote", "prod/web", "--full", "--now", NOON)
     assert releasing.replicas("prod/web") == {"1.0.0": 5, "2.0.0": 5}
-    assert releasing.json("status", "prod/web")[0]["phase"] == "Healthy"
+    assert releasing.json("status", "prod/web")[0]["phase"] == "Committed"
     releasing.run("promote", "prod/web", "--full", "-c", code=2)
 
 
@@ -163,7 +164,7 @@ def test_uncommitted_files_are_found_in_each_app(
 ) -> None:
     monkeypatch.setattr("renderer.pipeline.commit.uncommitted.MANY", listed)
     monkeypatch.setattr("renderer.git.repository.MANY", listed)
-    checkout.run("advance", "--together", "--now", NOON)
+    checkout.run("advance", "--all", "--together", "--now", NOON)
     assert checkout.git("status", "--porcelain") == ""
     (checkout.root / "environments/prod/api/extra.yaml").write_text(CONFIG_MAP.format(name="extra"))
     (checkout.root / "environments/prod/web-notes.txt").write_text("not of prod/web")
@@ -210,21 +211,25 @@ def test_dry_run_writes_nothing(releasing: Checkout) -> None:
 def test_several_apps_one_commit_each_or_together(checkout: Checkout) -> None:
     checkout.run("advance", "prod", "--now", NOON)
     assert len(checkout.subjects) == 3
-    checkout.run("advance", "--together", "--now", NOON)
+    checkout.run("advance", "--all", "--together", "--now", NOON)
     assert checkout.subjects[0].startswith("3 apps: ")
     assert len(checkout.subjects) == 4
 
 
-def test_one_app_that_cannot_be_committed_stops_all(checkout: Checkout) -> None:
+def test_an_app_that_cannot_be_committed_stops_only_itself(checkout: Checkout) -> None:
     checkout.advance_all("prod")
     for app in ("api", "web"):
         checkout.edit(f"environments/prod/{app}/rollout.yaml", ":1.0.0", ":2.0.0")
     checkout.git("add", "environments/prod/api")
     checkout.git("commit", "--quiet", "--message=Release api")
     before = checkout.snapshot()
-    refused = checkout.run("advance", "prod", "--now", NOON, code=1)
+    refused = checkout.run("advance", "prod", "--together", "--now", NOON, code=1)
     assert "environments/prod/web/rollout.yaml: is not committed" in refused.stderr
     assert checkout.snapshot() == before
+    done = checkout.run("advance", "prod", "--now", NOON, code=1)
+    assert "environments/prod/web/rollout.yaml: is not committed" in done.stderr
+    assert checkout.subjects[0].startswith("api (prod)")
+    assert checkout.git("status", "--porcelain").split() == ["M", "environments/prod/web/rollout.yaml"]
 
 
 def test_commits_before_a_refused_one_are_reported(checkout: Checkout) -> None:
@@ -255,7 +260,7 @@ def test_advance_commits_changes_of_other_manifests(releasing: Checkout) -> None
     releasing.commit()
     releasing.run("render", "--check", "prod/web", code=1)
     (entry,) = releasing.json("advance", "prod/web", "--now", TWO_O_CLOCK, "--no-validate")
-    assert (entry["moved"], entry["waits"]["reason"]) == (True, "CanaryPauseStep")
+    assert (entry["moved"], entry["reason"]) == (True, "CanaryPauseStep")
     assert "manifests updated" in releasing.subjects[0]
     body = releasing.git("log", "-1", "--format=%b")
     assert [line.split() for line in body.splitlines() if "changed" in line] == [
@@ -283,15 +288,64 @@ def test_a_commit_lists_new_and_removed_objects(releasing: Checkout) -> None:
     assert told() == [["ConfigMap", "extra", "removed"]]
 
 
-def test_one_invalid_app_stops_all(checkout: Checkout) -> None:
-    source = checkout.root / "environments/prod/web/rollout.yaml"
-    source.write_text(source.read_text().replace("setWeight: 20", "setWeight: 120"))
-    checkout.git("commit", "-qam", "Break it")
+BROKEN = {
+    "a step that no release can do": ("setWeight: 20", "setWeight: 120"),
+    "a manifest that no API server takes": ("web:1.0.0 #", "web:1.0.0\n          ports: [{containerPort: 99999}] #"),
+}
+
+
+@pytest.mark.parametrize("edit", BROKEN.values(), ids=BROKEN)
+def test_a_broken_app_stops_only_itself(checkout: Checkout, edit: tuple[str, str]) -> None:
+    checkout.edit("environments/prod/web/rollout.yaml", *edit)
+    checkout.commit("Break it")
     before = checkout.snapshot()
-    refused = checkout.run("advance", "prod", "--now", NOON, code=1)
-    assert "environments/prod/web/rollout.yaml:" in refused.stderr
-    assert "setWeight" in refused.stderr
+    for arguments in (["prod/web"], ["--all", "--together"]):
+        refused = checkout.run("advance", *arguments, "--now", NOON, code=1)
+        assert "environments/prod/web/r" in refused.stderr
+        assert refused.stdout == ""
+        assert checkout.snapshot() == before
+    done = checkout.run("advance", "--all", "--now", NOON, code=1)
+    assert "error: environments/prod/web/r" in done.stderr
+    assert len(done.stdout.splitlines()) == len(checkout.subjects) - 2 > 2
+    assert not (checkout.root / "environments/prod/web/rendered").exists()
+    assert checkout.git("status", "--porcelain") == ""
+    assert checkout.run("advance", "prod/api", "--now", NOON).stdout == ""
+
+
+def test_a_verb_names_its_apps(checkout: Checkout) -> None:
+    before = checkout.snapshot()
+    for verb in (["advance"], ["scale", "--replicas", "0"], ["set", "image", f"web={TWO}"], ["abort"], ["pr"]):
+        refused = checkout.run(*verb, code=2)
+        assert "name a TARGET" in refused.stderr
+        words = " ".join(word for word in verb[:2] if word.isalpha())
+        assert f"`rollstep {words} --all`" in refused.stderr
+        assert "--all or TARGETs" in checkout.run(*verb, "prod", "--all", code=2).stderr
     assert checkout.snapshot() == before
+
+
+def test_a_terminal_is_asked_before_production_apps_change(checkout: Checkout) -> None:
+    checkout.advance_all()
+
+    def scale(*arguments: str, answer: str, code: int = 0) -> str:
+        with pytest.MonkeyPatch.context() as patch:
+            terminal = io.StringIO(f"{answer}\n")
+            patch.setattr(terminal, "isatty", lambda: True)
+            patch.setattr("sys.stdin", terminal)
+            return checkout.run("scale", *arguments, "--replicas", "7", "--no-validate", code=code).stderr
+
+    before = checkout.snapshot()
+    question = "2 production apps change: prod/api, prod/web. Go on?"
+    assert question in scale("prod", "staging", answer="n", code=1)
+    assert checkout.snapshot() == before
+    assert question not in scale("prod", "--dry-run", answer="n")
+    assert checkout.snapshot() == before
+    assert question not in scale("prod/web", "staging", answer="n")
+    assert question not in scale("prod", answer="n")  # only api changes
+    checkout.git("reset", "--quiet", "--hard", before[0])
+    assert question in scale("prod", answer="y")
+    checkout.git("reset", "--quiet", "--hard", before[0])
+    assert question not in scale("prod", "--yes", answer="n")
+    assert checkout.head != before[0]
 
 
 def test_a_rollout_from_a_template_is_not_edited(checkout: Checkout) -> None:
@@ -314,7 +368,7 @@ def test_a_rollout_from_a_template_is_not_edited(checkout: Checkout) -> None:
         (["set", "image", "prod/web"], 2),
         (["scale", "prod/web"], 2),
         (["scale", "prod/web", "--replicas", "-1"], 2),
-        (["advance", "--now", "yesterday"], 2),
+        (["advance", "--all", "--now", "yesterday"], 2),
         (["set", "image", "prod/web", "nobody=x"], 1),
         (["frobnicate"], 2),
     ],
@@ -355,7 +409,7 @@ def test_revert_undoes_a_step(releasing: Checkout) -> None:
     releasing.run("promote", "prod/web", "--now", NOON)
     releasing.git("revert", "--no-edit", "HEAD")
     assert releasing.git("rev-parse", "HEAD^{tree}") == tree
-    assert releasing.json("status", "prod/web")[0]["step"] == "1/6"
+    assert releasing.json("status", "prod/web")[0]["currentStepIndex"] == 1
     releasing.run("promote", "prod/web", "--now", NOON)
     assert releasing.weight("prod/web") == "40"
 
@@ -364,7 +418,7 @@ def test_retry_reaches_the_pause_like_a_new_image(releasing: Checkout) -> None:
     releasing.run("abort", "prod/web", "--now", NOON, "--no-validate")
     releasing.run("retry", "prod/web", "--now", NOON, "--no-validate")
     (row,) = releasing.json("status", "prod/web")
-    assert (row["step"], row["phase"], row["weight"]) == ("1/6", "Paused", 20)
+    assert (row["currentStepIndex"], row["phase"], row["weight"]) == (1, "Paused", 20)
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_status_and_plan_show_the_phase_and_render_keeps_it(checkout: Checkout) 
     assert "phase: expand" in (checkout.root / "environments/prod/web/status.yaml").read_text()
     (row,) = checkout.json("status", "prod/web", "--now", NOON)
     assert row["message"] == "expand: the next phase follows when this is live"
-    actions = [step["action"] for step in checkout.json("plan", "prod/web", "--now", NOON)[0]["steps"]]
+    actions = [step["action"] for step in checkout.json("plan", "prod/web", "--now", NOON)[0]["commits"]]
     assert actions[0].endswith(", shift")
     assert actions[1].endswith(", expand")
     assert "Rollstep-Phase: expand" in checkout.git("log", "-1", "--format=%B")

@@ -109,7 +109,7 @@ def test_any_step_can_be_rendered(checkout: Checkout) -> None:
     assert "0 to 6" in checkout.run("render", "prod/web", "--step", "7", code=2).stderr
     checkout.run("render", "prod/web", "--step", "4")
     assert (checkout.replicas("prod/web"), checkout.weight("prod/web")) == ({"1.0.0": 5, "2.0.0": 3}, "60")
-    assert checkout.json("status", "prod/web")[0]["step"] == "4/6"
+    assert checkout.json("status", "prod/web")[0]["currentStepIndex"] == 4
 
 
 def test_stateless_from_files_and_from_a_ref(checkout: Checkout) -> None:
@@ -179,15 +179,15 @@ def test_the_plan_matches_the_commits(checkout: Checkout) -> None:
     assert plan["isNext"] is True
     checkout.run("set", "image", "prod/web", f"web={TWO}", "--now", NOON)
     (rest,) = checkout.json("plan", "prod/web", "--now", NOON)
-    assert [step["action"] for step in rest["steps"]] == [step["action"] for step in plan["steps"]][1:]
-    assert [step["peakPods"] for step in plan["steps"]] == [6, 7, 8, 10, 10]
+    assert [step["action"] for step in rest["commits"]] == [step["action"] for step in plan["commits"]][1:]
+    assert [step["peakPods"] for step in plan["commits"]] == [6, 7, 8, 10, 10]
     assert plan["peakPods"] == 10
-    for step, now in zip(rest["steps"], ("12:00", "12:30", "13:00", "14:00"), strict=True):
+    for step, now in zip(rest["commits"], ("12:00", "12:30", "13:00", "14:00"), strict=True):
         verb = "promote" if step["starts"] == "promote" else "advance"
         checkout.run(verb, "prod/web", "--now", f"2026-03-01T{now}:00Z")
         replicas = {rs["name"]: rs["replicas"] for rs in checkout.json("get", "prod/web")[0]["replicaSets"]}
         assert {rs["name"]: rs["replicas"] for rs in step["replicaSets"]}.items() <= replicas.items()
-        assert step["step"] == int(checkout.json("status", "prod/web")[0]["step"].partition("/")[0])
+        assert step["currentStepIndex"] == checkout.json("status", "prod/web")[0]["currentStepIndex"]
     table = checkout.run("plan", "prod/web", "--output", "markdown").stdout
     assert table.splitlines()[2].startswith("| STEP | ACTION |")
 
@@ -247,7 +247,10 @@ def test_same_input_same_bytes(checkout: Checkout, tmp_path: Path) -> None:
     for where, zone in ((checkout, "Asia/Kathmandu"), (other, "America/St_Johns")):
         command = ["env", f"TZ={zone}", "LC_ALL=C", "PYTHONHASHSEED=7", sys.executable, "-m", "renderer"]
         subprocess.run(
-            [*command, "advance", "--now", NOON, "--no-validate"], cwd=where.root, check=True, capture_output=True
+            [*command, "advance", "--all", "--now", NOON, "--no-validate"],
+            cwd=where.root,
+            check=True,
+            capture_output=True,
         )
     assert checkout.git("rev-parse", "HEAD^{tree}") == other.git("rev-parse", "HEAD^{tree}")
 

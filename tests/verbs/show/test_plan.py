@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from renderer.pipeline.resolve.course import course
-from renderer.pipeline.resolve.moves import Move, advance, react
+from renderer.pipeline.resolve.moves import Move, Wait, advance, react, wait
 from renderer.pipeline.resolve.verb_moves import acting
 from renderer.rollouts import actions
 from renderer.rollouts.model.world import World
@@ -19,6 +20,7 @@ from renderer.verbs.show.plan import (
     next_release,
     peak_pods,
     plan_markdown,
+    plan_move,
     plan_text,
     plan_world,
 )
@@ -33,13 +35,14 @@ def released(world: World) -> World:
 
 def test_a_row_for_each_commit_to_come() -> None:
     plan = make_plan(released(web()))
-    assert [(step.step, step.action, step.starts, step.ends, step.peak_pods) for step in plan.steps] == [
+    rows = plan.commits
+    assert [(row.current_step_index, row.action, row.starts, row.ends, row.peak_pods) for row in rows] == [
         (3, "setWeight: 40", "promote", "after 10m", 7),
         (5, "setWeight: 60", "after 10m", "after 10m", 8),
         (6, "promoted", "after 10m", "after 30s", 10),
         (6, "old ReplicaSets scaled down", "after 30s", "complete", 10),
     ]
-    assert (plan.current_step, plan.total_steps, plan.peak_pods, plan.is_next) == (1, 6, 10, False)
+    assert (plan.current_step_index, plan.steps, plan.peak_pods, plan.is_next) == (1, 6, 10, False)
     assert plan.summary == "4 commits to come, at most 10 pods"
 
 
@@ -48,18 +51,49 @@ def test_the_rows_are_the_commits_that_are_made(world: World) -> None:
     begun = released(world)
     plan = make_plan(begun)
     moves = [move for move, _ in course(begun)]
-    assert len(plan.steps) == len(moves)
-    for row, move in zip(plan.steps, moves, strict=True):
+    assert len(plan.commits) == len(moves)
+    for row, move in zip(plan.commits, moves, strict=True):
         pods = {rs.name: rs.replicas for rs in move.after.replica_sets if rs.replicas}
         assert {rs.name: rs.replicas for rs in row.replica_sets if rs.replicas} == pods
         assert row.peak_pods >= sum(pods.values())
+
+
+def test_the_versions_are_in_the_cells() -> None:
+    text = plan_text(make_plan(released(web())))
+    assert "5 of 1.0.0" in text
+    assert "2 of 2 " in text
+    following = plan_text(plan_world(web()))
+    assert "1 of next" in following
+    restarted = react(actions.restart_by_revision(web())).after
+    cells = plan_text(make_plan(restarted))
+    assert f"of {restarted.status.current_pod_hash}" in cells
+    assert f"of {restarted.status.stable_rs}" in cells
+
+
+def test_an_old_deadline_is_not_the_end_of_a_pause() -> None:
+    promoted = acting(actions.promote_full)(released(web()))
+    assert promoted is not None
+    world = react(with_image(promoted.after, "example.com/x:3")).after
+    assert any(rs.scale_down_deadline for rs in world.replica_sets)
+    assert wait(world) == Wait("CanaryPauseStep", None)
+    rows = make_plan(world).commits
+    assert [row.starts for row in rows[:2]] == ["after 30s", "promote"]
+
+
+def test_the_plan_of_a_verb_begins_with_it() -> None:
+    move = acting(partial(actions.set_image, container="web", image="example.com/x:2"))(web())
+    assert move is not None
+    plan = plan_move(move)
+    assert [row.action for row in plan.commits][:2] == ["setWeight: 20", "setWeight: 40"]
+    assert (plan.commits[0].starts, plan.commits[0].ends) == ("now", "promote")
+    assert {rs.version for row in plan.commits for rs in row.replica_sets} == {"1.0.0", "2"}
 
 
 def test_without_a_release_in_progress_the_next_one_is_planned() -> None:
     world = web()
     plan = plan_world(world)
     assert plan.is_next
-    assert plan.steps[0].action == "setWeight: 20"
+    assert plan.commits[0].action == "setWeight: 20"
     assert plan.summary.startswith("no release in progress; for the next one: 5 commits")
     assert next_release(world).rollout.template != world.rollout.template
     assert advance(next_release(world)) is not None
@@ -71,7 +105,7 @@ def test_an_aborted_release_has_an_empty_plan() -> None:
     settled = advance(replace(aborted.after, now=NOON + timedelta(hours=1)))
     assert settled is not None
     plan = plan_world(settled.after)
-    assert (plan.steps, plan.summary) == ((), "nothing to come")
+    assert (plan.commits, plan.summary) == ((), "nothing to come")
 
 
 def test_the_peak_is_the_largest_sum_of_pods_during_a_move() -> None:
@@ -95,16 +129,13 @@ def test_the_table() -> None:
 def test_an_update_of_manifests_comes_first() -> None:
     world = released(web())
     plan = after_update(make_plan(world), world)
-    assert (plan.steps[0].action, plan.steps[0].step, plan.steps[0].starts, plan.steps[0].ends) == (
-        "manifests updated",
-        1,
-        "now",
-        "promote",
-    )
-    assert [rs.replicas for rs in plan.steps[0].replica_sets] == [1, 5]
-    assert len(plan.steps) == 5
+    first = plan.commits[0]
+    assert (first.action, first.current_step_index) == ("manifests updated", 1)
+    assert (first.starts, first.ends) == ("now", "promote")
+    assert [rs.replicas for rs in first.replica_sets] == [1, 5]
+    assert len(plan.commits) == 5
     alone = after_update(plan_world(web()), web())
-    assert (len(alone.steps), alone.is_next, alone.steps[0].ends, alone.peak_pods) == (1, False, "complete", 5)
+    assert (len(alone.commits), alone.is_next, alone.commits[0].ends, alone.peak_pods) == (1, False, "complete", 5)
 
 
 @pytest.fixture
@@ -119,7 +150,7 @@ def test_other_changed_manifests_are_a_commit_to_come(checkout: Checkout) -> Non
     checkout.edit("environments/prod/web/configmap.yaml", "info", "debug")
     checkout.commit()
     (plan,) = checkout.json("plan", "prod/web", "--now", AT)
-    assert [step["action"] for step in plan["steps"]] == ["manifests updated"]
+    assert [step["action"] for step in plan["commits"]] == ["manifests updated"]
     checkout.run("advance", "prod/web", "--now", AT, "--no-validate")
     assert checkout.subjects[0].startswith("web (prod): manifests updated")
     assert checkout.json("plan", "prod/web")[0]["isNext"]
@@ -130,10 +161,10 @@ def test_in_a_pause_other_changed_manifests_come_before_the_next_step(checkout: 
     checkout.edit("environments/prod/web/configmap.yaml", "info", "debug")
     checkout.commit()
     (plan,) = checkout.json("plan", "prod/web", "--now", AT)
-    assert [step["action"] for step in plan["steps"]][:2] == ["manifests updated", "setWeight: 40"]
+    assert [step["action"] for step in plan["commits"]][:2] == ["manifests updated", "setWeight: 40"]
     checkout.run("promote", "prod/web", "--now", AT, "--no-validate")
     (plan,) = checkout.json("plan", "prod/web", "--now", AT)
-    assert plan["steps"][0]["action"] == "setWeight: 60"
+    assert plan["commits"][0]["action"] == "setWeight: 60"
 
 
 def test_a_step_beyond_the_last_is_refused(checkout: Checkout) -> None:

@@ -92,7 +92,9 @@ def _pull_requests(session: Session) -> PullRequests:
 
 
 def _propose(session: Session, apps: Sequence[AppSteps]) -> list[PullRequestResult]:
-    def check(steps: Sequence[MovedApp]) -> None:
+    def check(ref: AppRef, steps: Sequence[MovedApp]) -> None:
+        if not steps:
+            session.reporter.note(f"{ref.name} ({ref.environment}): there is no step to propose now")
         for step in steps:
             assert step.move is not None and step.change is not None
             edited = map(str, edited_sources(step.release, step.move))
@@ -103,12 +105,8 @@ def _propose(session: Session, apps: Sequence[AppSteps]) -> list[PullRequestResu
                 if step.app is not None:
                     validate_apps([(step.app.home, step.app.files)], session.reporter.note)
 
-    results = _pull_requests(session).propose(apps, session.now, check)
-    proposed = {(result.app, result.environment) for result in results if result.action != "closed"}
-    for app in apps:
-        ref = app.ref
-        if (ref.name, ref.environment) not in proposed:
-            session.reporter.note(f"{ref.name} ({ref.environment}): there is no step to propose now")
+    results, findings = _pull_requests(session).propose(apps, session.now, check)
+    session.leave_out(findings)
     return results
 
 
@@ -134,7 +132,7 @@ def _remaining_steps(session: Session, ref: AppRef, now: datetime, promote: bool
         if check_policies(session.context, release, move, "advance") is not None:
             return
         if before is None and not promote and (held := _hold(session, release, move)) is not None:
-            session.reporter.note(f"{release.title}: {wait_text(held, release.world)}")
+            session.reporter.note(f"{release.title}: {wait_text(held, release.world, ref.target)}")
             return
         rendered, app = render_app(release, move.after, keep_time=False)
         if before is not None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from renderer.errors import Finding, RollstepError, map_all
+from renderer.errors import Finding, RollstepError, map_valid
 from renderer.git.commit import check_commit
 from renderer.git.forges.forge import Forge, Proposal, PullRequest
 from renderer.git.forges.settings import ForgeSettings
@@ -76,25 +76,31 @@ class PullRequests:
         return self._forge
 
     def propose(
-        self, apps: Sequence[AppSteps], now: datetime, check: Callable[[Sequence[MovedApp]], None]
-    ) -> list[PullRequestResult]:
+        self, apps: Sequence[AppSteps], now: datetime, check: Callable[[AppRef, Sequence[MovedApp]], None]
+    ) -> tuple[list[PullRequestResult], tuple[Finding, ...]]:
         """Open or update a pull request for each step of ``apps``, and close obsolete ones.
 
-        ``check`` receives the steps before anything is pushed, and raises RollstepError for an invalid one.
+        ``check`` receives the steps of an app before anything is pushed, and raises RollstepError for an invalid one.
+        Returns the results, and the findings of the apps that are left out for an error.
         """
+
+        def build(app: AppSteps) -> tuple[AppSteps, list[StepCommit]]:
+            steps = self._steps(app, now)
+            check(app.ref, [step.moved for step in steps])
+            return app, steps
+
         if not self.request.dry_run:
             _ = self.forge
             self._fetch(self.base, f"{PREFIX}/*")
             self._check_base()
-        built = map_all(apps, lambda app: self._steps(app, now))
-        steps = [step for group in built for step in group]
-        check([step.moved for step in steps])
+        built, findings = map_valid(apps, build)
+        steps = [step for _, group in built for step in group]
         if self.request.dry_run:
-            return [_result(step, "planned") for step in steps]
+            return [_result(step, "planned") for step in steps], findings
         self._push(steps)
         found = self.forge.find(f"{PREFIX}/")
         results = [self._propose(step, found) for step in steps]
-        return results + self._close_obsolete(apps, steps, found)
+        return results + self._close_obsolete([app for app, _ in built], steps, found), findings
 
     def close(self, refs: Sequence[AppRef], comment: str) -> list[PullRequestResult]:
         """Close every open pull request of ``refs`` with ``comment``, and delete their branches."""

@@ -9,10 +9,11 @@ from pathlib import Path
 from renderer.errors import Finding, RollstepError, one_line
 from renderer.pipeline.commit.message import cleaned
 from renderer.pipeline.render.templates import check_user_templates, render_template
+from renderer.pipeline.resolve.moves import Move
 from renderer.pipeline.write.moved_app import MovedApp
 from renderer.pipeline.write.output_folder import diff
 from renderer.rollouts.model.world import World
-from renderer.verbs.show.plan import peak_pods, plan_markdown, plan_world
+from renderer.verbs.show.plan import peak_pods, plan_markdown, plan_move, plan_world
 from renderer.verbs.show.tree import rollout_info, tree_text
 
 TITLE, BODY = "pull-request-title.j2", "pull-request-body.j2"
@@ -39,13 +40,13 @@ def body_of(moved: MovedApp, start: World, stack: Sequence[str], position: int) 
     assert moved.change is not None and move is not None and app is not None
     folder = f"{release.place}/{release.app.settings.output}"
     shown = _shortened(diff(app.changes, folder))
-    tree = tree_text(rollout_info(move.after), move.after.now, release.app.ref)
+    tree = tree_text(rollout_info(move.after, release.app.ref.target), move.after.now, release.app.ref)
     variables = {
         "change": cleaned(moved.change),
         "stack": [one_line(title) for title in stack],
         "position": position,
         "pods": {"before": _pods(move.before), "after": _pods(move.after), "peak": peak_pods(move)},
-        "plan": plan_markdown(plan_world(start)),
+        "plan": plan_markdown(plan_move(move) if _edits_rollout(move) else plan_world(start)),
         "tree": tree,
         "diff": shown,
         "fence": _fence(shown + tree),
@@ -58,6 +59,11 @@ def _templates(moved: MovedApp) -> Path | None:
     templates = moved.release.app.settings.templates
     check_user_templates(templates)
     return templates
+
+
+def _edits_rollout(move: Move) -> bool:
+    """Return whether the verb of ``move`` edits the Rollout, which the sources do not show yet."""
+    return move.before.rollout.body != move.after.rollout.body
 
 
 def _pods(world: World) -> int:

@@ -210,7 +210,7 @@ def test_every_phase_is_planned_and_a_render_of_it_changes_nothing(name: str, or
         if not simulation.is_live() or not go_on(simulation):
             break
         happened.append(simulation.world.phase)
-    listed = [row.action.rpartition(", ")[2] for row in planned.steps if row.action.endswith(PHASES)]
+    listed = [row.action.rpartition(", ")[2] for row in planned.commits if row.action.endswith(PHASES)]
     assert order == "waves" or listed == [phase for phase in happened if phase]
     assert peak <= planned.peak_pods
 
