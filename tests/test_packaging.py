@@ -257,11 +257,39 @@ def test_each_hook_is_a_command_that_there_is(installed: Path, project: Path, tm
         assert command == "rollstep"
         help_text = rollstep(installed, arguments[0], "--help", cwd=tmp_path)
         assert all(option in help_text for option in arguments[1:])
-        files = re.compile(hook["files"])
-        assert files.search("environments/prod/web/rollout.yaml")
-        # The linter is given the files that change, and a change of settings changes none of them.
-        assert bool(files.search("rollstep.yaml")) != hook.get("pass_filenames", True)
-        assert not files.search("docs/environments.md")
+        # Once for the whole repository: no pattern follows the sources, and no finding comes twice.
+        assert "files" not in hook
+        assert (hook["always_run"], hook["pass_filenames"], hook["require_serial"]) == (True, False, True)
+        assert {"pre-commit", "pre-merge-commit"} <= set(hook["stages"])
+
+
+def test_the_containerfile_has_all_that_the_wheel_is_built_from(project: Path, wheel: Path, tmp_path: Path) -> None:
+    text = (project / "Containerfile").read_text(encoding="utf-8")
+    lines = [line.split(maxsplit=1) for line in text.splitlines() if line and not line.startswith("#")]
+    assert [word for word, _ in lines if word not in ("FROM", "RUN", "COPY", "WORKDIR", "CMD")] == []
+    tracked = kept(project)
+    for *sources, target in (rest.split() for word, rest in lines if word == "COPY"):
+        for source in sources:
+            files = {name for name in tracked if name == source or name.startswith(f"{source}/")}
+            assert files, f"COPY {source}: there is no such file"
+            for name in files:
+                place = tmp_path / "image" / target / name.removeprefix(source).lstrip("/")
+                place = place / Path(source).name if name == source else place
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes((project / name).read_bytes())
+    build(["--wheel"], tmp_path / "image", tmp_path / "dist")
+    assert contents(next((tmp_path / "dist").iterdir())) == contents(wheel)
+    apt, *pips = (rest for word, rest in lines if word == "RUN")
+    assert re.fullmatch(r"apt-get update && apt-get install [\w -]+ && rm -rf /var/lib/apt/lists/\*", apt)
+    # The commands of the action, which a test runs.
+    action = (project / "action.yml").read_text(encoding="utf-8")
+    here = action.replace('"$GITHUB_ACTION_PATH/requirements.txt"', "requirements.txt").replace(
+        '"$GITHUB_ACTION_PATH"', "."
+    )
+    assert [pip.replace("--no-cache-dir", "--quiet") for pip in pips] == re.findall(r"python -m pip .*", here)
+    python = re.search(r"FROM python:(3\.\d+)-slim", text)
+    assert python
+    assert f'default: "{python[1]}"' in action
 
 
 def test_make_lists_its_targets(project: Path) -> None:

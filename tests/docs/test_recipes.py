@@ -8,17 +8,21 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from renderer.kubernetes.yaml.reader import load_documents
+from renderer.pipeline.load.settings import parse_settings
 from tests.support.commands import NOON, PROJECT, TWO, Checkout
 
 RECIPES = PROJECT / "docs" / "recipes"
 WORKFLOWS = sorted((RECIPES / "github").glob("*.yml"))
-INSTALL = "python -m pip install rollstep"
+INSTALL = 'python -m pip install "git+https://github.com/OWNER/rollstep@COMMIT"'
+PINNED = re.compile(r"([\w.-]+/[\w.-]+)@([0-9a-f]{40}) # (v[\d.]+)$")
+UPDATERS = RECIPES / "updaters"
 
 
 def read(path: Path) -> Any:
@@ -59,7 +63,12 @@ def test_the_linter_finds_what_is_wrong(actionlint: Path, tmp_path: Path) -> Non
 def test_the_action_is_right_and_takes_what_the_documentation_gives_it(actionlint: Path, tmp_path: Path) -> None:
     schema_check("github-actions", PROJECT / "action.yml")
     text = (PROJECT / "docs" / "pipelines.md").read_text(encoding="utf-8")
-    steps = text.partition("```yaml\n")[2].partition("```")[0].replace("OWNER/rollstep@main", "./")
+    steps = (
+        text.partition("## The action")[2]
+        .partition("```yaml\n")[2]
+        .partition("```")[0]
+        .replace("OWNER/rollstep@COMMIT", "./")
+    )
     workflow = "on: push\njobs:\n  it:\n    runs-on: ubuntu-latest\n    steps:\n"
     workflow += "".join(f"      {line}\n" for line in steps.splitlines())
     folder = tmp_path / ".github" / "workflows"
@@ -82,14 +91,47 @@ def test_the_gitlab_pipeline_is_right(tmp_path: Path) -> None:
         schema_check("gitlab-ci", "--data-transform", "gitlab-ci", wrong)
 
 
+COMMAND = """\
+environments:
+  prod:
+    apps:
+      batch: {source: {exec: [cat, sources/batch.yaml]}}
+"""
+BATCH = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata: {name: batch}
+spec:
+  selector: {matchLabels: {app: batch}}
+  template:
+    metadata: {labels: {app: batch}}
+    spec: {containers: [{name: batch, image: registry.example.com/shop/batch:1.0.0}]}
+  strategy: {canary: {}}
+"""
+
+
+def add_app_of_a_command(work: Checkout) -> None:
+    """Add an app whose manifests a command prints."""
+    (work.root / "sources").mkdir()
+    (work.root / "sources/batch.yaml").write_text(BATCH, encoding="utf-8")
+    settings = work.root / "rollstep.yaml"
+    text = settings.read_text(encoding="utf-8").replace("environments:\n", COMMAND)
+    settings.write_text(text, encoding="utf-8")
+    work.commit("Add an app of a command")
+
+
 class Pipeline:
-    """A clone as a pipeline has it, with a release of prod/web whose pause is over, and the commands in it."""
+    """A clone as a pipeline has it, with a release of prod/web whose pause is over, and the commands in it.
+
+    The manifests of another app come from a command.
+    """
 
     def __init__(self, root: Path) -> None:
         self.remote, self.root, self.bin = root / "web.git", root / "clone", root / "bin"
         (root / "work").mkdir()
         work = Checkout(root / "work")
-        work.run("advance", "--all", "--now", NOON, "--no-validate")
+        add_app_of_a_command(work)
+        work.process("advance", "--all", "--now", NOON, "--no-validate", "--allow-exec")
         subprocess.run(["git", "clone", "--quiet", "--bare", str(work.root), str(self.remote)], check=True)
         work.git("remote", "add", "origin", str(self.remote))
         work.git("fetch", "--quiet", "origin")
@@ -135,23 +177,23 @@ def pipeline(tmp_path: Path) -> Pipeline:
     return Pipeline(tmp_path)
 
 
-def run_steps(pipeline: Pipeline, steps: list[Any], values: dict[str, str]) -> list[str]:
+def run_job(pipeline: Pipeline, job: Any, values: dict[str, str]) -> None:
     """Run the commands of a job's steps, with ``values`` for the expressions in their variables."""
-    told = []
-    for step in steps:
+    known = {"actions/checkout", "actions/setup-python", "actions/upload-artifact", "actions/download-artifact"}
+    for step in job["steps"]:
         if "run" in step:
-            variables = {key: values[value] for key, value in step.get("env", {}).items()}
-            told.append(pipeline.sh(step["run"], GITHUB_BASE_REF="main", **variables))
+            variables = {**job.get("env", {}), **step.get("env", {})}
+            told = {key: values.get(value, value) for key, value in variables.items()}
+            pipeline.sh(step["run"], GITHUB_BASE_REF="main", **told)
         else:
-            assert step["uses"].startswith(("actions/checkout@v", "actions/setup-python@v"))
-    return told
+            assert step["uses"].partition("@")[0] in known
 
 
 def test_the_release_workflow_goes_on_with_a_release(pipeline: Pipeline) -> None:
     pipeline.git("switch", "--quiet", "new")
     before = pipeline.tip("new")
     (job,) = read(RECIPES / "github" / "release.yml")["jobs"].values()
-    run_steps(pipeline, job["steps"], {"${{ github.token }}": "a-token"})
+    run_job(pipeline, job, {"${{ github.token }}": "a-token"})
     assert pipeline.tip("new") == pipeline.git("rev-parse", "HEAD") != before
     subjects = pipeline.git("log", "--format=%s|%an", f"{before}..").splitlines()
     assert {line.partition(" ")[0] for line in subjects} == {"web"}
@@ -159,13 +201,153 @@ def test_the_release_workflow_goes_on_with_a_release(pipeline: Pipeline) -> None
 
 def test_the_check_workflow_passes_a_step_and_comments_the_plan(pipeline: Pipeline, tmp_path: Path) -> None:
     pipeline.git("switch", "--quiet", "--detach", "origin/new")
-    (job,) = read(RECIPES / "github" / "check.yml")["jobs"].values()
+    jobs = read(RECIPES / "github" / "check.yml")["jobs"]
     values = {"${{ github.token }}": "a-token", "${{ github.event.pull_request.number }}": "12"}
-    run_steps(pipeline, job["steps"], values)
+    run_job(pipeline, jobs["check"], values)
+    run_job(pipeline, jobs["comment"], values)
     said = (tmp_path / "gh").read_text(encoding="utf-8").splitlines()
     assert said[:6] == ["pr", "comment", "12", "--edit-last", "--create-if-none", "--body-file"]
     assert "| STEP |" in (tmp_path / "comment").read_text(encoding="utf-8")
-    assert (tmp_path / "installed").read_text(encoding="utf-8").split()[-1] == "rollstep"
+    assert (tmp_path / "installed").read_text(encoding="utf-8").split()[-1] == INSTALL.split('"')[1]
+
+
+def test_the_check_workflow_is_green_for_a_new_image_and_red_for_a_wrong_one(pipeline: Pipeline) -> None:
+    pipeline.git("switch", "--quiet", "main")
+    job = read(RECIPES / "github" / "check.yml")["jobs"]["check"]
+    for app, old in (("environments/prod/web/rollout.yaml", "web:1.0.0"), ("sources/batch.yaml", "batch:1.0.0")):
+        file = pipeline.root / app
+        file.write_text(file.read_text(encoding="utf-8").replace(old, f"{old[:-5]}2.0.0"), encoding="utf-8")
+    pipeline.git("commit", "--quiet", "--all", "--message=Update the images")
+    run_job(pipeline, job, {})
+    plan = (pipeline.root / "plan.md").read_text(encoding="utf-8")
+    assert "### batch (prod)" in plan
+    file = pipeline.root / "sources/batch.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace("canary: {}", "canary: {steps: [{setWeight: 120}]}"))
+    with pytest.raises(AssertionError, match="120 is not between 0 and 100"):
+        run_job(pipeline, job, {})
+
+
+def jobs_with_programs() -> dict[str, Any]:
+    found = {
+        f"{path.stem} {name}": job for path in WORKFLOWS for name, job in read(path)["jobs"].items() if "env" in job
+    }
+    assert {name for name, job in found.items() if job["env"].get("ROLLSTEP_ALLOW_EXEC")} == set(found)
+    return found
+
+
+def test_only_a_job_with_nothing_to_steal_runs_the_programs_of_a_pull_request() -> None:
+    assert set(jobs_with_programs()) == {"check check", "release advance"}
+    check, release = (read(RECIPES / "github" / name) for name in ("check.yml", "release.yml"))
+    # YAML 1.1 reads the key `on` as a boolean.
+    assert check["true"] == "pull_request"
+    assert check["permissions"] == {}
+    job = check["jobs"]["check"]
+    assert job["permissions"] == {"contents": "read"}
+    assert not re.search(r"secrets|token|cache", json.dumps(job["steps"]))
+    (checkout,) = [step["with"] for step in job["steps"] if "checkout" in step.get("uses", "")]
+    assert checkout["persist-credentials"] is False
+    comment = check["jobs"]["comment"]
+    assert not any("rollstep" in step.get("run", "") or "checkout" in step.get("uses", "") for step in comment["steps"])
+    assert set(release["true"]) == {"schedule", "workflow_dispatch"}
+
+
+def test_no_job_of_a_merge_request_has_the_token() -> None:
+    recipe = read(RECIPES / "gitlab" / "gitlab-ci.yml")
+    assert "merge_request_event" not in json.dumps(recipe["advance"])
+    assert "CI_COMMIT_REF_PROTECTED" in json.dumps(recipe["advance"]["rules"])
+    assert "ROLLSTEP_ALLOW_EXEC" not in recipe["variables"]
+    assert not re.search(r"TOKEN|cache", json.dumps(recipe["check"]))
+
+
+def test_every_action_is_pinned_and_has_one_version() -> None:
+    pages = [*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md"), *WORKFLOWS, PROJECT / "action.yml"]
+    used: dict[str, set[str]] = {}
+    for page in pages:
+        for line in re.findall(r"^\s*(?:- )?uses: (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE):
+            if line.startswith("OWNER/rollstep"):
+                assert line == "OWNER/rollstep@COMMIT"
+                continue
+            pinned = PINNED.fullmatch(line)
+            assert pinned, f"{page.name}: {line}"
+            used.setdefault(pinned[1], set()).add(f"{pinned[2]} {pinned[3]}")
+    assert len(used) == 5
+    assert {name: versions for name, versions in used.items() if len(versions) > 1} == {}
+
+
+def test_no_page_installs_what_no_index_has() -> None:
+    pages = [*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md"), *RECIPES.rglob("*.*")]
+    for page in pages:
+        if page.name != "CHANGELOG.md":
+            text = page.read_text(encoding="utf-8")
+            assert not re.search(r"(pip|pipx|tool) (install|run)( --\S+)* '?rollstep(?!\[dask\] @)", text), page
+
+
+@pytest.mark.parametrize(("schema", "name"), [("renovate", "renovate.json"), ("dependabot", "dependabot.yml")])
+def test_the_configuration_of_an_updater_is_right(schema: str, name: str, tmp_path: Path) -> None:
+    schema_check(schema, UPDATERS / name)
+    wrong = tmp_path / name
+    text = (UPDATERS / name).read_text(encoding="utf-8")
+    wrong.write_text(text.replace('"ignorePaths": [', '"ignorePaths": [7, ').replace("interval:", "intervall:"))
+    with pytest.raises(AssertionError, match=r"ignorePaths|interval"):
+        schema_check(schema, wrong)
+
+
+def matches(pattern: str, path: str) -> bool:
+    """Return whether a pattern of minimatch, as Renovate and Dependabot use it, matches a path."""
+    regex = re.escape(pattern).replace(r"\*\*/", "(?:.*/)?").replace(r"/\*\*", "/.*").replace(r"\*", "[^/]*")
+    return re.fullmatch(regex, path) is not None
+
+
+def edited_by_renovate(paths: list[str]) -> set[str]:
+    config = json.loads((UPDATERS / "renovate.json").read_text(encoding="utf-8"))
+    (pattern,) = config["kubernetes"]["managerFilePatterns"]
+    found = {path for path in paths if re.search(pattern.strip("/"), path)}
+    # What the two other managers find by default.
+    found |= {path for path in paths if re.search(r"(^|/)(kustomization\.ya?ml|values\.ya?ml)$", path)}
+    return {path for path in found if not any(matches(ignored, path) for ignored in config["ignorePaths"])}
+
+
+def edited_by_dependabot(paths: list[str]) -> set[str]:
+    (update,) = read(UPDATERS / "dependabot.yml")["updates"]
+    (folder,) = update["directories"]
+    found = {path for path in paths if matches(folder, "/" + path.rpartition("/")[0]) and path.endswith(".yaml")}
+    return {path for path in found if not any(matches(excluded, path) for excluded in update["exclude-paths"])}
+
+
+def edited_by_flux(paths: list[str]) -> set[str]:
+    documents = load_documents((UPDATERS / "flux.yaml").read_text(encoding="utf-8"), "flux.yaml")
+    (update,) = [one.value["spec"]["update"] for one in documents if one.value["kind"] == "ImageUpdateAutomation"]
+    assert update["strategy"] == "Setters"
+    return {path for path in paths if path.startswith(f"{update['path'].removeprefix('./')}/")}
+
+
+@pytest.mark.parametrize("edited", [edited_by_renovate, edited_by_dependabot])
+def test_an_updater_edits_sources_and_nothing_that_rollstep_writes(
+    edited: Callable[[list[str]], set[str]], pipeline: Pipeline
+) -> None:
+    found = edited(pipeline.git("ls-files").splitlines())
+    assert "environments/prod/web/rollout.yaml" in found
+    assert not any("/rendered/" in path or path.endswith("status.yaml") for path in found)
+
+
+def test_flux_finds_no_mark_in_what_rollstep_writes(pipeline: Pipeline) -> None:
+    paths = edited_by_flux(pipeline.git("ls-files").splitlines())
+    assert "environments/prod/web/rollout.yaml" in paths
+    written = [path for path in paths if "/rendered/" in path or path.endswith("status.yaml")]
+    assert written
+    for path in written:
+        comments = re.findall(r"(?:^| )#.*", (pipeline.root / path).read_text(encoding="utf-8"), re.MULTILINE)
+        assert not any("$imagepolicy" in comment for comment in comments)
+
+
+def test_the_argocd_image_updater_writes_to_the_overlay_that_its_comment_makes_a_source() -> None:
+    path = UPDATERS / "argocd-image-updater.yaml"
+    target = read(path)["spec"]["writeBackConfig"]["gitConfig"]["writeBackTarget"]
+    kind, _, overlay = target.partition(":/")
+    assert kind == "kustomization"
+    (comment,) = re.findall(r"^#   (environments: .*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    settings = parse_settings(f"{comment}\n", PROJECT)
+    assert settings.for_app("prod", "web").source.argv == ("kustomize", "build", overlay)
 
 
 def test_the_check_workflow_refuses_what_was_edited_by_hand(pipeline: Pipeline) -> None:
@@ -174,7 +356,7 @@ def test_the_check_workflow_refuses_what_was_edited_by_hand(pipeline: Pipeline) 
     text = re.sub(r"replicas: \d+", "replicas: 77", file.read_text(encoding="utf-8"), count=1)
     file.write_text(text, encoding="utf-8")
     pipeline.git("commit", "--quiet", "--all", "--message=By hand")
-    (job,) = read(RECIPES / "github" / "check.yml")["jobs"].values()
+    job = read(RECIPES / "github" / "check.yml")["jobs"]["check"]
     (verify,) = [step["run"] for step in job["steps"] if "rollstep verify" in step.get("run", "")]
     with pytest.raises(AssertionError, match=file.name):
         pipeline.sh(verify, GITHUB_BASE_REF="main")
@@ -184,7 +366,8 @@ def test_the_gitlab_jobs_run(pipeline: Pipeline) -> None:
     recipe = read(RECIPES / "gitlab" / "gitlab-ci.yml")
     assert recipe["default"]["before_script"] == [INSTALL]
     pipeline.git("switch", "--quiet", "--detach", "origin/new")
-    pipeline.sh("\n".join(recipe["check"]["script"]), CI_MERGE_REQUEST_TARGET_BRANCH_NAME="main")
+    variables = {"CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main", **recipe["check"]["variables"]}
+    pipeline.sh("\n".join(recipe["check"]["script"]), **variables)
     json.loads((pipeline.root / "rollstep-lint.json").read_text(encoding="utf-8"))
     assert "| STEP |" in (pipeline.root / "plan.md").read_text(encoding="utf-8")
     before = pipeline.tip("new")
@@ -192,6 +375,7 @@ def test_the_gitlab_jobs_run(pipeline: Pipeline) -> None:
         "CI_PROJECT_URL": str(pipeline.remote).removesuffix(".git"),
         "CI_COMMIT_BRANCH": "new",
         "CI_COMMIT_SHA": before,
+        **recipe["advance"]["variables"],
     }
     pipeline.sh("\n".join(recipe["advance"]["script"]), **variables)
     assert pipeline.tip("new") == pipeline.git("rev-parse", "HEAD") != before
