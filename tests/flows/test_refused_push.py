@@ -111,6 +111,23 @@ def test_an_abort_follows_a_step_that_was_refused(checkout: Checkout, remote: Re
     assert remote.subjects()[1].startswith("web (prod): step 5/6")
 
 
+@pytest.mark.parametrize(("verb", "code"), [("advance", 1), ("abort", 0)])
+def test_a_refused_step_is_not_pushed_during_a_freeze(checkout: Checkout, remote: Remote, verb: str, code: int) -> None:
+    times = ("--from", DAY.format(5), "--until", DAY.format(10))
+    checkout.run("freeze", "add", "--env", "prod", *times, "--reason", "Holidays", "--now", DAY.format(3), "--push")
+    remote.refuse()
+    do(checkout, verb, 4, "prod/web", code=1)
+    before = remote.tip("main")
+    remote.allow()
+    done = do(checkout, "advance", 6, "prod/web", code=code)
+    if code:
+        assert "--break-glass REASON" in done.stderr
+        assert remote.tip("main") == before
+        do(checkout, "advance", 6, "prod/web", "--break-glass", "It was promised")
+    assert remote.tip("main") == checkout.head
+    assert remote.tip("main") != before
+
+
 def test_another_image_follows_one_that_was_refused(checkout: Checkout, remote: Remote) -> None:
     remote.refuse()
     do(checkout, "set", 4, "image", "prod/web", f"web={TWO.replace('2.0', '3.0')}", code=1)

@@ -18,12 +18,21 @@ _REPEATABLE = ("promote", "promote --skip-current-step", "restart", "undo")
 """Verbs that do more if they are repeated."""
 
 
+_NOT_FORWARD = ("abort", "migrate", "pause", "render", "resume", "scale", "undo")
+"""Verbs after which a release is not further than before."""
+
+
 class UnpushedStep(Struct, frozen=True):
     """The newest commit of an app's release that the remote lacks, and the verb in its trailers, empty without one."""
 
     sha: str
     subject: str
     verb: str
+
+    @property
+    def goes_forward(self) -> bool:
+        """Whether its verb brings a release forward; True without a verb."""
+        return self.verb not in _NOT_FORWARD
 
     def ends(self, verb: str) -> bool:
         """Return whether a run of ``verb`` has done its work when it has pushed this commit.

@@ -41,6 +41,7 @@ from renderer.verbs.apps.move import AppResult, Command, Verb, move_apps, move_a
 from renderer.verbs.apps.policies import RunContext
 from renderer.verbs.apps.shared_files import check_shared
 from renderer.verbs.apps.validate import validate_apps
+from renderer.verbs.policy.freeze import active_freeze
 from renderer.verbs.policy.freezes import load_freezes
 from renderer.verbs.release.run import Run, rendered_text
 from renderer.verbs.reporter import Reporter
@@ -142,10 +143,23 @@ class Session:
         self._caught_up += self._update_branches()
         pusher.check_taken_back(self.branch_names)
         self.unpushed = self._unpushed_steps(pusher)
+        self._check_frozen()
         if self.unpushed:
             steps = ", ".join(step.subject for step in self.unpushed.values())
             self.reporter.note(f"pushing first what {self.remote} lacks: {steps}")
             pusher.push(self.branch_names)
+
+    def _check_frozen(self) -> None:
+        """Raise RollstepError if a step of an earlier run would reach the remote during a freeze."""
+        if self.request.break_glass is not None:
+            return
+        findings = [
+            freeze.finding(self.workspace.home(ref).title)
+            for ref, step in self.unpushed.items()
+            if step.goes_forward and (freeze := active_freeze(self.freezes, ref.environment, self.now))
+        ]
+        if findings:
+            raise RollstepError(findings)
 
     def _unpushed_steps(self, pusher: Pusher) -> dict[AppRef, UnpushedStep]:
         files = {self.repository.relative(ref.folder / STATUS_FILE): ref for ref in self.refs}

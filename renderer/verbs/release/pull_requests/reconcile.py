@@ -34,6 +34,7 @@ from renderer.pipeline.commit.planned_commit import PlannedCommit
 from renderer.pipeline.commit.uncommitted import Uncommitted, within
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.publish.push import push_refs
+from renderer.pipeline.publish.unpushed import check_taken_back
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.write.moved_app import MovedApp
 from renderer.pipeline.write.new_files import NewFiles
@@ -128,7 +129,8 @@ class PullRequests:
         run_remote(self.repository, *arguments, environment=self.environment)
 
     def _check_base(self) -> None:
-        """Raise RollstepError if HEAD is not the remote's tip of the base branch."""
+        """Raise RollstepError if HEAD is not the remote's tip of the base branch, or the remote took commits back."""
+        check_taken_back(self.repository, [self.base], self.remote, self.base)
         there, here = tip(self.repository, f"refs/remotes/{self.remote}/{self.base}"), self.repository.head.sha
         if there != here:
             message = f"is not what {self.remote} has: a pull request would have other commits in it"

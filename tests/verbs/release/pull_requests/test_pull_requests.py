@@ -427,6 +427,21 @@ def test_a_step_that_is_refused_beside_a_pull_request(github: ForgeServer, tmp_p
     assert shop.git("rev-parse", "origin/main").strip() == made
 
 
+def test_a_step_that_the_remote_took_back_is_in_no_pull_request(github: ForgeServer, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, github)
+    shop.run("promote", "prod/web", "--no-validate", "--push")
+    taken = shop.head
+    github.git("update-ref", "refs/heads/main", f"{taken}~1")
+    for _ in range(2):
+        told = shop.pr(code=1)
+        assert f"main: origin/main was rewound and lacks {taken[:9]}" in told
+        assert "git reset --keep origin/main" in told
+    assert github.open_ones == []
+    shop.git("reset", "--quiet", "--keep", "origin/main")
+    (row,) = shop.pr()
+    assert row["action"] == "opened"
+
+
 def test_a_refused_branch_of_a_stack_is_pushed_by_the_next_run(github: ForgeServer, tmp_path: Path) -> None:
     shop = Shop(tmp_path, github)
     hook = github.folder / "shop/web.git/hooks/update"
