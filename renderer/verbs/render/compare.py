@@ -33,10 +33,10 @@ class ComparedApp(Struct, frozen=True):
     app: RenderedApp
     waiting: WaitingRelease | None = None
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self, *, with_diff: bool) -> dict[str, object]:
         """Return the entry of the app as JSON-ready data."""
         version = self.waiting.version if self.waiting else None
-        return {**self.app.to_dict(with_diff=True), "waitingVersion": version}
+        return {**self.app.to_dict(with_diff=with_diff), "waitingVersion": version}
 
 
 def compare_releases(request: RenderRequest, reporter: Reporter) -> int:
@@ -54,7 +54,7 @@ def compare_releases(request: RenderRequest, reporter: Reporter) -> int:
     found, findings = _compare(workspace, request, refs, "rendering app")
     stale = [compared.app for compared in found if not compared.app.is_up_to_date]
     if request.output == "json":
-        reporter.out(to_json([compared.to_dict() for compared in found]))
+        reporter.out(to_json([compared.to_dict(with_diff=True) for compared in found]))
     else:
         for app in stale:
             reporter.out(app.diff())
