@@ -48,7 +48,7 @@ VERBS = {
     "resume": "Resume a paused Rollout (clear spec.paused).",
     "retry": "Retry an aborted release.",
     "scale": "Scale a Rollout (set spec.replicas).",
-    "schema": "Print the JSON schema of rollstep.yaml.",
+    "schema": "Print the JSON schema of rollstep.yaml or of an output.",
     "set": "Update the Rollout (set image CONTAINER=IMAGE).",
     "simulate": "Run a scenario in a simulated cluster.",
     "status": "Show the phase of each release.",

@@ -14,9 +14,10 @@ from renderer.cli.reporter import REPORTER, print_json
 @click.argument("commit", default="HEAD", metavar="[COMMIT]")
 @click.option("--list", "listing", is_flag=True, help="List the approvals of COMMIT; sign nothing.")
 @click.option("--push", is_flag=True, help="Push the tag.")
+@options.dry_run
 @options.output
 @click.pass_obj
-def command(directory: str, commit: str, listing: bool, push: bool, output: str) -> None:
+def command(directory: str, commit: str, listing: bool, push: bool, dry_run: bool, output: str) -> None:
     """Approve COMMIT (default: HEAD) with a signed tag.
 
     The tag is created below refs/tags/approvals/ and signed with your key, as git is configured. The approval counts
@@ -39,15 +40,17 @@ def command(directory: str, commit: str, listing: bool, push: bool, output: str)
         for approval in approvals if output == "text" else ():
             click.echo(f"{approval.how}: {', '.join(approval.identities)}")
         return
-    approved = approve(repository, commit, again=push)
-    if push:
+    approved = approve(repository, commit, again=push, dry_run=dry_run)
+    if push and not dry_run:
         from renderer.pipeline.load.workspace import Workspace
         from renderer.pipeline.publish.push import push_tag
 
         push_tag(repository, Workspace.open(directory).settings.forge, approved.tag, REPORTER.note)
     if output == "json":
-        print_json({"commit": approved.commit.sha, "tag": approved.tag})
+        entry = {"commit": approved.commit.sha, "subject": approved.commit.subject, "tag": approved.tag}
+        print_json([{**entry, "dryRun": dry_run}])
     else:
-        click.echo(f"[{approved.commit.sha[:9]}] approved: {approved.commit.subject}")
-    if not push:
+        start = "[dry run]" if dry_run else f"[{approved.commit.sha[:9]}]"
+        click.echo(f"{start} approved: {approved.commit.subject}")
+    if not push and not dry_run:
         click.echo(f"git push origin {approved.tag}", err=True)

@@ -12,6 +12,7 @@ from renderer.cli.reporter import REPORTER, print_json
 
 if TYPE_CHECKING:
     from renderer.git.commit import CommitResult
+    from renderer.verbs.policy.freeze import Freeze
 
 
 @click.group("freeze")
@@ -34,6 +35,7 @@ def command() -> None:
 @options.push
 @options.allow_detached
 @options.dry_run
+@options.output
 @options.now
 @options.with_request
 def add(
@@ -53,8 +55,9 @@ def add(
     freeze, result = add_freeze(
         request, REPORTER.note, environments=environments, start=start, until=until, reason=reason, name=name
     )
-    _print_commit(result)
-    click.echo(f"{freeze.name}: `rollstep freeze lift {freeze.name}` lifts it", err=True)
+    _report(request, freeze, result)
+    if not request.dry_run:
+        click.echo(f"{freeze.name}: `rollstep freeze lift {freeze.name}` lifts it", err=True)
 
 
 @command.command("list")
@@ -69,12 +72,12 @@ def show(directory: str, now: datetime | None, output: str) -> None:
     from renderer.kubernetes.printing import text_table
     from renderer.kubernetes.times import format_time
     from renderer.pipeline.load.workspace import Workspace, current_time
-    from renderer.verbs.policy.freezes import load_freezes, to_dict
+    from renderer.verbs.policy.freezes import entry, load_freezes
 
     freezes = load_freezes(Workspace.open(directory).root)
     now = now or current_time()
     if output == "json":
-        print_json([{**to_dict(freeze), "state": freeze.state(now)} for freeze in freezes])
+        print_json([entry(freeze, now) for freeze in freezes])
         return
     rows = [["NAME", "ENVIRONMENTS", "FROM", "UNTIL", "STATE", "REASON"]]
     for freeze in freezes:
@@ -89,6 +92,7 @@ def show(directory: str, now: datetime | None, output: str) -> None:
 @options.push
 @options.allow_detached
 @options.dry_run
+@options.output
 @options.now
 @options.with_request
 def lift(request: options.Request, name: str, reason: str) -> None:
@@ -98,10 +102,17 @@ def lift(request: options.Request, name: str, reason: str) -> None:
     """
     from renderer.verbs.freeze import lift_freeze
 
-    _, result = lift_freeze(request, REPORTER.note, name, reason)
-    _print_commit(result)
+    freeze, result = lift_freeze(request, REPORTER.note, name, reason)
+    _report(request, freeze, result)
 
 
-def _print_commit(result: CommitResult | None) -> None:
-    if result is not None:
+def _report(request: options.Request, freeze: Freeze, result: CommitResult | None) -> None:
+    from renderer.pipeline.load.workspace import current_time
+    from renderer.verbs.policy.freezes import entry
+
+    if request.output == "json":
+        sha, subject = (result.sha or None, result.subject) if result else (None, None)
+        found = entry(freeze, request.now or current_time())
+        print_json([{**found, "commit": sha, "subject": subject, "dryRun": request.dry_run}])
+    elif result is not None:
         click.echo(result.text())

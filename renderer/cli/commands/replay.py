@@ -15,14 +15,16 @@ from renderer.cli.reporter import print_json
 @options.revisions
 @click.option("--to", "to_ref", metavar="BRANCH", default="", help="Create a branch with the replayed commits.")
 @options.allow_exec
+@options.dry_run
 @options.output
 @click.pass_obj
-def command(directory: str, revisions: tuple[str, ...], to_ref: str, output: str) -> None:
+def command(directory: str, revisions: tuple[str, ...], to_ref: str, dry_run: bool, output: str) -> None:
     """Repeat the commits of RANGE from their sources, and check that the trees are the same.
 
     RANGE is what `git log` takes; the default is all of HEAD's history. Your own files are taken from each commit. The
     files that rollstep writes are rendered anew by the verb in the commit's trailers, each step on top of the one
     before, so edits of rendered files by hand are left out. The repository stays as it is; --to creates a new branch.
+    A dry run checks its name and creates nothing.
 
     Exit codes: 0 every tree is the same, 1 a tree differs.
 
@@ -32,7 +34,7 @@ def command(directory: str, revisions: tuple[str, ...], to_ref: str, output: str
     from renderer.verbs.verify.replay import replay
 
     repository = Repository.open(Path(directory), allow_bare=True)
-    results = replay(repository, revisions or ("HEAD",), to_ref=to_ref)
+    results = replay(repository, revisions or ("HEAD",), to_ref=to_ref, dry_run=dry_run)
     if output == "json":
         entries = [
             {

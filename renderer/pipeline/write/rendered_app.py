@@ -57,10 +57,10 @@ class RenderedApp(Struct, frozen=True):
         message = "the rendered manifests do not match the sources"
         return Finding(self.home.output_path, 0, 0, "", message, f"rollstep render {self.home.ref.target}")
 
-    def to_dict(self, *, with_diff: bool = False) -> dict[str, object]:
+    def to_dict(self, *, with_diff: bool) -> dict[str, object]:
         """Return whether the app was up to date, and its changes, as JSON-ready data."""
         ref, stale = self.home.ref, None if self.is_up_to_date else self.staleness()
-        entry: dict[str, object] = {
+        return {
             "app": ref.name,
             "environment": ref.environment,
             "output": self.home.output_path,
@@ -69,10 +69,8 @@ class RenderedApp(Struct, frozen=True):
             "hint": stale.hint if stale else None,
             "files": self.changes.to_dict(),
             "statusChanged": self.old_status != self.status_text,
+            "diff": ("" if stale is None else self.diff()) if with_diff else None,
         }
-        if with_diff:
-            entry["diff"] = "" if self.is_up_to_date else self.diff()
-        return entry
 
 
 def compare_with_folder(

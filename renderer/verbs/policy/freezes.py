@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,11 @@ def dump_freezes(freezes: Sequence[Freeze]) -> str:
     from renderer.kubernetes.yaml.writer import dump
 
     return HEADER + dump({"freezes": [to_dict(freeze) for freeze in freezes]})
+
+
+def entry(freeze: Freeze, now: datetime) -> dict[str, Any]:
+    """Return a freeze and its state at ``now`` as JSON-ready data."""
+    return {**to_dict(freeze), "environments": list(freeze.environments), "state": freeze.state(now)}
 
 
 def to_dict(freeze: Freeze) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def _entry(
         "waitingVersion": app.waiting_version or None,
         "moved": commit is not None,
         "dryRun": request.dry_run,
-        "commit": commit.sha if commit else None,
+        "commit": (commit.sha or None) if commit else None,
         "subject": commit.subject if commit else None,
         "files": list(commit.paths) if commit else [],
         "notes": list(app.notes),

@@ -40,10 +40,10 @@ class ComparedApp(Struct, frozen=True):
     waiting: WaitingRelease | None = None
     notes: tuple[str, ...] = ()
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self, *, with_diff: bool) -> dict[str, object]:
         """Return the entry of the app as JSON-ready data."""
         version = self.waiting.version if self.waiting else None
-        return {**self.app.to_dict(with_diff=True), "waitingVersion": version, "notes": list(self.notes)}
+        return {**self.app.to_dict(with_diff=with_diff), "waitingVersion": version, "notes": list(self.notes)}
 
 
 def compare_releases(request: RenderRequest, reporter: Reporter) -> int:
@@ -69,7 +69,7 @@ def _compare_refs(
     stale = [compared.app for compared in found if not compared.app.is_up_to_date]
     orphans = _orphans(workspace, request, refs) if request.mode is Mode.CHECK else ()
     if request.output == "json":
-        entries = [compared.to_dict() for compared in found]
+        entries = [compared.to_dict(with_diff=True) for compared in found]
         reporter.out(to_json([*entries, *(_orphan_entry(workspace.home(ref)) for ref in orphans)]))
     else:
         for note in notes_of(found):

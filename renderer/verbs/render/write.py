@@ -92,7 +92,7 @@ def render_apps(workspace: Workspace, refs: Iterable[AppRef], request: RenderReq
         tuple((path.removeprefix(root), content) for path, content in files),
         frozenset(kept),
         (*notes, *notes_of(found), *(line for app in stale for line in _lines(app)), *_waiting_lines(found)),
-        tuple(app.to_dict() for app in apps) if request.output == "json" else (),
+        tuple(compared.to_dict(with_diff=False) for compared in found) if request.output == "json" else (),
     )
 
 

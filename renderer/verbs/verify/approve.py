@@ -22,11 +22,12 @@ class Approved(Struct, frozen=True):
     tag: str
 
 
-def approve(repository: Repository, revision: str, *, again: bool = False) -> Approved:
+def approve(repository: Repository, revision: str, *, again: bool = False, dry_run: bool = False) -> Approved:
     """Sign a tag that approves the commit of ``revision``, with the key that git is configured for.
 
-    Raises RollstepError for an illegal commit, for a second approval by the same person, and with git's message where
-    it cannot sign.  ``again`` returns the existing tag of the same person, whose push may have failed.
+    A dry run checks the commit and signs nothing.  ``again`` returns the existing tag of the same person, whose push
+    may have failed.  Raises RollstepError for an illegal commit, for a second approval by the same person, and with
+    git's message where it cannot sign.
     """
     sha = repository.resolve(revision)
     (verdict,) = verify_commits(repository, ["--no-walk", sha])
@@ -40,6 +41,8 @@ def approve(repository: Repository, revision: str, *, again: bool = False) -> Ap
         if again:
             return Approved(verdict.commit, tag)
         raise RollstepError(f"{tag} exists already", hint=f"push it: git push origin {tag}")
+    if dry_run:
+        return Approved(verdict.commit, tag)
     message = f"Approve {verdict.commit.subject}\n\nRollstep-Approves: {sha}\n"
     args = ("tag", "--sign", "--file=-", tag.removeprefix("refs/tags/"), sha)
     signed = repository.run(*args, stdin=message.encode(), check=False, writes=True)

@@ -40,15 +40,18 @@ class Replayed(Struct, frozen=True):
         return self.tree == self.wanted
 
 
-def replay(repository: Repository, revisions: Sequence[str], *, to_ref: str = "") -> list[Replayed]:
+def replay(
+    repository: Repository, revisions: Sequence[str], *, to_ref: str = "", dry_run: bool = False
+) -> list[Replayed]:
     """Make the commits that ``revisions`` name again, oldest first.
 
     The user's files are those of each commit.  Rollstep's files are rendered by the verb in the commit's trailers, at
     the time in its status; a change of theirs that no verb makes is left out.  The repository is not written to, unless
-    ``to_ref`` names a new ref: its commits differ from the old ones only in trees and parents.  Raises RollstepError
-    for an existing or invalid ref, and as ``list_changes``.
+    ``to_ref`` names a new ref: its commits differ from the old ones only in trees and parents.  A dry run only checks
+    its name.  Raises RollstepError for an existing or invalid ref, and as ``list_changes``.
     """
     ref = _new_ref(repository, to_ref) if to_ref else ""
+    ref = "" if dry_run else ref
     with Scratch(repository, keep=bool(ref)) as scratch, Loader(scratch.repository) as loader:
         replayer = _Replayer(scratch, loader)
         results = [replayer.replay(change) for change in list_changes(scratch.repository, revisions)]

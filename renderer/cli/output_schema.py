@@ -1,0 +1,52 @@
+"""The JSON schemas of what ``--output json`` prints: one definition for each kind of entry, in a list."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+SCHEMA_FILE = "output_schema.json"
+_MOVES = ("move", "proposal")
+ENTRIES: dict[str, tuple[str, ...]] = {
+    "status": ("status",),
+    "get": ("get",),
+    "plan": ("plan",),
+    "history": ("history",),
+    "diff": ("diff",),
+    **dict.fromkeys(("advance", "promote", "abort", "retry", "undo", "pause", "resume"), _MOVES),
+    **dict.fromkeys(("restart", "scale", "set", "migrate", "pr"), _MOVES),
+    "render": ("render",),
+    "lint": ("lint",),
+    "verify": ("verify",),
+    "replay": ("replay",),
+    "freeze": ("freeze",),
+    "approve": ("approved", "approval"),
+}
+"""The definitions of the entries that each verb lists."""
+
+
+def output_schema(verb: str) -> dict[str, Any]:
+    """Return the JSON schema of the output of ``verb``, a key of ``ENTRIES``, with the definitions that it uses."""
+    # Not importlib.resources, which is slow to import.
+    known = json.loads(Path(__file__).with_name(SCHEMA_FILE).read_text(encoding="utf-8"))
+    entries = [{"$ref": f"#/$defs/{name}"} for name in ENTRIES[verb]]
+    used = dict.fromkeys(_names(entries, known["$defs"]))
+    return {
+        "$schema": known["$schema"],
+        "title": f"rollstep {verb} --output json",
+        "type": "array",
+        "items": entries[0] if len(entries) == 1 else {"oneOf": entries},
+        "$defs": {name: known["$defs"][name] for name in used},
+    }
+
+
+def _names(node: Any, definitions: dict[str, Any]) -> Iterator[str]:
+    """Yield the names of the definitions that ``node`` refers to, and of those that these refer to."""
+    for value in node if isinstance(node, list) else node.values() if isinstance(node, dict) else ():
+        yield from _names(value, definitions)
+    if isinstance(node, dict) and isinstance(node.get("$ref"), str):
+        name = node["$ref"].rpartition("/")[2]
+        yield name
+        yield from _names(definitions[name], definitions)
