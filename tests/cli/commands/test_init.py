@@ -16,6 +16,7 @@ import pytest
 from renderer.kubernetes.yaml.reader import load_documents
 from renderer.pipeline.load.settings import load_settings, parse_settings
 from renderer.rollouts.model.rollout import HASH_LABEL
+from renderer.verbs.init.files import attributes_text
 
 DATA = Path(__file__).parents[2] / "data" / "init"
 SHOP = DATA / "shop.yaml"
