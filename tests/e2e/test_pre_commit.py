@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import NOON, PROJECT, Checkout
+from tests.support.commands import NOON, PROJECT, TWO, Checkout
 
 
 @pytest.fixture(scope="module")
@@ -91,12 +91,90 @@ def test_what_is_rendered_is_not_edited_by_hand(checkout: Checkout) -> None:
     assert checkout.head == head
 
 
-def test_what_has_nothing_to_do_with_a_release_runs_no_hook(checkout: Checkout) -> None:
+def run_hooks(checkout: Checkout, *more: str) -> None:
+    """Use all three hooks, and ``more`` hooks of the repository itself, in YAML."""
+    config = checkout.root / ".pre-commit-config.yaml"
+    text = config.read_text(encoding="utf-8")
+    text = text.replace("[{id: rollstep-render}, {id: rollstep-check}]", HOOKS)
+    config.write_text(f"{text}{''.join(more)}", encoding="utf-8")
+    checkout.git("commit", "--quiet", "--all", "--no-verify", "--message=Use all hooks")
+
+
+HOOKS = "[{id: rollstep-render}, {id: rollstep-check}, {id: rollstep-lint}]"
+FORMATTER = """\
+- repo: local
+  hooks:
+  - id: format
+    name: format
+    entry: sed -i s/^#.*Change.*/#/
+    language: system
+    types: [yaml]
+"""
+
+
+def test_every_verb_passes_the_hooks(checkout: Checkout) -> None:
+    run_hooks(checkout)
+    verbs = [
+        *(["set", "image", "prod/web", f"web={TWO}"], ["scale", "prod/web", "--replicas", "6"], ["pause", "prod/web"]),
+        *(["resume", "prod/web"], ["promote", "prod/web"], ["abort", "prod/web"], ["retry", "prod/web"]),
+        *(["undo", "prod/web"], ["restart", "prod/web"], ["advance", "prod"]),
+        ["freeze", "add", "--until", "2027-01-01T00:00:00Z", "--reason", "Rest", "--name", "rest"],
+        ["freeze", "lift", "rest"],
+    ]
+    for verb in verbs:
+        checkout.process(*verb, "--now", NOON)
+    assert checkout.git("status", "--porcelain") == ""
+    checkout.process("verify")
+
+
+def test_a_hook_that_formats_what_is_rendered_is_refused_until_it_leaves_that_out(checkout: Checkout) -> None:
+    run_hooks(checkout, FORMATTER)
+    head = checkout.head
+    refused = checkout.process("set", "image", "prod/web", f"web={TWO}", "--now", NOON, code=1)
+    assert "a hook (pre-commit) refused the commit" in refused.stderr
+    assert "files were modified by this hook" in refused.stderr
+    assert checkout.head == head
+    assert checkout.git("status", "--porcelain") == ""
+    config = checkout.root / ".pre-commit-config.yaml"
+    pages = (PROJECT / "docs/pipelines.md").read_text(encoding="utf-8")
+    (exclude,) = re.findall(r"`(exclude: .*?)`", pages)
+    config.write_text(f"{exclude}\n{config.read_text(encoding='utf-8')}", encoding="utf-8")
+    checkout.git("commit", "--quiet", "--all", "--no-verify", "--message=Leave it out")
+    checkout.process("set", "image", "prod/web", f"web={TWO}", "--now", NOON)
+    checkout.process("verify")
+
+
+def test_an_amended_commit_is_one_step(checkout: Checkout) -> None:
+    checkout.process("set", "image", "prod/web", f"web={TWO}", "--now", NOON, "--no-validate")
+    checkout.process("promote", "prod/web", "--now", NOON, "--no-validate")
+    for weight, options in ((21, []), (22, ["--amend"])):
+        checkout.edit("environments/prod/web/rollout.yaml", f"setWeight: {weight - 1}", f"setWeight: {weight}")
+        checkout.git("add", "--update")
+        assert commit(checkout, *options).returncode == 1
+        checkout.git("add", "--update")
+        done = commit(checkout, *options)
+        assert done.returncode == 0, done.stderr
+    checkout.process("verify")
+    assert checkout.weight("prod/web") == "22"
+
+
+def test_a_merge_and_a_rebase_keep_the_steps(checkout: Checkout) -> None:
+    run_hooks(checkout)
+    subprocess.run(["pre-commit", "install", "--hook-type", "pre-merge-commit"], cwd=checkout.root, check=True)
+    checkout.git("switch", "--quiet", "--create", "release")
+    checkout.process("set", "image", "prod/web", f"web={TWO}", "--now", NOON, "--no-validate")
+    checkout.process("promote", "prod/web", "--now", NOON, "--no-validate")
+    tree = checkout.git("rev-parse", "HEAD:environments/prod/web")
+    checkout.git("switch", "--quiet", "--create", "notes", "main")
     (checkout.root / "README.md").write_text("Read me\n", encoding="utf-8")
     checkout.git("add", "README.md")
-    done = commit(checkout)
-    assert done.returncode == 0
-    assert done.stderr.count("no files to check") == 2
+    assert commit(checkout).returncode == 0
+    checkout.git("rebase", "--quiet", "notes", "release")
+    assert checkout.git("rev-parse", "HEAD:environments/prod/web") == tree
+    checkout.git("switch", "--quiet", "main")
+    checkout.git("merge", "--quiet", "--no-ff", "--no-edit", "release")
+    assert checkout.git("rev-parse", "HEAD:environments/prod/web") == tree
+    checkout.process("verify")
 
 
 def test_a_mistake_is_found_before_it_is_committed(checkout: Checkout) -> None:

@@ -83,7 +83,8 @@ def command(
     """Render the manifests of the current step of each TARGET.
 
     TARGET is an app's folder, ENV/APP, an environment, or an app's name; the default is all apps. The step recorded in
-    status.yaml stays. A new pod template waits: `rollstep advance` begins its release, and --check shows its plan.
+    status.yaml stays. A new pod template waits: `rollstep advance` begins its release, and --check shows its plan. In a
+    hook of `git commit` the status is that of the commit before.
 
     TARGET may also be manifest files, or - for standard input. Then the manifests are printed, and no other files are
     read or written. --stable, --stable-ref, --env and --allow are for such files: the first two name the version from

@@ -77,11 +77,11 @@ def open_release(workspace: Workspace, ref: AppRef, now: datetime, before: Path 
     app = load_app(ref, workspace.settings, workspace.root)
     folder = before or ref.folder
     status_file = folder / STATUS_FILE
-    shown = workspace.display_path(status_file)
+    shown = workspace.display_path(ref.folder / STATUS_FILE)
     state = load_state(read_text(status_file, shown), shown) if status_file.is_file() else None
     output = folder / app.settings.output
     with relative_findings(workspace.root):
-        last_render = read_last_render(output, workspace.display_path(output), state)
+        last_render = read_last_render(output, workspace.display_path(ref.folder / app.settings.output), state)
     release = resolve_app(app, workspace.root, state, last_render.manifests, now)
     return replace(release, last_render=None if before else last_render)
 
