@@ -11,8 +11,8 @@ from msgspec import Struct
 from renderer.git.objects import TreeFile, tip
 from renderer.git.repository import Repository
 
-OURS, THEIRS = 2, 3
-"""The stages of the two sides in the index; 1 is their common base."""
+BASE, OURS, THEIRS = 1, 2, 3
+"""The stages of a file in the index: its common base, and the two sides."""
 
 
 class Operation(Struct, frozen=True):

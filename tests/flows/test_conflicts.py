@@ -235,6 +235,9 @@ def test_a_dry_run_writes_nothing(checkout: Checkout) -> None:
     stops(checkout, "merge", "abort")
     before, index = checkout.snapshot(), checkout.git("ls-files", "--stage")
     assert "it aborts the release" in checkout.run("resolve", "prod/web", "--dry-run").stdout
+    (entry,) = checkout.json("resolve", "--all", "--dry-run")
+    assert (entry["app"], entry["side"], entry["reason"]) == ("web", "theirs", "it aborts the release")
+    assert entry["commit"] == checkout.git("rev-parse", "abort").strip()
     assert (checkout.snapshot(), checkout.git("ls-files", "--stage")) == (before, index)
 
 
@@ -253,3 +256,70 @@ def test_every_message_about_a_conflict_names_resolve(checkout: Checkout, comman
     told = checkout.run(*command, "--no-validate" if command[0] != "status" else "-ojson", code=1).stderr
     assert "rollstep resolve" in told
     assert "git checkout" not in told
+
+
+@pytest.mark.parametrize("side", ["ours", "theirs"])
+def test_an_app_that_one_side_moves_is_resolved_where_it_is_now(checkout: Checkout, side: str) -> None:
+    checkout.git("mv", WEB, "environments/prod/shop")
+    checkout.git("commit", "--quiet", "--message=Call it shop")
+    wanted = (
+        state(checkout, "steps")
+        if side == "theirs"
+        else (
+            checkout.git("rev-parse", "HEAD:environments/prod/shop/status.yaml"),
+            checkout.git("rev-parse", "HEAD:environments/prod/shop/rendered"),
+        )
+    )
+    stops(checkout, "merge", "steps")
+    checkout.run("resolve", "prod/shop", f"--{side}", "--no-validate")
+    checkout.git("commit", "--quiet", "--no-edit")
+    found = checkout.git("rev-parse", "HEAD:environments/prod/shop/status.yaml", "HEAD:environments/prod/shop/rendered")
+    assert found == "".join(wanted)
+    checkout.run("verify")
+    checkout.run("replay")
+
+
+@pytest.mark.parametrize("side", ["ours", "theirs"])
+def test_an_app_that_one_side_removes(checkout: Checkout, side: str) -> None:
+    checkout.run("remove", "prod/web", "--sources")
+    stops(checkout, "merge", "steps")
+    assert "ours: has no release" in checkout.run("resolve", "--all", code=1).stderr
+    done = checkout.run("resolve", "--all", f"--{side}")
+    assert checkout.git("ls-files", "--unmerged") == ""
+    if side == "theirs":
+        (hint,) = [line for line in done.stderr.splitlines() if "restore them: git " in line]
+        checkout.git(*hint.rpartition("restore them: git ")[2].split())
+    checkout.git("commit", "--quiet", "--no-edit")
+    assert bool(checkout.git("ls-tree", "-r", "HEAD", "--", WEB)) == (side == "theirs")
+    checkout.run("verify")
+
+
+def test_several_apps_are_resolved_together_or_not_at_all(checkout: Checkout) -> None:
+    checkout.git("switch", "--quiet", "abort")
+    run(checkout, 7, "advance", "prod/api")
+    checkout.git("switch", "--quiet", "main")
+    run(checkout, 8, "advance", "prod/api")
+    stops(checkout, "merge", "abort")
+    before = checkout.git("ls-files", "--stage")
+    told = checkout.run("resolve", "--all", code=1).stderr
+    assert "environments/prod/api: both sides move the release" in told
+    assert checkout.git("ls-files", "--stage") == before
+    checkout.run("resolve", "prod/web", "--no-validate")
+    left = {row.partition("\t")[2] for row in checkout.git("ls-files", "--unmerged").splitlines()}
+    assert left
+    assert all(path.startswith("environments/prod/api/") for path in left)
+    checkout.run("resolve", "prod/api", "--ours", "--no-validate")
+    checkout.git("commit", "--quiet", "--no-edit")
+    checkout.run("verify")
+
+
+def test_an_abort_from_before_wins_nothing(checkout: Checkout) -> None:
+    checkout.git("switch", "--quiet", "abort")
+    checkout.git("branch", "retried")
+    run(checkout, 9, "scale", "prod/web", "--replicas", "6")
+    checkout.git("switch", "--quiet", "retried")
+    run(checkout, 10, "retry", "prod/web")
+    stops(checkout, "merge", "abort")
+    before = checkout.git("ls-files", "--stage")
+    assert "both sides move the release" in checkout.run("resolve", "prod/web", code=1).stderr
+    assert checkout.git("ls-files", "--stage") == before

@@ -150,3 +150,14 @@ def test_a_replay_moves_the_app(checkout: Checkout) -> None:
     move(checkout, WEB, "environments/prod/shop")
     checkout.run("advance", "prod/shop", "--now", DAY.format(4), "--no-validate")
     checkout.run("replay")
+
+
+def test_a_move_lifts_no_policy_of_a_step_that_comes_with_it(checkout: Checkout) -> None:
+    checkout.edit("rollstep.yaml", "environments:\n", "apps: {web: {approvals: 1}}\nenvironments:\n")
+    checkout.commit("Ask for an approval")
+    checkout.git("mv", WEB, "environments/prod/shop")
+    checkout.git("commit", "--quiet", "--message=Move it")
+    checkout.run("advance", "prod/shop", "--now", DAY.format(4), "--no-validate")
+    checkout.git("reset", "--quiet", "--soft", "HEAD~2")
+    checkout.git("commit", "--quiet", "--message=Move it a step")
+    assert "approvals" in checkout.run("verify", "HEAD~1..", code=1).stdout

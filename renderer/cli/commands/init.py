@@ -60,7 +60,8 @@ def command(
     A Rollout is copied as it is, with its Services and Ingresses. If there is none, each Deployment is converted to a
     Rollout: a canary with weights set by nginx if an nginx Ingress leads to it, a canary by numbers of pods otherwise,
     or a blue-green release. Notes list what was left out and what needs attention. Nothing is written unless the
-    result can be released, and existing files are never changed. --sync writes the ApplicationSets of Argo CD, or the
+    result can be released, and existing files are never changed. environments/.gitattributes keeps git from merging
+    rendered files line by line. --sync writes the ApplicationSets of Argo CD, or the
     GitRepositories and Kustomizations of Flux, to sync/.
 
     Example: rollstep init manifests/ --env staging --env prod
@@ -91,6 +92,7 @@ def command(
                 ],
                 "settings": {"path": result.settings.path, "new": result.settings.is_new},
                 "sync": [{"path": file.path, "new": file.is_new} for file in result.sync],
+                "attributes": [{"path": file.path, "new": file.is_new} for file in result.attributes],
                 "notes": [note.to_dict() for note in result.notes],
                 "next": commands,
             }

@@ -15,10 +15,17 @@ from renderer.cli.reporter import REPORTER
 @click.option("--theirs", "side", flag_value="theirs", help="Take their side.")
 @options.validate
 @options.dry_run
+@options.output
 @options.allow_exec
 @click.pass_obj
 def command(
-    directory: str, targets: tuple[str, ...], everything: bool, side: str | None, validate: bool, dry_run: bool
+    directory: str,
+    targets: tuple[str, ...],
+    everything: bool,
+    side: str | None,
+    validate: bool,
+    dry_run: bool,
+    output: str,
 ) -> None:
     """Resolve the git conflicts of each TARGET in the files that rollstep writes.
 
@@ -36,6 +43,6 @@ def command(
     """
     if everything == bool(targets):
         raise click.UsageError("name the apps to resolve, or --all")
-    from renderer.verbs.resolve.resolve import ResolveRequest, resolve
+    from renderer.verbs.conflicts.resolve import ResolveRequest, resolve
 
-    resolve(ResolveRequest(directory, targets, side or "", validate, dry_run), REPORTER)
+    resolve(ResolveRequest(directory, targets, side or "", validate, dry_run, output), REPORTER)

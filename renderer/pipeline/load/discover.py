@@ -177,6 +177,10 @@ class _Candidates:
             self._apps[name] = AppRef(*name, folder) if is_app else None
         return self._apps[name]
 
+    def orphans(self) -> _Candidates:
+        """Return the candidates of which those that have lost their manifests are the apps."""
+        return _Orphans(self._root, self._settings)
+
     def real_path(self, name: tuple[str, str]) -> str:
         """Return the path of a name's folder without links."""
         environment, app = name
@@ -219,10 +223,13 @@ def _unknown_names(settings: Settings, candidates: _Candidates) -> list[Finding]
         if not any(map(candidates.app, of_app[app])):
             unknown.append((("apps", app), {app.name for app in candidates.apps()}))
     findings = []
+    orphans = candidates.orphans() if unknown else candidates
     for path, known in unknown:
         kind = "app" if path[-2] == "apps" else "environment"
         message = f"there is no {kind} of this name with manifests"
         hint = did_you_mean(path[-1], sorted(known), 3) or "remove it, or add its folder"
+        if any(orphans.app(name) for name in orphans.names if path[-1] in name):
+            hint = f"its manifests are gone: restore them with git, or rollstep remove {path[-1]}"
         position = settings.source.position(path)
         findings.append(Finding(settings.source.file, *position, field_path(path), message, hint))
     return sorted(findings)

@@ -10,7 +10,7 @@ from renderer.pipeline.load.marker import MARKER, marker_text
 from renderer.pipeline.render.files import render_release
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.resolve.transitions import Transition, transition
-from renderer.verbs.verify.app_state import AppState
+from renderer.verbs.verify.app_state import AppLocation, AppState
 from renderer.verbs.verify.loading import Loader
 
 
@@ -34,12 +34,12 @@ def render_expected(release: Release, transition: Transition) -> Expected:
     return Expected(transition, files)
 
 
-def rendered_state(loader: Loader, sha: str, state: AppState, source: str) -> Expected:
-    """Return the files that a ``state`` of the commit or tree ``source`` renders of the app's sources in ``sha``.
+def rendered_state(loader: Loader, sha: str, location: AppLocation, state: AppState, source: str) -> Expected:
+    """Return the files that a ``state`` of the commit or tree ``source`` renders of the sources in ``sha``.
 
     Raises RollstepError for an app that cannot be loaded or rendered.
     """
-    release = loader.release(sha, state.location, state, source, state.state())
+    release = loader.release(sha, location, state, source, state.state())
     step = transition(release.world, "render")
     assert step is not None
     return render_expected(release, step)

@@ -63,7 +63,7 @@ def own_differences(loader: Loader, change: Change, after: AppState) -> tuple[st
 def own_render(loader: Loader, change: Change, after: AppState) -> Expected | None:
     """Return the files that the commit's own status renders; None for a state that cannot be loaded or rendered."""
     try:
-        return rendered_state(loader, change.commit.sha, after, change.commit.sha)
+        return rendered_state(loader, change.commit.sha, after.location, after, change.commit.sha)
     except RollstepError:
         return None
 

@@ -35,15 +35,19 @@ class PolicyCheck:
         self._approvals = approvals
         self._freezes: dict[str, tuple[Freeze, ...]] = {}
 
-    def check_step(self, change: Change, location: AppLocation, action: str) -> tuple[tuple[Finding, ...], str]:
+    def check_step(
+        self, change: Change, location: AppLocation, old_location: AppLocation, action: str
+    ) -> tuple[tuple[Finding, ...], str]:
         """Return the findings about a step that goes forward, and a note where it breaks the glass.
 
-        A merge brings steps that were approved one by one.  Raises RollstepError for a damaged ``freezes.yaml``.
+        The policies are those of ``old_location``, so that no move of the folder lifts them.  A merge brings steps that
+        were approved one by one.  Raises RollstepError for a damaged ``freezes.yaml``.
         """
         findings: list[Finding] = []
         if action != "merge":
-            findings += [*self._unapproved(change, location, location.title), *self._early(change, location)]
-        freeze = active_freeze(self._freezes_at(change.parent), location.environment, self._now(change))
+            findings += self._unapproved(change, old_location, location.title)
+            findings += self._early(change, location, old_location)
+        freeze = active_freeze(self._freezes_at(change.parent), old_location.environment, self._now(change))
         if freeze is not None:
             findings.append(freeze.finding(location.title))
         reason = dict(change.commit.trailers).get(BREAK_GLASS, "")
@@ -97,14 +101,14 @@ class PolicyCheck:
         settings = self._loader.settings(change.parent or change.commit.sha)
         return settings.for_app(location.environment, location.app)
 
-    def _early(self, change: Change, location: AppLocation) -> Iterator[Finding]:
-        body = self._app_settings(change, location).lag
-        if not body or body["behind"] == location.environment:
+    def _early(self, change: Change, location: AppLocation, old_location: AppLocation) -> Iterator[Finding]:
+        body = self._app_settings(change, old_location).lag
+        if not body or body["behind"] == old_location.environment:
             return
         lag = Lag.from_body(body)
         follower, leader = self._progress(change.commit.sha, location), None
         if change.parent:
-            behind = AppLocation.of(self._loader.settings(change.parent), lag.behind, location.app)
+            behind = AppLocation.of(self._loader.settings(change.parent), lag.behind, old_location.app)
             leader = self._progress(change.parent, behind)
         wait = lag_wait(lag, leader or NO_RELEASE, follower, self._now(change)) if follower is not None else None
         if wait is not None:

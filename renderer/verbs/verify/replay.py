@@ -19,7 +19,7 @@ from renderer.verbs.verify.explain import differing_files
 from renderer.verbs.verify.loading import Loader
 from renderer.verbs.verify.reverts import restored_commit
 from renderer.verbs.verify.verdict import AppVerdict
-from renderer.verbs.verify.verifier import Verifier, app_trailers, merged_parent, merged_render
+from renderer.verbs.verify.verifier import Verifier, app_trailers, merged_parent, merged_render, state_in
 
 _WITHOUT_VERB = {"", "unknown", "import", "move", "merge", "revert", "removal"}
 _HINT = "rollstep verify prints the commit's findings; another version of rollstep may render other bytes"
@@ -160,7 +160,8 @@ class _Replayer:
         merged = merged_render(self._loader, change, after, base, self._tree) if not sha else None
         if merged is not None:
             return dict(merged.files)
-        source = read_state(self._loader.objects, self._tree(sha), after.location)
+        location = state_in(self._loader, sha, after).location
+        source = read_state(self._loader.objects, self._tree(sha), location)
         return {name: source.contents[name] for name in _owned(source, source)}
 
 

@@ -12,6 +12,7 @@ from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.times import format_time
 from renderer.pipeline.commit.trailers import releases, trailers_of
 from renderer.pipeline.load.marker import MARKER, marker_text
+from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.pipeline.load.status_file import State
 from renderer.pipeline.resolve.describe import step_change, wait_text
 from renderer.pipeline.resolve.release import Release
@@ -101,7 +102,7 @@ class Verifier:
                     findings = [*late, *_wrong_trailers(transition, location, trailers)]
                     findings += self._taken_back(change, location, release, transition, trailers)
                     forward = goes_forward(transition.move.before, transition.move.after)
-                    return self._legal(change, location, _verb(transition, trailers), findings, forward)
+                    return self._legal(change, after, before, _verb(transition, trailers), findings, forward)
         action = self._action_without_verb(change, after, before)
         if action:
             return self._without_verb(change, after, before, action, late)
@@ -135,12 +136,13 @@ class Verifier:
     ) -> AppVerdict:
         """Return the verdict on a legal change that is no verb's."""
         forward = action in ("merge", "revert") and moves_forward(self._loader, change, after, before)
-        return self._legal(change, after.location, action, findings, forward)
+        return self._legal(change, after, before, action, findings, forward)
 
     def _legal(
-        self, change: Change, location: AppLocation, action: str, findings: list[Finding], forward: bool
+        self, change: Change, after: AppState, before: AppState, action: str, findings: list[Finding], forward: bool
     ) -> AppVerdict:
-        against, note = self._policy.check_step(change, location, action) if forward else ((), "")
+        location, places = after.location, (after.location, before.location)
+        against, note = self._policy.check_step(change, *places, action) if forward else ((), "")
         return AppVerdict(location.environment, location.app, action, (*findings, *against), note)
 
     def _action_without_verb(self, change: Change, after: AppState, before: AppState) -> str:
@@ -183,7 +185,7 @@ class Verifier:
         note = "a command prints its manifests and needs --allow-exec: only checksums and trailers were verified"
         old = before.state()
         forward = old is None or status_goes_forward(old.status, state.status)
-        verdict = self._legal(change, location, trailers.get("Verb", "unknown"), findings, forward)
+        verdict = self._legal(change, after, before, trailers.get("Verb", "unknown"), findings, forward)
         return replace(verdict, note="; ".join(filter(None, (verdict.note, note))))
 
 
@@ -198,10 +200,24 @@ def merged_parent(loader: Loader, change: Change, after: AppState) -> str:
 def _moving_parents(loader: Loader, change: Change, after: AppState) -> Iterator[tuple[str, AppState]]:
     """Yield the parents of a merge but the first that have moved an app since their base, with their states of it."""
     for parent in change.parents[1:]:
-        found = read_state(loader.objects, parent, after.location)
+        found = state_in(loader, parent, after)
         bases = loader.repository.run("merge-base", change.parent, parent, check=False).stdout.decode().split()
-        if bases and read_state(loader.objects, bases[0], after.location).blobs != found.blobs:
+        if bases and read_state(loader.objects, bases[0], found.location).blobs != found.blobs:
             yield parent, found
+
+
+def state_in(loader: Loader, commit: str, after: AppState) -> AppState:
+    """Return the app's state in another commit, where it is in another folder if that has the status of ``after``."""
+    location = after.location
+    state = read_state(loader.objects, commit, location)
+    if state.exists or "" not in after.blobs:
+        return state
+    for path, file in loader.objects.files(commit).items():
+        folder, _, name = path.rpartition("/")
+        if name == STATUS_FILE and file.sha == after.blobs[""]:
+            output = f"{folder}/{location.output.removeprefix(f'{location.folder}/')}"
+            return read_state(loader.objects, commit, AppLocation(location.environment, location.app, folder, output))
+    return state
 
 
 def merged_render(
@@ -214,8 +230,8 @@ def merged_render(
     """
     for parent, found in _moving_parents(loader, change, after):
         if found.exists and found.blobs.get("") == after.blobs.get(""):
-            tree = tree_of(parent)
-            return rendered_state(loader, sha, read_state(loader.objects, tree, after.location), tree)
+            source = read_state(loader.objects, tree_of(parent), found.location)
+            return rendered_state(loader, sha, after.location, source, tree_of(parent))
     return None
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from renderer.verbs.init.files import attributes_text
+
 DATA = Path(__file__).parents[2] / "data" / "init"
 SHOP = DATA / "shop.yaml"
 NOON, LATER = "2026-03-01T12:00:00Z", "2026-03-01T13:00:00Z"
@@ -100,14 +102,15 @@ def test_the_created_files_can_be_released(repository: Place) -> None:
         "│       ├── rollout-web.yaml\n"
         "│       ├── service-web-canary.yaml\n"
         "│       └── service-web.yaml\n"
-        "└── staging/\n"
-        "    └── web/\n"
-        "        ├── configmap-web-settings.yaml\n"
-        "        ├── ingress-web.yaml\n"
-        "        ├── namespace-shop.yaml\n"
-        "        ├── rollout-web.yaml\n"
-        "        ├── service-web-canary.yaml\n"
-        "        └── service-web.yaml\n"
+        "├── staging/\n"
+        "│   └── web/\n"
+        "│       ├── configmap-web-settings.yaml\n"
+        "│       ├── ingress-web.yaml\n"
+        "│       ├── namespace-shop.yaml\n"
+        "│       ├── rollout-web.yaml\n"
+        "│       ├── service-web-canary.yaml\n"
+        "│       └── service-web.yaml\n"
+        "└── .gitattributes\n"
         "rollstep.yaml\n"
     )
     commands = [line.strip() for line in done.stderr.splitlines() if line.startswith("  ")]
@@ -162,6 +165,7 @@ def test_a_rollout_is_copied_as_it_is(repository: Place) -> None:
     repository.run("init", "manifests")
     assert repository.files() == {
         "manifests/web.yaml": text.encode(),
+        "environments/.gitattributes": attributes_text({"rendered"}).encode(),
         "environments/prod/web/web.yaml": text.encode(),
         "rollstep.yaml": SETTINGS.encode(),
     }
@@ -176,6 +180,7 @@ def test_a_folder_is_read_without_hidden_files_and_our_own(repository: Place) ->
     first = repository.run("init", ".", "--env", "dev")
     assert "note: compose.yaml: is not a Kubernetes manifest: left out" in first.stderr
     assert sorted(path for path in repository.files() if path.startswith("environments")) == [
+        "environments/.gitattributes",
         "environments/dev/web/configmap-a.yaml",
         "environments/dev/web/web.yaml",
     ]
@@ -199,7 +204,7 @@ def test_a_second_environment(repository: Place) -> None:
     repository.run("init", str(SHOP), "--env", "prod")
     after = repository.files()
     assert {path: after[path] for path in before} == before
-    assert len(after) == 2 * len(before) - 1
+    assert len(after) == 2 * len(before) - 2
     repository.run("render", "--stdout")
 
 
@@ -262,7 +267,7 @@ def test_a_dry_run_writes_nothing(repository: Place) -> None:
     done = repository.run("init", str(SHOP), "--dry-run")
     assert repository.files() == {}
     assert "rollout-web.yaml" in done.stdout
-    assert "7 files would be created" in done.stderr
+    assert "8 files would be created" in done.stderr
 
 
 def test_json_has_files_notes_and_next_commands(repository: Place) -> None:
@@ -279,9 +284,30 @@ def test_json_has_files_notes_and_next_commands(repository: Place) -> None:
         }
     ]
     assert told["settings"] == {"path": "rollstep.yaml", "new": True}
+    assert told["attributes"] == [{"path": "environments/.gitattributes", "new": True}]
     assert [note["file"] for note in told["notes"]] == ["<stdin>"] * 3
     assert told["next"][-1] == "rollstep advance"
     assert not told["dryRun"]
+
+
+def test_git_merges_no_file_that_rollstep_writes(repository: Place) -> None:
+    repository.write("rollstep.yaml", "environmentsPath: deploy\ndefaults: {output: out}\n")
+    repository.run("init", str(SHOP))
+    place = "deploy/prod/web"
+    paths = (f"{place}/status.yaml", f"{place}/out/service-web.yaml", f"{place}/out/.rollstep", f"{place}/service.yaml")
+    told = repository.git("check-attr", "merge", "linguist-generated", "eol", "--", *paths).splitlines()
+    values = {tuple(line.split(": ")[:2]): line.split(": ")[2] for line in told}
+    assert [values[path, "merge"] for path in paths] == ["unset", "unset", "unspecified", "unspecified"]
+    assert [values[path, "linguist-generated"] for path in paths] == ["set", "set", "set", "unspecified"]
+    assert [values[path, "eol"] for path in paths] == ["lf", "lf", "lf", "unspecified"]
+
+
+def test_other_attributes_are_left_as_they_are(repository: Place) -> None:
+    repository.write("environments/.gitattributes", "* text\n")
+    done = repository.run("init", str(SHOP))
+    assert repository.files()["environments/.gitattributes"] == b"* text\n"
+    assert "note: environments/.gitattributes: is left as it is" in done.stderr
+    assert "*/*/rendered/*.yaml -merge" in done.stderr
 
 
 def test_existing_settings_are_kept_and_used(repository: Place) -> None:
@@ -353,5 +379,7 @@ def test_the_created_files_are_valid(repository: Place, assert_valid: Callable[.
     for number, name in enumerate(("shop.yaml", "helm-create.yaml", "helm-create-ingress.yaml")):
         repository.run("init", str(DATA / name), "--env", f"canary{number}")
         repository.run("init", str(DATA / name), "--env", f"blue-green{number}", "--strategy", "blueGreen")
-    texts = {path: text.decode() for path, text in repository.files().items() if path.startswith("environments")}
+    manifests = {path: text for path, text in repository.files().items() if path.startswith("environments/")}
+    del manifests["environments/.gitattributes"]
+    texts = {path: text.decode() for path, text in manifests.items()}
     assert_valid(texts, skipped={"Rollout"})

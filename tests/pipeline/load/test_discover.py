@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from renderer.errors import RollstepError, UsageError
-from renderer.pipeline.load.discover import find_apps
+from renderer.pipeline.load.discover import AppRef, all_apps, find_apps, find_orphans
 from renderer.pipeline.load.settings import load_settings
 from renderer.pipeline.load.sources import manifest_files
 
@@ -82,7 +82,8 @@ def test_several_selectors_name_each_app_once_in_order(root: Path):
         ("prdo/web", "did you mean prod/web"),
         ("environments/prod/wep", "did you mean prod/web"),
         ("something", "there are dev/web, prod/api, prod/web"),
-        ("environments/prod/old", "the folder has no manifests"),
+        ("environments/prod/old", "its manifests are gone: restore them with git, or rollstep remove"),
+        ("environments/prod/docs", "the folder has no manifests"),
     ],
 )
 def test_an_unknown_selector_is_a_usage_error(root: Path, selector: str, hint: str):
@@ -164,3 +165,35 @@ def test_links_to_folders_are_apps_and_are_named_by_where_they_lead(root: Path) 
     assert found(root, "elsewhere") == ("prod/shop",)
     assert found(root, "environments/dev/web") == ("dev/web", "qa/web")
     assert found(root, "environments/qa") == ("dev/web", "qa/web")
+
+
+def orphans(root: Path, *selectors: str, apps: Sequence[AppRef] = ()) -> list[str]:
+    return [orphan.target for orphan in find_orphans(root, load_settings(root), selectors, root, apps)]
+
+
+def test_an_app_that_has_lost_its_manifests_is_an_orphan(root: Path) -> None:
+    assert orphans(root) == ["prod/old"]
+    assert orphans(root, "prod") == ["prod/old"]
+    assert orphans(root, "old") == ["prod/old"]
+    assert orphans(root, "environments/prod/old") == ["prod/old"]
+    assert orphans(root, "dev", "prod/web") == []
+    assert orphans(root, apps=all_apps(root, load_settings(root))) == ["prod/old"]
+    (root / "environments/prod/old/status.yaml").unlink()
+    assert orphans(root) == []
+    write(root / "environments/prod/old/rendered/.rollstep")
+    assert orphans(root) == ["prod/old"]
+    write(root / "environments/prod/old/rollout.yaml")
+    assert orphans(root) == []
+
+
+def test_orphans_alone_are_named_in_place_of_apps(root: Path) -> None:
+    for app in APPS:
+        (root / "environments" / app / "rollout.yaml").unlink()
+    with pytest.raises(RollstepError, match=r"prod/old has no manifests any more \(.*rollstep remove prod/old\)"):
+        found(root)
+
+
+def test_settings_of_an_orphan_name_the_command_that_removes_it(root: Path) -> None:
+    write(root / "rollstep.yaml", "environments: {prod: {apps: {old: {}}}}\n")
+    with pytest.raises(RollstepError, match=r"environments.prod.apps.old: .*rollstep remove old"):
+        found(root)

@@ -7,11 +7,12 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from renderer.errors import Finding, RollstepError
+from renderer.errors import Finding, RollstepError, map_all
 from renderer.git.conflicts import Operation
 from renderer.git.index import locked_index, stage
 from renderer.git.objects import TreeFile, set_entries
 from renderer.git.repository import Repository
+from renderer.kubernetes.printing import to_json
 from renderer.pipeline.commit.recovery import open_to_write
 from renderer.pipeline.load.workspace import Workspace, current_time
 from renderer.pipeline.resolve.release import open_release
@@ -22,10 +23,10 @@ from renderer.pipeline.write.rendered_app import RenderedApp
 from renderer.pipeline.write.transaction import Transaction
 from renderer.rollouts import actions
 from renderer.verbs.apps.validate import validate_apps
+from renderer.verbs.conflicts.sides import ConflictedApp, Conflicts, Side, read_conflicts, select
 from renderer.verbs.render.compare import compare_app
 from renderer.verbs.render.request import Mode, RenderRequest
 from renderer.verbs.reporter import Reporter
-from renderer.verbs.resolve.sides import ConflictedApp, Conflicts, Side, read_conflicts, select
 
 
 class ResolveRequest(Struct, frozen=True):
@@ -36,6 +37,7 @@ class ResolveRequest(Struct, frozen=True):
     side: str
     validate: bool
     dry_run: bool
+    output: str = "text"
 
 
 class _Choice(Struct, frozen=True):
@@ -46,13 +48,27 @@ class _Choice(Struct, frozen=True):
     reason: str
     repeats_abort: bool = False
 
+    def to_dict(self, *, dry_run: bool) -> dict[str, object]:
+        """Return the choice as JSON-ready data."""
+        return {
+            "app": self.app.home.ref.name,
+            "environment": self.app.home.ref.environment,
+            "side": self.side.name,
+            "commit": self.side.commit,
+            "reason": self.reason,
+            "repeatsAbort": self.repeats_abort,
+            "sources": list(self.app.sources),
+            "dryRun": dry_run,
+        }
+
     def text(self) -> str:
+        """Return the choice on one line."""
         made = "ours with the abort of theirs made again" if self.repeats_abort else self.side.text()
         return f"{self.app.home.title}: {made}: {self.reason}"
 
 
 def resolve(request: ResolveRequest, reporter: Reporter) -> None:
-    """Resolve the conflicts of the named apps, all or none, and print the side of each.
+    """Resolve the conflicts of the named apps, and print the side of each; nothing is written unless each has a side.
 
     Raises RollstepError if an app has no side that may be taken without a choice, and as ``open_to_write`` does.
     """
@@ -61,26 +77,15 @@ def resolve(request: ResolveRequest, reporter: Reporter) -> None:
         apps = select(found.apps, request.targets, workspace)
         if not apps:
             reporter.note("no file that rollstep writes has a conflict")
-        choices = _choose(found.operation, apps, request.side)
-        for choice in choices:
+        choices = map_all(apps, lambda app: _choice(found.operation, app, request.side))
+        if request.output == "json":
+            reporter.out(to_json([choice.to_dict(dry_run=request.dry_run) for choice in choices]))
+        for choice in choices if request.output == "text" else ():
             reporter.out(f"{choice.text()}\n")
         if not request.dry_run:
             for choice in choices:
-                _Resolver(request, workspace, repository, reporter).take(choice)
+                _Resolver(request, workspace, repository, reporter, found.operation).take(choice)
             _note_rest(read_conflicts(workspace, repository), choices, reporter)
-
-
-def _choose(stopped: Operation, apps: Sequence[ConflictedApp], side: str) -> list[_Choice]:
-    choices: list[_Choice] = []
-    findings: list[Finding] = []
-    for app in apps:
-        try:
-            choices.append(_choice(stopped, app, side))
-        except RollstepError as error:
-            findings += error.findings
-    if findings:
-        raise RollstepError(findings)
-    return choices
 
 
 def _choice(stopped: Operation, app: ConflictedApp, wanted: str) -> _Choice:
@@ -95,7 +100,7 @@ def _choice(stopped: Operation, app: ConflictedApp, wanted: str) -> _Choice:
     if ours is None or theirs is None:
         hint = "name one: `rollstep resolve --ours` or --theirs"
         raise RollstepError.at(path, "git has no commit of one of the sides", hint)
-    if ours.is_aborted != theirs.is_aborted:
+    if ours.is_aborted != theirs.is_aborted and not app.was_aborted:
         return _taken(stopped, app, ours if ours.is_aborted else theirs, "it aborts the release")
     only = app.only_mover
     if only is not None:
@@ -116,12 +121,18 @@ class _Resolver:
     """Writes the chosen side of an app."""
 
     def __init__(
-        self, request: ResolveRequest, workspace: Workspace, repository: Repository, reporter: Reporter
+        self,
+        request: ResolveRequest,
+        workspace: Workspace,
+        repository: Repository,
+        reporter: Reporter,
+        stopped: Operation,
     ) -> None:
         self._request = request
         self._workspace = workspace
         self._repository = repository
         self._reporter = reporter
+        self._stopped = stopped
 
     def take(self, choice: _Choice) -> None:
         """Write the files of a side, and render what follows from the sources that git merged."""
@@ -134,7 +145,15 @@ class _Resolver:
             except RollstepError as error:
                 self._reporter.note(f"{app.home.title}: the abort cannot be made again: {error.findings[0].text()}")
         self._write_side(app, choice.side)
-        if app.sources:
+        if choice.side.name == "theirs" and not self._stopped.is_merge and self._stopped.name != "revert":
+            # Of a merge, verify knows both parents.
+            text = f"{app.home.title}: the commit of a {self._stopped.name} stands on ours alone"
+            self._reporter.note(f"{text}: if `rollstep verify` refuses it, take --ours and run the verb again")
+        if app.sources or not choice.side.files:
+            return
+        if app.home.ref in self._workspace.orphans([]):
+            hint = f"git checkout {choice.side.commit[:9]} -- {app.home.path}"
+            self._reporter.note(f"{app.home.title}: the other side removes its manifests; restore them: {hint}")
             return
         try:
             # git has merged the sources: what is rendered of them may be on neither side.

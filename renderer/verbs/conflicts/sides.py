@@ -10,13 +10,14 @@ from pathlib import Path
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
-from renderer.git.conflicts import OURS, THEIRS, Operation, commit_of_side, conflicts, operation
+from renderer.git.conflicts import BASE, OURS, THEIRS, Operation, commit_of_side, conflicts, operation
 from renderer.git.objects import TreeFile
 from renderer.git.repository import Repository, literal
 from renderer.kubernetes.times import format_time
+from renderer.kubernetes.yaml.reader import decode
 from renderer.pipeline.load.discover import AppRef, Home
 from renderer.pipeline.load.sources import STATUS_FILE
-from renderer.pipeline.load.status_file import State
+from renderer.pipeline.load.status_file import State, load_state
 from renderer.pipeline.load.workspace import Workspace
 from renderer.verbs.verify.app_state import AppLocation, AppState, read_state
 from renderer.verbs.verify.object_cache import ObjectCache
@@ -55,12 +56,14 @@ class ConflictedApp(Struct, frozen=True):
     """An app with a conflict in rollstep's own files; ``sources`` are the user's files of it with a conflict.
 
     ``only_mover`` is the side whose status git took without a conflict, or either side with the same status.
+    ``was_aborted`` is true if the release was aborted already before the sides parted.
     """
 
     home: Home
     sides: Mapping[str, Side]
     sources: tuple[str, ...]
     only_mover: Side | None
+    was_aborted: bool
 
     @property
     def owned(self) -> set[str]:
@@ -149,7 +152,15 @@ class _Reader:
         sources = tuple(path for path in stages if path not in owned)
         merged = self._merged_status(place.status_file)
         taken = (side for side in sides.values() if merged and side.status_blob(place) == merged)
-        return ConflictedApp(home, sides, sources, next(taken, None))
+        base = stages.get(place.status_file, {}).get(BASE)
+        return ConflictedApp(home, sides, sources, next(taken, None), self._is_aborted(base))
+
+    def _is_aborted(self, status: TreeFile | None) -> bool:
+        """Return whether a status says that the release is aborted; false for a missing or damaged one."""
+        with suppress(RollstepError):
+            text = decode(self._objects.contents([status.sha])[status.sha], STATUS_FILE) if status else ""
+            return bool(text) and load_state(text, STATUS_FILE).status.abort
+        return False
 
     def _merged_status(self, path: str) -> str:
         """Return the blob of a status in the index without a conflict; empty with one."""
@@ -213,7 +224,7 @@ def place_of(place: AppLocation, name: str) -> str:
 
 def _standing(state: State | None) -> str:
     if state is None:
-        return "has no status"
+        return "has no release"
     status = state.status
     weights = status.canary.weights
     parts: Iterable[str] = (

@@ -1,0 +1,1 @@
+"""``rollstep resolve``: after a conflict in git, takes one side of an app as a whole."""
