@@ -109,6 +109,13 @@ def test_the_chosen_side_is_taken_whole(checkout: Checkout, side: str) -> None:
     checkout.run("verify", "HEAD~1..")
 
 
+def test_a_choice_that_loses_an_abort_says_so(checkout: Checkout) -> None:
+    stops(checkout, "merge", "abort")
+    assert "as chosen, without the abort of the other side" in resolved(checkout, "prod/web", "--ours")
+    checkout.git("commit", "--quiet", "--no-edit")
+    checkout.run("verify")
+
+
 def test_files_that_one_side_adds_or_removes_belong_to_the_side(checkout: Checkout) -> None:
     checkout.git("switch", "--quiet", "steps")
     run(checkout, 7, "set", "image", "prod/web", f"web={TWO.replace('2.0.0', '3.0.0')}")

@@ -66,6 +66,11 @@ class ConflictedApp(Struct, frozen=True):
     was_aborted: bool
 
     @property
+    def is_aborted(self) -> bool:
+        """True if the release is aborted on a side."""
+        return any(side.is_aborted for side in self.sides.values())
+
+    @property
     def owned(self) -> set[str]:
         """The paths of rollstep's own files on either side."""
         return {path for side in self.sides.values() for path in side.files}
