@@ -265,20 +265,17 @@ def test_every_message_about_a_conflict_names_resolve(checkout: Checkout, comman
     assert "git checkout" not in told
 
 
+@pytest.mark.parametrize("mover", ["ours", "theirs"])
 @pytest.mark.parametrize("side", ["ours", "theirs"])
-def test_an_app_that_one_side_moves_is_resolved_where_it_is_now(checkout: Checkout, side: str) -> None:
+def test_an_app_that_one_side_moves_is_resolved_where_it_is_now(checkout: Checkout, mover: str, side: str) -> None:
+    wanted = state(checkout, "main" if side == "ours" else "steps")
+    checkout.git("switch", "--quiet", "main" if mover == "ours" else "steps")
     checkout.git("mv", WEB, "environments/prod/shop")
     checkout.git("commit", "--quiet", "--message=Call it shop")
-    wanted = (
-        state(checkout, "steps")
-        if side == "theirs"
-        else (
-            checkout.git("rev-parse", "HEAD:environments/prod/shop/status.yaml"),
-            checkout.git("rev-parse", "HEAD:environments/prod/shop/rendered"),
-        )
-    )
+    checkout.git("switch", "--quiet", "main")
     stops(checkout, "merge", "steps")
     checkout.run("resolve", "prod/shop", f"--{side}", "--no-validate")
+    assert checkout.git("ls-files", "--unmerged") == ""
     checkout.git("commit", "--quiet", "--no-edit")
     found = checkout.git("rev-parse", "HEAD:environments/prod/shop/status.yaml", "HEAD:environments/prod/shop/rendered")
     assert found == "".join(wanted)
