@@ -216,18 +216,29 @@ class Repository:
             yield _file_change(record, len(fields), shallow)
 
     def moved_from(self, commit: str, path: str) -> str:
-        """Return the path from which ``commit`` moves a file to ``path`` unchanged; empty if it does not move it.
+        """Return the path from which ``commit`` moves a file to ``path`` unchanged; empty if it does not move it."""
+        return self.moves(commit).get(path, "")
+
+    def moves(self, commit: str) -> dict[str, str]:
+        """Return the old path of each file that ``commit`` moves unchanged, by its new path.
 
         Of several files with the same content it is the one whose path has most names in common.
         """
-        listing = ("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", f"{commit}^1", commit)
-        parts = self.run(*listing, check=False).stdout.split(b"\0")
-        rows = [
-            (*row.decode().split()[2:4], os.fsdecode(name)) for row, name in zip(parts[::2], parts[1::2], strict=False)
-        ]
-        blob = next((new for _, new, name in rows if name == path), "")
-        gone = [name for old, new, name in rows if old == blob and not new.strip("0")]
-        return max(gone, key=lambda name: (shared_names(name, path), name), default="")
+        listing = ("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--diff-filter=AD")
+        parts = self.run(*listing, f"{commit}^1", commit, check=False).stdout.split(b"\0")
+        created: list[tuple[str, str]] = []
+        gone: dict[str, list[str]] = {}
+        for row, name in zip(parts[::2], parts[1::2], strict=False):
+            _, _, old, new, _ = row.decode().split()
+            if new.strip("0"):
+                created.append((os.fsdecode(name), new))
+            else:
+                gone.setdefault(old, []).append(os.fsdecode(name))
+        return {
+            path: max(gone[blob], key=lambda name: (shared_names(name, path), name))
+            for path, blob in created
+            if blob in gone
+        }
 
     def _shallow(self) -> frozenset[str]:
         """Return the commits at which the history of a shallow clone ends."""

@@ -109,6 +109,13 @@ def test_the_chosen_side_is_taken_whole(checkout: Checkout, side: str) -> None:
     checkout.run("verify", "HEAD~1..")
 
 
+def test_a_choice_that_loses_an_abort_says_so(checkout: Checkout) -> None:
+    stops(checkout, "merge", "abort")
+    assert "as chosen, without the abort of the other side" in resolved(checkout, "prod/web", "--ours")
+    checkout.git("commit", "--quiet", "--no-edit")
+    checkout.run("verify")
+
+
 def test_files_that_one_side_adds_or_removes_belong_to_the_side(checkout: Checkout) -> None:
     checkout.git("switch", "--quiet", "steps")
     run(checkout, 7, "set", "image", "prod/web", f"web={TWO.replace('2.0.0', '3.0.0')}")
@@ -258,20 +265,17 @@ def test_every_message_about_a_conflict_names_resolve(checkout: Checkout, comman
     assert "git checkout" not in told
 
 
+@pytest.mark.parametrize("mover", ["ours", "theirs"])
 @pytest.mark.parametrize("side", ["ours", "theirs"])
-def test_an_app_that_one_side_moves_is_resolved_where_it_is_now(checkout: Checkout, side: str) -> None:
+def test_an_app_that_one_side_moves_is_resolved_where_it_is_now(checkout: Checkout, mover: str, side: str) -> None:
+    wanted = state(checkout, "main" if side == "ours" else "steps")
+    checkout.git("switch", "--quiet", "main" if mover == "ours" else "steps")
     checkout.git("mv", WEB, "environments/prod/shop")
     checkout.git("commit", "--quiet", "--message=Call it shop")
-    wanted = (
-        state(checkout, "steps")
-        if side == "theirs"
-        else (
-            checkout.git("rev-parse", "HEAD:environments/prod/shop/status.yaml"),
-            checkout.git("rev-parse", "HEAD:environments/prod/shop/rendered"),
-        )
-    )
+    checkout.git("switch", "--quiet", "main")
     stops(checkout, "merge", "steps")
     checkout.run("resolve", "prod/shop", f"--{side}", "--no-validate")
+    assert checkout.git("ls-files", "--unmerged") == ""
     checkout.git("commit", "--quiet", "--no-edit")
     found = checkout.git("rev-parse", "HEAD:environments/prod/shop/status.yaml", "HEAD:environments/prod/shop/rendered")
     assert found == "".join(wanted)

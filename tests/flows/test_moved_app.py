@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from renderer.git.repository import Repository
 from tests.support.commands import TWO, Checkout
 
 DAY = "2026-03-{:02}T12:00:00Z"
@@ -161,3 +163,30 @@ def test_a_move_lifts_no_policy_of_a_step_that_comes_with_it(checkout: Checkout)
     checkout.git("reset", "--quiet", "--soft", "HEAD~2")
     checkout.git("commit", "--quiet", "--message=Move it a step")
     assert "approvals" in checkout.run("verify", "HEAD~1..", code=1).stdout
+
+
+def test_one_walk_finds_the_history_of_all_apps_of_a_moved_environment(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    moves, changes = Repository.moves, Repository.file_changes
+
+    def counted_moves(self: Repository, commit: str) -> dict[str, str]:
+        asked.append(commit)
+        return moves(self, commit)
+
+    def counted_changes(self: Repository, *arguments: Any) -> Any:
+        asked.append("walk")
+        return changes(self, *arguments)
+
+    checkout.run("advance", "staging", "--now", DAY.format(4), "--no-validate")
+    move(checkout, "environments/staging", "environments/qa")
+    for app in ("api", "web"):
+        checkout.edit(f"environments/qa/{app}/rollout.yaml", f"{app}:1.0.0", f"{app}:3.0.0")
+    checkout.commit("Bump both")
+    monkeypatch.setattr(Repository, "moves", counted_moves)
+    monkeypatch.setattr(Repository, "file_changes", counted_changes)
+    checkout.run("advance", "qa", "--now", DAY.format(5), "--no-validate", "--jobs", "1")
+    assert checkout.subjects[0].startswith("web (qa): ")
+    assert asked.count("walk") == 2
+    assert len(asked) - 2 == len(set(asked)) - 1 > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,8 +51,10 @@ class StatusHistory:
         self._ref = ref
         self._walk: Generator[FileChange] | None = None
         self._found: dict[str, list[FileChange]] = {}
+        # A commit may create or move thousands of apps.
+        self._moves = cache(lambda sha: open_repository().moves(sha))
         self._older: dict[str, StatusHistory] = {}
-        """The history of an app before its folder was moved, by the path of its status now."""
+        """The history before each commit that moves apps."""
         self._texts: dict[str, bytes] = {}
         self._states: dict[str, State] = {}
         self._pushes: dict[str, datetime] | None = None
@@ -67,12 +70,9 @@ class StatusHistory:
         for number, commit in enumerate(self._commits(path)):
             moved_from = ""
             if path in commit.created and not commit.is_shallow:
-                moved_from = repository.moved_from(commit.sha, path)
+                moved_from = self._moves(commit.sha).get(path, "")
             if moved_from:
-                before = repository.root / Path(moved_from).parent
-                if path not in self._older:
-                    self._older[path] = StatusHistory(self._open_repository, [before], f"{commit.sha}^1")
-                yield from self._older[path].changes(before)
+                yield from self._before_move(commit.sha).changes(repository.root / Path(moved_from).parent)
                 return
             blob = commit.files[path]
             yield StatusChange(commit, blob, self._state(blob, path, number) if blob else None)
@@ -87,6 +87,14 @@ class StatusHistory:
         if self._pushes is None:
             self._pushes = pushes(self._open_repository())
         return self._pushes.get(commit)
+
+    def _before_move(self, sha: str) -> StatusHistory:
+        """Return the history of all apps that the commit ``sha`` moves, from before it."""
+        if sha not in self._older:
+            root, moves = self._open_repository().root, self._moves(sha)
+            folders = [root / Path(moves[path]).parent for path in self._found if path in moves]
+            self._older[sha] = StatusHistory(self._open_repository, folders, f"{sha}^1")
+        return self._older[sha]
 
     def close(self) -> None:
         """End the git processes that walk the branch."""

@@ -95,7 +95,9 @@ def _choice(stopped: Operation, app: ConflictedApp, wanted: str) -> _Choice:
         if wanted not in app.sides:
             message = f"git has no commit of {wanted} ({getattr(stopped, wanted)})"
             raise RollstepError.at(path, message, "take the other side, and run the verb again")
-        return _taken(stopped, app, app.sides[wanted], "as chosen")
+        is_lost = not app.was_aborted and not app.sides[wanted].is_aborted and app.is_aborted
+        reason = "as chosen, without the abort of the other side" if is_lost else "as chosen"
+        return _taken(stopped, app, app.sides[wanted], reason)
     ours, theirs = (app.sides.get(name) for name in ("ours", "theirs"))
     if ours is None or theirs is None:
         hint = "name one: `rollstep resolve --ours` or --theirs"

@@ -12,7 +12,7 @@ from msgspec import Struct
 from renderer.errors import Finding, RollstepError
 from renderer.git.conflicts import BASE, OURS, THEIRS, Operation, commit_of_side, conflicts, operation
 from renderer.git.objects import TreeFile
-from renderer.git.repository import Repository, literal
+from renderer.git.repository import Repository, literal, shared_names
 from renderer.kubernetes.times import format_time
 from renderer.kubernetes.yaml.reader import decode
 from renderer.pipeline.load.discover import AppRef, Home
@@ -64,6 +64,11 @@ class ConflictedApp(Struct, frozen=True):
     sources: tuple[str, ...]
     only_mover: Side | None
     was_aborted: bool
+
+    @property
+    def is_aborted(self) -> bool:
+        """True if the release is aborted on a side."""
+        return any(side.is_aborted for side in self.sides.values())
 
     @property
     def owned(self) -> set[str]:
@@ -177,8 +182,9 @@ class _Reader:
     ) -> Side | None:
         trees = {commit: self._objects.files(commit, place.folder) for commit in candidates}
         commit = commit_of_side(stages, stage, candidates, trees)
-        if not commit and stage == THEIRS and len(candidates) == 1:
-            (commit,) = candidates
+        # A side that has the app in another folder has none of these files.
+        if not commit and (stage == OURS or len(candidates) == 1):
+            commit = next(iter(candidates), "")
         if not commit:
             return None
         state = self._state(commit, place, stage, stages)
@@ -202,12 +208,16 @@ class _Reader:
         blobs = {found[stage].sha for found in stages.values() if stage in found}
         files = self._objects.files(commit)
         output = place.output.removeprefix(place.folder)
-        folders = {path.removesuffix(f"/{STATUS_FILE}") for path in files if path.endswith(f"/{STATUS_FILE}")}
-        for folder in sorted(folders):
+        best = 0, 0
+        for path in files:
+            folder, _, name = path.rpartition("/")
+            if name != STATUS_FILE:
+                continue
             elsewhere = AppLocation(place.environment, place.app, folder, f"{folder}{output}")
             found = read_state(self._objects, commit, elsewhere)
-            if blobs & set(found.blobs.values()):
-                return found
+            likeness = len(blobs & set(found.blobs.values())), shared_names(folder, place.folder)
+            if likeness[0] and likeness > best:
+                state, best = found, likeness
         return state
 
 
