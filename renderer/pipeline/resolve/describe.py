@@ -89,7 +89,7 @@ def wait_text(wait: Wait, world: World) -> str:
     """Return why a release waits, until when, and which command ends the wait."""
     reason, until = wait.reason, wait.until
     if reason == "aborted":
-        return "aborted: `rollstep retry` starts it again, `rollstep undo` goes back to an earlier revision"
+        return "aborted: `rollstep retry` starts it again, `rollstep undo` or older manifests go back to a revision"
     if reason == FROZEN and until is not None:
         return f"frozen until {format_time(until)}: `rollstep freeze list` shows why"
     if reason.startswith(LAG):
