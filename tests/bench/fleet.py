@@ -146,7 +146,7 @@ def make_sources(folder: Path, size: int) -> None:
         for file, text in _sources(name).items():
             (app / file).write_text(text)
     (folder / "rollstep.yaml").write_text(
-        "defaults:\n  namespace: shop\n  commit:\n    author: {name: bench, email: bench@example.com}\n"
+        "defaults:\n  namespace: shop\n  order: step\n  commit:\n    author: {name: bench, email: bench@example.com}\n"
     )
     subprocess.run(["git", "init", "--quiet", "--initial-branch=main"], cwd=folder, check=True)
     for key, value in {"user.name": "bench", "user.email": "bench@example.com", "gc.auto": "0"}.items():

@@ -63,7 +63,7 @@ def scale_as_the_autoscaler(cluster: Cluster, name: str, number: int) -> None:
 @pytest.mark.parametrize("tool", [KubectlPrune, ArgoEngine, Flux], ids=["kubectl", "Argo CD", "Flux"])
 def test_no_sync_fights_the_autoscaler(cluster: Cluster, tmp_path: Path, tool: type[Sync] | type[Flux]) -> None:
     manifests: list[dict[str, Any]] = [rollout({"canary": {"steps": MANUAL}}), HPA, BUDGET]
-    repository = Repository(tmp_path / "repository", cluster, manifests, {})
+    repository = Repository(tmp_path / "repository", cluster, manifests, {"order": "step"})
     repository.rollstep("advance", "--all")
     with tool(cluster, repository.root, repository.path, tmp_path / "sync") as sync:
         sync.wait(repository.head)

@@ -18,6 +18,7 @@ from tests.support.commands import NOON, TWO, Checkout
 SETTINGS = """\
 defaults:
   namespace: shop-${environment}
+  order: step
   commit:
     author: {name: rollstep, email: rollstep@example.com}
   pullRequest: {labels: [release], reviewers: [reviewer]}

@@ -38,7 +38,7 @@ def fleet(folder: Path) -> Path:
                 encoding="utf-8",
             )
     checkout.git("rm", "-rq", "environments/prod/web")
-    (source / "rollstep.yaml").write_text("environments:\n  prod: {namespace: shop}\n", encoding="utf-8")
+    (source / "rollstep.yaml").write_text("environments:\n  prod: {namespace: shop, order: step}\n", encoding="utf-8")
     checkout.commit("A fleet")
     remote = folder / "remote"
     subprocess.run(["git", "clone", "--quiet", "--bare", str(source), str(remote)], check=True)

@@ -27,7 +27,7 @@ def fleet(root: Path, size: int) -> Checkout:
     for number in range(size):
         shutil.copytree(root / "all/prod/web", root / f"environments/prod/w{number}")
     shutil.rmtree(root / "all")
-    (root / "rollstep.yaml").write_text("defaults:\n  namespace: shop\n", encoding="utf-8")
+    (root / "rollstep.yaml").write_text("defaults:\n  namespace: shop\n  order: step\n", encoding="utf-8")
     checkout.commit("Make them a fleet")
     return checkout
 

@@ -38,7 +38,7 @@ def source(tmp_path: Path) -> Checkout:
     root.mkdir()
     checkout = Checkout(root)
     # Settings of an environment outside a sparse checkout are refused.
-    (root / "rollstep.yaml").write_text("environments:\n  prod: {namespace: shop}\n", encoding="utf-8")
+    (root / "rollstep.yaml").write_text("environments:\n  prod: {namespace: shop, order: step}\n", encoding="utf-8")
     checkout.commit("Name prod alone")
     checkout.run("advance", *STEP)
     return checkout

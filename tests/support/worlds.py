@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from renderer.kubernetes.sync_tools.tools import STEP
 from renderer.pipeline.load.app import App, load_app
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.workspace import Workspace
@@ -25,10 +26,11 @@ REF = AppRef("prod", "web", PROJECT / "environments/prod/web")
 
 @cache
 def app_of(name: str) -> App:
-    """Return an app of ``environments/``."""
+    """Return an app of ``environments/``, whose commits hold a whole step (``order: step``)."""
     workspace = Workspace.open(str(PROJECT))
     (ref,) = workspace.apps([name])
-    return load_app(ref, workspace.settings, workspace.root)
+    app = load_app(ref, workspace.settings, workspace.root)
+    return replace(app, settings=replace(app.settings, order=STEP))
 
 
 @cache

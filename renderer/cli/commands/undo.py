@@ -23,6 +23,8 @@ from renderer.cli.session import run_verb
 def command(request: options.Request, to_revision: int) -> None:
     """Put the pod template of an earlier revision back into the Rollout of each TARGET, and roll it out.
 
+    With a workloadRef, the template goes back into the Deployment. Manifests of a command or a template are not edited.
+
     Example: rollstep undo prod/web --to-revision 3
     """
     from renderer.pipeline.resolve.verb_moves import beginning

@@ -22,6 +22,9 @@ STATUS_FILE = "status.yaml"
 KUSTOMIZATION = "kustomization.yaml"
 KUSTOMIZATIONS = (KUSTOMIZATION, "kustomization.yml", "Kustomization")
 
+FILLED_IN = " (filled in)"
+"""The end of the name of a template's text in findings."""
+
 _TEMPLATE_SUFFIXES = (".yaml.j2", ".yml.j2")
 _API_VERSION = re.compile(rb"^[ \t]*(- +)?[\"']?apiVersion[\"']?[ \t]*:|\{\s*\"apiVersion\"", re.MULTILINE)
 _STDERR_LINES = 20
@@ -66,7 +69,7 @@ def read_sources(folder: Path, settings: AppSettings, root: Path) -> Sources:
             if path.name.endswith(_TEMPLATE_SUFFIXES):
                 text, included = _render_template(text, file, settings, root)
                 paths.update(included)
-                texts.append(SourceText(f"{file} (filled in)", None, text))
+                texts.append(SourceText(f"{file}{FILLED_IN}", None, text))
             else:
                 texts.append(SourceText(file, path, text))
         except RollstepError as error:

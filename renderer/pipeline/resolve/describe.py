@@ -108,7 +108,7 @@ def wait_text(wait: Wait, world: World, target: str) -> str:
     promote = f"`rollstep promote {target}`"
     if reason == "aborted":
         retry, undo = f"`rollstep retry {target}`", f"`rollstep undo {target}`"
-        return f"aborted: {retry} starts it again, {undo} goes back to an earlier revision"
+        return f"aborted: {retry} starts it again, {undo} or older manifests go back to a revision"
     if reason == FROZEN and until is not None:
         return f"frozen until {format_time(until)}: `rollstep freeze list` shows why"
     if reason == LAG:

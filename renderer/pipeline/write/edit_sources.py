@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from functools import reduce
 from operator import getitem
@@ -24,6 +25,7 @@ from renderer.kubernetes.yaml.editor import REMOVED, Items, edit
 from renderer.kubernetes.yaml.reader import load_documents, read_text
 from renderer.kubernetes.yaml.writer import dump
 from renderer.pipeline.load.app import App
+from renderer.pipeline.load.sources import FILLED_IN
 from renderer.pipeline.resolve.moves import Move
 from renderer.pipeline.resolve.release import Release
 from renderer.rollouts.controller.workload import resolve_workload, template_path, workload_key
@@ -192,9 +194,25 @@ def _edit(texts: dict[Path, str], app: App, manifest: Manifest, changes: Mapping
     """Apply ``changes`` to the text of the object's file in ``texts``."""
     file, place = manifest.source.file, app.places.get(manifest.key)
     if place is None:
-        fields = ", ".join(field_path(path) for path in changes)
+        fields = ", ".join(map(_change_text, changes.items()))
         message = f"{fields} would change, but the {manifest.kind} comes from a command or a template"
-        raise RollstepError.at(file, message, "make the change there, commit it, and run `rollstep advance`")
+        raise RollstepError.at(file, message, _how_to_change(app, file))
     path, index = place
     text = texts.get(path) or read_text(path, file, keep_mark=True)
     texts[path] = edit(text, index, changes, file)
+
+
+def _change_text(change: tuple[FieldPath, Any]) -> str:
+    """Return a field that changes, with its new value if that is short and no content of a Secret."""
+    path, value = change
+    is_shown = path[0] == "spec" and isinstance(value, str | int)
+    return f"{field_path(path)} ({value})" if is_shown else field_path(path)
+
+
+def _how_to_change(app: App, file: str) -> str:
+    """Return how to change an object that a command or a template makes: in what that reads."""
+    settings = app.settings
+    reads = settings.source.reads if settings.source.argv is not None else (file.removesuffix(FILLED_IN),)
+    log = shlex.join(["git", "log", "--patch", "--", *(path for path in reads if path != ".")])
+    advance = f"`rollstep advance {settings.environment}/{settings.app}`"
+    return f"change what it reads (`{log.removesuffix(' --')}` has the earlier versions), commit that, then {advance}"

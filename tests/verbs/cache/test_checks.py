@@ -34,7 +34,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
     checkout = Checkout(tmp_path_factory.mktemp("released"))
     shutil.rmtree(checkout.root / "environments/dev")
     shutil.rmtree(checkout.root / "environments/prod")
-    (checkout.root / "rollstep.yaml").write_text("defaults: {namespace: shop}\n")
+    (checkout.root / "rollstep.yaml").write_text("defaults: {namespace: shop, order: step}\n")
     checkout.commit()
     checkout.advance_all()
     return checkout.root
@@ -195,7 +195,7 @@ def test_a_folder_that_becomes_an_app_is_seen(checkout: Checkout) -> None:
 
 def test_an_app_that_the_settings_name_is_missed_whatever_was_asked_for(checkout: Checkout) -> None:
     (checkout.root / "rollstep.yaml").write_text(
-        "defaults: {namespace: shop}\nenvironments: {staging: {apps: {api: {}}}}\n"
+        "defaults: {namespace: shop, order: step}\nenvironments: {staging: {apps: {api: {}}}}\n"
     )
     remember(checkout, STAGING)
     for path in (checkout.root / "environments/staging/api").glob("*.yaml"):

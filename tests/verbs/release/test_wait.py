@@ -14,7 +14,7 @@ from renderer.kubernetes.sync_tools.argocd import of_application
 from renderer.kubernetes.sync_tools.flux import of_kustomization
 from renderer.kubernetes.sync_tools.liveness import of_cluster
 from renderer.verbs.release.wait import Waiting, seconds_of
-from tests.support.commands import NOON, TWO, Checkout
+from tests.support.commands import NOON, STEP_ORDER, TWO, Checkout
 
 KUBECTL = """#!{python}
 import json, pathlib, sys
@@ -87,7 +87,7 @@ def checkout(tmp_path: Path) -> Checkout:
     """Return a checkout whose prod/web commits its steps in phases and has a new version."""
     (tmp_path / "repository").mkdir()
     checkout = Checkout(tmp_path / "repository")
-    checkout.edit("rollstep.yaml", "defaults:\n", "defaults:\n  order: phases\n")
+    checkout.edit("rollstep.yaml", STEP_ORDER, "  order: phases\n")
     checkout.commit("Commit in phases")
     checkout.run("advance", "prod/web", "--now", NOON, "--no-validate")
     checkout.run("set", "image", "prod/web", f"web={TWO}", "--now", NOON, "--no-validate")

@@ -19,7 +19,7 @@ from renderer.errors import Finding
 from renderer.git.repository import Commit
 from renderer.verbs.verify.report import as_github, as_text
 from renderer.verbs.verify.verdict import CommitVerdict
-from tests.support.commands import Checkout
+from tests.support.commands import STEP_ORDER, Checkout
 from tests.support.ten_steps import STEPS, ten_steps
 
 WEB = "environments/prod/web"
@@ -394,7 +394,7 @@ def test_a_commit_that_touches_no_app_costs_no_rendering(copy: Copy, monkeypatch
 def test_a_release_in_phases_is_legal_phase_by_phase(tmp_path: Path, app: str) -> None:
     Checkout(tmp_path / "repo")
     copy = Copy(tmp_path / "repo")
-    copy.edit("rollstep.yaml", "defaults:\n", "defaults:\n  order: phases\n")
+    copy.edit("rollstep.yaml", STEP_ORDER, "  order: phases\n")
     copy.run("advance", app, "--include-sources", "--no-validate", "--now", "2026-03-01T08:00:00Z")
     name = app.partition("/")[2]
     copy.run("set", "image", app, f"{name}={name}:2", "--no-validate", "--now", "2026-03-01T09:00:00Z")

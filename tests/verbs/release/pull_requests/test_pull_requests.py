@@ -32,6 +32,7 @@ VARIABLES = {
 SETTINGS = """\
 defaults:
   namespace: shop-${{environment}}
+  order: step
   commit: {{author: {{name: rollstep, email: rollstep@example.com}}}}
   pullRequest: {{labels: [release, canary], reviewers: [ann]}}
 environments:
