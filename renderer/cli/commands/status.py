@@ -44,7 +44,7 @@ def command(directory: str, targets: tuple[str, ...], again: bool, now: datetime
         rows = [status_row(release.app.ref, release.world, wait) for release, wait in waits]
         if output in PRINT:
             PRINT[output](rows)
-        else:
+        elif rows:
             cells = [status_cells(row, release.app.ref.target) for row, release in zip(rows, releases, strict=True)]
             click.echo(painted_phases(text_table([list(COLUMNS), *cells])), nl=False)
         require(findings)
