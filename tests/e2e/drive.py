@@ -46,7 +46,7 @@ class Drive:
         """Advance as a scheduled job does, again and again, until the release is complete."""
         end = time.monotonic() + seconds
         self.on()
-        while self.repository.status["phase"] != "Healthy" or self.repository.status["until"]:
+        while self.repository.status["phase"] != "Committed" or self.repository.status["until"]:
             assert time.monotonic() < end, self.repository.status
             time.sleep(1)
             self.on()

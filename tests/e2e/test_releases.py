@@ -66,7 +66,7 @@ def begin(cluster: Cluster, tmp_path: Path, request: pytest.FixtureRequest) -> B
 def finish(drive: Drive, table: Table, name: str) -> None:
     """Expect that the release is complete, and that no request failed on the way."""
     status = drive.repository.status
-    assert status["phase"] == "Healthy", status
+    assert status["phase"] == "Committed", status
     time.sleep(2)
     drive.load.stop()
     drive.record(table, name)

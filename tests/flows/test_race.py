@@ -85,7 +85,7 @@ def test_a_step_that_both_want_is_done_once(remote: Path) -> None:
     done = do(one, "advance", "prod/web")
     assert "somebody else has moved it meanwhile" in done.stderr
     assert [line for line in subjects(remote) if line.startswith("web (prod)")] == [
-        "web (prod): first release, 100% to cd4ff96b7"
+        "web (prod): first release, 100% to 1.0.0 (cd4ff96b7)"
     ]
     assert_whole(remote)
 
@@ -107,7 +107,7 @@ def test_two_promotions_of_one_pause_are_one(remote: Path) -> None:
 def test_a_writer_behind_the_remote_continues_from_it(remote: Path) -> None:
     one, two = clone(remote, "one"), clone(remote, "two")
     do(two, "advance", "prod/api")
-    done = do(one, "advance")
+    done = do(one, "advance", "--all")
     assert "api (prod): somebody else has moved it meanwhile" in done.stderr
     assert [line.partition(":")[0] for line in subjects(remote)[-2:]] == ["api (prod)", "web (prod)"]
     assert_whole(remote)
@@ -115,7 +115,7 @@ def test_a_writer_behind_the_remote_continues_from_it(remote: Path) -> None:
 
 def test_changed_sources_of_the_other_writer_are_rendered(remote: Path) -> None:
     one, two = clone(remote, "one"), clone(remote, "two")
-    do(one, "advance")
+    do(one, "advance", "--all")
     two.git("pull", "--quiet")
     two.edit("environments/prod/web/rollout.yaml", ONE, TWO)
     two.commit("Another image")
@@ -136,7 +136,7 @@ def test_uncommitted_edits_stay(remote: Path) -> None:
 
 def test_a_commit_with_own_edits_is_kept(remote: Path) -> None:
     one, two = clone(remote, "one"), clone(remote, "two")
-    do(one, "advance")
+    do(one, "advance", "--all")
     two.git("pull", "--quiet")
     one.edit("environments/prod/web/rollout.yaml", ONE, TWO)
     first(one, two, "set", "image", "prod/api", "*=registry.example.com/shop/api:2.0.0")
@@ -167,7 +167,7 @@ def test_a_commit_that_is_not_pushed_is_reported(remote: Path) -> None:
 def test_a_server_that_is_locked_for_a_moment_gets_one_step(remote: Path) -> None:
     """A push that fails without another push is repeated; the verb is not."""
     one = clone(remote, "one")
-    do(one, "advance")
+    do(one, "advance", "--all")
     do(one, "set", "image", "prod/web", f"web={TWO}")
     lock = remote / "refs" / "heads" / "main.lock"
     hook = one.root / ".git" / "hooks" / "pre-push"
@@ -182,7 +182,7 @@ def test_a_server_that_is_locked_for_a_moment_gets_one_step(remote: Path) -> Non
 @pytest.mark.parametrize("options", [("--to", "2"), ("--wait", "time=1s")])
 def test_advance_to_a_step_leaves_the_app_to_the_first_writer(remote: Path, options: tuple[str, ...]) -> None:
     one, two = clone(remote, "one"), clone(remote, "two")
-    do(one, "advance")
+    do(one, "advance", "--all")
     do(one, "set", "image", "prod/web", f"web={TWO}")
     two.git("pull", "--quiet")
     do(two, "promote", "prod/web")
@@ -206,7 +206,7 @@ def test_some_writers_at_once(remote: Path) -> None:
 def race(remote: Path, racers: int) -> None:
     """Let ``racers`` processes advance all apps at once, each in its own clone, and check the result."""
     clones = [clone(remote, f"racer-{number}") for number in range(racers)]
-    do(clones[0], "advance")
+    do(clones[0], "advance", "--all")
     command = [sys.executable, "-m", "renderer", "set", "image", "prod/web", f"web={TWO}"]
     options = ["--push", "--no-validate", "--now", NOON]
     running = [

@@ -30,6 +30,6 @@ def command(directory: str, targets: tuple[str, ...], output: str, revision: int
     entries = [entry for release in releases for entry in list_entries(release)]
     if output == "json":
         print_json(entries)
-    else:
+    elif entries or not findings:
         click.echo(revisions_text(entries) if revision is None else commits_text(entries), nl=False)
     require(findings)

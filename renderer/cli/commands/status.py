@@ -47,7 +47,7 @@ def command(directory: str, targets: tuple[str, ...], again: bool, now: datetime
         rows += [orphan_row(workspace.home(ref)) for ref in orphans]
         if output in PRINT:
             PRINT[output](rows)
-        else:
+        elif rows:
             refs = [*(release.app.ref for release in releases), *orphans]
             cells = [status_cells(row, ref.target) for row, ref in zip(rows, refs, strict=True)]
             click.echo(painted_phases(text_table([list(COLUMNS), *cells])), nl=False)

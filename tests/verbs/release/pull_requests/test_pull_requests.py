@@ -398,6 +398,10 @@ def test_commits_that_go_by_pull_request(github: ForgeServer, tmp_path: Path) ->
     text_told = shop.run("advance", "prod/web", "--no-validate").stdout
     assert text_told.startswith("[unchanged #1] web (prod): ")
     assert "go by pull request" in shop.run("advance", "prod/web", "--to", "3", "--no-validate", code=2).stderr
+    command = ("set", "image", "prod/web", "web=registry.example.com/shop/web:3.0.0", "--dry-run", "--no-validate")
+    (planned,) = shop.json(*command)
+    plan = planned["pullRequest"]["body"].partition("### Plan")[2].partition("### After")[0]
+    assert "| 1/6 | setWeight: 20 | 5 of 1.0.0 | 1 of 3.0.0 |" in plan
     shop.run("abort", "prod/web", "--no-validate")
     assert [pull["head"] for pull in github.open_ones] == ["rollstep/prod/web/abort"]
     assert shop.snapshot() == before
