@@ -216,7 +216,6 @@ def hold(history: StatusHistory, release: Release, move: Move | None) -> Wait | 
         commit = _took_back_revision(history, release.folder, begun)
     else:
         steps = _at_this_step(history, release)
-        steps = _at_this_step(history, release)
         commit = next((change.commit for change in steps if _returns(history, release.folder, change)), None)
     return None if commit is None else Wait(HELD, None, f"{commit.sha[:9]} ({commit.subject})")
 
