@@ -84,8 +84,9 @@ def test_a_sparse_checkout_without_the_app(remote: Path, tmp_path: Path) -> None
     checkout = at(tmp_path / "sparse")
     git(checkout.root, "sparse-checkout", "set", "environments/staging")
     head = checkout.head
-    done = release(checkout, code=1)
+    done = release(checkout, code=2)
     assert "environments.prod: there is no environment of this name" in done.stderr
+    assert "there is no app or environment prod/web" in done.stderr
     assert checkout.head == head
 
 
