@@ -75,6 +75,7 @@ def test_status_needs_no_git(checkout: Checkout) -> None:
     shutil.rmtree(checkout.root / ".git")
     (row,) = checkout.json("status", "prod/web", "--now", BEFORE)
     assert row["message"] == "the pause is over since 2026-03-01T12:10:00Z: `rollstep advance prod/web` goes on"
+    assert (row["reason"], row["until"]) == (None, None)
 
 
 def test_a_new_image_does_not_wait_for_the_pause_of_the_old_one(

@@ -7,11 +7,11 @@ from typing import Any
 from renderer.kubernetes.times import format_time
 from renderer.pipeline.load.discover import AppRef, Home, orphan_finding
 from renderer.pipeline.resolve.describe import current_replica_set, phase_of, waiting_text
-from renderer.pipeline.resolve.moves import Wait, steps_of, wait
+from renderer.pipeline.resolve.moves import Wait, steps_of
 from renderer.pipeline.resolve.waiting import waiting_version, with_running_template
 from renderer.rollouts.info import traffic_weight
 from renderer.rollouts.model.world import World
-from renderer.verbs.show.tree import NOT_RENDERED, message_of
+from renderer.verbs.show.tree import NOT_RENDERED, message_of, reason_of
 
 COLUMNS = ("ENV", "APP", "STATUS", "STEP", "WEIGHT", "REVISION", "MESSAGE")
 ORPHANED = "Orphaned"
@@ -40,7 +40,7 @@ def status_row(ref: AppRef, world: World, known: Wait | None = None) -> dict[str
     """
     version = waiting_version(world)
     world = with_running_template(world)
-    newest, steps, reason = current_replica_set(world), steps_of(world), known or wait(world)
+    newest, steps, reason = current_replica_set(world), steps_of(world), reason_of(world, known)
     row: dict[str, Any] = {
         "app": ref.name,
         "environment": ref.environment,

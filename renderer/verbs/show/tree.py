@@ -135,7 +135,7 @@ def rollout_info(world: World, target: str, known: Wait | None = None) -> Rollou
     rollout, status, canary = world.rollout, world.status, world.rollout.canary
     replica_sets = tuple(_replica_set_info(world, rs) for rs in by_revision(world.replica_sets))
     newest = current_replica_set(world)
-    reason = known or wait(world)
+    reason = reason_of(world, known)
     has_begun = bool(replica_sets)
     return RolloutInfo(
         name=rollout.name,
@@ -158,6 +158,13 @@ def rollout_info(world: World, target: str, known: Wait | None = None) -> Rollou
         autoscaler=autoscaler_text(world),
         waiting_version=version or None,
     )
+
+
+def reason_of(world: World, known: Wait | None) -> Wait:
+    """Return why a release does not go on, without a reason if ``advance`` does; ``known`` as in ``message_of``."""
+    end = pause_end(world)
+    is_over = end is not None and end <= world.now
+    return known or (Wait("", None) if is_over else wait(world))
 
 
 def message_of(world: World, target: str, known: Wait | None) -> str:

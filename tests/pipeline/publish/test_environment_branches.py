@@ -122,7 +122,7 @@ def test_what_changes_nothing_rendered_makes_no_commit_and_a_note(checkout: Chec
 def test_a_verb_for_one_app_keeps_the_others(checkout: Checkout) -> None:
     apps = {path.name for path in (checkout.root / "environments" / "prod").iterdir()}
     assert len(apps) > 1
-    advance(checkout)
+    advance(checkout, "--all")
     checkout.run("set", "image", "prod/web", f"web={TWO}", "--now", NOON, "--no-validate")
     assert {name.partition("/")[0] for name in files(checkout, "env/prod")} == apps | {"hydrator.metadata"}
 

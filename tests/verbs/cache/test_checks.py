@@ -201,7 +201,9 @@ def test_an_app_that_the_settings_name_is_missed_whatever_was_asked_for(checkout
     for path in (checkout.root / "environments/staging/api").glob("*.yaml"):
         path.unlink()
     assert recalled(checkout, STAGING) is None
-    assert check(checkout, STAGING)[0] == 1
+    code, _, told = check(checkout, STAGING)
+    assert (code, "warning: rollstep.yaml:2" in told) == (0, True)
+    assert recalled(checkout, STAGING) is None, "the warning comes at each check"
 
 
 def test_a_journal_is_reported(checkout: Checkout) -> None:
