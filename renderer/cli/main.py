@@ -59,9 +59,9 @@ VERBS = {
 """Every verb with its line in ``--help``, so that ``--help`` and completion import no verb's module."""
 GROUPS = {
     "Look": ("status", "get", "plan", "diff", "history"),
-    "Move": ("advance", "promote", "set", "undo", "restart", "scale", "pr", "approve"),
-    "Stop": ("pause", "resume", "abort", "retry", "freeze"),
-    "Set up": ("init", "render", "migrate", "completion", "schema", "help", "version"),
+    "Move": ("advance", "promote", "set", "undo", "restart", "scale", "pr", "approve", "publish"),
+    "Stop": ("pause", "resume", "abort", "retry", "freeze", "resolve"),
+    "Set up": ("init", "render", "migrate", "remove", "completion", "schema", "help", "version"),
     "Prove": ("lint", "verify", "replay", "hash", "simulate"),
 }
 """The sections of ``--help``; verbs that no section has come last."""
