@@ -18,6 +18,7 @@ ENTRIES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("advance", "promote", "abort", "retry", "undo", "pause", "resume"), _MOVES),
     **dict.fromkeys(("restart", "scale", "set", "migrate", "pr"), _MOVES),
     "render": ("render",),
+    "resolve": ("resolved",),
     "lint": ("lint",),
     "verify": ("verify",),
     "replay": ("replay",),
