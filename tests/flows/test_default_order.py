@@ -26,7 +26,7 @@ def checkout(tmp_path: Path) -> Checkout:
 def run(checkout: Checkout, *command: str, now: str = NOON) -> str:
     """Run a verb, and return what the subject of its commit says after the app's name."""
     checkout.run(*command, "--now", now, "--no-validate")
-    return re.sub(r" to [a-z0-9]{8,10}\b", "", checkout.subjects[0].partition(": ")[2])
+    return re.sub(r" to \S+ \([a-z0-9]{8,10}\)", "", checkout.subjects[0].partition(": ")[2])
 
 
 def test_a_canary_adds_pods_before_it_sends_them_requests(checkout: Checkout) -> None:

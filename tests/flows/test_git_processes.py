@@ -87,6 +87,7 @@ def test_a_fleet_starts_as_many_as_one_app(tmp_path: Path, hook: str) -> None:
     assert by_name(told[0]) == by_name(told[1])
     assert all(len(told[1][verb]) <= len(told[0][verb]) for verb in told[0])
     assert 10 < len(told[0]["after the pause"]) < 30
-    # The status of the release and the one before it, and the remote-tracking branches that know its push.
-    assert told[0]["status"] == ["cat-file", "cat-file", "for-each-ref", "log", "rev-parse", "rev-parse"]
-    assert told[0]["plan of one"] == ["cat-file", "cat-file", "log", "rev-parse"]
+    # The status of the release and the one before it, the moves of its
+    # commit, and the remote-tracking branches that know its push.
+    assert told[0]["status"] == ["cat-file", "cat-file", "diff-tree", "for-each-ref", "log", "rev-parse", "rev-parse"]
+    assert told[0]["plan of one"] == ["cat-file", "cat-file", "diff-tree", "log", "rev-parse"]

@@ -213,7 +213,7 @@ def test_a_pause_begins_when_the_refused_step_is_pushed(
         do(checkout, "advance", 9, "prod/web")
     head = checkout.head
     (entry,) = checkout.json("advance", "prod/web", "--now", "2026-03-09T12:09:00Z", "--no-validate")
-    assert entry["waits"] == {"reason": "CanaryPauseStep", "until": "2026-03-09T12:10:00Z"}
+    assert (entry["reason"], entry["until"]) == ("CanaryPauseStep", "2026-03-09T12:10:00Z")
     assert checkout.head == head
     checkout.run("advance", "prod/web", "--now", "2026-03-09T12:10:00Z", "--no-validate")
     assert checkout.subjects[0].startswith("web (prod): step 5/6")

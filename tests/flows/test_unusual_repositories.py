@@ -415,7 +415,7 @@ def test_a_sha256_repository(source: Checkout, tmp_path: Path) -> None:
     git(tmp_path, "init", "--quiet", "--object-format=sha256", "--initial-branch=main", "--bare", str(there))
     shutil.copytree(source.root / "environments", root / "environments", ignore=shutil.ignore_patterns("rendered"))
     (root / "environments/prod/web/status.yaml").unlink()
-    settings = "environments:\n  prod: {commit: {environmentBranch: 'env/${environment}'}}\n"
+    settings = "environments:\n  prod: {order: step, commit: {environmentBranch: 'env/${environment}'}}\n"
     (root / "rollstep.yaml").write_text(settings, encoding="utf-8")
     checkout = at(root)
     checkout.commit("The sources")

@@ -15,13 +15,14 @@ from renderer.cli.session import open_session
     is_flag=True,
     help="Also render a branch whose last source is not in HEAD's history, such as after `git commit --amend`.",
 )
+@options.every
 @options.push
 @options.with_request
 def command(request: options.Request) -> None:
     """Bring the environment's branch of each TARGET up to HEAD.
 
-    TARGET is an app's folder, ENV/APP, an environment, or an app's name; the default is all apps. Every command that
-    commits does this, too. No release moves: the branch gets the manifests that HEAD's commits have.
+    TARGET is an app's folder, ENV/APP, an environment, or an app's name. Every command that commits does this,
+    too. No release moves: the branch gets the manifests that HEAD's commits have.
 
     With --new-source, the branch gets the manifests of HEAD in a commit on top of its own, whatever it was rendered
     from. Look at the change first: git diff main:environments/prod env/prod.

@@ -70,11 +70,11 @@ def moved_app(
 ) -> MovedApp:  # fmt: skip
     """Return a release that ``verb`` has moved, with the changes for its commit message."""
     ref = release.app.ref
-    note = "\n".join(app.changes.edit_notes(release.home.output_path))
-    change = step_change(move, ref.name, ref.environment, verb, note)
-    objects = (*change.objects, *_other_changes(app.changes, rendered.objects, change.objects))
     is_safe = move.after.in_phases or is_safe_at_once(move.before, move.after)
-    change = replace(change, verb=f"{verb} {options}".rstrip(), objects=objects, note="" if is_safe else NOT_SAFE)
+    notes = [*([] if is_safe else [NOT_SAFE]), *app.changes.edit_notes(release.home.output_path)]
+    change = step_change(move, ref.name, ref.environment, verb, "\n".join(notes))
+    objects = (*change.objects, *_other_changes(app.changes, rendered.objects, change.objects))
+    change = replace(change, verb=f"{verb} {options}".rstrip(), objects=objects)
     return MovedApp(release, move, app, change, reason)
 
 

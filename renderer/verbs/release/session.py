@@ -232,7 +232,8 @@ class Session:
 
     def _push(self, run: Run, start: BranchTips, attempts: Iterator[int]) -> str | None:
         """Push the commits since ``start``; return the remote's commit if others were first, as ``push_on_top``."""
-        if self.pusher is None or self.request.dry_run:
+        if self.pusher is None or self.request.dry_run or (self.findings and not run.commits):
+            # Without a valid app, the user's own commits are not pushed either.
             return None
 
         def render_again() -> None:

@@ -421,7 +421,7 @@ def test_an_app_with_an_autoscaler_gets_the_order_that_it_needs_and_a_note(repos
     assert repository.run("lint", "environments").stdout == ""
     repository.git("add", "--all")
     repository.git("commit", "--quiet", "--message=Add")
-    repository.run("advance", "--now", NOON, "--no-validate")
+    repository.run("advance", "--all", "--now", NOON, "--no-validate")
 
 
 def test_an_autoscaler_beside_existing_settings_needs_the_order_there_first(repository: Place) -> None:
@@ -447,7 +447,7 @@ def test_how_to_move_from_the_deployment_is_told_to_its_end(repository: Place) -
     )
     repository.git("add", "--all")
     repository.git("commit", "--quiet", "--message=Add")
-    repository.run("advance", "--now", NOON, "--no-validate")
+    repository.run("advance", "--all", "--now", NOON, "--no-validate")
     # The ReplicaSet that the first command applies is the one that the last one spares.
     (path,) = repository.root.glob("environments/prod/web/rendered/replicaset-web-*.yaml")
     assert load_documents(path.read_text(encoding="utf-8"), "")[0].value["metadata"]["labels"][HASH_LABEL]

@@ -577,4 +577,4 @@ def test_the_markers_of_a_conflict_are_told_as_such():
         load_documents(text, "web.yaml")
     (finding,) = error.value.findings
     assert (finding.line, finding.message) == (2, "is not YAML: git left the markers of a conflict here (<<<<<<< HEAD)")
-    assert "git checkout --ours web.yaml" in finding.hint
+    assert "`rollstep resolve`" in finding.hint

@@ -214,7 +214,7 @@ def test_publish_renders_what_others_have_committed(checkout: Checkout) -> None:
     checkout.run("set", "image", "prod/web", f"web={TWO}", "--now", NOON, "--no-validate")
     tip = checkout.git("rev-parse", "env/prod").strip()
     checkout.git("update-ref", "refs/heads/env/prod", f"{tip}~1")
-    done = checkout.run("publish")
+    done = checkout.run("publish", "--all")
     assert done.stdout == f"[env/prod {tip[:9]}] {checkout.subjects[0]}\n"
     assert checkout.git("rev-parse", "env/prod").strip() == tip
     assert "env/prod: up to date" in checkout.run("publish", "prod/web").stderr
@@ -246,7 +246,7 @@ def test_files_of_others_outside_of_the_apps_are_kept(checkout: Checkout) -> Non
 
 
 def test_an_app_that_is_removed_leaves_the_branch(checkout: Checkout) -> None:
-    advance(checkout)
+    advance(checkout, "--all")
     commit_on(checkout, "env/prod", {"pipeline.yml": "jobs: []\n"})
     checkout.git("rm", "-rq", "environments/prod/api")
     checkout.commit("Remove the api")

@@ -115,7 +115,7 @@ def test_a_deleted_file_that_was_edited_is_reported_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["<<<<<<< HEAD", "", f"{'0' * 64}  ../status.yaml", f"{'0' * 64}  ..", f"{'0' * 64} a.yaml", f"{'g' * 64}  a.yaml"],
+    ["", f"{'0' * 64}  ../status.yaml", f"{'0' * 64}  ..", f"{'0' * 64} a.yaml", f"{'g' * 64}  a.yaml"],
 )
 def test_a_damaged_marker_is_refused_with_its_line(line: str, tmp_path: Path) -> None:
     folder = tmp_path / "rendered"

@@ -64,8 +64,8 @@ def test_git_is_asked_once_for_all_apps(tmp_path: Path, monkeypatch: pytest.Monk
             assert [change.commit.subject for change in changes] == ["Turn 1", "Turn 0"]
             assert [change.state.revision for change in changes if change.state] == [2, 1]
     monkeypatch.delenv("GIT_TRACE2_EVENT")
-    # The log, and the contents of each turn.
-    assert len(list(trace.iterdir())) == 3
+    # The log, the contents of each turn, and the moves of the first commit.
+    assert len(list(trace.iterdir())) == 4
     shutil.rmtree(trace)
 
 
