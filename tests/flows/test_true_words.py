@@ -62,7 +62,7 @@ def test_a_hand_edit_is_put_right_and_named(checkout: Checkout) -> None:
     told = checkout.run("set", "image", "prod/web", f"web={TWO}", "--now", NOON, "--no-validate")
     note = f"{SERVICE} was edited by hand and is written anew"
     assert f"note: {note}" in told.stderr
-    assert note in checkout.git("log", "-1", "--format=%b").splitlines()
+    assert note in checkout.git("log", "-1", "--format=%b")
     assert "port: 80" in checkout.git("show", f"HEAD:{SERVICE}")
     checkout.edit(SERVICE, "port: 80", "port: 82")
     (entry,) = checkout.json("advance", "prod/web", "--now", NOON, "--no-validate")

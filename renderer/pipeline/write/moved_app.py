@@ -72,7 +72,7 @@ def moved_app(
     ref = release.app.ref
     is_safe = move.after.in_phases or is_safe_at_once(move.before, move.after)
     notes = [*([] if is_safe else [NOT_SAFE]), *app.changes.edit_notes(release.home.output_path)]
-    change = step_change(move, ref.name, ref.environment, verb, "\n".join(notes))
+    change = step_change(move, ref.name, ref.environment, verb, " ".join(notes))
     objects = (*change.objects, *_other_changes(app.changes, rendered.objects, change.objects))
     change = replace(change, verb=f"{verb} {options}".rstrip(), objects=objects)
     return MovedApp(release, move, app, change, reason)

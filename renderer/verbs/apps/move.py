@@ -168,7 +168,7 @@ def _result(moved: MovedApp, context: RunContext, folder: str) -> AppResult:
 
 def _notes(moved: MovedApp, context: RunContext) -> Iterator[Finding]:
     """Yield the note about an order for which the commit is not safe."""
-    if moved.change is not None and moved.change.note == NOT_SAFE:
+    if moved.change is not None and moved.change.note.startswith(NOT_SAFE):
         ref, settings = moved.release.app.ref, context.workspace.settings
         note = step_order(settings.body, settings.source, ref.environment, ref.name)
         if note is not None:
