@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import NOON, ONE, PROJECT, TWO, Checkout
+from tests.support.commands import NOON, ONE, PROJECT, STEP_ORDER, TWO, Checkout
 
 WEB = "environments/prod/web"
 ROLLOUT = f"{WEB}/rollout.yaml"
@@ -29,7 +29,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
     made = Checkout(root)
     for name in ("dev", "staging", "prod/api"):
         shutil.rmtree(root / "environments" / name)
-    (root / "rollstep.yaml").write_text("defaults:\n  namespace: shop\n  order: step\n", encoding="utf-8")
+    (root / "rollstep.yaml").write_text(f"defaults:\n  namespace: shop\n{STEP_ORDER}", encoding="utf-8")
     made.commit("Keep one app")
     return made
 
