@@ -10,9 +10,10 @@ _SAFE_DIGITS = {ord(digit): _SAFE[ord(digit) % len(_SAFE)] for digit in "0123456
 
 def fnv32a(data: bytes) -> int:
     """Return the 32-bit FNV-1a hash of ``data`` (Go's ``fnv.New32a``)."""
-    value = _OFFSET
+    # Local names, because the loop takes a third of the time of a hash.
+    value, prime, mask = _OFFSET, _PRIME, _MASK
     for byte in data:
-        value = (value ^ byte) * _PRIME & _MASK
+        value = (value ^ byte) * prime & mask
     return value
 
 

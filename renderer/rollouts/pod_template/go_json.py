@@ -107,10 +107,10 @@ def _struct(version: str, type_name: str) -> Encoder:
             raise Mismatch(value, "an object")
         if not fields:
             fields.extend(_field(version, row) for row in _rows(version, type_name))
-        texts, name = [], ""
+        texts, name, get = [], "", value.get
         try:
             for name, prefix, encode, empty, missing in fields:
-                element = value.get(name)
+                element = get(name)
                 if element is None:
                     if missing:
                         texts.append(prefix + missing)
