@@ -116,6 +116,23 @@ def test_a_freeze_lets_the_way_back_pass_and_not_what_waits(checkout: Checkout) 
     assert "web:1.0.0" in (checkout.root / ROLLOUT).read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("order", ["step", "phases"])
+def test_an_undo_after_an_abort_waits_for_nothing_and_stays(checkout: Checkout, order: str) -> None:
+    if order == "phases":
+        checkout.use_default_order()
+    base = checkout.head
+    run(checkout, "abort", "prod/web")
+    assert "waits" not in run(checkout, "undo", "prod/web", day=4)
+    (row,) = checkout.json("status", "prod/web", "--now", AT.format(5), code=1 if order == "phases" else 0)
+    assert row["waitingVersion"] is None
+    run(checkout, "retry", "prod/web", day=6)
+    for day in range(7, 10):
+        run(checkout, "advance", "prod/web", day=day)
+    assert checkout.weight("prod/web") == "0"
+    assert checkout.json("status", "prod/web", "--now", AT.format(10))[0]["phase"] == "Committed"
+    checkout.run("verify", f"{base}..")
+
+
 def test_other_changes_of_the_spec_are_taken(checkout: Checkout) -> None:
     checkout.edit(ROLLOUT, "- setWeight: 20", "- setWeight: 30")
     checkout.commit("Change the steps")
