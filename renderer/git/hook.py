@@ -1,4 +1,4 @@
-"""What a process knows about the git hook that has started it."""
+"""The git hook that has started this process, as far as a process can know it."""
 
 from __future__ import annotations
 

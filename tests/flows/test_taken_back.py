@@ -1,4 +1,4 @@
-"""What a branch has taken back stays back: whoever runs ``advance`` next, it goes on only after a promotion."""
+"""A step that the branch has taken back stays back, whoever runs ``advance`` next, until a promotion."""
 
 from __future__ import annotations
 

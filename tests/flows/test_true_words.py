@@ -1,4 +1,4 @@
-"""What the commands say is what git knows."""
+"""The commands say what git knows, and no more."""
 
 from __future__ import annotations
 

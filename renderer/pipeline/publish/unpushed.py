@@ -31,7 +31,7 @@ class UnpushedStep(Struct, frozen=True):
 
     @property
     def goes_forward(self) -> bool:
-        """Whether its verb brings a release forward; True without a verb."""
+        """True if its verb brings a release forward, and without a verb."""
         return self.verb not in _NOT_FORWARD
 
     def ends(self, verb: str) -> bool:

@@ -67,7 +67,7 @@ class AppResult(Struct, frozen=True):
     waiting_version: str
     """The version in the sources that the verb has not begun; empty without one."""
     notes: tuple[str, ...]
-    """What was left out of the app's sources, and what is not safe, for the user."""
+    """Notes for the user on what the sources leave out and on what is not safe."""
     edited: tuple[str, ...]
     """A line for each rendered file that was edited by hand, which the commit puts right."""
 
@@ -118,10 +118,9 @@ def move_app(command: Command, context: RunContext, history: StatusHistory, ref:
         following = advance(release.world)
         if following is not None and hold(history, release, following):
             move = following
-    may_be_paused = is_advance and not (move and is_new_release(move.before.status, move.after.status))
-    reason = remaining_pause(history, release) if may_be_paused else None
-    if is_advance:
-        reason = hold(history, release, move) or reason
+    reason = hold(history, release, move) if is_advance else None
+    if is_advance and not (move and is_new_release(move.before.status, move.after.status)):
+        reason = reason or remaining_pause(history, release)
     reason = reason or check_policies(context, release, move, command.name)
     if reason is not None:
         return MovedApp(release, None, reason=reason)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
 from functools import cache
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from renderer.pipeline.load.status_file import State, load_state
 from renderer.pipeline.resolve.describe import HELD, is_promoted
 from renderer.pipeline.resolve.moves import Move, Wait, advance, wait
 from renderer.pipeline.resolve.release import Release
+from renderer.pipeline.resolve.transitions import EDITS
 from renderer.pipeline.resolve.waiting import waiting_version
 from renderer.rollouts.controller.timing import pause_end
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from renderer.git.repository import FileChange, Repository
 
-STAYING = ("scale", "pause", "resume", "migrate", "render")
+STAYING = (*EDITS, "render")
 """The verbs that leave a release at its step."""
 
 
@@ -181,7 +183,8 @@ def waits_of(releases: Sequence[Release]) -> list[Wait | None]:
 
     It is that of ``hold`` or of ``remaining_pause``; None without one, and for a release whose history git lacks.
     """
-    asked = [release for release in releases if _may_be_held(release)]
+    is_asked = [_may_be_held(release) for release in releases]
+    asked = list(compress(releases, is_asked))
     if not asked:
         return [None] * len(releases)
     from renderer.git.repository import Repository
@@ -198,7 +201,9 @@ def waits_of(releases: Sequence[Release]) -> list[Wait | None]:
         # The status of a release is known without git, too.
         return [None] * len(releases)
     with closing(StatusHistory(lambda: repository, [release.folder for release in asked])) as history:
-        return [reason(release) if release in asked else None for release in releases]
+        return [
+            reason(release) if may_be_held else None for release, may_be_held in zip(releases, is_asked, strict=True)
+        ]
 
 
 def hold(history: StatusHistory, release: Release, move: Move | None) -> Wait | None:
