@@ -8,14 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.branched_release import BRANCH, DAY, branched_release, git
 from tests.support.commands import TWO, Checkout
-
-DAY = "2026-03-{:02}T12:00:00Z"
-BRANCH = "environments:\n  prod: {commit: {environmentBranch: 'env/${environment}'}}\n"
-
-
-def git(folder: Path, *arguments: str) -> str:
-    return subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True).stdout
 
 
 class Remote:
@@ -52,15 +46,7 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Remote:
 @pytest.fixture
 def checkout(tmp_path: Path, remote: Remote) -> Checkout:
     """Return a checkout whose release of 2.0.0 is at 40%, in a pause of ten minutes, also on the remote."""
-    made = Checkout(tmp_path)
-    made.git("remote", "add", "origin", str(remote.folder))
-    text = (made.root / "rollstep.yaml").read_text(encoding="utf-8")
-    (made.root / "rollstep.yaml").write_text(text.partition("environments:")[0] + BRANCH, encoding="utf-8")
-    made.git("rm", "-rq", "environments/dev")
-    made.commit("Give prod a branch")
-    made.run("advance", "prod/web", "--now", DAY.format(1), "--no-validate")
-    made.run("set", "image", "prod/web", f"web={TWO}", "--now", DAY.format(2), "--no-validate")
-    made.run("promote", "prod/web", "--now", DAY.format(3), "--no-validate")
+    made = branched_release(tmp_path, remote.folder)
     made.git("push", "--quiet", "origin", "main", "env/prod")
     return made
 

@@ -7,14 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import TWO, Checkout
-
-DAY = "2026-03-{:02}T12:00:00Z"
-BRANCH = "environments:\n  prod: {commit: {environmentBranch: 'env/${environment}'}}\n"
-
-
-def git(folder: Path, *arguments: str) -> str:
-    return subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True).stdout
+from tests.support.branched_release import DAY, branched_release, git
+from tests.support.commands import Checkout
 
 
 def do(checkout: Checkout, verb: str, day: int, *options: str, code: int = 0) -> subprocess.CompletedProcess[str]:
@@ -27,15 +21,7 @@ def remote(tmp_path: Path) -> Path:
     source = tmp_path / "source"
     source.mkdir()
     folder = tmp_path / "remote"
-    made = Checkout(source)
-    made.git("remote", "add", "origin", str(folder))
-    text = (made.root / "rollstep.yaml").read_text(encoding="utf-8")
-    (made.root / "rollstep.yaml").write_text(text.partition("environments:")[0] + BRANCH, encoding="utf-8")
-    made.git("rm", "-rq", "environments/dev")
-    made.commit("Give prod a branch")
-    made.run("advance", "prod/web", "--now", DAY.format(1), "--no-validate")
-    made.run("set", "image", "prod/web", f"web={TWO}", "--now", DAY.format(2), "--no-validate")
-    made.run("promote", "prod/web", "--now", DAY.format(3), "--no-validate")
+    branched_release(source, folder)
     git(tmp_path, "clone", "--quiet", "--bare", str(source), str(folder))
     return folder
 
