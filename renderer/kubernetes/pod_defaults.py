@@ -1,7 +1,7 @@
 """The API server's defaults of a pod template (Kubernetes v1.34 ``pkg/apis/core/v1/defaults.go``).
 
 The controller takes two templates that are equal with these defaults for the same, so spelling out a default starts no
-release.  Fields that are set keep their value.
+release.  Fields that are set keep their value; an empty one counts as not set, where Go's type cannot tell the two apart.
 """
 
 from __future__ import annotations
@@ -37,9 +37,16 @@ VOLUMES: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+POINTERS = frozenset(
+    ("terminationGracePeriodSeconds", "securityContext", "defaultMode", "type", "service", "volumeMode")
+    + ("cachingMode", "kind", "fsType", "readOnly", "expirationSeconds", "resources")
+)
+"""The fields with a default that are pointers in Go: 0 and "" are values there."""
+
+
 def default_pod_template(template: Body) -> dict[str, Any]:
     """Return a pod template with the defaults of the API server."""
-    spec = {**POD, **(template.get("spec") or {})}
+    spec = _filled(template.get("spec") or {}, POD)
     for name in CONTAINER_LISTS:
         if spec.get(name):
             host_network = bool(spec.get("hostNetwork"))
@@ -86,13 +93,14 @@ def _without(value: Body, defaults: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _container(container: Body, *, host_network: bool) -> dict[str, Any]:
-    result = {**CONTAINER, "imagePullPolicy": _pull_policy(str(container.get("image") or "")), **container}
+    pull_policy = _pull_policy(str(container.get("image") or ""))
+    result = _filled(container, {**CONTAINER, "imagePullPolicy": pull_policy})
     result.setdefault("resources", {})
     if result.get("ports"):
         result["ports"] = [_port(port, host_network=host_network) for port in result["ports"]]
     for name in ("livenessProbe", "readinessProbe", "startupProbe"):
         if result.get(name) is not None:
-            result[name] = _handler({**PROBE, **result[name]})
+            result[name] = _handler(_filled(result[name], PROBE))
     if result.get("lifecycle"):
         result["lifecycle"] = {
             name: _handler(value) if isinstance(value, dict) else value for name, value in result["lifecycle"].items()
@@ -111,7 +119,7 @@ def _pull_policy(image: str) -> str:
 
 
 def _port(port: Body, *, host_network: bool) -> dict[str, Any]:
-    result = {"protocol": "TCP", **port}
+    result = _filled(port, {"protocol": "TCP"})
     if host_network and not result.get("hostPort") and "containerPort" in result:
         result["hostPort"] = result["containerPort"]
     return result
@@ -120,7 +128,17 @@ def _port(port: Body, *, host_network: bool) -> dict[str, Any]:
 def _with_fields(value: Body, defaults: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return ``value`` with the ``defaults`` of its fields, by field; a missing or null field stays so."""
     present = {name: value[name] for name in defaults if value.get(name) is not None}
-    return {**value, **{name: {**defaults[name], **item} for name, item in present.items()}}
+    return {**value, **{name: _filled(item, defaults[name]) for name, item in present.items()}}
+
+
+def _filled(value: Body, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``value`` with the ``defaults`` of the fields that are not set."""
+    given = {
+        key: item
+        for key, item in value.items()
+        if key not in defaults or not (item is None or (item in ("", 0) and key not in POINTERS))
+    }
+    return {**defaults, **given}
 
 
 def _handler(handler: Body) -> dict[str, Any]:
@@ -135,7 +153,8 @@ def _env(item: Body) -> Body:
 
 def _volume(volume: Body) -> dict[str, Any]:
     result = {
-        name: {**VOLUMES.get(name, {}), **value} if isinstance(value, dict) else value for name, value in volume.items()
+        name: _filled(value, VOLUMES.get(name, {})) if isinstance(value, dict) else value
+        for name, value in volume.items()
     }
     if set(result) <= {"name"}:
         result["emptyDir"] = {}
@@ -147,7 +166,7 @@ def _volume(volume: Body) -> dict[str, Any]:
     ephemeral = result.get("ephemeral")
     if isinstance(ephemeral, dict) and isinstance(ephemeral.get("volumeClaimTemplate"), dict):
         claim = ephemeral["volumeClaimTemplate"]
-        spec = {"volumeMode": "Filesystem", **(claim.get("spec") or {})}
+        spec = _filled(claim.get("spec") or {}, {"volumeMode": "Filesystem"})
         result["ephemeral"] = {**ephemeral, "volumeClaimTemplate": {**claim, "spec": spec}}
     return result
 
@@ -155,7 +174,7 @@ def _volume(volume: Body) -> dict[str, Any]:
 def _projection(source: Body) -> dict[str, Any]:
     result = dict(source)
     if isinstance(result.get("serviceAccountToken"), dict):
-        result["serviceAccountToken"] = {"expirationSeconds": 3600, **result["serviceAccountToken"]}
+        result["serviceAccountToken"] = _filled(result["serviceAccountToken"], {"expirationSeconds": 3600})
     if isinstance(result.get("downwardAPI"), dict):
         result["downwardAPI"] = _downward(result["downwardAPI"])
     return result

@@ -17,7 +17,7 @@ from renderer.rollouts.model.versions import DEFAULT_VERSION, VERSIONS
     type=click.Choice(VERSIONS[::-1]),
     default=DEFAULT_VERSION,
     show_default=True,
-    help="Controller version to compute the pod-template-hash for.",
+    help="Version of the Argo Rollouts controller to follow.",
 )
 def command(scenario: str, output: str, profile: str) -> None:
     """Run the actions of SCENARIO and print a frame after each of them.
@@ -40,6 +40,6 @@ def command(scenario: str, output: str, profile: str) -> None:
     read = read_scenario(text, scenario)
     frames = list(simulate(read, profile))
     if output == "json":
-        click.echo(json.dumps(to_document(read, frames), indent=1, ensure_ascii=False))
+        click.echo(json.dumps(to_document(read, frames, profile), indent=1, ensure_ascii=False))
     else:
         click.echo(to_table(frames), nl=False)

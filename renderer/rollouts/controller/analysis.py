@@ -5,13 +5,13 @@ No AnalysisRun exists and nothing is measured: a run stays Running until a perso
 
 from __future__ import annotations
 
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from renderer.kubernetes.manifest import Body
 from renderer.rollouts.controller.context import AnalysisRuns, Context, hash_of
 from renderer.rollouts.controller.gates import is_running
 from renderer.rollouts.controller.replica_math import current_canary_step
-from renderer.rollouts.controller.revisions import is_rollback_within_window, is_saturated
+from renderer.rollouts.controller.revisions import is_fast_rollback, is_rollback_within_window, is_saturated
 from renderer.rollouts.model.strategy_status import AnalysisRunStatus
 
 INCONCLUSIVE = "InconclusiveAnalysis"
@@ -23,10 +23,9 @@ TERMINATED = "Run Terminated"
 def reconcile_analysis_runs(ctx: Context) -> None:
     """Start the runs that are due; pause or abort by the results of the others."""
     if _skips_analysis(ctx):
-        runs = ctx.runs
-        ctx.set_analysis_runs(
-            AnalysisRuns(*(_terminated(run) for run in (runs.step, runs.background, runs.pre, runs.post)))
-        )
+        runs = AnalysisRuns(*(_terminated(run) for run in astuple(ctx.runs)))
+        # From v1.10 on the status keeps those of a blue-green release only.
+        ctx.set_analysis_runs(replace(runs, step=None, background=None) if ctx.since_1_10 else runs)
     elif ctx.rollout.canary is not None:
         ctx.set_analysis_runs(AnalysisRuns(step=_step_run(ctx), background=_background_run(ctx)))
     else:
@@ -59,9 +58,12 @@ def succeeded(run: AnalysisRunStatus | None) -> bool:
 
 
 def _skips_analysis(ctx: Context) -> bool:
+    if ctx.pause.is_aborted or ctx.status.promote_full or not ctx.status.stable_rs:
+        return True
+    if ctx.since_1_10:
+        return ctx.is_fully_promoted or is_fast_rollback(ctx)
     back = ctx.new_rs is not None and ctx.new_rs.has_scale_down_deadline
-    first = not ctx.status.stable_rs
-    return ctx.pause.is_aborted or ctx.status.promote_full or back or first or is_rollback_within_window(ctx)
+    return back or is_rollback_within_window(ctx)
 
 
 def _terminated(run: AnalysisRunStatus | None) -> AnalysisRunStatus | None:

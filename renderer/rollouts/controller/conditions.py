@@ -143,6 +143,29 @@ def write_status(ctx: Context, status: RolloutStatus) -> None:
     ctx.patch_status(ctx.status, replace(status, phase=phase, message=message))
 
 
+def abort_after_progress_deadline(ctx: Context, status: RolloutStatus) -> None:
+    """Abort an update that has made no progress for ``progressDeadlineSeconds``, where the spec says so.
+
+    ``status`` is the new one, before its pauses and conditions.  Source: ``evaluateProgressDeadlineAbort`` in
+    ``rollout/sync.go`` of v1.10.2; before, the abort came with the condition, one pass later.
+    """
+    if not ctx.rollout.progress_deadline_abort or ctx.pause.is_aborted or is_completed(status):
+        return
+    if is_progressing(ctx.rollout, ctx.status, status) or _waits(ctx):
+        return
+    if has_timed_out(ctx.rollout, ctx.status, ctx.now):
+        ctx.pause.abort(f"{_subject(ctx)} has timed out progressing.")
+
+
+def _waits(ctx: Context) -> bool:
+    """Return whether the release waits for something that does not count against its progress."""
+    return is_indefinite_step(ctx.rollout, ctx.status) or any(rs.has_scale_down_deadline for rs in ctx.other_rss)
+
+
+def _subject(ctx: Context) -> str:
+    return f'ReplicaSet "{ctx.new_rs.name}"' if ctx.new_rs else f'Rollout "{ctx.rollout.name}"'
+
+
 def calculate_conditions(ctx: Context, status: RolloutStatus) -> RolloutStatus:
     """Return the new status with its conditions; abort after the progress deadline where the spec says so."""
     status, became_unhealthy = _set_healthy(ctx, status)
@@ -159,8 +182,8 @@ def calculate_conditions(ctx: Context, status: RolloutStatus) -> RolloutStatus:
 
 
 def _set_healthy(ctx: Context, status: RolloutStatus) -> tuple[RolloutStatus, bool]:
-    is_paused = bool(ctx.status.pause_conditions) or ctx.rollout.paused
-    if not is_paused and is_healthy(ctx.rollout, ctx.status, status):
+    pauses = (status if ctx.since_1_10 else ctx.status).pause_conditions
+    if not (pauses or ctx.rollout.paused) and is_healthy(ctx.rollout, ctx.status, status):
         condition = new_condition(ctx.now, HEALTHY, "True", "RolloutHealthy", "Rollout is healthy")
         return status.with_condition(condition), False
     if ctx.status.condition(HEALTHY) is None:
@@ -171,8 +194,7 @@ def _set_healthy(ctx: Context, status: RolloutStatus) -> tuple[RolloutStatus, bo
 
 
 def _set_progressing(ctx: Context, status: RolloutStatus, became_unhealthy: bool) -> RolloutStatus:
-    name = ctx.new_rs.name if ctx.new_rs else ""
-    subject = f'ReplicaSet "{name}"' if name else f'Rollout "{ctx.rollout.name}"'
+    name, subject = ctx.new_rs.name if ctx.new_rs else "", _subject(ctx)
     if is_healthy(ctx.rollout, ctx.status, status):
         message = f'ReplicaSet "{name}" has successfully progressed.'
         condition = new_condition(ctx.now, PROGRESSING, "True", "NewReplicaSetAvailable", message)
@@ -189,12 +211,11 @@ def _set_progressing(ctx: Context, status: RolloutStatus, became_unhealthy: bool
             # Removed first: progress for the same reason updates the time as well.
             status = status.without_condition(PROGRESSING)
         return status.with_condition(condition)
-    waits = is_indefinite_step(ctx.rollout, ctx.status) or any(rs.has_scale_down_deadline for rs in ctx.other_rss)
-    if waits or not has_timed_out(ctx.rollout, status, ctx.now):
+    if _waits(ctx) or not has_timed_out(ctx.rollout, status, ctx.now):
         return status
     message = f"{subject} has timed out progressing."
     timed_out = status.with_condition(new_condition(ctx.now, PROGRESSING, "False", TIMED_OUT, message))
-    if ctx.rollout.progress_deadline_abort and (timed_out is not status or not ctx.pause.is_aborted):
+    if not ctx.since_1_10 and ctx.rollout.progress_deadline_abort and (timed_out is not status or not ctx.pause.is_aborted):
         ctx.pause.abort(message)
     return timed_out
 

@@ -18,6 +18,7 @@ from renderer.rollouts.model.rollout import ReplicaSet, Rollout, find_by_hash
 from renderer.rollouts.model.spec import BlueGreenStrategy, CanaryStrategy
 from renderer.rollouts.model.status import RolloutCondition, RolloutStatus
 from renderer.rollouts.model.strategy_status import AnalysisRunStatus, TrafficWeights, WeightDestination
+from renderer.rollouts.model.versions import is_since
 from renderer.rollouts.model.world import World, Write
 
 
@@ -101,6 +102,9 @@ class Context:
         self.current_experiment = ""
         self.additional: tuple[WeightDestination, ...] = ()
         self.restarted_at = world.status.restarted_at
+        self.since_1_10 = is_since(world.controller_version, "1.10")
+        self.wrote_rollout = False
+        self.new_rs_within_delay = False
         self.all_rss: list[ReplicaSet] = sorted(world.replica_sets, key=lambda rs: (rs.created, rs.name))
         self.new_rs: ReplicaSet | None = None
         self.stable_rs: ReplicaSet | None = None
@@ -220,11 +224,13 @@ class Context:
         """Update the Rollout's annotations."""
         self.rollout = rollout
         self.world = replace(self.world, rollout=rollout)
+        self.wrote_rollout = True
 
     def set_status_condition(self, condition: RolloutCondition) -> None:
         """Write one condition; the pass goes on with it."""
         self.status = self.status.with_condition(condition)
         self.world = replace(self.world, status=self.status)
+        self.wrote_rollout = True
 
     def patch_status(self, before: RolloutStatus, after: RolloutStatus) -> None:
         """Write the fields of the status that differ between ``before`` and ``after``."""
@@ -233,6 +239,7 @@ class Context:
         }
         if changed:
             self.world = replace(self.world, status=replace(self.world.status, **changed))
+            self.wrote_rollout = True
 
 
 def hash_of(rs: ReplicaSet | None) -> str:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from renderer.rollouts.controller.analysis import completed_pre_promotion_analysis
 from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.replica_math import current_canary_step
+from renderer.rollouts.controller.revisions import is_fast_rollback
 from renderer.rollouts.controller.services import ready_for_pause, selected_hash, service
 from renderer.rollouts.model.rollout import ReplicaSet
 from renderer.rollouts.model.spec import BLUE_GREEN, RolloutPause
@@ -63,8 +64,9 @@ def completed_canary_pause_step(ctx: Context, pause: RolloutPause) -> bool:
 def is_fast_tracked(ctx: Context, new_rs: ReplicaSet) -> bool:
     """Return whether a blue-green update skips the pause (``isBlueGreenFastTracked``)."""
     active = service(ctx, ctx.blue_green.active_service, *BLUE_GREEN, "activeService")
+    goes_back = is_fast_rollback(ctx) if ctx.since_1_10 else new_rs.has_scale_down_deadline
     return (
-        new_rs.has_scale_down_deadline
+        goes_back
         or ctx.status.promote_full
         or selected_hash(active) in ("", new_rs.pod_template_hash)
     )

@@ -7,7 +7,7 @@ from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.pause import completed_blue_green_pause
 from renderer.rollouts.controller.replica_counts import replica_progress_threshold_met
 from renderer.rollouts.controller.replica_math import current_canary_step
-from renderer.rollouts.controller.revisions import is_rollback_within_window
+from renderer.rollouts.controller.revisions import is_fast_rollback, is_rollback_within_window
 from renderer.rollouts.model.status import RolloutStatus
 
 
@@ -21,10 +21,14 @@ def should_promote_canary(ctx: Context, steps: int) -> bool:
     wanted = ctx.rollout.replicas
     if new_rs.available_replicas < wanted and not replica_progress_threshold_met(ctx.canary, new_rs, wanted):
         return False
-    if ctx.status.promote_full or is_rollback_within_window(ctx):
+    if ctx.status.promote_full or _goes_back_fast(ctx):
         return True
     _, index = current_canary_step(ctx.rollout, ctx.status)
     return steps == 0 or index == steps
+
+
+def _goes_back_fast(ctx: Context) -> bool:
+    return is_fast_rollback(ctx) if ctx.since_1_10 else is_rollback_within_window(ctx)
 
 
 def should_promote_blue_green(ctx: Context, status: RolloutStatus) -> bool:
@@ -34,11 +38,11 @@ def should_promote_blue_green(ctx: Context, status: RolloutStatus) -> bool:
         return True
     if active != status.current_pod_hash:
         return False
-    if ctx.status.promote_full or is_rollback_within_window(ctx):
+    if ctx.status.promote_full or _goes_back_fast(ctx):
         return True
     if ctx.pause.is_aborted:
         return False
-    back = ctx.new_rs is not None and ctx.new_rs.has_scale_down_deadline
+    back = not ctx.since_1_10 and ctx.new_rs is not None and ctx.new_rs.has_scale_down_deadline
     return ctx.blue_green.post_promotion_analysis is None or back or succeeded(ctx.runs.post)
 
 

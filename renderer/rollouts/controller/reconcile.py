@@ -60,11 +60,17 @@ def _pass(world: World, *, hold_step: int | None = None, skip_pauses: bool = Fal
 
 def _reconcile(ctx: Context) -> None:
     ctx.set_new_rs(find_new_replica_set(ctx.rollout, ctx.pod_template_hash(), ctx.all_rss))
+    deadline = ctx.new_rs.scale_down_deadline if ctx.new_rs is not None else None
+    ctx.new_rs_within_delay = deadline is not None and deadline > ctx.now
     if ctx.new_rs is None:
         create_desired_replica_set(ctx)
     if ctx.is_fully_promoted and ctx.pause.is_aborted:
         ctx.pause.remove_abort = True
+    if ctx.since_1_10 and ctx.wrote_rollout:
+        return
     check_paused_conditions(ctx)
+    if ctx.since_1_10 and ctx.wrote_rollout:
+        return
     if _is_scaling_event(ctx):
         _sync_replicas_only(ctx)
     elif ctx.rollout.blue_green is not None:
@@ -142,13 +148,20 @@ def settle(
             return Settled(done.world, (*writes, *done.writes), delayed=True)
         if done.world != world:
             writes.extend(done.writes)
-            world = done.world
+            world = _unobserved(world, done.world) if hold else done.world
             continue
         after = world if hold else with_available_pods(world)
         if after == world:
             return Settled(world, tuple(writes), loops=bool(done.writes))
         world = after
     raise AssertionError(f"the release of {world.rollout.name} does not settle")
+
+
+def _unobserved(before: World, after: World) -> World:
+    """Return ``after`` with the ReplicaSets that are new or scaled as not observed."""
+    old = {rs.name: rs.replicas for rs in before.replica_sets}
+    sets = (rs if old.get(rs.name) == rs.replicas else replace(rs, observed=False) for rs in after.replica_sets)
+    return replace(after, replica_sets=tuple(sets))
 
 
 def with_available_pods(world: World) -> World:

@@ -24,12 +24,16 @@ from renderer.rollouts.model.status import RolloutStatus
 from renderer.rollouts.model.strategy_status import TrafficWeights
 
 
-def check_min_pods(rollout: Rollout, count: int) -> int:
-    """Return ``count``, if not zero at least ``minPodsPerReplicaSet`` (with traffic routing only)."""
+def check_min_pods(rollout: Rollout, count: int, *, capped: bool) -> int:
+    """Return ``count``, if not zero at least ``minPodsPerReplicaSet`` (with traffic routing only).
+
+    From v1.10 on that minimum is ``capped`` at ``spec.replicas``.
+    """
     canary = rollout.canary
     if count == 0 or canary is None or canary.min_pods_per_replica_set is None or canary.traffic_routing is None:
         return count
-    return max(count, canary.min_pods_per_replica_set)
+    least = canary.min_pods_per_replica_set
+    return max(count, min(least, rollout.replicas) if capped else least)
 
 
 def replica_counts_for_traffic_routed_canary(
@@ -38,17 +42,20 @@ def replica_counts_for_traffic_routed_canary(
     new_rs: ReplicaSet | None,
     stable_rs: ReplicaSet | None,
     weights: TrafficWeights | None,
+    *,
+    capped: bool = True,
 ) -> tuple[int, int]:
     """Return (canary, stable) replicas for a canary with a router.
 
-    ``weights`` are the current ones: with ``dynamicStableScale`` no ReplicaSet shrinks below its traffic.
+    ``capped`` is for ``check_min_pods``; ``weights`` are the current ones: with ``dynamicStableScale`` no ReplicaSet shrinks below its traffic.
     """
     max_weight = max_traffic_weight(rollout)
     set_replicas, weight = canary_replicas_or_weight(rollout, status, new_rs, stable_rs)
     if set_replicas is not None:
         canary_count = set_replicas
     else:
-        canary_count = check_min_pods(rollout, traffic_weight_to_replicas(rollout.replicas, weight, max_weight))
+        share = traffic_weight_to_replicas(rollout.replicas, weight, max_weight)
+        canary_count = check_min_pods(rollout, share, capped=capped)
     if rollout.canary is None or not rollout.canary.dynamic_stable_scale:
         return canary_count, rollout.replicas
     stable_count = traffic_weight_to_replicas(rollout.replicas, max_weight - weight, max_weight)
@@ -58,7 +65,8 @@ def replica_counts_for_traffic_routed_canary(
         if status.abort:
             in_use = traffic_weight_to_replicas(rollout.replicas, weights.canary.weight, max_weight)
             canary_count = max(canary_count, in_use)
-    return check_min_pods(rollout, canary_count), check_min_pods(rollout, stable_count)
+    counts = (canary_count, stable_count)
+    return check_min_pods(rollout, counts[0], capped=capped), check_min_pods(rollout, counts[1], capped=capped)
 
 
 def replica_counts_for_basic_canary(
@@ -189,7 +197,9 @@ def canary_replica_counts(ctx: Context, weights: TrafficWeights | None) -> tuple
     """Return (canary, stable) replicas of a canary; ``weights`` count for one with a router only."""
     if ctx.canary.traffic_routing is None:
         return replica_counts_for_basic_canary(ctx.rollout, ctx.status, ctx.new_rs, ctx.stable_rs, ctx.other_rss)
-    return replica_counts_for_traffic_routed_canary(ctx.rollout, ctx.status, ctx.new_rs, ctx.stable_rs, weights)
+    return replica_counts_for_traffic_routed_canary(
+        ctx.rollout, ctx.status, ctx.new_rs, ctx.stable_rs, weights, capped=ctx.since_1_10
+    )
 
 
 def at_desired_replica_counts(ctx: Context, weights: TrafficWeights | None) -> bool:

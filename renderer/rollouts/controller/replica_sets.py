@@ -115,6 +115,12 @@ def remove_scale_down_deadlines(ctx: Context) -> None:
     names = [rs.name for rs in (None if keep_new else ctx.new_rs, ctx.stable_rs) if rs and rs.has_scale_down_deadline]
     for name in dict.fromkeys(names):
         ctx.annotate_replica_set(name, SCALE_DOWN_DEADLINE_ANNOTATION, None)
+        if ctx.since_1_10:
+            # The rest of the pass sees the ReplicaSet without it.
+            ctx.new_rs, ctx.stable_rs = (
+                rs.without_scale_down_deadline() if rs is not None and rs.name == name else rs
+                for rs in (ctx.new_rs, ctx.stable_rs)
+            )
 
 
 def add_scale_down_delay(ctx: Context, rs: ReplicaSet, seconds: int) -> None:
@@ -148,17 +154,30 @@ def reconcile_new_replica_set(ctx: Context) -> bool:
         if SCALE_DOWN_DEADLINE_ANNOTATION not in rs.annotations:
             assert ctx.stable_rs is not None
             delay = abort_scale_down_delay(ctx.rollout).seconds
-            if delay is not None and ctx.stable_rs.available_replicas == ctx.rollout.replicas:
+            _sync_desired_replicas(ctx)
+            available, wanted = ctx.stable_rs.available_replicas, ctx.rollout.replicas
+            has_room = available >= wanted if ctx.since_1_10 else available == wanted
+            if delay is not None and has_room:
                 add_scale_down_delay(ctx, rs, delay)
             return False
         deadline = rs.scale_down_deadline
         if deadline is not None and deadline > ctx.now:
+            _sync_desired_replicas(ctx)
             return False
         if deadline is not None:
             replicas = 0
     scaled = scale(ctx, rs, replicas)[0]
     scale_workload_progressively(ctx, rs, replicas)
     return scaled
+
+
+def _sync_desired_replicas(ctx: Context) -> None:
+    """Set the desired-replicas annotation of an aborted ReplicaSet that keeps its pods for a while (from v1.10 on).
+
+    Without it every pass would count as a scaling event, which reconciles no traffic.
+    """
+    if ctx.since_1_10 and ctx.new_rs is not None:
+        ctx.new_rs = scale(ctx, ctx.new_rs, ctx.new_rs.replicas)[1]
 
 
 def reconcile_canary_stable_replica_set(ctx: Context) -> bool:
@@ -175,13 +194,18 @@ def reconcile_revision_history_limit(ctx: Context) -> None:
     """Delete the oldest ReplicaSets without pods beyond ``revisionHistoryLimit``."""
     others = sorted(ctx.other_rss, key=lambda rs: (rs.created, rs.name))
     for rs in others[: max(0, len(others) - ctx.rollout.revision_history_limit)]:
-        if rs.actual_replicas == 0 and rs.replicas == 0:
+        if rs.actual_replicas == 0 and rs.replicas == 0 and rs.observed:
             ctx.delete_replica_set(rs.name)
 
 
 def reconcile_ephemeral_metadata(ctx: Context) -> None:
-    """Set the metadata of canary, preview, stable and active pods, and remove it from all others."""
+    """Set the metadata of canary, preview, stable and active pods, and remove it from all others.
+
+    From v1.10 on nothing is removed once the Rollout has no such metadata.
+    """
     strategy = ctx.rollout.strategy
+    if ctx.since_1_10 and strategy.new_metadata is None and strategy.stable_metadata is None:
+        return
     wanted: list[tuple[ReplicaSet | None, PodTemplateMetadata | None]]
     if ctx.status.stable_rs in ("", hash_of(ctx.new_rs)):
         wanted = [(ctx.new_rs, strategy.stable_metadata)]

@@ -82,6 +82,23 @@ def is_rollback_within_window(ctx: Context) -> bool:
     return between < window
 
 
+def is_fast_rollback(ctx: Context) -> bool:
+    """Return whether the update goes back to a ReplicaSet that may be promoted without steps and analyses.
+
+    That is the stable one (so always after a promotion), one within ``rollbackWindow``, or an older one that a
+    blue-green release has not scaled down yet.
+
+    Source: ``isFastRollback`` in ``rollout/sync.go`` of v1.10.2.
+    """
+    new_rs, stable_rs = ctx.new_rs, ctx.stable_rs
+    if new_rs is None or stable_rs is None:
+        return False
+    if ctx.status.stable_rs == new_rs.pod_template_hash:
+        return True
+    delayed = ctx.new_rs_within_delay and ctx.rollout.blue_green is not None
+    return new_rs.created < stable_rs.created and (delayed or is_rollback_within_window(ctx))
+
+
 def previous_canary_hash(ctx: Context) -> str:
     """Return the former canary's hash while ``dynamicStableScale`` scales up the stable ReplicaSet; else empty."""
     canary = ctx.rollout.canary

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Body
 from renderer.rollouts.controller.analysis import succeeded
-from renderer.rollouts.controller.conditions import calculate_conditions, write_status
+from renderer.rollouts.controller.conditions import abort_after_progress_deadline, calculate_conditions, write_status
 from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.experiment import completed_experiment
 from renderer.rollouts.controller.gates import ANALYSIS_STEP, EXPERIMENT_STEP, awaits_background_analysis, is_gate
@@ -81,8 +81,11 @@ def format_selector(selector: Body) -> str:
 
 
 def persist_status(ctx: Context, status: RolloutStatus) -> None:
-    """Write the new status."""
-    write_status(ctx, calculate_pause_status(ctx, status))
+    """Write the new status, from v1.10 on with its conditions."""
+    if ctx.since_1_10:
+        abort_after_progress_deadline(ctx, status)
+    status = calculate_pause_status(ctx, status)
+    write_status(ctx, calculate_conditions(ctx, status) if ctx.since_1_10 else status)
 
 
 def _reset_status(ctx: Context, status: RolloutStatus) -> RolloutStatus:
@@ -129,7 +132,7 @@ def sync_status_canary(ctx: Context) -> None:
 
 
 def _persist(ctx: Context, status: RolloutStatus) -> None:
-    persist_status(ctx, calculate_conditions(ctx, status))
+    persist_status(ctx, status if ctx.since_1_10 else calculate_conditions(ctx, status))
 
 
 def _start_update(ctx: Context, status: RolloutStatus, steps: int) -> RolloutStatus:

@@ -139,7 +139,8 @@ class Rollout(Struct, frozen=True):
 class ReplicaSet(Struct, frozen=True):
     """A ReplicaSet: its manifest's fields, its creation time, and the counts of its pods.
 
-    ``actual_replicas`` is ``status.replicas``: existing pods, available or not.
+    ``actual_replicas`` is ``status.replicas``: existing pods, available or not.  It is not ``observed`` while the
+    counts are those of a ``spec`` before (``status.observedGeneration`` is behind ``metadata.generation``).
     """
 
     name: str
@@ -154,6 +155,7 @@ class ReplicaSet(Struct, frozen=True):
     available_replicas: int = 0
     ready_replicas: int = 0
     actual_replicas: int = 0
+    observed: bool = True
 
     @classmethod
     def from_body(cls, body: Body, created: datetime = EPOCH, *, available: bool = True) -> ReplicaSet:
@@ -220,11 +222,15 @@ class ReplicaSet(Struct, frozen=True):
         except ValueError:
             return None
 
+    def without_scale_down_deadline(self) -> ReplicaSet:
+        """Return the ReplicaSet without a scale-down deadline."""
+        kept = {name: text for name, text in self.annotations.items() if name != SCALE_DOWN_DEADLINE_ANNOTATION}
+        return replace(self, annotations=kept)
+
     def fully_available(self) -> ReplicaSet:
         """Return the ReplicaSet with all its replicas available."""
-        return replace(
-            self, available_replicas=self.replicas, ready_replicas=self.replicas, actual_replicas=self.replicas
-        )
+        count = self.replicas
+        return replace(self, available_replicas=count, ready_replicas=count, actual_replicas=count, observed=True)
 
 
 def find_by_hash(replica_sets: Iterable[ReplicaSet], pod_template_hash: str) -> ReplicaSet | None:

@@ -8,6 +8,9 @@ from typing import Any
 
 from renderer.rollouts.model.versions import VERSIONS
 
+TABLES = {"1.8": "1.8", "1.9": "1.9", "1.10": "1.9"}
+"""The version whose tables each version has: v1.10.2 has the pod types and the Rollout's schema of v1.9.1."""
+
 Row = tuple[str, ...]
 """A field of a Go struct: JSON name, type, and the options of its tag (omitempty, omitzero, inline)."""
 
@@ -27,9 +30,9 @@ def rollout_schema(version: str) -> dict[str, Any]:
 
 
 def _validated(version: str) -> str:
-    if version not in VERSIONS:
+    if version not in TABLES:
         raise ValueError(f"unknown version {version!r}, expected one of {', '.join(VERSIONS)}")
-    return version
+    return TABLES[version]
 
 
 def _read(name: str) -> Any:

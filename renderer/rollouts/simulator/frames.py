@@ -8,10 +8,11 @@ from typing import Any
 from renderer.kubernetes.manifest import Body
 from renderer.kubernetes.pod_defaults import default_pod_template, strip_pod_defaults
 from renderer.rollouts.controller.managed_objects import created_objects
+from renderer.rollouts.model.versions import DEFAULT_VERSION, RELEASES
 from renderer.rollouts.model.world import World, Write
 from renderer.rollouts.simulator.scenario import Frame, Scenario
 
-CONTROLLER = "rollstep (simulated, after argo-rollouts v1.9.1)"
+CONTROLLER = "rollstep (simulated, after argo-rollouts {})"
 KINDS = ("ReplicaSet", "Service", "Ingress")
 HIDDEN = ("Deployment", "PodTemplate")
 """The kinds of workloads, which a frame does not show."""
@@ -20,8 +21,8 @@ LEFT_OUT = ("abortedAt", "collisionCount", "currentStepHash", "observedGeneratio
 """The fields of the status that depend on the clock or the cluster, which a frame does not show."""
 
 
-def to_document(scenario: Scenario, frames: Sequence[Frame]) -> dict[str, Any]:
-    """Return a simulation in the format of the recordings."""
+def to_document(scenario: Scenario, frames: Sequence[Frame], version: str = DEFAULT_VERSION) -> dict[str, Any]:
+    """Return a simulation of a controller version in the format of the recordings."""
     pod_specs: dict[str, Body] = {}
     for frame in frames:
         for rs in frame.world.replica_sets:
@@ -31,7 +32,7 @@ def to_document(scenario: Scenario, frames: Sequence[Frame]) -> dict[str, Any]:
                 pod_specs[rs.name] = _plain_spec(spec, pod_specs.values()) if own else spec
     return {
         "scenario": scenario.name,
-        "controller": CONTROLLER,
+        "controller": CONTROLLER.format(RELEASES[version]),
         "podSpecs": {name: pod_specs[name] for name in sorted(pod_specs)},
         "frames": [frame_to_dict(frame) for frame in frames],
         "writes": [write_to_dict(write, frame.world) for frame in frames for write in frame.writes],

@@ -18,7 +18,8 @@ from renderer.kubernetes.manifest import Manifest, field_path
 from renderer.kubernetes.pod_defaults import default_pod_template
 from renderer.rollouts import actions
 from renderer.rollouts.controller import Settled, next_wakeup, settle
-from renderer.rollouts.model.versions import DEFAULT_VERSION
+from renderer.rollouts.controller.conditions import is_completed
+from renderer.rollouts.model.versions import DEFAULT_VERSION, is_since
 from renderer.rollouts.model.world import World, Write
 from renderer.rollouts.simulator.api_server import count_generations, default_object, world_of
 
@@ -27,6 +28,15 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 ACTION_INTERVAL = timedelta(seconds=2)
 """The time between actions, so that ReplicaSets differ in their creation times."""
+
+SLOW_INTERVAL = timedelta(seconds=7)
+"""The time that a recorded ``sleep`` lasts beyond its seconds from v1.10 on, whose passes wait for the cache.
+
+Before v1.10 it is ``ACTION_INTERVAL``: the recordings of one scenario, whose deadline lies between, tell them apart.
+"""
+
+TAKEN_BACK = timedelta(seconds=22)
+"""The time that an abort of a promoted Rollout took in the recordings of v1.10: the controller takes it back at once."""
 
 EXPONENT = re.compile(r"[-+]?[0-9]+[eE][0-9]+")
 
@@ -160,7 +170,10 @@ def simulate(
             rejected = str(refusal)
         settled = settle(world, hold=held, until_delay=verb != "sleep")
         if verb == "sleep":
-            settled = _sleep(settled, timedelta(seconds=argument) + ACTION_INTERVAL, held=held)
+            later = SLOW_INTERVAL if is_since(version, "1.10") else ACTION_INTERVAL
+            settled = _sleep(settled, timedelta(seconds=argument) + later, held=held)
+        if verb == "abort" and is_since(version, "1.10") and is_completed(world.status):
+            settled = _sleep(settled, TAKEN_BACK, held=held)
         if settled.loops:
             settled = _sleep(settled, LOOP_LIMIT, held=held, until_rest=True)
         world = settled.world

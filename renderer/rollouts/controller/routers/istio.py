@@ -64,12 +64,15 @@ class IstioRouter(Router):
         return _carry_over_service(rollout, wanted, rendered) if wanted.get("kind") == "VirtualService" else wanted
 
     def remove_managed_routes(self, ctx: Context) -> None:
-        managed = ctx.rollout.routing.managed_routes
+        """Remove the managed routes, from v1.10 on those of all header and mirror steps as well."""
+        managed = set(ctx.rollout.routing.managed_routes)
+        if ctx.since_1_10:
+            managed |= {step.body[step.kind]["name"] for step in ctx.canary.steps if step.kind in self.route_steps}
         for named, _ in self._services(ctx.rollout):
             key, body = find_object(ctx, named)
             http = _routes(body, "http")
             kept = [route for route in http if route.get("name", "") not in managed]
-            if len(kept) == len(http):
+            if len(kept) == len(http) and not (ctx.since_1_10 and managed):
                 # Like the controller, do not change the other VirtualServices.
                 return
             ctx.update_object(key, _with_routes(body, "http", kept))
