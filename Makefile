@@ -66,8 +66,8 @@ audit: $(LOCK)/.installed ## check all pinned dependencies against PyPI's adviso
 	$(LOCK)/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.txt
 	$(LOCK)/bin/pip-audit --strict --disable-pip --require-hashes -r requirements-dev.txt
 
-fields: ## regenerate the tables of Go types and CRDs after a version change (needs Go)
-	@command -v go >/dev/null || { echo "make fields needs Go: it generates the tables from the Go types." >&2; exit 1; }
+fields: ## regenerate the tables of Go types and CRDs after a version change (needs Go 1.26.10 or newer)
+	@command -v go >/dev/null || { echo "make fields needs Go 1.26.10 or newer: it generates the tables from the Go types." >&2; exit 1; }
 	cd renderer/rollouts/pod_template/generate && go generate
 	cd renderer/pipeline/validate/generate && go generate
 

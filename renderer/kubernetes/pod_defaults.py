@@ -1,7 +1,7 @@
 """The API server's defaults of a pod template (Kubernetes v1.34 ``pkg/apis/core/v1/defaults.go``).
 
 The controller takes two templates that are equal with these defaults for the same, so spelling out a default starts no
-release.  Fields that are set keep their value; an empty one counts as not set, where Go's type cannot tell the two apart.
+release.  Fields that are set keep their value; an empty one counts as not set where Go's type cannot tell them apart.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ VOLUMES: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-POINTERS = frozenset(
-    ("terminationGracePeriodSeconds", "securityContext", "defaultMode", "type", "service", "volumeMode")
-    + ("cachingMode", "kind", "fsType", "readOnly", "expirationSeconds", "resources")
+POINTERS = (
+    *("terminationGracePeriodSeconds", "securityContext", "defaultMode", "type", "service", "volumeMode"),
+    *("cachingMode", "kind", "fsType", "readOnly", "expirationSeconds", "resources"),
 )
 """The fields with a default that are pointers in Go: 0 and "" are values there."""
 

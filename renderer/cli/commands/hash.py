@@ -16,7 +16,7 @@ from renderer.rollouts.model.versions import DEFAULT_VERSION, VERSIONS
     type=click.Choice(VERSIONS),
     default=DEFAULT_VERSION,
     show_default=True,
-    help="Version of the Argo Rollouts controller: 1.9 has the types of Kubernetes v0.34, 1.8 those of v0.29.",
+    help="Version of the Argo Rollouts controller: 1.10 and 1.9 have Kubernetes' types v0.34, 1.8 those of v0.29.",
 )
 @click.option(
     "--crd-version",

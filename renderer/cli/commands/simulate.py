@@ -25,7 +25,8 @@ def command(scenario: str, output: str, profile: str) -> None:
     SCENARIO is a YAML file. Its first document has the kind Scenario and a list of actions (setImage, promote,
     promoteFull, skipStep, abort, retry, undo, restart, scale, pause, resume, patch, patchObject, hold, release, sleep).
     The manifests to apply first follow it. The ReplicaSet controller is simulated: pods become available as soon as
-    nothing else moves, unless the scenario holds them.
+    nothing else moves, unless the scenario holds them. A sleep lasts some seconds longer than it says, as it did in the
+    recordings of the controller.
 
     Example: rollstep simulate canary.yaml --output json
     """

@@ -215,7 +215,11 @@ def _set_progressing(ctx: Context, status: RolloutStatus, became_unhealthy: bool
         return status
     message = f"{subject} has timed out progressing."
     timed_out = status.with_condition(new_condition(ctx.now, PROGRESSING, "False", TIMED_OUT, message))
-    if not ctx.since_1_10 and ctx.rollout.progress_deadline_abort and (timed_out is not status or not ctx.pause.is_aborted):
+    if (
+        not ctx.since_1_10
+        and ctx.rollout.progress_deadline_abort
+        and (timed_out is not status or not ctx.pause.is_aborted)
+    ):
         ctx.pause.abort(message)
     return timed_out
 

@@ -65,11 +65,7 @@ def is_fast_tracked(ctx: Context, new_rs: ReplicaSet) -> bool:
     """Return whether a blue-green update skips the pause (``isBlueGreenFastTracked``)."""
     active = service(ctx, ctx.blue_green.active_service, *BLUE_GREEN, "activeService")
     goes_back = is_fast_rollback(ctx) if ctx.since_1_10 else new_rs.has_scale_down_deadline
-    return (
-        goes_back
-        or ctx.status.promote_full
-        or selected_hash(active) in ("", new_rs.pod_template_hash)
-    )
+    return goes_back or ctx.status.promote_full or selected_hash(active) in ("", new_rs.pod_template_hash)
 
 
 def reconcile_blue_green_pause(ctx: Context) -> None:

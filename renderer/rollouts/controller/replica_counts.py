@@ -47,7 +47,8 @@ def replica_counts_for_traffic_routed_canary(
 ) -> tuple[int, int]:
     """Return (canary, stable) replicas for a canary with a router.
 
-    ``capped`` is for ``check_min_pods``; ``weights`` are the current ones: with ``dynamicStableScale`` no ReplicaSet shrinks below its traffic.
+    ``capped`` is for ``check_min_pods``; ``weights`` are the current ones: with ``dynamicStableScale`` no ReplicaSet
+    shrinks below its traffic.
     """
     max_weight = max_traffic_weight(rollout)
     set_replicas, weight = canary_replicas_or_weight(rollout, status, new_rs, stable_rs)

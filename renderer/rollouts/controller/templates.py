@@ -44,7 +44,7 @@ def find_new_replica_set(
         # Nearly every new template has another image, which has no default.
         if _images(rs.template) != images:
             continue
-        template = _without_injected_anti_affinity(sync_metadata(rs, None)[0].template, rollout)
+        template = _without_injected_anti_affinity(sync_metadata(rs, None)[0].template, rollout, keep_empty=True)
         wanted = comparable(rollout.template) if wanted is None else wanted
         if comparable(template) == wanted:
             return rs
@@ -125,7 +125,12 @@ def template_of(rs: ReplicaSet, rollout: Rollout) -> Body:
     return {**template, "metadata": metadata}
 
 
-def _without_injected_anti_affinity(template: Body, rollout: Rollout) -> Body:
+def _without_injected_anti_affinity(template: Body, rollout: Rollout, *, keep_empty: bool = False) -> Body:
+    """Return the template without the injected anti-affinity.
+
+    With ``keep_empty`` the affinity stays where a preferred one was its only content, as in the controller
+    (``RemoveInjectedAntiAffinityRule``): its comparison takes an empty affinity for another than none.
+    """
     affinity: Body | None = template.get("spec", {}).get("affinity")
     found = _injected_term(affinity, rollout)
     if found is None or affinity is None:
@@ -133,7 +138,8 @@ def _without_injected_anti_affinity(template: Body, rollout: Rollout) -> Body:
     name, index, _ = found
     away = dict(affinity["podAntiAffinity"])
     away[name] = [item for n, item in enumerate(away[name]) if n != index]
-    rest = {key: value for key, value in {**affinity, "podAntiAffinity": _full(away)}.items() if value}
+    kept = {key for key in ("podAntiAffinity",) if keep_empty and name == PREFERRED}
+    rest = {key: value for key, value in {**affinity, "podAntiAffinity": _full(away)}.items() if value or key in kept}
     return with_affinity(template, rest or None)
 
 

@@ -17,4 +17,4 @@ DEFAULT_VERSION: Version = "1.10"
 
 def is_since(version: str, first: Version) -> bool:
     """Return whether ``version`` is ``first`` or a later one; raise ``ValueError`` for an unknown version."""
-    return VERSIONS.index(version) >= VERSIONS.index(first)  # type: ignore[arg-type]
+    return VERSIONS.index(version) >= VERSIONS.index(first)

@@ -36,7 +36,7 @@ Before v1.10 it is ``ACTION_INTERVAL``: the recordings of one scenario, whose de
 """
 
 TAKEN_BACK = timedelta(seconds=22)
-"""The time that an abort of a promoted Rollout took in the recordings of v1.10: the controller takes it back at once."""
+"""The time that an abort of a promoted Rollout, which the controller takes back at once, took in those of v1.10."""
 
 EXPONENT = re.compile(r"[-+]?[0-9]+[eE][0-9]+")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from renderer.kubernetes import KUBERNETES_VERSION
 from renderer.kubernetes.sync_tools.tools import SYNC_TOOLS
+from renderer.rollouts.model.versions import DEFAULT_VERSION
 
 
 def settings_text(
@@ -20,6 +21,7 @@ def settings_text(
         "# Settings of rollstep. All of them are optional; `rollstep schema` prints every key with its description.",
         "defaults:",
         f'  kubernetesVersion: "{KUBERNETES_VERSION}"',
+        f'  controllerVersion: "{DEFAULT_VERSION}"',
     ]
     if not own_namespaces:
         lines.append(f"  # namespace: {base}-${{environment}}  # of objects that name none")

@@ -30,7 +30,9 @@ def run(*args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize(("version", "name"), [("1.9", "vectors.jsonl"), ("1.8", "vectors-v1.8.jsonl")])
+@pytest.mark.parametrize(
+    ("version", "name"), [("1.10", "vectors.jsonl"), ("1.9", "vectors.jsonl"), ("1.8", "vectors-v1.8.jsonl")]
+)
 def test_the_recorded_vectors(version: str, name: str) -> None:
     vectors = [json.loads(line) for line in (DATA / name).read_text(encoding="utf-8").split("\n") if line]
     for options, key in (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +28,10 @@ from renderer.rollouts.simulator.frames import to_document
 from renderer.rollouts.simulator.scenario import read_scenario, simulate
 from renderer.verbs.show.plan import plan_text, plan_world
 from renderer.verbs.show.tree import rollout_info, tree_text
-from tests.pipeline.resolve.test_resolve import DATA, RULES, SCENARIOS, Git
+from tests.pipeline.resolve.test_resolve import Git
 from tests.support.commands import NOON as AT
 from tests.support.commands import TWO, Checkout
+from tests.support.recordings import RULES, RUNS, golden_of
 from tests.support.worlds import NOON, REF, api, web, with_image
 
 POSITIVE = st.integers(1, 200)
@@ -278,12 +278,11 @@ class Autoscaled(Git):
         return replace(resolved.world, objects={**passing, **resolved.world.objects})
 
 
-@pytest.mark.parametrize("path", SCENARIOS[::7], ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_frames_are_the_controllers_without_replicas_in_git(path: Path) -> None:
+@pytest.mark.parametrize(("path", "version"), RUNS[::11])
+def test_frames_are_the_controllers_without_replicas_in_git(path: Path, version: str) -> None:
     scenario = read_scenario(path.read_text(encoding="utf-8"), str(path))
-    produced = to_document(scenario, list(simulate(scenario, between=Autoscaled(scenario.manifests))))
-    golden = json.loads((DATA / "golden" / path.parent.name / f"{path.stem}.json").read_text(encoding="utf-8"))
-    assert list(RULES.differences(golden, produced)) == []
+    produced = to_document(scenario, list(simulate(scenario, version, between=Autoscaled(scenario.manifests))), version)
+    assert list(RULES.differences(golden_of(path, version), produced)) == []
 
 
 def test_a_scale_is_refused_with_an_autoscaler() -> None:

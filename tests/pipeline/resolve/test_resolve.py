@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -19,15 +18,7 @@ from renderer.pipeline.resolve.resolve import all_objects, resolve
 from renderer.rollouts.model.world import World
 from renderer.rollouts.simulator.frames import to_document
 from renderer.rollouts.simulator.scenario import read_scenario, simulate
-
-DATA = Path(__file__).parents[2] / "data" / "conformance"
-SCENARIOS = sorted(DATA.glob("scenarios/*/*.yaml"))
-
-spec = importlib.util.spec_from_file_location("conformance_compare", DATA / "compare.py")
-assert spec is not None
-assert spec.loader is not None
-RULES = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(RULES)
+from tests.support.recordings import RULES, RUNS, SCENARIOS, golden_of
 
 
 class Git:
@@ -66,12 +57,11 @@ class Git:
         return body  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_frames_are_the_controllers_with_git_between_all_actions(path: Path) -> None:
+@pytest.mark.parametrize(("path", "version"), RUNS)
+def test_frames_are_the_controllers_with_git_between_all_actions(path: Path, version: str) -> None:
     scenario = read_scenario(path.read_text(encoding="utf-8"), str(path))
-    produced = to_document(scenario, list(simulate(scenario, between=Git(scenario.manifests))))
-    golden = json.loads((DATA / "golden" / path.parent.name / f"{path.stem}.json").read_text(encoding="utf-8"))
-    assert list(RULES.differences(golden, produced)) == []
+    produced = to_document(scenario, list(simulate(scenario, version, between=Git(scenario.manifests))), version)
+    assert list(RULES.differences(golden_of(path, version), produced)) == []
 
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: f"{path.parent.name}/{path.stem}")

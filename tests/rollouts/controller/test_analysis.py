@@ -70,6 +70,18 @@ def test_an_inconclusive_analysis_pauses(nginx: MakeWorld) -> None:
 def test_an_abort_goes_back_and_a_retry_analyses_again(nginx: MakeWorld) -> None:
     world = released(nginx(steps=[{"analysis": ANALYSIS}, {"setWeight": 20}]))
     aborted = settle(actions.abort(world)).world
+    assert aborted.status.canary.current_step_analysis_run_status is None
+    again = settle(actions.retry(aborted)).world
+    run = again.status.canary.current_step_analysis_run_status
+    assert run is not None
+    assert (run.name, run.status) == (f"web-{world.status.current_pod_hash}-2-0", "Running")
+    assert index(again) == 0
+
+
+def test_before_v1_10_an_aborted_release_keeps_its_run(nginx: MakeWorld) -> None:
+    begun = replace(nginx(steps=[{"analysis": ANALYSIS}, {"setWeight": 20}]), controller_version="1.9")
+    world = released(begun)
+    aborted = settle(actions.abort(world)).world
     run = aborted.status.canary.current_step_analysis_run_status
     assert run is not None
     assert (run.status, run.message) == ("Successful", "Run Terminated")

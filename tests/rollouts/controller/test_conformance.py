@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 from renderer.rollouts.simulator.frames import to_document
 from renderer.rollouts.simulator.scenario import read_scenario, simulate
+from tests.support.recordings import DATA, RULES, RUNS, SCENARIOS, golden_of
 
-DATA = Path(__file__).parents[2] / "data" / "conformance"
-SCENARIOS = sorted(DATA.glob("scenarios/*/*.yaml"))
-GOLDEN = {"1.9": "golden", "1.10": "golden-1.10"}
-"""The folder of the recordings of each controller version."""
-RUNS = [
-    pytest.param(path, version, id=f"{version}/{path.parent.name}/{path.stem}")
-    for version in GOLDEN
-    for path in SCENARIOS
-    if (DATA / GOLDEN[version] / path.parent.name / f"{path.stem}.json").exists()
-]
-"""Every scenario under every version of which there is a recording that came out the same twice."""
 HASH = "rollouts-pod-template-hash"
 
 OTHER_ORDER = {
@@ -48,23 +36,6 @@ WRITES_AFTER_THE_LAST_FRAME = {
     "case-082": "the last frame shows the controller in its five seconds of sleep before it deletes the canary Mapping"
 }
 """Scenarios whose recording has an additional write, and why."""
-
-
-def _load_rules() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("conformance_compare", DATA / "compare.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-RULES = _load_rules()
-
-
-def golden_of(scenario: Path, version: str) -> Any:
-    path = DATA / GOLDEN[version] / scenario.parent.name / f"{scenario.stem}.json"
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def produce(scenario: Path, version: str) -> Any:
@@ -109,9 +80,9 @@ def effective(writes: list[Any], applied: list[Any]) -> Iterator[str]:
     """Yield the writes with a lasting effect, as text.
 
     Left out are a write that repeats the one before (the controller's cache lagged behind), an update to what the
-    object is already (``applied`` at the start), writes that take a route or a Service away and give it back (it does so
-    for as long as a canary has no pods, or an aborted one has some), and the clean-up at the end of a recording, when
-    the Rollout is deleted.
+    object is already (``applied`` at the start), writes that take a route or a Service away and give it back (for as
+    long as a canary has no pods, or an aborted one has some), and the clean-up at the end of a recording, when the
+    Rollout is deleted.
     """
     kept: list[tuple[str, str]] = []
     objects = {f"virtualservices {item['metadata']['name']}": _content({"object": item}) for item in applied}

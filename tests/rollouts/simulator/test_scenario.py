@@ -57,7 +57,8 @@ def test_apply_comes_first_and_every_action_has_a_frame() -> None:
 
 
 def test_sleep_lets_timed_pauses_run_out() -> None:
-    short, long = run([IMAGE, {"sleep": 5}])[-1], run([IMAGE, {"sleep": 11}])[-1]
+    minute = BASIC.replace("10", "60")
+    short, long = (run([IMAGE, {"sleep": seconds}], minute)[-1] for seconds in (40, 60))
     assert (short.world.status.phase, long.world.status.phase) == ("Paused", "Healthy")
 
 
@@ -93,6 +94,27 @@ def test_undo_brings_back_a_template_with_the_defaults_of_a_cluster() -> None:
     document = to_document(read_scenario("kind: Scenario\n", "x"), frames)
     assert all(list(pod_spec) == ["containers"] for pod_spec in document["podSpecs"].values())
     assert len(document["podSpecs"]) == 2
+
+
+PREFERRED = (
+    "canary: {antiAffinity: {preferredDuringSchedulingIgnoredDuringExecution: {weight: 1}},"
+    " steps: [{setWeight: 25}, {pause: {}}]}"
+)
+
+
+def test_an_undo_with_a_preferred_anti_affinity_makes_a_new_replica_set() -> None:
+    """The stable ReplicaSet gets the affinity of an update first, and then is another one for the controller."""
+    frames = run([IMAGE, "abort", {"undo": 1}], PREFERRED)
+    found = sorted(frames[-1].world.replica_sets, key=lambda rs: rs.revision)
+    assert [(rs.revision, rs.replicas) for rs in found] == [(2, 0), (3, 3), (4, 1)]
+    (term,) = found[-1].template["spec"]["affinity"]["podAntiAffinity"].popitem()[1]
+    (requirement,) = term["podAffinityTerm"]["labelSelector"]["matchExpressions"]
+    assert requirement["values"] == [frames[-1].world.status.stable_rs] == [found[1].pod_template_hash]
+
+
+def test_an_undo_without_it_goes_back_to_the_stable_replica_set() -> None:
+    frames = run([IMAGE, "abort", {"undo": 1}])
+    assert [(rs.revision, rs.replicas) for rs in frames[-1].world.replica_sets] == [(3, 4), (2, 0)]
 
 
 def test_services_get_the_defaults_of_a_cluster() -> None:

@@ -15,6 +15,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime/debug"
 )
 
@@ -24,9 +25,13 @@ import (
 // Release is an Argo Rollouts release; Sum is its module's checksum, as go.sum has it.
 type Release struct{ Version, Sum string }
 
-var releases = map[string]Release{
-	"1.9": {"v1.9.1", "h1:+oZciUkeJYVb1vPMOhat4JQlk525j/aT2yizEkVkjLs="},
-	"1.8": {"v1.8.4", "h1:yRoN6/mNtb9H2VHhL09ZvF3ZfajerOrKB3EhgIGoz6c="},
+// releases are those that share the data of a profile: the first one's schema is written, the others' must be equal.
+var releases = map[string][]Release{
+	"1.9": {
+		{"v1.9.1", "h1:+oZciUkeJYVb1vPMOhat4JQlk525j/aT2yizEkVkjLs="},
+		{"v1.10.2", "h1:sEPWsY+HUvnXj3Vh0ejb+GDTceQ/palqhFo2FVQJMk0="},
+	},
+	"1.8": {{"v1.8.4", "h1:yRoN6/mNtb9H2VHhL09ZvF3ZfajerOrKB3EhgIGoz6c="}},
 }
 
 func main() {
@@ -34,7 +39,7 @@ func main() {
 	profile := flag.String("profile", "1.9", "1.8 or 1.9")
 	out := flag.String("out", ".", "folder to write to")
 	flag.Parse()
-	release, found := releases[*profile]
+	sharing, found := releases[*profile]
 	if !found {
 		log.Fatalf("no profile %q", *profile)
 	}
@@ -43,9 +48,15 @@ func main() {
 		"source": "k8s.io/api " + api + ", corev1.PodTemplateSpec by reflection",
 		"types":  structs(),
 	})
+	schema := rolloutSpec(sharing[0])
+	for _, release := range sharing[1:] {
+		if !reflect.DeepEqual(rolloutSpec(release), schema) {
+			log.Fatalf("the Rollout of %s has another schema than that of %s", release.Version, sharing[0].Version)
+		}
+	}
 	write(filepath.Join(*out, "rollout-"+*profile+".json"), map[string]any{
-		"source": "Argo Rollouts " + release.Version + ", CustomResourceDefinition rollouts.argoproj.io, v1alpha1, spec",
-		"schema": rolloutSpec(release),
+		"source": "Argo Rollouts " + sharing[0].Version + ", CustomResourceDefinition rollouts.argoproj.io, v1alpha1, spec",
+		"schema": schema,
 	})
 }
 
