@@ -147,7 +147,10 @@ environments:
     assert findings(text) == [
         "rollstep.yaml:1:1: environment: unknown key (did you mean environments?)",
         "rollstep.yaml:4:5: environments.prod.kubernetesVersion: expected text, found 1.3 (put it in quotes)",
-        'rollstep.yaml:5:5: environments.prod.controllerVersion: expected "1.10" or "1.9" or "1.8", found 1.9 (put it in quotes)',
+        (
+            'rollstep.yaml:5:5: environments.prod.controllerVersion: expected "1.10" or "1.9" or "1.8", found 1.9 '
+            "(put it in quotes)"
+        ),
         "rollstep.yaml:6:5: environments.prod.outptu: unknown key (did you mean output?)",
         (
             'rollstep.yaml:7:5: environments.prod.output: "../x" is not allowed here'
