@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 
+from renderer.kubernetes.manifest import field_path
 from renderer.rollouts.checks.labels import check_labels, is_dns_label, is_qualified_name
 from renderer.rollouts.checks.pod_fields import check_fields
 from renderer.rollouts.checks.pod_unions import check_unions
@@ -43,6 +44,7 @@ def check_template(report: Report) -> None:
                 report.add("RS210", (*path, "image"), "required: every container has an image")
             _check_ports(report, (*path, "ports"))
             _check_mounts(report, (*path, "volumeMounts"), volumes)
+            _check_propagation(report, path)
     check_fields(report, POD)
     check_unions(report, POD)
     check_scheduling(report, POD)
@@ -83,6 +85,20 @@ def _check_ports(report: Report, path: Path) -> None:
         protocol = report.at(*at, "protocol")
         if protocol not in (None, "", *PROTOCOLS):
             report.add("RS214", (*at, "protocol"), f"{protocol} is not one of {', '.join(PROTOCOLS)}")
+
+
+def _check_propagation(report: Report, container: Path) -> None:
+    """Report a mount that changes the node's mounts from a container that may not.
+
+    v1.9 refused it for privileged containers as well (argo-rollouts#3130).
+    """
+    if report.at(*container, "securityContext", "privileged") is True:
+        return
+    for path, mount in report.mappings(*container, "volumeMounts"):
+        if mount.get("mountPropagation") == "Bidirectional":
+            field = field_path((*container, "volumeMounts", "mountPropagation"))
+            message = "Bidirectional is available only to privileged containers"
+            report.add("RS219", (*path, "mountPropagation"), message, field=field)
 
 
 def _check_mounts(report: Report, path: Path, volumes: set[str]) -> None:

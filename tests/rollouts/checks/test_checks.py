@@ -347,3 +347,15 @@ def test_a_field_with_the_name_of_list_items_is_not_an_item() -> None:
         report = Report(Manifest({"spec": {"containers": containers}}))
         check_fields(report, ("spec",))
         assert len(report.findings) == codes
+
+
+@pytest.mark.parametrize(("privileged", "findings"), [(None, 1), (False, 1), (True, 0)])
+def test_a_mount_that_reaches_the_node_needs_a_privileged_container(privileged: bool | None, findings: int) -> None:
+    body = valid_body()
+    container = body["spec"]["template"]["spec"]["containers"][0]
+    body["spec"]["template"]["spec"]["volumes"] = [{"name": "host", "hostPath": {"path": "/mnt"}}]
+    container["volumeMounts"] = [{"name": "host", "mountPath": "/mnt", "mountPropagation": "Bidirectional"}]
+    if privileged is not None:
+        container["securityContext"] = {"privileged": privileged}
+    path = "spec.template.spec.containers[0].volumeMounts.mountPropagation"
+    assert fields_of(body) == [path] * findings
