@@ -23,6 +23,8 @@ when it checks mounts, and regards two Services without a name as the same.
 BEYOND = {
     "RS102": "the API server refuses it by the CRD, before the controller sees it",
     "RS103": "the same",
+    "RS202": "the API server refuses it, where the controller writes the label into a ReplicaSet",
+    "RS204": "the same",
     "RS205": "a negative number that the controller reads as another",
     "RS221": "plugins need both Services, and the CRD activeService",
     "RS230": "of two actions in one step the controller does one",
