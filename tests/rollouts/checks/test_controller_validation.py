@@ -33,6 +33,7 @@ BEYOND = {
     "RS302": "the same",
     "RS303": "the same",
     "RS308": "the same",
+    "RS319": "a VirtualService without a route, in which no weight is ever written",
     "RS401": "an invalid quantity",
     "RS402": "the controller reads invalid text as 0",
     "RS403": "setCanaryScale with two values, or none",
