@@ -14,12 +14,16 @@ from renderer.kubernetes.selectors import selects
 from renderer.rollouts.checks.labels import SELECTOR, check_labels, is_qualified_name, is_service_name
 from renderer.rollouts.checks.report import Path, Report
 from renderer.rollouts.controller.experiment import NAME_ANNOTATION, TEMPLATE_ANNOTATION
+from renderer.rollouts.controller.routers.alb import DEFAULT_PREFIX as ALB_PREFIX
+from renderer.rollouts.controller.routers.alb import PATH as ALB
+from renderer.rollouts.controller.routers.nginx import DEFAULT_PREFIX as NGINX_PREFIX
+from renderer.rollouts.controller.routers.nginx import PATH as NGINX
 from renderer.rollouts.model.rollout import (
     EPHEMERAL_METADATA_ANNOTATION,
     HASH_LABEL,
     SCALE_DOWN_DEADLINE_ANNOTATION,
 )
-from renderer.rollouts.model.spec import BLUE_GREEN, CANARY
+from renderer.rollouts.model.spec import BLUE_GREEN, CANARY, ROUTING
 
 EPHEMERAL: tuple[Path, ...] = (
     (*CANARY, "canaryMetadata"),
@@ -55,6 +59,7 @@ def check_metadata(report: Report) -> None:
             report.add("RS241", (*path, "labels", HASH_LABEL), message, "take it out")
         else:
             _check_selected(report, path, report.mapping(*SELECTOR))
+    _check_ingresses(report)
     for step, _ in report.mappings(*CANARY, "steps"):
         for path, template in report.mappings(*step, "experiment", "templates"):
             _check_labels(report, (*path, "metadata"))
@@ -62,6 +67,27 @@ def check_metadata(report: Report) -> None:
             if isinstance(own, dict):
                 _check_selected(report, (*path, "metadata"), own, (*path, "selector"))
             _check_service(report, path, template, int(step[-1]))
+
+
+def _check_ingresses(report: Report) -> None:
+    """Report annotations with invalid keys that the nginx and ALB routers write into Ingresses."""
+    keys: dict[Path, str] = {}
+    prefix = report.text(*NGINX, "annotationPrefix") or NGINX_PREFIX
+    for key in report.mapping(*NGINX, "additionalIngressAnnotations"):
+        keys[*NGINX, "additionalIngressAnnotations", key] = key if str(key).startswith(prefix) else f"{prefix}/{key}"
+    for key in report.mapping(*NGINX, "canaryIngressAnnotations"):
+        keys[*NGINX, "canaryIngressAnnotations", key] = str(key)
+    if report.at(*ALB) is not None:
+        prefix = report.text(*ALB, "annotationPrefix") or ALB_PREFIX
+        root = next((path for path in ((*ALB, "rootService"), (*CANARY, "stableService")) if report.text(*path)), None)
+        if root is not None:
+            keys[root] = f"{prefix}/actions.{report.text(*root)}"
+        for path, route in report.mappings(*ROUTING, "managedRoutes"):
+            keys[*path, "name"] = f"{prefix}/conditions.{route.get('name')}"
+    for path, key in keys.items():
+        if not is_qualified_name(key.lower()):
+            message = f"the router would write the annotation {key}, which no object can have"
+            report.add("RS202", path, message, "one slash, between a domain and up to 63 characters")
 
 
 def _check_labels(report: Report, path: Path) -> None:

@@ -36,6 +36,10 @@ def experiment(**template: Any) -> dict[str, Any]:
     return {"steps": [{"experiment": {"duration": "10m", "templates": [body]}}, {"pause": {}}]}
 
 
+def routed(routing: dict[str, Any]) -> dict[str, Any]:
+    return rollout(strategy={"stableService": "stable", "canaryService": "canary", "trafficRouting": routing})
+
+
 CANARY = "spec.strategy.canary"
 
 
@@ -84,6 +88,21 @@ CANARY = "spec.strategy.canary"
             rollout(strategy={"stableMetadata": {"annotations": {"a b": "x"}}}),
             "RS202",
             f"{CANARY}.stableMetadata.annotations.a b",
+        ),
+        (
+            routed({"nginx": {"stableIngress": "web", "additionalIngressAnnotations": {"a.example.com/b": "x"}}}),
+            "RS202",
+            f"{CANARY}.trafficRouting.nginx.additionalIngressAnnotations.a.example.com/b",
+        ),
+        (
+            routed({"nginx": {"stableIngress": "web", "canaryIngressAnnotations": {"a/b/c": "x"}}}),
+            "RS202",
+            f"{CANARY}.trafficRouting.nginx.canaryIngressAnnotations.a/b/c",
+        ),
+        (
+            routed({"alb": {"ingress": "web", "servicePort": 80, "rootService": "x" * 60}}),
+            "RS202",
+            f"{CANARY}.trafficRouting.alb.rootService",
         ),
         (
             rollout(strategy=experiment(selector={"matchLabels": {"app": "trial"}})),
