@@ -23,7 +23,8 @@ def selects(selector: Any, labels: Mapping[str, Any]) -> bool:
 
 def matches(expression: Mapping[str, Any], labels: Mapping[str, Any]) -> bool:
     """Return whether one of a selector's ``matchExpressions`` matches ``labels``."""
-    key, values = str(expression.get("key")), expression.get("values") or ()
+    key, values = str(expression.get("key")), expression.get("values")
+    values = values if isinstance(values, list) else []
     match expression.get("operator"):
         case "In":
             return key in labels and labels[key] in values

@@ -48,7 +48,7 @@ class Part(Struct, frozen=True):
     ``inputs`` are the absolute paths of all files and folders that the app depends on, ``edited`` those of the user's
     files that the verb edits.  ``planned`` are the files of
     the commit, edited sources first; those at the paths ``unchanged`` have their text already.  ``change`` is for the
-    message.  ``texts`` are the rendered files by name, for validation.
+    message.  ``texts`` are the rendered files by name, and those of later commits, for validation.
     """
 
     home: Home
@@ -78,7 +78,7 @@ def part_of(moved: MovedApp, folder: str = "", *, validate: bool = True) -> Part
     planned = [*((str(path), text) for path, text in edited.items()), *moved.app.planned]
     unchanged = frozenset(moved.app.unchanged)
     files = tuple(write_new_files(folder, planned, unchanged)) if folder else tuple(planned)
-    texts = moved.app.files if validate else {}
+    texts = {**moved.app.files, **moved.coming} if validate else {}
     sources = tuple(map(str, edited))
     return Part(moved.release.home, input_paths(moved.release), sources, files, unchanged, moved.change, texts)
 

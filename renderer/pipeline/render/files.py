@@ -61,15 +61,20 @@ def render_release(release: Release, world: World, *, keep_time: bool = False) -
     ``keep_time`` keeps the times in the status, for a release that does not move.
     """
     objects = all_objects(release.resolved, world)
-    ref, settings = release.app.ref, release.app.settings
-    context = RenderContext(ref.name, ref.environment, release.place, settings.values)
-    as_written = {manifest.key: manifest.text for manifest in release.resolved.pass_through if manifest.text}
-    files = render(objects, user_templates=settings.templates, context=context, as_written=as_written)
+    files = render_objects(release, objects)
     if keep_time and release.state is not None:
         state = replace(release.state, replicas=autoscaled_replicas(world))
     else:
         state = next_state(release.state, world)
     return Rendered(objects, files, state, dump_state(state))
+
+
+def render_objects(release: Release, objects: Sequence[Body]) -> dict[str, str]:
+    """Return the files of some objects of a release as ``render`` does, with its settings."""
+    ref, settings = release.app.ref, release.app.settings
+    context = RenderContext(ref.name, ref.environment, release.place, settings.values)
+    as_written = {manifest.key: manifest.text for manifest in release.resolved.pass_through if manifest.text}
+    return render(objects, user_templates=settings.templates, context=context, as_written=as_written)
 
 
 def render(

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from renderer.pipeline.resolve.moves import Move, Wait, advance, follow_promotion, wait
+from renderer.errors import RollstepError
+from renderer.pipeline.resolve.moves import Move, Wait, advance, follow_promotion, steps_of, wait
 from renderer.rollouts import actions
 from renderer.rollouts.controller import next_wakeup
 from renderer.rollouts.model.world import World
@@ -19,12 +20,18 @@ NO_WAIT = Wait("", None)
 def course(world: World) -> Iterator[tuple[Move, Wait]]:
     """Yield every move to the end of the release, each with the wait that ended before it.
 
-    A wait ends at its ``until``, and without one by a promotion.
+    A wait ends at its ``until``, and without one by a promotion.  Raises RollstepError with the step that cannot be
+    done.
     """
     for _ in range(MAX_MOVES):
-        move, reason = advance(world), NO_WAIT
-        if move is None:
-            move, reason = _after(world)
+        try:
+            move, reason = advance(world), NO_WAIT
+            if move is None:
+                move, reason = _after(world)
+        except RollstepError as error:
+            step = _next_step(world)
+            message = f"{step} cannot be done: {{}}"
+            raise RollstepError(replace(one, message=message.format(one.message)) for one in error.findings) from error
         if move is None:
             return
         yield move, reason
@@ -58,6 +65,11 @@ def _after(world: World) -> tuple[Move | None, Wait]:
 
 def _can_promote(reason: Wait) -> bool:
     return reason.reason not in ("", "aborted")
+
+
+def _next_step(world: World) -> str:
+    steps, index = steps_of(world), (world.status.current_step_index or 0) + 1
+    return f"step {index + 1} of {len(steps)} ({steps[index].kind})" if index < len(steps) else "the end of the release"
 
 
 def _endless(world: World) -> AssertionError:

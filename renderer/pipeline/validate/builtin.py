@@ -17,13 +17,14 @@ from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import FieldPath, Source, field_path
 from renderer.pipeline.validate.custom_resources import as_list
 from renderer.pipeline.validate.kubeconform import Verdict
+from renderer.pipeline.validate.names import ANNOTATION_KEY, DNS_SUBDOMAIN, LABEL_KEY, LABEL_VALUE, WORDS
 from renderer.pipeline.validate.schemas import schema_path
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator, ValidationError
 
 TYPES = {dict: "object", list: "list", str: "string", bool: "boolean", int: "number", float: "number"}
-WORDS = {"array": "list"}
+TYPE_WORDS = {"array": "list"}
 
 _NAMES = {
     "apiVersion": (re.compile(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[a-z][a-z0-9]{0,62}"), "the version of an API"),
@@ -122,15 +123,26 @@ def _shape(value: Any) -> list[Problem]:
 
 
 def _metadata(value: Mapping[str, Any]) -> list[Problem]:
-    """Return the problems of the metadata of an object without a schema, as kubeconform finds them."""
+    """Return the problems of the metadata of an object without a schema: types, names, labels and annotations."""
     metadata = value.get("metadata")
     if metadata is None:
         return []
     if not isinstance(metadata, dict):
         return [Problem(("metadata",), f"is a {_type(metadata)}, expected object")]
-    texts = ((key, metadata.get(key)) for key in ("name", "namespace", "generateName"))
-    wrong = ((key, part) for key, part in texts if isinstance(part, dict | list))
-    return [Problem(("metadata", key), f"is a {_type(part)}, expected string") for key, part in wrong]
+    parts = ((key, metadata.get(key)) for key in ("name", "namespace", "generateName"))
+    wrong = ((key, part) for key, part in parts if isinstance(part, dict | list))
+    found = [Problem(("metadata", key), f"is a {_type(part)}, expected string") for key, part in wrong]
+    texts: list[tuple[FieldPath, str, Any]] = [(("name",), DNS_SUBDOMAIN, metadata.get("name"))]
+    for field, pattern in (("labels", LABEL_KEY), ("annotations", ANNOTATION_KEY)):
+        items = metadata.get(field)
+        for key, text in items.items() if isinstance(items, dict) else ():
+            texts.append(((field, key), pattern, key))
+            texts += [((field, key), LABEL_VALUE, text)] if field == "labels" else []
+    return found + [
+        Problem(("metadata", *path), WORDS[pattern])
+        for path, pattern, text in texts
+        if isinstance(text, str) and not re.search(pattern, text)
+    ]
 
 
 @cache
@@ -156,6 +168,8 @@ def _explain(error: ValidationError) -> Iterator[Problem]:
     found: Any = error.instance
     schema: Any = error.schema
     expected: Any = error.validator_value
+    if "propertyNames" in error.absolute_schema_path:
+        path = (*path, found)
     match error.validator:
         case "additionalProperties":
             known = schema.get("properties", {})
@@ -171,7 +185,7 @@ def _explain(error: ValidationError) -> Iterator[Problem]:
         case "oneOf" | "anyOf" if any("type" in each for each in expected):
             yield Problem(path, f"is a {_type(found)}, expected {_expected(expected)}")
         case "pattern":
-            yield Problem(path, f"does not match {expected}")
+            yield Problem(path, WORDS.get(expected, f"does not match {expected}"))
         case "minimum" | "exclusiveMinimum" | "minLength" | "minItems" | "minProperties":
             yield Problem(path, f"is too small ({error.validator} is {expected})")
         case "maximum" | "exclusiveMaximum" | "maxLength" | "maxItems" | "maxProperties":
@@ -185,7 +199,7 @@ def _explain(error: ValidationError) -> Iterator[Problem]:
 def _expected(schemas: Iterable[Mapping[str, Any]]) -> str:
     """Return the types that ``schemas`` allow, as text, without null, which most allow."""
     types = [kind for schema in schemas for kind in as_list(schema.get("type", "another value"))]
-    return " or ".join(dict.fromkeys(WORDS.get(kind, kind) for kind in types if kind != "null"))
+    return " or ".join(dict.fromkeys(TYPE_WORDS.get(kind, kind) for kind in types if kind != "null"))
 
 
 def _type(value: Any) -> str:

@@ -23,14 +23,14 @@ from typing import Any
 
 from renderer.errors import RollstepError
 from renderer.pipeline.validate.custom_resources import packaged, packaged_files, user_files, user_schemas
+from renderer.pipeline.validate.names import OBJECT_META, with_name, with_rules
 
-FORMAT = "2"
+FORMAT = "3"
 """The version of the output of ``convert``: another one invalidates cached folders."""
 DROPPED = frozenset({"$id", "$schema", "default", "description", "format", "title"})
 """Keywords that restrict nothing, as those in ``x-`` (``format`` is an annotation in draft 2020-12)."""
 COMBINATIONS = ("allOf", "anyOf", "oneOf")
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
-METADATA = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
 Schema = dict[str, Any]
 
@@ -145,17 +145,21 @@ def convert(source: Path, own: Sequence[tuple[Path, bytes]] = ()) -> Iterator[tu
 
     The last schema of a kind counts, so the user's ``own`` files replace any other.
     """
-    definitions = Definitions(json.loads((source / "_definitions.json").read_bytes())["$defs"])
+    definitions = Definitions(with_rules(json.loads((source / "_definitions.json").read_bytes())["$defs"]))
     for path in sorted(source.glob("*-*.json")):
         schema = json.loads(path.read_bytes())
         kinds = schema.get("x-kubernetes-group-version-kind", [])
         # An object has metadata and one kind; other types of the API (DeleteOptions, APIGroup) are never in a file.
         if len(kinds) == 1 and "metadata" in schema["properties"]:
             group, version, kind = (kinds[0][key] for key in ("group", "version", "kind"))
-            yield schema_path(f"{group}/{version}" if group else version, kind), definitions.standalone(schema)
-    metadata = definitions.definition(METADATA)
+            named = with_name(definitions.standalone(schema), group, kind)
+            yield schema_path(f"{group}/{version}" if group else version, kind), named
+    metadata = definitions.definition(OBJECT_META)
     for custom in (*packaged(metadata), *user_schemas(own, metadata)):
-        yield schema_path(custom.api_version, custom.kind), {"$schema": DRAFT, **custom.schema}
+        schema = custom.schema
+        if isinstance((schema.get("properties") or {}).get("metadata"), dict):
+            schema = with_name(schema, custom.api_version.rpartition("/")[0], custom.kind)
+        yield schema_path(custom.api_version, custom.kind), {"$schema": DRAFT, **schema}
 
 
 def schema_path(api_version: str, kind: str) -> str:

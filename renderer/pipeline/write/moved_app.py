@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -11,9 +11,10 @@ from renderer.errors import RollstepError
 from renderer.kubernetes.manifest import Body, Manifest, ObjectKey
 from renderer.kubernetes.yaml.reader import load_documents
 from renderer.pipeline.load.sources import KUSTOMIZATION
+from renderer.pipeline.render.coming import coming_files
 from renderer.pipeline.render.files import Rendered, file_names, render_release
 from renderer.pipeline.resolve.describe import step_change
-from renderer.pipeline.resolve.moves import Move, Wait
+from renderer.pipeline.resolve.moves import Move, Wait, is_new_release
 from renderer.pipeline.resolve.ordering.phases import is_safe_at_once
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.resolve.step_change import ObjectChange, StepChange
@@ -24,6 +25,8 @@ from renderer.rollouts.model.world import World
 
 NOT_SAFE = "Not safe (order: step): requests may reach a version before its pods are available."
 """The first line of the body of a commit that adds pods and sends them traffic at once."""
+WAYS_BACK = ("abort", "undo", "retry")
+"""Verbs that a later step never holds up."""
 
 
 class MovedApp(Struct, frozen=True):
@@ -38,6 +41,8 @@ class MovedApp(Struct, frozen=True):
     app: RenderedApp | None = None
     change: StepChange | None = None
     reason: Wait | None = None
+    coming: Mapping[str, str] = {}
+    """The texts of later commits of a release that begins, to be validated with the first one (``coming_files``)."""
 
     @property
     def world(self) -> World:
@@ -68,14 +73,20 @@ def moved_app(
     release: Release, move: Move, rendered: Rendered, app: RenderedApp, verb: str, options: str = "",
     reason: Wait | None = None,
 ) -> MovedApp:  # fmt: skip
-    """Return a release that ``verb`` has moved, with the changes for its commit message."""
+    """Return a release that ``verb`` has moved, with the changes for its commit message.
+
+    Raises RollstepError for a release that begins, and that has a step which cannot be done.
+    """
     ref = release.app.ref
     is_safe = move.after.in_phases or is_safe_at_once(move.before, move.after)
     notes = [*([] if is_safe else [NOT_SAFE]), *app.changes.edit_notes(release.home.output_path)]
     change = step_change(move, ref.name, ref.environment, verb, " ".join(notes))
     objects = (*change.objects, *_other_changes(app.changes, rendered.objects, change.objects))
     change = replace(change, verb=f"{verb} {options}".rstrip(), objects=objects)
-    return MovedApp(release, move, app, change, reason)
+    coming: Mapping[str, str] = {}
+    if verb not in WAYS_BACK and is_new_release(move.before.status, move.after.status):
+        coming = coming_files(release, move.after, rendered.objects)
+    return MovedApp(release, move, app, change, reason, coming)
 
 
 def _other_changes(

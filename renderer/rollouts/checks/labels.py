@@ -9,6 +9,7 @@ from renderer.kubernetes.selectors import matches
 from renderer.rollouts.checks.report import Path, Report
 
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_SERVICE_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _QUALIFIED = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
@@ -18,6 +19,11 @@ SELECTOR: Path = ("spec", "selector")
 def is_dns_label(text: str) -> bool:
     """Return whether ``text`` is an RFC 1123 label."""
     return len(text) <= 63 and DNS_LABEL.fullmatch(text) is not None
+
+
+def is_service_name(text: str) -> bool:
+    """Return whether ``text`` is an RFC 1035 label, as names of Services are."""
+    return len(text) <= 63 and _SERVICE_NAME.fullmatch(text) is not None
 
 
 def is_qualified_name(text: str) -> bool:
@@ -34,7 +40,7 @@ def is_label_value(text: str) -> bool:
 
 
 def check_labels(report: Report, path: Path, field: str) -> None:
-    """Report invalid labels at ``path``; ``field`` is the API server's name of them."""
+    """Report invalid labels at ``path``; ``field`` is the API server's name of them if it differs from their paths."""
     for key, value in report.mapping(*path).items():
         if not is_qualified_name(str(key)):
             message = (

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Body, Manifest
 from renderer.rollouts.checks.analyses import check_analyses
+from renderer.rollouts.checks.metadata import check_metadata
 from renderer.rollouts.checks.pod import check_template
 from renderer.rollouts.checks.references import Objects, check_references
 from renderer.rollouts.checks.report import Path, Report
@@ -58,6 +59,7 @@ def check_and_read(
     check_spec(report)
     if not report.at("spec", "workloadRef"):
         check_template(report)
+    check_metadata(report)
     check_references(report, objects)
     check_router_objects(report, objects)
     check_analyses(report, objects)

@@ -14,6 +14,9 @@ from renderer.rollouts.model.rollout import ReplicaSet, Rollout, find_by_hash
 from renderer.rollouts.model.status import RolloutStatus
 from renderer.rollouts.model.versions import DEFAULT_VERSION
 
+SIMULATED = "NAMESPACE"
+"""The namespace of the simulated cluster, as in the recorded scenarios: the only one there, whatever objects name."""
+
 
 class World(Struct, frozen=True):
     """Everything that a release depends on.

@@ -16,10 +16,7 @@ from renderer.rollouts.controller.workload import workload_key
 from renderer.rollouts.model.rollout import Rollout
 from renderer.rollouts.model.status import RolloutStatus
 from renderer.rollouts.model.versions import DEFAULT_VERSION
-from renderer.rollouts.model.world import World
-
-NAMESPACE = "NAMESPACE"
-"""The namespace of the simulated cluster, as in the recorded scenarios."""
+from renderer.rollouts.model.world import SIMULATED, World
 
 
 def world_of(manifests: Sequence[Manifest], now: datetime, version: str = DEFAULT_VERSION) -> World:
@@ -35,7 +32,7 @@ def world_of(manifests: Sequence[Manifest], now: datetime, version: str = DEFAUL
         message = f"expected one Rollout, found {len(rollouts)}"
         raise RollstepError([Finding("", 0, 0, "", message), *places])
     body = rollouts[0].body
-    metadata = {**(body.get("metadata") or {}), "namespace": NAMESPACE, "generation": 1}
+    metadata = {**(body.get("metadata") or {}), "namespace": SIMULATED, "generation": 1}
     rollout = Rollout.from_body(default_rollout({**body, "metadata": metadata}), rollouts[0].source)
     objects = {in_namespace(item): default_object(item.body) for item in manifests if item.kind != "Rollout"}
     world = World(rollout, RolloutStatus(), (), objects, now, version)
@@ -59,7 +56,7 @@ def _spec(body: Body) -> Any:
 
 def in_namespace(manifest: Manifest) -> ObjectKey:
     """Return the key of an object in the simulated namespace."""
-    return manifest.key._replace(namespace=NAMESPACE)
+    return manifest.key._replace(namespace=SIMULATED)
 
 
 def default_object(body: Body) -> Body:

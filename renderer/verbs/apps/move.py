@@ -99,7 +99,7 @@ def move_apps(command: Command, context: RunContext, refs: Sequence[AppRef], fol
     with closing(StatusHistory(context.open_repository, [ref.folder for ref in refs])) as history:
 
         def move(ref: AppRef) -> AppResult:
-            with _findings_of(ref):
+            with findings_of(ref):
                 moved = move_app(command, context, history, ref, context.now)
                 return _result(moved, context, folder)
 
@@ -175,7 +175,7 @@ def _notes(moved: MovedApp, context: RunContext) -> Iterator[Finding]:
 
 
 @contextmanager
-def _findings_of(ref: AppRef) -> Iterator[None]:
+def findings_of(ref: AppRef) -> Iterator[None]:
     """Add the app's name to findings without a file."""
     try:
         yield

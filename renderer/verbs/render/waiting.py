@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from renderer.pipeline.load.discover import Home
+from renderer.pipeline.render.coming import coming_files
 from renderer.pipeline.render.files import render_release
 from renderer.pipeline.resolve.describe import waiting_text
 from renderer.pipeline.resolve.moves import advance
@@ -16,7 +17,7 @@ from renderer.verbs.show.plan import make_plan, plan_text
 
 
 class WaitingRelease(Struct, frozen=True):
-    """The version that waits, and for a check the rendered files of its first commit by name, and its plan as text."""
+    """The version that waits, and for a check the rendered files of its commits by name, and its plan as text."""
 
     version: str
     files: Mapping[str, str] = {}
@@ -39,5 +40,6 @@ def waiting_release(release: Release, *, for_check: bool) -> WaitingRelease | No
     if move is None:
         # A release that is paused begins nothing.
         return WaitingRelease(version)
-    files = render_release(release, move.after).files
+    rendered = render_release(release, move.after)
+    files = {**rendered.files, **coming_files(release, move.after, rendered.objects)}
     return WaitingRelease(version, files, plan_text(make_plan(release.world)))

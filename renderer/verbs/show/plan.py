@@ -6,17 +6,19 @@ A plan runs the release ahead: it promotes pauses and moves the clock forward, s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from renderer.errors import Finding
+from renderer.errors import Finding, RollstepError, map_valid
 from renderer.kubernetes.printing import markdown_table, text_table
 from renderer.kubernetes.times import human_duration
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.workspace import Workspace, current_time
+from renderer.pipeline.render.coming import coming_files
 from renderer.pipeline.render.files import render_release
 from renderer.pipeline.resolve.autoscaling import count_text, most_pods, pod_limits
 from renderer.pipeline.resolve.course import NO_WAIT, course
@@ -31,8 +33,10 @@ from renderer.rollouts.controller.reconcile import with_available_pods
 from renderer.rollouts.info import roles, traffic_weight
 from renderer.rollouts.model.rollout import ReplicaSet, Rollout
 from renderer.rollouts.model.world import World
+from renderer.verbs.apps.move import findings_of
 from renderer.verbs.apps.open import open_releases
 from renderer.verbs.apps.status_history import waits_of
+from renderer.verbs.apps.validate import validate_apps
 from renderer.verbs.show.tree import by_revision, camel_keys
 
 NEXT = "rollstep/next"
@@ -117,10 +121,28 @@ class Plan(Struct, frozen=True):
 def plan_releases(
     workspace: Workspace, targets: tuple[str, ...], now: datetime | None
 ) -> tuple[list[tuple[AppRef, Plan]], tuple[Finding, ...]]:
-    """Return the plan of each named app, and the findings of those that cannot be opened."""
+    """Return the plan of each named app, and the findings of those that cannot be opened.
+
+    The commits of a release that has yet to begin are rendered and validated, as by the verb that begins it.
+    """
     releases, findings = open_releases(workspace, targets, now or current_time())
     waits = zip(releases, waits_of(releases), strict=True)
-    return [(release.app.ref, _plan(release, wait)) for release, wait in waits], findings
+    planned, refused = map_valid(waits, _checked_plan)
+    try:
+        validate_apps([(release.home, files) for release, _, files in planned if files], lambda _: None)
+    except RollstepError as error:
+        refused += error.findings
+    return [(release.app.ref, plan) for release, plan, _ in planned], (*findings, *refused)
+
+
+def _checked_plan(known: tuple[Release, Wait | None]) -> tuple[Release, Plan, Mapping[str, str]]:
+    """Return a release with its plan, and the files of its commits if it has yet to begin."""
+    release, wait = known
+    with findings_of(release.app.ref):
+        plan = _plan(release, wait)
+        if not plan.is_next and not plan.waiting_version:
+            return release, plan, {}
+        return release, plan, coming_files(release, next_release(release.world) if plan.is_next else release.world)
 
 
 def plan_world(world: World) -> Plan:

@@ -23,6 +23,8 @@ when it checks mounts, and regards two Services without a name as the same.
 BEYOND = {
     "RS102": "the API server refuses it by the CRD, before the controller sees it",
     "RS103": "the same",
+    "RS202": "the API server refuses it, where the controller writes the label into a ReplicaSet",
+    "RS204": "the same",
     "RS205": "a negative number that the controller reads as another",
     "RS221": "plugins need both Services, and the CRD activeService",
     "RS230": "of two actions in one step the controller does one",
@@ -31,6 +33,7 @@ BEYOND = {
     "RS302": "the same",
     "RS303": "the same",
     "RS308": "the same",
+    "RS319": "a VirtualService without a route, in which no weight is ever written",
     "RS401": "an invalid quantity",
     "RS402": "the controller reads invalid text as 0",
     "RS403": "setCanaryScale with two values, or none",

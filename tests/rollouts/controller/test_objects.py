@@ -10,7 +10,8 @@ import pytest
 from renderer.kubernetes.manifest import Body, ObjectKey
 from renderer.rollouts.controller.managed_objects import carry_over, created_objects, edited_objects, named_objects
 from renderer.rollouts.model.rollout import Rollout
-from renderer.rollouts.simulator.api_server import NAMESPACE, default_object, in_namespace
+from renderer.rollouts.model.world import SIMULATED
+from renderer.rollouts.simulator.api_server import default_object, in_namespace
 from renderer.rollouts.simulator.scenario import read_scenario, simulate
 
 DATA = Path(__file__).parents[2] / "data" / "conformance" / "scenarios"
@@ -40,7 +41,7 @@ def test_a_users_file_and_what_was_rendered_make_what_was_rendered(path: Path) -
 
 def canary(routing: dict[str, Any], **more: Any) -> Rollout:
     strategy = {"canaryService": "canary", "stableService": "stable", "trafficRouting": routing, **more}
-    metadata = {"name": "web", "namespace": NAMESPACE}
+    metadata = {"name": "web", "namespace": SIMULATED}
     return Rollout.from_body({"metadata": metadata, "spec": {"strategy": {"canary": strategy}}})
 
 
@@ -86,5 +87,5 @@ def test_named_objects_name_their_fields() -> None:
 def test_a_router_is_found_under_each_of_its_api_groups() -> None:
     rollout = canary({"traefik": {"weightedTraefikServiceName": "web"}})
     assert {
-        ObjectKey(group, "TraefikService", NAMESPACE, "web") for group in ("traefik.io", "traefik.containo.us")
+        ObjectKey(group, "TraefikService", SIMULATED, "web") for group in ("traefik.io", "traefik.containo.us")
     } <= set(edited_objects(rollout))

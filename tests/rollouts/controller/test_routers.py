@@ -55,7 +55,7 @@ def test_traefik_refuses_what_it_cannot_weigh(bodies: list[Body], message: str, 
 
 
 def mapping(**spec: Any) -> Body:
-    spec = {"prefix": "/", "service": "stable.ns:80", **spec}
+    spec = {"prefix": "/", "service": "https://stable.default:80", **spec}
     return {"apiVersion": "getambassador.io/v3alpha1", "kind": "Mapping", "metadata": {"name": "web"}, "spec": spec}
 
 
@@ -67,7 +67,7 @@ def test_ambassador_creates_a_mapping_and_deletes_it_at_weight_0(routed: MakeWor
     assert ctx.writes == []
     router.set_weight(ctx, 30)
     key = ObjectKey("getambassador.io", "Mapping", subject.rollout.namespace, "web-canary")
-    assert ctx.world.objects[key]["spec"] == {"prefix": "/", "service": "canary.ns:80", "weight": 30}
+    assert ctx.world.objects[key]["spec"] == {"prefix": "/", "service": "https://canary.default:80", "weight": 30}
     assert ctx.world.objects[key]["apiVersion"] == "getambassador.io/v3alpha1"
 
 

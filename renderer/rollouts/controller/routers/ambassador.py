@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from renderer.kubernetes.manifest import Body, ObjectKey, field_path, mapping
 from renderer.rollouts.controller.context import Context, PropagationDelayError
-from renderer.rollouts.controller.routers.router import Lookup, NamedObject, Problem, Router, find_object, refusal
+from renderer.rollouts.controller.routers.router import (
+    Lookup,
+    NamedObject,
+    Problem,
+    Router,
+    find_object,
+    own_namespaces,
+    refusal,
+)
 from renderer.rollouts.model.rollout import Rollout
 from renderer.rollouts.model.spec import ROUTING
 
 PATH = (*ROUTING, "ambassador", "mappings")
 GROUPS = ("getambassador.io", "x.getambassador.io")
 NAME_LIMIT = 246
+LEAD = "let spec.service be {0}, {0}.NAMESPACE or {0}:PORT"
+_SERVICE = re.compile(r"((?:[a-z][a-z0-9+.-]*://)?)([^/.:]+)((?:\..*|:.*)?)")
 
 
 class AmbassadorRouter(Router):
@@ -21,8 +32,13 @@ class AmbassadorRouter(Router):
 
     def object_problems(self, canary: Any, lookup: Lookup) -> Iterator[Problem]:
         names = mapping(canary, "trafficRouting", "ambassador").get("mappings")
+        stable = mapping(canary).get("stableService")
         for name in names if isinstance(names, list) else ():
-            for found in lookup(GROUPS[0], "Mapping", name, ""):
+            for found in (mapping_ for group in GROUPS for mapping_ in lookup(group, "Mapping", name, "")):
+                service = mapping(found.body, "spec").get("service")
+                if isinstance(stable, str) and _host_of(service)[1] != stable:
+                    message = f"{service!r} does not lead to the stable Service {stable}"
+                    yield Problem(("spec", "service"), message, LEAD.format(stable), manifest=found)
                 weight = mapping(found.body, "spec").get("weight")
                 if isinstance(weight, int) and weight:
                     message = f"{weight}: the router creates a Mapping with the weight"
@@ -65,6 +81,12 @@ def _keys(rollout: Rollout, name: str) -> tuple[ObjectKey, ...]:
     return tuple(ObjectKey(group, "Mapping", rollout.namespace, name) for group in GROUPS)
 
 
+def _host_of(service: object) -> tuple[str, str, str]:
+    """Return the scheme, the name of the Service, and the rest of a Mapping's ``[SCHEME://]NAME[.NAMESPACE][:PORT]``."""
+    match = _SERVICE.fullmatch(service) if isinstance(service, str) else None
+    return (match[1], match[2], match[3]) if match else ("", "", "")
+
+
 def canary_mapping_name(name: str) -> str:
     """Return the name of the canary Mapping, cut to the length limit."""
     return f"{name[:NAME_LIMIT]}-canary"
@@ -80,7 +102,12 @@ def _canary_mapping(rollout: Rollout, base: Body, weight: int, field: str) -> di
     metadata: dict[str, Any] = {"name": canary_mapping_name(base["metadata"]["name"])}
     if base["metadata"].get("namespace"):
         metadata["namespace"] = base["metadata"]["namespace"]
-    spec["service"] = str(spec.get("service") or "").replace(stable, canary, 1)
+    before, name, after = _host_of(spec.get("service"))
+    at = after.partition(":")[0].split(".")[1:] or [str(base["metadata"].get("namespace") or rollout.namespace)]
+    if name != stable or at[0] not in own_namespaces(rollout.namespace, [(name, at[0])]):
+        message = f'Ambassador mapping "{base["metadata"]["name"]}" does not lead to the Service {stable}'
+        raise refusal(field, message, LEAD.format(stable))
+    spec["service"] = f"{before}{canary}{after}"
     spec["weight"] = weight
     return {**base, "metadata": metadata, "spec": spec}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from renderer.kubernetes.manifest import Body, ObjectKey
 from renderer.rollouts.controller.context import Context
-from renderer.rollouts.controller.routers.router import NamedObject, Router, find_object, refusal
+from renderer.rollouts.controller.routers.router import NamedObject, Router, find_object, once, refusal
 from renderer.rollouts.model.rollout import Rollout
 
 FIELD = "spec.strategy.canary.trafficRouting.apisix.route"
@@ -56,7 +56,10 @@ class ApisixRouter(Router):
         stable, canary = ctx.rollout.service_names
         routes = _routes(body)
         for index in _rule_indexes(ctx.rollout, routes):
-            backends = _weighted(routes[index].get("backends") or [], canary, weight)
+            listed = routes[index].get("backends") or []
+            names = [str(item.get("serviceName") or "") for item in listed]
+            once(FIELD, f"the rule {routes[index].get('name')} of ApisixRoute {key.name}", names, (stable, canary))
+            backends = _weighted(listed, canary, weight)
             routes[index] = {**routes[index], "backends": _weighted(backends, stable, 100 - weight)}
         ctx.update_object(key, _with_routes(body, routes))
 

@@ -29,13 +29,14 @@ from renderer.rollouts.controller.routers.gateway_rules import (
     Backends,
     ordered,
     owner_of,
+    refs_of,
     rules_of,
     weighted,
     weights_in,
     with_header_rules,
     with_rules,
 )
-from renderer.rollouts.controller.routers.router import NamedObject, Problem, Router, find_object, refusal
+from renderer.rollouts.controller.routers.router import NamedObject, Problem, Router, find_object, once, refusal
 from renderer.rollouts.model.rollout import Rollout
 
 
@@ -77,7 +78,7 @@ class GatewayApiRouter(Router):
     def carry_over(self, rollout: Rollout, wanted: Body, rendered: Body) -> Body:
         if wanted.get("kind") not in KINDS.values():
             return wanted
-        backends, managed = Backends(*rollout.service_names), rollout.routing.managed_routes
+        backends, managed = _backends(rollout, wanted), rollout.routing.managed_routes
         last = rules_of(rendered)
         rules = weighted(rules_of(wanted), backends, weights_in(last, backends))
         if wanted["kind"] in WITH_HEADERS:
@@ -89,31 +90,36 @@ class GatewayApiRouter(Router):
         return carried if label is None else _labelled(carried, label[0], _labels(rendered).get(label[0]))
 
     def remove_managed_routes(self, ctx: Context) -> None:
-        backends, managed = Backends(*ctx.rollout.service_names), ctx.rollout.routing.managed_routes
+        managed = ctx.rollout.routing.managed_routes
         for route in _with_headers(ctx):
+            backends = _backends(ctx.rollout, route.body)
             kept = [rule for rule in rules_of(route.body) if not owner_of(rule, managed, backends)]
             ctx.update_object(route.key, with_rules(route.body, kept))
 
     def set_header_route(self, ctx: Context, route: Body) -> None:
-        backends, managed = Backends(*ctx.rollout.service_names), ctx.rollout.routing.managed_routes
+        managed = ctx.rollout.routing.managed_routes
         for each in _with_headers(ctx):
+            backends = _backends(ctx.rollout, each.body)
             rules = with_header_rules(rules_of(each.body), route, managed, backends, each.field)
             ctx.update_object(each.key, with_rules(each.body, rules))
 
     def set_weight(self, ctx: Context, weight: int) -> None:
         """Write both weights into each rule with both Services, and label the route while the canary has traffic."""
         stable, canary = ctx.rollout.service_names
-        backends, managed = Backends(stable, canary), ctx.rollout.routing.managed_routes
+        managed = ctx.rollout.routing.managed_routes
         label = in_progress_label(_section(ctx.rollout))
         weights = {stable: max_traffic_weight(ctx.rollout) - weight, canary: weight}
         routes = list(_routes(ctx))
         if not routes:
             raise refusal(field_path(PATH), "selects no route", "give a route of the app's manifests the labels")
         for route in routes:
-            rules = rules_of(route.body)
+            rules, backends = rules_of(route.body), _backends(ctx.rollout, route.body)
             if not any(backends.in_rule(rule) for rule in rules):
                 message = f"no rule of {route.key.kind} {route.key.name} has both {stable} and {canary} as backends"
                 raise refusal(route.field, message, "name both Services in the backendRefs of a rule")
+            for rule in filter(backends.in_rule, rules):
+                names = map(backends.name_of, refs_of(rule))
+                once(route.field, f"a rule of {route.key.kind} {route.key.name}", names, weights)
             after = with_rules(route.body, weighted(rules, backends, weights))
             if label is not None:
                 marked = weight > 0 or any(owner_of(rule, managed, backends) for rule in rules)
@@ -122,6 +128,10 @@ class GatewayApiRouter(Router):
 
 
 ROUTER = GatewayApiRouter()
+
+
+def _backends(rollout: Rollout, route: Body) -> Backends:
+    return Backends.of(*rollout.service_names, rollout.namespace, route)
 
 
 def _section(rollout: Rollout) -> Body:

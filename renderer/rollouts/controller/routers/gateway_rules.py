@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from renderer.kubernetes.manifest import Body
-from renderer.rollouts.controller.routers.router import refusal
+from renderer.rollouts.controller.routers.router import own_namespaces, refusal
 
 BACKSLASHED = r"\\\g<0>"
 _SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
@@ -22,14 +22,36 @@ EXACT, EXPRESSION = "Exact", "RegularExpression"
 
 
 class Backends(Struct, frozen=True):
-    """The Services between which traffic shifts."""
+    """The Services between which traffic shifts, and their ``namespaces`` (``own_namespaces``).
+
+    ``default`` is the namespace of a backend that names none: that of its route.
+    """
 
     stable: str
     canary: str
+    namespaces: frozenset[str] = frozenset([""])
+    default: str = ""
+
+    @classmethod
+    def of(cls, stable: str, canary: str, namespace: str, route: Body) -> Backends:
+        """Return the Services of a Rollout in ``namespace``, as ``route`` names them."""
+        default = str((route.get("metadata") or {}).get("namespace") or namespace)
+        found = [
+            (str(ref["name"]), str(ref.get("namespace") or default))
+            for rule in rules_of(route)
+            for ref in refs_of(rule)
+            if _is_service(ref) and ref.get("name") in (stable, canary)
+        ]
+        return cls(stable, canary, own_namespaces(namespace, found), default)
+
+    def name_of(self, ref: Body) -> str:
+        """Return the name of a backend's Service; empty for another kind or namespace."""
+        is_near = str(ref.get("namespace") or self.default) in self.namespaces
+        return str(ref.get("name") or "") if is_near and _is_service(ref) else ""
 
     def in_rule(self, rule: Body) -> bool:
         """Return whether a rule has both Services."""
-        names = {name_of(ref) for ref in refs_of(rule)}
+        names = {self.name_of(ref) for ref in refs_of(rule)}
         return self.stable in names and self.canary in names
 
 
@@ -48,33 +70,38 @@ def refs_of(rule: Body) -> list[Body]:
     return list(rule.get("backendRefs") or [])
 
 
-def name_of(ref: Body) -> str:
-    """Return the name of a backend's Service; empty for another kind."""
-    is_service = (ref.get("kind") or "Service") == "Service" and not ref.get("group")
-    return str(ref.get("name") or "") if is_service else ""
+def _is_service(ref: Body) -> bool:
+    return (ref.get("kind") or "Service") == "Service" and not ref.get("group")
 
 
 def weighted(rules: Sequence[Body], backends: Backends, weights: Mapping[str, int]) -> list[Body]:
     """Return the rules with ``weights`` (by Service) in each that has both Services."""
-    return [{**rule, "backendRefs": _weighted(rule, weights)} if backends.in_rule(rule) else rule for rule in rules]
+    return [
+        {**rule, "backendRefs": _weighted(rule, backends, weights)} if backends.in_rule(rule) else rule
+        for rule in rules
+    ]
 
 
-def _weighted(rule: Body, weights: Mapping[str, int]) -> list[Body]:
-    return [{**ref, "weight": weights[name_of(ref)]} if name_of(ref) in weights else ref for ref in refs_of(rule)]
+def _weighted(rule: Body, backends: Backends, weights: Mapping[str, int]) -> list[Body]:
+    names = [backends.name_of(ref) for ref in refs_of(rule)]
+    return [
+        {**ref, "weight": weights[name]} if name in weights else ref
+        for name, ref in zip(names, refs_of(rule), strict=True)
+    ]
 
 
 def weights_in(rules: Sequence[Body], backends: Backends) -> dict[str, int]:
     """Return the weights of both Services in the first rule that has them; the default is 1."""
     for rule in rules:
         if backends.in_rule(rule):
-            weights = {name_of(ref): ref.get("weight", 1) for ref in reversed(refs_of(rule))}
+            weights = {backends.name_of(ref): ref.get("weight", 1) for ref in reversed(refs_of(rule))}
             return {name: weights[name] for name in weights if name in (backends.stable, backends.canary)}
     return {}
 
 
 def owner_of(rule: Body, managed: Sequence[str], backends: Backends) -> str:
     """Return the managed route that a rule belongs to; empty for a rule of the user's."""
-    if [name_of(ref) for ref in refs_of(rule)] != [backends.canary]:
+    if [backends.name_of(ref) for ref in refs_of(rule)] != [backends.canary]:
         return ""
     name = str(rule.get("name") or "")
     if name in managed:
@@ -123,7 +150,7 @@ def _free_names(base: str, taken: set[str]) -> Iterator[str]:
 
 
 def _canary(rule: Body, backends: Backends) -> Body:
-    ref = next(ref for ref in refs_of(rule) if name_of(ref) == backends.canary)
+    ref = next(ref for ref in refs_of(rule) if backends.name_of(ref) == backends.canary)
     # Without a weight, so that the weight of a later step does not apply to it.
     return {key: value for key, value in ref.items() if key != "weight"}
 

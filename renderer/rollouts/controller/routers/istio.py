@@ -19,7 +19,15 @@ from renderer.rollouts.controller.routers.istio_routes import (
     without_route,
 )
 from renderer.rollouts.controller.routers.istio_subsets import GROUP, subset_hashes
-from renderer.rollouts.controller.routers.router import Lookup, NamedObject, Problem, Router, find_object, named_items
+from renderer.rollouts.controller.routers.router import (
+    Lookup,
+    NamedObject,
+    Problem,
+    Router,
+    find_object,
+    named_items,
+    refusal,
+)
 from renderer.rollouts.controller.services import stable_and_canary_services
 from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION, Rollout
 from renderer.rollouts.model.spec import ROUTING
@@ -49,8 +57,9 @@ class IstioRouter(Router):
 
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
         found = [
-            NamedObject((_virtual_service_key(rollout, str(item.get("name") or "")),), field)
+            NamedObject(_readings(key, str(item.get("name")), rollout), field, _reading(str(item.get("name")), key))
             for item, field in virtual_services(rollout)
+            for key in [_virtual_service_key(rollout, str(item.get("name") or ""))]
         ]
         rule = rollout.routing.section("istio").get("destinationRule")
         if rule is not None:
@@ -126,7 +135,8 @@ class IstioRouter(Router):
         managed = ctx.rollout.routing.managed_routes
         for named, item in self._services(ctx.rollout):
             key, body = find_object(ctx, named)
-            after, changed = body, False
+            after, changed, weighed = body, False, 0
+            beside = names.within(body, ctx.rollout.namespace)
             for protocol, field in PROTOCOLS:
                 routes = _routes(body, protocol)
                 wanted = list(item.get(field) or ())
@@ -134,11 +144,15 @@ class IstioRouter(Router):
                     wanted += [r["name"] for r in routes if r.get("mirror") and r.get("name") in managed]
                 for index in routes_to_weigh(routes, wanted, protocol, named.field):
                     shares = routes[index].get("route") or []
-                    new = weighted(shares, weight, names, named.field, ctx.additional)
+                    new = weighted(shares, weight, beside, named.field, ctx.additional)
+                    weighed += 1
                     changed = changed or new != shares
                     routes[index] = {**routes[index], "route": new}
                 if routes:
                     after = _with_routes(after, protocol, routes)
+            if not weighed:
+                message = f"no route of VirtualService {key.name} gets the weights"
+                raise refusal(named.field, message, "name its routes in routes, tlsRoutes or tcpRoutes of the Rollout")
             if changed:
                 http = ordered(_routes(after, "http"), managed)
                 ctx.update_object(key, _with_routes(after, "http", http) if http else after)
@@ -180,6 +194,17 @@ def virtual_services(rollout: Rollout) -> list[tuple[Body, str]]:
 def _virtual_service_key(rollout: Rollout, name: str) -> ObjectKey:
     short, _, rest = name.partition(".")
     return ObjectKey(GROUP, "VirtualService", rest.partition(".")[0] or rollout.namespace, short)
+
+
+def _readings(key: ObjectKey, name: str, rollout: Rollout) -> tuple[ObjectKey, ...]:
+    """Return the keys of a VirtualService: the controller's reading of its name, and the name as it is."""
+    return (key, key._replace(name=name, namespace=rollout.namespace)) if "." in name else (key,)
+
+
+def _reading(name: str, key: ObjectKey) -> str:
+    if "." not in name:
+        return ""
+    return f'"{name}" was read as NAME.NAMESPACE: the name {key.name} in the namespace {key.namespace}'
 
 
 def _delay_for_availability(ctx: Context, canary_hash: str, stable_hash: str) -> None:

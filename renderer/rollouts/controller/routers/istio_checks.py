@@ -29,14 +29,25 @@ def virtual_service_problems(canary: Any, lookup: Lookup, group: str) -> Iterato
         if not isinstance(wanted, dict):
             continue
         name, _, rest = str(wanted.get("name") or "").partition(".")
-        for service in lookup(group, "VirtualService", name, rest.partition(".")[0]):
-            for message in _messages(canary, wanted, service.body):
+        names = _destinations(canary)
+        homes = [item.namespace for service in names.services for item in lookup("", "Service", service, "")]
+        found = list(lookup(group, "VirtualService", name, rest.partition(".")[0]))
+        for service in found or lookup(group, "VirtualService", wanted.get("name"), ""):
+            # Without their Services among the manifests, the namespace of the destinations is unknown.
+            near = names.within(service.body, homes[0]) if homes and _has_routes(service.body) else names
+            for message in _messages(canary, wanted, service.body, near):
                 yield Problem((*ROUTING, "istio", *path), message)
 
 
-def _messages(canary: Body, wanted: Body, service: Body) -> Iterator[str]:
+def _has_routes(service: Body) -> bool:
+    """Return whether every route of a VirtualService has the types of one."""
+    lists = [mapping(service, "spec").get(protocol) for protocol in FIELDS]
+    return all(isinstance(routes or [], list) and all(map(_is_route, routes or [])) for routes in lists)
+
+
+def _messages(canary: Body, wanted: Body, service: Body, names: Destinations) -> Iterator[str]:
     lists = {protocol: mapping(service, "spec").get(protocol) for protocol in FIELDS}
-    if not any(isinstance(routes, list) for routes in lists.values()):
+    if not any(isinstance(routes, list) and routes for routes in lists.values()):
         yield "the VirtualService has no http, tls or tcp routes"
     for protocol, routes in lists.items():
         if not isinstance(routes, list):
@@ -45,9 +56,9 @@ def _messages(canary: Body, wanted: Body, service: Body) -> Iterator[str]:
             yield f"the VirtualService has {protocol} routes of invalid types"
             continue
         expected = str if protocol == "http" else dict
-        names = [item for item in _list(wanted.get(FIELDS[protocol])) if isinstance(item, expected)]
+        chosen = [item for item in _list(wanted.get(FIELDS[protocol])) if isinstance(item, expected)]
         try:
-            _check_routes(canary, routes, names, protocol)
+            _check_routes(canary, routes, chosen, protocol, names)
         except RollstepError as error:
             yield f"the VirtualService has unfit {protocol} routes: {error.findings[0].message}"
 
@@ -71,11 +82,18 @@ def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _check_routes(canary: Body, routes: Sequence[Any], wanted: Sequence[Any], protocol: str) -> None:
+def _check_routes(
+    canary: Body, routes: Sequence[Any], wanted: Sequence[Any], protocol: str, names: Destinations
+) -> None:
     if wanted and not routes:
         raise refusal("", f"none, but {FIELDS[protocol]} of the Rollout names some")
     for index in routes_to_weigh(routes, wanted, protocol, ""):
-        check_shares(routes[index].get("route") or [], _destinations(canary), "")
+        shares = routes[index].get("route") or []
+        check_shares(shares, names, "")
+        others = [share for share in shares if share.get("weight") and not names.has(share)]
+        if others:
+            host = mapping(others[0], "destination").get("host")
+            raise refusal("", f"{host} has the weight {others[0]['weight']}, and is no destination of the Rollout")
     managed = [mapping(route).get("name") for route in _list(mapping(canary, "trafficRouting").get("managedRoutes"))]
     own = [route for route in routes if protocol != "http" or route.get("name") not in managed]
     if not wanted and len(own) > 1:
@@ -90,9 +108,13 @@ def _destinations(canary: Body) -> Destinations:
         canary_service=str(ping_pong.get("pongService") or _text(canary, "canaryService")),
         stable_subset=_text(rule, "stableSubsetName"),
         canary_subset=_text(rule, "canarySubsetName"),
-        additional_subsets=(),
+        additional_subsets=tuple(filter(_is_text, _list(rule.get("additionalSubsetNames")))),
         has_rule=mapping(canary, "trafficRouting", "istio").get("destinationRule") is not None,
     )
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _text(body: Body, key: str) -> str:

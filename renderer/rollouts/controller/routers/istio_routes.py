@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from renderer.errors import RollstepError
 from renderer.kubernetes.manifest import Body
-from renderer.rollouts.controller.routers.router import refusal
+from renderer.rollouts.controller.routers.router import once, own_namespaces, refusal
 from renderer.rollouts.model.strategy_status import WeightDestination
 
 
@@ -22,6 +23,38 @@ class Destinations(Struct, frozen=True):
     canary_subset: str
     additional_subsets: tuple[str, ...]
     has_rule: bool
+    namespaces: frozenset[str] | None = None
+    """The namespaces of the Services (``own_namespaces``); None for any."""
+    default: str = ""
+    """The namespace of a host without one, that of the VirtualService."""
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The Services by name."""
+        return tuple(filter(None, (self.stable_service, self.canary_service)))
+
+    def within(self, service: Body, namespace: str) -> Destinations:
+        """Return the destinations as a VirtualService names them; ``namespace`` is that of the Rollout's Services."""
+        default = str((service.get("metadata") or {}).get("namespace") or namespace)
+        hosts = [
+            _place(share, default)
+            for protocol in ("http", "tls", "tcp")
+            for route in (service.get("spec") or {}).get(protocol) or []
+            for share in route.get("route") or []
+        ]
+        found = own_namespaces(namespace, (place for place in hosts if place[0] in self.services))
+        return replace(self, namespaces=found, default=default)
+
+    def has(self, share: Body) -> bool:
+        """Return whether a destination is one of these."""
+        subsets = (self.stable_subset, self.canary_subset, *self.additional_subsets)
+        return self.host_of(share) in self.services or (bool(_subset(share)) and _subset(share) in subsets)
+
+    def host_of(self, share: Body) -> str:
+        """Return the name of a destination's Service; the whole host if that is in another namespace."""
+        name, namespace = _place(share, self.default)
+        is_near = self.namespaces is None or namespace in self.namespaces
+        return name if is_near or name not in self.services else _host(share)
 
 
 def routes_to_weigh(routes: Sequence[Body], wanted: Sequence[Any], protocol: str, field: str) -> list[int]:
@@ -72,7 +105,7 @@ def weighted(
     rest -= sum(int(share.get("weight", 0)) for share in shares if _subset(share) in names.additional_subsets)
     result = []
     for share in shares:
-        host, subset, now = _host(share), _subset(share), int(share.get("weight", 0))
+        host, subset, now = names.host_of(share), _subset(share), int(share.get("weight", 0))
         if not host:
             result.append(share)
         elif host == names.canary_service or (subset and subset == names.canary_subset):
@@ -92,20 +125,32 @@ def _with_weight(share: Body, now: int, weight: int) -> Body:
 
 
 def check_shares(shares: Sequence[Body], names: Destinations, field: str) -> None:
-    """Raise RollstepError if the stable or the canary destination is missing from a route."""
-    subsets, hosts = {_subset(share) for share in shares}, {_host(share) for share in shares}
+    """Raise RollstepError unless a route has the stable and the canary destination, each once."""
+    subsets, hosts = [_subset(share) for share in shares], [names.host_of(share) for share in shares]
+    for share, host in zip(shares, hosts, strict=True):
+        if "." in host and share.get("weight") and _place(share, "")[0] in names.services:
+            message = f"the destination {host} is not in the Rollout's namespace, and has the weight {share['weight']}"
+            raise refusal(field, message, "give it a route of its own, or the weight 0")
+    once(field, "the route", subsets, (names.stable_subset, names.canary_subset))
     if names.has_rule:
         for role, subset in (("Canary", names.canary_subset), ("Stable", names.stable_subset)):
             if not subset or subset not in subsets:
                 raise refusal(field, f"{role} DestinationRule subset '{subset}' not found in route")
         return
+    once(field, "the route", hosts, names.services)
     for role, service in (("Canary", names.canary_service), ("Stable", names.stable_service)):
         if not service or service not in hosts:
             raise refusal(field, f"{role} Service '{service}' not found in route")
 
 
 def _host(share: Body) -> str:
-    return str((share.get("destination") or {}).get("host") or "").partition(".")[0]
+    return str((share.get("destination") or {}).get("host") or "")
+
+
+def _place(share: Body, default: str) -> tuple[str, str]:
+    """Return name and namespace of the Service that a host names (``web``, ``web.ns.svc.cluster.local``)."""
+    name, _, rest = _host(share).partition(".")
+    return name, rest.partition(".")[0] or default
 
 
 def _subset(share: Body) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -12,7 +12,7 @@ from renderer.kubernetes.manifest import Body, Manifest, ObjectKey, field_path
 from renderer.rollouts.controller.context import Context
 from renderer.rollouts.model.rollout import Rollout
 from renderer.rollouts.model.spec import ROUTING, Path
-from renderer.rollouts.model.world import World
+from renderer.rollouts.model.world import SIMULATED, World
 
 Lookup = Callable[[str, str, object, str], Iterable[Manifest]]
 """Manifests by API group, kind, name and namespace; an empty namespace is that of the Rollout."""
@@ -21,11 +21,13 @@ Lookup = Callable[[str, str, object, str], Iterable[Manifest]]
 class NamedObject(Struct, frozen=True):
     """An object that the Rollout names in ``field``.
 
-    ``keys`` are its possible identities: a router may have changed its API group over time.
+    ``keys`` are its possible identities: a router may have changed its API group over time.  ``reading`` says how its
+    name was read, if not as it is.
     """
 
     keys: tuple[ObjectKey, ...]
     field: str
+    reading: str = ""
 
 
 class Problem(NamedTuple):
@@ -127,12 +129,40 @@ def find_object(ctx: Context, named: NamedObject) -> tuple[ObjectKey, Body]:
         if body is not None:
             return key, body
     kind, name = named.keys[0].kind, named.keys[0].name
-    raise refusal(named.field, f'{kind} "{name}" not found', f"add the {kind} to the app's manifests")
+    hint = f"add the {kind} to the app's manifests"
+    raise refusal(named.field, f'{kind} "{name}" not found', f"{named.reading}; {hint}" if named.reading else hint)
 
 
 def refusal(field: str, message: str, hint: str = "") -> RollstepError:
     """Return the error for the value at ``field``."""
     return RollstepError([Finding("", 0, 0, field, message, hint)])
+
+
+def own_namespaces(namespace: str, found: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """Return the namespaces by which a router's object means those of the Rollout's Services.
+
+    ``namespace`` is the Rollout's; ``found`` has name and namespace of each backend with the name of a Service of its.
+    A Rollout without a namespace leaves it to the sync tool.  Its backends are then those without one, and, if that is
+    not all of them, those in the only one that is named.
+    """
+    backends = set(found)
+    if namespace == SIMULATED:
+        return frozenset([namespace, *(at for _, at in backends)])
+    if namespace or {name for name, at in backends if not at} == {name for name, _ in backends}:
+        return frozenset([namespace])
+    named = {at for _, at in backends if at}
+    return frozenset(["", *named]) if len(named) == 1 else frozenset([""])
+
+
+def once(field: str, what: str, names: Iterable[str], services: Collection[str]) -> None:
+    """Raise RollstepError if one of ``services`` is there twice among the ``names`` of backends that share requests."""
+    listed = list(names)
+    for name in services:
+        if name and listed.count(name) > 1:
+            message = f"{what} has {listed.count(name)} backends {name}, and each would get the weight"
+            raise refusal(
+                field, message, "name a Service once where weights are shared: give another port its own rule"
+            )
 
 
 def named_items(section: Body, one: str, several: str) -> list[tuple[Path, Any]]:

@@ -248,4 +248,19 @@ RULES = (
         "The fieldRef of an analysis argument takes metadata.name, namespace, uid, labels or annotations.",
         "Name one of them.",
     ),
+    Rule(
+        "RS241",
+        "A label or annotation that belongs to the controller",
+        "The controller finds ReplicaSets by rollouts-pod-template-hash, and sets and removes annotations of theirs. "
+        "A Rollout's annotations go to its ReplicaSets, and so do the labels of canaryMetadata and the like: a release "
+        "with one of these would never end.",
+        "Remove it.",
+    ),
+    Rule(
+        "RS242",
+        "An experiment whose Service has an invalid name",
+        "A template with a weight or a service gets a Service that is named after the Rollout, its hash, its revision, "
+        "the step and the template. A Service's name has up to 63 lower case letters, digits and -, a letter first.",
+        "Name the Service in service.name, or shorten the names.",
+    ),
 )

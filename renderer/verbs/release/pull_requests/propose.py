@@ -103,7 +103,7 @@ def _propose(session: Session, apps: Sequence[AppSteps]) -> list[PullRequestResu
             # Steps of one app have the same file names, so each is validated separately.
             for step in steps:
                 if step.app is not None:
-                    validate_apps([(step.app.home, step.app.files)], session.reporter.note)
+                    validate_apps([(step.app.home, {**step.app.files, **step.coming})], session.reporter.note)
 
     results, findings = _pull_requests(session).propose(apps, session.now, check)
     session.leave_out(findings)
