@@ -136,6 +136,10 @@ class Context:
         """Return whether replicas must not change: ``spec.paused``, or an inconclusive analysis."""
         return self.rollout.paused or self.status.pause_condition("InconclusiveAnalysis") is not None
 
+    def corrects(self, correction: str) -> bool:
+        """Return whether a fault of the controller is corrected (``model/corrections.py``)."""
+        return correction in self.world.corrections
+
     def holds_step(self, step: int) -> bool:
         """Return whether the step with this index must not complete."""
         return self.hold_step is not None and step >= self.hold_step

@@ -1,0 +1,25 @@
+"""The corrections: faults of the controller that rollstep does not share (docs/corrections.md).
+
+A world names the corrections that apply to it.  Without any, the engine does exactly what the controller does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+ZERO_SCALE_DOWN_DELAY = "zero-scale-down-delay"
+
+CORRECTIONS: Mapping[str, str] = {
+    ZERO_SCALE_DOWN_DELAY: "argo-rollouts#1992",
+}
+"""Each correction by its name, with the report of the fault."""
+
+NO_CORRECTIONS: frozenset[str] = frozenset()
+ALL, NONE = "all", "none"
+"""Values of the setting ``corrections``, besides a list of names."""
+
+
+def chosen_corrections(value: str | Iterable[str]) -> tuple[str, ...]:
+    """Return the corrections that ``all``, ``none`` or a list of names chooses, in the order of ``CORRECTIONS``."""
+    names = {ALL: CORRECTIONS, NONE: ()}.get(value, ()) if isinstance(value, str) else value
+    return tuple(name for name in CORRECTIONS if name in names)
