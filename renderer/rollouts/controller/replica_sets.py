@@ -23,6 +23,7 @@ from renderer.rollouts.controller.templates import (
     with_affinity,
 )
 from renderer.rollouts.controller.workload import scale_workload_progressively
+from renderer.rollouts.model.corrections import ABORTED_TRAFFIC
 from renderer.rollouts.model.rollout import (
     DESIRED_REPLICAS_ANNOTATION,
     HASH_LABEL,
@@ -148,7 +149,10 @@ def reconcile_new_replica_set(ctx: Context) -> bool:
         if SCALE_DOWN_DEADLINE_ANNOTATION not in rs.annotations:
             assert ctx.stable_rs is not None
             delay = abort_scale_down_delay(ctx.rollout).seconds
-            if delay is not None and ctx.stable_rs.available_replicas == ctx.rollout.replicas:
+            available, wanted = ctx.stable_rs.available_replicas, ctx.rollout.replicas
+            # More than all of them are available where minPodsPerReplicaSet exceeds spec.replicas.
+            is_full = available >= wanted if ctx.corrects(ABORTED_TRAFFIC) else available == wanted
+            if delay is not None and is_full:
                 add_scale_down_delay(ctx, rs, delay)
             return False
         deadline = rs.scale_down_deadline

@@ -7,9 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+ABORTED_TRAFFIC = "aborted-traffic"
+ABORTED_SUBSET = "aborted-subset"
+MANAGED_ROUTES = "managed-routes"
+OTHER_SUBSETS = "other-subsets"
 ZERO_SCALE_DOWN_DELAY = "zero-scale-down-delay"
 
 CORRECTIONS: Mapping[str, str] = {
+    ABORTED_TRAFFIC: "argo-rollouts#4841, argo-rollouts#4898, argo-rollouts#4973",
+    ABORTED_SUBSET: "argo-rollouts#1838",
+    MANAGED_ROUTES: "argo-rollouts#4486, argo-rollouts#4716",
+    OTHER_SUBSETS: "argo-rollouts#3125",
     ZERO_SCALE_DOWN_DELAY: "argo-rollouts#1992",
 }
 """Each correction by its name, with the report of the fault."""

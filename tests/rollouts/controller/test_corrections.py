@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -13,6 +14,7 @@ from renderer.pipeline.load.settings_schema import schema_text
 from renderer.rollouts import actions
 from renderer.rollouts.controller import settle
 from renderer.rollouts.model.corrections import CORRECTIONS, NO_CORRECTIONS, chosen_corrections
+from renderer.rollouts.model.rollout import HASH_LABEL
 from renderer.rollouts.model.world import World
 from tests.rollouts.controller.conftest import MakeWorld
 
@@ -51,6 +53,152 @@ def test_zero_scale_down_delay(nginx: MakeWorld, blue_green: MakeWorld, names: t
         done = released(replace(world, corrections=frozenset(names)))
         assert done.status.phase == "Healthy"
         assert pods(done) == {"1": 0 if names else 5, "2": 5}
+
+
+WEIGHTS = [{"setWeight": 20}, {"pause": {}}, {"setWeight": 60}, {"pause": {}}]
+
+
+def paused_at_60(make: MakeWorld, *names: str, **canary: Any) -> World:
+    world = released(corrected(make(dynamicStableScale=True, steps=WEIGHTS, spec={"replicas": 10}, **canary), *names))
+    world = settle(actions.promote(world)).world
+    assert weight_of(world) == 60
+    return world
+
+
+def weight_of(world: World) -> int:
+    weights = world.status.canary.weights
+    assert weights is not None
+    return weights.canary.weight
+
+
+@pytest.mark.parametrize("canary", [{"minPodsPerReplicaSet": 4}, {"abortScaleDownDelaySeconds": 60}])
+def test_aborted_traffic(nginx: MakeWorld, canary: dict[str, Any]) -> None:
+    faulty = settle(actions.abort(paused_at_60(nginx, "zero-scale-down-delay", **canary))).world
+    right = settle(actions.abort(paused_at_60(nginx, "aborted-traffic", **canary))).world
+    assert weight_of(faulty) == 20
+    assert weight_of(right) == 0
+    assert pods(right)["1"] == 10
+
+
+def test_aborted_traffic_goes_back_as_soon_as_the_stable_pods_can_carry_it(nginx: MakeWorld) -> None:
+    world = settle(actions.abort(paused_at_60(nginx, "aborted-traffic")), hold=True).world
+    assert pods(world) == {"1": 10, "2": 6}
+    for available, weight in ((4, 60), (7, 30), (9, 10), (10, 0)):
+        sets = (replace(rs, available_replicas=available) if rs.replicas == 10 else rs for rs in world.replica_sets)
+        world = settle(replace(world, replica_sets=tuple(sets)), hold=True).world
+        assert weight_of(world) == weight
+
+
+def test_aborted_traffic_of_a_paused_rollout(nginx: MakeWorld) -> None:
+    for names, weight in (("zero-scale-down-delay",), 60), (("aborted-traffic",), 0):
+        world = settle(actions.abort(actions.pause(paused_at_60(nginx, *names)))).world
+        assert weight_of(world) == weight
+
+
+def test_aborted_traffic_of_a_release_that_is_scaled(nginx: MakeWorld) -> None:
+    for names, weight in (("zero-scale-down-delay",), 60), (("aborted-traffic",), 0):
+        world = actions.scale(actions.abort(paused_at_60(nginx, *names, abortScaleDownDelaySeconds=60)), 20)
+        assert weight_of(settle(world).world) == weight
+
+
+def test_aborted_traffic_of_a_paused_blue_green_release(blue_green: MakeWorld) -> None:
+    analysis = {"templates": [{"templateName": "smoke"}]}
+    for names, back in (("zero-scale-down-delay",), False), (("aborted-traffic",), True):
+        world = released(corrected(blue_green(postPromotionAnalysis=analysis), *names))
+        assert world.status.blue_green.active_selector != world.status.stable_rs
+        world = settle(actions.abort(actions.pause(world))).world
+        assert (world.status.blue_green.active_selector == world.status.stable_rs) == back
+
+
+SUBSETS = [{"name": name, "labels": {"app": "web"}} for name in ("canary", "stable", "batch")]
+RULE = {
+    "apiVersion": "networking.istio.io/v1",
+    "kind": "DestinationRule",
+    "metadata": {"name": "web"},
+    "spec": {"host": "web", "subsets": SUBSETS},
+}
+ROUTING = {
+    "managedRoutes": [{"name": "beta"}],
+    "istio": {
+        "virtualService": {"name": "web"},
+        "destinationRule": {"name": "web", "canarySubsetName": "canary", "stableSubsetName": "stable"},
+    },
+}
+
+
+def virtual_service(*names: str, **more: Any) -> dict[str, Any]:
+    """Return a VirtualService with one route between two subsets, the first with all the weight."""
+    shares = [
+        {"destination": {"host": "web", "subset": name}, "weight": weight}
+        for name, weight in zip(names or ("stable", "canary"), (100, 0), strict=True)
+    ]
+    head = {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": {"name": "web"}}
+    return {**head, "spec": {"hosts": ["web"], "http": [{"name": "main", "route": shares, **more}]}}
+
+
+def with_subsets(routed: MakeWorld, *names: str, steps: list[Any]) -> World:
+    world = corrected(routed(ROUTING, RULE, virtual_service(), canaryService="", stableService="", steps=steps), *names)
+    container = {"name": "main", "image": "registry.example.com/web:1", "ports": [{"containerPort": 8080}]}
+    world = actions.patch(world, {"spec": {"template": {"spec": {"containers": [container]}}}})
+    return released(settle(world).world)
+
+
+def subsets(world: World) -> dict[str, str]:
+    (rule,) = (body for key, body in world.objects.items() if key.kind == "DestinationRule")
+    return {subset["name"]: subset["labels"].get(HASH_LABEL, "") for subset in rule["spec"]["subsets"]}
+
+
+def test_aborted_subset(routed: MakeWorld) -> None:
+    for names in ("zero-scale-down-delay",), ("aborted-subset",):
+        world = settle(actions.abort(with_subsets(routed, *names, steps=WEIGHTS))).world
+        stable, canary = world.status.stable_rs, world.status.current_pod_hash
+        assert subsets(world) == {"canary": stable if "aborted-subset" in names else canary, "stable": stable}
+
+
+def test_other_subsets(routed: MakeWorld) -> None:
+    assert "batch" not in subsets(with_subsets(routed, "zero-scale-down-delay", steps=WEIGHTS))
+    assert subsets(with_subsets(routed, "other-subsets", steps=WEIGHTS))["batch"] == ""
+
+
+def test_other_subsets_without_those_of_an_experiment(routed: MakeWorld) -> None:
+    template = {"name": "trial", "specRef": "canary", "weight": 5}
+    steps = [{"setWeight": 20}, {"experiment": {"duration": "60s", "templates": [template]}}, {"pause": {}}]
+    world = with_subsets(routed, "other-subsets", steps=steps)
+    added = f"web-{world.status.current_pod_hash}-2-1-trial"
+    assert set(subsets(world)) == {"canary", "stable", "batch", added}
+    world = settle(actions.promote(world)).world
+    assert set(subsets(world)) == {"canary", "stable", "batch"}
+
+
+HEADER = {"setHeaderRoute": {"name": "beta", "match": [{"headerName": "x-user", "headerValue": {"exact": "42"}}]}}
+
+
+def http_routes(world: World) -> list[str]:
+    (service,) = (body for key, body in world.objects.items() if key.kind == "VirtualService")
+    return [route["name"] for route in service["spec"]["http"]]
+
+
+def test_managed_routes_of_steps_before_the_pods(routed: MakeWorld) -> None:
+    steps = [HEADER, {"setCanaryScale": {"replicas": 1}}, {"pause": {}}, {"setWeight": 10}, {"pause": {}}]
+    assert http_routes(with_subsets(routed, "zero-scale-down-delay", steps=steps)) == ["main"]
+    world = with_subsets(routed, "managed-routes", steps=steps)
+    assert http_routes(world) == ["beta", "main"]
+    world = settle(actions.promote(world)).world
+    assert (http_routes(world), weight_of(world)) == (["beta", "main"], 10)
+    assert http_routes(settle(actions.promote(world)).world) == ["main"]
+
+
+def test_managed_routes_until_a_step_removes_them(routed: MakeWorld) -> None:
+    steps = [{"setWeight": 10}, HEADER, {"pause": {}}, {"setHeaderRoute": {"name": "beta"}}, {"pause": {}}]
+    world = with_subsets(routed, "managed-routes", steps=steps)
+    assert http_routes(world) == ["beta", "main"]
+    assert http_routes(settle(actions.promote(world)).world) == ["main"]
+
+
+def test_managed_routes_after_an_abort(routed: MakeWorld) -> None:
+    for names, left in (("zero-scale-down-delay",), ["beta", "main"]), (("managed-routes",), ["main"]):
+        world = with_subsets(routed, *names, steps=[HEADER, {"setWeight": 10}, {"pause": {}}])
+        assert http_routes(settle(actions.abort(world)).world) == left
 
 
 def test_a_world_has_no_corrections_by_default(nginx: MakeWorld) -> None:
