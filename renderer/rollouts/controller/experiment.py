@@ -16,6 +16,7 @@ from renderer.rollouts.controller.analysis import INCONCLUSIVE
 from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.gates import EXPERIMENT_STEP
 from renderer.rollouts.controller.replica_math import current_canary_step
+from renderer.rollouts.model.corrections import EXPERIMENT_ANALYSIS
 from renderer.rollouts.model.rollout import HASH_LABEL, ReplicaSet, Rollout
 from renderer.rollouts.model.spec import RolloutPause
 from renderer.rollouts.model.strategy_status import WeightDestination
@@ -84,13 +85,16 @@ def weight_destinations(ctx: Context) -> tuple[WeightDestination, ...]:
 def experiment_end(world: World) -> datetime | None:
     """Return when the current step's experiment ends by its duration; None if only a person can end it.
 
-    A person ends an experiment with an analysis that is required for completion, since nothing measures it here.
+    A person ends an experiment with an analysis that is required for completion, since nothing measures it here.  With
+    the correction this holds for every analysis: in the controller any that fails fails the experiment.
     """
     step, _ = current_canary_step(world.rollout, world.status)
     if step is None or step.kind != EXPERIMENT_STEP or world.experiment_since is None or world.rollout.paused:
         return None
     body: Mapping[str, Any] = step.body[step.kind]
-    if not body.get("duration") or any(item.get("requiredForCompletion") for item in body.get("analyses") or ()):
+    analyses = body.get("analyses") or ()
+    is_gate = EXPERIMENT_ANALYSIS in world.corrections or any(item.get("requiredForCompletion") for item in analyses)
+    if not body.get("duration") or (analyses and is_gate):
         return None
     return world.experiment_since + timedelta(seconds=RolloutPause(body["duration"]).duration_seconds)
 

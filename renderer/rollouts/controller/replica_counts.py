@@ -18,7 +18,7 @@ from renderer.rollouts.controller.replica_math import (
     total_replicas,
     traffic_weight_to_replicas,
 )
-from renderer.rollouts.model.corrections import ABORTED_TRAFFIC, NO_CORRECTIONS
+from renderer.rollouts.model.corrections import ABORTED_TRAFFIC, NGINX_STABLE_PODS, NO_CORRECTIONS
 from renderer.rollouts.model.rollout import ReplicaSet, Rollout, find_by_hash
 from renderer.rollouts.model.spec import CanaryStrategy
 from renderer.rollouts.model.status import RolloutStatus
@@ -57,6 +57,9 @@ def replica_counts_for_traffic_routed_canary(
     if status.abort and ABORTED_TRAFFIC in corrections:
         # The size of the canary's setCanaryScale does not reduce the stable ReplicaSet.
         stable_count = rollout.replicas
+    if NGINX_STABLE_PODS in corrections and "nginx" in rollout.routing.routers and rollout.replicas:
+        # ingress-nginx answers 503 where the stable Service has no endpoints, whatever the canary's weight is.
+        stable_count = max(stable_count, 1)
     if weights is not None:
         in_use = traffic_weight_to_replicas(rollout.replicas, weights.stable.weight, max_weight)
         stable_count = max(stable_count, in_use)

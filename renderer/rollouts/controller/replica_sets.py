@@ -23,7 +23,7 @@ from renderer.rollouts.controller.templates import (
     with_affinity,
 )
 from renderer.rollouts.controller.workload import scale_workload_progressively
-from renderer.rollouts.model.corrections import ABORTED_TRAFFIC
+from renderer.rollouts.model.corrections import ABORTED_TRAFFIC, OWN_METADATA
 from renderer.rollouts.model.rollout import (
     DESIRED_REPLICAS_ANNOTATION,
     HASH_LABEL,
@@ -59,7 +59,7 @@ def create_desired_replica_set(ctx: Context) -> None:
     created = set_new_replica_set_annotations(rollout, created, revision, exists=False)
     # The very first ReplicaSet becomes the stable one.
     wanted = rollout.strategy.new_metadata if ctx.stable_rs is not None else rollout.strategy.stable_metadata
-    created, _ = sync_metadata(created, wanted)
+    created, _ = sync_metadata(created, wanted, keep_own=ctx.corrects(OWN_METADATA))
     if ctx.world.replica_set(created.name) is not None:
         # Another template has the same hash: the next pass adds the collision count.
         count = (ctx.status.collision_count or 0) + 1
@@ -194,7 +194,7 @@ def reconcile_ephemeral_metadata(ctx: Context) -> None:
     for rs, metadata in [*wanted, *((rs, None) for rs in ctx.other_rss)]:
         if rs is None:
             continue
-        changed, modified = sync_metadata(rs, metadata)
+        changed, modified = sync_metadata(rs, metadata, keep_own=ctx.corrects(OWN_METADATA))
         if modified:
             ctx.update_replica_set(rs, changed)
 

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from renderer.kubernetes.go_json import go_json
-from renderer.kubernetes.manifest import Body
+from renderer.kubernetes.manifest import Body, mapping
 from renderer.rollouts.model.rollout import EPHEMERAL_METADATA_ANNOTATION, HASH_LABEL, ReplicaSet, Rollout
 from renderer.rollouts.model.spec import PREFERRED, REQUIRED, PodTemplateMetadata
 
@@ -141,12 +141,16 @@ def _full(value: Mapping[str, Any]) -> dict[str, Any]:
     return {key: item for key, item in value.items() if item}
 
 
-def sync_metadata(rs: ReplicaSet, wanted: PodTemplateMetadata | None) -> tuple[ReplicaSet, bool]:
+def sync_metadata(
+    rs: ReplicaSet, wanted: PodTemplateMetadata | None, *, keep_own: bool = False
+) -> tuple[ReplicaSet, bool]:
     """Return the ReplicaSet with the metadata ``wanted`` in place of any injected before, and whether it changed.
 
-    An annotation records the injected metadata, so that no other metadata is removed.
+    An annotation records the injected metadata, so that no other metadata is removed.  With ``keep_own`` it also
+    records the template's own values of the same keys (``own``), which come back later; the controller loses them.
     """
     injected = _injected_metadata(rs)
+    own: dict[str, dict[str, str]] = {}
     if wanted is None and not injected:
         return rs, False
     metadata = rs.template.get("metadata") or {}
@@ -154,10 +158,15 @@ def sync_metadata(rs: ReplicaSet, wanted: PodTemplateMetadata | None) -> tuple[R
     for field in ("annotations", "labels"):
         values = dict(metadata.get(field) or {})
         desired: Mapping[str, str] = getattr(wanted, field) if wanted is not None else {}
+        added = injected.get(field) or {}
+        before = {name: values[name] for name in desired if name in values and name not in added} if keep_own else {}
+        before |= mapping(injected, "own").get(field) or {}
         values.update({name: value for name, value in desired.items() if values.get(name, "") != value})
-        for name in injected.get(field) or {}:
+        for name in added:
             if name not in desired:
                 values.pop(name, None)
+                values |= {name: before[name]} if name in before else {}
+        own[field] = {name: before[name] for name in sorted(before) if name in desired}
         if values != (metadata.get(field) or {}):
             changed[field] = values
             if not values:
@@ -169,6 +178,7 @@ def sync_metadata(rs: ReplicaSet, wanted: PodTemplateMetadata | None) -> tuple[R
         injected = {
             "labels": dict(sorted(wanted.labels.items())),
             "annotations": dict(sorted(wanted.annotations.items())),
+            "own": _full(own),
         }
         annotations[EPHEMERAL_METADATA_ANNOTATION] = go_json(_full(injected))
     return replace(rs, annotations=annotations, template={**rs.template, "metadata": changed}), True

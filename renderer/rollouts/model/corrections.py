@@ -11,6 +11,9 @@ ABORTED_TRAFFIC = "aborted-traffic"
 ABORTED_SUBSET = "aborted-subset"
 MANAGED_ROUTES = "managed-routes"
 OTHER_SUBSETS = "other-subsets"
+OWN_METADATA = "own-metadata"
+NGINX_STABLE_PODS = "nginx-stable-pods"
+EXPERIMENT_ANALYSIS = "experiment-analysis"
 ZERO_SCALE_DOWN_DELAY = "zero-scale-down-delay"
 
 CORRECTIONS: Mapping[str, str] = {
@@ -18,6 +21,9 @@ CORRECTIONS: Mapping[str, str] = {
     ABORTED_SUBSET: "argo-rollouts#1838",
     MANAGED_ROUTES: "argo-rollouts#4486, argo-rollouts#4716",
     OTHER_SUBSETS: "argo-rollouts#3125",
+    OWN_METADATA: "argo-rollouts#2916",
+    NGINX_STABLE_PODS: "argo-rollouts#1820",
+    EXPERIMENT_ANALYSIS: "-",
     ZERO_SCALE_DOWN_DELAY: "argo-rollouts#1992",
 }
 """Each correction by its name, with the report of the fault."""

@@ -201,6 +201,56 @@ def test_managed_routes_after_an_abort(routed: MakeWorld) -> None:
         assert http_routes(settle(actions.abort(world)).world) == left
 
 
+TEMPLATE = {"template": {"metadata": {"labels": {"role": "main"}, "annotations": {"note": "mine"}}}}
+
+
+def labels(world: World) -> dict[str, Any]:
+    """Return role and note of each version's pods by the tag of its image."""
+    found = {}
+    for rs in world.replica_sets:
+        metadata = rs.template["metadata"]
+        tag = rs.template["spec"]["containers"][0]["image"].rpartition(":")[2]
+        found[tag] = metadata["labels"].get("role"), metadata.get("annotations", {}).get("note")
+    return found
+
+
+CANARY_METADATA = {"labels": {"role": "canary"}, "annotations": {"note": "trial"}}
+STABLE_METADATA = {"labels": {"role": "stable"}}
+
+
+def with_own_metadata(make: MakeWorld, *names: str, **canary: Any) -> World:
+    world = actions.patch(make(settled=False, steps=WEIGHTS, **canary), {"spec": TEMPLATE})
+    return released(settle(corrected(world, *names)).world)
+
+
+def test_own_metadata(basic: MakeWorld) -> None:
+    for names, end in (("zero-scale-down-delay",), (None, None)), (("own-metadata",), ("main", "mine")):
+        world = with_own_metadata(basic, *names, canaryMetadata=CANARY_METADATA)
+        assert labels(world) == {"1": ("main", "mine"), "2": ("canary", "trial")}
+        world = settle(actions.promote_full(world)).world
+        assert labels(world) == {"1": ("main", "mine"), "2": end}
+
+
+def test_own_metadata_through_several_roles(basic: MakeWorld) -> None:
+    both = {"canaryMetadata": CANARY_METADATA, "stableMetadata": STABLE_METADATA}
+    world = with_own_metadata(basic, "own-metadata", **both)
+    assert labels(world) == {"1": ("stable", "mine"), "2": ("canary", "trial")}
+    world = settle(actions.promote_full(world)).world
+    assert labels(world) == {"1": ("main", "mine"), "2": ("stable", "mine")}
+    # The templates are those of the revisions, so that a rollback finds the old ReplicaSet.
+    world = settle(actions.undo(world)).world
+    assert len(world.replica_sets) == 2
+    assert labels(world) == {"1": ("canary", "trial"), "2": ("stable", "mine")}
+
+
+def test_nginx_stable_pods(nginx: MakeWorld) -> None:
+    steps = [{"setWeight": 100}, {"pause": {}}]
+    for names, stable in (("zero-scale-down-delay",), 0), (("nginx-stable-pods",), 1):
+        world = released(corrected(nginx(dynamicStableScale=True, steps=steps), *names))
+        assert pods(world) == {"1": stable, "2": 5}
+        assert pods(settle(actions.promote(world)).world) == {"1": 0, "2": 5}
+
+
 def test_a_world_has_no_corrections_by_default(nginx: MakeWorld) -> None:
     assert nginx().corrections == NO_CORRECTIONS
 
