@@ -49,8 +49,8 @@ profile: $(DEVELOPMENT) ## show where a cold start and a fleet run spend their t
 e2e: setup ## run the tests on a real control plane with a real router, built on first use
 	$(PYTHON) -m tests.e2e.run $(ARGS)
 
-ordering: setup ## run all tests of ordering, with a thousand random releases (takes minutes)
-	ROLLSTEP_ORDERING_EXAMPLES=1000 $(PYTEST) -q -n auto tests/pipeline/resolve/ordering/test_ordering.py $(ARGS)
+ordering: setup ## run all tests of ordering and aborts, with a thousand random releases each (takes minutes)
+	ROLLSTEP_ORDERING_EXAMPLES=1000 $(PYTEST) -q -n auto tests/pipeline/resolve/ordering/test_ordering.py tests/pipeline/resolve/test_abort.py $(ARGS)
 
 fuzz: $(FUZZ)/.installed ## fuzz everything that reads input, for FUZZ_SECONDS in all (300; ARGS="yaml lint" names targets)
 	$(FUZZ)/bin/python -m tests.fuzz.run $(ARGS)

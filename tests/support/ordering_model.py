@@ -22,6 +22,7 @@ from renderer.pipeline.resolve.commit_content import next_state, rendered
 from renderer.pipeline.resolve.moves import Move, advance, react, wait
 from renderer.pipeline.resolve.resolve import resolve
 from renderer.rollouts.controller.replica_math import max_unavailable
+from renderer.rollouts.model.corrections import CORRECTIONS
 from renderer.rollouts.model.rollout import HASH_LABEL, Rollout
 from renderer.rollouts.model.world import EXPAND, PHASES, World
 from renderer.rollouts.pod_template import default_rollout
@@ -41,7 +42,7 @@ class UnsafeError(AssertionError):
 
 
 class App:
-    """The manifests of an app, and the function that reads its destinations."""
+    """The manifests of an app with all corrections, and the function that reads its destinations."""
 
     def __init__(self, bodies: list[dict[str, Any]], router: str, order: str = "phases") -> None:
         self.router = router
@@ -51,7 +52,8 @@ class App:
         self.world = react(self._resolved(rollout, None, (), NOON)).after
 
     def _resolved(self, rollout: Rollout, state: Any, found: Iterable[Manifest], now: datetime) -> World:
-        return resolve(rollout, self.manifests, state, found, now, order=self.order).world
+        corrections = frozenset(CORRECTIONS)
+        return resolve(rollout, self.manifests, state, found, now, order=self.order, corrections=corrections).world
 
     def reloaded(self, world: World) -> World:
         """Return the world as the next command reads it from git."""
@@ -65,7 +67,7 @@ class App:
             return []
         if self.router == "blueGreen":
             return [{"web-active": 100}]
-        mains = [body for key, body in sorted(objects.items()) if key.kind == MAIN[self.router]]
+        mains = [body for key, body in sorted(objects.items()) if key.kind == MAIN[self.router] and key.name != "beta"]
         read = WEIGHTS[self.router]
         most = self.world.rollout.canary.traffic_routing.max_traffic_weight or 100  # type: ignore[union-attr]
         canary = [weight for body in mains for weight in read(body, CANARY)]
@@ -88,15 +90,22 @@ class App:
 
 
 def routed(
-    router: str, replicas: int = 5, steps: Iterable[Any] = STEPS, *, order: str = "phases", **canary: Any
+    router: str,
+    replicas: int = 5,
+    steps: Iterable[Any] = STEPS,
+    *,
+    order: str = "phases",
+    routing: Any = None,
+    **canary: Any,
 ) -> App:
-    """Return an app with a traffic router; ``canary`` has fields of its strategy."""
+    """Return an app with a traffic router; ``canary`` has fields of its strategy, ``routing`` of trafficRouting."""
     bodies = copy.deepcopy(blocks("istio" if router == "istio subsets" else router)[0])
     spec = bodies[0]["spec"]
     spec["replicas"] = replicas
     strategy = spec["strategy"]["canary"]
     strategy["steps"] = list(steps)
     strategy |= canary
+    strategy["trafficRouting"] |= routing or {}
     if router == "istio subsets":
         _use_subsets(bodies)
         router = "istio"

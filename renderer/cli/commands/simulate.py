@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from renderer.cli import options
+from renderer.errors import UsageError
+from renderer.rollouts.model.corrections import ALL, CORRECTIONS, NONE, chosen_corrections
 from renderer.rollouts.model.versions import DEFAULT_VERSION, VERSIONS
 
 
@@ -19,7 +21,14 @@ from renderer.rollouts.model.versions import DEFAULT_VERSION, VERSIONS
     show_default=True,
     help="Version of the Argo Rollouts controller to follow.",
 )
-def command(scenario: str, output: str, profile: str) -> None:
+@click.option(
+    "--corrections",
+    default=NONE,
+    show_default=True,
+    metavar="all|none|NAME,…",
+    help="Faults of the controller to correct (docs/corrections.md).",
+)
+def command(scenario: str, output: str, profile: str, corrections: str) -> None:
     """Run the actions of SCENARIO and print a frame after each of them.
 
     SCENARIO is a YAML file. Its first document has the kind Scenario and a list of actions (setImage, promote,
@@ -39,8 +48,16 @@ def command(scenario: str, output: str, profile: str) -> None:
     with click.open_file(scenario, encoding="utf-8") as file:
         text = file.read()
     read = read_scenario(text, scenario)
-    frames = list(simulate(read, profile))
+    frames = list(simulate(read, profile, corrections=frozenset(_corrections(corrections))))
     if output == "json":
         click.echo(json.dumps(to_document(read, frames, profile), indent=1, ensure_ascii=False))
     else:
         click.echo(to_table(frames), nl=False)
+
+
+def _corrections(text: str) -> tuple[str, ...]:
+    names = text.split(",")
+    unknown = [name for name in names if name not in (ALL, NONE, *CORRECTIONS)]
+    if unknown:
+        raise UsageError(f"--corrections: unknown {', '.join(unknown)}; known are {', '.join(CORRECTIONS)}")
+    return chosen_corrections(text if text in (ALL, NONE) else names)

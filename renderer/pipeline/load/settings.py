@@ -15,6 +15,7 @@ from renderer.git.forges.settings import ForgeSettings
 from renderer.kubernetes import KUBERNETES_VERSION
 from renderer.kubernetes.manifest import Source
 from renderer.kubernetes.sync_tools.tools import default_order
+from renderer.rollouts.model.corrections import ALL, CORRECTIONS, chosen_corrections
 from renderer.rollouts.model.versions import DEFAULT_VERSION
 
 SETTINGS_FILE = "rollstep.yaml"
@@ -85,6 +86,7 @@ class AppSettings(Struct, frozen=True, rename="camel"):
     templates: Path | None = None
     kubernetes_version: str = KUBERNETES_VERSION
     controller_version: str = DEFAULT_VERSION
+    corrections: tuple[str, ...] = tuple(CORRECTIONS)
     allow: tuple[str, ...] = ()
     schemas: tuple[Path, ...] = ()
     replicas: str = "auto"
@@ -132,6 +134,7 @@ class Settings(Struct, frozen=True):
             "app": app,
             "namespace": places["namespace"],
             "templates": self._templates(merged.get("templates")),
+            "corrections": chosen_corrections(merged.get("corrections", ALL)),
             "allow": tuple(merged.get("allow", ())),
             "schemas": tuple(self.root / path for path in merged.get("schemas", ())),
             "versioned_config": versioned_config if isinstance(versioned_config, bool) else tuple(versioned_config),

@@ -92,7 +92,7 @@ def resolve_rollout(
     """Return the world of an app by its settings, without a check that its parts fit each other."""
     settings = app.settings
     choices = (settings.controller_version, frozenset(settings.step_plugins), settings.replicas, settings.order)
-    return resolve(rollout, app.manifests, state, rendered, now, *choices)
+    return resolve(rollout, app.manifests, state, rendered, now, *choices, frozenset(settings.corrections))
 
 
 def resolve_app(app: App, root: Path, state: State | None, rendered: Sequence[Manifest], now: datetime) -> Release:

@@ -21,6 +21,7 @@ from renderer.pipeline.resolve.commit_content import rendered
 from renderer.pipeline.resolve.ordering.waves import with_wave, without_wave
 from renderer.rollouts.controller.experiment import belongs_to_experiment
 from renderer.rollouts.controller.managed_objects import carry_over, created_objects, edited_objects
+from renderer.rollouts.model.corrections import NO_CORRECTIONS
 from renderer.rollouts.model.rollout import EPOCH, REVISION_ANNOTATION, ReplicaSet, Rollout
 from renderer.rollouts.model.status import RolloutStatus
 from renderer.rollouts.model.versions import DEFAULT_VERSION
@@ -45,12 +46,13 @@ def resolve(
     plugin_gates: frozenset[str] = frozenset(),
     replicas: str = AUTO,
     order: str = "step",
+    corrections: frozenset[str] = NO_CORRECTIONS,
 ) -> Resolved:
     """Return the world of a release at time ``now``.
 
     ``manifests`` are the user's, without the Rollout; ``state`` and ``rendered_manifests`` are the last commit's, None
     and empty before the first.  ``controller_version`` is the one whose pod-template-hash is used, ``plugin_gates``
-    are the plugins whose steps are gates, ``replicas`` and ``order`` the settings of those names.
+    are the plugins whose steps are gates, ``replicas``, ``order`` and ``corrections`` the settings of those names.
     """
     manifests = tuple(manifests)
     autoscaler = autoscaler_of(rollout, manifests) if replicas != ROLLSTEP else None
@@ -82,6 +84,7 @@ def resolve(
         now=now,
         controller_version=controller_version,
         plugin_gates=plugin_gates,
+        corrections=corrections,
         experiment_since=state.steps[-1].reached_at if experiment and state is not None and state.steps else None,
         autoscaler=autoscaler.body if autoscaler is not None else None,
         numbered=_numbered(left) if replicas == AUTO else frozenset(),

@@ -48,7 +48,7 @@ def _running_template(world: World) -> Body | None:
         return None
     rollout = resolve_workload(world).rollout
     new_hash = rollout_hash(rollout, world.status.collision_count, world.controller_version)
-    found = find_new_replica_set(rollout, new_hash, world.replica_sets)
+    found = find_new_replica_set(rollout, new_hash, world.replica_sets, world.corrections)
     # The way back of an aborted release is no version that waits: all traffic is on it already.
     is_back = found is not None and world.status.abort and found.pod_template_hash == world.status.stable_rs
     return None if found is running or is_back else template_of(running, rollout)

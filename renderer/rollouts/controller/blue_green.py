@@ -18,6 +18,7 @@ from renderer.rollouts.controller.revisions import is_saturated
 from renderer.rollouts.controller.scale_down import reconcile_other_replica_sets
 from renderer.rollouts.controller.services import ready_for_pause, selected_hash, service, switch_service
 from renderer.rollouts.controller.sync_status import pod_template_changed, sync_status_blue_green
+from renderer.rollouts.model.corrections import ABORTED_TRAFFIC
 from renderer.rollouts.model.spec import BLUE_GREEN
 
 
@@ -61,6 +62,9 @@ def reconcile_active_service(ctx: Context) -> None:
     """Switch the active Service to the new ReplicaSet once promoted, or after an abort to the stable one."""
     new_rs, active_service = ctx.new_rs, ctx.blue_green.active_service
     assert new_rs is not None
+    if ctx.status.abort and ctx.corrects(ABORTED_TRAFFIC) and _is_stable_full(ctx):
+        switch_service(ctx, active_service, ctx.status.stable_rs, *BLUE_GREEN, "activeService")
+        return
     if ctx.halts_progress() or not ready_for_pause(ctx, new_rs) or not is_saturated(ctx.rollout, new_rs):
         return
     target = selected_hash(service(ctx, active_service, *BLUE_GREEN, "activeService"))
@@ -70,3 +74,7 @@ def reconcile_active_service(ctx: Context) -> None:
     if ctx.status.abort:
         target = ctx.status.stable_rs
     switch_service(ctx, active_service, target, *BLUE_GREEN, "activeService")
+
+
+def _is_stable_full(ctx: Context) -> bool:
+    return ctx.stable_rs is not None and ctx.stable_rs.available_replicas >= ctx.rollout.replicas

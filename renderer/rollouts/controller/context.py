@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from renderer.kubernetes.manifest import Body, ObjectKey
 from renderer.kubernetes.merge_patch import merge_patch_between
 from renderer.rollouts.controller.templates import rollout_hash
+from renderer.rollouts.model.corrections import ABORTED_TRAFFIC
 from renderer.rollouts.model.rollout import ReplicaSet, Rollout, find_by_hash
 from renderer.rollouts.model.spec import BlueGreenStrategy, CanaryStrategy
 from renderer.rollouts.model.status import RolloutCondition, RolloutStatus
@@ -137,8 +138,18 @@ class Context:
         return self.status.stable_rs == self.status.current_pod_hash
 
     def halts_progress(self) -> bool:
-        """Return whether replicas must not change: ``spec.paused``, or an inconclusive analysis."""
+        """Return whether replicas must not change: ``spec.paused``, or an inconclusive analysis.
+
+        With the correction an abort goes on all the same: traffic could not come back to a stable ReplicaSet that must
+        grow first.
+        """
+        if self.pause.is_aborted and self.corrects(ABORTED_TRAFFIC):
+            return False
         return self.rollout.paused or self.status.pause_condition("InconclusiveAnalysis") is not None
+
+    def corrects(self, correction: str) -> bool:
+        """Return whether a fault of the controller is corrected (``model/corrections.py``)."""
+        return correction in self.world.corrections
 
     def holds_step(self, step: int) -> bool:
         """Return whether the step with this index must not complete."""

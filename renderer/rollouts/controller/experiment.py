@@ -16,7 +16,8 @@ from renderer.rollouts.controller.analysis import INCONCLUSIVE
 from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.gates import EXPERIMENT_STEP
 from renderer.rollouts.controller.replica_math import current_canary_step
-from renderer.rollouts.model.rollout import HASH_LABEL, ReplicaSet
+from renderer.rollouts.model.corrections import EXPERIMENT_ANALYSIS
+from renderer.rollouts.model.rollout import HASH_LABEL, ReplicaSet, Rollout
 from renderer.rollouts.model.spec import RolloutPause
 from renderer.rollouts.model.strategy_status import WeightDestination
 from renderer.rollouts.model.world import World
@@ -28,6 +29,15 @@ TEMPLATE_ANNOTATION = "experiment.argoproj.io/template-name"
 def belongs_to_experiment(body: Body) -> bool:
     """Return whether an object belongs to an experiment."""
     return NAME_ANNOTATION in _annotations(body)
+
+
+def is_experiment_service(rollout: Rollout, name: str) -> bool:
+    """Return whether a Service has the name of one that an experiment of the Rollout's steps makes."""
+    steps = rollout.canary.steps if rollout.canary is not None else ()
+    templates = [item for step in steps for item in (step.body.get(EXPERIMENT_STEP) or {}).get("templates") or ()]
+    is_named = any((item.get("service") or {}).get("name") == name for item in templates)
+    ends = tuple(f"-{item.get('name')}" for item in templates)
+    return is_named or (name.startswith(f"{rollout.name}-") and name.endswith(ends))
 
 
 def reconcile_experiments(ctx: Context) -> None:
@@ -75,13 +85,16 @@ def weight_destinations(ctx: Context) -> tuple[WeightDestination, ...]:
 def experiment_end(world: World) -> datetime | None:
     """Return when the current step's experiment ends by its duration; None if only a person can end it.
 
-    A person ends an experiment with an analysis that is required for completion, since nothing measures it here.
+    A person ends an experiment with an analysis that is required for completion, since nothing measures it here.  With
+    the correction this holds for every analysis: in the controller any that fails fails the experiment.
     """
     step, _ = current_canary_step(world.rollout, world.status)
     if step is None or step.kind != EXPERIMENT_STEP or world.experiment_since is None or world.rollout.paused:
         return None
     body: Mapping[str, Any] = step.body[step.kind]
-    if not body.get("duration") or any(item.get("requiredForCompletion") for item in body.get("analyses") or ()):
+    analyses = body.get("analyses") or ()
+    is_gate = EXPERIMENT_ANALYSIS in world.corrections or any(item.get("requiredForCompletion") for item in analyses)
+    if not body.get("duration") or (analyses and is_gate):
         return None
     return world.experiment_since + timedelta(seconds=RolloutPause(body["duration"]).duration_seconds)
 

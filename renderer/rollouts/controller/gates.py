@@ -45,7 +45,7 @@ def open_gate(rollout: Rollout, status: RolloutStatus) -> str:
 
 
 def gate_names(rollout: Rollout, status: RolloutStatus, gate: str) -> tuple[str, ...]:
-    """Return the names of a gate's analysis templates, experiment templates or plugin."""
+    """Return the names of a gate's analysis templates, plugin, or experiment templates and analyses."""
     body: Body | None
     if rollout.blue_green is not None:
         body = rollout.blue_green.body.get(gate)
@@ -56,8 +56,10 @@ def gate_names(rollout: Rollout, status: RolloutStatus, gate: str) -> tuple[str,
         body = step.body.get(step.kind) if step is not None else None
     if gate == PLUGIN_STEP:
         return (str((body or {}).get("name", "")),)
-    name = "name" if gate == EXPERIMENT_STEP else "templateName"
-    return tuple(str(item.get(name, "")) for item in (body or {}).get("templates") or ())
+    if gate == EXPERIMENT_STEP:
+        items = [*((body or {}).get("templates") or ()), *((body or {}).get("analyses") or ())]
+        return tuple(str(item.get("name", "")) for item in items)
+    return tuple(str(item.get("templateName", "")) for item in (body or {}).get("templates") or ())
 
 
 def awaits_background_analysis(rollout: Rollout, status: RolloutStatus, index: int) -> bool:

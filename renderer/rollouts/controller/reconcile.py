@@ -17,6 +17,7 @@ from renderer.rollouts.controller.sync_status import persist_status
 from renderer.rollouts.controller.templates import find_new_replica_set
 from renderer.rollouts.controller.unsupported import unsupported_fields
 from renderer.rollouts.controller.workload import resolve_workload
+from renderer.rollouts.model.corrections import ABORTED_TRAFFIC
 from renderer.rollouts.model.rollout import find_by_hash
 from renderer.rollouts.model.world import World, Write
 
@@ -59,7 +60,7 @@ def _pass(world: World, *, hold_step: int | None = None, skip_pauses: bool = Fal
 
 
 def _reconcile(ctx: Context) -> None:
-    ctx.set_new_rs(find_new_replica_set(ctx.rollout, ctx.pod_template_hash(), ctx.all_rss))
+    ctx.set_new_rs(find_new_replica_set(ctx.rollout, ctx.pod_template_hash(), ctx.all_rss, ctx.world.corrections))
     deadline = ctx.new_rs.scale_down_deadline if ctx.new_rs is not None else None
     ctx.new_rs_within_delay = deadline is not None and deadline > ctx.now
     if ctx.new_rs is None:
@@ -80,8 +81,14 @@ def _reconcile(ctx: Context) -> None:
 
 
 def _is_scaling_event(ctx: Context) -> bool:
-    """Return whether ``spec.replicas`` has changed since the ReplicaSets were last scaled."""
+    """Return whether ``spec.replicas`` has changed since the ReplicaSets were last scaled.
+
+    The canary of an aborted release keeps its size, so that the controller would do nothing but scale until its
+    deadline; with the correction its traffic goes back meanwhile.
+    """
     sync_replica_set_revision(ctx)
+    if ctx.pause.is_aborted and ctx.corrects(ABORTED_TRAFFIC):
+        return False
     for rs in (ctx.new_rs, ctx.stable_rs):
         if rs is not None and rs.replicas > 0 and desired_replicas(rs) not in (None, ctx.rollout.replicas):
             return True

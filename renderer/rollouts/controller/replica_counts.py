@@ -18,6 +18,7 @@ from renderer.rollouts.controller.replica_math import (
     total_replicas,
     traffic_weight_to_replicas,
 )
+from renderer.rollouts.model.corrections import ABORTED_TRAFFIC, NGINX_STABLE_PODS, NO_CORRECTIONS
 from renderer.rollouts.model.rollout import ReplicaSet, Rollout, find_by_hash
 from renderer.rollouts.model.spec import CanaryStrategy
 from renderer.rollouts.model.status import RolloutStatus
@@ -42,6 +43,7 @@ def replica_counts_for_traffic_routed_canary(
     new_rs: ReplicaSet | None,
     stable_rs: ReplicaSet | None,
     weights: TrafficWeights | None,
+    corrections: frozenset[str] = NO_CORRECTIONS,
     *,
     capped: bool = True,
 ) -> tuple[int, int]:
@@ -51,7 +53,7 @@ def replica_counts_for_traffic_routed_canary(
     shrinks below its traffic.
     """
     max_weight = max_traffic_weight(rollout)
-    set_replicas, weight = canary_replicas_or_weight(rollout, status, new_rs, stable_rs)
+    set_replicas, weight = canary_replicas_or_weight(rollout, status, new_rs, stable_rs, corrections)
     if set_replicas is not None:
         canary_count = set_replicas
     else:
@@ -60,6 +62,12 @@ def replica_counts_for_traffic_routed_canary(
     if rollout.canary is None or not rollout.canary.dynamic_stable_scale:
         return canary_count, rollout.replicas
     stable_count = traffic_weight_to_replicas(rollout.replicas, max_weight - weight, max_weight)
+    if status.abort and ABORTED_TRAFFIC in corrections:
+        # The size of the canary's setCanaryScale does not reduce the stable ReplicaSet.
+        stable_count = rollout.replicas
+    if NGINX_STABLE_PODS in corrections and "nginx" in rollout.routing.routers and rollout.replicas:
+        # ingress-nginx answers 503 where the stable Service has no endpoints, whatever the canary's weight is.
+        stable_count = max(stable_count, 1)
     if weights is not None:
         in_use = traffic_weight_to_replicas(rollout.replicas, weights.stable.weight, max_weight)
         stable_count = max(stable_count, in_use)
@@ -199,7 +207,7 @@ def canary_replica_counts(ctx: Context, weights: TrafficWeights | None) -> tuple
     if ctx.canary.traffic_routing is None:
         return replica_counts_for_basic_canary(ctx.rollout, ctx.status, ctx.new_rs, ctx.stable_rs, ctx.other_rss)
     return replica_counts_for_traffic_routed_canary(
-        ctx.rollout, ctx.status, ctx.new_rs, ctx.stable_rs, weights, capped=ctx.since_1_10
+        ctx.rollout, ctx.status, ctx.new_rs, ctx.stable_rs, weights, ctx.world.corrections, capped=ctx.since_1_10
     )
 
 

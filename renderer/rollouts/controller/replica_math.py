@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from renderer.rollouts.controller.defaults import abort_scale_down_delay, max_traffic_weight
+from renderer.rollouts.model.corrections import ABORTED_TRAFFIC, NO_CORRECTIONS
 from renderer.rollouts.model.rollout import ReplicaSet, Rollout
 from renderer.rollouts.model.spec import CanaryStep, CanaryStrategy, IntOrString, SetCanaryScale
 from renderer.rollouts.model.status import RolloutStatus
@@ -105,7 +106,11 @@ def use_set_canary_scale(rollout: Rollout, status: RolloutStatus) -> SetCanarySc
 
 
 def canary_replicas_or_weight(
-    rollout: Rollout, status: RolloutStatus, new_rs: ReplicaSet | None, stable_rs: ReplicaSet | None
+    rollout: Rollout,
+    status: RolloutStatus,
+    new_rs: ReplicaSet | None,
+    stable_rs: ReplicaSet | None,
+    corrections: frozenset[str] = NO_CORRECTIONS,
 ) -> tuple[int | None, int]:
     """Return (replicas, 0) if a step sets the canary's replicas, else (None, weight)."""
     if status.promote_full or not status.stable_rs or status.current_pod_hash == status.stable_rs:
@@ -116,19 +121,26 @@ def canary_replicas_or_weight(
             return scale.replicas, 0
         if scale.weight is not None:
             return None, scale.weight
-    return None, desired_canary_weight(rollout, status, new_rs, stable_rs)
+    return None, desired_canary_weight(rollout, status, new_rs, stable_rs, corrections)
 
 
 def desired_canary_weight(
-    rollout: Rollout, status: RolloutStatus, new_rs: ReplicaSet | None, stable_rs: ReplicaSet | None
+    rollout: Rollout,
+    status: RolloutStatus,
+    new_rs: ReplicaSet | None,
+    stable_rs: ReplicaSet | None,
+    corrections: frozenset[str] = NO_CORRECTIONS,
 ) -> int:
     """Return the weight that the canary's replicas follow.
 
     With ``dynamicStableScale`` an aborted release goes back through the steps' weights while the stable ReplicaSet
-    grows.
+    grows.  The controller may stop at one of them, since ``minPodsPerReplicaSet`` and ``abortScaleDownDelaySeconds``
+    keep pods of the canary; with the correction the stable ReplicaSet grows to its full size at once.
     """
     canary = rollout.canary
-    if not (status.abort and canary and canary.dynamic_stable_scale and new_rs and stable_rs):
+    if ABORTED_TRAFFIC in corrections or not (
+        status.abort and canary and canary.dynamic_stable_scale and new_rs and stable_rs
+    ):
         return get_current_set_weight(rollout, status)
     expected = rollout.replicas - stable_rs.available_replicas
     canary_replicas = max(expected, new_rs.available_replicas)

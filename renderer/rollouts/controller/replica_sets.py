@@ -23,6 +23,7 @@ from renderer.rollouts.controller.templates import (
     with_affinity,
 )
 from renderer.rollouts.controller.workload import scale_workload_progressively
+from renderer.rollouts.model.corrections import ABORTED_TRAFFIC, OWN_METADATA
 from renderer.rollouts.model.rollout import (
     DESIRED_REPLICAS_ANNOTATION,
     HASH_LABEL,
@@ -58,7 +59,7 @@ def create_desired_replica_set(ctx: Context) -> None:
     created = set_new_replica_set_annotations(rollout, created, revision, exists=False)
     # The very first ReplicaSet becomes the stable one.
     wanted = rollout.strategy.new_metadata if ctx.stable_rs is not None else rollout.strategy.stable_metadata
-    created, _ = sync_metadata(created, wanted)
+    created, _ = sync_metadata(created, wanted, keep_own=ctx.corrects(OWN_METADATA))
     if ctx.world.replica_set(created.name) is not None:
         # Another template has the same hash: the next pass adds the collision count.
         count = (ctx.status.collision_count or 0) + 1
@@ -156,8 +157,10 @@ def reconcile_new_replica_set(ctx: Context) -> bool:
             delay = abort_scale_down_delay(ctx.rollout).seconds
             _sync_desired_replicas(ctx)
             available, wanted = ctx.stable_rs.available_replicas, ctx.rollout.replicas
-            has_room = available >= wanted if ctx.since_1_10 else available == wanted
-            if delay is not None and has_room:
+            # More than all of them are available where minPodsPerReplicaSet exceeds spec.replicas.
+            tolerant = ctx.since_1_10 or ctx.corrects(ABORTED_TRAFFIC)
+            is_full = available >= wanted if tolerant else available == wanted
+            if delay is not None and is_full:
                 add_scale_down_delay(ctx, rs, delay)
             return False
         deadline = rs.scale_down_deadline
@@ -214,7 +217,7 @@ def reconcile_ephemeral_metadata(ctx: Context) -> None:
     for rs, metadata in [*wanted, *((rs, None) for rs in ctx.other_rss)]:
         if rs is None:
             continue
-        changed, modified = sync_metadata(rs, metadata)
+        changed, modified = sync_metadata(rs, metadata, keep_own=ctx.corrects(OWN_METADATA))
         if modified:
             ctx.update_replica_set(rs, changed)
 

@@ -9,6 +9,7 @@ from renderer.rollouts.controller.replica_math import max_unavailable, total_ava
 from renderer.rollouts.controller.replica_sets import add_scale_down_delay, scale
 from renderer.rollouts.controller.routers import routers_of
 from renderer.rollouts.controller.services import selected_hash
+from renderer.rollouts.model.corrections import ZERO_SCALE_DOWN_DELAY
 from renderer.rollouts.model.rollout import ReplicaSet
 
 
@@ -82,9 +83,12 @@ def _scale_down_delay(ctx: Context, rs: ReplicaSet, annotated: int, replicas: in
     """Set the deadline of a ReplicaSet without one; return (ReplicaSets with a deadline, replicas of this one)."""
     limit = scale_down_delay_revision_limit(ctx.rollout)
     if not rs.has_scale_down_deadline:
-        if rs.replicas <= 0 or annotated >= limit:
+        seconds = scale_down_delay_seconds(ctx.rollout)
+        # Without the correction pods without a deadline stay for good.
+        is_due = seconds == 0 and ctx.corrects(ZERO_SCALE_DOWN_DELAY)
+        if rs.replicas <= 0 or annotated >= limit or is_due:
             return annotated, 0
-        add_scale_down_delay(ctx, rs, scale_down_delay_seconds(ctx.rollout))
+        add_scale_down_delay(ctx, rs, seconds)
         return annotated + 1, rs.replicas
     annotated += 1
     deadline = rs.scale_down_deadline

@@ -12,7 +12,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from renderer.kubernetes.go_json import go_json
-from renderer.kubernetes.manifest import Body
+from renderer.kubernetes.manifest import Body, mapping
+from renderer.rollouts.model.corrections import EQUAL_TEMPLATES, NO_CORRECTIONS
 from renderer.rollouts.model.rollout import EPHEMERAL_METADATA_ANNOTATION, HASH_LABEL, ReplicaSet, Rollout
 from renderer.rollouts.model.spec import PREFERRED, REQUIRED, PodTemplateMetadata
 
@@ -28,12 +29,16 @@ def rollout_hash(rollout: Rollout, collision_count: int | None, version: str) ->
 
 
 def find_new_replica_set(
-    rollout: Rollout, pod_template_hash: str, replica_sets: Sequence[ReplicaSet]
+    rollout: Rollout,
+    pod_template_hash: str,
+    replica_sets: Sequence[ReplicaSet],
+    corrections: frozenset[str] = NO_CORRECTIONS,
 ) -> ReplicaSet | None:
     """Return the ReplicaSet with the Rollout's template, by hash or else by comparison of the templates.
 
     Defaults of the API server do not count as a difference; ``replica_sets`` are oldest first.
     """
+    exact = EQUAL_TEMPLATES not in corrections
     for rs in replica_sets:
         if rs.pod_template_hash == pod_template_hash:
             return rs
@@ -44,7 +49,7 @@ def find_new_replica_set(
         # Nearly every new template has another image, which has no default.
         if _images(rs.template) != images:
             continue
-        template = _without_injected_anti_affinity(sync_metadata(rs, None)[0].template, rollout, keep_empty=True)
+        template = _without_injected_anti_affinity(sync_metadata(rs, None)[0].template, rollout, keep_empty=exact)
         wanted = comparable(rollout.template) if wanted is None else wanted
         if comparable(template) == wanted:
             return rs
@@ -147,12 +152,16 @@ def _full(value: Mapping[str, Any]) -> dict[str, Any]:
     return {key: item for key, item in value.items() if item}
 
 
-def sync_metadata(rs: ReplicaSet, wanted: PodTemplateMetadata | None) -> tuple[ReplicaSet, bool]:
+def sync_metadata(
+    rs: ReplicaSet, wanted: PodTemplateMetadata | None, *, keep_own: bool = False
+) -> tuple[ReplicaSet, bool]:
     """Return the ReplicaSet with the metadata ``wanted`` in place of any injected before, and whether it changed.
 
-    An annotation records the injected metadata, so that no other metadata is removed.
+    An annotation records the injected metadata, so that no other metadata is removed.  With ``keep_own`` it also
+    records the template's own values of the same keys (``own``), which come back later; the controller loses them.
     """
     injected = _injected_metadata(rs)
+    own: dict[str, dict[str, str]] = {}
     if wanted is None and not injected:
         return rs, False
     metadata = rs.template.get("metadata") or {}
@@ -160,10 +169,15 @@ def sync_metadata(rs: ReplicaSet, wanted: PodTemplateMetadata | None) -> tuple[R
     for field in ("annotations", "labels"):
         values = dict(metadata.get(field) or {})
         desired: Mapping[str, str] = getattr(wanted, field) if wanted is not None else {}
+        added = injected.get(field) or {}
+        before = {name: values[name] for name in desired if name in values and name not in added} if keep_own else {}
+        before |= mapping(injected, "own").get(field) or {}
         values.update({name: value for name, value in desired.items() if values.get(name, "") != value})
-        for name in injected.get(field) or {}:
+        for name in added:
             if name not in desired:
                 values.pop(name, None)
+                values |= {name: before[name]} if name in before else {}
+        own[field] = {name: before[name] for name in sorted(before) if name in desired}
         if values != (metadata.get(field) or {}):
             changed[field] = values
             if not values:
@@ -175,6 +189,7 @@ def sync_metadata(rs: ReplicaSet, wanted: PodTemplateMetadata | None) -> tuple[R
         injected = {
             "labels": dict(sorted(wanted.labels.items())),
             "annotations": dict(sorted(wanted.annotations.items())),
+            "own": _full(own),
         }
         annotations[EPHEMERAL_METADATA_ANNOTATION] = go_json(_full(injected))
     return replace(rs, annotations=annotations, template={**rs.template, "metadata": changed}), True

@@ -18,7 +18,8 @@ from renderer.rollouts.controller.replica_math import (
 from renderer.rollouts.controller.revisions import is_dynamically_rolling_back_to_stable, previous_canary_hash
 from renderer.rollouts.controller.routers import Router, routers_of
 from renderer.rollouts.controller.services import ensure_service_targets
-from renderer.rollouts.model.spec import CANARY
+from renderer.rollouts.model.corrections import ABORTED_SUBSET, MANAGED_ROUTES
+from renderer.rollouts.model.spec import CANARY, STEP_KINDS, CanaryStep
 from renderer.rollouts.model.strategy_status import TrafficWeights, WeightDestination
 
 
@@ -37,11 +38,15 @@ def reconcile_traffic_routing(ctx: Context) -> None:
             return
         recorded = ctx.status.canary.weights
         weight_first = total_available([ctx.new_rs]) == 0 and recorded is not None and recorded.canary.weight > 0
-        _set_extra_routes(ctx, router)
+        if not ctx.corrects(MANAGED_ROUTES):
+            _set_route_of_step(ctx, router)
         if weight_first:
             # The old canary loses its traffic before its hash.
             router.set_weight(ctx, weight)
-        router.update_hash(ctx, canary_hash, stable_hash)
+        is_back = ctx.pause.is_aborted and weight == 0 and ctx.corrects(ABORTED_SUBSET)
+        router.update_hash(ctx, stable_hash if is_back else canary_hash, stable_hash)
+        if ctx.corrects(MANAGED_ROUTES):
+            _set_managed_routes(ctx, router)
         router.set_weight(ctx, weight)
         stable_weight = max_traffic_weight(ctx.rollout) - weight - sum(item.weight for item in ctx.additional)
         weights = TrafficWeights(
@@ -53,11 +58,32 @@ def reconcile_traffic_routing(ctx: Context) -> None:
             ctx.weights = weights
 
 
-def _set_extra_routes(ctx: Context, router: Router) -> None:
+def _set_managed_routes(ctx: Context, router: Router) -> None:
+    """Set the routes of all header and mirror steps so far, where the canary has pods for them; remove them elsewhere.
+
+    The controller sets a route once, at its step: with no pods yet, or after a restart of all pods, it is lost.  After
+    an abort, when the first step is the current one again, the controller adds that step's route.
+    """
+    is_over = ctx.is_fully_promoted or ctx.pause.is_aborted or ctx.status.promote_full
+    if is_over or ctx.new_rs is None or ctx.new_rs.available_replicas == 0:
+        router.remove_managed_routes(ctx)
+        return
+    _, index = current_canary_step(ctx.rollout, ctx.status)
+    done = ctx.canary.steps[: (index or 0) + 1]
+    wanted = {str(step.body[step.kind].get("name")): step for step in done if STEP_KINDS[step.kind].is_route}
+    for step in wanted.values():
+        _set_route(ctx, router, step)
+
+
+def _set_route_of_step(ctx: Context, router: Router) -> None:
     """Set the route of a header or mirror step; the first release has none."""
     step, _ = current_canary_step(ctx.rollout, ctx.status)
     if step is None or ctx.rollout.revision <= 1:
         return
+    _set_route(ctx, router, step)
+
+
+def _set_route(ctx: Context, router: Router, step: CanaryStep) -> None:
     if step.kind == "setHeaderRoute":
         router.set_header_route(ctx, step.body[step.kind])
     if step.kind == "setMirrorRoute":
@@ -119,7 +145,7 @@ def _weight_on_the_way_back(ctx: Context) -> int:
     if not ctx.canary.dynamic_stable_scale or stable_rs is None or new_rs is None or rollout.replicas == 0:
         return 0
     most = max_traffic_weight(rollout)
-    desired = desired_canary_weight(rollout, ctx.status, new_rs, stable_rs)
+    desired = desired_canary_weight(rollout, ctx.status, new_rs, stable_rs, ctx.world.corrections)
     stable_share = most * stable_rs.available_replicas // rollout.replicas
     expected = max(0, most - stable_share)
     weights = ctx.status.canary.weights

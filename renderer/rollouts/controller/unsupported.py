@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from renderer.errors import Finding
 from renderer.kubernetes.manifest import Body, Source, field_path
+from renderer.rollouts.controller.defaults import max_traffic_weight
+from renderer.rollouts.controller.replica_math import last_set_weight
 from renderer.rollouts.controller.routers import router_for, routers_of, routers_that
 from renderer.rollouts.model.rollout import NO_SOURCE, Rollout
 from renderer.rollouts.model.spec import BLUE_GREEN, CANARY, ROUTING, CanaryStrategy, Path
@@ -56,15 +58,41 @@ def _unsupported_steps(
                 message = f"plugin steps are not supported: rollstep does not call {plugin.get('name')}"
                 yield (*CANARY, "steps", index, step.kind), message
         elif step.kind == "experiment":
-            yield from _unsupported_experiment(rollout, step.body[step.kind], (*CANARY, "steps", index, step.kind))
+            path: Path = (*CANARY, "steps", index, step.kind)
+            yield from _unsupported_experiment(rollout, step.body[step.kind], path)
+            if _can_weigh(rollout):
+                before = last_set_weight(canary.steps[:index])
+                yield from _unsupported_weights(rollout, step.body[step.kind], before, path)
+
+
+def _can_weigh(rollout: Rollout) -> bool:
+    return any(router.weighs_experiments for router in routers_of(rollout).values())
 
 
 def _unsupported_experiment(rollout: Rollout, experiment: Body, path: Path) -> Iterator[tuple[Path, str]]:
-    can_weigh = any(router.weighs_experiments for router in routers_of(rollout).values())
     for index, template in enumerate(experiment.get("templates") or ()):
         at = (*path, "templates", index)
         if template.get("specRef") not in ("canary", "stable"):
             yield (*at, "specRef"), f"expected canary or stable, found {template.get('specRef')}"
-        if template.get("weight") is not None and not can_weigh:
+        if template.get("weight") is not None and not _can_weigh(rollout):
             names = ", ".join(routers_that(lambda router: router.weighs_experiments))
             yield (*at, "weight"), f"a weight requires one of the routers {names}"
+
+
+def _unsupported_weights(
+    rollout: Rollout, experiment: Body, canary_weight: int, path: Path
+) -> Iterator[tuple[Path, str]]:
+    """Yield why an experiment's weights cannot be set while the canary has ``canary_weight``.
+
+    The controller gives the stable version less than nothing, and a destination without a name to a template without a
+    Service, anew in each pass.
+    """
+    templates = experiment.get("templates") or ()
+    weights = [int(template["weight"]) for template in templates if template.get("weight") is not None]
+    most = max_traffic_weight(rollout)
+    if weights and canary_weight + sum(weights) > most:
+        message = f"the weights of the templates and the canary's ({canary_weight}) are more than {most}"
+        yield (*path, "templates"), message
+    containers = (rollout.template.get("spec") or {}).get("containers") or ()
+    if weights and containers and not any(container.get("ports") for container in containers):
+        yield (*path, "templates"), "a weight requires a containerPort in the pod template, for the template's Service"

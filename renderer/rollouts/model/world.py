@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Body, ObjectKey, is_equal_but
+from renderer.rollouts.model.corrections import NO_CORRECTIONS
 from renderer.rollouts.model.rollout import ReplicaSet, Rollout, find_by_hash
 from renderer.rollouts.model.status import RolloutStatus
 from renderer.rollouts.model.versions import DEFAULT_VERSION
@@ -23,7 +24,9 @@ class World(Struct, frozen=True):
 
     ``objects`` are those other than the Rollout and its ReplicaSets (Services, Ingresses, …); ``controller_version``
     is the one whose pod-template-hash is used; ``plugin_gates`` are the plugins whose steps wait for a person;
-    ``experiment_since`` is the start of the current step's experiment.  ``autoscaler`` is the HorizontalPodAutoscaler
+    ``corrections``
+    are the faults of the controller that it does not share; ``experiment_since`` is the start of the current step's
+    experiment.  ``autoscaler`` is the HorizontalPodAutoscaler
     that sets the replicas, None if the manifests do; ``numbered`` names ReplicaSets with replicas in spite of it.
 
     ``order`` splits a step into commits (``step``, ``phases`` or ``waves``); ``phase`` is the last one of the last
@@ -38,6 +41,7 @@ class World(Struct, frozen=True):
     now: datetime
     controller_version: str = DEFAULT_VERSION
     plugin_gates: frozenset[str] = frozenset()
+    corrections: frozenset[str] = NO_CORRECTIONS
     experiment_since: datetime | None = None
     autoscaler: Body | None = None
     numbered: frozenset[str] = frozenset()

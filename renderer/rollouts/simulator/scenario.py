@@ -19,6 +19,7 @@ from renderer.kubernetes.pod_defaults import default_pod_template
 from renderer.rollouts import actions
 from renderer.rollouts.controller import Settled, next_wakeup, settle
 from renderer.rollouts.controller.conditions import is_completed
+from renderer.rollouts.model.corrections import NO_CORRECTIONS
 from renderer.rollouts.model.versions import DEFAULT_VERSION, is_since
 from renderer.rollouts.model.world import World, Write
 from renderer.rollouts.simulator.api_server import count_generations, default_object, world_of
@@ -147,14 +148,18 @@ def _error_of(action: Any) -> str:
 
 
 def simulate(
-    scenario: Scenario, version: str = DEFAULT_VERSION, between: Callable[[World], World] | None = None
+    scenario: Scenario,
+    version: str = DEFAULT_VERSION,
+    between: Callable[[World], World] | None = None,
+    corrections: frozenset[str] = NO_CORRECTIONS,
 ) -> Iterator[Frame]:
     """Yield the frame after ``apply`` and after each action but ``hold``.
 
-    ``between`` changes the world between two actions, unless available pods are held.  Raise ``RollstepError`` for
+    ``between`` changes the world between two actions, unless available pods are held; ``corrections`` are the faults of
+    the controller that the engine does not share.  Raise ``RollstepError`` for
     fields that the engine does not support.
     """
-    world = world_of(scenario.manifests, START, version)
+    world = replace(world_of(scenario.manifests, START, version), corrections=corrections)
     held = False
     for action in ("apply", *scenario.actions):
         verb, argument = _verb(action)

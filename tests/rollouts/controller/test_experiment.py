@@ -14,7 +14,7 @@ from renderer.pipeline.resolve.course import course
 from renderer.pipeline.resolve.moves import advance, wait
 from renderer.rollouts import actions
 from renderer.rollouts.controller import next_wakeup, settle, unsupported_fields
-from renderer.rollouts.controller.gates import open_gate
+from renderer.rollouts.controller.gates import gate_names, open_gate
 from renderer.rollouts.model.rollout import HASH_LABEL
 from renderer.rollouts.model.world import World
 from renderer.rollouts.pod_template import pod_template_hash
@@ -107,6 +107,17 @@ def test_a_person_ends_it(routed: MakeWorld, verb: Any) -> None:
 def test_an_experiment_without_an_end_waits_for_a_person(routed: MakeWorld, changes: dict[str, Any]) -> None:
     world = smi(routed, steps=steps(**changes))
     assert (next_wakeup(world), open_gate(world.rollout, world.status)) == (None, "experiment")
+    assert settle(actions.promote(world)).world.status.current_step_index == 3
+
+
+@pytest.mark.parametrize("corrections", [frozenset[str](), frozenset({"experiment-analysis"})])
+def test_an_analysis_that_is_not_required_is_a_gate(routed: MakeWorld, corrections: frozenset[str]) -> None:
+    analyses = [{"name": "errors", "templateName": "error-rate"}]
+    world = replace(smi(routed, steps=steps(analyses=analyses)), corrections=corrections)
+    later = settle(replace(world, now=NOW + timedelta(days=1))).world
+    assert later.status.current_step_index == (1 if corrections else 3)
+    assert next_wakeup(world) == (None if corrections else NOW + timedelta(hours=1))
+    assert gate_names(world.rollout, world.status, "experiment") == ("baseline", "try", "errors")
     assert settle(actions.promote(world)).world.status.current_step_index == 3
 
 

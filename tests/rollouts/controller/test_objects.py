@@ -72,6 +72,16 @@ def test_changed_destinations_begin_with_the_users_weights() -> None:
     assert carry_over(rollout, wanted, virtual_service(80, 20)) == wanted
 
 
+def test_the_destinations_of_an_experiment_stay_behind_the_users() -> None:
+    template = {"name": "trial", "specRef": "canary", "weight": 5}
+    steps = [{"setWeight": 20}, {"experiment": {"templates": [template]}}]
+    rollout = canary({"istio": {"virtualService": {"name": "web"}}}, steps=steps)
+    rendered = virtual_service(75, 20)
+    added = {"destination": {"host": "web-abc-2-1-trial"}, "weight": 5}
+    rendered["spec"]["http"][0]["route"].append(added)
+    assert carry_over(rollout, virtual_service(100, 0), rendered) == rendered
+
+
 def test_named_objects_name_their_fields() -> None:
     routing = {"traefik": {"weightedTraefikServiceName": "web"}, "ambassador": {"mappings": ["a", "b"]}}
     fields = [named.field for named in named_objects(canary(routing))]

@@ -43,6 +43,23 @@ def test_what_is_supported_has_no_findings() -> None:
     assert unsupported_fields(rollout({"blueGreen": {"activeService": "a"}})) == ()
 
 
+EXPERIMENT = {"experiment": {"templates": [{"name": "trial", "specRef": "canary", "weight": 5}]}}
+
+
+@pytest.mark.parametrize(("weight", "count"), [(95, 0), (96, 1)])
+def test_weights_that_are_more_than_all_traffic(weight: int, count: int) -> None:
+    canary = {"steps": [{"setWeight": weight}, EXPERIMENT], "trafficRouting": {"smi": {}}}
+    findings = unsupported_fields(rollout({"canary": canary}))
+    assert [item.field for item in findings] == ["spec.strategy.canary.steps[1].experiment.templates"] * count
+
+
+def test_a_weight_without_a_port_for_its_service() -> None:
+    template = {"spec": {"containers": [{"name": "web"}]}}
+    canary = {"steps": [EXPERIMENT], "trafficRouting": {"istio": {}}}
+    (finding,) = unsupported_fields(rollout({"canary": canary}, template=template))
+    assert "requires a containerPort" in finding.message
+
+
 def test_a_plugin_may_be_a_gate() -> None:
     subject = rollout({"canary": {"steps": [{"plugin": {"name": "a/b"}}, {"pause": {}}]}})
     (finding,) = unsupported_fields(subject)

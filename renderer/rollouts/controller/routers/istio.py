@@ -7,6 +7,7 @@ from typing import Any
 
 from renderer.kubernetes.manifest import Body, ObjectKey, field_path, mapping
 from renderer.rollouts.controller.context import Context, HashDelayedError
+from renderer.rollouts.controller.experiment import is_experiment_service
 from renderer.rollouts.controller.routers.istio_checks import virtual_service_problems
 from renderer.rollouts.controller.routers.istio_routes import (
     Destinations,
@@ -29,6 +30,7 @@ from renderer.rollouts.controller.routers.router import (
     refusal,
 )
 from renderer.rollouts.controller.services import stable_and_canary_services
+from renderer.rollouts.model.corrections import OTHER_SUBSETS
 from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION, Rollout
 from renderer.rollouts.model.spec import ROUTING
 from renderer.rollouts.model.world import World
@@ -108,7 +110,11 @@ class IstioRouter(Router):
             self._update_http(ctx, key, body, http)
 
     def update_hash(self, ctx: Context, canary_hash: str, stable_hash: str) -> None:
-        """Write the hashes into the DestinationRule's subsets; like the controller, remove all other subsets."""
+        """Write the hashes into the DestinationRule's subsets.
+
+        The controller removes all others; with the correction those of experiments alone, which have no label but the
+        hash.
+        """
         _delay_for_availability(ctx, canary_hash, stable_hash)
         spec = ctx.rollout.routing.section("istio").get("destinationRule")
         if spec is None:
@@ -117,7 +123,11 @@ class IstioRouter(Router):
         hashes = {spec.get("canarySubsetName"): canary_hash, spec.get("stableSubsetName"): stable_hash}
         hashes |= {item.service_name: item.pod_template_hash for item in ctx.additional}
         old = (body.get("spec") or {}).get("subsets") or []
-        subsets = [_labelled(subset, hashes[subset.get("name")]) for subset in old if subset.get("name") in hashes]
+        subsets = [
+            _labelled(subset, hashes[subset.get("name")]) if subset.get("name") in hashes else subset
+            for subset in old
+            if subset.get("name") in hashes or (ctx.corrects(OTHER_SUBSETS) and not _is_of_experiment(subset))
+        ]
         names = [subset.get("name") for subset in subsets]
         subsets += [
             {"name": item.service_name, "labels": {HASH_LABEL: item.pod_template_hash}}
@@ -233,6 +243,10 @@ def _only_stable_counts(ctx: Context, stable_hash: str) -> bool:
     return ctx.is_fully_promoted and moved and stable.available_replicas < ctx.rollout.replicas
 
 
+def _is_of_experiment(subset: Body) -> bool:
+    return set(subset.get("labels") or {}) == {HASH_LABEL}
+
+
 def _labelled(subset: Body, pod_template_hash: str) -> dict[str, Any]:
     labels = {name: text for name, text in (subset.get("labels") or {}).items() if name != HASH_LABEL}
     if pod_template_hash:
@@ -253,10 +267,11 @@ def _carry_over_rule(wanted: Body, rendered: Body) -> Body:
         item.get("name"): (item.get("labels") or {}).get(HASH_LABEL)
         for item in (rendered.get("spec") or {}).get("subsets") or []
     }
-    subsets = [
-        _labelled(item, hashes[item["name"]] or "") if hashes.get(item.get("name")) else item
-        for item in (wanted.get("spec") or {}).get("subsets") or []
-    ]
+    own = (wanted.get("spec") or {}).get("subsets") or []
+    subsets = [_labelled(item, hashes[item["name"]] or "") if hashes.get(item.get("name")) else item for item in own]
+    names = {item.get("name") for item in own}
+    old = (rendered.get("spec") or {}).get("subsets") or []
+    subsets += [item for item in old if _is_of_experiment(item) and item.get("name") not in names]
     manager = ((rendered.get("metadata") or {}).get("annotations") or {}).get(MANAGED_BY_ANNOTATION)
     metadata = dict(wanted["metadata"])
     if manager is not None:
@@ -273,21 +288,24 @@ def _carry_over_service(rollout: Rollout, wanted: Body, rendered: Body) -> Body:
         rest = [route for route in old if route.get("name") not in managed]
         new = [route for route in _routes(wanted, protocol) if route.get("name") not in managed]
         if len(new) == len(rest):
-            new = [_carried(route, before) for route, before in zip(new, rest, strict=True)]
+            new = [_carried(rollout, route, before) for route, before in zip(new, rest, strict=True)]
         if own or new:
             result = _with_routes(result, protocol, [*own, *new])
     return result
 
 
-def _carried(route: Body, before: Body) -> Body:
+def _carried(rollout: Rollout, route: Body, before: Body) -> Body:
     destinations, old = route.get("route") or [], before.get("route") or []
-    if [item.get("destination") for item in destinations] != [item.get("destination") for item in old]:
+    # The destinations of an experiment follow the user's.
+    added = [item for item in old if is_experiment_service(rollout, str(mapping(item, "destination").get("host")))]
+    own = [item for item in old if item not in added]
+    if [item.get("destination") for item in destinations] != [item.get("destination") for item in own]:
         return route
     shares = [
         {**item, "weight": was["weight"]} if "weight" in was else item
-        for item, was in zip(destinations, old, strict=True)
+        for item, was in zip(destinations, own, strict=True)
     ]
-    return {**route, "route": shares}
+    return {**route, "route": [*shares, *added]}
 
 
 ROUTER = IstioRouter()

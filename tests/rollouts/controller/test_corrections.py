@@ -1,0 +1,270 @@
+"""Each correction: the controller's fault without it, and its absence with it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from renderer.pipeline.load.settings_schema import schema_text
+from renderer.rollouts import actions
+from renderer.rollouts.controller import settle
+from renderer.rollouts.model.corrections import CORRECTIONS, NO_CORRECTIONS, chosen_corrections
+from renderer.rollouts.model.rollout import HASH_LABEL
+from renderer.rollouts.model.world import World
+from tests.rollouts.controller.conftest import MakeWorld
+
+
+def corrected(world: World, *names: str) -> World:
+    """Return the world with some corrections; with all of them if none is named."""
+    return replace(world, corrections=frozenset(names or CORRECTIONS))
+
+
+def released(world: World, image: str = "registry.example.com/web:2") -> World:
+    return settle(actions.set_image(world, "*", image)).world
+
+
+def pods(world: World) -> dict[str, int]:
+    """Return the replicas of each version by the tag of its image."""
+    return {rs.template["spec"]["containers"][0]["image"].rpartition(":")[2]: rs.replicas for rs in world.replica_sets}
+
+
+def test_a_correction_has_a_row_in_the_documentation(project: Path) -> None:
+    text = (project / "docs" / "corrections.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z-]+)` \| (\S+(?:, \S+)*) \|", text, re.MULTILINE)
+    assert dict(rows) == dict(CORRECTIONS)
+
+
+def test_the_setting_chooses_corrections() -> None:
+    first, *_ = CORRECTIONS
+    assert chosen_corrections("all") == tuple(CORRECTIONS)
+    assert chosen_corrections("none") == ()
+    assert chosen_corrections([first]) == (first,)
+
+
+@pytest.mark.parametrize("names", [(), ("zero-scale-down-delay",)])
+def test_zero_scale_down_delay(nginx: MakeWorld, blue_green: MakeWorld, names: tuple[str, ...]) -> None:
+    canary = nginx(scaleDownDelaySeconds=0, steps=[{"setWeight": 50}])
+    for world in (canary, blue_green(scaleDownDelaySeconds=0)):
+        done = released(replace(world, corrections=frozenset(names)))
+        assert done.status.phase == "Healthy"
+        assert pods(done) == {"1": 0 if names else 5, "2": 5}
+
+
+@pytest.mark.parametrize(("names", "revisions"), [((), [1, 2, 3]), (("equal-templates",), [1, 2])])
+def test_equal_templates(nginx: MakeWorld, names: tuple[str, ...], revisions: list[int]) -> None:
+    preferred = {"preferredDuringSchedulingIgnoredDuringExecution": {"weight": 1}}
+    world = released(nginx(antiAffinity=preferred, steps=[{"setWeight": 50}, {"pause": {}}]))
+    world = replace(world, corrections=frozenset(names))
+    written_out = actions.patch(world, {"spec": {"template": {"spec": {"dnsPolicy": "ClusterFirst"}}}})
+    assert [rs.revision for rs in settle(written_out).world.replica_sets] == revisions
+
+
+WEIGHTS = [{"setWeight": 20}, {"pause": {}}, {"setWeight": 60}, {"pause": {}}]
+
+
+def paused_at_60(make: MakeWorld, *names: str, **canary: Any) -> World:
+    world = released(corrected(make(dynamicStableScale=True, steps=WEIGHTS, spec={"replicas": 10}, **canary), *names))
+    world = settle(actions.promote(world)).world
+    assert weight_of(world) == 60
+    return world
+
+
+def weight_of(world: World) -> int:
+    weights = world.status.canary.weights
+    assert weights is not None
+    return weights.canary.weight
+
+
+@pytest.mark.parametrize("canary", [{"minPodsPerReplicaSet": 4}, {"abortScaleDownDelaySeconds": 60}])
+def test_aborted_traffic(nginx: MakeWorld, canary: dict[str, Any]) -> None:
+    faulty = settle(actions.abort(paused_at_60(nginx, "zero-scale-down-delay", **canary))).world
+    right = settle(actions.abort(paused_at_60(nginx, "aborted-traffic", **canary))).world
+    assert weight_of(faulty) == 20
+    assert weight_of(right) == 0
+    assert pods(right)["1"] == 10
+
+
+def test_aborted_traffic_goes_back_as_soon_as_the_stable_pods_can_carry_it(nginx: MakeWorld) -> None:
+    world = settle(actions.abort(paused_at_60(nginx, "aborted-traffic")), hold=True).world
+    assert pods(world) == {"1": 10, "2": 6}
+    for available, weight in ((4, 60), (7, 30), (9, 10), (10, 0)):
+        sets = (replace(rs, available_replicas=available) if rs.replicas == 10 else rs for rs in world.replica_sets)
+        world = settle(replace(world, replica_sets=tuple(sets)), hold=True).world
+        assert weight_of(world) == weight
+
+
+def test_aborted_traffic_of_a_paused_rollout(nginx: MakeWorld) -> None:
+    for names, weight in (("zero-scale-down-delay",), 60), (("aborted-traffic",), 0):
+        world = settle(actions.abort(actions.pause(paused_at_60(nginx, *names)))).world
+        assert weight_of(world) == weight
+
+
+def test_aborted_traffic_of_a_release_that_is_scaled(nginx: MakeWorld) -> None:
+    other = ("zero-scale-down-delay",)
+    for names, version, weight in (other, "1.9", 60), (other, "1.10", 20), (("aborted-traffic",), "1.10", 0):
+        world = actions.scale(actions.abort(paused_at_60(nginx, *names, abortScaleDownDelaySeconds=60)), 20)
+        assert weight_of(settle(replace(world, controller_version=version)).world) == weight
+
+
+def test_aborted_traffic_of_a_paused_blue_green_release(blue_green: MakeWorld) -> None:
+    analysis = {"templates": [{"templateName": "smoke"}]}
+    for names, back in (("zero-scale-down-delay",), False), (("aborted-traffic",), True):
+        world = released(corrected(blue_green(postPromotionAnalysis=analysis), *names))
+        assert world.status.blue_green.active_selector != world.status.stable_rs
+        world = settle(actions.abort(actions.pause(world))).world
+        assert (world.status.blue_green.active_selector == world.status.stable_rs) == back
+
+
+SUBSETS = [{"name": name, "labels": {"app": "web"}} for name in ("canary", "stable", "batch")]
+RULE = {
+    "apiVersion": "networking.istio.io/v1",
+    "kind": "DestinationRule",
+    "metadata": {"name": "web"},
+    "spec": {"host": "web", "subsets": SUBSETS},
+}
+ROUTING = {
+    "managedRoutes": [{"name": "beta"}],
+    "istio": {
+        "virtualService": {"name": "web", "routes": ["main"]},
+        "destinationRule": {"name": "web", "canarySubsetName": "canary", "stableSubsetName": "stable"},
+    },
+}
+
+
+def virtual_service(*names: str, **more: Any) -> dict[str, Any]:
+    """Return a VirtualService with one route between two subsets, the first with all the weight."""
+    shares = [
+        {"destination": {"host": "web", "subset": name}, "weight": weight}
+        for name, weight in zip(names or ("stable", "canary"), (100, 0), strict=True)
+    ]
+    head = {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": {"name": "web"}}
+    return {**head, "spec": {"hosts": ["web"], "http": [{"name": "main", "route": shares, **more}]}}
+
+
+def with_subsets(routed: MakeWorld, *names: str, steps: list[Any]) -> World:
+    world = corrected(routed(ROUTING, RULE, virtual_service(), canaryService="", stableService="", steps=steps), *names)
+    container = {"name": "main", "image": "registry.example.com/web:1", "ports": [{"containerPort": 8080}]}
+    world = actions.patch(world, {"spec": {"template": {"spec": {"containers": [container]}}}})
+    return released(settle(world).world)
+
+
+def subsets(world: World) -> dict[str, str]:
+    (rule,) = (body for key, body in world.objects.items() if key.kind == "DestinationRule")
+    return {subset["name"]: subset["labels"].get(HASH_LABEL, "") for subset in rule["spec"]["subsets"]}
+
+
+def test_aborted_subset(routed: MakeWorld) -> None:
+    for names in ("zero-scale-down-delay",), ("aborted-subset",):
+        world = settle(actions.abort(with_subsets(routed, *names, steps=WEIGHTS))).world
+        stable, canary = world.status.stable_rs, world.status.current_pod_hash
+        assert subsets(world) == {"canary": stable if "aborted-subset" in names else canary, "stable": stable}
+
+
+def test_other_subsets(routed: MakeWorld) -> None:
+    assert "batch" not in subsets(with_subsets(routed, "zero-scale-down-delay", steps=WEIGHTS))
+    assert subsets(with_subsets(routed, "other-subsets", steps=WEIGHTS))["batch"] == ""
+
+
+def test_other_subsets_without_those_of_an_experiment(routed: MakeWorld) -> None:
+    template = {"name": "trial", "specRef": "canary", "weight": 5}
+    steps = [{"setWeight": 20}, {"experiment": {"duration": "60s", "templates": [template]}}, {"pause": {}}]
+    world = with_subsets(routed, "other-subsets", steps=steps)
+    added = f"web-{world.status.current_pod_hash}-2-1-trial"
+    assert set(subsets(world)) == {"canary", "stable", "batch", added}
+    world = settle(actions.promote(world)).world
+    assert set(subsets(world)) == {"canary", "stable", "batch"}
+
+
+HEADER = {"setHeaderRoute": {"name": "beta", "match": [{"headerName": "x-user", "headerValue": {"exact": "42"}}]}}
+
+
+def http_routes(world: World) -> list[str]:
+    (service,) = (body for key, body in world.objects.items() if key.kind == "VirtualService")
+    return [route["name"] for route in service["spec"]["http"]]
+
+
+def test_managed_routes_of_steps_before_the_pods(routed: MakeWorld) -> None:
+    steps = [HEADER, {"setCanaryScale": {"replicas": 1}}, {"pause": {}}, {"setWeight": 10}, {"pause": {}}]
+    assert http_routes(with_subsets(routed, "zero-scale-down-delay", steps=steps)) == ["main"]
+    world = with_subsets(routed, "managed-routes", steps=steps)
+    assert http_routes(world) == ["beta", "main"]
+    world = settle(actions.promote(world)).world
+    assert (http_routes(world), weight_of(world)) == (["beta", "main"], 10)
+    assert http_routes(settle(actions.promote(world)).world) == ["main"]
+
+
+def test_managed_routes_until_a_step_removes_them(routed: MakeWorld) -> None:
+    steps = [{"setWeight": 10}, HEADER, {"pause": {}}, {"setHeaderRoute": {"name": "beta"}}, {"pause": {}}]
+    world = with_subsets(routed, "managed-routes", steps=steps)
+    assert http_routes(world) == ["beta", "main"]
+    assert http_routes(settle(actions.promote(world)).world) == ["main"]
+
+
+def test_managed_routes_after_an_abort(routed: MakeWorld) -> None:
+    for names, left in (("zero-scale-down-delay",), ["beta", "main"]), (("managed-routes",), ["main"]):
+        world = with_subsets(routed, *names, steps=[HEADER, {"setWeight": 10}, {"pause": {}}])
+        assert http_routes(settle(actions.abort(world)).world) == left
+
+
+TEMPLATE = {"template": {"metadata": {"labels": {"role": "main"}, "annotations": {"note": "mine"}}}}
+
+
+def labels(world: World) -> dict[str, Any]:
+    """Return role and note of each version's pods by the tag of its image."""
+    found = {}
+    for rs in world.replica_sets:
+        metadata = rs.template["metadata"]
+        tag = rs.template["spec"]["containers"][0]["image"].rpartition(":")[2]
+        found[tag] = metadata["labels"].get("role"), metadata.get("annotations", {}).get("note")
+    return found
+
+
+CANARY_METADATA = {"labels": {"role": "canary"}, "annotations": {"note": "trial"}}
+STABLE_METADATA = {"labels": {"role": "stable"}}
+
+
+def with_own_metadata(make: MakeWorld, *names: str, **canary: Any) -> World:
+    world = actions.patch(make(settled=False, steps=WEIGHTS, **canary), {"spec": TEMPLATE})
+    return released(settle(corrected(world, *names)).world)
+
+
+def test_own_metadata(basic: MakeWorld) -> None:
+    for names, end in (("zero-scale-down-delay",), (None, None)), (("own-metadata",), ("main", "mine")):
+        world = with_own_metadata(basic, *names, canaryMetadata=CANARY_METADATA)
+        assert labels(world) == {"1": ("main", "mine"), "2": ("canary", "trial")}
+        world = settle(actions.promote_full(world)).world
+        assert labels(world) == {"1": ("main", "mine"), "2": end}
+
+
+def test_own_metadata_through_several_roles(basic: MakeWorld) -> None:
+    both = {"canaryMetadata": CANARY_METADATA, "stableMetadata": STABLE_METADATA}
+    world = with_own_metadata(basic, "own-metadata", **both)
+    assert labels(world) == {"1": ("stable", "mine"), "2": ("canary", "trial")}
+    world = settle(actions.promote_full(world)).world
+    assert labels(world) == {"1": ("main", "mine"), "2": ("stable", "mine")}
+    # The templates are those of the revisions, so that a rollback finds the old ReplicaSet.
+    world = settle(actions.undo(world)).world
+    assert len(world.replica_sets) == 2
+    assert labels(world) == {"1": ("canary", "trial"), "2": ("stable", "mine")}
+
+
+def test_nginx_stable_pods(nginx: MakeWorld) -> None:
+    steps = [{"setWeight": 100}, {"pause": {}}]
+    for names, stable in (("zero-scale-down-delay",), 0), (("nginx-stable-pods",), 1):
+        world = released(corrected(nginx(dynamicStableScale=True, steps=steps), *names))
+        assert pods(world) == {"1": stable, "2": 5}
+        assert pods(settle(actions.promote(world)).world) == {"1": 0, "2": 5}
+
+
+def test_a_world_has_no_corrections_by_default(nginx: MakeWorld) -> None:
+    assert nginx().corrections == NO_CORRECTIONS
+
+
+def test_the_schema_knows_every_correction() -> None:
+    schema = json.loads(schema_text())["$defs"]["corrections"]
+    assert schema["items"]["enum"] == list(CORRECTIONS)
