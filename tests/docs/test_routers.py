@@ -16,6 +16,7 @@ from renderer.rollouts.checks import check
 from renderer.rollouts.controller import unsupported_fields
 from renderer.rollouts.controller.routers import ROUTERS
 from renderer.rollouts.model.rollout import Rollout
+from renderer.rollouts.model.world import SIMULATED
 from renderer.rollouts.pod_template import default_rollout
 from renderer.rollouts.simulator.scenario import Frame, read_scenario, simulate
 
@@ -114,5 +115,5 @@ def test_the_examples_are_what_the_api_server_takes(assert_valid: Callable[..., 
     for router in PAGE_OF:
         for number, frame in enumerate(to_the_end(blocks(router)[0])):
             for (kind, name), body in objects_of(frame).items():
-                files[f"{router}/{number}/{kind}-{name}"] = yaml.safe_dump(body)
+                files[f"{router}/{number}/{kind}-{name}"] = yaml.safe_dump(body).replace(SIMULATED, "shop")
     assert_valid(files, skipped={"Mapping"})
