@@ -23,11 +23,10 @@ class World(Struct, frozen=True):
     """Everything that a release depends on.
 
     ``objects`` are those other than the Rollout and its ReplicaSets (Services, Ingresses, …); ``controller_version``
-    is the one whose pod-template-hash is used; ``plugin_gates`` are the plugins whose steps wait for a person;
-    ``corrections``
+    is the controller that it follows; ``plugin_gates`` are the plugins whose steps wait for a person; ``corrections``
     are the faults of the controller that it does not share; ``experiment_since`` is the start of the current step's
-    experiment.  ``autoscaler`` is the HorizontalPodAutoscaler
-    that sets the replicas, None if the manifests do; ``numbered`` names ReplicaSets with replicas in spite of it.
+    experiment.  ``autoscaler`` is the HorizontalPodAutoscaler that sets the replicas, None if the manifests do;
+    ``numbered`` names ReplicaSets with replicas in spite of it.
 
     ``order`` splits a step into commits (``step``, ``phases`` or ``waves``); ``phase`` is the last one of the last
     commit (``expand``, ``shift``, ``contract`` or empty), and ``phase_left`` the next one if it requires a commit and

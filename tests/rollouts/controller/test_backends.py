@@ -194,14 +194,24 @@ def test_the_check_finds_a_weight_that_the_router_would_remove():
     assert checked(ISTIO, virtual_service(("stable", 100), ("canary", 0), ("legacy", 0))) == []
 
 
-@pytest.mark.parametrize("name", ["web.main", "web.v2.main"])
-def test_a_virtual_service_with_a_dot_in_its_name_gets_the_weights(name: str):
+@pytest.mark.parametrize(
+    ("name", "metadata"),
+    [
+        ("web.main", {"name": "web.main"}),
+        ("web.v2.main", {"name": "web.v2.main"}),
+        ("web.edge", {"name": "web", "namespace": "edge"}),
+        ("web.edge.svc.cluster.local", {"name": "web", "namespace": "edge"}),
+        ("web.v2.edge", {"name": "web.v2", "namespace": "edge"}),
+        ("web.v2.edge.cluster.local", {"name": "web.v2", "namespace": "edge"}),
+    ],
+)
+def test_a_virtual_service_with_a_dot_in_its_name_gets_the_weights(name: str, metadata: dict[str, str]):
     routing = {"istio": {"virtualService": {"name": name}}}
     body = virtual_service(("stable", 100), ("canary", 0))
-    items = bodies(routing, {**body, "metadata": {"name": name}})
+    items = bodies(routing, {**body, "metadata": metadata})
     ctx = Context(settle(world_of(items)).world)
     router_for("istio").set_weight(ctx, 30)
-    (after,) = (found for key, found in ctx.world.objects.items() if key.name == name)
+    (after,) = (found for key, found in ctx.world.objects.items() if key.kind == "VirtualService")
     assert [share["weight"] for share in after["spec"]["http"][0]["route"]] == [70, 30]
 
 

@@ -207,8 +207,19 @@ def _virtual_service_key(rollout: Rollout, name: str) -> ObjectKey:
 
 
 def _readings(key: ObjectKey, name: str, rollout: Rollout) -> tuple[ObjectKey, ...]:
-    """Return the keys of a VirtualService: the controller's reading of its name, and the name as it is."""
-    return (key, key._replace(name=name, namespace=rollout.namespace)) if "." in name else (key,)
+    """Return the keys of a VirtualService: the controllers' readings of its name, and the name as it is.
+
+    v1.9 takes the first two parts for name and namespace, v1.10 the last one for the namespace (argo-rollouts#4709).
+    """
+    if "." not in name:
+        return (key,)
+    rest, _, namespace = name.removesuffix(".cluster.local").rpartition(".")
+    found = (
+        key,
+        key._replace(name=rest or name, namespace=namespace),
+        key._replace(name=name, namespace=rollout.namespace),
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def _reading(name: str, key: ObjectKey) -> str:
