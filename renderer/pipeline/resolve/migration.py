@@ -104,8 +104,8 @@ def _hindrances(world: World) -> Iterator[Finding]:
         yield _found((*ROUTING, "plugins"), "already exists", hint)
     canary = world.rollout.canary
     for index, step in enumerate(canary.steps if canary is not None else ()):
-        if step.kind in ("setHeaderRoute", "setMirrorRoute"):
-            path = ("spec", "strategy", "canary", "steps", index, step.kind)
+        for kind in step.routes:
+            path = ("spec", "strategy", "canary", "steps", index, kind)
             yield _found(path, "has no effect with nginx, and would have one with a route", "remove the step first")
     yield from _unfinished(world)
 

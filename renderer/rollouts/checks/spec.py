@@ -21,6 +21,7 @@ from renderer.rollouts.model.spec import (
     ROUTING,
     STEP_KINDS,
     RolloutPause,
+    excluding_actions,
 )
 
 STRATEGY: Path = ("spec", "strategy")
@@ -148,8 +149,8 @@ def _check_share(report: Report, path: Path, default: str = "0", most: int | Non
 def _check_step(report: Report, path: Path, step: Mapping[str, Any]) -> None:
     field = f"spec.strategy.steps[{path[-1]}]"
     kinds = [kind for kind in STEP_KINDS if step.get(kind) is not None]
-    if len(kinds) != 1:
-        report.add("RS230", path, expected_one(STEP_KINDS, kinds), field=field)
+    if message := excluding_actions(step):
+        report.add("RS230", path, message, field=field)
     weight, most = report.integer(*path, "setWeight"), report.integer(*ROUTING, "maxTrafficWeight")
     most = 100 if most is None else most
     if weight is not None and not 0 <= weight <= most:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from renderer.kubernetes.manifest import Body
 from renderer.rollouts.controller.context import Context, hash_of
 from renderer.rollouts.controller.defaults import max_traffic_weight
 from renderer.rollouts.controller.experiment import weight_destinations
@@ -19,7 +20,7 @@ from renderer.rollouts.controller.revisions import is_dynamically_rolling_back_t
 from renderer.rollouts.controller.routers import Router, routers_of
 from renderer.rollouts.controller.services import ensure_service_targets
 from renderer.rollouts.model.corrections import ABORTED_SUBSET, MANAGED_ROUTES
-from renderer.rollouts.model.spec import CANARY, STEP_KINDS, CanaryStep
+from renderer.rollouts.model.spec import CANARY
 from renderer.rollouts.model.strategy_status import TrafficWeights, WeightDestination
 
 
@@ -70,9 +71,9 @@ def _set_managed_routes(ctx: Context, router: Router) -> None:
         return
     _, index = current_canary_step(ctx.rollout, ctx.status)
     done = ctx.canary.steps[: (index or 0) + 1]
-    wanted = {str(step.body[step.kind].get("name")): step for step in done if STEP_KINDS[step.kind].is_route}
-    for step in wanted.values():
-        _set_route(ctx, router, step)
+    wanted = {str(route.get("name")): (kind, route) for step in done for kind, route in step.routes.items()}
+    for kind, route in wanted.values():
+        _set_route(ctx, router, kind, route)
 
 
 def _set_route_of_step(ctx: Context, router: Router) -> None:
@@ -80,14 +81,15 @@ def _set_route_of_step(ctx: Context, router: Router) -> None:
     step, _ = current_canary_step(ctx.rollout, ctx.status)
     if step is None or ctx.rollout.revision <= 1:
         return
-    _set_route(ctx, router, step)
+    for kind, route in step.routes.items():
+        _set_route(ctx, router, kind, route)
 
 
-def _set_route(ctx: Context, router: Router, step: CanaryStep) -> None:
-    if step.kind == "setHeaderRoute":
-        router.set_header_route(ctx, step.body[step.kind])
-    if step.kind == "setMirrorRoute":
-        router.set_mirror_route(ctx, step.body[step.kind])
+def _set_route(ctx: Context, router: Router, kind: str, route: Body) -> None:
+    if kind == "setHeaderRoute":
+        router.set_header_route(ctx, route)
+    else:
+        router.set_mirror_route(ctx, route)
 
 
 def _desired_weight(ctx: Context, router: Router) -> int:

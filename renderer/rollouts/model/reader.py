@@ -11,10 +11,10 @@ from renderer.kubernetes.times import parse_time
 from renderer.rollouts.model.spec import (
     DEFAULT_MAX_SURGE,
     DEFAULT_MAX_UNAVAILABLE,
+    ENDING_ORDER,
     NOT_ROUTERS,
     PREFERRED,
     REQUIRED,
-    STEP_KINDS,
     AntiAffinity,
     BlueGreenStrategy,
     CanaryStep,
@@ -26,6 +26,7 @@ from renderer.rollouts.model.spec import (
     RolloutPause,
     SetCanaryScale,
     TrafficRouting,
+    excluding_actions,
 )
 
 T = TypeVar("T")
@@ -208,23 +209,21 @@ def _read_blue_green(reader: SpecReader) -> BlueGreenStrategy:
 
 def _read_step(reader: SpecReader, path: Path) -> CanaryStep:
     body = reader.mapping(*path)
-    kinds = [kind for kind in STEP_KINDS if body.get(kind) is not None]
-    if len(kinds) != 1:
-        found = " and ".join(kinds) if kinds else "nothing"
-        reader.finding(path, f"expected exactly one of {', '.join(STEP_KINDS)}; found {found}")
-    kind = kinds[0] if kinds else ""
-    scale = None
-    if kind == "setCanaryScale":
+    kinds = [kind for kind in ENDING_ORDER if body.get(kind) is not None]
+    if message := excluding_actions(body):
+        reader.finding(path, message)
+    scale, scale_path = None, (*path, "setCanaryScale")
+    if "setCanaryScale" in kinds:
         scale = SetCanaryScale(
-            reader.optional_integer(*path, kind, "weight"),
-            reader.optional_integer(*path, kind, "replicas"),
-            reader.boolean(*path, kind, "matchTrafficWeight"),
+            reader.optional_integer(*scale_path, "weight"),
+            reader.optional_integer(*scale_path, "replicas"),
+            reader.boolean(*scale_path, "matchTrafficWeight"),
         )
     return CanaryStep(
-        kind=kind,
+        kind=kinds[0] if kinds else "",
         body=body,
         set_weight=reader.optional_integer(*path, "setWeight"),
-        pause=RolloutPause(reader.int_or_string(*path, "pause", "duration")) if kind == "pause" else None,
+        pause=RolloutPause(reader.int_or_string(*path, "pause", "duration")) if "pause" in kinds else None,
         set_canary_scale=scale,
     )
 

@@ -54,7 +54,7 @@ class SetCanaryScale(Struct, frozen=True):
 
 
 class CanaryStep(Struct, frozen=True):
-    """A step of a canary; ``kind`` is its field, ``body`` the step as written."""
+    """A step of a canary; ``kind`` is the field that ends it (``ENDING_ORDER``), ``body`` the step as written."""
 
     kind: str
     body: Body
@@ -80,6 +80,28 @@ class CanaryStep(Struct, frozen=True):
             return self.kind
         name = self.body.get(self.kind, {}).get("name") if isinstance(self.body.get(self.kind), Mapping) else None
         return f"{self.kind}: {name}" if name else "invalid"
+
+    @property
+    def routes(self) -> Mapping[str, Body]:
+        """The header and the mirror route that the step sets, by their field."""
+        return {kind: self.body[kind] for kind in STEP_KINDS if STEP_KINDS[kind].is_route and self.body.get(kind)}
+
+
+def excluding_actions(step: Body) -> str:
+    """Return the message for a step without an action, or with actions that exclude each other; else empty.
+
+    A step does one of ``EXCLUSIVE``, with routes and a scale of the canary beside it.  A scale beside an experiment, an
+    analysis or a plugin is excluded as well: the controller takes it, and goes on as soon as the pods are there.
+    """
+    found = [kind for kind in STEP_KINDS if step.get(kind) is not None]
+    ends = [kind for kind in found if kind in EXCLUSIVE]
+    if not found:
+        return f"expected one of {', '.join(STEP_KINDS)}, found none"
+    if len(ends) > 1:
+        return f"expected one of {', '.join(EXCLUSIVE)}, found {' and '.join(ends)}"
+    if "setCanaryScale" in found and set(ends) & {"experiment", "analysis", "plugin"}:
+        return f"setCanaryScale and {ends[0]} in one step: the controller would not wait for the {ends[0]}"
+    return ""
 
 
 class PodTemplateMetadata(Struct, frozen=True):
@@ -189,3 +211,10 @@ STEP_KINDS: Mapping[str, StepKind] = {
     "plugin": StepKind(is_gate=True),
 }
 """The kinds of steps by their field, in the order of the CRD."""
+EXCLUSIVE = ("setWeight", "pause", "experiment", "analysis", "plugin")
+"""The fields of which a step has at most one; the others may stand beside it (``hasMultipleStepsType``)."""
+ENDING_ORDER = (
+    *("pause", "setCanaryScale", "setWeight", "experiment", "analysis"),
+    *("setHeaderRoute", "setMirrorRoute", "plugin"),
+)
+"""The fields in the controller's order of asking which one ends a step (``completedCurrentCanaryStep``)."""

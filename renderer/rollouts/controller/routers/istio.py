@@ -78,7 +78,7 @@ class IstioRouter(Router):
         """Remove the managed routes, from v1.10 on those of all header and mirror steps as well."""
         managed = set(ctx.rollout.routing.managed_routes)
         if ctx.since_1_10:
-            managed |= {step.body[step.kind]["name"] for step in ctx.canary.steps if step.kind in self.route_steps}
+            managed |= {str(route["name"]) for step in ctx.canary.steps for route in step.routes.values()}
         for named, _ in self._services(ctx.rollout):
             key, body = find_object(ctx, named)
             http = _routes(body, "http")

@@ -184,8 +184,9 @@ RULES = (
     ),
     Rule(
         "RS230",
-        "A step without exactly one action",
-        "Each step does one thing.",
+        "A step without an action, or with actions that exclude each other",
+        "A step does one of setWeight, pause, experiment, analysis and plugin. setCanaryScale, setHeaderRoute and "
+        "setMirrorRoute may stand beside it.",
         "Split the step, or give it an action.",
     ),
     Rule(
