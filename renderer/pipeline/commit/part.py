@@ -8,14 +8,18 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from renderer.kubernetes.manifest import ObjectKey
 from renderer.pipeline.load.discover import Home
 from renderer.pipeline.load.settings import SETTINGS_FILE
 from renderer.pipeline.load.sources import STATUS_FILE
+from renderer.pipeline.resolve.moves import Move, is_new_release
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.resolve.step_change import StepChange
 from renderer.pipeline.write.edit_sources import edited_sources
 from renderer.pipeline.write.moved_app import MovedApp
 from renderer.pipeline.write.new_files import PlannedFile, write_new_files
+from renderer.rollouts.controller.experiment import belongs_to_experiment
+from renderer.rollouts.controller.managed_objects import created_objects
 
 
 class Request(Struct, frozen=True):
@@ -49,6 +53,8 @@ class Part(Struct, frozen=True):
     files that the verb edits.  ``planned`` are the files of
     the commit, edited sources first; those at the paths ``unchanged`` have their text already.  ``change`` is for the
     message.  ``texts`` are the rendered files by name, and those of later commits, for validation.
+    ``makes`` are the objects that exist because of the release alone: those of this commit, and of a release that
+    begins all that its routers make.
     """
 
     home: Home
@@ -58,6 +64,7 @@ class Part(Struct, frozen=True):
     unchanged: frozenset[str]
     change: StepChange
     texts: Mapping[str, str]
+    makes: tuple[ObjectKey, ...] = ()
 
     @property
     def rendered_paths(self) -> Iterator[str]:
@@ -80,7 +87,17 @@ def part_of(moved: MovedApp, folder: str = "", *, validate: bool = True) -> Part
     files = tuple(write_new_files(folder, planned, unchanged)) if folder else tuple(planned)
     texts = {**moved.app.files, **moved.coming} if validate else {}
     sources = tuple(map(str, edited))
-    return Part(moved.release.home, input_paths(moved.release), sources, files, unchanged, moved.change, texts)
+    makes = tuple(sorted(_makes(moved.move)))
+    return Part(moved.release.home, input_paths(moved.release), sources, files, unchanged, moved.change, texts, makes)
+
+
+def _makes(move: Move) -> set[ObjectKey]:
+    before, after = move.before, move.after
+    declared = set(created_objects(after.rollout))
+    if is_new_release(before.status, after.status):
+        return declared
+    new = after.objects.keys() - before.objects.keys()
+    return {key for key in new if key in declared or belongs_to_experiment(after.objects[key])}
 
 
 def input_paths(release: Release) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError
-from renderer.kubernetes.manifest import Body, Manifest, ObjectKey
+from renderer.kubernetes.manifest import Body, Manifest, ObjectKey, mapping
+from renderer.kubernetes.selectors import selects
 from renderer.pipeline.load.sources import KUSTOMIZATION
 from renderer.pipeline.load.status_file import State, dump_state
 from renderer.pipeline.render.templates import check_user_templates, is_overridden, render_template
@@ -69,6 +70,12 @@ def render_release(release: Release, world: World, *, keep_time: bool = False) -
     return Rendered(objects, files, state, dump_state(state))
 
 
+def _selects_its_pods(body: Body) -> bool:
+    """Return whether a workload's selector, if it has one, matches its pod template."""
+    selector, labels = mapping(body, "spec", "selector"), mapping(body, "spec", "template", "metadata", "labels")
+    return not selector or "template" not in body["spec"] or selects(selector, labels)
+
+
 def render_objects(release: Release, objects: Sequence[Body]) -> dict[str, str]:
     """Return the files of some objects of a release as ``render`` does, with its settings."""
     ref, settings = release.app.ref, release.app.settings
@@ -87,8 +94,8 @@ def render(
     """Return the files of ``objects`` by name, sorted, with the kustomization.
 
     The order of the objects does not matter.  ``as_written`` has the text of those that no template may change.
-    Raises RollstepError for duplicate objects, without any object, and with file and line for a user's template that
-    fails or renders another object than its own.
+    Raises RollstepError for duplicate objects, without any object, for a workload that does not select its pods, and
+    with file and line for a user's template that fails or renders another object than its own.
     """
     check_user_templates(user_templates)
     if not objects:
@@ -99,6 +106,9 @@ def render(
         key = manifest.key
         if key in manifests:
             raise RollstepError.at(context.source, f"{describe(key)} is there twice", "keep one of them")
+        if key.group == "apps" and not _selects_its_pods(body):
+            message = f"the selector of {describe(key)} does not match the labels of its own pods"
+            raise RollstepError.at(context.source, message, "the API server refuses it: leave the selector's labels")
         manifests[key] = manifest
     names = file_names(manifests)
     files = {

@@ -13,7 +13,8 @@ from datetime import datetime
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from renderer.kubernetes.manifest import Body, Manifest, ObjectKey
+from renderer.errors import RollstepError
+from renderer.kubernetes.manifest import Body, Manifest, ObjectKey, finding
 from renderer.kubernetes.versioned_config import is_versioned, still_named
 from renderer.pipeline.load.status_file import State
 from renderer.pipeline.resolve.autoscaling import AUTO, ROLLSTEP, autoscaler_of, scaled_objects, with_replicas
@@ -98,12 +99,21 @@ def resolve(
 
 
 def all_objects(resolved: Resolved, world: World) -> list[Body]:
-    """Return all objects that are rendered for ``world``, sorted: those of the release and those that pass through."""
+    """Return all objects that are rendered for ``world``, sorted: those of the release and those that pass through.
+
+    Raises RollstepError if the release makes an object that is among the user's.
+    """
+    own = rendered(world)
+    taken = [manifest for manifest in resolved.pass_through if _key(manifest, world.rollout) in own]
+    if taken:
+        message = f"the release of the Rollout {world.rollout.name} makes {{}} {{}}, and would replace this one"
+        hint = "rename it, or the object of the Rollout that has its name"
+        raise RollstepError(finding(item, (), message.format(item.kind, item.name), hint) for item in taken)
     bodies: dict[ObjectKey, Body] = {}
     while_named = dict(resolved.old_config)
     for manifest in resolved.pass_through:
         (while_named if manifest.while_named else bodies)[_key(manifest, world.rollout)] = manifest.body
-    bodies.update(rendered(world))
+    bodies.update(own)
     bodies.update((key, with_wave(bodies[key], phase)) for key, phase in world.waves.items() if key in bodies)
     bodies.update(still_named(bodies, while_named))
     bodies = scaled_objects(bodies, world)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from renderer.kubernetes.manifest import Manifest, field_path
+from renderer.kubernetes.manifest import Manifest, field_path, place
 from renderer.rollouts.checks.report import Path, Report, part_of
-from renderer.rollouts.controller.routers import ROUTERS, router_for
+from renderer.rollouts.controller.routers import ROUTERS, router_for, routers_of
 from renderer.rollouts.controller.routers.gateway_config import GROUP, plugin_section, route_refs
-from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION
+from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION, Rollout
 from renderer.rollouts.model.spec import BLUE_GREEN, CANARY, ROUTING, SERVICES
 
 MAX_CANDIDATES = 500
@@ -82,6 +82,17 @@ def check_experiment_services(report: Report, objects: Objects) -> None:
             if name and any((item.namespace or own) == own for item in objects.named(("", "Service"), name)):
                 message = f'Service "{name}" is among the manifests, and the experiment creates one of that name'
                 report.add("RS318", path, message, "give the experiment's Service another name")
+
+
+def check_made_objects(report: Report, objects: Objects, rollout: Rollout) -> None:
+    """Report objects among the manifests that a router would make, and replace."""
+    own = report.rollout.namespace
+    for name, router in routers_of(rollout).items():
+        for group, kind, namespace, made in router.created_objects(rollout):
+            for manifest in objects.named((group, kind), made):
+                if (manifest.namespace or own) == (namespace or own):
+                    message = f'{kind} "{made}" is among the manifests, and the router {name} makes one of that name'
+                    report.add("RS330", (*ROUTING, name), message, f"rename one of the two ({place(manifest)})")
 
 
 def _check_routes(report: Report, objects: Objects) -> None:

@@ -17,7 +17,7 @@ from renderer.kubernetes.manifest import Body, Manifest
 from renderer.rollouts.checks.analyses import check_analyses
 from renderer.rollouts.checks.metadata import check_metadata
 from renderer.rollouts.checks.pod import check_template
-from renderer.rollouts.checks.references import Objects, check_references
+from renderer.rollouts.checks.references import Objects, check_made_objects, check_references
 from renderer.rollouts.checks.report import Path, Report
 from renderer.rollouts.checks.routing import check_router_objects
 from renderer.rollouts.checks.scaling import check_scaling
@@ -67,6 +67,8 @@ def check_and_read(
     _check_unknown(report, stored, controller_version)
     rollout = _check_types(report, body, stored)
     check_scaling(report, objects)
+    if rollout is not None:
+        check_made_objects(report, objects, rollout)
     own = app_rollout.source.file
     findings = sorted(
         report.findings, key=lambda item: (item.file != own, item.file, item.line, item.column, item.field)

@@ -8,7 +8,7 @@ from renderer.errors import Finding
 from renderer.kubernetes.manifest import Manifest, ObjectKey, finding, mapping, place
 from renderer.rollouts.checks.references import Kind, backends, ingresses
 from renderer.rollouts.checks.report import Path, part_of
-from renderer.rollouts.controller.routers import ROUTERS, router_for
+from renderer.rollouts.controller.routers import ROUTERS, router_for, routers_of
 from renderer.rollouts.model.spec import CANARY, ROUTING, SERVICES
 from renderer.verbs.lint.context import ROLLOUT, Context, Group, Subject, folder_of, is_beside, kind_of, parse_rollout
 
@@ -100,6 +100,30 @@ def objects_of_two_apps(context: Context) -> Iterator[Finding]:
                     "each would undo the other's changes"
                 )
                 yield finding(manifest, (), message, "leave it to one app, or rename one of them")
+
+
+def made_objects_of_two_apps(context: Context) -> Iterator[Finding]:
+    """Yield Rollouts whose router makes an object that another app of the environment has or makes."""
+    theirs: dict[tuple[str, ObjectKey], tuple[Group, Manifest]] = {}
+    for group in context.groups:
+        for manifest in group.manifests if group.app else ():
+            theirs.setdefault((group.environment, manifest.key), (group, manifest))
+    for subject in context.subjects():
+        for name, key in _made_objects(subject) if subject.group.app else ():
+            at = (subject.group.environment, key)
+            owner, manifest = theirs.setdefault(at, (subject.group, subject.rollout))
+            if owner is not subject.group:
+                message = f"the router {name} makes {key.kind} {key.name}, which the app {owner.app} has, too"
+                hint = f"rename one of the two ({place(manifest)}): the one would replace the other"
+                yield subject.finding((*ROUTING, name), message, hint)
+
+
+def _made_objects(subject: Subject) -> Iterator[tuple[str, ObjectKey]]:
+    """Yield each object that a router of a Rollout makes, after the router's name."""
+    rollout = parse_rollout(subject)
+    for name, router in routers_of(rollout).items() if rollout is not None else ():
+        for key in router.created_objects(rollout) if rollout is not None else ():
+            yield name, key
 
 
 def services_of_two_rollouts(context: Context) -> Iterator[Finding]:

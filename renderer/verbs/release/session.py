@@ -37,6 +37,7 @@ from renderer.pipeline.resolve.release import open_release
 from renderer.pipeline.write.new_files import NewFiles
 from renderer.rollouts.model.world import World
 from renderer.verbs import progress
+from renderer.verbs.apps.claims import claimed
 from renderer.verbs.apps.move import AppResult, Command, Verb, move_apps, move_apps_in_worker
 from renderer.verbs.apps.policies import RunContext
 from renderer.verbs.apps.shared_files import check_shared
@@ -317,6 +318,7 @@ class Session:
         """Commit the valid part of each app, or all parts together if all of them are valid."""
         parts = [app.part for app in apps if app.part is not None]
         check_shared(self.workspace, self.refs, (path for part in parts for path in part.edited), name)
+        parts = self._unclaimed(parts, together)
         if self.request.validate:
             parts = self._valid(parts, together)
         groups = [parts] if together and parts else [[part] for part in parts]
@@ -336,6 +338,14 @@ class Session:
             run.report(self.request, self.reporter)
             raise
         run.apps = run.committed(apps)
+
+    def _unclaimed(self, parts: list[Part], together: bool) -> list[Part]:
+        """Return the parts that make no object of another app."""
+        refused = list(claimed(self.workspace, parts))
+        if refused and together:
+            raise RollstepError(finding for _, finding in refused)
+        self.leave_out(finding for _, finding in refused)
+        return [part for part in parts if not any(part is other for other, _ in refused)]
 
     def _valid(self, parts: list[Part], together: bool) -> list[Part]:
         """Return the parts whose rendered files are valid."""

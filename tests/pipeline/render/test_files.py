@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import shutil
 import string
 import subprocess
@@ -203,6 +204,13 @@ def test_kubectl_takes_the_folder(tmp_path: Path) -> None:
     built = subprocess.run([kubectl, "kustomize", tmp_path], capture_output=True, text=True, check=True).stdout
     found = sorted((document.value for document in load_documents(built, "built")), key=lambda body: str(body["kind"]))
     assert found == [config_map, INGRESS, REPLICA_SET, SERVICE]
+
+
+def test_a_workload_that_does_not_select_its_pods_is_refused() -> None:
+    body = copy.deepcopy(REPLICA_SET)
+    body["spec"]["template"]["metadata"]["labels"] = {"app": "other"}
+    with pytest.raises(RollstepError, match="does not match the labels of its own pods"):
+        render([body], user_templates=None, context=CONTEXT)
 
 
 def test_nothing_and_doubles_are_refused() -> None:
