@@ -63,7 +63,8 @@ def render_release(release: Release, world: World, *, keep_time: bool = False) -
     objects = all_objects(release.resolved, world)
     ref, settings = release.app.ref, release.app.settings
     context = RenderContext(ref.name, ref.environment, release.place, settings.values)
-    as_written = {manifest.key: manifest.text for manifest in release.resolved.pass_through if manifest.text}
+    kept = (*release.resolved.pass_through, *release.resolved.left_out.values())
+    as_written = {manifest.key: manifest.text for manifest in kept if manifest.text}
     files = render(objects, user_templates=settings.templates, context=context, as_written=as_written)
     if keep_time and release.state is not None:
         state = replace(release.state, replicas=autoscaled_replicas(world))
