@@ -11,8 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError
+from renderer.kubernetes.encrypted import is_sealed
 from renderer.kubernetes.manifest import Manifest, finding
 from renderer.kubernetes.versioned_config import is_config, is_versioned, looks_versioned
 from renderer.kubernetes.yaml.reader import decode, load_documents
@@ -94,6 +96,8 @@ def read_last_render(output: Path, output_path: str, state: State | None) -> Las
         for document in documents:
             manifest, is_mapping = Manifest(document.value, document.source), isinstance(document.value, dict)
             if is_mapping:
+                if is_sealed(manifest.body):
+                    manifest = replace(manifest, text=decode(content, file))
                 manifests.append(manifest)
                 findings += _missing_count(manifest, state)
             if is_edited or not is_mapping:

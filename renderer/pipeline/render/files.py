@@ -80,7 +80,8 @@ def render_objects(release: Release, objects: Sequence[Body]) -> dict[str, str]:
     """Return the files of some objects of a release as ``render`` does, with its settings."""
     ref, settings = release.app.ref, release.app.settings
     context = RenderContext(ref.name, ref.environment, release.place, settings.values)
-    as_written = {manifest.key: manifest.text for manifest in release.resolved.pass_through if manifest.text}
+    kept = (*release.resolved.pass_through, *release.resolved.left_out.values())
+    as_written = {manifest.key: manifest.text for manifest in kept if manifest.text}
     return render(objects, user_templates=settings.templates, context=context, as_written=as_written)
 
 

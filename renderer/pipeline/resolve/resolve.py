@@ -14,7 +14,9 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from renderer.errors import RollstepError
+from renderer.kubernetes import pod_needs
 from renderer.kubernetes.manifest import Body, Manifest, ObjectKey, finding
+from renderer.kubernetes.pod_needs import needed_objects
 from renderer.kubernetes.versioned_config import is_versioned, still_named
 from renderer.pipeline.load.status_file import State
 from renderer.pipeline.resolve.autoscaling import AUTO, ROLLSTEP, autoscaler_of, scaled_objects, with_replicas
@@ -22,7 +24,7 @@ from renderer.pipeline.resolve.commit_content import rendered
 from renderer.pipeline.resolve.ordering.waves import with_wave, without_wave
 from renderer.rollouts.controller.experiment import belongs_to_experiment
 from renderer.rollouts.controller.managed_objects import carry_over, created_objects, edited_objects
-from renderer.rollouts.model.corrections import NO_CORRECTIONS
+from renderer.rollouts.model.corrections import NEEDED_OBJECTS, NO_CORRECTIONS
 from renderer.rollouts.model.rollout import EPOCH, REVISION_ANNOTATION, ReplicaSet, Rollout
 from renderer.rollouts.model.status import RolloutStatus
 from renderer.rollouts.model.versions import DEFAULT_VERSION
@@ -30,11 +32,16 @@ from renderer.rollouts.model.world import World
 
 
 class Resolved(Struct, frozen=True):
-    """A release's world, the manifests that pass through unchanged, and the configuration of old revisions."""
+    """A release's world, and the manifests that pass through unchanged.
+
+    ``old_config`` is the versioned configuration of old revisions.  ``left_out`` are the last render's objects that the
+    sources no longer have, and that pods of a rendered ReplicaSet may need.
+    """
 
     world: World
     pass_through: tuple[Manifest, ...]
     old_config: Mapping[ObjectKey, Body] = field(default_factory=dict)
+    left_out: Mapping[ObjectKey, Manifest] = field(default_factory=dict)
 
 
 def resolve(
@@ -63,7 +70,8 @@ def resolve(
         rollout = rollout.with_annotation(REVISION_ANNOTATION, str(state.revision))
     waves = state.waves if state is not None else {}
     sources = {_key(manifest, rollout): manifest for manifest in manifests}
-    left = {_key(manifest, rollout): manifest.body for manifest in _in_namespace(rendered_manifests, rollout)}
+    last = {_key(manifest, rollout): manifest for manifest in _in_namespace(rendered_manifests, rollout)}
+    left = {key: manifest.body for key, manifest in last.items()}
     left |= {key: without_wave(left[key]) for key in waves if key in left}
     edited = edited_objects(rollout, {key: manifest.body for key, manifest in sources.items()})
     objects: dict[ObjectKey, Body] = {}
@@ -95,7 +103,9 @@ def resolve(
         waves=waves,
     )
     passing = tuple(sources[key] for key in sorted(sources) if key not in edited)
-    return Resolved(world, passing, {key: body for key, body in own.items() if is_versioned(body)})
+    old_config = {key: body for key, body in own.items() if is_versioned(body)}
+    left_out = {key: last[key] for key in own if _may_be_needed(key, world) and key not in old_config}
+    return Resolved(world, passing, old_config, left_out)
 
 
 def all_objects(resolved: Resolved, world: World) -> list[Body]:
@@ -116,8 +126,20 @@ def all_objects(resolved: Resolved, world: World) -> list[Body]:
     bodies.update(own)
     bodies.update((key, with_wave(bodies[key], phase)) for key, phase in world.waves.items() if key in bodies)
     bodies.update(still_named(bodies, while_named))
+    offered = {key: manifest.body for key, manifest in resolved.left_out.items() if key not in bodies}
+    templates = (body["spec"]["template"] for body in bodies.values() if body["kind"] == "ReplicaSet")
+    bodies.update((key, offered[key]) for key in needed_objects(templates, offered))
     bodies = scaled_objects(bodies, world)
     return [bodies[key] for key in sorted(bodies)]
+
+
+def _may_be_needed(key: ObjectKey, world: World) -> bool:
+    """Return whether pods may need an object that the sources no longer have.
+
+    A sync tool would remove it with the source of the old version, whose pods could not start again.
+    """
+    is_beside = key.namespace == world.rollout.namespace
+    return NEEDED_OBJECTS in world.corrections and is_beside and (key.group, key.kind) in pod_needs.KINDS
 
 
 def _in_namespace(rendered_manifests: Iterable[Manifest], rollout: Rollout) -> list[Manifest]:

@@ -15,6 +15,7 @@ OWN_METADATA = "own-metadata"
 EQUAL_TEMPLATES = "equal-templates"
 NGINX_STABLE_PODS = "nginx-stable-pods"
 EXPERIMENT_ANALYSIS = "experiment-analysis"
+NEEDED_OBJECTS = "needed-objects"
 ZERO_SCALE_DOWN_DELAY = "zero-scale-down-delay"
 
 CORRECTIONS: Mapping[str, str] = {
@@ -26,6 +27,7 @@ CORRECTIONS: Mapping[str, str] = {
     OWN_METADATA: "argo-rollouts#2916",
     NGINX_STABLE_PODS: "argo-rollouts#1820",
     EXPERIMENT_ANALYSIS: "-",
+    NEEDED_OBJECTS: "argo-rollouts#1297, argo-rollouts#2675",
     ZERO_SCALE_DOWN_DELAY: "argo-rollouts#1992",
 }
 """Each correction by its name, with the report of the fault."""
