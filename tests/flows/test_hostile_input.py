@@ -60,7 +60,7 @@ def test_a_name_that_would_escape(checkout: Checkout, name: str) -> None:
 
 def test_a_namespace_that_would_escape(checkout: Checkout) -> None:
     checkout.edit("rollstep.yaml", "shop-${environment}", "../../${environment}")
-    refused(checkout, "rollstep.yaml:5", "namespace")
+    refused(checkout, "rollstep.yaml:6", "namespace")
 
 
 @pytest.mark.parametrize("key", ["output", "templates", "schemas", "environmentsPath"])

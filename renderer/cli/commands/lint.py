@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 @click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(allow_dash=True))
 @click.option("--select", multiple=True, metavar="RULES", help="Rules to check: RS410, RS4, ALL, or several.")
 @click.option("--ignore", multiple=True, metavar="RULES", help="Rules to ignore, in the same form.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(("error", "warning", "note", "never")),
+    default="error",
+    show_default=True,
+    help="The least severe finding that makes the exit code 1.",
+)
 @options.output_format("text", "json", "sarif", "github", "gitlab", "junit")
 @click.option("--explain", metavar="RULE", help="Print the explanation of RULE, or with ALL the page of all rules.")
 @options.allow_exec
@@ -28,6 +35,7 @@ def command(
     paths: tuple[str, ...],
     select: tuple[str, ...],
     ignore: tuple[str, ...],
+    fail_on: str,
     output: str,
     explain: str | None,
 ) -> None:
@@ -37,7 +45,8 @@ def command(
     the repository is checked as a whole, with its settings. Any other Rollout is checked with everything else that PATH
     names. Every finding has the code of its rule, which --explain and docs/rules describe.
 
-    Exit codes: 0 no findings, 1 findings, 2 an error in the command line or in rollstep.yaml.
+    Exit codes: 0 no error among the findings, 1 an error, or what --fail-on says, 2 an error in the command line or in
+    rollstep.yaml.
 
     Example: helm template web ./chart | rollstep lint - --select RS2,RS4 --output sarif
     """
@@ -52,7 +61,16 @@ def command(
     Workspace.open(directory).note_unknown_names(REPORTER.note)
     click.echo(FORMATS[output](linted), nl=False)
     click.echo(_summary(linted.findings, len(linted.files)), err=True)
-    sys.exit(1 if linted.findings else 0)
+    sys.exit(1 if _fails(linted.findings, fail_on) else 0)
+
+
+def _fails(findings: Sequence[Finding], fail_on: str) -> bool:
+    """Return whether a finding is at least as severe as ``fail_on``."""
+    from renderer.verbs.lint.rule import SEVERITIES
+    from renderer.verbs.lint.rules import RULES
+
+    severe = SEVERITIES[: SEVERITIES.index(fail_on) + 1] if fail_on in SEVERITIES else ()
+    return any(RULES[finding.code].severity in severe for finding in findings)
 
 
 def _codes(values: Sequence[str]) -> tuple[str, ...]:

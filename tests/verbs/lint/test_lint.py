@@ -58,10 +58,12 @@ def test_without_findings_it_ends_with_0(place: Path, run: Run):
     assert (done.stdout, done.stderr) == ("", "No findings in 1 file.\n")
 
 
-@pytest.mark.parametrize("code", ["RS231", "RS420", "RS423"])
-def test_with_findings_of_any_severity_it_ends_with_1(code: str, place: Path, run: Run):
+@pytest.mark.parametrize(("code", "fails_on"), [("RS231", 3), ("RS420", 2), ("RS423", 1)])
+def test_a_finding_fails_by_its_severity(code: str, fails_on: int, place: Path, run: Run):
     (place / "web.yaml").write_text(text_of(code), encoding="utf-8")
-    done = run("web.yaml", code=1)
+    for number, severity in enumerate(("never", "error", "warning", "note")):
+        run("web.yaml", "--fail-on", severity, code=1 if number > 3 - fails_on else 0)
+    done = run("web.yaml", code=1 if code == "RS231" else 0)
     assert done.stdout == (CASES / code / "findings.txt").read_text(encoding="utf-8")
     told = f"1 finding in 1 file: 1 {RULES[code].severity}. Run `rollstep lint --explain {code}` for details.\n"
     assert done.stderr == told
@@ -99,7 +101,7 @@ def test_standard_input_and_files_are_read_together(place: Path, run: Run):
     alone = json.loads(run("-", "--output", "json", stdin=rollout, code=1).stdout)
     assert [row["code"] for row in alone] == ["RS301", "RS410", "RS301"]
     assert {row["file"] for row in alone} == {"<stdin>"}
-    together = json.loads(run("-", "services.yaml", "--output", "json", stdin=rollout, code=1).stdout)
+    together = json.loads(run("-", "services.yaml", "--output", "json", stdin=rollout, code=0).stdout)
     assert [row["code"] for row in together] == ["RS410"]
 
 
