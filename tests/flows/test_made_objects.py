@@ -9,7 +9,8 @@ import pytest
 
 from tests.support.commands import NOON, PROJECT, Checkout
 
-CASE = PROJECT / "tests/verbs/lint/cases/RS330/bad/environments/prod"
+CASES = PROJECT / "tests/verbs/lint/cases"
+CASE = CASES / "RS444/bad/environments/prod"
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_apps_of_two_environments_may_have_the_same_names(checkout: Checkout) ->
 
 
 def test_an_object_of_the_users_is_refused_with_its_place(checkout: Checkout) -> None:
-    shutil.copytree(CASE / "own", checkout.root / "environments/prod/own")
+    shutil.copytree(CASES / "RS330/bad", checkout.root / "environments/prod/own")
     checkout.commit("Add an app with the Ingress that its router makes")
     refused = checkout.run("advance", "prod/own", "--now", NOON, code=1)
     assert 'Ingress "own-main-own-canary" is among the manifests' in refused.stderr

@@ -18,6 +18,7 @@ from renderer.kubernetes.manifest import FieldPath, Source, field_path
 from renderer.pipeline.validate.custom_resources import as_list
 from renderer.pipeline.validate.kubeconform import Verdict
 from renderer.pipeline.validate.names import ANNOTATION_KEY, DNS_SUBDOMAIN, LABEL_KEY, LABEL_VALUE, WORDS
+from renderer.pipeline.validate.removed import REMOVED
 from renderer.pipeline.validate.schemas import schema_path
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _validate(value: Any, path: FieldPath, source: Source, schemas: Path) -> Doc
     problems = _shape(value)
     if not problems:
         validator = _validator(schemas / schema_path(*names[:2]))
-        problems = _metadata(value) if validator is None else _problems(validator, value)
+        problems = _without_schema(value) if validator is None else _problems(validator, value)
         if validator is None and not problems:
             return Document(Verdict(source.file, *names, "skipped"), ())
     findings = tuple(
@@ -120,6 +121,16 @@ def _shape(value: Any) -> list[Problem]:
         if isinstance(value.get(key), str) and value[key] and not form.fullmatch(value[key])
     ]
     return missing + wrong + invalid
+
+
+def _without_schema(value: Mapping[str, Any]) -> list[Problem]:
+    """Return the problems of an object of a kind that the schemas do not have."""
+    removal = REMOVED.get((value["apiVersion"], value["kind"]))
+    if removal is None:
+        return _metadata(value)
+    hint = f"use {removal.instead}" if removal.instead else "take it out"
+    message = f"Kubernetes has served no {value['kind']} of {value['apiVersion']} since {removal.version}"
+    return [Problem(("apiVersion",), message, hint), *_metadata(value)]
 
 
 def _metadata(value: Mapping[str, Any]) -> list[Problem]:

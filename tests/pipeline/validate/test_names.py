@@ -11,6 +11,8 @@ import pytest
 
 from renderer.pipeline.validate import names
 from renderer.pipeline.validate.manifests import validate
+from renderer.pipeline.validate.removed import REMOVED
+from renderer.pipeline.validate.schemas import kubernetes_versions, strict_folder
 
 
 @pytest.fixture(scope="session")
@@ -104,6 +106,39 @@ def test_what_the_api_server_refuses_is_found(
 @pytest.mark.parametrize("version", ["1.25", "1.37"])
 def test_what_the_api_server_takes_is_left_alone(subject: dict[str, Any], version: str, validator: str, cache: Path):
     assert found(subject, validator, cache, version) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "version", "served"),
+    [
+        ("autoscaling/v2beta2/HorizontalPodAutoscaler", "1.34", False),
+        ("autoscaling/v2beta2/HorizontalPodAutoscaler", "1.25", True),
+        ("policy/v1beta1/PodDisruptionBudget", "1.25", False),
+        ("networking.k8s.io/v1beta1/Ingress", "1.25", False),
+        ("flowcontrol.apiserver.k8s.io/v1beta3/FlowSchema", "1.31", True),
+        ("flowcontrol.apiserver.k8s.io/v1beta3/FlowSchema", "1.32", False),
+        ("autoscaling/v3/HorizontalPodAutoscaler", "1.34", True),
+    ],
+)
+def test_what_kubernetes_no_longer_serves_is_refused(
+    kind: str, version: str, served: bool, validator: str, cache: Path
+):
+    refused = [field for field, message in found(body(kind), validator, cache, version) if "has served no" in message]
+    assert refused == ([] if served else ["apiVersion"])
+
+
+def test_no_kind_is_removed_that_a_version_has():
+    for version in kubernetes_versions():
+        minor = int(version.partition(".")[2])
+        kinds = {
+            (f"{item['group']}/{item['version']}", item["kind"])
+            for path in strict_folder(version).glob("*-*.json")
+            for item in json.loads(path.read_bytes()).get("x-kubernetes-group-version-kind", [])
+        }
+        gone = {key for key, removal in REMOVED.items() if int(removal.version.partition(".")[2]) <= minor}
+        assert not gone & kinds
+        late = {key for key, removal in REMOVED.items() if int(removal.version.partition(".")[2]) == minor + 1}
+        assert minor == 37 or late <= kinds
 
 
 def test_every_pattern_has_words():

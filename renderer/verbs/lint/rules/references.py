@@ -162,9 +162,7 @@ RULES = (
         "An object that a router would replace",
         "nginx and Ambassador make a canary Ingress or Mapping, SMI a TrafficSplit, APISIX an ApisixRoute for headers. "
         "The controller refuses to touch one that it does not control; without owners in git, the router's would "
-        "replace it. Two apps of an environment may also make the same: the Rollout `web` with the Ingress `api-main`, "
-        "and the Rollout `web-api` with `main`.",
+        "replace it.",
         "Rename the object, or the one after which the router's is named.",
-        check=references.made_objects_of_two_apps,
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from renderer.verbs.lint import ineffective, references, steps
+from renderer.verbs.lint import ineffective, inherited, references, steps, traffic
 from renderer.verbs.lint.rule import Rule
 
 RULES = (
@@ -31,6 +31,22 @@ RULES = (
         "The controller compares nothing with a type other than Percent and Pods, a negative value, or one above 100 "
         "percent.",
         "Write `type: Percent` with a value from 0 to 100, or `type: Pods`.",
+    ),
+    Rule(
+        "RS405",
+        "An image that is no reference",
+        "The API server takes any text. The kubelet refuses it with InvalidImageName, and the release waits for ever.",
+        "Write a name in lower case, with a registry before it and a tag or digest after it where needed.",
+        check=inherited.images_without_reference,
+    ),
+    Rule(
+        "RS406",
+        "A matchLabelKeys without its label",
+        "Kubernetes ignores such a key, so that an anti-affinity or a spread within a version becomes one of all "
+        "versions. Pods of a Deployment have pod-template-hash, those of a Rollout rollouts-pod-template-hash.",
+        "Write rollouts-pod-template-hash, or another label of the pod template.",
+        severity="warning",
+        check=inherited.label_keys_without_label,
     ),
     Rule(
         "RS410",
@@ -99,6 +115,26 @@ RULES = (
         check=steps.pauses_without_end,
     ),
     Rule(
+        "RS425",
+        "Services of a canary without a router",
+        "stableService and canaryService select the pods of one version each. Without trafficRouting nothing divides "
+        "requests between them: users of the stable Service share fewer and fewer pods, and none reaches the canary. "
+        "Found are Rollouts with weights whose Services are the backend of an Ingress or a route, or the only ones "
+        "that select the pods.",
+        "Use a router, or let users reach a Service that selects the pods of both versions.",
+        severity="warning",
+        check=traffic.services_without_router,
+    ),
+    Rule(
+        "RS426",
+        "An experiment that gets requests without a weight",
+        "Without a router, the Service of the Rollout's pods selects those of an experiment as well: they get their "
+        "share of the requests, though the step shifts no weight.",
+        "Give the experiment's template a label with which the Service does not select its pods, or use a router.",
+        severity="warning",
+        check=traffic.experiments_without_router,
+    ),
+    Rule(
         "RS430",
         "An Ingress whose class is not the router's",
         "The canary's Ingress has the class of the stable one. If that is not a class of the chosen router, nothing "
@@ -107,6 +143,23 @@ RULES = (
         "Set the class of the router, or add its IngressClass to the manifests.",
         severity="warning",
         check=references.ingress_classes_of_other_routers,
+    ),
+    Rule(
+        "RS431",
+        "A path of an ALB Ingress without use-annotation",
+        "The load balancer reads the weights from the action of an annotation. A path with another port sends its "
+        "requests to the stable Service, whatever the weight is.",
+        "Write `port: {name: use-annotation}`.",
+        check=traffic.paths_without_annotation,
+    ),
+    Rule(
+        "RS432",
+        "A VirtualService whose name has a dot",
+        "The controller reads `web.example` as the VirtualService `web` in the namespace `example`, and stops where "
+        "there is none. rollstep then takes the one that has the name as it is.",
+        "Rename the VirtualService, or correct its namespace.",
+        severity="warning",
+        check=traffic.names_with_dots,
     ),
     Rule(
         "RS440",
@@ -139,11 +192,29 @@ RULES = (
         "Restore the manifests, move the folder as a whole, or take the app away with `rollstep remove`.",
     ),
     Rule(
+        "RS444",
+        "An object that the router of another app makes",
+        "Two apps of an environment may make the same object: the Rollout `web` with the Ingress `api-main` and the "
+        "Rollout `web-api` with `main` have canary Ingresses of the same name. The one would replace the other.",
+        "Rename a Rollout, or the object after which the router's is named.",
+        check=references.made_objects_of_two_apps,
+    ),
+    Rule(
         "RS450",
         "An order that is not safe",
         "With `order: step` a commit adds pods and sends them traffic at once, so requests can reach a version before "
         "its pods are available. It is the only order for an autoscaler that owns the pods.",
         "Take it out for the default, or ignore the rule there with the reason.",
         severity="warning",
+    ),
+    Rule(
+        "RS451",
+        "An annotation of a sync tool that ReplicaSets inherit",
+        "The Rollout's annotations go to its ReplicaSets. A wave takes them out of the order of the release, a hook or "
+        "`Prune=false` keeps old ones for ever, and with `ssa: IfNotPresent` they are never scaled. Checked only in "
+        "apps of rollstep, with every `order`.",
+        "Take the annotation out of the Rollout.",
+        severity="warning",
+        check=inherited.sync_annotations,
     ),
 )
