@@ -157,4 +157,12 @@ RULES = (
         "background it has to end: an interval needs a count.",
         "Correct the Rollout's args or the template as the message says.",
     ),
+    Rule(
+        "RS330",
+        "A selector of a label that pods get with their role",
+        "`canaryMetadata`, `stableMetadata` and the like change the pod template of a ReplicaSet. The controller also "
+        "changes its running pods, which a commit cannot: after a promotion the pods still have the labels of a "
+        "canary, and a selector of the stable ones finds none. Checked only in apps of rollstep.",
+        "Select by other labels; the Services that the Rollout names follow the release by the pod-template-hash.",
+    ),
 )
