@@ -124,7 +124,10 @@ def follow_promotion(world: World, promoted: World) -> Move | None:
     Between two phases of a step, a promotion states that the last phase is live, so the next phase follows.
     """
     if _in_phases(world) and is_between_phases(world):
-        return advance(world)
+        following = advance(world)
+        # No phase may follow after all, where the manifests have changed since the last one.
+        if following is not None:
+            return following
     if promoted.status.current_step_index == world.status.current_step_index:
         move = advance(promoted)
     else:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from typing import Any
 
 from renderer.kubernetes.manifest import field_path
 from renderer.kubernetes.selectors import matches
@@ -13,6 +15,8 @@ _SERVICE_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _QUALIFIED = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
+DEPLOYMENT_HASH = "pod-template-hash"
+"""The label that only a Deployment's ReplicaSets give their pods."""
 SELECTOR: Path = ("spec", "selector")
 
 
@@ -114,3 +118,20 @@ def _check_match(report: Report) -> None:
                 f"the selector requires {key} {operator} {', '.join(map(str, expression.get('values') or ()))}".rstrip()
             )
             report.add("RS204", (*labels_path, key), message, hint, field="spec.template.metadata.labels")
+
+
+def deployment_hash_paths(value: Any, path: Path) -> Iterator[Path]:
+    """Yield the paths below ``value``, part of a pod template, that name the label of a Deployment's pods.
+
+    They are keys of selectors, and items of ``matchLabelKeys`` and ``mismatchLabelKeys``.
+    """
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from deployment_hash_paths(item, (*path, index))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if path[-1] == "matchLabels" and key == DEPLOYMENT_HASH:
+                yield (*path, str(key))
+            yield from deployment_hash_paths(item, (*path, str(key)))
+    elif value == DEPLOYMENT_HASH and ({"matchLabelKeys", "mismatchLabelKeys"} & set(path) or path[-1] == "key"):
+        yield path

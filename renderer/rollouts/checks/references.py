@@ -35,6 +35,10 @@ class Objects:
         """Return the objects of the kind with the name, in any namespace."""
         return self._by_kind.get(kind, {}).get(name, [])
 
+    def all(self) -> list[Manifest]:
+        """Return all objects."""
+        return [manifest for names in self._by_kind.values() for named in names.values() for manifest in named]
+
     def of_kind(self, kind: Kind) -> list[Manifest]:
         """Return the objects of the kind, in any namespace."""
         return [manifest for named in self._by_kind.get(kind, {}).values() for manifest in named]

@@ -11,6 +11,7 @@ from renderer.kubernetes.manifest import Manifest
 from renderer.kubernetes.selectors import selects
 from renderer.rollouts.checks.references import Kind, Objects, check_experiment_services
 from renderer.rollouts.checks.report import Path, Report, part_of
+from renderer.rollouts.checks.role_metadata import check_role_metadata
 
 ROLLOUT: Kind = ("argoproj.io", "Rollout")
 DEPLOYMENT: Kind = ("apps", "Deployment")
@@ -36,6 +37,7 @@ def check_scaling(report: Report, objects: Objects) -> None:
         _check_deployments(report, objects)
         _check_secrets(report, objects)
         check_experiment_services(report, objects)
+        check_role_metadata(report, objects)
 
 
 def _beside(report: Report, objects: Objects, kind: Kind) -> Iterator[Manifest]:

@@ -18,7 +18,7 @@ from renderer.rollouts.controller.revisions import is_saturated
 from renderer.rollouts.controller.scale_down import reconcile_other_replica_sets
 from renderer.rollouts.controller.services import ready_for_pause, selected_hash, service, switch_service
 from renderer.rollouts.controller.sync_status import pod_template_changed, sync_status_blue_green
-from renderer.rollouts.model.corrections import ABORTED_TRAFFIC
+from renderer.rollouts.model.corrections import ABORTED_TRAFFIC, CHANGED_STRATEGY
 from renderer.rollouts.model.spec import BLUE_GREEN
 
 
@@ -27,6 +27,7 @@ def reconcile_blue_green(ctx: Context) -> None:
     if ctx.blue_green.preview_service:
         service(ctx, ctx.blue_green.preview_service, *BLUE_GREEN, "previewService")
     service(ctx, ctx.blue_green.active_service, *BLUE_GREEN, "activeService")
+    _point_active_service_at_stable(ctx)
     sync_replica_set_revision(ctx)
     reconcile_preview_service(ctx)
     if pod_template_changed(ctx):
@@ -39,6 +40,19 @@ def reconcile_blue_green(ctx: Context) -> None:
     reconcile_analysis_runs(ctx)
     reconcile_ephemeral_metadata(ctx)
     sync_status_blue_green(ctx)
+
+
+def _point_active_service_at_stable(ctx: Context) -> None:
+    """Switch an active Service that selects neither the stable nor the new version, which had another role before.
+
+    The controller promotes the new version at once where it selects none, and waits for a promotion where its pods are
+    gone.
+    """
+    stable_rs, name = ctx.stable_rs, ctx.blue_green.active_service
+    if not ctx.corrects(CHANGED_STRATEGY) or stable_rs is None or not stable_rs.available_replicas:
+        return
+    if selected_hash(ctx.world.service(name)) not in (hash_of(stable_rs), hash_of(ctx.new_rs)):
+        switch_service(ctx, name, hash_of(stable_rs), *BLUE_GREEN, "activeService")
 
 
 def reconcile_blue_green_replica_sets(ctx: Context) -> None:

@@ -14,11 +14,17 @@ from msgspec.structs import replace
 from renderer.kubernetes.manifest import Body, ObjectKey
 from renderer.kubernetes.merge_patch import merge_patch_between
 from renderer.rollouts.controller.templates import rollout_hash
-from renderer.rollouts.model.corrections import ABORTED_TRAFFIC
+from renderer.rollouts.model.corrections import ABORTED_TRAFFIC, CHANGED_STRATEGY
 from renderer.rollouts.model.rollout import ReplicaSet, Rollout, find_by_hash
 from renderer.rollouts.model.spec import BlueGreenStrategy, CanaryStrategy
 from renderer.rollouts.model.status import RolloutCondition, RolloutStatus
-from renderer.rollouts.model.strategy_status import AnalysisRunStatus, TrafficWeights, WeightDestination
+from renderer.rollouts.model.strategy_status import (
+    AnalysisRunStatus,
+    BlueGreenStatus,
+    CanaryStatus,
+    TrafficWeights,
+    WeightDestination,
+)
 from renderer.rollouts.model.versions import is_since
 from renderer.rollouts.model.world import World, Write
 
@@ -89,6 +95,8 @@ class Context:
     """One pass of the controller."""
 
     def __init__(self, world: World, *, hold_step: int | None = None, skip_pauses: bool = False) -> None:
+        if CHANGED_STRATEGY in world.corrections:
+            world = _without_other_strategy(world)
         self.world = world
         self.now = world.now
         self.hold_step = hold_step
@@ -251,6 +259,23 @@ class Context:
         if changed:
             self.world = replace(self.world, status=replace(self.world.status, **changed))
             self.wrote_rollout = True
+
+
+def _without_other_strategy(world: World) -> World:
+    """Return the world without the status of another strategy than the Rollout's.
+
+    The controller keeps it: pods of the hash in a former canary's weights stay for good, and so does its pause.
+    """
+    status = world.status
+    if world.rollout.blue_green is not None:
+        fitting = replace(status, canary=CanaryStatus(stable_ping_pong=status.canary.stable_ping_pong))
+        other = "CanaryPauseStep"
+    else:
+        fitting, other = replace(status, blue_green=BlueGreenStatus()), "BlueGreenPause"
+    if status.pause_condition(other) is not None:
+        left = tuple(condition for condition in status.pause_conditions if condition.reason != other)
+        fitting = replace(fitting, pause_conditions=left, controller_pause=bool(left))
+    return world if fitting == status else replace(world, status=fitting)
 
 
 def hash_of(rs: ReplicaSet | None) -> str:

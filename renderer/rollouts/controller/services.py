@@ -9,6 +9,7 @@ from renderer.kubernetes.manifest import Body, ObjectKey, field_path
 from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.replica_counts import new_rs_replicas
 from renderer.rollouts.controller.revisions import is_dynamically_rolling_back_to_stable
+from renderer.rollouts.model.corrections import PING_PONG_SERVICES
 from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION, ReplicaSet, Rollout
 from renderer.rollouts.model.spec import CANARY
 from renderer.rollouts.model.status import RolloutStatus
@@ -73,10 +74,18 @@ def ensure_service_targets(
 
 
 def reconcile_ping_and_pong_service(ctx: Context) -> None:
-    """Switch the current canary Service of a ping-pong pair to the new ReplicaSet."""
-    if ctx.canary.ping_pong is not None and not ctx.is_fully_promoted:
-        _, name = stable_and_canary_services(ctx.rollout, ctx.status, prefer_ping_pong=True)
-        ensure_service_targets(ctx, name, ctx.new_rs, *CANARY, "pingPong", check_availability=False)
+    """Switch the current canary Service of a ping-pong pair to the new ReplicaSet.
+
+    The controller takes for granted that a promotion has left the other one at the stable ReplicaSet.  A pair that
+    replaces other Services was never there; with the correction the other one is switched as well.
+    """
+    if ctx.canary.ping_pong is None:
+        return
+    stable, canary = stable_and_canary_services(ctx.rollout, ctx.status, prefer_ping_pong=True)
+    if ctx.corrects(PING_PONG_SERVICES):
+        ensure_service_targets(ctx, stable, ctx.stable_rs, *CANARY, "pingPong")
+    if not ctx.is_fully_promoted:
+        ensure_service_targets(ctx, canary, ctx.new_rs, *CANARY, "pingPong", check_availability=False)
 
 
 def reconcile_stable_and_canary_service(ctx: Context) -> None:

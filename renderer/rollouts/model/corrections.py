@@ -16,6 +16,8 @@ EQUAL_TEMPLATES = "equal-templates"
 NGINX_STABLE_PODS = "nginx-stable-pods"
 EXPERIMENT_ANALYSIS = "experiment-analysis"
 NEEDED_OBJECTS = "needed-objects"
+PING_PONG_SERVICES = "ping-pong-services"
+CHANGED_STRATEGY = "changed-strategy"
 ZERO_SCALE_DOWN_DELAY = "zero-scale-down-delay"
 
 CORRECTIONS: Mapping[str, str] = {
@@ -28,6 +30,8 @@ CORRECTIONS: Mapping[str, str] = {
     NGINX_STABLE_PODS: "argo-rollouts#1820",
     EXPERIMENT_ANALYSIS: "-",
     NEEDED_OBJECTS: "argo-rollouts#1297, argo-rollouts#2675",
+    PING_PONG_SERVICES: "argo-rollouts#5006",
+    CHANGED_STRATEGY: "argo-rollouts#555",
     ZERO_SCALE_DOWN_DELAY: "argo-rollouts#1992",
 }
 """Each correction by its name, with the report of the fault."""

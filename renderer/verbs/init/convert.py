@@ -13,6 +13,8 @@ from msgspec import Struct
 from renderer.errors import Finding
 from renderer.kubernetes.manifest import FieldPath, finding, mapping
 from renderer.kubernetes.yaml.editor import edit, put_block
+from renderer.rollouts.checks.labels import DEPLOYMENT_HASH, deployment_hash_paths
+from renderer.rollouts.model.rollout import HASH_LABEL
 from renderer.verbs.init.documents import Item, with_text, without
 from renderer.verbs.init.groups import Group, in_one_namespace, is_deployment, scale_target, selects
 
@@ -112,6 +114,9 @@ def _rollout(group: Group, strategy: Mapping[str, Any], notes: list[Finding]) ->
     _note_strategy(group, strategy, notes)
     _note_small_weights(group, strategy, notes)
     kind: dict[FieldPath, Any] = {("apiVersion",): "argoproj.io/v1alpha1", ("kind",): "Rollout"}
+    hashes = deployment_hash_paths(mapping(spec, "template"), ("spec", "template"))
+    # Pods of a Rollout have another label than those of a Deployment.
+    kind |= {path: HASH_LABEL for path in hashes if path[-1] != DEPLOYMENT_HASH}
     text = edit(without(deployment, dropped).text, 0, kind, "")
     return with_text(deployment, put_block(text, ("spec", "strategy"), dict(strategy)))
 

@@ -63,19 +63,17 @@ def _is_reference(image: str) -> bool:
 
 
 def label_keys_without_label(context: Context) -> Iterator[Finding]:
-    """Yield keys of ``matchLabelKeys`` and ``mismatchLabelKeys`` that the pods of a Rollout do not have."""
+    """Yield keys of ``matchLabelKeys`` and ``mismatchLabelKeys`` that the pods of a Rollout do not have.
+
+    The key of a Deployment's pods has a rule of its own.
+    """
     for subject in context.subjects():
         labels = subject.mapping("spec", "template", "metadata", "labels")
         for path in _label_keys(subject) if labels else ():
             for index, key in enumerate(subject.items(*path)):
-                if isinstance(key, str) and key != HASH_LABEL and key not in labels:
-                    hint = (
-                        f"write {HASH_LABEL}, the label of a Rollout's pods"
-                        if key == DEPLOYMENT_HASH
-                        else "take it out"
-                    )
-                    message = f"the pods have no label {key}, so this key of {path[-1]} is ignored: all versions count"
-                    yield subject.finding((*path, index), message, hint)
+                if isinstance(key, str) and key not in (HASH_LABEL, DEPLOYMENT_HASH, *labels):
+                    message = f"the pods have no label {key}, so this key of {path[-1]} is ignored"
+                    yield subject.finding((*path, index), message, "take it out, or give the label to the pods")
 
 
 def _label_keys(report: Report) -> Iterator[Path]:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from renderer.kubernetes.manifest import ObjectKey
 from renderer.pipeline.load.settings_schema import schema_text
 from renderer.rollouts import actions
 from renderer.rollouts.controller import settle
 from renderer.rollouts.model.corrections import CORRECTIONS, NO_CORRECTIONS, chosen_corrections
 from renderer.rollouts.model.rollout import HASH_LABEL
 from renderer.rollouts.model.world import World
-from tests.rollouts.controller.conftest import MakeWorld
+from tests.rollouts.controller.conftest import MakeWorld, service
 
 
 def corrected(world: World, *names: str) -> World:
@@ -259,6 +261,54 @@ def test_nginx_stable_pods(nginx: MakeWorld) -> None:
         world = released(corrected(nginx(dynamicStableScale=True, steps=steps), *names))
         assert pods(world) == {"1": stable, "2": 5}
         assert pods(settle(actions.promote(world)).world) == {"1": 0, "2": 5}
+
+
+def selected(world: World, name: str) -> str:
+    body = world.service(name)
+    assert body is not None
+    return str(body["spec"]["selector"].get(HASH_LABEL, ""))
+
+
+def test_ping_pong_services(routed: MakeWorld) -> None:
+    routing = {"istio": {"virtualService": {"name": "web"}}}
+
+    def shares(*hosts: str) -> list[dict[str, Any]]:
+        return [{"destination": {"host": host}, "weight": weight} for host, weight in zip(hosts, (100, 0), strict=True)]
+
+    body = {**virtual_service(), "spec": {"hosts": ["web"], "http": [{"route": shares("stable", "canary")}]}}
+    pair = {"pingPong": {"pingService": "ping", "pongService": "pong"}, "stableService": None, "canaryService": None}
+    for names, stable in (("zero-scale-down-delay",), False), (("ping-pong-services",), True):
+        world = corrected(routed(routing, body, service("ping"), service("pong"), steps=WEIGHTS), *names)
+        world = actions.patch(settle(world).world, {"spec": {"strategy": {"canary": pair}}})
+        new = shares("pong", "ping")
+        world = actions.patch_object(world, "VirtualService", "web", {"spec": {"http": [{"route": new}]}})
+        world = released(settle(world).world)
+        assert selected(world, "ping") == world.status.current_pod_hash
+        assert (selected(world, "pong") == world.status.stable_rs) == stable
+
+
+def to_blue_green(world: World) -> World:
+    strategy = {"canary": None, "blueGreen": {"activeService": "stable", "autoPromotionEnabled": False}}
+    return actions.patch(world, {"spec": {"strategy": strategy}})
+
+
+def test_changed_strategy(nginx: MakeWorld) -> None:
+    for names, old in (("zero-scale-down-delay",), 5), (("changed-strategy", "zero-scale-down-delay"), 0):
+        world = settle(to_blue_green(released(corrected(nginx(steps=WEIGHTS), *names)))).world
+        assert selected(world, "stable") == world.status.stable_rs
+        world = settle(actions.promote(world)).world
+        world = settle(replace(world, now=world.now + timedelta(hours=1))).world
+        assert world.status.stable_rs == world.status.current_pod_hash
+        assert pods(world) == {"1": old, "2": 5}
+
+
+def test_changed_strategy_of_a_service_that_selects_no_version(basic: MakeWorld) -> None:
+    for names, promoted in (("zero-scale-down-delay",), True), (("changed-strategy",), False):
+        world = released(corrected(basic(steps=WEIGHTS), *names))
+        body = service("stable")
+        world = world.with_object(ObjectKey("", "Service", world.rollout.namespace, "stable"), body)
+        world = settle(to_blue_green(world)).world
+        assert (selected(world, "stable") == world.status.current_pod_hash) == promoted
 
 
 def test_a_world_has_no_corrections_by_default(nginx: MakeWorld) -> None:

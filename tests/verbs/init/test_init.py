@@ -557,3 +557,26 @@ def test_a_chart_that_helm_makes(name: str) -> None:
 
 def test_the_same_manifests_make_the_same_files() -> None:
     assert made(SHOP).apps == made(SHOP).apps
+
+
+def test_the_hash_label_of_a_deployment_becomes_that_of_a_rollout() -> None:
+    spread = (
+        "{maxSkew: 1, topologyKey: zone, labelSelector: {matchLabels: {app: web}}, matchLabelKeys: [pod-template-hash]}"
+    )
+    pod = "    spec:\n"
+    text = f"""\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web}}
+spec:
+  selector: {{matchLabels: {{app: web}}}}
+  template:
+    metadata: {{labels: {{app: web}}}}
+{pod}      topologySpreadConstraints:
+        - {spread}
+      containers: [{{name: web, image: "registry.example.com/shop/web:1.0.0"}}]
+"""
+    app = only(made(text))
+    rollout = body_of(app, names(app)[0])
+    (constraint,) = rollout["spec"]["template"]["spec"]["topologySpreadConstraints"]
+    assert constraint["matchLabelKeys"] == ["rollouts-pod-template-hash"]

@@ -165,4 +165,12 @@ RULES = (
         "replace it.",
         "Rename the object, or the one after which the router's is named.",
     ),
+    Rule(
+        "RS331",
+        "A selector of a label that pods get with their role",
+        "`canaryMetadata`, `stableMetadata` and the like change the pod template of a ReplicaSet. The controller also "
+        "changes its running pods, which a commit cannot: after a promotion the pods still have the labels of a "
+        "canary, and a selector of the stable ones finds none. Checked only in apps of rollstep.",
+        "Select by other labels; the Services that the Rollout names follow the release by the pod-template-hash.",
+    ),
 )

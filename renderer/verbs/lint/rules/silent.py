@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from renderer.verbs.lint import ineffective, inherited, references, steps, traffic
+from renderer.verbs.lint import ineffective, inherited, pod_labels, references, steps, traffic
 from renderer.verbs.lint.rule import Rule
 
 RULES = (
@@ -42,9 +42,8 @@ RULES = (
     Rule(
         "RS406",
         "A matchLabelKeys without its label",
-        "Kubernetes ignores such a key, so that an anti-affinity or a spread within a version becomes one of all "
-        "versions. Pods of a Deployment have pod-template-hash, those of a Rollout rollouts-pod-template-hash.",
-        "Write rollouts-pod-template-hash, or another label of the pod template.",
+        "Kubernetes ignores such a key, so that an anti-affinity or a spread among some pods becomes one among all.",
+        "Write a label of the pod template, or rollouts-pod-template-hash for the pods of a version.",
         severity="warning",
         check=inherited.label_keys_without_label,
     ),
@@ -216,5 +215,44 @@ RULES = (
         "Take the annotation out of the Rollout.",
         severity="warning",
         check=inherited.sync_annotations,
+    ),
+    Rule(
+        "RS460",
+        "Metadata of a role that a container reads",
+        "`canaryMetadata`, `stableMetadata` and the like change the pod template of a ReplicaSet. The controller also "
+        "changes its running pods, which a commit cannot: the downward API goes on telling a promoted pod that it is a "
+        "canary. Checked only in apps of rollstep.",
+        "Let the program ask for its role elsewhere.",
+        severity="warning",
+        check=pod_labels.role_metadata_in_pods,
+    ),
+    Rule(
+        "RS461",
+        "Metadata of a role that running pods do not get",
+        "`canaryMetadata`, `stableMetadata` and the like change the pod template of a ReplicaSet, and with it new "
+        "pods. The controller also changes running pods. Checked only in apps of rollstep.",
+        "Nothing, if no selector, dashboard or alert relies on it; else remove it.",
+        severity="note",
+        check=pod_labels.role_metadata,
+    ),
+    Rule(
+        "RS462",
+        "The pod-template-hash of a Deployment",
+        "The pods of a Rollout have the label rollouts-pod-template-hash. Kubernetes ignores a key of `matchLabelKeys` "
+        "that pods do not have, so that an anti-affinity or a spread for each version becomes one for all: a canary "
+        "may find no node.",
+        "Write rollouts-pod-template-hash.",
+        severity="warning",
+        check=pod_labels.hash_of_deployments,
+    ),
+    Rule(
+        "RS463",
+        "A metric of all versions",
+        "Each ReplicaSet has an autoscaler of its own. A metric of the type External or Object does not belong to "
+        "pods, so that in a release each autoscaler scales its version for all of the load, up to its share of the "
+        "maximum. Checked only in apps of rollstep.",
+        "Use metrics of pods (Resource, ContainerResource, Pods), or let rollstep set the replicas.",
+        severity="warning",
+        check=pod_labels.metrics_of_all_versions,
     ),
 )
