@@ -202,7 +202,7 @@ class _Lexer:
                 raise ExpressionError("literal not terminated")
             if char == "\\":
                 self.escape(mark)
-        self.emit(STRING, _unescape(self.word()))
+        self.emit(STRING, unescape(self.word()))
 
     def escape(self, mark: str) -> None:
         char = self.next()
@@ -227,8 +227,8 @@ class _Lexer:
                 raise ExpressionError("invalid char escape")
 
 
-def _unescape(quoted: str) -> str:
-    """Return a quoted text without quotes and escapes (``lexer.unescape``)."""
+def unescape(quoted: str) -> str:
+    """Return a quoted text without its quotes and escapes; raise ``ExpressionError`` for an unknown escape."""
     text = quoted.replace("\r\n", "\n").replace("\r", "\n")[1:-1]
     parts: list[bytes] = []
     index = 0
