@@ -20,6 +20,7 @@ ORDER = (
     "kubernetes.sync_tools",
     "rollouts.model",
     "rollouts.pod_template",
+    "rollouts.analysis",
     "rollouts.controller",
     "rollouts",
     "rollouts.checks",

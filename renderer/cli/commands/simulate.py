@@ -37,22 +37,38 @@ def command(scenario: str, output: str, profile: str, corrections: str) -> None:
     nothing else moves, unless the scenario holds them. A sleep lasts some seconds longer than it says, as it did in the
     recordings of the controller.
 
+    A first document of the kind AnalysisScenario is followed by an AnalysisRun, whose web metrics answer as its
+    responses say: the status of the run at its end is printed. A file whose name ends in .jsonl has a result with its
+    conditions on each line, and the phase of each is printed. See docs/analysis.md.
+
     Example: rollstep simulate canary.yaml --output json
     """
     import json
 
+    from renderer.rollouts.simulator import analysis_runs
     from renderer.rollouts.simulator.frames import to_document
-    from renderer.rollouts.simulator.scenario import read_scenario, simulate
-    from renderer.rollouts.simulator.table import to_table
+    from renderer.rollouts.simulator.scenario import kind_of, read_scenario, simulate
+    from renderer.rollouts.simulator.table import conditions_table, run_table, to_table
 
     with click.open_file(scenario, encoding="utf-8") as file:
         text = file.read()
-    read = read_scenario(text, scenario)
-    frames = list(simulate(read, profile, corrections=frozenset(_corrections(corrections))))
-    if output == "json":
-        click.echo(json.dumps(to_document(read, frames, profile), indent=1, ensure_ascii=False))
+    if scenario.endswith(".jsonl"):
+        phases = analysis_runs.evaluate_conditions(text, scenario)
+        lines = [json.dumps(line, ensure_ascii=False) + "\n" for line in phases]
+        click.echo("".join(lines) if output == "json" else conditions_table(phases), nl=False)
+        return
+    if kind_of(text, scenario) == analysis_runs.KIND:
+        run = analysis_runs.read_run_scenario(text, scenario)
+        status = analysis_runs.simulate_run(run)
+        document, table = analysis_runs.run_document(run, status), run_table(status)
     else:
-        click.echo(to_table(frames), nl=False)
+        read = read_scenario(text, scenario)
+        frames = list(simulate(read, profile, corrections=frozenset(_corrections(corrections))))
+        document, table = to_document(read, frames, profile), to_table(frames)
+    if output == "json":
+        click.echo(json.dumps(document, indent=1, ensure_ascii=False))
+    else:
+        click.echo(table, nl=False)
 
 
 def _corrections(text: str) -> tuple[str, ...]:

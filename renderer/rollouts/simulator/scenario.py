@@ -67,18 +67,30 @@ class Frame(Struct, frozen=True):
     delayed: bool = False
 
 
-def read_scenario(text: str, file: str) -> Scenario:
-    """Read a scenario; raise ``RollstepError`` with every invalid action.
+def plain_scalar_of_recordings(plain: str) -> str | int | float | bool | None:
+    """Return the value of a plain scalar.
 
     As in the recordings, by PyYAML, a plain ``1e8`` is text: in YAML 1.1 such a number has a point.
     """
-    from renderer.kubernetes.yaml.reader import load_documents
     from renderer.kubernetes.yaml.scalars import plain_scalar
 
-    def scalar(plain: str) -> str | int | float | bool | None:
-        return plain if EXPONENT.fullmatch(plain) else plain_scalar(plain)
+    return plain if EXPONENT.fullmatch(plain) else plain_scalar(plain)
 
-    documents = load_documents(text, file, scalar)
+
+def kind_of(text: str, file: str) -> str:
+    """Return the kind of a scenario's first document; empty if it has none."""
+    from renderer.kubernetes.yaml.reader import load_documents
+
+    documents = load_documents(text, file, plain_scalar_of_recordings)
+    head = documents[0].value if documents else None
+    return str(head.get("kind") or "") if isinstance(head, dict) else ""
+
+
+def read_scenario(text: str, file: str) -> Scenario:
+    """Read a scenario; raise ``RollstepError`` with every invalid action."""
+    from renderer.kubernetes.yaml.reader import load_documents
+
+    documents = load_documents(text, file, plain_scalar_of_recordings)
     if not documents or not isinstance(documents[0].value, dict) or documents[0].value.get("kind") != "Scenario":
         raise RollstepError([Finding(file, 1, 0, "kind", "expected a first document of kind Scenario")])
     head, source = documents[0].value, documents[0].source

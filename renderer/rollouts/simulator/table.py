@@ -1,12 +1,13 @@
-"""The frames of a simulation as a table."""
+"""The outcome of a simulation as a table."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from renderer.kubernetes.printing import text_table
+from renderer.rollouts.analysis.run import RunStatus
 from renderer.rollouts.info import roles
 from renderer.rollouts.model.rollout import ReplicaSet
 from renderer.rollouts.model.world import World
@@ -14,12 +15,31 @@ from renderer.rollouts.simulator.scenario import Frame
 
 HEADER = ("ACTION", "PHASE", "STEP", "REPLICASET", "REV", "ROLE", "PODS", "AVAILABLE", "WEIGHT")
 
+RUN_HEADER = ("METRIC", "PHASE", "COUNT", "SUCCESSFUL", "FAILED", "INCONCLUSIVE", "ERROR", "MESSAGE")
+
 
 def to_table(frames: Sequence[Frame]) -> str:
     """Return a table with a row for each ReplicaSet of each frame."""
     rows: list[Sequence[str]] = [HEADER]
     for frame in frames:
         rows += _rows(frame)
+    return text_table(rows)
+
+
+def run_table(status: RunStatus) -> str:
+    """Return a table with the run and a row for each of its metrics."""
+    rows: list[Sequence[str]] = [RUN_HEADER, ("", status.phase, "", "", "", "", "", status.message)]
+    for result in status.metric_results:
+        counts = (result.count, result.successful, result.failed, result.inconclusive, result.error)
+        name = f"{result.name} (dry run)" if result.dry_run else result.name
+        rows.append((name, result.phase, *map(str, counts), result.message))
+    return text_table(rows)
+
+
+def conditions_table(phases: Sequence[Mapping[str, str]]) -> str:
+    """Return a table with a row for each evaluation."""
+    rows: list[Sequence[str]] = [("LINE", "PHASE", "ERROR")]
+    rows += [(str(number), line["phase"], line.get("error", "")) for number, line in enumerate(phases, 1)]
     return text_table(rows)
 
 
