@@ -17,6 +17,7 @@ from renderer.kubernetes.manifest import Body, Manifest
 from renderer.rollouts.checks.analyses import check_analyses
 from renderer.rollouts.checks.metadata import check_metadata
 from renderer.rollouts.checks.pod import check_template
+from renderer.rollouts.checks.ports import check_ports
 from renderer.rollouts.checks.references import Objects, check_made_objects, check_references
 from renderer.rollouts.checks.report import Path, Report
 from renderer.rollouts.checks.routing import check_router_objects
@@ -61,6 +62,7 @@ def check_and_read(
         check_template(report)
     check_metadata(report)
     check_references(report, objects)
+    check_ports(report, objects)
     check_router_objects(report, objects)
     check_analyses(report, objects)
     body, stored = stored_rollout(app_rollout.body, controller_version)

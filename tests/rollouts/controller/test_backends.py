@@ -76,17 +76,19 @@ def test_a_route_keeps_the_weights_of_services_in_other_namespaces_and_of_other_
     [
         ([ref("stable"), ref("canary"), ref("stable", namespace="eu", weight=3)], [70, 30, 3]),
         ([ref("stable", namespace="eu"), ref("canary", namespace="eu")], [70, 30]),
-        ([ref("stable", namespace="eu"), ref("canary")], [70, 30]),
     ],
 )
 def test_a_rollout_without_a_namespace_has_the_services_beside_it(refs: list[dict[str, Any]], expected: list[int]):
     assert weights(weighed(GATEWAY, route(refs), namespace="")) == [expected]
 
 
-def test_a_route_without_the_rollouts_own_services_is_refused():
-    abroad = [ref("stable", namespace="eu"), ref("canary", namespace="eu")]
+@pytest.mark.parametrize(
+    ("namespace", "of_canary"), [("shop", {"namespace": "eu"}), ("shop", {}), ("", {}), ("", {"namespace": "us"})]
+)
+def test_a_route_without_the_rollouts_own_services_is_refused(namespace: str, of_canary: dict[str, str]):
+    abroad = [ref("stable", namespace="eu"), ref("canary", **of_canary)]
     with pytest.raises(RollstepError, match="no rule of HTTPRoute web has both stable and canary"):
-        weighed(GATEWAY, route(abroad))
+        weighed(GATEWAY, route(abroad), namespace)
 
 
 def test_a_rule_that_names_a_service_twice_is_refused():

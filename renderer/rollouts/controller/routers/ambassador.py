@@ -104,7 +104,7 @@ def _canary_mapping(rollout: Rollout, base: Body, weight: int, field: str) -> di
         metadata["namespace"] = base["metadata"]["namespace"]
     before, name, after = _host_of(spec.get("service"))
     at = after.partition(":")[0].split(".")[1:] or [str(base["metadata"].get("namespace") or rollout.namespace)]
-    if name != stable or at[0] not in own_namespaces(rollout.namespace, [(name, at[0])]):
+    if name != stable or at[0] not in own_namespaces(rollout.namespace, at[:1]):
         message = f'Ambassador mapping "{base["metadata"]["name"]}" does not lead to the Service {stable}'
         raise refusal(field, message, LEAD.format(stable))
     spec["service"] = f"{before}{canary}{after}"

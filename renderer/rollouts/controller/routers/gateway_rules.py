@@ -37,7 +37,7 @@ class Backends(Struct, frozen=True):
         """Return the Services of a Rollout in ``namespace``, as ``route`` names them."""
         default = str((route.get("metadata") or {}).get("namespace") or namespace)
         found = [
-            (str(ref["name"]), str(ref.get("namespace") or default))
+            str(ref.get("namespace") or default)
             for rule in rules_of(route)
             for ref in refs_of(rule)
             if _is_service(ref) and ref.get("name") in (stable, canary)

@@ -42,7 +42,7 @@ class Destinations(Struct, frozen=True):
             for route in (service.get("spec") or {}).get(protocol) or []
             for share in route.get("route") or []
         ]
-        found = own_namespaces(namespace, (place for place in hosts if place[0] in self.services))
+        found = own_namespaces(namespace, (at for name, at in hosts if name in self.services))
         return replace(self, namespaces=found, default=default)
 
     def has(self, share: Body) -> bool:

@@ -138,20 +138,17 @@ def refusal(field: str, message: str, hint: str = "") -> RollstepError:
     return RollstepError([Finding("", 0, 0, field, message, hint)])
 
 
-def own_namespaces(namespace: str, found: Iterable[tuple[str, str]]) -> frozenset[str]:
+def own_namespaces(namespace: str, found: Iterable[str]) -> frozenset[str]:
     """Return the namespaces by which a router's object means those of the Rollout's Services.
 
-    ``namespace`` is the Rollout's; ``found`` has name and namespace of each backend with the name of a Service of its.
-    A Rollout without a namespace leaves it to the sync tool.  Its backends are then those without one, and, if that is
-    not all of them, those in the only one that is named.
+    ``namespace`` is the Rollout's; ``found`` has those of the backends with the name of one of its Services.  A Rollout
+    without a namespace leaves it to the sync tool.  Its backends are then those without one, or, if all of them name
+    the same, those.
     """
-    backends = set(found)
+    named = frozenset(found)
     if namespace == SIMULATED:
-        return frozenset([namespace, *(at for _, at in backends)])
-    if namespace or {name for name, at in backends if not at} == {name for name, _ in backends}:
-        return frozenset([namespace])
-    named = {at for _, at in backends if at}
-    return frozenset(["", *named]) if len(named) == 1 else frozenset([""])
+        return named | {namespace}
+    return named if not namespace and len(named) == 1 else frozenset([namespace])
 
 
 def once(field: str, what: str, names: Iterable[str], services: Collection[str]) -> None:

@@ -61,7 +61,7 @@ def _names(rollout: Rollout, body: Body) -> list[str]:
         else ("", "")
         for item in _services(body)
     ]
-    own = own_namespaces(rollout.namespace, (item for item in near if item[0] in rollout.service_names))
+    own = own_namespaces(rollout.namespace, (at for name, at in near if name in rollout.service_names))
     return [name if at in own else "" for name, at in near]
 
 

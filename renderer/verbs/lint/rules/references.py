@@ -158,6 +158,13 @@ RULES = (
         "Correct the Rollout's args or the template as the message says.",
     ),
     Rule(
+        "RS322",
+        "A port that one of the two Services lacks",
+        "A router sends the canary's requests to the port of the stable Service, or to the one that its object names. "
+        "A Service without that port answers nothing, so a share of the requests fails.",
+        "Give both Services the port.",
+    ),
+    Rule(
         "RS330",
         "An object that a router would replace",
         "nginx and Ambassador make a canary Ingress or Mapping, SMI a TrafficSplit, APISIX an ApisixRoute for headers. "
