@@ -161,6 +161,11 @@ def _check_service(report: Report, path: Path, service: Manifest) -> None:
             have = f"{key}: {labels[key]}" if key in labels else f"no label {key}"
             message = f'Service "{service.name}" selects pods with {key}: {value}, the template has {have}'
             report.add("RS304", path, message, _place(service, ("spec", "selector", key)))
+    if part_of(service.body, ("spec", "type")) == "ExternalName":
+        message = (
+            f'Service "{service.name}" is an ExternalName: it selects no pods, and can get no share of the traffic'
+        )
+        report.add("RS332", path, message, "name a Service of the Rollout's pods")
     managed_by = service.metadata.get("annotations")
     owner = managed_by.get(MANAGED_BY_ANNOTATION) if isinstance(managed_by, dict) else None
     if owner and owner != report.rollout.name:

@@ -18,6 +18,8 @@ EXPERIMENT_ANALYSIS = "experiment-analysis"
 NEEDED_OBJECTS = "needed-objects"
 PING_PONG_SERVICES = "ping-pong-services"
 CHANGED_STRATEGY = "changed-strategy"
+WHOLE_ROUTES = "whole-routes"
+EVERY_OBJECT = "every-object"
 ZERO_SCALE_DOWN_DELAY = "zero-scale-down-delay"
 
 CORRECTIONS: Mapping[str, str] = {
@@ -32,6 +34,8 @@ CORRECTIONS: Mapping[str, str] = {
     NEEDED_OBJECTS: "argo-rollouts#1297, argo-rollouts#2675",
     PING_PONG_SERVICES: "argo-rollouts#5006",
     CHANGED_STRATEGY: "argo-rollouts#555",
+    WHOLE_ROUTES: "argo-rollouts#3088, argo-rollouts#3155, argo-rollouts#3879",
+    EVERY_OBJECT: "-",
     ZERO_SCALE_DOWN_DELAY: "argo-rollouts#1992",
 }
 """Each correction by its name, with the report of the fault."""

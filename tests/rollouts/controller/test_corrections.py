@@ -15,6 +15,7 @@ from renderer.kubernetes.manifest import ObjectKey
 from renderer.pipeline.load.settings_schema import schema_text
 from renderer.rollouts import actions
 from renderer.rollouts.controller import settle
+from renderer.rollouts.controller.managed_objects import carry_over
 from renderer.rollouts.model.corrections import CORRECTIONS, NO_CORRECTIONS, chosen_corrections
 from renderer.rollouts.model.rollout import HASH_LABEL
 from renderer.rollouts.model.world import World
@@ -309,6 +310,121 @@ def test_changed_strategy_of_a_service_that_selects_no_version(basic: MakeWorld)
         world = world.with_object(ObjectKey("", "Service", world.rollout.namespace, "stable"), body)
         world = settle(to_blue_green(world)).world
         assert (selected(world, "stable") == world.status.current_pod_hash) == promoted
+
+
+def route_named(world: World, name: str) -> dict[str, Any]:
+    (service,) = (body for key, body in world.objects.items() if key.kind == "VirtualService")
+    (route,) = (route for route in service["spec"]["http"] if route["name"] == name)
+    return dict(route)
+
+
+MATCH = [{"uri": {"prefix": "/api"}}, {"uri": {"exact": "/"}, "headers": {"x-region": {"exact": "eu"}}}]
+OWN = {"match": MATCH, "rewrite": {"uri": "/"}, "timeout": "5s", "retries": {"attempts": 2}}
+
+
+def with_step(routed: MakeWorld, step: dict[str, Any], *names: str) -> World:
+    steps = [{"setWeight": 20}, step, {"pause": {}}]
+    service = virtual_service(**OWN)
+    for share in service["spec"]["http"][0]["route"]:
+        share["destination"]["port"] = {"number": 8080}
+    world = corrected(routed(ROUTING, RULE, service, canaryService="", stableService="", steps=steps), *names)
+    return released(settle(world).world)
+
+
+def test_whole_routes_for_headers(routed: MakeWorld) -> None:
+    assert "rewrite" not in route_named(with_step(routed, HEADER, "managed-routes"), "beta")
+    route = route_named(with_step(routed, HEADER, "managed-routes", "whole-routes"), "beta")
+    user = {"x-user": {"exact": "42"}}
+    assert route == {
+        **OWN,
+        "name": "beta",
+        "match": [
+            {"uri": {"prefix": "/api"}, "headers": user},
+            {"uri": {"exact": "/"}, "headers": {"x-region": {"exact": "eu"}, **user}},
+        ],
+        "route": [{"destination": {"host": "web", "subset": "canary", "port": {"number": 8080}}, "weight": 100}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "uris"),
+    [
+        ({"prefix": "/"}, [{"prefix": "/api"}, {"exact": "/"}]),
+        ({"prefix": "/api/v2"}, [{"prefix": "/api/v2"}]),
+        ({"exact": "/api/v2"}, [{"exact": "/api/v2"}]),
+        ({"exact": "/"}, [{"exact": "/"}]),
+        ({"regex": "/api/.*"}, [{"regex": "/api/.*"}, {"regex": "/api/.*"}]),
+        ({"prefix": "/docs"}, []),
+    ],
+)
+def test_whole_routes_for_mirrors_match_no_other_requests(routed: MakeWorld, path: Any, uris: list[Any]) -> None:
+    step = {"setMirrorRoute": {"name": "beta", "percentage": 10, "match": [{"path": path}]}}
+    world = with_step(routed, step, "managed-routes", "whole-routes")
+    if not uris:
+        assert http_routes(world) == ["main"]
+        return
+    route = route_named(world, "beta")
+    assert [match["uri"] for match in route["match"]] == uris
+    assert (route["timeout"], route["mirror"]["subset"]) == ("5s", "canary")
+    assert [share["weight"] for share in route["route"]] == [80, 20]
+
+
+def alb_ingress(name: str, *paths: str) -> dict[str, Any]:
+    def path(text: str, backend: str) -> dict[str, Any]:
+        backends = {"service": {"name": backend, "port": {"name": "use-annotation"}}}
+        return {"path": text, "pathType": "Prefix", "backend": backends}
+
+    rules = [{"http": {"paths": [path(text, "stable") for text in paths]}}, {"http": {"paths": [path("/", "docs")]}}]
+    head = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": name}}
+    return {**head, "spec": {"rules": rules}}
+
+
+def paths_of(world: World, ingress: str) -> list[tuple[str, str]]:
+    body = world.objects[ObjectKey("networking.k8s.io", "Ingress", world.rollout.namespace, ingress)]
+    rules = body["spec"]["rules"]
+    return [(one["path"], one["backend"]["service"]["name"]) for rule in rules for one in rule["http"]["paths"]]
+
+
+def test_whole_routes_have_the_paths_of_the_root_service(routed: MakeWorld) -> None:
+    routing = {"managedRoutes": [{"name": "beta"}], "alb": {"ingress": "web", "servicePort": 80}}
+    steps = [{"setWeight": 20}, HEADER, {"pause": {}}]
+    plain = [("/api", "stable"), ("/v2", "stable"), ("/", "docs")]
+    for names, added in (
+        (("managed-routes",), [("/*", "beta"), *plain[:2], ("/*", "beta"), plain[2]]),
+        (("managed-routes", "whole-routes"), [("/api", "beta"), ("/v2", "beta"), *plain]),
+    ):
+        source = alb_ingress("web", "/api", "/v2")
+        world = released(settle(corrected(routed(routing, source, steps=steps), *names)).world)
+        assert paths_of(world, "web") == added
+        key = ObjectKey("networking.k8s.io", "Ingress", world.rollout.namespace, "web")
+        assert carry_over(world.rollout, source, world.objects[key])["spec"] == world.objects[key]["spec"]
+        assert paths_of(settle(actions.abort(world)).world, "web") == plain
+
+
+def test_whole_routes_follow_the_users_apisix_route(routed: MakeWorld) -> None:
+    backends = [{"serviceName": name, "servicePort": 80, "weight": 50} for name in ("stable", "canary")]
+    rule = {"name": "main", "match": {"paths": ["/*"]}, "backends": backends}
+    head = {"apiVersion": "apisix.apache.org/v2", "kind": "ApisixRoute", "metadata": {"name": "web"}}
+    routing = {"managedRoutes": [{"name": "beta"}], "apisix": {"route": {"name": "web", "rules": ["main"]}}}
+    for names, paths in (("managed-routes",), ["/*"]), (("managed-routes", "whole-routes"), ["/v2/*"]):
+        subject = routed(routing, {**head, "spec": {"http": [rule]}}, steps=[{"setWeight": 20}, HEADER, {"pause": {}}])
+        world = released(settle(corrected(subject, *names)).world)
+        changed = {**rule, "match": {"paths": ["/v2/*"]}}
+        world = settle(actions.patch_object(world, "ApisixRoute", "web", {"spec": {"http": [changed]}})).world
+        beta = world.objects[ObjectKey("apisix.apache.org", "ApisixRoute", world.rollout.namespace, "beta")]
+        assert beta["spec"]["http"][0]["match"]["paths"] == paths
+        assert beta["spec"]["http"][0]["priority"] == 1
+
+
+def test_every_object(routed: MakeWorld) -> None:
+    routing = {"alb": {"ingresses": ["one", "two"], "servicePort": 80}}
+    for names, has in (("zero-scale-down-delay",), False), (("every-object",), True):
+        subject = routed(routing, alb_ingress("one", "/"), alb_ingress("two", "/"), steps=WEIGHTS)
+        world = released(settle(corrected(subject, *names)).world)
+        # As if a user had put the second Ingress back.
+        key = ObjectKey("networking.k8s.io", "Ingress", world.rollout.namespace, "two")
+        world = settle(world.with_object(key, alb_ingress("two", "/"))).world
+        assert ("annotations" in world.objects[key]["metadata"]) == has
 
 
 def test_a_world_has_no_corrections_by_default(nginx: MakeWorld) -> None:

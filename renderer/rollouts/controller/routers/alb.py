@@ -11,6 +11,7 @@ from renderer.kubernetes.manifest import Body, field_path
 from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.routers.router import NamedObject, Router, find_object, named_ingresses, refusal
 from renderer.rollouts.controller.services import stable_and_canary_services
+from renderer.rollouts.model.corrections import EVERY_OBJECT, WHOLE_ROUTES
 from renderer.rollouts.model.rollout import Rollout
 from renderer.rollouts.model.spec import ROUTING
 
@@ -46,7 +47,7 @@ class AlbRouter(Router):
         result = _with_annotations(wanted, {**_annotations(wanted), **kept})
         for name in reversed(rollout.routing.managed_routes):
             if _has_service(rendered, name) and not _has_service(result, name):
-                result = _with_path(result, name)
+                result = _with_paths_of(result, rendered, name)
         return _sorted(result, rollout.routing.managed_routes)
 
     def remove_managed_routes(self, ctx: Context) -> None:
@@ -61,7 +62,7 @@ class AlbRouter(Router):
             after = _with_annotations(body, _manage(annotations, ctx.rollout.name, remove=keys))
             for name in names:
                 after = _without_path(after, name)
-            if not ctx.apply_object(key, after):
+            if not ctx.apply_object(key, after) and not ctx.corrects(EVERY_OBJECT):
                 return
 
     def set_header_route(self, ctx: Context, route: Body) -> None:
@@ -78,14 +79,16 @@ class AlbRouter(Router):
                 annotations = _manage(annotations, rollout.name, remove=keys)
             after = _with_annotations(body, annotations)
             if _has_service(body, name) != bool(match):
-                after = _with_path(after, name) if match else _without_path(after, name)
-            if not ctx.apply_object(key, _sorted(after, rollout.routing.managed_routes)):
+                root = _root_service(rollout) if ctx.corrects(WHOLE_ROUTES) else ""
+                after = _with_path(after, name, root) if match else _without_path(after, name)
+            changed = ctx.apply_object(key, _sorted(after, rollout.routing.managed_routes))
+            if not changed and not ctx.corrects(EVERY_OBJECT):
                 return
 
     def set_weight(self, ctx: Context, weight: int) -> None:
         """Write the forward action into each Ingress; like the controller, stop at the first unchanged one."""
         rollout = ctx.rollout
-        root = rollout.routing.section("alb").get("rootService") or rollout.service_names[0]
+        root = _root_service(rollout)
         for named in self.named_objects(rollout):
             key, body = find_object(ctx, named)
             if not _has_service(body, root):
@@ -93,8 +96,12 @@ class AlbRouter(Router):
             action = _action_key(rollout, "actions", root)
             annotations = {**_annotations(body), action: forward_action(ctx, weight)}
             after = _with_annotations(body, _manage(annotations, rollout.name, add=(action,)))
-            if not ctx.apply_object(key, after):
+            if not ctx.apply_object(key, after) and not ctx.corrects(EVERY_OBJECT):
                 return
+
+
+def _root_service(rollout: Rollout) -> str:
+    return str(rollout.routing.section("alb").get("rootService") or rollout.service_names[0])
 
 
 def _action_key(rollout: Rollout, kind: str, service: str) -> str:
@@ -186,18 +193,34 @@ def _with_paths(body: Body, paths_of: Any) -> dict[str, Any]:
     return {**body, "spec": {**body["spec"], "rules": rules}} if rules else dict(body)
 
 
-def _with_path(body: Body, name: str) -> dict[str, Any]:
+def _with_path(body: Body, name: str, root: str = "") -> dict[str, Any]:
+    """Return the Ingress with a path for headers in each rule: for all paths, or with ``root`` for that Service's."""
     backend = {"service": {"name": name, "port": {"name": "use-annotation"}}}
     path = {"backend": backend, "path": "/*", "pathType": "ImplementationSpecific"}
-    return _with_paths(body, lambda paths: [path, *paths])
+
+    def added(paths: list[Body]) -> list[Body]:
+        return [{**one, "backend": backend} for one in paths if _backend(one) == root] if root else [path]
+
+    return _with_paths(body, lambda paths: [*added(paths), *paths])
+
+
+def _with_paths_of(body: Body, rendered: Body, name: str) -> dict[str, Any]:
+    """Return the Ingress with the paths for headers that its rules have in ``rendered``."""
+    rules = _rules(rendered)
+    if len(rules) != len(_rules(body)):
+        return _with_path(body, name)
+    found = iter(
+        [
+            [path for path in (rule.get("http") or {}).get("paths") or [] if _backend(path) == name]
+            for rule in rules
+            if rule.get("http") is not None
+        ]
+    )
+    return _with_paths(body, lambda paths: [*next(found, []), *paths])
 
 
 def _without_path(body: Body, name: str) -> dict[str, Any]:
-    def without(paths: list[Body]) -> list[Body]:
-        index = next((n for n, path in enumerate(paths) if _backend(path) == name), len(paths))
-        return paths[:index] + paths[index + 1 :]
-
-    return _with_paths(body, without)
+    return _with_paths(body, lambda paths: [path for path in paths if _backend(path) != name])
 
 
 def _sorted(body: Body, names: Sequence[str]) -> dict[str, Any]:

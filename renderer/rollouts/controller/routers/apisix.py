@@ -8,6 +8,7 @@ from typing import Any
 from renderer.kubernetes.manifest import Body, ObjectKey
 from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.routers.router import NamedObject, Router, find_object, once, refusal
+from renderer.rollouts.model.corrections import WHOLE_ROUTES
 from renderer.rollouts.model.rollout import Rollout
 
 FIELD = "spec.strategy.canary.trafficRouting.apisix.route"
@@ -71,20 +72,24 @@ class ApisixRouter(Router):
             if current is not None:
                 ctx.delete_object(key)
             return
-        base = current if current is not None else find_object(ctx, self.named_objects(ctx.rollout)[0])[1]
+        keeps_old = current is not None and not ctx.corrects(WHOLE_ROUTES)
+        base = current if keeps_old and current is not None else find_object(ctx, self.named_objects(ctx.rollout)[0])[1]
         stable, canary = ctx.rollout.service_names
         routes = _routes(base)
         for index in _rule_indexes(ctx.rollout, routes):
             rule = dict(routes[index])
             backends = _weighted(rule.get("backends") or [], canary, 100)
             rule["backends"] = [item for item in backends if item.get("serviceName") != stable]
-            if current is None:
+            if not keeps_old:
                 rule["priority"] = int(rule.get("priority") or 0) + 1
             rule["match"] = {**(rule.get("match") or {}), "exprs": _expressions(route["match"])}
             routes[index] = rule
         after = _with_routes(base, routes)
-        if current is not None:
+        if keeps_old:
             ctx.update_object(key, after)
+            return
+        if current is not None:
+            ctx.update_object(key, {**after, "metadata": current["metadata"]})
             return
         ctx.create_object(key, {**after, "metadata": {**base["metadata"], "name": key.name}})
 

@@ -17,6 +17,8 @@ from renderer.rollouts.controller.routers.istio_routes import (
     ordered,
     routes_to_weigh,
     weighted,
+    whole_header_route,
+    whole_mirror_route,
     without_route,
 )
 from renderer.rollouts.controller.routers.istio_subsets import GROUP, subset_hashes
@@ -30,7 +32,7 @@ from renderer.rollouts.controller.routers.router import (
     refusal,
 )
 from renderer.rollouts.controller.services import stable_and_canary_services
-from renderer.rollouts.model.corrections import OTHER_SUBSETS
+from renderer.rollouts.model.corrections import EVERY_OBJECT, OTHER_SUBSETS, WHOLE_ROUTES
 from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION, Rollout
 from renderer.rollouts.model.spec import ROUTING
 from renderer.rollouts.model.world import World
@@ -83,7 +85,7 @@ class IstioRouter(Router):
             key, body = find_object(ctx, named)
             http = _routes(body, "http")
             kept = [route for route in http if route.get("name", "") not in managed]
-            if len(kept) == len(http) and not (ctx.since_1_10 and managed):
+            if len(kept) == len(http) and not (ctx.since_1_10 and managed) and not ctx.corrects(EVERY_OBJECT):
                 # Like the controller, do not change the other VirtualServices.
                 return
             ctx.update_object(key, _with_routes(body, "http", kept))
@@ -93,7 +95,11 @@ class IstioRouter(Router):
         for named, item in self._services(ctx.rollout):
             key, body = find_object(ctx, named)
             http = without_route(_routes(body, "http"), str(route["name"]))
-            if route.get("match"):
+            if route.get("match") and ctx.corrects(WHOLE_ROUTES):
+                weighed = routes_to_weigh(http, item.get("routes") or (), "http", named.field)
+                destinations = self._destinations(ctx)
+                http += [whole_header_route(route, http[index], destinations) for index in weighed]
+            elif route.get("match"):
                 port = canary_port(http, item.get("routes") or ())
                 http.append(header_route(route, host, port, subset))
             self._update_http(ctx, key, body, http)
@@ -103,7 +109,11 @@ class IstioRouter(Router):
         for named, item in self._services(ctx.rollout):
             key, body = find_object(ctx, named)
             http = without_route(_routes(body, "http"), str(route["name"]))
-            if route.get("match"):
+            if route.get("match") and ctx.corrects(WHOLE_ROUTES):
+                weighed = routes_to_weigh(http, item.get("routes") or (), "http", named.field)
+                copies = (whole_mirror_route(route, http[index], self._destinations(ctx)) for index in weighed)
+                http[:0] = [copy for copy in copies if copy["match"]]
+            elif route.get("match"):
                 weighed = routes_to_weigh(http, item.get("routes") or (), "http", named.field)
                 shares = http[weighed[0]].get("route") or [] if weighed else []
                 http.insert(0, mirror_route(route, shares, host, subset))

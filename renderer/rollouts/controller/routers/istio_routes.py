@@ -224,3 +224,57 @@ def _plain_share(share: Body) -> dict[str, Any]:
     if share.get("weight"):
         result["weight"] = share["weight"]
     return result
+
+
+def whole_header_route(route: Body, matched: Body, names: Destinations) -> dict[str, Any]:
+    """Return a copy of the route ``matched`` for requests with the headers, which all go to the canary."""
+    matches = [
+        {**own, "headers": {**(own.get("headers") or {}), **wanted["headers"]}}
+        for own in matched.get("match") or [{}]
+        for wanted in header_route(route, "", 0, "")["match"]
+    ]
+    share = {**_canary_share(matched, names), "weight": 100}
+    return {**matched, "name": route["name"], "match": matches, "route": [share]}
+
+
+def whole_mirror_route(route: Body, matched: Body, names: Destinations) -> dict[str, Any]:
+    """Return a copy of the route ``matched`` that mirrors matching requests to the canary.
+
+    ``match`` has the requests that both match; it may be empty.
+    """
+    plain = mirror_route(route, (), "", "")
+    matches = []
+    for own in matched.get("match") or [{}]:
+        for wanted in plain["match"]:
+            uri = _common_uri(own.get("uri"), wanted.get("uri"))
+            if uri is not None:
+                headers = {**(own.get("headers") or {}), **(wanted.get("headers") or {})}
+                more = {"uri": uri, "headers": headers}
+                matches.append({**own, **wanted, **{name: value for name, value in more.items() if value}})
+    mirror = _canary_share(matched, names)["destination"]
+    added = {"match": matches, "mirror": mirror, "mirrorPercentage": plain["mirrorPercentage"]}
+    return {**matched, "name": route["name"], **added}
+
+
+def _canary_share(matched: Body, names: Destinations) -> Body:
+    """Return the canary's share of a route that gets weights."""
+    shares: Sequence[Body] = matched.get("route") or []
+    check_shares(shares, names, "")
+    wanted = names.canary_subset if names.has_rule else names.canary_service
+    return next(share for share in shares if (_subset(share) if names.has_rule else _host(share)) == wanted)
+
+
+def _common_uri(own: Body | None, wanted: Body | None) -> Body | None:
+    """Return the narrower of two matches of a path; None if no path matches both, empty if all do.
+
+    Of two of which one is an expression, the wanted one counts.
+    """
+    if not own or not wanted:
+        return own or wanted or {}
+    texts = {kind: (own.get(kind), wanted.get(kind)) for kind in ("exact", "prefix")}
+    first, second = (next((pair[side] for pair in texts.values() if pair[side]), None) for side in (0, 1))
+    if first is None or second is None:
+        return wanted
+    if second == first or (wanted.get("prefix") and first.startswith(second)):
+        return own if not wanted.get("exact") else wanted
+    return wanted if own.get("prefix") and second.startswith(first) else None

@@ -180,4 +180,11 @@ RULES = (
         "canary, and a selector of the stable ones finds none. Checked only in apps of rollstep.",
         "Select by other labels; the Services that the Rollout names follow the release by the pod-template-hash.",
     ),
+    Rule(
+        "RS332",
+        "An ExternalName as a Service of the Rollout",
+        "Such a Service is a name in the DNS and selects no pods. The controller adds a selector, which has no effect: "
+        "traffic that is meant for a version goes elsewhere.",
+        "Name a Service of the Rollout's pods.",
+    ),
 )
