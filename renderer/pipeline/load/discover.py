@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError, UsageError, did_you_mean
 from renderer.kubernetes.manifest import field_path
+from renderer.pipeline.load.files import Folder
 from renderer.pipeline.load.marker import MARKER
 from renderer.pipeline.load.settings import AppSettings, Settings
 from renderer.pipeline.load.sources import STATUS_FILE, manifest_files
@@ -152,7 +153,7 @@ class _Candidates:
 
     def __init__(self, root: Path, settings: Settings) -> None:
         """List the folders; raise RollstepError for an unprintable name."""
-        self._root, self._settings = root, settings
+        self._root, self._settings, self._files = root, settings, Folder(root)
         self._base = root / settings.environments_path
         links = {
             (environment.name, app.name): app.is_symlink()
@@ -178,7 +179,7 @@ class _Candidates:
         """Return the app of a name; None if the folder has no manifests."""
         if name not in self._apps:
             folder, settings = self._base.joinpath(*name), self._settings.for_app(*name)
-            files = manifest_files(folder, settings.output, self._root)
+            files = manifest_files(folder, settings.output, self._files)
             is_app = settings.source.argv is not None or next(files, None) is not None
             self._apps[name] = AppRef(*name, folder) if is_app else None
         return self._apps[name]

@@ -37,5 +37,5 @@ def verify_commits(
         verifier, branches = Verifier(loader, received, approvals), EnvironmentBranchVerifier(loader, trusted)
         return [
             branches.verify(change) if branches.is_environment_branch(change) else verifier.verify(change)
-            for change in progress.over(list_changes(repository, revisions), "verifying commit")
+            for change in progress.over(list_changes(repository, loader.objects, revisions), "verifying commit")
         ]

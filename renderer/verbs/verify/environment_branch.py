@@ -37,7 +37,7 @@ class EnvironmentBranchVerifier:
         if METADATA_FILE not in change.files and change.parent in self._known:
             self._known[sha] = self._known[change.parent]
         else:
-            (name,) = object_names(self._loader.repository, [f"{sha}:{METADATA_FILE}"])
+            (name,) = self._loader.objects.names([f"{sha}:{METADATA_FILE}"])
             self._known[sha] = bool(name)
         return self._known[sha]
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from renderer.errors import Finding
-from renderer.git.objects import object_names
 from renderer.kubernetes.yaml.reader import decode
 from renderer.pipeline.commit.trailers import BREAK_GLASS
 from renderer.pipeline.load.settings import SETTINGS_FILE, AppSettings
@@ -128,8 +127,9 @@ class PolicyCheck:
         if not sha:
             return ()
         if sha not in self._freezes:
-            (blob,) = object_names(self._loader.repository, [f"{sha}:{FREEZES_FILE}"])
-            text = decode(self._loader.objects.contents([blob])[blob], FREEZES_FILE) if blob else ""
+            files = self._loader.files(sha)
+            content = files.read_own(f"{files.root}/{FREEZES_FILE}", FREEZES_FILE)
+            text = "" if content is None else decode(content, FREEZES_FILE)
             self._freezes[sha] = parse_freezes(text)
         return self._freezes[sha]
 

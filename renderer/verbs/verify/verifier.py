@@ -215,7 +215,7 @@ def state_in(loader: Loader, commit: str, after: AppState) -> AppState:
         return state
     for path, file in loader.objects.files(commit).items():
         folder, _, name = path.rpartition("/")
-        if name == STATUS_FILE and file.sha == after.blobs[""]:
+        if name == STATUS_FILE and file == after.blobs[""]:
             output = f"{folder}/{location.output.removeprefix(f'{location.folder}/')}"
             return read_state(loader.objects, commit, AppLocation(location.environment, location.app, folder, output))
     return state
