@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from renderer.cli import options
+from renderer.cli.reporter import say
 from renderer.rollouts.model.versions import DEFAULT_VERSION, VERSIONS
 
 
@@ -31,6 +32,7 @@ def command(scenario: str, output: str, profile: str) -> None:
     """
     import json
 
+    from renderer.kubernetes.printing import escaped_json
     from renderer.rollouts.simulator.frames import to_document
     from renderer.rollouts.simulator.scenario import read_scenario, simulate
     from renderer.rollouts.simulator.table import to_table
@@ -40,6 +42,6 @@ def command(scenario: str, output: str, profile: str) -> None:
     read = read_scenario(text, scenario)
     frames = list(simulate(read, profile))
     if output == "json":
-        click.echo(json.dumps(to_document(read, frames), indent=1, ensure_ascii=False))
+        say(escaped_json(json.dumps(to_document(read, frames), indent=1, ensure_ascii=False)))
     else:
-        click.echo(to_table(frames), nl=False)
+        say(to_table(frames), nl=False)

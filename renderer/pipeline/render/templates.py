@@ -166,11 +166,19 @@ def markdown(rows: list[list[Any]]) -> str:
     return markdown_table([[str(cell) for cell in row] for row in rows])
 
 
+def markdown_of(text: Any) -> str:
+    """Return a text as Markdown that only shows it (the filter ``markdown``)."""
+    from renderer.kubernetes.printing import markdown_text
+
+    return markdown_text(str(text))
+
+
 _FILTERS: Mapping[str, Callable[..., Any]] = {
     "to_yaml": to_yaml,
     "first_keys": first_keys,
     "one_line": one_line,
     "table": table,
+    "markdown": markdown_of,
     "markdown_table": markdown,
 }
 
