@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 
 from msgspec import Struct
 
 from renderer.pipeline.load.discover import Home
+from renderer.pipeline.load.marker import digest
 from renderer.pipeline.load.settings import SETTINGS_FILE
 from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.pipeline.resolve.release import Release
@@ -48,7 +50,8 @@ class Part(Struct, frozen=True):
     ``inputs`` are the absolute paths of all files and folders that the app depends on, ``edited`` those of the user's
     files that the verb edits.  ``planned`` are the files of
     the commit, edited sources first; those at the paths ``unchanged`` have their text already.  ``change`` is for the
-    message.  ``texts`` are the rendered files by name, for validation.
+    message.  ``texts`` are the rendered files by name, for validation.  ``read`` has the digests
+    of the edited files as the verb read them.
     """
 
     home: Home
@@ -58,6 +61,7 @@ class Part(Struct, frozen=True):
     unchanged: frozenset[str]
     change: StepChange
     texts: Mapping[str, str]
+    read: Mapping[str, str] = {}
 
     @property
     def rendered_paths(self) -> Iterator[str]:
@@ -74,13 +78,15 @@ def part_of(moved: MovedApp, folder: str = "", *, validate: bool = True) -> Part
     Writes new files to ``folder`` if it is given.  Without ``validate`` the part has no texts.
     """
     assert moved.move is not None and moved.app is not None and moved.change is not None
-    edited = edited_sources(moved.release, moved.move)
+    texts_before: dict[Path, str] = {}
+    edited = edited_sources(moved.release, moved.move, texts_before)
     planned = [*((str(path), text) for path, text in edited.items()), *moved.app.planned]
     unchanged = frozenset(moved.app.unchanged)
     files = tuple(write_new_files(folder, planned, unchanged)) if folder else tuple(planned)
     texts = moved.app.files if validate else {}
     sources = tuple(map(str, edited))
-    return Part(moved.release.home, input_paths(moved.release), sources, files, unchanged, moved.change, texts)
+    read = {str(path): digest(text.encode()) for path, text in texts_before.items()}
+    return Part(moved.release.home, input_paths(moved.release), sources, files, unchanged, moved.change, texts, read)
 
 
 def input_paths(release: Release) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from msgspec import Struct
+
 from renderer.errors import RollstepError
 from renderer.kubernetes import MAX_BYTES
 
@@ -33,6 +35,21 @@ class Entry(Protocol):
 
     def is_symlink(self) -> bool:
         """Return whether it is a symbolic link."""
+
+
+class Link(Struct, frozen=True):
+    """A symbolic link in a folder; one that leads to itself is no folder, where ``os.DirEntry`` raises OSError."""
+
+    name: str
+    path: str
+
+    def is_dir(self) -> bool:
+        """As ``Entry``."""
+        return os.path.isdir(self.path)
+
+    def is_symlink(self) -> bool:
+        """As ``Entry``."""
+        return True
 
 
 class Files(Protocol):
@@ -83,7 +100,7 @@ class Folder:
         """As ``Files``."""
         try:
             with os.scandir(folder) as entries:
-                return list(entries)
+                return [Link(entry.name, entry.path) if entry.is_symlink() else entry for entry in entries]
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
@@ -136,10 +153,10 @@ class Folder:
         return read_own(path, shown)
 
 
-def read_own(path: str, shown: str = "") -> bytes | None:
+def read_own(path: str, shown: str = "", most: int = MAX_BYTES) -> bytes | None:
     """Return the content of a regular file, None for a missing one; follow no link and wait for no pipe.
 
-    Raises RollstepError for anything else, and for more than ``MAX_BYTES``.
+    Raises RollstepError for anything else, and for more than ``most`` bytes.
     """
     shown = shown or path
     try:
@@ -154,8 +171,8 @@ def read_own(path: str, shown: str = "") -> bytes | None:
         status = os.fstat(number)
         if not stat.S_ISREG(status.st_mode):
             raise RollstepError.at(shown, "is not a regular file", "rollstep writes this file itself")
-        if status.st_size > MAX_BYTES:
-            raise RollstepError.at(shown, f"has {status.st_size:,} bytes, and {MAX_BYTES:,} are the most")
+        if status.st_size > most:
+            raise RollstepError.at(shown, f"has {status.st_size:,} bytes, and {most:,} are the most")
         try:
             return file.readall()
         except OSError as error:

@@ -114,13 +114,13 @@ def _witnesses(workspace: Workspace) -> Iterator[Path]:
     settings, files = workspace.settings, Folder(workspace.root)
     base = workspace.root / settings.environments_path
     for environment in settings.environments:
-        for folder in map(Path, folders(base / environment)):
+        for folder in (Path(entry.path) for entry in folders(base / environment)):
             if next(manifest_files(folder, settings.for_app(environment, folder.name).output, files), None):
                 yield folder
                 break
         yield from (base / environment / app for app in settings.apps_of(environment))
     for app in settings.apps:
-        places = (Path(environment, app) for environment in folders(base))
+        places = (Path(environment.path, app) for environment in folders(base))
         yield from (place for place in places if place.is_dir())
 
 
