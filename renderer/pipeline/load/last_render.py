@@ -114,6 +114,21 @@ def read_last_render(
     return LastRender(owned, contents, manifests)
 
 
+def forged(last_render: LastRender, state: State | None) -> Iterator[Finding]:
+    """Yield the ReplicaSets and versioned objects whose content is not that of the hash in their names.
+
+    The marker's digests are trusted nowhere else than for speed: who edits a file can write its digest, too.
+    """
+    for manifest in last_render.manifests:
+        yield from _damage(manifest, state)
+
+
+def foreign_names(output: Path, last_render: LastRender) -> list[str]:
+    """Return the names in the output folder that rollstep does not own, sorted; a sync tool reads them as well."""
+    known = {MARKER, *last_render.owned}
+    return sorted(entry.name for entry in Folder(output).entries(str(output)) if entry.name not in known)
+
+
 def _is_config_file(name: str) -> bool:
     """Return whether a file has a versioned ConfigMap or Secret: only this folder has those of old revisions."""
     return name.startswith(("configmap-", "secret-")) and looks_versioned(name.removesuffix(".yaml"))

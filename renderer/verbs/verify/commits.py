@@ -48,11 +48,11 @@ class Changes(Sequence[Change]):
     def __init__(self, repository: Repository, objects: ObjectCache, rows: Sequence[Sequence[str]]) -> None:
         """``rows`` are the commits' hashes, each with those of its parents."""
         self._objects = objects
-        self._rows = rows
+        self.rows = rows
         self._commits = repository.commits([row[0] for row in rows])
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
     @overload
     def __getitem__(self, index: int) -> Change: ...
@@ -63,7 +63,7 @@ class Changes(Sequence[Change]):
     def __getitem__(self, index: int | slice) -> Change | Sequence[Change]:
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
-        sha, *parents = self._rows[index]
+        sha, *parents = self.rows[index]
         return Change(self._commits[index], tuple(parents), changed_files(self._objects, (parents or [""])[0], sha))
 
 

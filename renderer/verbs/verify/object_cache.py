@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
 from renderer.errors import Finding, RollstepError
 from renderer.git.object_reader import Object, ObjectReader
@@ -100,6 +102,12 @@ class ObjectCache:
         while self._size > _BYTES:
             self._size -= len(self._contents.popitem(last=False)[1])
         return found
+
+    def committed(self, sha: str) -> datetime:
+        """Return the committer's time of a commit (UTC); the epoch for a malformed one."""
+        header = self._required(sha).content.partition(b"\n\n")[0]
+        found = re.search(rb"^committer .*> (\d{1,11}) [+-]\d{4}$", header, re.MULTILINE)
+        return datetime.fromtimestamp(int(found[1]) if found else 0, UTC)
 
     def names(self, places: Sequence[str]) -> list[str]:
         """Return the hash of the object at each ``COMMIT:PATH``, empty for a missing one."""
