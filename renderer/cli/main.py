@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from renderer import __version__
-from renderer.cli.reporter import REPORTER
+from renderer.cli.reporter import REPORTER, say
 from renderer.errors import RollstepError, printable
 
 OS_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE}
@@ -167,7 +167,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         if not _is_machine_error(error):
             _crash(error)
         place = f"{error.filename}: " if error.filename else ""
-        click.echo(f"error: {place}{error.strerror or error}", err=True)
+        say(f"error: {place}{error.strerror or error}", err=True)
         sys.exit(1)
     except Exception as error:
         _crash(error)
@@ -181,6 +181,6 @@ def _is_machine_error(error: OSError) -> bool:
 def _crash(error: Exception) -> NoReturn:
     import traceback
 
-    traceback.print_exception(error)
-    click.echo(f"rollstep {__version__} failed: {type(error).__name__}: {error}. This is a bug in rollstep.", err=True)
+    say("".join(traceback.format_exception(error)), nl=False, err=True)
+    say(f"rollstep {__version__} failed: {type(error).__name__}: {error}. This is a bug in rollstep.", err=True)
     sys.exit(3)

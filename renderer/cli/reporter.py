@@ -9,11 +9,32 @@ from typing import Any
 
 import click
 
+from renderer.errors import printable
 from renderer.verbs.reporter import Reporter
 
 MARKS = {"error:": "red", "warning:": "yellow", "note:": "cyan"}
 PHASES = {"Committed": "green", "Paused": "yellow", "Progressing": "cyan", "Degraded": "red"}
 DIFF = {"-": "red", "+": "green", "@": "cyan"}
+
+
+_HIDDEN = re.compile(r"[^\n\t\x20-\x7e]+")
+
+
+def shown(text: str) -> str:
+    """Return ``text`` with U+FFFD for each character that a terminal would obey, but for newlines and tabs."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _HIDDEN.sub(lambda match: printable(match[0]), text)
+
+
+def say(text: str, *, nl: bool = True, err: bool = False) -> None:
+    """Print a text for people; names, files and messages of anybody may be in it."""
+    click.echo(shown(text), nl=nl, err=err)
+
+
+def product(text: str) -> None:
+    """Print manifests: as they are for a program, and without control characters on a terminal."""
+    click.echo(shown(text) if sys.stdout.isatty() else text, nl=False)
 
 
 def paint(text: str, color: str) -> str:
@@ -23,12 +44,12 @@ def paint(text: str, color: str) -> str:
 
 def painted_phases(text: str) -> str:
     """Return ``text`` with the phases of releases in color."""
-    return re.sub(rf"\b({'|'.join(PHASES)})\b", lambda match: paint(match[0], PHASES[match[0]]), text)
+    return re.sub(rf"\b({'|'.join(PHASES)})\b", lambda match: paint(match[0], PHASES[match[0]]), shown(text))
 
 
 def painted_diff(text: str) -> str:
     """Return a unified diff in color."""
-    lines = text.split("\n")
+    lines = shown(text).split("\n")
     return "\n".join(paint(line, DIFF[line[0]]) if line[:1] in DIFF else line for line in lines)
 
 
@@ -51,8 +72,8 @@ PRINT = {"json": print_json, "yaml": print_yaml}
 
 
 def _note(line: str) -> None:
-    mark, space, rest = line.partition(" ")
-    click.echo(f"{paint(mark, MARKS[mark])}{space}{rest}" if mark in MARKS else line, err=True)
+    mark, space, rest = shown(line).partition(" ")
+    click.echo(f"{paint(mark, MARKS[mark])}{space}{rest}" if mark in MARKS else shown(line), err=True)
 
 
 def _ask(question: str) -> bool:
@@ -60,5 +81,5 @@ def _ask(question: str) -> bool:
     return not sys.stdin.isatty() or click.confirm(question, err=True)
 
 
-REPORTER = Reporter(out=lambda text: click.echo(text, nl=False), note=_note, ask=_ask)
+REPORTER = Reporter(out=lambda text: say(text, nl=False), note=_note, ask=_ask)
 DIFF_REPORTER = Reporter(out=lambda text: click.echo(painted_diff(text), nl=False), note=_note)

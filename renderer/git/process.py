@@ -26,6 +26,9 @@ the system after each object."""
 _IN_ENGLISH = {"LANGUAGE": "C", "LC_ALL": "C"}
 """The language of git's messages, which rollstep parses and prints."""
 
+_AS_STORED = {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_GRAFT_FILE": f"{os.devnull}/none"}
+"""Git shows each commit as it is stored: anyone who may push could replace it for readers by ``refs/replace``."""
+
 _ROOM = 4096
 """Bytes that fit into an empty pipe on any system."""
 
@@ -142,7 +145,7 @@ def command(arguments: Sequence[str], *, writes: bool = False) -> list[str]:
 
 def environment(variables: Mapping[str, str | None]) -> dict[str, str]:
     """Return all variables of a git: those of this process, of every git, and ``variables`` (None removes one)."""
-    wanted = {**os.environ, **_IN_ENGLISH, **_KEEPS_MEMORY, **variables}
+    wanted = {**os.environ, **_IN_ENGLISH, **_KEEPS_MEMORY, **_AS_STORED, **variables}
     return {name: value for name, value in wanted.items() if value is not None}
 
 

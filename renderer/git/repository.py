@@ -20,8 +20,9 @@ _WHERE = ("--is-bare-repository", "--absolute-git-dir", "--git-common-dir", "--s
 _OF_A_REPOSITORY = {"GIT_COMMON_DIR", "GIT_DIR", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_WORK_TREE"}
 """Environment variables that name a repository or a part of it (``git rev-parse --local-env-vars``)."""
 
-_LOG_FIELDS = ("%H", "%an", "%ae", "%cI", "%s", "%(trailers:only,unfold)")
-_LOG = ("-c", "log.showSignature=false", "log", "-z", "--no-color", "--encoding=UTF-8")
+_LOG_FIELDS = ("%H", "%an", "%ae", "%ct", "%s", "%(trailers:only,unfold)")
+_LOG = ("-c", "log.showSignature=false", "log", "-z", "--no-color", "--encoding=")
+"""Git converts no message: a commit may name an encoding in which its text has other fields, or NUL bytes."""
 _LOG_FORMAT = f"--format={'%x00'.join(_LOG_FIELDS)}"
 
 
@@ -59,6 +60,8 @@ class FileChange(Struct, frozen=True):
     created: frozenset[str] = frozenset()
 
 
+_LAST_SECOND = 253370764800
+"""The first second of the year 9999, which leaves room for sums."""
 MANY = 64
 """The most paths in a list for git, which compares each of them with each of the repository's files."""
 
@@ -208,7 +211,7 @@ class Repository:
         log = [
             *("-c", "log.showSignature=false", "-c", "log.showRoot=true", "-c", "log.follow=false"),
             *("log", "-z", "--first-parent", "-m", "--raw", "--no-abbrev", "--no-renames", "--no-color"),
-            *("--encoding=UTF-8", f"--format=%x00{'%x00'.join(fields)}"),
+            *("--encoding=", f"--format=%x00{'%x00'.join(fields)}"),
             *(ref, *(f"^{name}" for name in without), "--", *map(literal, places)),
         ]
         shallow = self._shallow()
@@ -294,15 +297,30 @@ def literal(path: str) -> str:
 
 
 def _commits(log: bytes) -> tuple[Commit, ...]:
-    values, width = log.decode(errors="replace").split("\0"), len(_LOG_FIELDS)
+    values, width = list(map(_text, log.split(b"\0"))), len(_LOG_FIELDS)
     return tuple(_commit(values[start : start + width]) for start in range(0, len(values) - width + 1, width))
 
 
 def _commit(values: Sequence[str]) -> Commit:
     sha, name, email, date, subject, trailers = values
     pairs = [line.partition(":") for line in trailers.split("\n") if ":" in line]
-    when = datetime.fromisoformat(date).astimezone(UTC)
-    return Commit(sha, name, email, when, subject, tuple((key.strip(), value.strip()) for key, _, value in pairs))
+    return Commit(
+        sha, name, email, _time(date), subject, tuple((key.strip(), value.strip()) for key, _, value in pairs)
+    )
+
+
+def _text(content: bytes) -> str:
+    """Return a text of a commit, which is UTF-8 but for old commits of Western Europe."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
+def _time(seconds: str) -> datetime:
+    """Return a committer's time; the epoch for one that git cannot read, and the year 9999 for a later one."""
+    number = int(seconds) if seconds.isascii() and seconds.isdigit() and len(seconds) < 20 else 0
+    return datetime.fromtimestamp(min(number, _LAST_SECOND), UTC)
 
 
 def _records(parts: Iterable[bytes], width: int) -> Iterator[list[bytes]]:
@@ -321,7 +339,7 @@ def _records(parts: Iterable[bytes], width: int) -> Iterator[list[bytes]]:
 
 
 def _file_change(record: Sequence[bytes], width: int, shallow: frozenset[str]) -> FileChange:
-    sha, when, subject, trailer = (part.decode(errors="replace") for part in record[:width])
+    sha, when, subject, trailer = map(_text, record[:width])
     files, created = {}, set()
     for row, path in zip(record[width::2], record[width + 1 :: 2], strict=False):
         # ":<old mode> <new mode> <old name> <new name> <letter>"; the first row follows a line break.
@@ -329,8 +347,7 @@ def _file_change(record: Sequence[bytes], width: int, shallow: frozenset[str]) -
         files[os.fsdecode(path)] = new if new.strip("0") else ""
         if not old.strip("0"):
             created.add(os.fsdecode(path))
-    date = datetime.fromtimestamp(int(when), UTC)
-    return FileChange(sha, date, subject, trailer.strip(), files, sha in shallow, frozenset(created))
+    return FileChange(sha, _time(when), subject, trailer.strip(), files, sha in shallow, frozenset(created))
 
 
 def split(listing: bytes) -> list[str]:

@@ -20,11 +20,21 @@ def text_table(rows: Sequence[Sequence[str]]) -> str:
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     """Return ``rows``, header first, as a Markdown table."""
-    # A bar would end the cell, and < begins HTML.
-    codes = str.maketrans({"&": "&amp;", "<": "&lt;", "|": "\\|"})
-    escaped = [[printable(cell).translate(codes) for cell in row] for row in rows]
+    escaped = [[markdown_text(cell) for cell in row] for row in rows]
     rule = ["-" * max(3, len(cell)) for cell in escaped[0]]
     return "".join(f"| {' | '.join(row)} |\n" for row in [escaped[0], rule, *escaped[1:]])
+
+
+_MARKUP = str.maketrans({"&": "&amp;", "<": "&lt;", **{char: f"\\{char}" for char in "\\`*[]|~!#"}})
+_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
+_LINK = re.compile(r"(?<!\w)@(?=\w)|(?<=:)(?=//)|(?<=\bwww)(?=\.)", re.IGNORECASE)
+
+
+def markdown_text(text: str) -> str:
+    """Return ``text`` on one line as Markdown that shows it: no markup, no HTML, no link and no mention."""
+    # An underscore within a word is no markup.
+    marked = _UNDERSCORE.sub(r"\\_", printable(text).translate(_MARKUP))
+    return _LINK.sub(lambda match: f"{match[0]}\u200b", marked)
 
 
 _NOT_SHOWN = re.compile("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -44,5 +54,12 @@ def _data(text: str) -> str:
 
 
 def to_json(value: Any) -> str:
-    """Return ``value`` as indented JSON with a final newline."""
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    """Return ``value`` as indented JSON with a final newline; what a terminal would obey is escaped."""
+    return escaped_json(json.dumps(value, indent=2, ensure_ascii=False)) + "\n"
+
+
+def escaped_json(text: str) -> str:
+    """Return JSON with an escape for each character that is not printable, all of which are in strings."""
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)

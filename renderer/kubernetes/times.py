@@ -46,10 +46,15 @@ def format_time(time: datetime) -> str:
 
 
 def parse_time(text: str) -> datetime:
-    """Return an RFC 3339 time in UTC; raise ValueError for anything else, and for a time without a zone."""
+    """Return an RFC 3339 time in UTC; raise ValueError for anything else, and for a time without a zone.
+
+    Also raises it for a year before 1970 or after 9998: sums with such a time would overflow.
+    """
     time = datetime.fromisoformat(text)
     if time.tzinfo is None:
         raise ValueError(f"{text} has no time zone")
+    if not 1970 < time.year < 9999 and text[:4] != "1970":
+        raise ValueError(f"{text} is no time of these days")
     return time.astimezone(UTC)
 
 

@@ -22,7 +22,8 @@ from renderer.pipeline.commit.planned_commit import identities, sign_off
 from renderer.pipeline.commit.recovery import open_to_write
 from renderer.pipeline.commit.trailers import PREFIX
 from renderer.pipeline.load.discover import AppRef, Home, all_apps
-from renderer.pipeline.load.marker import MARKER, read_file, read_marker
+from renderer.pipeline.load.files import read_own
+from renderer.pipeline.load.marker import MARKER, read_marker
 from renderer.pipeline.load.settings import SETTINGS_FILE, TO_PULL_REQUEST, Settings, parse_settings
 from renderer.pipeline.load.sources import KUSTOMIZATION, STATUS_FILE
 from renderer.pipeline.load.workspace import Workspace
@@ -247,7 +248,7 @@ def _rendered_keys(home: Home) -> set[ObjectKey]:
     """Return the keys of an app's rendered objects, without files that cannot be read."""
     found = set()
     for name in read_marker(home.output):
-        content = read_file(f"{home.output}/{name}")
+        content = read_own(f"{home.output}/{name}")
         if content is None or name == KUSTOMIZATION:
             continue
         for document in load_documents(decode(content, name), f"{home.output_path}/{name}"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -242,3 +243,79 @@ def test_a_journal_that_is_a_link_is_not_followed(checkout: Checkout, verb: list
     done = checkout.process(*verb, "--now", NOON, code=1)
     assert ".rollstep-journal: is a link" in done.stderr
     assert files(outside) == {outside / "theirs": b"theirs\n"}
+
+
+def test_a_lock_that_came_with_the_repository(checkout: Checkout) -> None:
+    folder = checkout.root / ".rollstep-journal"
+    folder.mkdir()
+    (folder / "lock").symlink_to("/nowhere/at/all")
+    checkout.git("add", "--all", "--force")
+    checkout.commit()
+    done = checkout.run("set", "image", "prod/web", "web=web:2", "--no-validate", code=1)
+    assert ".rollstep-journal/lock: cannot be written" in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["secret", "endless", "pipe"])
+@pytest.mark.parametrize("name", ["rendered/kustomization.yaml", "rendered/.rollstep", "status.yaml"])
+def test_own_files_are_regular_files(checkout: Checkout, tmp_path: Path, kind: str, name: str) -> None:
+    (tmp_path / "secret").write_text("password: hunter2\n", encoding="utf-8")
+    path = checkout.root / "environments/prod/web" / name
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(tmp_path / "secret" if kind == "secret" else "/dev/zero")
+    for verb in (["render", "--check", "prod/web"], ["plan", "prod/web"], ["status", "prod/web"]):
+        done = checkout.run(*verb, code=1)
+        assert "hunter2" not in done.stdout + done.stderr
+        assert f"environments/prod/web/{name}" in done.stderr
+
+
+def test_an_output_that_is_another_file(checkout: Checkout) -> None:
+    checkout.edit("rollstep.yaml", "defaults:\n", "defaults:\n  output: status.yaml\n")
+    checkout.commit()
+    before = checkout.snapshot()
+    checkout.run("advance", "staging/web", "--no-validate", "--now", NOON, code=1)
+    assert checkout.snapshot() == before
+    checkout.git("revert", "--no-edit", "HEAD")
+    checkout.run("advance", "staging/web", "--no-validate", "--now", NOON)
+
+
+def test_a_pod_template_edited_with_its_digest(checkout: Checkout) -> None:
+    folder = checkout.root / "environments/prod/web/rendered"
+    (path,) = folder.glob("replicaset-*.yaml")
+    old = hashlib.sha256(path.read_bytes()).hexdigest()
+    checkout.edit(path.relative_to(checkout.root).as_posix(), "web:1.0.0", "web:6.6.6")
+    new = hashlib.sha256(path.read_bytes()).hexdigest()
+    checkout.edit("environments/prod/web/rendered/.rollstep", old, new)
+    checkout.commit()
+    for verb in (["render", "--check", "prod/web"], ["render", "prod/web"], ["render", "--check", "prod/web"]):
+        assert "spec.template: was edited by hand" in checkout.run(*verb, "--no-validate", code=1).stderr
+
+
+@pytest.mark.parametrize("date", ["253402300800 +0000", "99999999999999999 +0000", "1 +9999", "-1 +0000"])
+@pytest.mark.parametrize("encoding", ["", "UTF-16BE", "IBM037", "UTF-7", "none"])
+def test_commits_with_odd_dates_and_encodings(checkout: Checkout, date: str, encoding: str) -> None:
+    raw = checkout.git("cat-file", "commit", "HEAD")
+    line = next(line for line in raw.splitlines() if line.startswith("committer "))
+    new = f"committer a <a@b> {date}" + (f"\nencoding {encoding}" if encoding else "")
+    command = ["git", "hash-object", "-t", "commit", "-w", "--stdin", "--literally"]
+    content = raw.replace(line, new).replace("web (prod)", "+AAA-web (prod)")
+    done = subprocess.run(command, cwd=checkout.root, input=content, capture_output=True, text=True, check=True)
+    sha = done.stdout.strip()
+    checkout.git("update-ref", "refs/heads/main", sha)
+    for verb in (["verify", f"{sha}^..{sha}"], ["history", "prod/web"], ["replay", f"{sha}^..{sha}"]):
+        done = checkout.process(*verb, code=-1)
+        assert done.returncode in (0, 1), done.stderr
+
+
+@pytest.mark.parametrize("text", ["\x1b]0;owned\x07", "\x9b31m", "\u202e", "\u2028", "\r", "\x7f"])
+def test_a_diff_obeys_nobody(checkout: Checkout, text: str) -> None:
+    path = checkout.root / "environments/prod/web/rendered/kustomization.yaml"
+    with path.open("a", encoding="utf-8", newline="") as file:
+        file.write(f"# x{text}y\n")
+    for verb in (["render", "--check", "prod/web"], ["render", "prod/web", "--dry-run", "--no-validate"]):
+        for output in ([], ["-o", "json"]):
+            done = checkout.process(*verb, *output, code=-1)
+            assert (done.stdout + done.stderr).replace("\n", "").isprintable(), (verb, output)
+            assert "# x" in done.stdout

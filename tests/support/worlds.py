@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from renderer.kubernetes.sync_tools.tools import STEP
 from renderer.pipeline.load.app import App, load_app
 from renderer.pipeline.load.discover import AppRef
+from renderer.pipeline.load.files import Folder
 from renderer.pipeline.load.workspace import Workspace
 from renderer.pipeline.resolve.moves import react
 from renderer.pipeline.resolve.release import resolve_app
@@ -29,7 +30,7 @@ def app_of(name: str) -> App:
     """Return an app of ``environments/``, whose commits hold a whole step (``order: step``)."""
     workspace = Workspace.open(str(PROJECT))
     (ref,) = workspace.apps([name])
-    app = load_app(ref, workspace.settings, workspace.root)
+    app = load_app(ref, workspace.settings, Folder(workspace.root))
     return replace(app, settings=replace(app.settings, order=STEP))
 
 

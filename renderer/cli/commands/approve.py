@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from renderer.cli import options
-from renderer.cli.reporter import REPORTER, print_json
+from renderer.cli.reporter import REPORTER, print_json, say
 
 
 @click.command("approve")
@@ -38,7 +38,7 @@ def command(directory: str, commit: str, listing: bool, push: bool, dry_run: boo
         if output == "json":
             print_json([{"how": approval.how, "identities": list(approval.identities)} for approval in approvals])
         for approval in approvals if output == "text" else ():
-            click.echo(f"{approval.how}: {', '.join(approval.identities)}")
+            say(f"{approval.how}: {', '.join(approval.identities)}")
         return
     approved = approve(repository, commit, again=push, dry_run=dry_run)
     if push and not dry_run:
@@ -51,6 +51,6 @@ def command(directory: str, commit: str, listing: bool, push: bool, dry_run: boo
         print_json([{**entry, "dryRun": dry_run}])
     else:
         start = "[dry run]" if dry_run else f"[{approved.commit.sha[:9]}]"
-        click.echo(f"{start} approved: {approved.commit.subject}")
+        say(f"{start} approved: {approved.commit.subject}")
     if not push and not dry_run:
-        click.echo(f"git push origin {approved.tag}", err=True)
+        say(f"git push origin {approved.tag}", err=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from renderer.cli import options
-from renderer.cli.reporter import REPORTER, print_json
+from renderer.cli.reporter import REPORTER, print_json, say
 
 if TYPE_CHECKING:
     from renderer.git.commit import CommitResult
@@ -57,7 +57,7 @@ def add(
     )
     _report(request, freeze, result)
     if not request.dry_run:
-        click.echo(f"{freeze.name}: `rollstep freeze lift {freeze.name}` lifts it", err=True)
+        say(f"{freeze.name}: `rollstep freeze lift {freeze.name}` lifts it", err=True)
 
 
 @command.command("list")
@@ -83,7 +83,7 @@ def show(directory: str, now: datetime | None, output: str) -> None:
     for freeze in freezes:
         times = [format_time(freeze.start), format_time(freeze.until)]
         rows.append([freeze.name, freeze.where, *times, freeze.state(now), freeze.reason])
-    click.echo(text_table(rows), nl=False)
+    say(text_table(rows), nl=False)
 
 
 @command.command("lift")
@@ -115,4 +115,4 @@ def _report(request: options.Request, freeze: Freeze, result: CommitResult | Non
         found = entry(freeze, request.now or current_time())
         print_json([{**found, "commit": sha, "subject": subject, "dryRun": request.dry_run}])
     elif result is not None:
-        click.echo(result.text())
+        say(result.text())

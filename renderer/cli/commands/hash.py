@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from renderer.cli import options
-from renderer.cli.reporter import REPORTER, print_json
+from renderer.cli.reporter import REPORTER, print_json, say
 from renderer.rollouts.model.versions import DEFAULT_VERSION, VERSIONS
 
 
@@ -69,6 +69,6 @@ def command(
         print_json([{key: getattr(template, key) for key in keys} for template in hashes])
         return
     for template in hashes:
-        click.echo(f"{template.name}\t{template.canonical if canonical else template.hash}")
+        say(f"{template.name}\t{template.canonical if canonical else template.hash}")
     if not hashes:
-        click.echo("No Rollout, Deployment or PodTemplate has a pod template here.", err=True)
+        say("No Rollout, Deployment or PodTemplate has a pod template here.", err=True)

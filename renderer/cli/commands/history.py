@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from renderer.cli import options
-from renderer.cli.reporter import print_json
+from renderer.cli.reporter import print_json, say
 from renderer.cli.session import open_workspace
 
 
@@ -31,5 +31,5 @@ def command(directory: str, targets: tuple[str, ...], output: str, revision: int
     if output == "json":
         print_json(entries)
     elif entries or not findings:
-        click.echo(revisions_text(entries) if revision is None else commits_text(entries), nl=False)
+        say(revisions_text(entries) if revision is None else commits_text(entries), nl=False)
     require(findings)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from renderer.cli import options
-from renderer.cli.reporter import print_json
+from renderer.cli.reporter import print_json, say
 from renderer.kubernetes.sync_tools.tools import SYNC_TOOLS
 
 
@@ -108,16 +108,16 @@ def command(
         )
         return
     for note in result.notes:
-        click.echo(f"note: {note.text()}", err=True)
+        say(f"note: {note.text()}", err=True)
     if not result.in_git:
-        click.echo("note: this is not a git repository: releases need one", err=True)
-    click.echo("\n".join(tree(result)))
+        say("note: this is not a git repository: releases need one", err=True)
+    say("\n".join(tree(result)))
     number = sum(file.is_new for file in result.files)
     action = "would be created" if dry_run else "created"
-    click.echo(f"{number} file{'' if number == 1 else 's'} {action}. Next:", err=True)
+    say(f"{number} file{'' if number == 1 else 's'} {action}. Next:", err=True)
     for line in commands:
-        click.echo(f"  {line}", err=True)
+        say(f"  {line}", err=True)
     for moving in result.moves:
-        click.echo(f"{moving.title()}:", err=True)
+        say(f"{moving.title()}:", err=True)
         for line in moving.commands:
-            click.echo(f"  {line}", err=True)
+            say(f"  {line}", err=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from renderer.cli import options
-from renderer.cli.reporter import REPORTER
+from renderer.cli.reporter import REPORTER, say
 
 if TYPE_CHECKING:
     from renderer.errors import Finding
@@ -51,7 +51,7 @@ def command(
     Example: helm template web ./chart | rollstep lint - --select RS2,RS4 --output sarif
     """
     if explain:
-        click.echo(_explained(explain), nl=False)
+        say(_explained(explain), nl=False)
         return
     from renderer.pipeline.load.workspace import Workspace
     from renderer.verbs.lint.files import lint_paths
@@ -59,8 +59,8 @@ def command(
 
     linted = lint_paths(directory, paths or (".",), {"select": _codes(select), "ignore": _codes(ignore)})
     Workspace.open(directory).note_unknown_names(REPORTER.note)
-    click.echo(FORMATS[output](linted), nl=False)
-    click.echo(_summary(linted.findings, len(linted.files)), err=True)
+    say(FORMATS[output](linted), nl=False)
+    say(_summary(linted.findings, len(linted.files)), err=True)
     sys.exit(1 if _fails(linted.findings, fail_on) else 0)
 
 

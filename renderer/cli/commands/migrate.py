@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from renderer.cli import options
+from renderer.cli.reporter import say
 from renderer.cli.session import open_session
 
 
@@ -46,4 +47,4 @@ def command(
         verb = beginning(Gateway(name, namespace, listener), allow_differences=allow_differences, notes=notes)
         session.run(verb, "migrate", session.refs, is_pure=False)
         for note in dict.fromkeys(notes):
-            click.echo(f"note: {note}", err=True)
+            say(f"note: {note}", err=True)

@@ -7,7 +7,7 @@ from datetime import datetime
 import click
 
 from renderer.cli import options
-from renderer.cli.reporter import print_json
+from renderer.cli.reporter import print_json, say
 from renderer.cli.session import open_workspace
 
 
@@ -34,5 +34,5 @@ def command(directory: str, targets: tuple[str, ...], now: datetime | None, outp
     else:
         start, table = ("### {}\n\n", plan_markdown) if output == "markdown" else ("{}\n", plan_text)
         titled = ((f"{ref.name} ({ref.environment}): {plan.summary}", plan) for ref, plan in plans)
-        click.echo("\n".join(start.format(title) + table(plan) for title, plan in titled), nl=False)
+        say("\n".join(start.format(title) + table(plan) for title, plan in titled), nl=False)
     require(findings)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from renderer.cli import options
-from renderer.cli.reporter import DIFF_REPORTER, REPORTER
+from renderer.cli.reporter import DIFF_REPORTER, REPORTER, product, say
 
 if TYPE_CHECKING:
     from renderer.verbs.apps.shards import Shard
@@ -109,7 +109,7 @@ def command(
         if check:
             raise click.UsageError("--check goes with apps, whose rendered manifests are in the repository")
         stateless = StatelessRequest(directory, files, step, stable, stable_ref, environment, validate, now, allow)
-        click.echo(render_stateless(stateless, output), nl=False)
+        product(render_stateless(stateless, output))
         return
     if is_parallel and stdout:
         raise click.UsageError("--jobs and --executor do not go with --stdout")
@@ -117,7 +117,7 @@ def command(
         from renderer.cli.session import open_workspace
         from renderer.verbs.render.stream import apps_stream
 
-        click.echo(apps_stream(open_workspace(directory), targets, step, output, now, shard), nl=False)
+        product(apps_stream(open_workspace(directory), targets, step, output, now, shard))
         return
     is_plain = check and step is None and now is None and shard is None and output == "yaml" and not no_cache
     from renderer.git.hook import is_in_commit
@@ -129,7 +129,7 @@ def command(
         last = Check.of(directory, targets)
         apps = last.up_to_date() if last else None
         if apps is not None:
-            click.echo(up_to_date(apps), err=True)
+            say(up_to_date(apps), err=True)
             return
     from renderer.verbs.render.request import Mode, RenderRequest
 

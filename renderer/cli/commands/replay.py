@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from renderer.cli import options
-from renderer.cli.reporter import print_json
+from renderer.cli.reporter import print_json, say
 
 
 @click.command("replay")
@@ -51,9 +51,9 @@ def command(directory: str, revisions: tuple[str, ...], to_ref: str, dry_run: bo
     else:
         for result in results:
             if not result.is_same:
-                click.echo(f"{result.commit.sha[:9]}: tree {result.wanted[:9]}, replayed {result.tree[:9]}")
+                say(f"{result.commit.sha[:9]}: tree {result.wanted[:9]}, replayed {result.tree[:9]}")
                 for finding in result.findings:
-                    click.echo(f"  {finding.text()}")
+                    say(f"  {finding.text()}")
     same = sum(result.is_same for result in results)
-    click.echo(f"{len(results)} commits replayed, {same} with the same tree", err=True)
+    say(f"{len(results)} commits replayed, {same} with the same tree", err=True)
     sys.exit(0 if same == len(results) else 1)

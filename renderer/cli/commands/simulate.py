@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from renderer.cli import options
+from renderer.cli.reporter import say
 from renderer.errors import UsageError
 from renderer.rollouts.model.corrections import ALL, CORRECTIONS, NONE, chosen_corrections
 from renderer.rollouts.model.versions import DEFAULT_VERSION, VERSIONS
@@ -45,6 +46,7 @@ def command(scenario: str, output: str, profile: str, corrections: str) -> None:
     """
     import json
 
+    from renderer.kubernetes.printing import escaped_json
     from renderer.rollouts.simulator import analysis_runs
     from renderer.rollouts.simulator.frames import to_document
     from renderer.rollouts.simulator.scenario import kind_of, read_scenario, simulate
@@ -55,7 +57,7 @@ def command(scenario: str, output: str, profile: str, corrections: str) -> None:
     if scenario.endswith(".jsonl"):
         phases = analysis_runs.evaluate_conditions(text, scenario)
         lines = [json.dumps(line, ensure_ascii=False) + "\n" for line in phases]
-        click.echo("".join(lines) if output == "json" else conditions_table(phases), nl=False)
+        say("".join(map(escaped_json, lines)) if output == "json" else conditions_table(phases), nl=False)
         return
     if kind_of(text, scenario) == analysis_runs.KIND:
         run = analysis_runs.read_run_scenario(text, scenario)
@@ -66,9 +68,9 @@ def command(scenario: str, output: str, profile: str, corrections: str) -> None:
         frames = list(simulate(read, profile, corrections=frozenset(_corrections(corrections))))
         document, table = to_document(read, frames, profile), to_table(frames)
     if output == "json":
-        click.echo(json.dumps(document, indent=1, ensure_ascii=False))
+        say(escaped_json(json.dumps(document, indent=1, ensure_ascii=False)))
     else:
-        click.echo(table, nl=False)
+        say(table, nl=False)
 
 
 def _corrections(text: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from renderer.cli import options
+from renderer.cli.reporter import say
 
 if TYPE_CHECKING:
     from renderer.git.repository import Repository
@@ -65,6 +66,7 @@ def command(
     if branches and not pre_receive:
         raise click.UsageError("--branch goes with --pre-receive")
     from renderer.git.repository import Repository
+    from renderer.pipeline.load.workspace import current_time
     from renderer.verbs.policy.approvals import Approvals
     from renderer.verbs.verify import verify_commits
     from renderer.verbs.verify.report import FORMATS, summary
@@ -72,15 +74,20 @@ def command(
     repository = Repository.open(Path(directory), allow_bare=True)
     if pre_receive:
         sys.exit(_receive(repository, branches, output, now))
-    approvals = Approvals(repository, _reviews(repository, reviews)) if reviews else None
-    verdicts = verify_commits(repository, revisions or ("HEAD",), approvals=approvals)
-    click.echo(FORMATS[output](verdicts), nl=False)
+    revisions = revisions or ("HEAD",)
+    approvals = Approvals(repository, _reviews(repository, reviews, revisions)) if reviews else None
+    verdicts = verify_commits(repository, revisions, approvals=approvals, now=now or current_time())
+    say(FORMATS[output](verdicts), nl=False)
     _print_summary(verdicts, summary(verdicts))
     sys.exit(1 if any(verdict.all_findings for verdict in verdicts) else 0)
 
 
-def _reviews(repository: Repository, file: str) -> Reviews:
-    """Return the reviews of the forge or of a file (``-``: standard input); refuse an invalid file."""
+def _reviews(repository: Repository, file: str, revisions: tuple[str, ...]) -> Reviews:
+    """Return the reviews of the forge or of a file (``-``: standard input); refuse an invalid file.
+
+    The forge's address comes from git's configuration, or from the commit that the first of ``revisions`` follows: the
+    token must not go where a commit says that is judged.
+    """
     from renderer.errors import RollstepError
     from renderer.kubernetes.yaml.reader import read_stream, read_text
     from renderer.kubernetes.yaml.strict_json import load_json
@@ -88,9 +95,9 @@ def _reviews(repository: Repository, file: str) -> Reviews:
 
     if file == "forge":
         from renderer.git.forges.site import find_site, open_forge
-        from renderer.pipeline.load.settings import load_settings
+        from renderer.verbs.verify.trusted import trusted_forge
 
-        return open_forge(find_site(repository, load_settings(repository.root).forge))
+        return open_forge(find_site(repository, trusted_forge(repository, revisions)))
 
     try:
         listed = load_json(read_stream(sys.stdin.buffer, "-") if file == "-" else read_text(Path(file)))
@@ -107,8 +114,8 @@ def _reviews(repository: Repository, file: str) -> Reviews:
 def _print_summary(verdicts: list[CommitVerdict], text: str) -> None:
     apps = (app for verdict in verdicts for app in verdict.apps if app.note)
     for note in dict.fromkeys(f"{app.app} ({app.environment}): {app.note}" for app in apps):
-        click.echo(f"note: {note}", err=True)
-    click.echo(text, err=True)
+        say(f"note: {note}", err=True)
+    say(text, err=True)
 
 
 def _receive(repository: Repository, branches: tuple[str, ...], output: str, now: datetime | None) -> int:
@@ -116,8 +123,9 @@ def _receive(repository: Repository, branches: tuple[str, ...], output: str, now
     from renderer.pipeline.load.workspace import current_time
     from renderer.verbs.policy.approvals import TAGS, Approvals
     from renderer.verbs.verify import verify_commits
+    from renderer.verbs.verify.loading import Loader
     from renderer.verbs.verify.pre_receive import (
-        guarded_tips,
+        Guard,
         guarded_updates,
         lost_history,
         new_revisions,
@@ -125,22 +133,26 @@ def _receive(repository: Repository, branches: tuple[str, ...], output: str, now
         read_updates,
     )
     from renderer.verbs.verify.report import FORMATS, summary
+    from renderer.verbs.verify.rules import read_rules
 
     now = now or current_time()
+    rules = read_rules(repository)
+    patterns = branches or rules.branches
     updates = read_updates(os.fsdecode(sys.stdin.buffer.read()).splitlines())
-    approvals = Approvals(repository, pushed=pushed_tags(updates, TAGS))
-    tips = guarded_tips(repository, updates, branches)
+    approvals = Approvals(repository, pushed=pushed_tags(updates, TAGS), received=now)
     refused = False
-    for update in guarded_updates(repository, updates, branches):
+    with Loader(repository) as loader:
+        guard = Guard(loader, updates, patterns, rules)
+    for update in guarded_updates(repository, updates, patterns):
         lost = lost_history(repository, update)
         if lost is not None:
-            click.echo(f"error: {lost.text()}", err=True)
+            say(f"error: {lost.text()}", err=True)
             refused = True
         if not update.new:
             continue
-        commits = new_revisions(repository, update, branches)
-        verdicts = verify_commits(repository, commits, received=now, approvals=approvals, trusted=tips)
-        click.echo(FORMATS[output](verdicts), nl=False)
+        commits = new_revisions(repository, update, patterns)
+        verdicts = verify_commits(repository, commits, received=now, approvals=approvals, update=guard.update(update))
+        say(FORMATS[output](verdicts), nl=False)
         _print_summary(verdicts, f"{update.ref}: {summary(verdicts)}")
         refused = refused or any(verdict.all_findings for verdict in verdicts)
     return 1 if refused else 0

@@ -18,6 +18,7 @@ from yaml import MappingNode, ScalarNode, SequenceNode
 from yaml.nodes import Node
 
 from renderer.errors import Finding, RollstepError
+from renderer.kubernetes import MAX_BYTES
 from renderer.kubernetes.manifest import FieldPath, Source, field_path
 from renderer.kubernetes.yaml.composer import TEMPLATE_HINT, compose
 from renderer.kubernetes.yaml.kubectl_rules import node_findings, stream_findings
@@ -37,9 +38,6 @@ BYTE_ORDER_MARK = "\ufeff"
 
 MAX_FINDINGS = 1000
 """Findings of one text that are reported at most."""
-
-MAX_BYTES = 16_000_000
-"""Bytes of one file, or of a stream; the custom resource definitions of large operators have some megabytes."""
 
 _SHOWN_LEVELS = 8
 _LIKE_JSON = re.compile(r"\s*[{\[]")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 
 from msgspec import Struct
 
 from renderer.kubernetes.manifest import ObjectKey
 from renderer.pipeline.load.discover import Home
+from renderer.pipeline.load.marker import digest
 from renderer.pipeline.load.settings import SETTINGS_FILE
 from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.pipeline.resolve.moves import Move, is_new_release
@@ -52,9 +54,9 @@ class Part(Struct, frozen=True):
     ``inputs`` are the absolute paths of all files and folders that the app depends on, ``edited`` those of the user's
     files that the verb edits.  ``planned`` are the files of
     the commit, edited sources first; those at the paths ``unchanged`` have their text already.  ``change`` is for the
-    message.  ``texts`` are the rendered files by name, and those of later commits, for validation.
-    ``makes`` are the objects that exist because of the release alone: those of this commit, and of a release that
-    begins all that its routers make.
+    message.  ``texts`` are the rendered files by name, and those of later commits, for validation.  ``makes`` are the
+    objects that exist because of the release alone: those of this commit, and of a release that begins all that its
+    routers make.  ``read`` has the digests of the edited files as the verb read them.
     """
 
     home: Home
@@ -65,6 +67,7 @@ class Part(Struct, frozen=True):
     change: StepChange
     texts: Mapping[str, str]
     makes: tuple[ObjectKey, ...] = ()
+    read: Mapping[str, str] = {}
 
     @property
     def rendered_paths(self) -> Iterator[str]:
@@ -81,14 +84,17 @@ def part_of(moved: MovedApp, folder: str = "", *, validate: bool = True) -> Part
     Writes new files to ``folder`` if it is given.  Without ``validate`` the part has no texts.
     """
     assert moved.move is not None and moved.app is not None and moved.change is not None
-    edited = edited_sources(moved.release, moved.move)
+    texts_before: dict[Path, str] = {}
+    edited = edited_sources(moved.release, moved.move, texts_before)
     planned = [*((str(path), text) for path, text in edited.items()), *moved.app.planned]
     unchanged = frozenset(moved.app.unchanged)
     files = tuple(write_new_files(folder, planned, unchanged)) if folder else tuple(planned)
     texts = {**moved.app.files, **moved.coming} if validate else {}
     sources = tuple(map(str, edited))
     makes = tuple(sorted(_makes(moved.move)))
-    return Part(moved.release.home, input_paths(moved.release), sources, files, unchanged, moved.change, texts, makes)
+    read = {str(path): digest(text.encode()) for path, text in texts_before.items()}
+    inputs = input_paths(moved.release)
+    return Part(moved.release.home, inputs, sources, files, unchanged, moved.change, texts, makes, read)
 
 
 def _makes(move: Move) -> set[ObjectKey]:

@@ -123,7 +123,7 @@ def _stage(
         raise RollstepError(Finding(name, 0, 0, "", message, hint) for name in dirty)
     for name in dirty:
         transaction.include(name)
-    transaction.plan(part.planned, part.unchanged)
+    transaction.plan(part.planned, part.unchanged, read=part.read)
 
 
 def _check_attributes(repository: Repository, parts: Sequence[Part]) -> None:

@@ -17,6 +17,7 @@ from renderer.kubernetes.read_objects import STDIN, LoadedObject, SourceText, du
 from renderer.kubernetes.sync_tools.tools import unsafe_order
 from renderer.kubernetes.versioned_config import is_config, with_versioned_config
 from renderer.pipeline.load.discover import AppRef
+from renderer.pipeline.load.files import Files
 from renderer.pipeline.load.settings import SETTINGS_FILE, AppSettings, Settings
 from renderer.pipeline.load.sources import read_sources
 from renderer.rollouts.checks import check_and_read
@@ -34,7 +35,8 @@ class App(Struct, frozen=True):
     order of the sources.  ``files`` are all files that were read.  ``places`` has the file and the index of the
     document of each object that can be edited there, so none from a template, a command, a stream or a List.
     ``checked`` is a manifest and the Rollout that the checks read from it, if its cluster has the default version.
-    ``notes`` tell the user what was left out.
+    ``notes`` tell the user what was left out.  ``origin`` are the files of the repository that it was loaded from, None
+    for an app that is in no repository.
     """
 
     ref: AppRef
@@ -45,10 +47,11 @@ class App(Struct, frozen=True):
     places: Mapping[ObjectKey, tuple[Path, int]] = field(default_factory=dict)
     checked: tuple[Manifest, Rollout] | None = None
     notes: tuple[Finding, ...] = ()
+    origin: Files | None = None
 
 
-def load_app(ref: AppRef, settings: Settings, root: Path) -> App:
-    """Return the app of ``ref`` in the repository at ``root``.
+def load_app(ref: AppRef, settings: Settings, files: Files) -> App:
+    """Return the app of ``ref`` in the repository whose files are ``files``.
 
     Raises ``RollstepError`` with all findings: invalid YAML, documents that are not Kubernetes objects, no Rollout or
     several, duplicate objects, the findings of ``check``, and an ``order`` that is not safe with the sync tool.
@@ -57,9 +60,9 @@ def load_app(ref: AppRef, settings: Settings, root: Path) -> App:
     unsafe = unsafe_order(settings.body, settings.source, ref.environment, ref.name)
     if unsafe:
         raise RollstepError(unsafe)
-    sources = read_sources(ref.folder, app_settings, root)
-    app = _load(sources.texts, ref, app_settings, str(ref.folder.relative_to(root)), sources.files)
-    return replace(app, notes=(*sources.notes, *app.notes)) if sources.notes else app
+    sources = read_sources(ref.folder, app_settings, files)
+    app = _load(sources.texts, ref, app_settings, str(ref.folder.relative_to(files.root)), sources.files)
+    return replace(app, notes=(*sources.notes, *app.notes), origin=files)
 
 
 def load_texts(texts: Sequence[SourceText], settings: AppSettings) -> App:

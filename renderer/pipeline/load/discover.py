@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError, UsageError, did_you_mean
 from renderer.kubernetes.manifest import field_path
+from renderer.pipeline.load.files import Entry, Folder
 from renderer.pipeline.load.marker import MARKER
 from renderer.pipeline.load.settings import AppSettings, Settings
 from renderer.pipeline.load.sources import STATUS_FILE, manifest_files
@@ -133,13 +134,14 @@ def unknown_names(root: Path, settings: Settings) -> list[Finding]:
     return _unknown_names(settings, _Candidates(root, settings)) if settings.environments or settings.apps else []
 
 
-def folders(parent: str | Path) -> list[os.DirEntry[str]]:
-    """Return the folders in ``parent`` and links to folders, except hidden ones, sorted by name."""
-    try:
-        entries = [entry for entry in os.scandir(parent) if entry.is_dir() and not entry.name.startswith(".")]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return sorted(entries, key=lambda entry: entry.name)
+def folders(parent: str | Path) -> list[Entry]:
+    """Return the folders in ``parent`` and links to folders, except hidden ones, sorted by name.
+
+    Raises RollstepError for a folder that cannot be read.
+    """
+    entries = Folder(Path(parent)).entries(str(parent))
+    found = [entry for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+    return sorted(found, key=lambda entry: entry.name)
 
 
 def overlap(one: str, other: str) -> bool:
@@ -152,7 +154,7 @@ class _Candidates:
 
     def __init__(self, root: Path, settings: Settings) -> None:
         """List the folders; raise RollstepError for an unprintable name."""
-        self._root, self._settings = root, settings
+        self._root, self._settings, self._files = root, settings, Folder(root)
         self._base = root / settings.environments_path
         links = {
             (environment.name, app.name): app.is_symlink()
@@ -178,7 +180,7 @@ class _Candidates:
         """Return the app of a name; None if the folder has no manifests."""
         if name not in self._apps:
             folder, settings = self._base.joinpath(*name), self._settings.for_app(*name)
-            files = manifest_files(folder, settings.output, self._root)
+            files = manifest_files(folder, settings.output, self._files)
             is_app = settings.source.argv is not None or next(files, None) is not None
             self._apps[name] = AppRef(*name, folder) if is_app else None
         return self._apps[name]

@@ -6,7 +6,6 @@ a file that differs from its digest in the marker is checked.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -19,7 +18,8 @@ from renderer.kubernetes.manifest import Manifest, finding
 from renderer.kubernetes.versioned_config import is_config, is_versioned, looks_versioned
 from renderer.kubernetes.yaml.reader import decode, load_documents
 from renderer.kubernetes.yaml.shape import COUNT, TEXT, Fields, Items, Shape, Value, mismatches
-from renderer.pipeline.load.marker import MARKER, digest, for_own_files, read_marker
+from renderer.pipeline.load.files import Files, Folder
+from renderer.pipeline.load.marker import MARKER, digest, for_own_files, parse_marker
 from renderer.pipeline.load.sources import KUSTOMIZATION, STATUS_FILE
 from renderer.pipeline.load.status_file import State
 from renderer.rollouts.controller.templates import sync_metadata
@@ -52,15 +52,21 @@ class LastRender(Struct, frozen=True):
     manifests: Sequence[Manifest]
 
 
-def read_last_render(output: Path, output_path: str, state: State | None) -> LastRender:
+def read_last_render(
+    output: Path, output_path: str, state: State | None, files: Files | None = None, *, is_whole: bool = False
+) -> LastRender:
     """Read rollstep's own files in ``output``; ``output_path`` is the folder's name in findings.
+
+    ``files`` are the repository's, None for those on disk.  ``is_whole`` trusts no digest of the marker: every pod
+    template has to be that of its hash.
 
     Raises RollstepError for a missing folder, and for ReplicaSets of a release whose status is missing.  Also raises
     it with every missing ReplicaSet, every invalid manifest, and every pod template that was edited by hand.
     """
-    folder = Path(output_path).parent.as_posix()
+    folder, files = Path(output_path).parent.as_posix(), files or Folder(output)
     try:
-        owned = read_marker(output)
+        marker = f"{output}/{MARKER}"
+        owned = parse_marker(files.read_own(marker, marker), marker)
     except RollstepError as error:
         raise RollstepError(for_own_files(error.findings, folder)) from error
     if state is not None and not owned:
@@ -75,24 +81,25 @@ def read_last_render(output: Path, output_path: str, state: State | None) -> Las
     findings: list[Finding] = []
     for name in sorted(owned):
         path, file = f"{output}/{name}", f"{output_path}/{name}"
-        if not os.path.isfile(path):
+        try:
+            content = files.read_own(path, file)
+        except RollstepError as error:
+            findings += for_own_files(error.findings, folder)
+            continue
+        if content is None:
             if name.startswith("replicaset-") or _is_config_file(name):
                 message = f"is missing, but {MARKER} lists it"
                 findings.append(Finding(file, 0, 0, "", message, _restore_hint(file)))
             continue
-        try:
-            with open(path, "rb", buffering=0) as opened:
-                content = contents[name] = opened.read()
-            if name == KUSTOMIZATION:
-                continue
-            documents = load_documents(decode(content, file), file)
-        except OSError as error:
-            findings.append(Finding(file, 0, 0, "", f"cannot be read: {error.strerror}"))
+        contents[name] = content
+        if name == KUSTOMIZATION:
             continue
+        try:
+            documents = load_documents(decode(content, file), file)
         except RollstepError as error:
             findings += for_own_files(error.findings, folder)
             continue
-        is_edited = digest(content) != owned[name]
+        is_edited = is_whole or digest(content) != owned[name]
         for document in documents:
             manifest, is_mapping = Manifest(document.value, document.source), isinstance(document.value, dict)
             if is_mapping:
@@ -109,6 +116,21 @@ def read_last_render(output: Path, output_path: str, state: State | None) -> Las
     if findings:
         raise RollstepError(findings)
     return LastRender(owned, contents, manifests)
+
+
+def forged(last_render: LastRender, state: State | None) -> Iterator[Finding]:
+    """Yield the ReplicaSets and versioned objects whose content is not that of the hash in their names.
+
+    The marker's digests are trusted nowhere else than for speed: who edits a file can write its digest, too.
+    """
+    for manifest in last_render.manifests:
+        yield from _damage(manifest, state)
+
+
+def foreign_names(output: Path, last_render: LastRender) -> list[str]:
+    """Return the names in the output folder that rollstep does not own, sorted; a sync tool reads them as well."""
+    known = {MARKER, *last_render.owned}
+    return sorted(entry.name for entry in Folder(output).entries(str(output)) if entry.name not in known)
 
 
 def _is_config_file(name: str) -> bool:

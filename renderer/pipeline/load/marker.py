@@ -7,14 +7,14 @@ Flux ignore it.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from renderer.errors import CONFLICT, Finding, RollstepError, reporting
+from renderer.errors import CONFLICT, Finding, RollstepError
+from renderer.pipeline.load.files import read_own
 
 MARKER = ".rollstep"
 
@@ -31,18 +31,22 @@ def read_marker(folder: Path) -> dict[str, str]:
 
     Raises RollstepError with every invalid line: a damaged marker could name files of other owners.
     """
-    content = read_file(f"{folder}/{MARKER}")
+    return parse_marker(read_own(f"{folder}/{MARKER}"), f"{folder}/{MARKER}")
+
+
+def parse_marker(content: bytes | None, file: str) -> dict[str, str]:
+    """Return what the ``content`` of a marker lists, as ``read_marker``; ``file`` is its path in findings."""
     if not content:
         return {}
     if b"\r\n" in content:
         message = "has Windows line endings: git converted the file (core.autocrlf)"
         hint = "put `environments/** text eol=lf` into .gitattributes, commit it, and check the folder out again"
-        raise RollstepError([Finding(str(folder / MARKER), 1, 0, "", message, hint)])
+        raise RollstepError([Finding(file, 1, 0, "", message, hint)])
     conflict = re.search(rb"^<{7} .*$", content, re.MULTILINE)
     if conflict:
         above = content.count(b"\n", 0, conflict.start())
         message = f"{CONFLICT} ({conflict[0].decode(errors='replace')[:80]})"
-        raise RollstepError([Finding(str(folder / MARKER), above + 1, 0, "", message, "rollstep resolve")])
+        raise RollstepError([Finding(file, above + 1, 0, "", message, "rollstep resolve")])
     owned, findings = {}, []
     for number, line in enumerate(content.decode(errors="replace").removesuffix("\n").split("\n"), 1):
         match = _LINE.fullmatch(line)
@@ -51,7 +55,7 @@ def read_marker(folder: Path) -> dict[str, str]:
         else:
             hint = "restore the file with git"
             message = "is not a SHA-256, two spaces and a file name"
-            findings.append(Finding(str(folder / MARKER), number, 0, "", message, hint))
+            findings.append(Finding(file, number, 0, "", message, hint))
     if findings:
         raise RollstepError(findings)
     return owned
@@ -65,19 +69,6 @@ def for_own_files(findings: Iterable[Finding], folder: str, hint: str = "") -> I
     command = f"`rollstep resolve {folder}` takes one side of the app"
     for found in findings:
         yield replace(found, hint=command if CONFLICT in found.message else hint or found.hint)
-
-
-def read_file(path: str) -> bytes | None:
-    """Return the content of a file, None for a missing one; raise RollstepError for any other failure."""
-    with reporting(path):
-        try:
-            with open(path, "rb", buffering=0) as file:
-                return file.read()
-        except OSError:
-            # A dangling link exists.
-            if os.path.lexists(path):
-                raise
-            return None
 
 
 def digest(content: bytes) -> str:

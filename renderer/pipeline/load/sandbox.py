@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -37,15 +38,56 @@ SYNTAX: Mapping[str, Any] = {
 }
 """The options of every Jinja environment."""
 
+MAX_TEMPLATES = 100
+"""The templates that one template may include or import."""
+_ADDRESS = re.compile(r"\bat 0x[0-9a-f]{6,}>")
+
 _MEBIBYTE = 1 << 20
 _START = "import sys; sys.path[:] = sys.argv[1:]; from renderer.pipeline.load.sandbox import serve; serve()"
 _HINT = "look for an endless loop or a very long text"
 
 
+class MissingTemplateError(Exception):
+    """A template asks for another one, whose text the child has not received: it reads no files itself."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(name)
+
+
+def known_template(texts: Mapping[str, str | None], name: str) -> tuple[str, str, None] | None:
+    """Return a template for Jinja's loader, None for a missing one; raise MissingTemplateError if it is unknown."""
+    if name not in texts:
+        raise MissingTemplateError(name)
+    text = texts[name]
+    return None if text is None else (text, name, None)
+
+
+def call_with_templates(
+    file: str,
+    function: Callable[..., str],
+    texts: dict[str, str | None],
+    find: Callable[[str], str | None],
+    *arguments: Any,
+) -> str:
+    """Return the result of ``function``, called in the child with ``texts`` and ``arguments``.
+
+    ``find`` returns the text of each template that ``function`` asks for, None for a missing one; ``texts`` gets it.
+    Raises RollstepError as ``call_in_child``, and for more than ``MAX_TEMPLATES``.
+    """
+    while len(texts) <= MAX_TEMPLATES:
+        try:
+            return str(call_in_child(file, function, texts, *arguments))
+        except MissingTemplateError as missing:
+            texts[missing.name] = find(missing.name)
+    raise RollstepError.at(file, f"includes more than {MAX_TEMPLATES} templates")
+
+
 def call_in_child(file: str, function: Callable[..., Any], *arguments: Any) -> Any:
     """Return the result of a module's ``function`` in the child; it must be JSON data.
 
-    Raises the RollstepError of the function, and one about ``file`` if it exceeds the limits of time or memory.
+    Raises the RollstepError or MissingTemplateError of the function, and a RollstepError about ``file`` if it exceeds
+    the limits of time or memory.
     """
     from pickle import PicklingError, dumps
     from signal import SIGXCPU
@@ -68,6 +110,8 @@ def call_in_child(file: str, function: Callable[..., Any], *arguments: Any) -> A
         # Later output of the child would pass for the answer to the next call.
         _child.kill()
         raise
+    if "needs" in answer:
+        raise MissingTemplateError(answer["needs"])
     if "findings" in answer:
         raise RollstepError(Finding(*values) for values in answer["findings"])
     if "memory" in answer:
@@ -103,14 +147,65 @@ def serve() -> None:
 
 
 def sandboxed_environment(loader: BaseLoader) -> ImmutableSandboxedEnvironment:
-    """Return the environment of every template of a user; it has the filter ``to_yaml``."""
+    """Return the environment of every template of a user; it has the filter ``to_yaml``.
+
+    The same sources always render the same: it has no random numbers, and shows no addresses of objects.
+    """
     # Most verbs render no template of a user, and Jinja is slow to import.
     from jinja2 import StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
+    from jinja2.utils import Cycler, Joiner
 
-    environment = ImmutableSandboxedEnvironment(loader=loader, undefined=StrictUndefined, **SYNTAX)
+    class RepeatableEnvironment(ImmutableSandboxedEnvironment):
+        def getattr(self, obj: Any, attribute: str) -> Any:
+            return _nameless(super().getattr(obj, attribute))
+
+        def getitem(self, obj: Any, argument: Any) -> Any:
+            return _nameless(super().getitem(obj, argument))
+
+    environment = RepeatableEnvironment(loader=loader, undefined=StrictUndefined, **SYNTAX)
+    environment.globals |= {"cycler": _without_address(Cycler), "joiner": _without_address(Joiner)}
+    del environment.globals["lipsum"], environment.filters["random"]
+    environment.filters = {name: _listed(function) for name, function in environment.filters.items()}
     environment.filters["to_yaml"] = to_yaml
     return environment
+
+
+def _nameless(value: Any) -> Any:
+    """Return a method as one whose text has no address; any other value as it is."""
+    from types import BuiltinMethodType, FunctionType, MethodType
+
+    # Older versions of Jinja look at the name of what is called for a string's format.
+    is_method = isinstance(value, (BuiltinMethodType, FunctionType, MethodType))
+    if not is_method or value.__name__.startswith("format"):
+        return value
+    method = value
+
+    class Method:
+        def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+            return method(*arguments, **keywords)
+
+        def __repr__(self) -> str:
+            return f"<{type(method).__name__}>"
+
+    return Method()
+
+
+def _without_address(kind: type) -> type:
+    return type(kind.__name__, (kind,), {"__repr__": lambda _: f"<{kind.__name__.lower()}>"})
+
+
+def _listed(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a filter with a list for a generator, whose text would be an address."""
+    from functools import wraps
+    from types import GeneratorType
+
+    @wraps(function)
+    def listed(*arguments: Any, **keywords: Any) -> Any:
+        result = function(*arguments, **keywords)
+        return list(result) if isinstance(result, GeneratorType) else result
+
+    return listed
 
 
 def to_yaml(value: Any, indent: int = 0) -> str:
@@ -123,7 +218,14 @@ def to_yaml(value: Any, indent: int = 0) -> str:
 
 
 def check_length(text: str, file: str) -> str:
-    """Return the ``text`` of a template; raise RollstepError about ``file`` for more than ``MAX_TEXT`` characters."""
+    """Return the ``text`` of a template; raise RollstepError about ``file`` for more than ``MAX_TEXT`` characters.
+
+    Also raises it for the address of an object, which is another one in each run.
+    """
+    if (found := _ADDRESS.search(text)) is not None:
+        line = text.count("\n", 0, found.start()) + 1
+        message = f"shows the address of an object in line {line} of what it renders"
+        raise RollstepError.at(file, message, "it differs in each run: show a value, or call the method")
     if len(text) > MAX_TEXT:
         raise RollstepError.at(file, f"produces {len(text):,} characters; the maximum is {MAX_TEXT:,}")
     return text
@@ -144,6 +246,8 @@ def _answer(function: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:
     try:
         try:
             return json.dumps({"value": function(*arguments)}).encode()
+        except MissingTemplateError as missing:
+            return json.dumps({"needs": missing.name}).encode()
         except RollstepError as error:
             findings = [
                 (found.file, found.line, found.column, found.field, found.message[:2000], found.hint, found.code)

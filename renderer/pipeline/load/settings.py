@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from renderer.git.forges.settings import ForgeSettings
 from renderer.kubernetes import KUBERNETES_VERSION
 from renderer.kubernetes.manifest import Source
 from renderer.kubernetes.sync_tools.tools import default_order
+from renderer.pipeline.load.files import Files, Folder
 from renderer.rollouts.model.corrections import ALL, CORRECTIONS, chosen_corrections
 from renderer.rollouts.model.versions import DEFAULT_VERSION
 
@@ -110,13 +110,15 @@ _FIELDS = dict(zip(AppSettings.__struct_encode_fields__, AppSettings.__struct_fi
 class Settings(Struct, frozen=True):
     """The settings of a repository: ``body`` is the content of ``rollstep.yaml``, empty without the file.
 
-    ``environments_path`` is relative to ``root``, the repository's root.
+    ``environments_path`` is relative to ``root``, the repository's root.  ``files`` are the repository's; None stands
+    for those on disk.
     """
 
     root: Path
     environments_path: str = "environments"
     body: Mapping[str, Any] = field(default_factory=dict)
     source: Source = field(default_factory=lambda: Source(SETTINGS_FILE))
+    files: Files | None = None
 
     def for_app(self, environment: str, app: str) -> AppSettings:
         """Return the settings of ``app`` in ``environment``; the defaults apply to unknown names."""
@@ -179,7 +181,8 @@ class Settings(Struct, frozen=True):
         if configured is not None:
             return self.root / configured
         folder = self.root / DEFAULT_TEMPLATES
-        return folder if _has_templates(folder) else None
+        entries = (self.files or Folder(self.root)).entries(str(folder))
+        return folder if any(entry.name.endswith(".j2") for entry in entries) else None
 
 
 def load_settings(root: Path) -> Settings:
@@ -195,15 +198,18 @@ def load_settings(root: Path) -> Settings:
     return parse_settings(read_text(path, SETTINGS_FILE), root)
 
 
-def parse_settings(text: str, root: Path) -> Settings:
-    """Return the settings in the text of a ``rollstep.yaml``; raise ``RollstepError`` as ``load_settings`` does."""
+def parse_settings(text: str, root: Path, files: Files | None = None) -> Settings:
+    """Return the settings in the text of a ``rollstep.yaml``; raise ``RollstepError`` as ``load_settings`` does.
+
+    ``files`` are the repository's; None stands for those on disk.
+    """
     # Not needed without the file.
     from renderer.kubernetes.yaml.reader import load_documents
     from renderer.pipeline.load.settings_schema import check_settings
 
     documents = load_documents(text, SETTINGS_FILE)
     if not documents:
-        return Settings(root)
+        return Settings(root, files=files)
     if len(documents) > 1:
         position = documents[1].source.position(())
         raise RollstepError([Finding(SETTINGS_FILE, *position, "", "a second document, expected one")])
@@ -211,14 +217,7 @@ def parse_settings(text: str, root: Path) -> Settings:
     findings = check_settings(value, source)
     if findings:
         raise RollstepError(findings)
-    return Settings(root, value.get("environmentsPath", Settings(root).environments_path), value, source)
-
-
-def _has_templates(folder: Path) -> bool:
-    try:
-        return any(name.endswith(".j2") for name in os.listdir(folder))
-    except OSError:
-        return False
+    return Settings(root, value.get("environmentsPath", Settings(root).environments_path), value, source, files)
 
 
 def _fill_placeholders(text: str, values: Mapping[str, str]) -> str:

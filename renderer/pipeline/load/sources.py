@@ -13,6 +13,7 @@ from msgspec import Struct
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.read_objects import SourceText
 from renderer.pipeline.load import ALLOW_EXEC
+from renderer.pipeline.load.files import Files
 from renderer.pipeline.load.marker import MARKER
 from renderer.pipeline.load.settings import AppSettings
 
@@ -26,7 +27,7 @@ FILLED_IN = " (filled in)"
 """The end of the name of a template's text in findings."""
 
 _TEMPLATE_SUFFIXES = (".yaml.j2", ".yml.j2")
-_API_VERSION = re.compile(rb"^[ \t]*(- +)?[\"']?apiVersion[\"']?[ \t]*:|\{\s*\"apiVersion\"", re.MULTILINE)
+_API_VERSION = re.compile(r"^[ \t]*(- +)?[\"']?apiVersion[\"']?[ \t]*:|\{\s*\"apiVersion\"", re.MULTILINE)
 _STDERR_LINES = 20
 """The number of lines of a failed command's stderr that a finding quotes."""
 
@@ -42,11 +43,12 @@ class Sources(Struct, frozen=True):
     notes: tuple[Finding, ...] = ()
 
 
-def read_sources(folder: Path, settings: AppSettings, root: Path) -> Sources:
-    """Return the manifests of the app in ``folder`` of the repository at ``root``.
+def read_sources(folder: Path, settings: AppSettings, files: Files) -> Sources:
+    """Return the manifests of the app in ``folder`` of the repository whose files are ``files``.
 
     Raises ``RollstepError`` with every unreadable file and every failed template, or for a failed command.
     """
+    root = files.root
     if settings.source.argv is not None:
         command = _command_line(settings.source.argv)
         if not may_execute():
@@ -54,20 +56,20 @@ def read_sources(folder: Path, settings: AppSettings, root: Path) -> Sources:
             hint = f"if you trust the authors of this branch, allow it with --allow-exec or {ALLOW_EXEC}=1"
             raise RollstepError.at(command, message, hint)
         output = run_command(settings.source.argv, root, settings.source.timeout_seconds)
-        files = tuple(path for path in manifest_files(folder, settings.output, root) if path.is_file())
-        return Sources((SourceText(command, None, output),), files, tuple(_unread(files, settings, root, command)))
+        found = tuple(path for path in manifest_files(folder, settings.output, files) if files.is_file(str(path)))
+        return Sources((SourceText(command, None, output),), found, tuple(_unread(found, settings, files, command)))
     texts: list[SourceText] = []
     paths: set[Path] = set()
     findings: list[Finding] = []
-    real_folder = folder if _is_within(os.path.realpath(folder), root) else None
-    for path in manifest_files(folder, settings.output, root):
+    real_folder = folder if _is_within(files.real(str(folder)), files) else None
+    for path in manifest_files(folder, settings.output, files):
         file = str(path).removeprefix(f"{root}/")
         try:
-            _check_file(path, root, file, real_folder)
+            check_source(path, files, file, real_folder)
             paths.add(path)
-            text = _read(path, file)
+            text = files.read_text(str(path), file)
             if path.name.endswith(_TEMPLATE_SUFFIXES):
-                text, included = _render_template(text, file, settings, root)
+                text, included = _render_template(text, file, settings, files)
                 paths.update(included)
                 texts.append(SourceText(f"{file}{FILLED_IN}", None, text))
             else:
@@ -79,29 +81,29 @@ def read_sources(folder: Path, settings: AppSettings, root: Path) -> Sources:
     return Sources(tuple(texts), tuple(sorted(paths)))
 
 
-def _unread(files: Sequence[Path], settings: AppSettings, root: Path, command: str) -> Iterator[Finding]:
+def _unread(found: Sequence[Path], settings: AppSettings, files: Files, command: str) -> Iterator[Finding]:
     """Yield a note for each manifest in the app's folder that ``command`` does not read, as far as its text shows.
 
     A command reads what an argument or an entry of ``source.reads`` names, but for the repository as a whole.
     """
     source = settings.source
     named = [*(source.argv or ()), *(path for path in source.reads if os.path.normpath(path) != ".")]
-    for path in files:
-        file = path.relative_to(root)
+    for path in found:
+        file = path.relative_to(files.root)
         places = "|".join(re.escape(str(place)) for place in (file, *file.parents) if place.parts)
         is_named = re.compile(rf"(?<![\w-])({places})(?![\w.-]|/[\w.-])").search
-        if not any(map(is_named, named)) and _API_VERSION.search(path.read_bytes()):
+        if not any(map(is_named, named)) and _API_VERSION.search(files.read_text(str(path), str(file))):
             message = f"is not read: {command} prints the manifests of {settings.environment}/{settings.app}"
             hint = "let the command read it and name it in source.reads, or delete it"
             yield Finding(str(file), 0, 0, "", message, hint)
 
 
-def manifest_files(folder: Path, output: str, root: Path) -> Iterator[Path]:
+def manifest_files(folder: Path, output: str, files: Files) -> Iterator[Path]:
     """Yield the manifests and templates in ``folder`` and the folders in it, sorted.
 
     Leaves out hidden files, rollstep's own ``status.yaml`` and ``output``, any other folder that rollstep wrote, and
     templates that only other templates include (their names start with ``_``).  Yields a link to a folder outside of
-    the repository at ``root`` as it is.
+    the repository as it is.
     """
     start = str(folder)
     ours = {f"{start}/{STATUS_FILE}", f"{start}/{output}"}
@@ -109,20 +111,20 @@ def manifest_files(folder: Path, output: str, root: Path) -> Iterator[Path]:
     found: list[str] = []
     while pending:
         parent, above = pending.pop()
-        for entry in _entries(parent):
+        for entry in files.entries(parent):
             if entry.name.startswith(".") or entry.path in ours:
                 continue
             if entry.is_dir():
                 # The output folder before its setting was changed.
-                if os.path.lexists(f"{entry.path}/{MARKER}"):
+                if files.exists(f"{entry.path}/{MARKER}"):
                     continue
                 if entry.is_symlink():
-                    real = os.path.realpath(entry.path)
-                    if not _is_within(real, root):
+                    real = files.real(entry.path)
+                    if not _is_within(real, files):
                         found.append(entry.path)
                         continue
                     # A link to a folder above would never end.
-                    if real in map(os.path.realpath, (*above, parent)):
+                    if real in map(files.real, (*above, parent)):
                         continue
                 pending.append((entry.path, (*above, parent)))
             elif is_manifest(entry.name):
@@ -183,14 +185,6 @@ def _command_line(argv: Sequence[str]) -> str:
     return f"`{shlex.join(argv)}`"
 
 
-def _entries(folder: str) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return list(entries)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-
-
 def is_manifest(name: str) -> bool:
     """Return whether a file of this name in an app's folder is a manifest, a template of one, or a kustomization."""
     if name.endswith(_TEMPLATE_SUFFIXES):
@@ -198,15 +192,16 @@ def is_manifest(name: str) -> bool:
     return name.endswith(PLAIN) or name in KUSTOMIZATIONS
 
 
-def _is_within(real: str | Path, root: Path) -> bool:
-    top = os.path.realpath(root)
-    return str(real) == top or str(real).startswith(f"{top.rstrip('/')}/")
+def _is_within(real: str, files: Files) -> bool:
+    top = files.real(str(files.root))
+    return real == top or real.startswith(f"{top.rstrip('/')}/")
 
 
-def _check_file(path: Path, root: Path, file: str, real_folder: Path | None = None) -> None:
-    """Raise ``RollstepError`` for a path that is not a manifest in the repository: a link out of it, a pipe, a chart.
+def check_source(path: Path, files: Files, file: str, real_folder: Path | None = None) -> None:
+    """Raise ``RollstepError`` for a path that is not a manifest of the branch, such as a pipe or a chart.
 
-    A plain file in ``real_folder`` is known to be in the repository.
+    A link may only lead to a file that git tracks, so neither out of the repository nor into ``.git``.  A plain file in
+    ``real_folder`` is known to be in the repository.
     """
     if path.name in KUSTOMIZATIONS:
         hint = 'to release what kustomize builds, set `source: {kustomize: "${folder}"}` for this app in rollstep.yaml'
@@ -214,26 +209,36 @@ def _check_file(path: Path, root: Path, file: str, real_folder: Path | None = No
     if path.name == "Chart.yaml":
         hint = 'to release what helm makes of it, set `source: {helm: {chart: "${folder}"}}` in rollstep.yaml'
         raise RollstepError.at(file, "is a Helm chart, not a manifest", hint)
-    is_within = path.parent == real_folder and not os.path.islink(path)
-    if not is_within and not _is_within(os.path.realpath(path), root):
+    is_plain = path.parent == real_folder and not files.is_link(str(path))
+    real = "" if is_plain else files.real(str(path))
+    if not is_plain and not _is_within(real, files):
         raise RollstepError.at(file, "is a link out of the repository", "put the file itself into the repository")
-    if not os.path.isfile(path):
-        dangling = path.is_symlink() and not path.exists()
+    if not files.is_file(str(path)):
+        dangling = files.is_link(str(path)) and not files.exists(files.real(str(path)))
         raise RollstepError.at(file, "is a dangling link" if dangling else "is not a regular file")
+    if not is_plain and real != str(path) and not files.is_tracked(real):
+        raise RollstepError.at(file, "is a link to a file that git does not track", "put the file itself there")
 
 
-def _read(path: Path, file: str) -> str:
-    from renderer.kubernetes.yaml.reader import read_text
+def read_template(path: Path, files: Files, file: str) -> str | None:
+    """Return the text of a template that another one names, ``file`` in findings; None for a missing file.
 
-    return read_text(path, file)
+    Raises ``RollstepError`` for a file that git does not track.
+    """
+    if ".." in path.parts or not files.is_file(str(path)):
+        return None
+    check_source(path, files, file)
+    if not files.is_tracked(files.real(str(path))):
+        raise RollstepError.at(file, "is not tracked by git", "a template includes only files of the branch")
+    return files.read_text(str(path), file)
 
 
-def _render_template(text: str, file: str, settings: AppSettings, root: Path) -> tuple[str, set[Path]]:
+def _render_template(text: str, file: str, settings: AppSettings, files: Files) -> tuple[str, set[Path]]:
     """Return a ``*.j2`` manifest's text rendered, and the templates that it includes.
 
     Raises ``RollstepError`` with the file and line of an error.
     """
-    from renderer.pipeline.load.sandbox import call_in_child
+    from renderer.pipeline.load.sandbox import call_with_templates
 
     variables = {
         **settings.values,
@@ -241,33 +246,34 @@ def _render_template(text: str, file: str, settings: AppSettings, root: Path) ->
         "app": settings.app,
         "namespace": settings.namespace,
     }
-    rendered, included = call_in_child(file, _render_here, root.absolute(), variables, text, file)
-    return str(rendered), {root / name for name in included}
+    texts: dict[str, str | None] = {}
+
+    def find(name: str) -> str | None:
+        """Return the template at a path from the repository's root."""
+        return read_template(files.root / name, files, name)
+
+    rendered = call_with_templates(file, _render_here, texts, find, variables, text, file)
+    return rendered, {files.root / name for name, found in texts.items() if found is not None}
 
 
-def _render_here(root: Path, variables: Mapping[str, Any], text: str, file: str) -> tuple[str, list[str]]:
-    """Return a template rendered in this process, and the names of the templates that it includes."""
+def _render_here(texts: Mapping[str, str | None], variables: Mapping[str, Any], text: str, file: str) -> str:
+    """Return a template rendered in this process; ``texts`` are those that it may include."""
     from jinja2 import FunctionLoader, TemplateError, TemplateSyntaxError
 
-    from renderer.pipeline.load.sandbox import check_length, sandboxed_environment, template_position
-
-    included: set[str] = set()
-
-    def load(name: str) -> tuple[str, str, None] | None:
-        """Return the template at a path from the repository's root; None for a missing file."""
-        path = root / name
-        if ".." in Path(name).parts or not path.is_file():
-            return None
-        _check_file(path, root, name)
-        included.add(name)
-        return _read(path, name), name, None
+    from renderer.pipeline.load.sandbox import (
+        MissingTemplateError,
+        check_length,
+        known_template,
+        sandboxed_environment,
+        template_position,
+    )
 
     try:
-        environment = sandboxed_environment(FunctionLoader(load))
+        environment = sandboxed_environment(FunctionLoader(lambda name: known_template(texts, name)))
         code = environment.compile(text, name=file, filename=file)
         template = environment.template_class.from_code(environment, code, environment.globals)
-        return check_length(template.render(variables), file), sorted(included)
-    except (MemoryError, RollstepError):
+        return check_length(template.render(variables), file)
+    except (MemoryError, MissingTemplateError, RollstepError):
         raise
     # The expressions of a template can raise any error.
     except Exception as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, field
@@ -16,7 +15,7 @@ from renderer.kubernetes.manifest import Body, Manifest, ObjectKey, mapping
 from renderer.kubernetes.selectors import selects
 from renderer.pipeline.load.sources import KUSTOMIZATION
 from renderer.pipeline.load.status_file import State, dump_state
-from renderer.pipeline.render.templates import check_user_templates, is_overridden, render_template
+from renderer.pipeline.render.templates import Layouts, UserTemplates, as_layouts, check_user_templates, render_template
 from renderer.pipeline.resolve.commit_content import autoscaled_replicas, next_state
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.resolve.resolve import all_objects
@@ -82,13 +81,14 @@ def render_objects(release: Release, objects: Sequence[Body]) -> dict[str, str]:
     context = RenderContext(ref.name, ref.environment, release.place, settings.values)
     kept = (*release.resolved.pass_through, *release.resolved.left_out.values())
     as_written = {manifest.key: manifest.text for manifest in kept if manifest.text}
-    return render(objects, user_templates=settings.templates, context=context, as_written=as_written)
+    layouts = None if settings.templates is None else Layouts(settings.templates, release.app.origin)
+    return render(objects, user_templates=layouts, context=context, as_written=as_written)
 
 
 def render(
     objects: Sequence[Body],
     *,
-    user_templates: Path | None,
+    user_templates: UserTemplates,
     context: RenderContext,
     as_written: Mapping[ObjectKey, str] | None = None,
 ) -> dict[str, str]:
@@ -98,7 +98,8 @@ def render(
     Raises RollstepError for duplicate objects, without any object, for a workload that does not select its pods, and
     with file and line for a user's template that fails or renders another object than its own.
     """
-    check_user_templates(user_templates)
+    layouts = as_layouts(user_templates)
+    check_user_templates(layouts)
     if not objects:
         raise RollstepError.at(context.source, "there is nothing to render", "expected at least a ReplicaSet")
     manifests = {}
@@ -113,13 +114,13 @@ def render(
         manifests[key] = manifest
     names = file_names(manifests)
     files = {
-        names[key]: (as_written or {}).get(key) or _render_object(key, manifest, user_templates, context)
+        names[key]: (as_written or {}).get(key) or _render_object(key, manifest, layouts, context)
         for key, manifest in manifests.items()
     }
     variables = {"files": sorted(files), "context": context}
-    files[KUSTOMIZATION] = _trim(render_template(f"{KUSTOMIZATION}.j2", user_templates, variables))
-    if is_overridden(f"{KUSTOMIZATION}.j2", user_templates):
-        _check_kustomization(files, user_templates)
+    files[KUSTOMIZATION] = _trim(render_template(f"{KUSTOMIZATION}.j2", layouts, variables))
+    if layouts is not None and layouts.has(f"{KUSTOMIZATION}.j2"):
+        _check_kustomization(files, layouts)
     return dict(sorted(files.items()))
 
 
@@ -154,13 +155,13 @@ def describe(key: ObjectKey) -> str:
     return f"{key.kind} {key.name}" + (f" in {key.namespace}" if key.namespace else "")
 
 
-def _render_object(key: ObjectKey, manifest: Manifest, user_templates: Path | None, context: RenderContext) -> str:
+def _render_object(key: ObjectKey, manifest: Manifest, layouts: Layouts | None, context: RenderContext) -> str:
     has_spec = isinstance(manifest.body.get("spec"), dict)
     name = _TEMPLATES.get((key.group, key.kind), _OTHER) if has_spec else _OTHER
-    text = _trim(render_template(name, user_templates, {"object": manifest.body, "context": context}))
+    text = _trim(render_template(name, layouts, {"object": manifest.body, "context": context}))
     # Tests check our own templates.
-    if is_overridden(name, user_templates):
-        _check_identity(manifest, text, f"{user_templates}/{name}")
+    if layouts is not None and layouts.has(name):
+        _check_identity(manifest, text, f"{layouts.folder}/{name}")
     return text
 
 
@@ -188,10 +189,10 @@ def _check_identity(manifest: Manifest, text: str, template: str) -> None:
         raise RollstepError.at(template, message, hint)
 
 
-def _check_kustomization(files: Mapping[str, str], user_templates: Path | None) -> None:
+def _check_kustomization(files: Mapping[str, str], layouts: Layouts) -> None:
     from renderer.kubernetes.yaml.reader import load_documents
 
-    template = f"{user_templates}/{KUSTOMIZATION}.j2"
+    template = f"{layouts.folder}/{KUSTOMIZATION}.j2"
     documents = load_documents(files[KUSTOMIZATION], template)
     value = documents[0].value if len(documents) == 1 else None
     listed = value.get("resources") if isinstance(value, dict) else None

@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, MutableMapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from renderer.errors import Finding, RollstepError, one_line
+from renderer.pipeline.load.files import Files, Folder
 from renderer.pipeline.load.sandbox import (
     SYNTAX,
+    MissingTemplateError,
     call_in_child,
+    call_with_templates,
     check_length,
+    known_template,
     sandboxed_environment,
     template_position,
     to_yaml,
 )
 
 if TYPE_CHECKING:
-    from jinja2 import BaseLoader, Environment
+    from jinja2 import Environment
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 NAMES = (
@@ -54,42 +58,84 @@ def built_in_folder() -> Path:
     return inside if inside.is_dir() else package.parent / "templates"
 
 
-def is_overridden(name: str, user_templates: Path | None) -> bool:
+class Layouts:
+    """A folder of the user's templates; their texts are read on demand, and once."""
+
+    def __init__(self, folder: Path, files: Files | None = None) -> None:
+        """``files`` are those of the repository; None stands for the folder on disk."""
+        self.folder = folder
+        self._files = files or Folder(_root_of(folder.absolute()))
+        self._texts: dict[str, str | None] = {}
+
+    def exist(self) -> bool:
+        """Return whether the folder exists."""
+        return self._files.is_dir(str(self.folder))
+
+    def names(self) -> list[str]:
+        """Return the names in the folder, sorted."""
+        return sorted(entry.name for entry in self._files.entries(str(self.folder)))
+
+    def has(self, name: str) -> bool:
+        """Return whether the folder has a file ``name``."""
+        return self._files.is_file(str(self.folder / name))
+
+    def render(self, name: str, variables: Mapping[str, Any]) -> str:
+        """Return a template of the folder rendered; raise RollstepError as ``render_template`` does."""
+        file = str(self.folder / name)
+        return call_with_templates(file, _render_users_here, self._texts, self._find, name, str(self.folder), variables)
+
+    def _find(self, name: str) -> str | None:
+        from renderer.pipeline.load.sources import read_template
+
+        path = self.folder / name
+        return read_template(path, self._files, str(path))
+
+
+UserTemplates = Path | Layouts | None
+"""The user's templates: a folder on disk, those of a commit, or none."""
+
+
+def as_layouts(user_templates: UserTemplates) -> Layouts | None:
+    """Return the folder of the user's templates, None without one."""
+    return Layouts(user_templates) if isinstance(user_templates, Path) else user_templates
+
+
+def is_overridden(name: str, user_templates: UserTemplates) -> bool:
     """Return whether the user's folder has its own template ``name``."""
-    return user_templates is not None and (user_templates / name).is_file()
+    layouts = as_layouts(user_templates)
+    return layouts is not None and layouts.has(name)
 
 
-def check_user_templates(user_templates: Path | None) -> None:
+def check_user_templates(user_templates: UserTemplates) -> None:
     """Raise RollstepError for a missing folder, and for files that look like a template of ours but have no such name.
 
     Names with a leading ``_`` are free for templates that others include.  Files such as ``nginx.conf.j2`` belong to
     other tools.
     """
-    if user_templates is None:
+    layouts = as_layouts(user_templates)
+    if layouts is None:
         return
-    if not user_templates.is_dir():
-        raise RollstepError.at(str(user_templates), "is not a folder")
+    if not layouts.exist():
+        raise RollstepError.at(str(layouts.folder), "is not a folder")
     hint = (
         f"the templates are {', '.join(NAMES)}; start its name with _ if other templates include it, or let "
         "`templates` in rollstep.yaml name another folder"
     )
-    names = sorted(path.name for path in user_templates.iterdir())
-    unknown = [name for name in names if name not in NAMES and _RESERVED.fullmatch(name)]
+    unknown = [name for name in layouts.names() if name not in NAMES and _RESERVED.fullmatch(name)]
     if unknown:
         message = "does not replace any template"
-        raise RollstepError(Finding(f"{user_templates}/{name}", 0, 0, "", message, hint) for name in unknown)
+        raise RollstepError(Finding(f"{layouts.folder}/{name}", 0, 0, "", message, hint) for name in unknown)
 
 
-def render_template(name: str, user_templates: Path | None, variables: Mapping[str, Any]) -> str:
+def render_template(name: str, user_templates: UserTemplates, variables: Mapping[str, Any]) -> str:
     """Return template ``name`` rendered with ``variables``.
 
     Raises RollstepError with the template's file and line if it is invalid, uses an undefined name, or fails.
     """
-    if user_templates is None or not is_overridden(name, user_templates):
-        return _render_here(name, None, variables)
-    file, folder = str(user_templates / name), user_templates.absolute()
-    text: str = call_in_child(file, _render_here, name, folder, variables, user_templates)
-    return text
+    layouts = as_layouts(user_templates)
+    if layouts is None or not layouts.has(name):
+        return _render_here(name, variables)
+    return layouts.render(name, variables)
 
 
 def render_string(text: str, file: str, variables: Mapping[str, Any]) -> str:
@@ -120,28 +166,42 @@ def markdown(rows: list[list[Any]]) -> str:
     return markdown_table([[str(cell) for cell in row] for row in rows])
 
 
+def markdown_of(text: Any) -> str:
+    """Return a text as Markdown that only shows it (the filter ``markdown``)."""
+    from renderer.kubernetes.printing import markdown_text
+
+    return markdown_text(str(text))
+
+
 _FILTERS: Mapping[str, Callable[..., Any]] = {
     "to_yaml": to_yaml,
     "first_keys": first_keys,
     "one_line": one_line,
     "table": table,
+    "markdown": markdown_of,
     "markdown_table": markdown,
 }
 
 
-def _render_here(
-    name: str, user_templates: Path | None, variables: Mapping[str, Any], user_path: Path | None = None
-) -> str:
-    """Do ``render_template`` in this process; ``user_path`` is the folder's path for findings."""
-    environment = _built_in_environment() if user_templates is None else _environment(user_templates)
+def _render_here(name: str, variables: Mapping[str, Any]) -> str:
     try:
-        text = environment.get_template(name).render(variables)
-        return text if user_path is None else check_length(text, f"{user_path}/{name}")
+        return _built_in_environment().get_template(name).render(variables)
     except (MemoryError, RollstepError):
+        raise
+    except Exception as error:
+        raise RollstepError([_finding(error, name)]) from error
+
+
+def _render_users_here(texts: Mapping[str, str | None], name: str, folder: str, variables: Mapping[str, Any]) -> str:
+    """Render a template of the user's in this process; ``texts`` are those that it may include."""
+    environment = _environment(tuple(texts.items()))
+    try:
+        return check_length(environment.get_template(name).render(variables), f"{folder}/{name}")
+    except (MemoryError, MissingTemplateError, RollstepError):
         raise
     # A user's template can raise any error.
     except Exception as error:
-        raise RollstepError([_finding(error, name, user_templates, user_path)]) from error
+        raise RollstepError([_finding(error, name, folder, texts)]) from error
 
 
 def _render_string_here(text: str, file: str, variables: Mapping[str, Any]) -> str:
@@ -154,13 +214,20 @@ def _render_string_here(text: str, file: str, variables: Mapping[str, Any]) -> s
         raise RollstepError.at(file, f"{type(error).__name__}: {error}") from error
 
 
-@cache
-def _environment(user_templates: Path | None) -> ImmutableSandboxedEnvironment:
-    from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader
+@lru_cache(maxsize=8)
+def _environment(texts: tuple[tuple[str, str | None], ...] | None) -> ImmutableSandboxedEnvironment:
+    """Return the environment of a user's templates, of which ``texts`` are known; None for rollstep's alone."""
+    from jinja2 import ChoiceLoader, FileSystemLoader, FunctionLoader, PrefixLoader
 
     built_in = FileSystemLoader(built_in_folder())
-    own = [_confined_loader(user_templates)] if user_templates else []
-    environment = sandboxed_environment(ChoiceLoader([*own, built_in, PrefixLoader({_BUILT_IN: built_in})]))
+    known = None if texts is None else dict(texts)
+
+    def load(name: str) -> tuple[str, str, None] | None:
+        return None if known is None or name.startswith(f"{_BUILT_IN}/") else known_template(known, name)
+
+    environment = sandboxed_environment(
+        ChoiceLoader([FunctionLoader(load), built_in, PrefixLoader({_BUILT_IN: built_in})])
+    )
     environment.filters.update(_FILTERS)
     return environment
 
@@ -181,25 +248,14 @@ def _built_in_environment() -> Environment:
     return environment
 
 
-def _confined_loader(folder: Path) -> BaseLoader:
-    """Return the loader of a user's templates, which refuses links out of the repository."""
-    from jinja2 import FileSystemLoader
-
+def _root_of(folder: Path) -> Path:
+    """Return the root of the repository that a folder is in."""
     roots = (path for path in folder.parents if any((path / name).exists() for name in _ROOT_ENTRIES))
-    root = next(roots, folder.parent).resolve()
-
-    class ConfinedLoader(FileSystemLoader):
-        def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
-            found = super().get_source(environment, template)
-            if not Path(found[1]).resolve().is_relative_to(root):
-                hint = "put the file itself into the repository"
-                raise RollstepError.at(found[1], "is a link out of the repository", hint)
-            return found
-
-    return ConfinedLoader(folder)
+    return next(roots, folder.parent)
 
 
-def _finding(error: Exception, name: str, user_templates: Path | None, user_path: Path | None) -> Finding:
+def _finding(error: Exception, name: str, folder: str = "", texts: Mapping[str, str | None] | None = None) -> Finding:
+    """Return the finding about a failed template; ``folder`` has those of the user, ``texts`` by name."""
     from jinja2.exceptions import SecurityError, TemplateNotFound, TemplateSyntaxError
 
     file, line = template_position(error, name)
@@ -212,7 +268,4 @@ def _finding(error: Exception, name: str, user_templates: Path | None, user_path
         message = f"is not allowed in a template: {message}"
     elif type(error).__module__.partition(".")[0] != "jinja2":
         message = f"{type(error).__name__}: {message}"
-    path = Path(file)
-    if user_templates is not None and user_path is not None and path.is_relative_to(user_templates):
-        path = user_path / path.relative_to(user_templates)
-    return Finding(str(path), line, 0, "", message)
+    return Finding(f"{folder}/{file}" if (texts or {}).get(file) is not None else file, line, 0, "", message)

@@ -11,9 +11,10 @@ from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Manifest, Source
-from renderer.kubernetes.yaml.reader import read_text
+from renderer.kubernetes.yaml.reader import decode
 from renderer.pipeline.load.app import App, load_app
 from renderer.pipeline.load.discover import AppRef, Home
+from renderer.pipeline.load.files import Folder, read_own
 from renderer.pipeline.load.last_render import LastRender, read_last_render
 from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.pipeline.load.status_file import State, damaged_field, load_state
@@ -74,11 +75,13 @@ def open_release(workspace: Workspace, ref: AppRef, now: datetime, before: Path 
 
     The status and the rendered files are those in the folder ``before``; None is the app's own folder.
     """
-    app = load_app(ref, workspace.settings, workspace.root)
+    files = Folder(workspace.root)
+    app = load_app(ref, workspace.settings, files)
     folder = before or ref.folder
     status_file = folder / STATUS_FILE
     shown = workspace.display_path(ref.folder / STATUS_FILE)
-    state = load_state(read_text(status_file, shown), shown) if status_file.is_file() else None
+    status = read_own(str(status_file), shown)
+    state = None if status is None else load_state(decode(status, shown), shown)
     output = folder / app.settings.output
     with relative_findings(workspace.root):
         last_render = read_last_render(output, workspace.display_path(ref.folder / app.settings.output), state)

@@ -42,8 +42,24 @@ def spec_changes(before: Body, after: Body) -> dict[FieldPath, Any]:
     return changes
 
 
-def edited_sources(release: Release, move: Move) -> dict[Path, str | None]:
+class Texts:
+    """The texts of the user's files: as they were ``read``, and as a verb edits them."""
+
+    def __init__(self, read: dict[Path, str] | None = None) -> None:
+        self.read = {} if read is None else read
+        self.new: dict[Path, str] = {}
+
+    def current(self, path: Path, file: str) -> str:
+        """Return a file's text, edited so far; ``file`` names it in findings."""
+        if path not in self.new and path not in self.read:
+            self.read[path] = read_text(path, file, keep_mark=True)
+        return self.new.get(path) or self.read[path]
+
+
+def edited_sources(release: Release, move: Move, read: dict[Path, str] | None = None) -> dict[Path, str | None]:
     """Return the files of the user that a move changes with their new text, None for a deleted file.
+
+    ``read`` gets the text that each of them had.
 
     Edits the Rollout, its workload and the configuration of an old revision, writes a file for each added object, and
     deletes the documents of removed objects.
@@ -63,7 +79,7 @@ def edited_sources(release: Release, move: Move) -> dict[Path, str | None]:
     # Only another pod template brings old configuration back.
     used = references(template) if template != old_template else frozenset()
     _check_versioned(release, used & known)
-    texts: dict[Path, str] = {}
+    texts = Texts() if read is None else Texts(read)
     if changes := spec_changes(before, after):
         _edit(texts, app, app.rollout, changes)
     if world.rollout.workload_ref is not None and template != old_template:
@@ -74,10 +90,10 @@ def edited_sources(release: Release, move: Move) -> dict[Path, str | None]:
         fields: dict[FieldPath, Any] = {}
         _collect(_content(source.body), _content(old[reference]), (), fields)
         _edit(texts, app, source, fields)
-    return {**texts, **_without_removed(release, world, texts), **_with_added(release, move)}
+    return {**texts.new, **_without_removed(release, world, texts), **_with_added(release, move)}
 
 
-def _edit_workload(texts: dict[Path, str], app: App, move: Move, names: Mapping[Reference, str]) -> None:
+def _edit_workload(texts: Texts, app: App, move: Move, names: Mapping[Reference, str]) -> None:
     """Give the workload of ``workloadRef`` the pod template of the world after the move.
 
     That template has every default of the API server, and the file gets only those that differ from its own: another
@@ -95,7 +111,7 @@ def _edit_workload(texts: dict[Path, str], app: App, move: Move, names: Mapping[
             return
         _edit(texts, app, manifest, changes)
         file, index = app.places[manifest.key]
-        written = load_documents(texts[file], manifest.source.file)[index].value
+        written = load_documents(texts.new[file], manifest.source.file)[index].value
         old = default_pod_template(reduce(getitem, path, written))
 
 
@@ -139,7 +155,7 @@ def _names(items: list[Any]) -> list[str]:
     return names if len(set(names)) == len(items) else []
 
 
-def _without_removed(release: Release, world: World, texts: Mapping[Path, str]) -> dict[Path, str | None]:
+def _without_removed(release: Release, world: World, texts: Texts) -> dict[Path, str | None]:
     """Return the files of the objects that ``world`` no longer has, without their documents."""
     removed: dict[Path, set[int]] = {}
     for item in release.app.manifests:
@@ -151,10 +167,7 @@ def _without_removed(release: Release, world: World, texts: Mapping[Path, str]) 
             message = f"the {item.kind} {item.name} must be removed, but it comes from a command or a template"
             raise RollstepError.at(item.source.file, message, "remove it there, and commit that")
         removed.setdefault(place[0], set()).add(place[1])
-    return {
-        path: without_documents(texts.get(path) or read_text(path, str(path), keep_mark=True), indexes)
-        for path, indexes in removed.items()
-    }
+    return {path: without_documents(texts.current(path, str(path)), indexes) for path, indexes in removed.items()}
 
 
 def _with_added(release: Release, move: Move) -> dict[Path, str | None]:
@@ -190,16 +203,15 @@ def _check_versioned(release: Release, plain: frozenset[Reference]) -> None:
         raise RollstepError([Finding(release.app.rollout.source.file, 0, 0, "spec.template", message, hint)])
 
 
-def _edit(texts: dict[Path, str], app: App, manifest: Manifest, changes: Mapping[FieldPath, Any]) -> None:
-    """Apply ``changes`` to the text of the object's file in ``texts``."""
+def _edit(texts: Texts, app: App, manifest: Manifest, changes: Mapping[FieldPath, Any]) -> None:
+    """Apply ``changes`` to the text of the object's file."""
     file, place = manifest.source.file, app.places.get(manifest.key)
     if place is None:
         fields = ", ".join(map(_change_text, changes.items()))
         message = f"{fields} would change, but the {manifest.kind} comes from a command or a template"
         raise RollstepError.at(file, message, _how_to_change(app, file))
     path, index = place
-    text = texts.get(path) or read_text(path, file, keep_mark=True)
-    texts[path] = edit(text, index, changes, file)
+    texts.new[path] = edit(texts.current(path, file), index, changes, file)
 
 
 def _change_text(change: tuple[FieldPath, Any]) -> str:

@@ -13,16 +13,19 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import stat
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct, field
 
 from renderer.errors import Finding, RollstepError, reporting
 from renderer.git.hook import is_in_own_commit
+from renderer.pipeline.load.files import read_own
 from renderer.pipeline.load.marker import digest
 from renderer.pipeline.load.workspace import journal_root
 
@@ -35,6 +38,10 @@ _LOCK = "lock"
 _NEW_FILE = re.compile(r"new-[0-9]+-[0-9]+")
 _CHUNK = 1000
 """Entries of the index that are serialized at once."""
+_MOST_ROUNDS = 1000
+"""The attempts to create a lock in a folder that goes away each time."""
+_MOST_BYTES = 1 << 29
+"""The most bytes of an index; that of 10,000 apps has some 50 MB."""
 _FEW = 32
 """Up to this many files are synced one by one; a release of one app changes fewer."""
 
@@ -91,12 +98,16 @@ class Journal(Struct, frozen=True):
         target = self.target(entry)
         if not os.path.lexists(target):
             return None
-        with open(target, "rb", buffering=0) as file:
-            return digest(file.read())
+        try:
+            content = read_own(target, entry.path, _MOST_BYTES)
+        except RollstepError:
+            # A link or a special file has come in its place.
+            return ""
+        return None if content is None else digest(content)
 
     def save(self) -> None:
         """Write the index, which makes the journal valid; all files in it are on disk before."""
-        with open(self.folder / _NEW_INDEX, "w", encoding="utf-8") as file:
+        with open(self.folder / _NEW_INDEX, "w", encoding="utf-8", opener=_new_file) as file:
             file.writelines(self._index())
         make_durable(self.folder, [*self._files(), _NEW_INDEX])
         os.replace(self.folder / _NEW_INDEX, self.folder / _INDEX)
@@ -114,19 +125,22 @@ class Journal(Struct, frozen=True):
             yield f",\n {lines[1:-1]}" if start else f"\n {lines[1:-1]}"
         yield "]}\n"
 
-    def do(self) -> None:
-        """Put every new file in place."""
-        self._put(enumerate(self.entries))
+    def do(self, users: Collection[str] = ()) -> None:
+        """Put every new file in place; raise RollstepError if one of the ``users`` has changed since the journal."""
+        self._put(enumerate(self.entries), users)
 
     def redo(self) -> None:
         """Put every new file in place that is not there yet."""
         self._put((number, entry) for number, entry in enumerate(self.entries) if self.current(entry) != entry.new)
 
-    def _put(self, entries: Iterable[tuple[int, Entry]]) -> None:
+    def _put(self, entries: Iterable[tuple[int, Entry]], users: Collection[str] = ()) -> None:
         for folder in self.folders:
             with suppress(FileExistsError):
                 os.mkdir(f"{self.root}/{folder}")
         for number, entry in entries:
+            if entry.path in users and self.current(entry) != entry.old:
+                message = "was changed while the command ran, and stays as it is"
+                raise RollstepError.at(entry.path, message, "run the command again")
             if entry.new is None:
                 # Another process may have deleted the file.
                 with suppress(FileNotFoundError):
@@ -135,10 +149,11 @@ class Journal(Struct, frozen=True):
                 os.replace(self.new_file(number), self.target(entry))
         self._sync_folders()
 
-    def undo(self) -> None:
-        """Put every old file back that is not there yet."""
+    def undo(self, users: Collection[str] = ()) -> None:
+        """Put every old file back that is not there yet, except one of the ``users`` that was edited since."""
         for number, entry in reversed(list(enumerate(self.entries))):
-            if self.current(entry) == entry.old:
+            current = self.current(entry)
+            if current == entry.old or (entry.path in users and current != entry.new):
                 continue
             if entry.old is None:
                 os.unlink(self.target(entry))
@@ -178,7 +193,7 @@ class Journal(Struct, frozen=True):
 
 def pending(root: Path) -> bool:
     """Return whether a transaction is running below ``root`` or was interrupted there."""
-    return os.path.exists(root / JOURNAL / _INDEX)
+    return os.path.lexists(root / JOURNAL / _INDEX)
 
 
 def note_interrupted(root: Path, note: Callable[[str], object]) -> None:
@@ -244,19 +259,22 @@ def acquire(root: Path, patience: float = 0) -> int:
     if os.path.islink(folder):
         # The link may be part of the repository: never remove files where it leads.
         raise RollstepError.at(JOURNAL, "is a link, but rollstep needs a folder of this name", "remove it")
-    end = time.monotonic() + patience
+    end, rounds = time.monotonic() + patience, 0
     with reporting(JOURNAL):
         while True:
             with suppress(FileExistsError):
                 os.mkdir(folder)
             try:
-                lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+                lock = _open_lock(folder)
             except FileNotFoundError:
                 # A run that has just ended removed the folder between the two calls.
+                rounds += 1
+                if rounds > _MOST_ROUNDS:
+                    raise
                 continue
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if os.path.samestat(os.stat(folder / _LOCK), os.fstat(lock)):
+                if os.path.samestat(os.lstat(folder / _LOCK), os.fstat(lock)):
                     return lock
             except BlockingIOError:
                 os.close(lock)
@@ -271,6 +289,15 @@ def acquire(root: Path, patience: float = 0) -> int:
                 raise
             # Its last owner removed the file between our open and our lock, so this lock protects nothing.
             os.close(lock)
+
+
+def _open_lock(folder: Path) -> int:
+    """Open the lock, which may be part of the repository: follow no link, and take a regular file alone."""
+    lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    if not stat.S_ISREG(os.fstat(lock).st_mode):
+        os.close(lock)
+        raise RollstepError.at(f"{JOURNAL}/{_LOCK}", "is not a regular file", f"remove {JOURNAL}")
+    return lock
 
 
 def clear(root: Path) -> None:
@@ -296,9 +323,14 @@ def release(root: Path, lock: int) -> None:
         os.close(lock)
 
 
+def _new_file(path: str, flags: int) -> int:
+    """Open a file of the journal to write it: a link at its place may be part of the repository."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+
+
 def write_file(path: Path | str, content: bytes, mode: int | None = None) -> None:
     """Write ``content`` to ``path`` without a sync; ``mode`` None is that of the umask."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
         rest = memoryview(content)
         while rest:
@@ -361,16 +393,17 @@ def _load(root: Path) -> Journal:
 
     path = root / JOURNAL / _INDEX
     try:
-        index = json.loads(path.read_bytes())
-        entries = tuple(Entry(**entry) for entry in index["entries"])
-        folders = tuple(index["folders"])
+        index = json.loads(read_own(str(path), f"{JOURNAL}/{_INDEX}", _MOST_BYTES) or b"")
+        entries = msgspec.convert(index["entries"], tuple[Entry, ...])
+        folders = msgspec.convert(index["folders"], tuple[str, ...])
+        memo = msgspec.convert(index["memo"], dict[str, str | list[str] | None])
         for place in (*(entry.path for entry in entries), *folders):
             _check_place(root, place)
         for entry in entries:
             if entry.file and not _NEW_FILE.fullmatch(entry.file):
                 raise ValueError(f"{entry.file!r} is not the name of a new file")
-        return Journal(root, entries, folders, index["memo"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return Journal(root, entries, folders, memo)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, msgspec.ValidationError) as error:
         message = f"the journal of an interrupted run cannot be read: {error}"
         hint = f"compare the files with git, then remove {JOURNAL}"
         raise RollstepError.at(f"{JOURNAL}/{_INDEX}", message, hint) from error

@@ -16,7 +16,8 @@ from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError, reporting
 from renderer.pipeline.load.discover import Home
-from renderer.pipeline.load.marker import MARKER, digest, marker_text, read_file, read_marker
+from renderer.pipeline.load.files import read_own
+from renderer.pipeline.load.marker import MARKER, digest, marker_text, read_marker
 from renderer.pipeline.load.sources import KUSTOMIZATION
 from renderer.pipeline.load.workspace import relative_findings
 
@@ -106,10 +107,10 @@ def plan_write(folder: Path, files: Mapping[str, str], last_render: LastRender |
         path, new = f"{folder}/{name}", files.get(name)
         # Some file systems ignore case.
         exists = name in names or (bool(names) and os.path.lexists(path))
-        if exists and not os.path.isfile(path):
+        if exists and (os.path.islink(path) or not os.path.isfile(path)):
             findings.append(Finding(path, 0, 0, "", "is not a regular file", "move it away"))
             continue
-        old = (contents.get(name) or read_file(path)) if exists else None
+        old = (contents.get(name) or read_own(path)) if exists else None
         if old is not None and new is not None and old == new.encode():
             unchanged.append(name)
             if name in owned and digest(old) != owned[name]:
@@ -129,7 +130,7 @@ def plan_write(folder: Path, files: Mapping[str, str], last_render: LastRender |
             deleted[name] = text
     if findings:
         raise RollstepError(findings)
-    before = read_file(f"{folder}/{MARKER}") if MARKER in names else None
+    before = read_own(f"{folder}/{MARKER}") if MARKER in names else None
     marker = (
         None if before is None else before.decode(errors="replace"),
         marker_text(files) if files else None,

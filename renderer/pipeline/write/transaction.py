@@ -31,6 +31,8 @@ class Transaction:
         # Strings instead of Path, which is too slow for all files of a fleet.
         self._root = str(self.root)
         self._planned: dict[str, NewFile | None] = {}
+        self._read: dict[str, str] = {}
+        """The digest of each file of the user as the caller read it."""
         self._findings: list[Finding] = []
         self._modes: dict[str, int] = {}
         """The permissions of existing files that change."""
@@ -46,11 +48,20 @@ class Transaction:
         """Plan to delete the file at ``path``; a missing file is no error."""
         return self._plan(path, None)
 
-    def plan(self, files: Iterable[PlannedFile], unchanged: Collection[str] = (), folder: str = "") -> Transaction:
+    def plan(
+        self,
+        files: Iterable[PlannedFile],
+        unchanged: Collection[str] = (),
+        folder: str = "",
+        read: Mapping[str, str] | None = None,
+    ) -> Transaction:
         """Plan ``files`` in their order; paths are relative to ``folder``, if given.
 
-        Files at the paths ``unchanged`` have their text already.
+        Files at the paths ``unchanged`` have their text already.  ``read`` has the digests of files of the user as the
+        caller read them: one that has changed since is not written, whatever else is planned.
         """
+        for place, known in (read or {}).items():
+            self._read[self._relative(os.path.join(self._root, place), follow=True)] = known
         for path, content in files:
             place = f"{folder}/{path}" if folder else path
             if not isinstance(content, str):
@@ -87,7 +98,7 @@ class Transaction:
         Raises RollstepError with every path that must not be written: outside the root, inside ``.git``, read-only, or
         not a regular file.
         """
-        findings = list(self._findings)
+        findings = [*self._findings, *self._within_files()]
         entries = []
         folders: dict[str, tuple[bool, list[Finding]]] = {}
         for path, new in self._planned.items():
@@ -109,15 +120,28 @@ class Transaction:
             except OSError as error:
                 raise unwritable(error, path) from error
             before, after = old if old is None else digest(old), new if new is None else new.digest
+            if self._read.get(path, before) != before:
+                findings.append(_changed_meanwhile(path))
             if before != after:
                 if new is not None and not new.name and not self._new_files.in_memory:
-                    findings.append(Finding(path, 0, 0, "", "was changed meanwhile", "run the command again"))
+                    findings.append(_changed_meanwhile(path))
                 entries.append(Entry(path, before, after, new.name if new else ""))
                 if status is not None:
                     self._modes[path] = stat.S_IMODE(status.st_mode)
         if findings:
             raise RollstepError(sorted(set(findings)))
         return tuple(entries)
+
+    def _within_files(self) -> Iterator[Finding]:
+        """Yield the planned files that are folders of others."""
+        written = {path for path, new in self._planned.items() if new is not None}
+        for path in sorted(written):
+            above = path.rpartition("/")[0]
+            while above:
+                if above in written:
+                    message = f"would be a file, and a folder for {path}"
+                    yield Finding(above, 0, 0, "", message, "choose another `output` in rollstep.yaml")
+                above = above.rpartition("/")[0]
 
     def commit(self) -> tuple[Entry, ...]:
         """Change the files and return the changed entries; raise RollstepError without any change."""
@@ -162,7 +186,7 @@ class Transaction:
         """Rename the new files into place; roll back before raising any error."""
         try:
             with reporting(JOURNAL):
-                self._prepared().do()
+                self._prepared().do(self._read)
         except BaseException:
             self.rollback()
             raise
@@ -177,12 +201,12 @@ class Transaction:
         return entries
 
     def rollback(self) -> None:
-        """Put every old file back, whatever its present state.
+        """Put every old file back, whatever its present state, except what the user has edited since.
 
         Raises RollstepError if that fails; then the journal stays, and the recovery of the next run tries again.
         """
         try:
-            self._prepared().undo()
+            self._prepared().undo(self._read)
             self._prepared().remove()
         except OSError as error:
             message = f"could not be put back: {error.strerror or error}"
@@ -246,6 +270,10 @@ class Transaction:
         with reporting(JOURNAL):
             self._prepared().remove()
         self._journal = None
+
+
+def _changed_meanwhile(path: str) -> Finding:
+    return Finding(path, 0, 0, "", "was changed while the command ran, and stays as it is", "run the command again")
 
 
 def _content(path: str, status: os.stat_result | None = None) -> bytes | None:

@@ -12,6 +12,7 @@ from renderer.kubernetes.manifest import Manifest, ObjectKey
 from renderer.pipeline.commit.part import Part
 from renderer.pipeline.load.app import load_app
 from renderer.pipeline.load.discover import Home
+from renderer.pipeline.load.files import Folder
 from renderer.pipeline.load.workspace import Workspace
 from renderer.pipeline.render.files import file_names
 from renderer.pipeline.resolve.release import read_rollout
@@ -68,7 +69,7 @@ def _made_by(workspace: Workspace, path: Path) -> set[ObjectKey]:
     for ref in workspace.apps(()):
         if workspace.home(ref).output == path.parent:
             with suppress(RollstepError):
-                app = load_app(ref, workspace.settings, workspace.root)
+                app = load_app(ref, workspace.settings, Folder(workspace.root))
                 return set(created_objects(read_rollout(app)))
     return set()
 

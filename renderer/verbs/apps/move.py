@@ -22,7 +22,7 @@ from renderer.pipeline.resolve.release import Release, open_release
 from renderer.pipeline.write.moved_app import NOT_SAFE, MovedApp, moved_app, render_app
 from renderer.rollouts.model.world import World
 from renderer.verbs import progress
-from renderer.verbs.apps.policies import RunContext, check_policies
+from renderer.verbs.apps.policies import RunContext, check_policies, content_wait
 from renderer.verbs.apps.status_history import StatusHistory, hold, remaining_pause
 from renderer.verbs.policy.freeze import Freeze
 
@@ -134,6 +134,9 @@ def move_app(command: Command, context: RunContext, history: StatusHistory, ref:
     if reason is not None and not app.changes:
         return MovedApp(release, None, reason=reason)
     require([_kept_edit(release, name) for name in app.changes.kept])
+    frozen = content_wait(context, release, app) if is_advance and app.changes else None
+    if frozen is not None:
+        return MovedApp(release, None, reason=frozen)
     return moved_app(release, move, rendered, app, command.name, command.options, reason)
 
 

@@ -17,6 +17,7 @@ from renderer.pipeline.resolve.describe import FROZEN, UNAPPROVED, lag_text
 from renderer.pipeline.resolve.moves import Move, Wait
 from renderer.pipeline.resolve.release import Release, open_release
 from renderer.pipeline.resolve.transitions import goes_forward
+from renderer.pipeline.write.rendered_app import RenderedApp
 from renderer.verbs.policy.freeze import Freeze, active_freeze
 from renderer.verbs.policy.lag import NO_RELEASE, Lag, lag_wait, progress_of
 
@@ -54,6 +55,21 @@ def check_policies(context: RunContext, release: Release, move: Move | None, ver
         if findings:
             return reason
     return None
+
+
+def content_wait(context: RunContext, release: Release, app: RenderedApp) -> Wait | None:
+    """Return the freeze that holds back what an app is rendered to while its release stays; None without one."""
+    freeze = active_freeze(context.freezes, release.app.ref.environment, context.now)
+    if freeze is None or release.state is None or context.request.break_glass is not None:
+        return None
+    from renderer.verbs.policy.content import changes_content
+
+    changes = app.changes
+    before = {**changes.deleted, **{name: old for name, (old, _) in changes.updated.items()}}
+    after = {**changes.created, **{name: new for name, (_, new) in changes.updated.items()}}
+    old, new = ({name: text.encode() for name, text in texts.items()} for texts in (before, after))
+    moves = app.old_status != app.status_text
+    return Wait(FROZEN, freeze.until) if changes_content(old, new, moves=moves) else None
 
 
 def _refusals(context: RunContext, release: Release, move: Move) -> Iterator[tuple[Wait, Sequence[Finding]]]:

@@ -8,6 +8,7 @@ from functools import cache
 
 from renderer.errors import Finding, RollstepError
 from renderer.pipeline.load.discover import AppRef
+from renderer.pipeline.load.files import Folder
 from renderer.pipeline.load.sources import manifest_files
 from renderer.pipeline.load.workspace import Workspace
 
@@ -38,6 +39,6 @@ def _real_files(workspace: Workspace, ref: AppRef) -> Iterator[str]:
     """Yield the paths of an app's manifests without links."""
     real_folder = cache(os.path.realpath)
     output = workspace.home(ref).settings.output
-    for path in map(str, manifest_files(ref.folder, output, workspace.root)):
+    for path in map(str, manifest_files(ref.folder, output, Folder(workspace.root))):
         folder, name = os.path.split(path)
         yield os.path.realpath(path) if os.path.islink(path) else f"{real_folder(folder)}/{name}"

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from renderer.pipeline.load.discover import AppRef, folders, overlap
+from renderer.pipeline.load.files import Folder
 from renderer.pipeline.load.settings import DEFAULT_TEMPLATES, SETTINGS_FILE
 from renderer.pipeline.load.sources import manifest_files
 from renderer.pipeline.load.workspace import Workspace
@@ -110,16 +111,16 @@ def _tree(folder: Path) -> list[str]:
 
 def _witnesses(workspace: Workspace) -> Iterator[Path]:
     """Yield folders of apps that make the environments and apps in the settings known names."""
-    settings = workspace.settings
+    settings, files = workspace.settings, Folder(workspace.root)
     base = workspace.root / settings.environments_path
     for environment in settings.environments:
-        for folder in map(Path, folders(base / environment)):
-            if next(manifest_files(folder, settings.for_app(environment, folder.name).output, workspace.root), None):
+        for folder in (Path(entry.path) for entry in folders(base / environment)):
+            if next(manifest_files(folder, settings.for_app(environment, folder.name).output, files), None):
                 yield folder
                 break
         yield from (base / environment / app for app in settings.apps_of(environment))
     for app in settings.apps:
-        places = (Path(environment, app) for environment in folders(base))
+        places = (Path(environment.path, app) for environment in folders(base))
         yield from (place for place in places if place.is_dir())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -93,15 +93,16 @@ def read_conflicts(workspace: Workspace, repository: Repository) -> Conflicts:
         parts = path.removeprefix(f"{base}/").split("/", 2)
         if path.startswith(f"{base}/") and len(parts) == 3:
             by_app.setdefault((parts[0], parts[1]), []).append(path)
-    reader = _Reader(repository, stopped)
     apps, own = [], set()
-    for (environment, name), paths in by_app.items():
-        folder = workspace.root / workspace.settings.environments_path / environment / name
-        home = workspace.home(AppRef(environment, name, folder))
-        app = reader.app(home, {path: stages[path] for path in paths})
-        if app is not None:
-            apps.append(app)
-            own |= set(paths) - set(app.sources)
+    with closing(ObjectCache(repository)) as objects:
+        reader = _Reader(repository, objects, stopped)
+        for (environment, name), paths in by_app.items():
+            folder = workspace.root / workspace.settings.environments_path / environment / name
+            home = workspace.home(AppRef(environment, name, folder))
+            app = reader.app(home, {path: stages[path] for path in paths})
+            if app is not None:
+                apps.append(app)
+                own |= set(paths) - set(app.sources)
     return Conflicts(stopped, tuple(apps), tuple(path for path in stages if path not in own))
 
 
@@ -135,9 +136,9 @@ def _is_named(ref: AppRef, target: str, workspace: Workspace) -> bool:
 class _Reader:
     """Reads the sides of apps from git's objects."""
 
-    def __init__(self, repository: Repository, stopped: Operation) -> None:
+    def __init__(self, repository: Repository, objects: ObjectCache, stopped: Operation) -> None:
         self._repository = repository
-        self._objects = ObjectCache(repository)
+        self._objects = objects
         self._stopped = stopped
         self._head = repository.head.sha
 
@@ -215,7 +216,7 @@ class _Reader:
                 continue
             elsewhere = AppLocation(place.environment, place.app, folder, f"{folder}{output}")
             found = read_state(self._objects, commit, elsewhere)
-            likeness = len(blobs & set(found.blobs.values())), shared_names(folder, place.folder)
+            likeness = len(blobs & {file.sha for file in found.blobs.values()}), shared_names(folder, place.folder)
             if likeness[0] and likeness > best:
                 state, best = found, likeness
         return state

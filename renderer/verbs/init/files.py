@@ -19,6 +19,7 @@ from renderer.kubernetes.read_objects import STDIN, SourceText
 from renderer.kubernetes.sync_tools.git_source import GitSource, object_name, repository_name
 from renderer.kubernetes.sync_tools.tools import ANY, SYNC_TOOLS, step_order
 from renderer.pipeline.commit.recovery import recover_interrupted
+from renderer.pipeline.load.files import Folder
 from renderer.pipeline.load.settings import SETTINGS_FILE, Settings, load_settings, parse_settings
 from renderer.pipeline.load.sources import KUSTOMIZATIONS, PLAIN, STATUS_FILE, manifest_files
 from renderer.pipeline.load.workspace import find_root, journal_root
@@ -413,7 +414,7 @@ def _other_items(folder: Path, planned: set[str], output: str, root: Path) -> li
     from renderer.verbs.init.documents import read_items
 
     texts = []
-    for path in manifest_files(folder, output, root):
+    for path in manifest_files(folder, output, Folder(root)):
         if not (path.parent == folder and path.name in planned) and path.name.endswith(PLAIN):
             shown = str(path.relative_to(root))
             texts.append(SourceText(shown, path, read_text(path, shown)))

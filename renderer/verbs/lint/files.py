@@ -23,6 +23,7 @@ from renderer.kubernetes.sync_tools.tools import step_order
 from renderer.kubernetes.yaml.reader import read_stream, read_text
 from renderer.pipeline.load.app import without_hooks
 from renderer.pipeline.load.discover import AppRef, find_apps, orphan_finding
+from renderer.pipeline.load.files import Folder
 from renderer.pipeline.load.marker import MARKER
 from renderer.pipeline.load.settings import SETTINGS_FILE, AppSettings, Settings
 from renderer.pipeline.load.sources import KUSTOMIZATIONS, PLAIN, manifest_files, read_sources
@@ -189,7 +190,7 @@ def _overlaps(real: Path, ref: AppRef) -> bool:
 def _read_app(inputs: _Inputs, workspace: Workspace, ref: AppRef) -> None:
     settings = workspace.settings.for_app(ref.environment, ref.name)
     try:
-        sources = read_sources(ref.folder, settings, workspace.root)
+        sources = read_sources(ref.folder, settings, Folder(workspace.root))
         texts: Sequence[SourceText] = sources.texts
         inputs.findings += [replace(note, code="RS007") for note in sources.notes]
         complete = True
@@ -218,7 +219,8 @@ def _read_settings(inputs: _Inputs, workspace: Workspace, refs: Iterable[AppRef]
 def _plain_texts(workspace: Workspace, ref: AppRef, settings: AppSettings) -> list[SourceText]:
     """Return the readable manifests of an app with unreadable ones; none where a command prints them."""
     texts: list[SourceText] = []
-    for path in manifest_files(ref.folder, settings.output, workspace.root) if settings.source.argv is None else ():
+    files = Folder(workspace.root)
+    for path in manifest_files(ref.folder, settings.output, files) if settings.source.argv is None else ():
         inside = Path(os.path.realpath(path)).is_relative_to(os.path.realpath(workspace.root))
         if inside and path.name.endswith(PLAIN) and path.name not in (*KUSTOMIZATIONS, "Chart.yaml") and path.is_file():
             with suppress(RollstepError):

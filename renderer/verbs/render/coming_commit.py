@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from renderer.errors import Finding, RollstepError
 from renderer.git.commit import OPERATIONS
@@ -23,8 +25,7 @@ from renderer.pipeline.load.settings import Settings
 from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.pipeline.load.workspace import Workspace
 from renderer.verbs.render.request import AMEND_HINT
-from renderer.verbs.verify.app_state import AppLocation
-from renderer.verbs.verify.checkout import Checkout
+from renderer.verbs.verify.app_state import AppLocation, read_state
 from renderer.verbs.verify.commits import Change, list_changes
 from renderer.verbs.verify.loading import Loader
 from renderer.verbs.verify.verifier import Verifier
@@ -42,15 +43,17 @@ def earlier_apps(workspace: Workspace, refs: Sequence[AppRef]) -> Iterator[Mappi
         yield {}
         return
     with Scratch(repository, keep=False) as scratch, Loader(scratch.repository) as loader:
-        change = _amended(scratch) if amends else _commit(scratch, repository.head.sha or "", b"Commit\n")
+        change = (
+            _amended(scratch, loader) if amends else _commit(scratch, loader, repository.head.sha or "", b"Commit\n")
+        )
         verdicts = Verifier(loader).verify(change).apps
         illegal = {(verdict.environment, verdict.app) for verdict in verdicts if not verdict.action}
         wrong = [ref for ref in refs if (ref.environment, ref.name) in illegal]
         if wrong and not _is_plain(change):
             message = "--amend changes what a commit of rollstep, a merge or a revert has made"
             raise RollstepError(Finding(ref.target, 0, 0, "", message, AMEND_HINT) for ref in wrong)
-        with closing(Checkout(loader.objects)) as checkout:
-            yield _check_out(loader, checkout, change.parent, wrong)
+        with TemporaryDirectory(prefix="rollstep-earlier-") as folder:
+            yield _lay_out(loader, Path(os.path.realpath(folder)), change.parent, wrong)
 
 
 def _has_a_status(repository: Repository) -> bool:
@@ -60,18 +63,18 @@ def _has_a_status(repository: Repository) -> bool:
     return any(os.path.basename(path) in (STATUS_FILE, MARKER) for path in staged(repository, repository.head.sha))
 
 
-def _amended(scratch: Scratch) -> Change:
+def _amended(scratch: Scratch, loader: Loader) -> Change:
     """Return the coming commit of ``git commit --amend``, with the message of the replaced commit."""
     log = scratch.repository.run("log", "-1", "--format=%P%x00%B", "HEAD").stdout
     parents, _, message = log.partition(b"\0")
-    return _commit(scratch, parents.decode(), message)
+    return _commit(scratch, loader, parents.decode(), message)
 
 
-def _commit(scratch: Scratch, parents: str, message: bytes) -> Change:
+def _commit(scratch: Scratch, loader: Loader, parents: str, message: bytes) -> Change:
     repository = scratch.repository
     options = [part for parent in parents.split() for part in ("-p", parent)]
     commit = repository.run("commit-tree", *options, scratch.index_tree(), stdin=message, writes=True)
-    (change,) = list_changes(repository, ["--no-walk", commit.stdout.decode().strip()])
+    (change,) = list_changes(repository, loader.objects, ["--no-walk", commit.stdout.decode().strip()])
     return change
 
 
@@ -80,9 +83,14 @@ def _is_plain(change: Change) -> bool:
     return not change.is_merge and not releases(commit.trailers) and not commit.subject.startswith("Revert ")
 
 
-def _check_out(loader: Loader, checkout: Checkout, commit: str, refs: Sequence[AppRef]) -> dict[str, str]:
-    settings = loader.settings(commit) if commit else Settings(checkout.root)
+def _lay_out(loader: Loader, folder: Path, commit: str, refs: Sequence[AppRef]) -> dict[str, str]:
+    """Write the status and the rendered files of apps in ``commit`` into a folder; return the apps' folders in it."""
+    settings = loader.settings(commit) if commit else Settings(folder)
     places = {ref.target: AppLocation.of(settings, ref.environment, ref.name) for ref in refs}
-    paths = [path for place in places.values() for path in (place.status_file, place.output)]
-    root = checkout.check_out(loader.objects.files(commit, *paths) if commit and paths else {})
-    return {target: str(root / place.folder) for target, place in places.items()}
+    for place in places.values() if commit else ():
+        state = read_state(loader.objects, commit, place)
+        for name, content in state.contents.items():
+            path = folder / state.path(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    return {target: str(folder / place.folder) for target, place in places.items()}

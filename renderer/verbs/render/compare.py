@@ -30,6 +30,7 @@ from renderer.verbs.render.request import Mode, RenderRequest
 from renderer.verbs.reporter import Reporter
 
 if TYPE_CHECKING:
+    from renderer.pipeline.resolve.release import Release
     from renderer.verbs.render.waiting import WaitingRelease
 
 
@@ -199,9 +200,33 @@ def _render(workspace: Workspace, request: RenderRequest, ref: AppRef, now: date
     before = request.earlier.get(ref.target)
     release, world = rendered_world(workspace, ref, now, request.step, Path(before) if before else None)
     _, app = render_app(release, world, keep_time=not differs(release.world, world))
+    if not before:
+        require(_untrusted(release, is_check=request.mode is Mode.CHECK))
     waiting = waiting_release(release, for_check=request.mode is Mode.CHECK) if request.step is None else None
     notes = tuple(note.text() for note in release.app.notes)
     return ComparedApp(app, waiting, notes), render_time(release, world) if waiting is None else None
+
+
+def _untrusted(release: Release, *, is_check: bool) -> list[Finding]:
+    """Return the findings about what a sync tool would read in the folder, and no render of the sources explains.
+
+    A render without a check leaves files of others alone.
+    """
+    from renderer.pipeline.load.last_render import foreign_names, forged
+    from renderer.pipeline.render.templates import is_overridden
+
+    if release.last_render is None:
+        return []
+    message = "is in the folder that the sync tool reads, and rollstep did not render it"
+    hint = "keep it elsewhere, or among the app's manifests"
+    findings = [
+        Finding(f"{release.home.output_path}/{name}", 0, 0, "", message, hint)
+        for name in (foreign_names(release.output, release.last_render) if is_check else ())
+    ]
+    # A template of the user's may add to the pods.
+    if not is_overridden("replicaset.yaml.j2", release.app.settings.templates):
+        findings += forged(release.last_render, release.state)
+    return findings
 
 
 def _compare_earlier(workspace: Workspace, request: RenderRequest, ref: AppRef, now: datetime) -> ComparedApp:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
+from renderer.errors import Finding
+from renderer.git.objects import TreeFile
 from renderer.kubernetes.yaml.reader import decode
 from renderer.pipeline.load.marker import MARKER
 from renderer.pipeline.load.settings import Settings
 from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.pipeline.load.status_file import State, load_state
-from renderer.verbs.verify.object_cache import ObjectCache
+from renderer.verbs.verify.object_cache import EXECUTABLE, LINK, REGULAR, SUBMODULE, ObjectCache
+
+_KINDS = {LINK: "a symbolic link", SUBMODULE: "a submodule", EXECUTABLE: "executable"}
+"""What a file with another mode than that of a plain one is."""
 
 
 class AppLocation(Struct, frozen=True):
@@ -46,7 +51,7 @@ class AppState(Struct, frozen=True):
     """
 
     location: AppLocation
-    blobs: Mapping[str, str]
+    blobs: Mapping[str, TreeFile]
     contents: Mapping[str, bytes]
 
     @property
@@ -70,21 +75,37 @@ class AppState(Struct, frozen=True):
         lines = self.contents.get(MARKER, b"").decode(errors="replace").split("\n")
         return {line.split("  ", 1)[1] for line in lines if "  " in line} | {MARKER}
 
+    def irregular(self) -> Iterator[Finding]:
+        """Yield the files that are not plain ones: what a sync tool reads there is another text, or another's."""
+        for name, entry in sorted(self.blobs.items()):
+            if entry.mode != REGULAR:
+                message = f"is {_KINDS.get(entry.mode, 'not a regular file')}, and rollstep writes plain files"
+                yield Finding(self.path(name), 0, 0, "", message, "git revert the commit")
+
+    def foreign(self) -> Iterator[str]:
+        """Yield the names of the files in the output folder that rollstep does not own."""
+        return (name for name in sorted(self.blobs.keys() - self.owned() - {""}))
+
     def path(self, name: str) -> str:
         """Return the path of a name from the repository's root."""
         return f"{self.location.output}/{name}" if name else self.location.status_file
 
 
 def read_state(objects: ObjectCache, sha: str, location: AppLocation) -> AppState:
-    """Return the state of the app at ``location`` in commit or tree ``sha``; the state for an empty hash is empty."""
+    """Return the state of the app at ``location`` in commit or tree ``sha``; the state for an empty hash is empty.
+
+    Raises RollstepError for what git does not check out, and for too many or too large files.
+    """
     if not sha:
         return AppState(location, {}, {})
     listed = objects.files(sha, location.status_file, location.output)
     prefix = f"{location.output}/"
     names = {path: "" if path == location.status_file else path.removeprefix(prefix) for path in listed}
-    contents = objects.contents(entry.sha for entry in listed.values())
-    blobs = {names[path]: entry.sha for path, entry in listed.items()}
-    return AppState(location, blobs, {name: contents[blob] for name, blob in blobs.items()})
+    blobs = {names[path]: entry for path, entry in listed.items()}
+    contents = objects.contents(entry.sha for entry in blobs.values() if entry.mode != SUBMODULE)
+    return AppState(
+        location, blobs, {name: contents[entry.sha] for name, entry in blobs.items() if entry.mode != SUBMODULE}
+    )
 
 
 def app_of_path(path: str, settings: Settings) -> tuple[str, str] | None:

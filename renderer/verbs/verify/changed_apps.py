@@ -8,10 +8,12 @@ from itertools import product
 from renderer.errors import Finding
 from renderer.git.repository import shared_names
 from renderer.pipeline.load.marker import MARKER
+from renderer.pipeline.load.settings import SETTINGS_FILE
 from renderer.pipeline.load.sources import is_manifest
 from renderer.verbs.verify.app_state import AppLocation, AppState, app_of_path, read_state
 from renderer.verbs.verify.commits import Change
 from renderer.verbs.verify.loading import Loader
+from renderer.verbs.verify.object_cache import FOLDER, LINK, SUBMODULE
 
 Places = tuple[AppLocation, AppLocation]
 """An app's location after a commit and before it."""
@@ -23,12 +25,56 @@ def changed_apps(loader: Loader, change: Change) -> list[Places]:
     An app that the commit moves to another folder is one app.  Raises RollstepError for an invalid ``rollstep.yaml`` in
     the commit or its parent.
     """
-    if not any(path.count("/") > 1 for path in change.files):
+    if not any(path == SETTINGS_FILE or path.count("/") > 1 for path in change.files):
         return []
     new, old = loader.settings(change.commit.sha), loader.settings(change.parent)
     names = {found for path in change.files for settings in (new, old) if (found := app_of_path(path, settings))}
+    if SETTINGS_FILE in change.files:
+        # The settings move the place of an app that no file names.
+        names |= {*loader.apps(change.parent, old), *loader.apps(change.commit.sha, new)}
     pairs = [(AppLocation.of(new, *name), AppLocation.of(old, *name)) for name in sorted(names)]
-    return _with_moves(loader, change, [pair for pair in pairs if any(_is_output(path, pair) for path in change.files)])
+    changed = [pair for pair in pairs if pair[0] != pair[1] or any(_is_output(path, pair) for path in change.files)]
+    return _with_moves(loader, change, changed)
+
+
+def misplaced(loader: Loader, change: Change) -> Iterator[Finding]:
+    """Yield the links and submodules in place of an environment or an app: what is behind them is never judged.
+
+    Raises RollstepError for an invalid ``rollstep.yaml``.
+    """
+    brought = {path for path, item in change.files.items() if item.mode in (LINK, SUBMODULE)}
+    if not brought and SETTINGS_FILE not in change.files:
+        return
+    sha = change.commit.sha
+    settings = loader.settings(sha)
+    if SETTINGS_FILE in change.files and settings.environments_path != loader.settings(change.parent).environments_path:
+        brought = {path for path, file in loader.objects.files(sha).items() if file.mode in (LINK, SUBMODULE)}
+    files, base = loader.files(sha), settings.environments_path
+    for path in sorted(brought):
+        is_above = path == base or base.startswith(f"{path}/")
+        is_place = path.startswith(f"{base}/") and path.removeprefix(base).count("/") <= 2
+        is_folder = loader.objects.find(sha, path) is not None and files.is_dir(f"{files.root}/{path}")
+        is_submodule = change.files[path].mode == SUBMODULE if path in change.files else False
+        if (is_above or is_place) and (is_folder or is_submodule):
+            kind = "a submodule" if is_submodule else "a link to a folder"
+            message = f"is {kind}, and what is released there cannot be verified"
+            yield Finding(path, 0, 0, "", message, "put the folder itself there")
+
+
+def obstacle(loader: Loader, sha: str, location: AppLocation) -> Finding | None:
+    """Return that something else than a folder is on the way to an app, so that the app is not simply gone."""
+    parts = location.output.split("/")
+    for depth in range(1, len(parts) + 1):
+        path = "/".join(parts[:depth])
+        found = loader.objects.find(sha, path)
+        if found is None:
+            return None
+        if found.mode != FOLDER:
+            kind = {LINK: "a link", SUBMODULE: "a submodule"}.get(found.mode, "a file")
+            return Finding(
+                path, 0, 0, "", f"is {kind} in place of a folder of {location.title}", "git revert the commit"
+            )
+    return None
 
 
 def orphans(loader: Loader, change: Change) -> Iterator[Finding]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
+from typing import overload
 
 from msgspec import Struct, field
 
 from renderer.errors import RollstepError
+from renderer.git.objects import TreeFile
 from renderer.git.repository import Commit, Repository
+from renderer.verbs.verify.object_cache import FOLDER, ObjectCache
+
+_MOST_FILES, _MOST_CHARACTERS = 100_000, 16_000_000
+"""The most files that one commit may change, and the most characters of their paths."""
 
 
 class FileChange(Struct, frozen=True):
@@ -37,7 +42,32 @@ class Change(Struct, frozen=True):
         return len(self.parents) > 1
 
 
-def list_changes(repository: Repository, revisions: Sequence[str]) -> list[Change]:
+class Changes(Sequence[Change]):
+    """The commits of a range, each after its parents; their changes are read where the caller asks for a commit."""
+
+    def __init__(self, repository: Repository, objects: ObjectCache, rows: Sequence[Sequence[str]]) -> None:
+        """``rows`` are the commits' hashes, each with those of its parents."""
+        self._objects = objects
+        self.rows = rows
+        self._commits = repository.commits([row[0] for row in rows])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Change: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Change]: ...
+
+    def __getitem__(self, index: int | slice) -> Change | Sequence[Change]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        sha, *parents = self.rows[index]
+        return Change(self._commits[index], tuple(parents), changed_files(self._objects, (parents or [""])[0], sha))
+
+
+def list_changes(repository: Repository, objects: ObjectCache, revisions: Sequence[str]) -> Changes:
     """Return the commits that ``revisions`` (as ``git rev-list`` takes them) name, each after its parents.
 
     Raises RollstepError for unknown revisions and where a shallow clone cuts off a parent.
@@ -45,11 +75,37 @@ def list_changes(repository: Repository, revisions: Sequence[str]) -> list[Chang
     listing = repository.run("rev-list", "--topo-order", "--reverse", "--parents", *revisions, "--").stdout.decode()
     rows = [line.split() for line in listing.splitlines()]
     _check_parents(repository, [row[0] for row in rows])
-    if not rows:
-        return []
-    commits = repository.commits([row[0] for row in rows])
-    files = _changed_files(repository, rows)
-    return [Change(commit, tuple(row[1:]), files.get(row[0], {})) for row, commit in zip(rows, commits, strict=True)]
+    return Changes(repository, objects, rows)
+
+
+def changed_files(objects: ObjectCache, before: str, after: str) -> dict[str, FileChange]:
+    """Return the files in which two commits or trees differ by path; an empty hash has none.
+
+    Only folders that differ are read.  Raises RollstepError for more than 100,000 files: some bytes of objects can name
+    millions.
+    """
+    found: dict[str, FileChange] = {}
+    both = (objects.root_tree(before), objects.root_tree(after))
+    pending: list[tuple[str, TreeFile | None, TreeFile | None]] = [("", *both)]
+    size = 0
+    while pending:
+        path, old, new = pending.pop()
+        if old == new:
+            continue
+        folders = [item if item is not None and item.mode == FOLDER else None for item in (old, new)]
+        if any(folders):
+            prefix = f"{path}/" if path else ""
+            first, second = (objects.tree(folder.sha) if folder else {} for folder in folders)
+            pending += [(f"{prefix}{name}", first.get(name), second.get(name)) for name in first.keys() | second.keys()]
+        files = [item if item is not None and item.mode != FOLDER else None for item in (old, new)]
+        if any(files):
+            one, other = files
+            found[path] = FileChange(one.sha if one else "", other.sha if other else "", other.mode if other else "")
+            size += len(path)
+        if len(found) > _MOST_FILES or len(pending) > _MOST_FILES or size > _MOST_CHARACTERS:
+            message = f"{after[:9]} changes more than {_MOST_FILES:,} files"
+            raise RollstepError(message, hint="bring them in several commits")
+    return found
 
 
 def _check_parents(repository: Repository, shas: Sequence[str]) -> None:
@@ -59,20 +115,3 @@ def _check_parents(repository: Repository, shas: Sequence[str]) -> None:
     if missing := set(cut).intersection(shas):
         hint = "git fetch --unshallow (in a pipeline: a checkout with the whole history, fetch-depth: 0)"
         raise RollstepError(f"the clone is shallow: it has no parent of {min(missing)[:9]}", hint=hint)
-
-
-def _changed_files(repository: Repository, rows: Sequence[Sequence[str]]) -> dict[str, dict[str, FileChange]]:
-    """Return each commit's changes against its first parent, by commit and path."""
-    stdin = "".join(" ".join(row[:2]) + "\n" for row in rows).encode()
-    args = ("diff-tree", "--stdin", "-r", "-z", "--raw", "--no-renames", "--root", "--no-abbrev")
-    tokens = iter(repository.run(*args, stdin=stdin).stdout.split(b"\0"))
-    found: dict[str, dict[str, FileChange]] = {}
-    current: dict[str, FileChange] = {}
-    for token in tokens:
-        if token.startswith(b":"):
-            _, mode, before, after, _ = token.decode().split()
-            old, new = ("" if not name.strip("0") else name for name in (before, after))
-            current[os.fsdecode(next(tokens))] = FileChange(old, new, mode)
-        elif token:
-            current = found.setdefault(token.decode().strip(), {})
-    return found

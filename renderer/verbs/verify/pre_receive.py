@@ -13,8 +13,10 @@ from fnmatch import fnmatchcase
 from msgspec import Struct
 
 from renderer.errors import Finding, UsageError
-from renderer.git.objects import is_ancestor
+from renderer.git.objects import is_ancestor, tip
 from renderer.git.repository import Repository
+from renderer.verbs.verify.loading import Loader
+from renderer.verbs.verify.rules import ServerRules
 
 _BRANCH = "refs/heads/"
 
@@ -25,6 +27,19 @@ class RefUpdate(Struct, frozen=True):
     old: str
     new: str
     ref: str
+
+
+class GuardedUpdate(Struct, frozen=True):
+    """A guarded branch in a push: ``sources`` are the tips of the branches that an environment's is rendered from.
+
+    ``is_environment`` says that the settings before the push make it the branch of an environment, ``is_continued``
+    that it is not new.
+    """
+
+    branch: str
+    sources: tuple[str, ...]
+    is_environment: bool
+    is_continued: bool
 
 
 def read_updates(lines: Iterable[str]) -> list[RefUpdate]:
@@ -59,7 +74,15 @@ def lost_history(repository: Repository, update: RefUpdate) -> Finding | None:
     if update.old and not is_ancestor(repository, update.old, update.new):
         message = f"would be rewritten: the pushed history lacks {update.old[:9]}"
         return Finding("", 0, 0, branch, message, "git pull --rebase; undo a step with git revert")
+    if update.old and update.old not in first_parents(repository, update.new):
+        message = f"would be replaced: {update.old[:9]} is merged into another history, and not on its first parents"
+        return Finding("", 0, 0, branch, message, "git pull --rebase, or merge on the branch itself")
     return None
+
+
+def first_parents(repository: Repository, sha: str) -> frozenset[str]:
+    """Return the commits of a branch: its tip and the first parents."""
+    return frozenset(repository.run("rev-list", "--first-parent", sha).stdout.decode().split())
 
 
 def new_revisions(repository: Repository, update: RefUpdate, patterns: Sequence[str]) -> list[str]:
@@ -70,11 +93,32 @@ def new_revisions(repository: Repository, update: RefUpdate, patterns: Sequence[
     return [update.new, *(f"^{branch.new}" for branch in _guarded_branches(repository, patterns))]
 
 
-def guarded_tips(repository: Repository, updates: Iterable[RefUpdate], patterns: Sequence[str]) -> list[str]:
-    """Return the tips of the guarded branches after the push."""
-    tips = {branch.ref: branch.new for branch in _guarded_branches(repository, patterns)}
-    tips |= {update.ref: update.new for update in guarded_updates(repository, updates, patterns)}
-    return sorted({tip for tip in tips.values() if tip})
+class Guard:
+    """What the server knows about its branches before a push: no commit of the push says what guards it."""
+
+    def __init__(
+        self, loader: Loader, updates: Sequence[RefUpdate], patterns: Sequence[str], rules: ServerRules
+    ) -> None:
+        """``patterns`` are those of the guarded branches."""
+        repository = loader.repository
+        default = repository.head.branch or ""
+        known = {update.ref: update.new for update in _guarded_branches(repository, patterns)}
+        pushed = {update.ref: update.new for update in guarded_updates(repository, updates, patterns)}
+        place = f"{_BRANCH}{default}"
+        commit = tip(repository, place) or pushed.get(place, "")
+        settings = loader.settings(commit)
+        apps = {*loader.apps(commit, settings), *((environment, "") for environment in settings.environments)}
+        commits = [settings.for_app(*name).commit for name in sorted(apps)]
+        sources = rules.source_branches or (default, *filter(None, (own.source_branch for own in commits)))
+        self._environments = {own.environment_branch for own in commits} - {None}
+        tips = known | pushed
+        self._sources = {name: found for name in sources if (found := tips.get(f"{_BRANCH}{name}"))}
+
+    def update(self, update: RefUpdate) -> GuardedUpdate:
+        """Return a guarded update with what is known about its branch."""
+        branch = update.ref.removeprefix(_BRANCH)
+        sources = tuple(sorted({found for name, found in self._sources.items() if name != branch}))
+        return GuardedUpdate(branch, sources, branch in self._environments, is_continued=bool(update.old))
 
 
 def _guarded_branches(repository: Repository, patterns: Sequence[str]) -> list[RefUpdate]:
@@ -83,6 +127,6 @@ def _guarded_branches(repository: Repository, patterns: Sequence[str]) -> list[R
     return guarded_updates(repository, known, patterns)
 
 
-def pushed_tags(updates: Iterable[RefUpdate], prefix: str) -> list[str]:
-    """Return the objects of the pushed tags below ``prefix``."""
-    return [update.new for update in updates if update.new and update.ref.startswith(prefix)]
+def pushed_tags(updates: Iterable[RefUpdate], prefix: str) -> dict[str, str]:
+    """Return the objects of the pushed tags below ``prefix`` by the full names of their refs."""
+    return {update.ref: update.new for update in updates if update.new and update.ref.startswith(prefix)}

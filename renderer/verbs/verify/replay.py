@@ -54,7 +54,7 @@ def replay(
     ref = "" if dry_run else ref
     with Scratch(repository, keep=bool(ref)) as scratch, Loader(scratch.repository) as loader:
         replayer = _Replayer(scratch, loader)
-        results = [replayer.replay(change) for change in list_changes(scratch.repository, revisions)]
+        results = [replayer.replay(change) for change in list_changes(scratch.repository, loader.objects, revisions)]
     if ref and results:
         repository.run("update-ref", "--create-reflog", ref, results[-1].new_commit, "", writes=True)
     return results

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from renderer.errors import RollstepError
-from renderer.git.objects import object_names
 from renderer.pipeline.resolve.transitions import goes_forward
 from renderer.verbs.verify.app_state import AppLocation, AppState
 from renderer.verbs.verify.commits import Change
@@ -72,5 +71,5 @@ def _states(loader: Loader, parent: str, location: AppLocation) -> Iterator[tupl
 
 def _names(loader: Loader, commits: Sequence[str], location: AppLocation) -> list[tuple[str, str]]:
     paths = (location.status_file, location.output)
-    names = object_names(loader.repository, [f"{sha}:{path}" for sha in commits for path in paths])
+    names = loader.objects.names([f"{sha}:{path}" for sha in commits for path in paths])
     return list(zip(names[::2], names[1::2], strict=True))

@@ -9,24 +9,29 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError
+from renderer.kubernetes.manifest import FieldPath, field_path
 from renderer.kubernetes.times import format_time
 from renderer.pipeline.commit.trailers import releases, trailers_of
 from renderer.pipeline.load.marker import MARKER, marker_text
-from renderer.pipeline.load.sources import STATUS_FILE
+from renderer.pipeline.load.settings import SETTINGS_FILE
+from renderer.pipeline.load.sources import STATUS_FILE, may_execute
 from renderer.pipeline.load.status_file import State
+from renderer.pipeline.load.workspace import current_time
 from renderer.pipeline.resolve.describe import step_change, wait_text
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.resolve.transitions import BEGINNINGS, Transition, goes_forward, status_goes_forward, transitions
 from renderer.verbs.apps.status_history import StatusHistory, hold
 from renderer.verbs.policy.approvals import Approvals
+from renderer.verbs.policy.content import changes_content
 from renderer.verbs.verify.app_state import AppLocation, AppState, read_state
-from renderer.verbs.verify.changed_apps import changed_apps, has_manifests, orphans
+from renderer.verbs.verify.changed_apps import changed_apps, has_manifests, misplaced, obstacle, orphans
 from renderer.verbs.verify.commits import Change
 from renderer.verbs.verify.expected import Expected, render_expected, rendered_state
 from renderer.verbs.verify.explain import explain, own_differences
 from renderer.verbs.verify.loading import Loader
 from renderer.verbs.verify.policy import PolicyCheck
 from renderer.verbs.verify.reverts import is_first_release, is_revert, moves_forward
+from renderer.verbs.verify.rules import ServerRules
 from renderer.verbs.verify.verdict import AppVerdict, CommitVerdict
 
 SKEW = timedelta(minutes=5)
@@ -36,16 +41,32 @@ SKEW = timedelta(minutes=5)
 class Verifier:
     """Verifies commits of source branches, one app at a time."""
 
-    def __init__(self, loader: Loader, received: datetime | None = None, approvals: Approvals | None = None) -> None:
-        """``received`` is the time of a push on its server; ``approvals`` defaults to signatures and tags."""
+    def __init__(
+        self,
+        loader: Loader,
+        received: datetime | None = None,
+        approvals: Approvals | None = None,
+        rules: ServerRules | None = None,
+        now: datetime | None = None,
+    ) -> None:
+        """``received`` is the time of a push on its server; ``approvals`` defaults to signatures and tags.
+
+        ``rules`` are those of git's configuration, and ``now`` is the time of the run: no release moves later.
+        """
         self._loader = loader
-        self._received = received
-        self._policy = PolicyCheck(loader, received, approvals or Approvals(loader.repository))
+        self._now = received or now
+        self._rules = rules or ServerRules()
+        self._policy = PolicyCheck(loader, received, approvals or Approvals(loader.repository), self._rules)
 
     def verify(self, change: Change) -> CommitVerdict:
         """Return the verdict on a commit and on each app whose status or rendered files it changes."""
         try:
-            findings = (*self._policy.check_policies(change), *orphans(self._loader, change))
+            findings = (
+                *self._late_commit(change),
+                *misplaced(self._loader, change),
+                *self._policy.check_policies(change),
+                *orphans(self._loader, change),
+            )
             locations = changed_apps(self._loader, change)
         except RollstepError as error:
             return CommitVerdict(change.commit, findings=error.findings)
@@ -65,8 +86,10 @@ class Verifier:
         after = read_state(loader.objects, sha, location)
         before = read_state(loader.objects, change.parent, old_location)
         moved = location.folder != old_location.folder and before.exists and after.exists
-        if after.blobs == before.blobs:
-            return AppVerdict(location.environment, location.app, "move") if moved else None
+        if after.blobs == before.blobs and location.output.removeprefix(
+            location.folder
+        ) == old_location.output.removeprefix(old_location.folder):
+            return self._verify_move(change, after, before) if moved else None
         if not after.exists:
             return self._verify_removal(change, before)
         state = after.state()
@@ -74,7 +97,8 @@ class Verifier:
             hint = f"git checkout {change.parent[:9] or 'COMMIT'} -- {location.status_file}"
             message = "is missing beside the rendered files"
             raise RollstepError([Finding(location.status_file, 0, 0, "", message, hint)])
-        late = list(_late_move(change, after, state, self._received))
+        late = [*after.irregular(), *_brought(change, after), *self._late_move(change, after, state)]
+        late += self._changed_source(change, location, old_location, before)
         if merged_parent(loader, change, after):
             return self._without_verb(change, after, before, "merge", late)
         if loader.needs_exec(loader.settings(sha), location):
@@ -100,8 +124,10 @@ class Verifier:
                 expected.append(render_expected(release, transition))
                 if not expected[-1].differences(after, before):
                     findings = [*late, *_wrong_trailers(transition, location, trailers)]
+                    findings += self._early_move(change, after, before, state)
                     findings += self._taken_back(change, location, release, transition, trailers)
                     forward = goes_forward(transition.move.before, transition.move.after)
+                    forward = forward or self._is_other_content(change, after, before)
                     return self._legal(change, after, before, _verb(transition, trailers), findings, forward)
         action = self._action_without_verb(change, after, before)
         if action:
@@ -137,7 +163,16 @@ class Verifier:
     ) -> AppVerdict:
         """Return the verdict on a legal change that is no verb's."""
         forward = action in ("merge", "revert") and moves_forward(self._loader, change, after, before)
+        forward = forward or (action == "merge" and self._is_other_content(change, after, before))
         return self._legal(change, after, before, action, findings, forward)
+
+    def _is_other_content(self, change: Change, after: AppState, before: AppState) -> bool:
+        """Return whether a guarded app is rendered otherwise while its release does not go forward."""
+        places = (after.location, before.location)
+        if not before.exists or not any(self._policy.is_guarded(change, place) for place in places):
+            return False
+        moves = before.blobs.get("") != after.blobs.get("")
+        return changes_content(before.contents, after.contents, moves=moves)
 
     def _legal(
         self, change: Change, after: AppState, before: AppState, action: str, findings: list[Finding], forward: bool
@@ -159,14 +194,83 @@ class Verifier:
     def _verify_removal(self, change: Change, before: AppState) -> AppVerdict | None:
         if not before.exists:
             return None
-        location = before.location
-        left = has_manifests(self._loader, change.commit.sha, location)
+        location, sha = before.location, change.commit.sha
+        left = has_manifests(self._loader, sha, location)
+        in_the_way = obstacle(self._loader, sha, location)
+        if in_the_way is not None:
+            return AppVerdict(location.environment, location.app, "", (in_the_way,))
+        if read_state(self._loader.objects, sha, location).exists:
+            message = f"is still applied, but {location.title} is no app any more"
+            hint = "move the files with the settings, in one commit"
+            findings = (Finding(location.output, 0, 0, "", message, hint),)
+            return AppVerdict(location.environment, location.app, "", findings)
         if left and not is_first_release(self._loader, change.parent, before):
             message = "the status and the rendered files are missing, and the app's own manifests are not"
             hint = f"git checkout {change.parent[:9]} -- {location.status_file} {location.output}"
             findings = (Finding(location.folder, 0, 0, "", message, hint),)
             return AppVerdict(location.environment, location.app, "", findings)
-        return AppVerdict(location.environment, location.app, "revert" if left else "removal")
+        if left:
+            return AppVerdict(location.environment, location.app, "revert")
+        empty = AppState(location, {}, {})
+        return self._legal(change, empty, before, "removal", [], True)
+
+    def _verify_move(self, change: Change, after: AppState, before: AppState) -> AppVerdict:
+        """Return the verdict on an app that only changes its folder: under another name, that is a step."""
+        names = [(state.location.environment, state.location.app) for state in (after, before)]
+        findings = list(after.irregular())
+        return self._legal(change, after, before, "move", findings, names[0] != names[1])
+
+    def _changed_source(
+        self, change: Change, location: AppLocation, old_location: AppLocation, before: AppState
+    ) -> Iterator[Finding]:
+        """Yield that a commit changes the command that prints an app's manifests, and what is rendered of them.
+
+        The app would be verified in part by what the commit itself says.
+        """
+        if not before.exists or not change.parent:
+            return
+        new = self._loader.settings(change.commit.sha).for_app(location.environment, location.app).source
+        old = self._loader.settings(change.parent).for_app(old_location.environment, old_location.app).source
+        if new.argv != old.argv and new.argv is not None and not may_execute():
+            message = f"changes the command of {location.title}, and what is rendered of it"
+            yield Finding(SETTINGS_FILE, 0, 0, "source", message, "commit the new source first, and then the step")
+
+    def _late_commit(self, change: Change) -> Iterator[Finding]:
+        # Not the time that an option chooses, which is for the releases.
+        clock = current_time()
+        if self._now is not None and change.commit.date > max(clock, self._now) + SKEW:
+            message = f"the commit is of {format_time(change.commit.date)}, and it is {format_time(clock)}"
+            yield Finding("", 0, 0, "", message, "correct the clock, and make the commit again")
+
+    def _late_move(self, change: Change, after: AppState, state: State) -> Iterator[Finding]:
+        """Yield that a release moved later than its commit, its push or this run, which would end a pause early."""
+        latest = min(change.commit.date, self._now or change.commit.date)
+        for time, path in _times(state):
+            if time > latest + SKEW:
+                line, column = state.source.position(path)
+                message = f"{format_time(time)} is later than the commit, {format_time(latest)}"
+                hint = "the clock or --now was wrong: undo the commit"
+                yield Finding(after.location.status_file, line, column, field_path(path), message, hint)
+                return
+
+    def _early_move(self, change: Change, after: AppState, before: AppState, state: State) -> Iterator[Finding]:
+        """Yield that a release moved before its last move, or long before the commit that it follows.
+
+        Its version would pass for an older one, and its pause for one that is over.
+        """
+        line, column = state.source.position(("lastUpdateTime",))
+        moved, old = state.last_update_time, before.state()
+        if old is not None and moved < old.last_update_time:
+            message = f"{format_time(moved)} is before {format_time(old.last_update_time)}, the move before"
+        elif change.parent and (old is None or moved != old.last_update_time):
+            parent = self._loader.objects.committed(change.parent)
+            if moved >= parent - self._rules.clock_margin:
+                return
+            message = f"{format_time(moved)} is long before the parent commit, {format_time(parent)}"
+        else:
+            return
+        hint = "the clock or --now was wrong: undo the commit"
+        yield Finding(after.location.status_file, line, column, "lastUpdateTime", message, hint)
 
     def _verify_in_part(
         self, change: Change, after: AppState, before: AppState, state: State, late: list[Finding]
@@ -186,6 +290,7 @@ class Verifier:
         note = "a command prints its manifests and needs --allow-exec: only checksums and trailers were verified"
         old = before.state()
         forward = old is None or status_goes_forward(old.status, state.status)
+        forward = forward or self._is_other_content(change, after, before)
         verdict = self._legal(change, after, before, trailers.get("Verb", "unknown"), findings, forward)
         return replace(verdict, note="; ".join(filter(None, (verdict.note, note))))
 
@@ -215,7 +320,7 @@ def state_in(loader: Loader, commit: str, after: AppState) -> AppState:
         return state
     for path, file in loader.objects.files(commit).items():
         folder, _, name = path.rpartition("/")
-        if name == STATUS_FILE and file.sha == after.blobs[""]:
+        if name == STATUS_FILE and file == after.blobs[""]:
             output = f"{folder}/{location.output.removeprefix(f'{location.folder}/')}"
             return read_state(loader.objects, commit, AppLocation(location.environment, location.app, folder, output))
     return state
@@ -249,14 +354,21 @@ def _verb(transition: Transition, trailers: Mapping[str, str]) -> str:
     return verb if transition.verb == "edit" and verb in BEGINNINGS else transition.verb
 
 
-def _late_move(change: Change, after: AppState, state: State, received: datetime | None) -> Iterator[Finding]:
-    """Yield that a release moved later than its commit or push, which would end a pause early."""
-    latest = min(change.commit.date, received or change.commit.date)
-    if state.last_update_time > latest + SKEW:
-        line, column = state.source.position(("lastUpdateTime",))
-        message = f"{format_time(state.last_update_time)} is later than the commit, {format_time(latest)}"
-        hint = "the clock or --now was wrong: undo the commit"
-        yield Finding(after.location.status_file, line, column, "lastUpdateTime", message, hint)
+def _times(state: State) -> Iterator[tuple[datetime, FieldPath]]:
+    """Yield the times in a status that no command may write in advance, each with the field's path."""
+    yield state.last_update_time, ("lastUpdateTime",)
+    for number, step in enumerate(state.steps):
+        yield step.reached_at, ("steps", number, "reachedAt")
+    for name, created in state.created.items():
+        yield created, ("replicaSets", name, "createdAt")
+
+
+def _brought(change: Change, after: AppState) -> Iterator[Finding]:
+    """Yield the files of others that the commit brings into the output folder, which a sync tool reads."""
+    for name in after.foreign():
+        if after.path(name) in change.files:
+            message = "is in the folder that the sync tool reads, and rollstep did not render it"
+            yield Finding(after.path(name), 0, 0, "", message, "keep it elsewhere, or among the app's manifests")
 
 
 def _wrong_trailers(transition: Transition, location: AppLocation, trailers: Mapping[str, str]) -> Iterator[Finding]:

@@ -111,6 +111,22 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     return checkout
 
 
+def test_the_token_goes_to_no_forge_that_a_commit_names(
+    template: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout = template.copy(tmp_path / "repo")
+    answers, variable = FORGES["github"]
+    with serving(answers, checkout.head) as url:
+        checkout.git("remote", "add", "origin", "http://127.0.0.1:9/shop/manifests.git")
+        settings = (checkout.root / "rollstep.yaml").read_text(encoding="utf-8")
+        (checkout.root / "rollstep.yaml").write_text(f"{settings}forge: {{type: github, url: '{url}'}}\n", "utf-8")
+        checkout.commit("Forge")
+        monkeypatch.setenv(variable, TOKEN)
+        for revisions in (["HEAD~2.."], ["HEAD~2..", "HEAD"], []):
+            told = checkout.run("verify", *revisions, "--reviews", "forge", code=1)
+            assert "does not tell which forge it is" in told.stderr, "the remote alone decides"
+
+
 @pytest.mark.parametrize("forge", list(FORGES))
 def test_those_count_who_have_approved_what_was_merged(
     template: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forge: str
@@ -118,19 +134,17 @@ def test_those_count_who_have_approved_what_was_merged(
     checkout = template.copy(tmp_path / "repo")
     answers, variable = FORGES[forge]
     with serving(answers, checkout.head) as url:
-        settings = (checkout.root / "rollstep.yaml").read_text(encoding="utf-8")
-        (checkout.root / "rollstep.yaml").write_text(f"{settings}forge: {{type: {forge}, url: '{url}'}}\n", "utf-8")
+        checkout.git("config", "rollstep.forgeType", forge)
+        checkout.git("config", "rollstep.forgeUrl", url)
         checkout.git("remote", "add", "origin", f"{url}/shop/manifests.git")
         arguments = ("verify", "HEAD~1..", "--reviews", "forge")
         assert "there is no token for" in checkout.run(*arguments, code=1).stderr
         monkeypatch.setenv(variable, TOKEN)
         assert "0 of 2 approvals" in checkout.run("verify", "HEAD~1..", code=1).stdout
         checkout.run(*arguments)
-        settings = (checkout.root / "rollstep.yaml").read_text(encoding="utf-8")
     without: dict[str, Any] = {path: [] if isinstance(answer, list) else {} for path, answer in answers.items()}
     empty = without if forge in ("github", "gitlab") else {}
     with serving(empty, checkout.head) as url:
-        old = settings[settings.index("http://") : settings.index("'}", settings.index("http://"))]
-        (checkout.root / "rollstep.yaml").write_text(settings.replace(old, url), "utf-8")
+        checkout.git("config", "rollstep.forgeUrl", url)
         checkout.git("remote", "set-url", "origin", f"{url}/shop/manifests.git")
         assert "0 of 2 approvals" in checkout.run(*arguments, code=1).stdout

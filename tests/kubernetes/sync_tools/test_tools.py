@@ -13,6 +13,7 @@ from renderer.kubernetes.sync_tools.argocd import SYNC_WAVE
 from renderer.kubernetes.sync_tools.tools import SYNC_TOOLS, step_order, unsafe_order
 from renderer.pipeline.load.app import load_app
 from renderer.pipeline.load.discover import AppRef
+from renderer.pipeline.load.files import Folder
 from renderer.pipeline.load.settings import parse_settings
 from renderer.pipeline.load.settings_schema import schema_text
 from tests.support.commands import NOON, STEP_ORDER, TWO, Checkout
@@ -48,7 +49,7 @@ def test_the_table_in_the_documentation_is_true(project: Path, checkout: Checkou
         settings = parse_settings(f"defaults:\n  order: {order}\n  sync: {tool}\n", checkout.root)
         refusal = pytest.raises(RollstepError, match="safe with Argo CD alone") if cell == "refused" else nullcontext()
         with refusal:
-            load_app(AppRef("prod", "web", checkout.root / "environments/prod/web"), settings, checkout.root)
+            load_app(AppRef("prod", "web", checkout.root / "environments/prod/web"), settings, Folder(checkout.root))
         assert (order in SYNC_TOOLS[tool].safe_orders) == cell.startswith("safe"), (tool, order)
         assert cell.startswith(("safe", "not safe")) or cell == "refused"
 

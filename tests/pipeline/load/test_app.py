@@ -12,6 +12,7 @@ from renderer.kubernetes.read_objects import SourceText, read_objects
 from renderer.pipeline.load import ALLOW_EXEC
 from renderer.pipeline.load.app import App, load_app, load_files, load_texts
 from renderer.pipeline.load.discover import AppRef
+from renderer.pipeline.load.files import Folder
 from renderer.pipeline.load.settings import AppSettings, load_settings
 
 ROLLOUT = """\
@@ -44,7 +45,7 @@ def write(root: Path, files: dict[str, str]) -> None:
 
 def load(root: Path) -> App:
     ref = AppRef("prod", "web", root / "environments/prod/web")
-    return load_app(ref, load_settings(root), root)
+    return load_app(ref, load_settings(root), Folder(root))
 
 
 def load_stream(text: str, file: str, settings: AppSettings) -> App:

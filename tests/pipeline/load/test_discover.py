@@ -7,6 +7,7 @@ import pytest
 
 from renderer.errors import RollstepError, UsageError
 from renderer.pipeline.load.discover import AppRef, all_apps, find_apps, find_orphans, unknown_names
+from renderer.pipeline.load.files import Folder
 from renderer.pipeline.load.settings import load_settings
 from renderer.pipeline.load.sources import manifest_files
 
@@ -138,7 +139,7 @@ def test_only_named_folders_are_searched(root: Path, monkeypatch: pytest.MonkeyP
 
     def look(folder: Path, output: str, within: Path) -> Iterator[Path]:
         looked.append(folder.name)
-        return manifest_files(folder, output, within)
+        return manifest_files(folder, output, Folder(within))
 
     monkeypatch.setattr("renderer.pipeline.load.discover.manifest_files", look)
     cwd = root / "environments/prod" if selector.startswith("web") else root

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from renderer.errors import RollstepError
 from renderer.pipeline.load import sandbox
+from renderer.pipeline.load.files import Folder
 from renderer.pipeline.load.settings import AppSettings
 from renderer.pipeline.load.sources import read_sources
 from renderer.pipeline.render import templates
@@ -53,11 +55,11 @@ def app(tmp_path: Path, text: str) -> Path:
 def refused_manifest(tmp_path: Path, text: str) -> str:
     folder = app(tmp_path, text)
     with pytest.raises(RollstepError) as error:
-        read_sources(folder, AppSettings(), tmp_path)
+        read_sources(folder, AppSettings(), Folder(tmp_path))
     (finding,) = error.value.findings
     assert finding.file == "environments/prod/web/web.yaml.j2"
     (folder / "web.yaml.j2").write_text("a: {{ 1 + 1 }}\n", encoding="utf-8")
-    assert read_sources(folder, AppSettings(), tmp_path).texts[0].text == "a: 2\n"
+    assert read_sources(folder, AppSettings(), Folder(tmp_path)).texts[0].text == "a: 2\n"
     return finding.message
 
 
@@ -124,3 +126,68 @@ def test_templates_of_our_own_need_no_child(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.delattr(templates, "call_in_child")
     variables = {"object": {"metadata": {}}, "context": {"app": "a", "source": "b"}}
     assert "metadata: {}" in render_template("object.yaml.j2", tmp_path, variables)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ [1, 2] | random }}",
+        "{{ lipsum() }}",
+        "{{ self.x }}{% block x %}{% endblock %}",
+        "{{ [1].count ~ '' }} at 0x7f00aa>",
+    ],
+)
+def test_what_differs_in_each_run_is_refused(text: str) -> None:
+    with pytest.raises(RollstepError):
+        render_string(text, "rollstep.yaml", {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ 'a'.upper }}", "{{ [1, 2] | map('string') }}", "{{ cycler(1) }}", "{{ joiner() }}", "{{ x.items }}",
+        "{{ x.values ~ '' }}", "{{ [x.items] }}", "{{ (x.get | string) | length }}",
+        "{% macro m() %}{% endmacro %}{{ m }}",
+        "{{ '%s' % x.keys }}", "{{ x.items() | list }}", "{{ 'a-{}'.format(1) }}",
+    ],
+)  # fmt: skip
+def test_no_text_has_an_address(text: str) -> None:
+    found = {_in_process_of_its_own(text) for _ in range(2)}
+    assert len(found) == 1
+    assert "0x" not in found.pop()
+
+
+def _in_process_of_its_own(text: str) -> str:
+    from renderer.pipeline.load import sandbox
+
+    sandbox._child.kill()
+    return render_string(text, "rollstep.yaml", {"x": {"a": 1}})
+
+
+def test_a_template_includes_tracked_files_alone(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    folder = tmp_path / "environments/prod/web"
+    folder.mkdir(parents=True)
+    (tmp_path / ".gitignore").write_text(".env\nsecrets/\n", encoding="utf-8")
+    (tmp_path / "secrets").mkdir()
+    for path in (".env", "secrets/x", "plain"):
+        (tmp_path / path).write_text("a: 1\n", encoding="utf-8")
+    for name, target in (("to-git", ".git/config"), ("to-ignored", ".env"), ("to-plain", "plain")):
+        (tmp_path / name).symlink_to(target)
+    for name in (".git/config", ".GIT/config", ".env", "secrets/x", "to-git", "to-ignored", "environments/../.env"):
+        text = f'{{% include "{name}" %}}\n'
+        (folder / "web.yaml.j2").write_text(text, encoding="utf-8")
+        with pytest.raises(RollstepError):
+            read_sources(folder, AppSettings(), Folder(tmp_path))
+    for name in ("plain", "to-plain"):
+        (folder / "web.yaml.j2").write_text(f'{{% include "{name}" %}}', encoding="utf-8")
+        assert read_sources(folder, AppSettings(), Folder(tmp_path)).texts[0].text == "a: 1\n"
+    (folder / "web.yaml.j2").unlink()
+    (folder / "link.yaml").symlink_to("../../../.env")
+    with pytest.raises(RollstepError, match="git does not track"):
+        read_sources(folder, AppSettings(), Folder(tmp_path))
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates/_x").symlink_to("../.git/config")
+    (tmp_path / "templates/object.yaml.j2").write_text('{% include "_x" %}', encoding="utf-8")
+    with pytest.raises(RollstepError, match="git does not track"):
+        render_template("object.yaml.j2", tmp_path / "templates", {})

@@ -10,6 +10,7 @@ import pytest
 
 from renderer.errors import Finding, RollstepError
 from renderer.pipeline.load import ALLOW_EXEC
+from renderer.pipeline.load.files import Folder
 from renderer.pipeline.load.settings import AppSettings, SourceSettings
 from renderer.pipeline.load.sources import Sources, read_sources, run_command
 
@@ -32,7 +33,7 @@ def write(path: Path, text: str = CONFIG_MAP) -> Path:
 
 def read(folder: Path, **settings: Any) -> Sources:
     settings = {"environment": "prod", "app": "web", "namespace": "shop", **settings}
-    return read_sources(folder, AppSettings(**settings), folder.parents[2])
+    return read_sources(folder, AppSettings(**settings), Folder(folder.parents[2]))
 
 
 def findings(folder: Path, **settings: Any) -> list[Finding]:

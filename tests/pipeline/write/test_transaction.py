@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from renderer.errors import RollstepError
+from renderer.pipeline.load.marker import digest
 from renderer.pipeline.write import journal, new_files
 from renderer.pipeline.write.journal import JOURNAL, Entry, Journal, acquire, pending, recover
 from renderer.pipeline.write.new_files import NewFiles, write_new_files
@@ -561,3 +562,36 @@ def test_the_old_files_of_a_killed_run_are_never_written_to(tmp_path: Path) -> N
     commit(root, {"app/rendered/gone.yaml": "stays\n", "app/rendered/a.yaml": "new a\n"})
     assert content(root) == BEFORE | {"app/rendered/gone.yaml": "stays\n", "app/rendered/a.yaml": "new a\n"}
     assert not (root / JOURNAL).exists()
+
+
+@pytest.mark.parametrize("moment", ["before", "while"])
+def test_a_source_that_is_saved_meanwhile_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    """An editor saves a file after the verb has read it: its text stays, and nothing else has changed."""
+    for path, text in {"rollout.yaml": "image: 1\n", "rendered/a.yaml": "old\n"}.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    source = tmp_path / "rollout.yaml"
+    read = {str(source): digest(source.read_bytes())}
+
+    def save() -> None:
+        source.write_text("image: 1 # saved\n", encoding="utf-8")
+
+    with NewFiles(tmp_path) as new_files:
+        planned = [("rendered/a.yaml", "new\n"), ("rollout.yaml", "image: 2\n")]
+        change = Transaction(new_files).plan(planned, read=read)
+        if moment == "before":
+            save()
+        else:
+            replace = os.replace
+
+            def replaced(old: str, new: str) -> None:
+                replace(old, new)
+                if str(new).endswith("rendered/a.yaml"):
+                    save()
+
+            monkeypatch.setattr(os, "replace", replaced)
+        with pytest.raises(RollstepError, match="was changed while the command ran"):
+            change.commit()
+    assert source.read_text(encoding="utf-8") == "image: 1 # saved\n"
+    assert (tmp_path / "rendered/a.yaml").read_text(encoding="utf-8") == "old\n"
+    assert not pending(tmp_path)

@@ -323,6 +323,15 @@ def test_the_order_of_approvals_does_not_count_and_none_counts_twice(given_: lis
     )
 
 
+def test_one_key_is_one_person() -> None:
+    approvers = {"Alice": ["alice@x", "@alice"], "Mallory": ["SHA256:m", "ABCD", "@mallory"]}
+    for fingerprint in ("SHA256:m", "ABCD"):
+        one = Approval(("alice@x", fingerprint), "commit")
+        assert distinct_people([one, one], approvers) == ("Mallory",)
+    two = Approval(("SHA256:m2", "alice@x", "@mallory"), "tag")
+    assert len(distinct_people([two], approvers)) == 1
+
+
 def test_people_are_told_apart_by_all_that_they_share() -> None:
     one, two = Approval(("SHA256:1", "a@x"), "commit"), Approval(("SHA256:2", "A@x"), "tag")
     assert distinct_people([one, two], {}) == ("a@x",)

@@ -145,10 +145,17 @@ def test_a_hand_edit_with_its_sum_is_found_as_well(mid_release: Copy) -> None:
     assert f"{CANARY}:" in mid_release.refused()
 
 
-def test_a_file_of_somebody_else_in_the_folder_is_nobodys_business(mid_release: Copy) -> None:
-    (mid_release.root / WEB / "rendered/OWNERS").write_text("us\n", encoding="utf-8")
+@pytest.mark.parametrize("name", ["OWNERS", ".argocd-source.yaml", "kustomization.yml", "more/configmap.yaml"])
+def test_a_file_of_somebody_else_in_the_folder_is_refused(mid_release: Copy, name: str) -> None:
+    path = mid_release.root / WEB / "rendered" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("us\n", encoding="utf-8")
     mid_release.commit("Own it")
-    mid_release.run("verify")
+    message = "is in the folder that the sync tool reads, and rollstep did not render it"
+    assert f"{WEB}/rendered/{name}: {message}" in mid_release.refused()
+    assert message in mid_release.run("render", "--check", "prod/web", code=1).stderr
+    mid_release.git("revert", "--no-edit", "HEAD")
+    mid_release.run("verify", "HEAD~1..")
 
 
 def test_a_replica_set_that_gets_traffic_must_not_vanish_or_shrink(mid_release: Copy) -> None:
@@ -341,7 +348,7 @@ def test_a_link_out_of_the_repository_leads_nowhere(copy: Copy, tmp_path: Path) 
     copy.edit(CANARY, "canary-weight", "canary-weights")
     copy.commit("Look elsewhere")
     told = copy.refused()
-    assert "private.yaml: is a dangling link" in told
+    assert "private.yaml: is a link out of the repository" in told
     assert "Private" not in told
 
 
