@@ -15,6 +15,7 @@ from renderer.pipeline.resolve.commit_content import rendered
 from renderer.rollouts.checks import check
 from renderer.rollouts.controller import unsupported_fields
 from renderer.rollouts.controller.routers import ROUTERS
+from renderer.rollouts.model.corrections import CORRECTIONS
 from renderer.rollouts.model.rollout import Rollout
 from renderer.rollouts.model.world import SIMULATED
 from renderer.rollouts.pod_template import default_rollout
@@ -33,7 +34,7 @@ def blocks(router: str) -> list[list[dict[str, Any]]]:
 def frames_of(bodies: Sequence[Mapping[str, Any]], *actions: Any) -> list[Frame]:
     """Run manifests through the engine: one frame when they are applied, and one after each action."""
     text = yaml.safe_dump_all([{"kind": "Scenario", "name": "web", "actions": list(actions)}, *bodies])
-    return list(simulate(read_scenario(text, "scenario.yaml")))
+    return list(simulate(read_scenario(text, "scenario.yaml"), corrections=frozenset(CORRECTIONS)))
 
 
 def objects_of(frame: Frame) -> dict[tuple[str, str], Any]:

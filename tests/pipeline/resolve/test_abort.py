@@ -16,7 +16,7 @@ from renderer.pipeline.resolve.ordering.phases import early_contractions
 from renderer.rollouts.controller.defaults import max_traffic_weight
 from renderer.rollouts.controller.experiment import belongs_to_experiment
 from renderer.rollouts.model.rollout import HASH_LABEL
-from tests.pipeline.resolve.ordering.test_ordering import PING_PONG, ROUTERS, VERBS, forked, go_on, image
+from tests.pipeline.resolve.ordering.test_ordering import APPS, PING_PONG, ROUTERS, VERBS, forked, go_on, image
 from tests.support.ordering_model import App, Simulation, routed
 
 EXAMPLES = int(os.environ.get("ROLLSTEP_ORDERING_EXAMPLES", "0"))
@@ -161,6 +161,23 @@ def check_every_abort(app: App) -> None:
 def test_an_abort_brings_all_traffic_back(app: App) -> None:
     note(f"order: {app.order}, {app.world.rollout.replicas} replicas, {app.world.rollout.strategy.body}")
     check_every_abort(app)
+
+
+@pytest.mark.parametrize("order", ["step", "phases", "waves"])
+@pytest.mark.parametrize("name", ["pods", "pods, no steps", "blue-green", "blue-green, preview"])
+def test_an_abort_without_a_router_brings_all_pods_back(name: str, order: str) -> None:
+    simulation = Simulation(APPS[name](order=order))
+    simulation.check = lambda: None  # type: ignore[method-assign]
+    assert simulation.do(image("2.0.0"))
+    for state in states(simulation):
+        if state.world.status.stable_rs != state.world.status.current_pod_hash and state.do(VERBS["abort"]):
+            to_rest(state)
+            world = state.world
+            replicas = {rs.pod_template_hash: rs.replicas for rs in world.replica_sets}
+            assert replicas[world.status.stable_rs] == world.rollout.replicas
+            assert world.rollout.blue_green is not None or sum(replicas.values()) == world.rollout.replicas
+            if world.rollout.blue_green is not None:
+                assert world.status.blue_green.active_selector == world.status.stable_rs
 
 
 @pytest.mark.parametrize("order", ["step", "phases", "waves"])
