@@ -15,7 +15,6 @@ _SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _QUALIFIED = r"([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]"
 DNS_SUBDOMAIN = f"^{_SUBDOMAIN}$"
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
-NAMESPACE = r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$"
 SERVICE_NAME = r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$"
 PATH_SEGMENT = r"^[^/%]+$"
 LABEL_KEY = f"^({_SUBDOMAIN}/)?{_QUALIFIED}$"
@@ -25,7 +24,6 @@ _KEY_WORDS = "expected up to 63 letters, digits, -, _ and ., after a domain and 
 WORDS: Mapping[str, str] = {
     DNS_SUBDOMAIN: "is not a valid name: expected lower case letters, digits, - and ., up to 253 characters",
     DNS_LABEL: "is not a valid name: expected up to 63 lower case letters, digits and -",
-    NAMESPACE: "is not a valid name: expected up to 63 lower case letters, digits and -",
     SERVICE_NAME: "is not a valid name: expected up to 63 lower case letters, digits and -, a letter first",
     PATH_SEGMENT: "is not a valid name: expected a name without / and %",
     LABEL_KEY: f"is not a valid label: {_KEY_WORDS}",
@@ -62,7 +60,6 @@ def with_rules(definitions: Mapping[str, Schema]) -> dict[str, Schema]:
     changes: Mapping[tuple[str, str], Schema] = {
         (OBJECT_META, "labels"): _keyed(LABEL_KEY, values),
         (OBJECT_META, "annotations"): _keyed(ANNOTATION_KEY, {}),
-        (OBJECT_META, "namespace"): {"pattern": NAMESPACE},
         (SELECTOR, "matchLabels"): _keyed(LABEL_KEY, values),
         (SERVICE_SPEC, "selector"): _keyed(LABEL_KEY, values),
         (REQUIREMENT, "key"): {"pattern": LABEL_KEY},

@@ -25,7 +25,7 @@ from renderer.errors import RollstepError
 from renderer.pipeline.validate.custom_resources import packaged, packaged_files, user_files, user_schemas
 from renderer.pipeline.validate.names import OBJECT_META, with_name, with_rules
 
-FORMAT = "3"
+FORMAT = "4"
 """The version of the output of ``convert``: another one invalidates cached folders."""
 DROPPED = frozenset({"$id", "$schema", "default", "description", "format", "title"})
 """Keywords that restrict nothing, as those in ``x-`` (``format`` is an annotation in draft 2020-12)."""

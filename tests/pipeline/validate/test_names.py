@@ -53,7 +53,6 @@ BACKENDS = {"service": "web", "backends": [{"service": "web", "weight": "1"}]}
         (body("v1/Namespace", name="web.v2"), "metadata.name", "is not a valid name"),
         (body("v1/ConfigMap", name="Web"), "metadata.name", "is not a valid name"),
         (body("v1/ConfigMap", name="x" * 254), "metadata.name", "is too large (maxLength is 253)"),
-        (body("v1/ConfigMap", namespace="a.b"), "metadata.namespace", "is not a valid name"),
         (body("rbac.authorization.k8s.io/v1/Role", name="a/b"), "metadata.name", "is not a valid name"),
         (body("batch/v1/CronJob", name="x" * 53, spec={}), "metadata.name", "is too large (maxLength is 52)"),
         (body(SPLIT, name="Web", spec=BACKENDS), "metadata.name", "is not a valid name"),
