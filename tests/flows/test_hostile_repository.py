@@ -319,3 +319,12 @@ def test_a_diff_obeys_nobody(checkout: Checkout, text: str) -> None:
             done = checkout.process(*verb, *output, code=-1)
             assert (done.stdout + done.stderr).replace("\n", "").isprintable(), (verb, output)
             assert "# x" in done.stdout
+
+
+@pytest.mark.parametrize("flag", ["--skip-worktree", "--assume-unchanged"])
+@pytest.mark.parametrize("name", ["status.yaml", "rendered/kustomization.yaml", "rollout.yaml"])
+def test_an_entry_that_git_does_not_compare_is_not_removed(checkout: Checkout, flag: str, name: str) -> None:
+    checkout.git("update-index", flag, f"environments/prod/web/{name}")
+    checkout.run("set", "image", "prod/web", "web=web:2", "--no-validate", "--now", NOON)
+    checkout.git("cat-file", "-e", f"HEAD:environments/prod/web/{name}")
+    checkout.run("verify", "HEAD~1..")

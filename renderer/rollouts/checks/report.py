@@ -20,6 +20,7 @@ class Report:
         self.allow = allow
         self.is_app = is_app
         self.findings: list[Finding] = []
+        self._known: set[Finding] = set()
 
     def at(self, *path: str | int) -> Any:
         """Return the value at ``path``; None if missing."""
@@ -67,7 +68,8 @@ class Report:
         """
         path, source = tuple(path), (manifest or self.rollout).source
         finding = Finding(source.file, *source.position(path), field or field_path(path), message, hint, code)
-        if finding not in self.findings:
+        if finding not in self._known:
+            self._known.add(finding)
             self.findings.append(finding)
 
     def expect_one(self, code: str, path: Path, fields: Iterable[str], *, field: str = "") -> None:
