@@ -75,6 +75,7 @@ golden: $(DEVELOPMENT) ## regenerate the golden files with Kubernetes' parser an
 	@command -v go >/dev/null || { echo "make golden needs Go: the values come from the Go parser." >&2; exit 1; }
 	$(PYTHON) -m tests.support.yaml_corpus | go run -C tests/data/yaml/generate . | gzip -9 -n > tests/data/yaml/golden.jsonl.gz
 	$(PYTHON) -m tests.support.rollout_corpus | go run -C tests/data/validation/generate . | gzip -9 -n > tests/data/validation/golden.jsonl.gz
+	$(PYTHON) -m tests.support.condition_corpus | go run -C tests/data/analysis/generate . | gzip -9 -n > tests/data/analysis/golden.jsonl.gz
 	$(PYTHON) -m tests.support.controller_table > docs/rules/controller.md
 
 clean: ## remove the files that builds and checks leave

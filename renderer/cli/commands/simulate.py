@@ -33,10 +33,12 @@ def command(scenario: str, output: str, profile: str, corrections: str) -> None:
     """Run the actions of SCENARIO and print a frame after each of them.
 
     SCENARIO is a YAML file. Its first document has the kind Scenario and a list of actions (setImage, promote,
-    promoteFull, skipStep, abort, retry, undo, restart, scale, pause, resume, patch, patchObject, hold, release, sleep).
-    The manifests to apply first follow it. The ReplicaSet controller is simulated: pods become available as soon as
-    nothing else moves, unless the scenario holds them. A sleep lasts some seconds longer than it says, as it did in the
-    recordings of the controller.
+    promoteFull, skipStep, abort, retry, undo, restart, scale, pause, resume, patch, patchObject, hold, release, sleep,
+    metric). The manifests to apply first follow it. The ReplicaSet controller is simulated: pods become available as
+    soon as nothing else moves, unless the scenario holds them. A sleep lasts some seconds longer than it says, as it
+    did in the recordings of the controller.
+
+    With responses in the first document, analyses measure these answers; the action metric changes them.
 
     A first document of the kind AnalysisScenario is followed by an AnalysisRun, whose web metrics answer as its
     responses say: the status of the run at its end is printed. A file whose name ends in .jsonl has a result with its
@@ -48,8 +50,9 @@ def command(scenario: str, output: str, profile: str, corrections: str) -> None:
 
     from renderer.kubernetes.printing import escaped_json
     from renderer.rollouts.simulator import analysis_runs
+    from renderer.rollouts.simulator.documents import kind_of
     from renderer.rollouts.simulator.frames import to_document
-    from renderer.rollouts.simulator.scenario import kind_of, read_scenario, simulate
+    from renderer.rollouts.simulator.scenario import read_scenario, simulate
     from renderer.rollouts.simulator.table import conditions_table, run_table, to_table
 
     with click.open_file(scenario, encoding="utf-8") as file:

@@ -31,7 +31,7 @@ from renderer.rollouts.analysis.run import (
     run_spec_of,
 )
 from renderer.rollouts.analysis.web import decode_json, web_measurement
-from renderer.rollouts.simulator.scenario import START, plain_scalar_of_recordings
+from renderer.rollouts.simulator.documents import START, documents_of
 
 KIND = "AnalysisScenario"
 
@@ -60,9 +60,7 @@ class RunScenario(Struct, frozen=True):
 
 def read_run_scenario(text: str, file: str) -> RunScenario:
     """Read a run's scenario; raise ``RollstepError`` with every fault of its answers."""
-    from renderer.kubernetes.yaml.reader import load_documents
-
-    documents = load_documents(text, file, plain_scalar_of_recordings)
+    documents = documents_of(text, file)
     bodies = [document.value for document in documents]
     if len(bodies) != 2 or not all(isinstance(body, dict) for body in bodies) or bodies[1].get("kind") != "AnalysisRun":
         raise RollstepError([Finding(file, 1, 0, "", f"expected two documents, of kind {KIND} and AnalysisRun")])

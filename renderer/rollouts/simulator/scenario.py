@@ -5,9 +5,8 @@ The first document of a scenario is ``kind: Scenario`` with ``actions``; the oth
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from msgspec import Struct
@@ -22,10 +21,10 @@ from renderer.rollouts.controller.conditions import is_completed
 from renderer.rollouts.model.corrections import NO_CORRECTIONS
 from renderer.rollouts.model.versions import DEFAULT_VERSION, is_since
 from renderer.rollouts.model.world import World, Write
+from renderer.rollouts.simulator.analysis_runs import Answer, error_of_answer
 from renderer.rollouts.simulator.api_server import count_generations, default_object, world_of
-
-START = datetime(2026, 1, 1, tzinfo=UTC)
-"""The start of a simulation; no result depends on it."""
+from renderer.rollouts.simulator.documents import START, documents_of
+from renderer.rollouts.simulator.rollout_analyses import RolloutAnalyses, with_analysis_runs
 
 ACTION_INTERVAL = timedelta(seconds=2)
 """The time between actions, so that ReplicaSets differ in their creation times."""
@@ -39,18 +38,20 @@ Before v1.10 it is ``ACTION_INTERVAL``: the recordings of one scenario, whose de
 TAKEN_BACK = timedelta(seconds=22)
 """The time that an abort of a promoted Rollout, which the controller takes back at once, took in those of v1.10."""
 
-EXPONENT = re.compile(r"[-+]?[0-9]+[eE][0-9]+")
-
 LOOP_LIMIT = timedelta(seconds=60)
 """The time until the frame of a controller that writes for ever, as after an abort with a router."""
 
 
 class Scenario(Struct, frozen=True):
-    """A scenario's name, its actions as written, and the manifests to apply first."""
+    """A scenario's name, its actions as written, and the manifests to apply first.
+
+    ``responses`` are the answers of each metric; without any, an analysis has no result unless an action gives it one.
+    """
 
     name: str
     actions: tuple[Any, ...]
     manifests: tuple[Manifest, ...]
+    responses: Mapping[str, Sequence[Answer]] | None = None
 
 
 class Frame(Struct, frozen=True):
@@ -67,30 +68,9 @@ class Frame(Struct, frozen=True):
     delayed: bool = False
 
 
-def plain_scalar_of_recordings(plain: str) -> str | int | float | bool | None:
-    """Return the value of a plain scalar.
-
-    As in the recordings, by PyYAML, a plain ``1e8`` is text: in YAML 1.1 such a number has a point.
-    """
-    from renderer.kubernetes.yaml.scalars import plain_scalar
-
-    return plain if EXPONENT.fullmatch(plain) else plain_scalar(plain)
-
-
-def kind_of(text: str, file: str) -> str:
-    """Return the kind of a scenario's first document; empty if it has none."""
-    from renderer.kubernetes.yaml.reader import load_documents
-
-    documents = load_documents(text, file, plain_scalar_of_recordings)
-    head = documents[0].value if documents else None
-    return str(head.get("kind") or "") if isinstance(head, dict) else ""
-
-
 def read_scenario(text: str, file: str) -> Scenario:
     """Read a scenario; raise ``RollstepError`` with every invalid action."""
-    from renderer.kubernetes.yaml.reader import load_documents
-
-    documents = load_documents(text, file, plain_scalar_of_recordings)
+    documents = documents_of(text, file)
     if not documents or not isinstance(documents[0].value, dict) or documents[0].value.get("kind") != "Scenario":
         raise RollstepError([Finding(file, 1, 0, "kind", "expected a first document of kind Scenario")])
     head, source = documents[0].value, documents[0].source
@@ -101,10 +81,16 @@ def read_scenario(text: str, file: str) -> Scenario:
         if error:
             path: tuple[str | int, ...] = ("actions", index)
             findings.append(Finding(file, *source.position(path), field_path(path), error))
+    responses = head.get("responses")
+    for name, answers in (responses or {}).items():
+        for index, error in enumerate(map(error_of_answer, answers)):
+            if error:
+                path = ("responses", name, index)
+                findings.append(Finding(file, *source.position(path), field_path(path), error))
     if findings:
         raise RollstepError(findings)
     manifests = tuple(Manifest(item.value, item.source) for item in documents[1:] if isinstance(item.value, dict))
-    return Scenario(str(head.get("name", "")), tuple(listed), manifests)
+    return Scenario(str(head.get("name", "")), tuple(listed), manifests, responses)
 
 
 def _verb(action: Any) -> tuple[str, Any]:
@@ -138,9 +124,10 @@ ARGUMENTS: Mapping[str, tuple[type, ...]] = {
     "hold": (str, bool),
     "release": (bool,),
     "sleep": (int, float),
+    "metric": (dict,),
 }
 """The types of each verb's argument; without any, the argument is missing or ``true``."""
-NEEDS_ARGUMENT = ("setImage", "scale", "patch", "patchObject", "apply", "sleep")
+NEEDS_ARGUMENT = ("setImage", "scale", "patch", "patchObject", "apply", "sleep", "metric")
 
 
 def _error_of(action: Any) -> str:
@@ -154,6 +141,8 @@ def _error_of(action: Any) -> str:
         return f"{verb} does not take {argument!r}"
     if verb == "setImage" and "=" not in str(argument):
         return f"expected NAME=IMAGE, found {argument!r}"
+    if verb == "metric":
+        return next(filter(None, (error_of_answer(item) for answers in argument.values() for item in answers)), "")
     if verb == "patchObject" and isinstance(argument, Mapping) and not {"kind", "name", "patch"} <= argument.keys():
         return "patchObject needs kind, name and patch"
     return ""
@@ -168,10 +157,10 @@ def simulate(
     """Yield the frame after ``apply`` and after each action but ``hold``.
 
     ``between`` changes the world between two actions, unless available pods are held; ``corrections`` are the faults of
-    the controller that the engine does not share.  Raise ``RollstepError`` for
-    fields that the engine does not support.
+    the controller that the engine does not share.  Raise ``RollstepError`` for fields that the engine does not support.
     """
     world = replace(world_of(scenario.manifests, START, version), corrections=corrections)
+    analyses = None if scenario.responses is None else RolloutAnalyses(scenario.manifests, scenario.responses)
     held = False
     for action in ("apply", *scenario.actions):
         verb, argument = _verb(action)
@@ -182,10 +171,16 @@ def simulate(
             held = False
         rejected = ""
         try:
-            world = count_generations(world, _act(world, verb, argument))
+            acted = _act(world, verb, argument)
+            if analyses is not None and verb == "promote":
+                # In a cluster the AnalysisRun has its own result, which no promotion changes.
+                acted = with_analysis_runs(acted, world)
+            world = count_generations(world, acted)
         except RollstepError as refusal:
             rejected = str(refusal)
-        settled = settle(world, hold=held, until_delay=verb != "sleep")
+        if verb == "metric" and analyses is not None:
+            analyses.answer(argument, world.now)
+        settled = _settle(world, analyses, hold=held, until_delay=verb != "sleep")
         if verb == "sleep":
             later = SLOW_INTERVAL if is_since(version, "1.10") else ACTION_INTERVAL
             settled = _sleep(settled, timedelta(seconds=argument) + later, held=held)
@@ -198,6 +193,16 @@ def simulate(
         if between is not None and not held:
             world = between(world)
         world = replace(world, now=world.now + ACTION_INTERVAL)
+
+
+def _settle(world: World, analyses: RolloutAnalyses | None, *, hold: bool, until_delay: bool) -> Settled:
+    """Settle the world, and again after each analysis that ends."""
+    settled = settle(world, hold=hold, until_delay=until_delay)
+    writes = settled.writes
+    while analyses is not None and (measured := analyses.measure(settled.world)) is not settled.world:
+        settled = settle(measured, hold=hold, until_delay=until_delay)
+        writes += settled.writes
+    return replace(settled, writes=writes)
 
 
 def _act(world: World, verb: str, argument: Any) -> World:

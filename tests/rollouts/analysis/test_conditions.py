@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import pytest
 
 from renderer.kubernetes.times import parse_time
-from renderer.rollouts.analysis.evaluate import EvaluationError, evaluate_result, evaluate_time
-from renderer.rollouts.analysis.expr import ExpressionError
+from renderer.rollouts.analysis.evaluate import EvaluationError, evaluate_condition, evaluate_result, evaluate_time
+from renderer.rollouts.analysis.expr import ExpressionError, UnsupportedError
 from renderer.rollouts.analysis.expr.values import Floats
+from tests.support.condition_corpus import conditions
 
 DATA = Path(__file__).parents[2] / "data" / "analysis"
 
@@ -35,6 +37,27 @@ def test_phases_and_messages_are_those_of_the_controller() -> None:
     assert len(lines) == 1500
     differing = [(line, got) for line in lines if (got := produce(line)) != (line["phase"], line.get("error", ""))]
     assert differing == []
+
+
+def outcome(line: dict[str, Any]) -> dict[str, Any]:
+    result = Floats(line["result"]) if line["kind"] == "floats" else line["result"]
+    try:
+        return {"value": evaluate_condition(result, line["condition"])}
+    except UnsupportedError:
+        return {}
+    except ExpressionError as error:
+        return {"error": str(error)}
+
+
+def test_random_conditions_have_the_value_that_go_gives() -> None:
+    drawn = [json.loads(json.dumps(line), parse_int=float) for line in conditions()]
+    golden = [json.loads(line) for line in gzip.decompress((DATA / "golden.jsonl.gz").read_bytes()).splitlines()]
+    produced = [outcome(line) for line in drawn]
+    compared = [(line, got, want) for line, got, want in zip(drawn, produced, golden, strict=True) if got]
+    assert len(compared) > 0.99 * len(drawn)
+    assert sum("value" in want for want in golden) > len(golden) / 2
+    assert [(line, got, want) for line, got, want in compared if got.keys() != want.keys()] == []
+    assert [(line, got, want) for line, got, want in compared if got != want] == []
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ It sets the nature of each node, and raises ``ExpressionError`` for the first fa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from renderer.rollouts.analysis.expr import nodes
@@ -14,8 +14,8 @@ from renderer.rollouts.analysis.expr.names import BUILTINS, PREDICATES, UNSUPPOR
 from renderer.rollouts.analysis.expr.natures import NIL, UNKNOWN, Nature, list_of, nature_of
 from renderer.rollouts.analysis.expr.nodes import Node
 from renderer.rollouts.analysis.expr.regexp import compile_pattern
-from renderer.rollouts.analysis.expr.signatures import OVERLOADS, RULES
-from renderer.rollouts.analysis.expr.values import BOOL, DURATION, FLOAT, INT, LIST, MAP, STRING, TIME
+from renderer.rollouts.analysis.expr.signatures import OVERLOADS, RULES, Signature
+from renderer.rollouts.analysis.expr.values import ANY, BOOL, DURATION, FLOAT, INT, LIST, MAP, STRING, TIME
 
 _BOOL, _INT, _FLOAT, _STRING = Nature(BOOL), Nature(INT), Nature(FLOAT), Nature(STRING)
 
@@ -151,9 +151,20 @@ class _Checker:
         if callee.function is None:
             raise ExpressionError(f"{callee} is not callable")
         function = callee.function
-        return self.arguments(name, (function.parameters, function.result), node.arguments)
+        return self.overload(name, [(function.parameters, function.result)], node.arguments)
 
-    def arguments(self, name: str, signature: tuple[tuple[str, ...], str], given: list[Node]) -> Nature:
+    def overload(self, name: str, signatures: Sequence[Signature], given: list[Node]) -> Nature:
+        """Return the nature of the first signature's result that takes the arguments."""
+        reason = ""
+        for signature in signatures:
+            try:
+                return self.arguments(name, signature, given)
+            except _ArgumentError as mismatch:
+                reason = str(mismatch)
+        # Not one of an inner call, for which an outer one would look on.
+        raise ExpressionError(reason)
+
+    def arguments(self, name: str, signature: Signature, given: list[Node]) -> Nature:
         """Return the nature of a call's result; literals become floats where the function takes such."""
         parameters, result = signature
         if len(given) != len(parameters):
@@ -184,14 +195,7 @@ class _Checker:
             return self.get(node)
         if node.name in RULES:
             return RULES[node.name](node.name, [self.visit(argument) for argument in node.arguments])
-        error: ExpressionError | None = None
-        for signature in OVERLOADS[node.name]:
-            try:
-                return self.arguments(node.name, signature, node.arguments)
-            except _ArgumentError as mismatch:
-                error = mismatch
-        assert error is not None
-        raise error
+        return self.overload(node.name, OVERLOADS[node.name], node.arguments)
 
     def get(self, node: nodes.Builtin) -> Nature:
         if len(node.arguments) != 2:
@@ -298,9 +302,9 @@ def _predicate_result(name: str, collection: Nature, result: Nature) -> Nature:
     if name in ("find", "findLast"):
         return UNKNOWN if collection.is_unknown else collection.elements
     if name == "groupBy":
-        # ``Elem`` of an unknown collection is unknown.
-        element = UNKNOWN if collection.is_unknown else collection.elements
-        return Nature("map[interface {}][]interface {}", list_of(element))
+        return Nature("map[interface {}][]interface {}")
+    if name == "sum":
+        return Nature(result.type or ANY)
     return collection if name == "sortBy" else result
 
 

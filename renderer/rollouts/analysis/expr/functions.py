@@ -13,6 +13,8 @@ from typing import Any
 from renderer.rollouts.analysis.expr.errors import ExpressionError
 from renderer.rollouts.analysis.expr.values import (
     AnyMap,
+    Groups,
+    NilList,
     Pair,
     Pairs,
     Strings,
@@ -60,7 +62,7 @@ def fetch(base: Any, key: Any) -> Any:
             raise ExpressionError(f"index out of range: {index} (array length is {len(items)})")
         return Uint8(items[index]) if isinstance(base, str) else items[index]
     if isinstance(base, dict):
-        return base.get(map_key(base, key))
+        return base.get(map_key(base, key), NilList() if isinstance(base, Groups) else None)
     raise ExpressionError(f"cannot fetch {go_text(key)} from {type_name(base)}")
 
 
@@ -154,7 +156,11 @@ def _each_char(change: Callable[[str], str]) -> Callable[[Any], str]:
     """Return a function that changes each character that has one other case, as Go does."""
 
     def function(text: Any) -> str:
-        return "".join(changed if len(changed := change(char)) == 1 else char for char in as_string(text))
+        changed = (
+            (char, change(char))
+            for char in as_string(text).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        )
+        return "".join(new if len(new) == 1 else char for char, new in changed)
 
     return function
 
@@ -315,7 +321,8 @@ def _uniq(value: Any) -> list[Any]:
 
 
 def _concat(*arguments: Any) -> list[Any]:
-    return [item for argument in arguments for item in _list(argument, "cannot concat")]
+    # Nothing put together is a nil list.
+    return [item for argument in arguments for item in _list(argument, "cannot concat")] or NilList()
 
 
 def _flatten(value: Any, depth: int = 0) -> list[Any]:
@@ -363,8 +370,8 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "float": _float,
     "string": go_text,
     "trim": _trim,
-    "trimPrefix": lambda text, prefix=" ": as_string(text).removeprefix(as_string(prefix)),
-    "trimSuffix": lambda text, suffix=" ": as_string(text).removesuffix(as_string(suffix)),
+    "trimPrefix": lambda text, prefix=" ": decode(encode(as_string(text)).removeprefix(encode(as_string(prefix)))),
+    "trimSuffix": lambda text, suffix=" ": decode(encode(as_string(text)).removesuffix(encode(as_string(suffix)))),
     "upper": _each_char(str.upper),
     "lower": _each_char(str.lower),
     "split": _split,
@@ -373,8 +380,8 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "join": _join,
     "indexOf": lambda text, part: encode(as_string(text)).find(encode(as_string(part))),
     "lastIndexOf": lambda text, part: encode(as_string(text)).rfind(encode(as_string(part))),
-    "hasPrefix": lambda text, part: as_string(text).startswith(as_string(part)),
-    "hasSuffix": lambda text, part: as_string(text).endswith(as_string(part)),
+    "hasPrefix": lambda text, part: encode(as_string(text)).startswith(encode(as_string(part))),
+    "hasSuffix": lambda text, part: encode(as_string(text)).endswith(encode(as_string(part))),
     "max": _extreme("max", "<"),
     "min": _extreme("min", ">"),
     "mean": _mean,

@@ -351,7 +351,7 @@ def _in(needle: Any, items: Any) -> bool:
 
 
 def _matches(text: Any, pattern: Any) -> bool:
-    if text is None or pattern is None:
+    if is_nil(text) or is_nil(pattern):
         return False
     pattern = as_string(pattern)
     if not isinstance(text, str):
@@ -359,9 +359,13 @@ def _matches(text: Any, pattern: Any) -> bool:
     return compile_pattern(pattern).search(text)
 
 
-def _of_texts(test: Callable[[str, str], bool]) -> Callable[[Any, Any], bool]:
+def _of_texts(test: Callable[[bytes, bytes], bool]) -> Callable[[Any, Any], bool]:
+    """Return an operator on texts, which Go compares by bytes; nil has no text in it."""
+
     def operation(left: Any, right: Any) -> bool:
-        return left is not None and right is not None and test(as_string(left), as_string(right))
+        if is_nil(left) or is_nil(right):
+            return False
+        return test(encode(as_string(left)), encode(as_string(right)))
 
     return operation
 
@@ -395,6 +399,6 @@ _OPERATIONS: Mapping[str, Callable[[Any, Any], Any]] = {
     "in": _in,
     "matches": _matches,
     "contains": _of_texts(lambda left, right: right in left),
-    "startsWith": _of_texts(str.startswith),
-    "endsWith": _of_texts(str.endswith),
+    "startsWith": _of_texts(bytes.startswith),
+    "endsWith": _of_texts(bytes.endswith),
 }

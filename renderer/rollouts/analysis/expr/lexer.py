@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec import Struct
 
 from renderer.rollouts.analysis.expr.errors import ExpressionError
@@ -41,20 +43,25 @@ def is_alphanumeric(char: str) -> bool:
     return is_alphabetic(char) or char.isdecimal()
 
 
-def tokens(text: str) -> list[Token]:
-    """Return the tokens of an expression, ``EOF`` last; raise ``ExpressionError`` with the lexer's message."""
-    lexer = _Lexer(text)
-    while lexer.step():
-        pass
-    return lexer.found
+def token_reader(text: str) -> Callable[[int], Token]:
+    """Return a function from an index to its token, of which the last is ``EOF``.
+
+    Tokens are read as they are asked for: the function raises ``ExpressionError`` when it reaches an invalid one.
+    """
+    return _Lexer(text).token
 
 
 class _Lexer:
-    """The state: ``start`` of the token, ``end`` of what is read of it."""
+    """The state: ``start`` and ``end`` of the token that is read."""
 
     def __init__(self, text: str) -> None:
         self.text, self.start, self.end = text, 0, 0
         self.found: list[Token] = []
+
+    def token(self, index: int) -> Token:
+        while len(self.found) <= index and self.step():
+            pass
+        return self.found[min(index, len(self.found) - 1)]
 
     def next(self) -> str:
         char = self.text[self.end : self.end + 1]

@@ -11,6 +11,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from renderer.rollouts.analysis.expr import nodes, values
+from renderer.rollouts.analysis.expr.errors import ExpressionError, UnsupportedError
+from renderer.rollouts.analysis.expr.names import PREDICATES
 from renderer.rollouts.analysis.expr.natures import Nature, nature_of
 from renderer.rollouts.analysis.expr.nodes import Node, same
 from renderer.rollouts.analysis.expr.values import INT, LIST
@@ -31,7 +33,34 @@ def optimize(tree: Node) -> Node:
             break
     for rule in _RULES:
         tree = _rewrite(tree, rule)[0]
+    _refuse_mixed_up(tree, follows=False)
     return tree
+
+
+BACKWARDS = ("findLast", "findLastIndex")
+_JUMPING = (*AND, *OR, "??")
+_ONE_AT_A_TIME = (nodes.Conditional, nodes.Declaration, nodes.Sequence)
+"""The nodes that drop the value of a child before they evaluate the next one."""
+
+
+def _refuse_mixed_up(node: Node, *, follows: bool) -> None:
+    """Refuse a search from the end that follows an operand.
+
+    expr-lang/expr v1.17.7 then takes a value of the search's loop in the place of that operand.
+    """
+    if follows and isinstance(node, nodes.Builtin) and node.name in BACKWARDS:
+        raise UnsupportedError(f"{node.name}, or last or [-1] of a filter, after another operand")
+    for index, child in enumerate(nodes.children(node)):
+        pushed = index > 0 and not isinstance(node, _ONE_AT_A_TIME)
+        if isinstance(node, nodes.Binary) and node.operator in _JUMPING:
+            pushed = False
+        elif isinstance(node, nodes.Builtin) and node.name in PREDICATES:
+            # The values of these two stay on the stack until their loop is over.
+            pushed = node.name in ("map", "filter")
+        elif isinstance(node, nodes.Call):
+            # The function is the last to be evaluated.
+            pushed = index > 1 or (index == 0 and bool(node.arguments))
+        _refuse_mixed_up(child, follows=follows or pushed)
 
 
 def _rewrite(node: Node, rule: Rule) -> tuple[Node, bool]:
@@ -122,7 +151,11 @@ def _fold_binary(node: nodes.Binary) -> Node | None:
     if not (values.is_number(left) and values.is_number(right)):
         return None
     if node.operator == "%":
-        return _literal(values.modulo(left, right)) if type(left) is type(right) is int else None
+        if not type(left) is type(right) is int:
+            return None
+        if right == 0:
+            raise ExpressionError("integer divide by zero")
+        return _literal(values.modulo(left, right))
     return _literal(_ARITHMETIC[node.operator](left, right)) if node.operator in _ARITHMETIC else None
 
 

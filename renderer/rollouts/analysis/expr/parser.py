@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 
 from msgspec import Struct
 
@@ -20,7 +21,7 @@ from renderer.rollouts.analysis.expr.lexer import (
     Token,
     is_alphabetic,
     is_alphanumeric,
-    tokens,
+    token_reader,
 )
 from renderer.rollouts.analysis.expr.names import BUILTINS, PREDICATES, UNSUPPORTED
 from renderer.rollouts.analysis.expr.nodes import Node
@@ -53,7 +54,7 @@ def parse(text: str) -> Node:
 
     Raises ``ExpressionError`` for a syntax error, and ``UnsupportedError`` for one that is nested too deeply.
     """
-    return _Parser(tokens(text)).parse()
+    return _Parser(token_reader(text)).parse()
 
 
 def unsupported(text: str) -> tuple[str, ...]:
@@ -68,7 +69,7 @@ def unsupported(text: str) -> tuple[str, ...]:
 class _Parser(Struct):
     """The state: the tokens, the position of the current one, and the number of closures around it."""
 
-    tokens: list[Token]
+    token: Callable[[int], Token]
     position: int = 0
     closures: int = 0
     nodes: int = 0
@@ -76,7 +77,7 @@ class _Parser(Struct):
 
     @property
     def current(self) -> Token:
-        return self.tokens[self.position]
+        return self.token(self.position)
 
     def next(self) -> Token:
         token = self.current
@@ -139,7 +140,7 @@ class _Parser(Struct):
         previous = ""
         while self.at(OPERATOR):
             negated = self.at(OPERATOR, "not")
-            token = self.tokens[self.position + 1] if negated else self.current
+            token = self.token(self.position + 1) if negated else self.current
             if negated and token.value not in NEGATABLE:
                 raise self.fail(token)
             if BINARY.get(token.value, -1) < precedence:
@@ -346,7 +347,7 @@ class _Parser(Struct):
     def postfix(self, node: Node) -> Node:
         while self.at(OPERATOR, ".", "?.") or self.at(BRACKET, "["):
             optional = self.at(OPERATOR, "?.")
-            if optional and self.tokens[self.position + 1].is_(BRACKET, "["):
+            if optional and self.token(self.position + 1).is_(BRACKET, "["):
                 self.next()
             node = self.index(node, optional=optional) if self.at(BRACKET, "[") else self.member(node)
         return node

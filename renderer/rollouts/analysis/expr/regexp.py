@@ -130,6 +130,8 @@ def _is_word(char: str) -> bool:
 @lru_cache(maxsize=64)
 def compile_pattern(text: str) -> Pattern:
     """Return a compiled pattern; raise ``ExpressionError`` with Go's message for an invalid one."""
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise _error("invalid UTF-8", text)
     tree = _Parser(text).parse()
     program: list[Instruction] = []
     return Pattern(program, _emit(program, tree, _add(program, Instruction("match"))))

@@ -62,6 +62,10 @@ class Groups(dict[Any, Any]):
     """A ``map[interface {}][]interface {}``, the result of ``groupBy``."""
 
 
+class NilList(list[Any]):
+    """A nil ``[]interface {}``, the value of a missing key of ``groupBy``: empty, and equal to nil."""
+
+
 class Function:
     """A function of the environment, with its Go type."""
 
@@ -79,6 +83,7 @@ _TYPES: Mapping[type, str] = {
     float: FLOAT,
     str: STRING,
     list: LIST,
+    NilList: LIST,
     Floats: "[]float64",
     Ints: "[]int",
     Strings: "[]string",
@@ -179,7 +184,8 @@ def compare(operator: str, left: Any, right: Any) -> bool:
 def add(left: Any, right: Any) -> Any:
     """Return ``left + right``."""
     if isinstance(left, str) and isinstance(right, str):
-        return left + right
+        # Two parts of a character's bytes become the character.
+        return left + right if left.isascii() or right.isascii() else decode(encode(left) + encode(right))
     if isinstance(left, (datetime, timedelta)) or isinstance(right, (datetime, timedelta)):
         return _add_times(left, right)
     left, right = _operands("+", left, right)
@@ -256,8 +262,8 @@ def negate(value: Any) -> Any:
 
 
 def is_nil(value: Any) -> bool:
-    """Return whether a value is nil; no list or map of a condition is a nil one."""
-    return value is None
+    """Return whether a value is nil."""
+    return value is None or isinstance(value, NilList)
 
 
 def equal(left: Any, right: Any) -> bool:
@@ -266,6 +272,8 @@ def equal(left: Any, right: Any) -> bool:
         return bool(left == right) if type(left) is type(right) else equal(*_operands("==", left, right))
     if isinstance(left, list) and isinstance(right, list):
         return _equal_lists(left, right)
+    if is_nil(left) and is_nil(right):
+        return True
     if type(left) is not type(right):
         return False
     if isinstance(left, dict):
@@ -274,12 +282,14 @@ def equal(left: Any, right: Any) -> bool:
 
 
 def _equal_lists(left: list[Any], right: list[Any]) -> bool:
-    comparable = (Floats, Ints, Strings)
-    if type(left) is type(right) and type(left) in (list, *comparable):
-        return len(left) == len(right) and all(map(equal, left, right))
-    if (type(left) is list and type(right) in comparable) or (type(right) is list and type(left) in comparable):
+    types = {type_name(side) for side in (left, right)}
+    if types <= _COMPARABLE and (len(types) == 1 or LIST in types):
         return len(left) == len(right) and all(map(equal, left, right))
     return _deep_equal(left, right)
+
+
+_COMPARABLE = {LIST, "[]float64", "[]int", "[]string"}
+"""The lists that compare by element, each with its own kind and with a ``[]interface {}``."""
 
 
 def _deep_equal(left: Any, right: Any) -> bool:
