@@ -193,6 +193,9 @@ def load_settings(root: Path) -> Settings:
     path = root / SETTINGS_FILE
     if not path.is_file():
         return Settings(root)
+    files = Folder(root)
+    if path.is_symlink() and not Path(files.real(str(path))).is_relative_to(files.real(str(root))):
+        raise RollstepError.at(SETTINGS_FILE, "is a link out of the repository", "put the file itself there")
     from renderer.kubernetes.yaml.reader import read_text
 
     return parse_settings(read_text(path, SETTINGS_FILE), root)

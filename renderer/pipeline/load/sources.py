@@ -61,7 +61,8 @@ def read_sources(folder: Path, settings: AppSettings, files: Files) -> Sources:
     texts: list[SourceText] = []
     paths: set[Path] = set()
     findings: list[Finding] = []
-    real_folder = folder if _is_within(files.real(str(folder)), files) else None
+    in_place = files.real(str(root)) + str(folder).removeprefix(str(root))
+    real_folder = folder if files.real(str(folder)) == in_place else None
     for path in manifest_files(folder, settings.output, files):
         file = str(path).removeprefix(f"{root}/")
         try:

@@ -10,8 +10,9 @@ from typing import Any
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import field_path
 from renderer.kubernetes.times import format_time, parse_time
-from renderer.kubernetes.yaml.reader import load_documents, read_text
+from renderer.kubernetes.yaml.reader import decode, load_documents
 from renderer.kubernetes.yaml.shape import TEXT, TIME, Fields, Items, mismatches
+from renderer.pipeline.load.files import read_own
 from renderer.verbs.policy.freeze import FREEZES_FILE, Freeze
 
 HEADER = "# Written by rollstep freeze: while one of these holds, no release of its environments goes forward.\n"
@@ -24,8 +25,8 @@ _SHAPE = Fields({"freezes": Items(_FREEZE)}, frozenset({"freezes"}))
 
 def load_freezes(root: Path) -> tuple[Freeze, ...]:
     """Return the freezes in the work tree ``root``; none without a file.  Raises RollstepError as ``parse_freezes``."""
-    path = root / FREEZES_FILE
-    return parse_freezes(read_text(path, FREEZES_FILE)) if path.is_file() else ()
+    content = read_own(str(root / FREEZES_FILE), FREEZES_FILE)
+    return () if content is None else parse_freezes(decode(content, FREEZES_FILE))
 
 
 def parse_freezes(text: str) -> tuple[Freeze, ...]:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from renderer.errors import RollstepError
 from renderer.git.objects import TreeFile
 from renderer.git.repository import Repository
-from renderer.kubernetes.manifest import Manifest
+from renderer.kubernetes.manifest import Body, Manifest
 from renderer.kubernetes.yaml.reader import decode, load_documents
 from renderer.pipeline.load.app import App, load_app
 from renderer.pipeline.load.discover import AppRef
@@ -31,6 +31,9 @@ from renderer.verbs.verify.app_state import AppLocation, AppState
 from renderer.verbs.verify.object_cache import EXECUTABLE, FOLDER, REGULAR, ObjectCache
 from renderer.verbs.verify.tree import Tree
 
+_SCALED, _BOUNDS = ("HorizontalPodAutoscaler", "ScaledObject"), ("minReplicas", "maxReplicas")
+_MOST_APPS = 100_000
+"""The most apps of a commit, whose folders some bytes of objects can name."""
 _MOST_BYTES = 1 << 30
 """The most bytes of files that are laid out for a command."""
 
@@ -66,11 +69,12 @@ class Loader:
 
     def apps(self, sha: str, settings: Settings) -> list[tuple[str, str]]:
         """Return environment and name of every app that has a folder in commit ``sha``."""
-        return [
-            (environment, app)
-            for environment, folder in self._folders(self.objects.find(sha, settings.environments_path))
-            for app, _ in self._folders(folder)
-        ]
+        found: list[tuple[str, str]] = []
+        for environment, folder in self._folders(self.objects.find(sha, settings.environments_path)):
+            found += ((environment, app) for app, _ in self._folders(folder))
+            if len(found) > _MOST_APPS:
+                raise RollstepError.at(settings.environments_path, f"has more than {_MOST_APPS:,} apps")
+        return found
 
     def _folders(self, place: TreeFile | None) -> Iterator[tuple[str, TreeFile]]:
         if place is not None and place.mode == FOLDER:
@@ -113,6 +117,18 @@ class Loader:
         now = state.last_update_time if state is not None else old.last_update_time if old else EPOCH
         return resolve_app(app, root, old, rendered, now)
 
+    def content(self, sha: str, location: AppLocation) -> tuple[object, ...]:
+        """Return what an app's rendered folder is made of in commit ``sha``, beside its Rollout and its scale.
+
+        That are its other manifests, the values and the layouts of templates.  Raises RollstepError as ``app``.
+        """
+        app, root = self.app(sha, location), self.repository.root
+        own = app.settings
+        bodies = {manifest.key: _without_scale(manifest.body) for manifest in app.manifests}
+        place = own.templates.relative_to(root).as_posix() if own.templates is not None else ""
+        layouts = self.objects.files(sha, place) if place else {}
+        return bodies, dict(own.values), own.namespace, own.versioned_config, dict(layouts)
+
     def world(self, sha: str, state: AppState) -> World:
         """Return the world of commit ``sha``, ReplicaSets as they are; raise RollstepError for an unloadable app."""
         app, status = self.app(sha, state.location), state.state()
@@ -146,6 +162,14 @@ class Loader:
 
 def _new_file(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
+def _without_scale(body: Body) -> Body:
+    """Return an object without the numbers that a change of scale edits."""
+    spec = body.get("spec")
+    if not isinstance(spec, dict) or body.get("kind") not in _SCALED:
+        return body
+    return {**body, "spec": {name: value for name, value in spec.items() if name not in _BOUNDS}}
 
 
 def _rendered_objects(state: AppState) -> Iterator[Manifest]:

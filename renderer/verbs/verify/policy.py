@@ -12,7 +12,7 @@ from itertools import product
 
 from msgspec.structs import replace
 
-from renderer.errors import Finding
+from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.yaml.reader import decode
 from renderer.pipeline.commit.trailers import BREAK_GLASS
 from renderer.pipeline.load.settings import SETTINGS_FILE, AppSettings
@@ -28,6 +28,9 @@ from renderer.verbs.verify.app_state import AppLocation, AppState, read_state
 from renderer.verbs.verify.commits import Change
 from renderer.verbs.verify.loading import Loader
 from renderer.verbs.verify.rules import ServerRules
+
+_MOST_NAMES = 1_000_000
+"""The most apps in environments whose rules are compared."""
 
 
 class PolicyCheck:
@@ -129,6 +132,8 @@ class PolicyCheck:
         names |= {app for environment in before.environments for app in before.apps_of(environment)}
         environments = {"", *before.environments, *(environment for environment, _ in apps)}
         moved = (before.environments_path, before.forge) != (after.environments_path, after.forge)
+        if len(environments) * len(names) > _MOST_NAMES:
+            raise RollstepError.at(SETTINGS_FILE, f"names more than {_MOST_NAMES:,} apps in environments")
         for environment, app in sorted(apps | set(product(environments, names))):
             old, new = before.for_app(environment, app), after.for_app(environment, app)
             if self._with_floor(old).approvals:

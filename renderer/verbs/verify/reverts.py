@@ -41,6 +41,12 @@ def restored_commit(loader: Loader, change: Change, after: AppState, before: App
     return next((sha for sha, names in _states(loader, change.parent, before.location) if names == restored), "")
 
 
+def last_change(loader: Loader, parent: str, before: AppState) -> str:
+    """Return the last commit up to ``parent`` that changes an app's status or rendered files; empty without one."""
+    paths = (before.location.status_file, before.location.output)
+    return loader.repository.run("rev-list", "-1", "--first-parent", parent, "--", *paths).stdout.decode().strip()
+
+
 def moves_forward(loader: Loader, change: Change, after: AppState, before: AppState) -> bool:
     """Return whether a commit takes the app's release forward; True also where a state cannot be loaded."""
     try:

@@ -30,7 +30,7 @@ from renderer.verbs.verify.expected import Expected, render_expected, rendered_s
 from renderer.verbs.verify.explain import explain, own_differences
 from renderer.verbs.verify.loading import Loader
 from renderer.verbs.verify.policy import PolicyCheck
-from renderer.verbs.verify.reverts import is_first_release, is_revert, moves_forward
+from renderer.verbs.verify.reverts import is_first_release, is_revert, last_change, moves_forward
 from renderer.verbs.verify.rules import ServerRules
 from renderer.verbs.verify.verdict import AppVerdict, CommitVerdict
 
@@ -54,7 +54,10 @@ class Verifier:
         ``rules`` are those of git's configuration, and ``now`` is the time of the run: no release moves later.
         """
         self._loader = loader
+        self._received = received
         self._now = received or now
+        self._arrived: set[str] = set()
+        """The paths of the statuses that a commit of this run has changed."""
         self._rules = rules or ServerRules()
         self._policy = PolicyCheck(loader, received, approvals or Approvals(loader.repository), self._rules)
 
@@ -125,6 +128,7 @@ class Verifier:
                 if not expected[-1].differences(after, before):
                     findings = [*late, *_wrong_trailers(transition, location, trailers)]
                     findings += self._early_move(change, after, before, state)
+                    findings += self._unpushed_pause(after, before, state, transition)
                     findings += self._taken_back(change, location, release, transition, trailers)
                     forward = goes_forward(transition.move.before, transition.move.after)
                     forward = forward or self._is_other_content(change, after, before)
@@ -171,8 +175,21 @@ class Verifier:
         places = (after.location, before.location)
         if not before.exists or not any(self._policy.is_guarded(change, place) for place in places):
             return False
+        if before.blobs == after.blobs:
+            return False
         moves = before.blobs.get("") != after.blobs.get("")
-        return changes_content(before.contents, after.contents, moves=moves)
+        if changes_content(before.contents, after.contents, moves=moves):
+            return True
+        # A move of the release may edit what its router is rendered to, so the sources of both are compared.
+        last = last_change(self._loader, change.parent, before)
+        try:
+            old, new = (
+                self._loader.content(sha, place)
+                for sha, place in ((last or change.parent, before.location), (change.commit.sha, after.location))
+            )
+        except RollstepError:
+            return True
+        return old != new
 
     def _legal(
         self, change: Change, after: AppState, before: AppState, action: str, findings: list[Finding], forward: bool
@@ -236,6 +253,11 @@ class Verifier:
             yield Finding(SETTINGS_FILE, 0, 0, "source", message, "commit the new source first, and then the step")
 
     def _late_commit(self, change: Change) -> Iterator[Finding]:
+        if change.parent:
+            parent = self._loader.objects.committed(change.parent)
+            if change.commit.date < parent - self._rules.clock_margin:
+                message = f"the commit is of {format_time(change.commit.date)}, long before its parent"
+                yield Finding("", 0, 0, "", message, "correct the clock, and make the commit again")
         # Not the time that an option chooses, which is for the releases.
         clock = current_time()
         if self._now is not None and change.commit.date > max(clock, self._now) + SKEW:
@@ -252,6 +274,24 @@ class Verifier:
                 hint = "the clock or --now was wrong: undo the commit"
                 yield Finding(after.location.status_file, line, column, field_path(path), message, hint)
                 return
+
+    def _unpushed_pause(
+        self, after: AppState, before: AppState, state: State, transition: Transition
+    ) -> Iterator[Finding]:
+        """Yield that a push ends a pause that it begins: on the server, and in the cluster, no time has passed.
+
+        The dates of both commits are the pusher's.
+        """
+        place = before.location.status_file
+        began = place in self._arrived
+        self._arrived.add(after.location.status_file)
+        old = before.state()
+        if self._received is None or not began or old is None or not transition.verb.startswith("advance"):
+            return
+        if any(pause not in state.status.pause_conditions for pause in old.status.pause_conditions):
+            message = f"{after.location.title} goes on after a pause that began in this push"
+            hint = "push the step before the pause first, or go on with promote"
+            yield Finding(after.location.status_file, 0, 0, "status.pauseConditions", message, hint)
 
     def _early_move(self, change: Change, after: AppState, before: AppState, state: State) -> Iterator[Finding]:
         """Yield that a release moved before its last move, or long before the commit that it follows.

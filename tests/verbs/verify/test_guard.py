@@ -340,3 +340,30 @@ def _blob(checkout: Checkout, text: str) -> str:
     command = ["git", "hash-object", "-w", "--stdin"]
     done = subprocess.run(command, cwd=checkout.root, input=text, capture_output=True, text=True, check=True)
     return done.stdout.strip()
+
+
+def test_a_pause_that_begins_in_a_push_does_not_end_in_it(guarded: Guarded) -> None:
+    guarded.edit("rollstep.yaml", "    approvals: 2\n", "    approvals: 0\n")
+    guarded.commit("No approvals")
+    guarded.release()
+    begins = guarded.head
+    guarded.run("promote", "prod/web", "--no-validate", "--now", "2026-03-01T12:10:00Z")
+    paused = guarded.head
+    guarded.run("advance", "prod/web", "--no-validate", "--now", LATER)
+    assert guarded.head != paused
+    told = guarded.receive(begins, code=1)
+    assert "goes on after a pause that began in this push" in told
+    guarded.receive(begins, new=paused)
+    guarded.receive(paused)
+
+
+def test_a_verb_that_stays_hides_no_other_route(guarded: Guarded) -> None:
+    """A pause moves the status, and a new backend of the Ingress comes with it."""
+    old = guarded.head
+    guarded.edit(f"{WEB}/ingress.yaml", "host: ", "host: evil.")
+    guarded.commit("Another host")
+    guarded.run("pause", "prod/web", "--no-validate", "--now", LATER)
+    assert "has 0 of 2 approvals" in guarded.receive(old, code=1)
+    guarded.git("reset", "--quiet", "--hard", old)
+    guarded.run("pause", "prod/web", "--no-validate", "--now", LATER)
+    guarded.receive(old)
