@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from renderer.rollouts.analysis.expr import ExpressionError, run
+from renderer.rollouts.analysis.expr import ExpressionError, UnsupportedError, check_types, run
 from renderer.rollouts.analysis.expr.values import (
     ANY,
     BOOL,
     FLOAT,
+    Anything,
     Function,
     Int64,
     go_text,
@@ -58,6 +60,29 @@ def _evaluate(result: Any, kind: str, condition: str) -> bool:
 
 def evaluate_condition(result: Any, condition: str) -> bool:
     """Return whether a condition holds for a result; raise ``ExpressionError`` where the controller has an error."""
+    value = run(condition, _environment(result))
+    if not isinstance(value, bool):
+        raise ExpressionError(f"expected bool, but got {type_name(value)}")
+    return value
+
+
+# The apps of a fleet often have the same conditions.
+@lru_cache(maxsize=1024)
+def error_of_condition(condition: str) -> str:
+    """Return the error of a condition whatever the result is; empty if only a result can tell.
+
+    What this implementation leaves out is an error here.
+    """
+    try:
+        check_types(condition, _environment(Anything()))
+    except UnsupportedError as error:
+        return f"rollstep leaves out {error}"
+    except ExpressionError as error:
+        return str(error)
+    return ""
+
+
+def _environment(result: Any) -> dict[str, Any]:
     functions = (
         Function("asInt", (ANY,), "int64", _as_int),
         Function("asFloat", (ANY,), FLOAT, _as_float),
@@ -67,10 +92,7 @@ def evaluate_condition(result: Any, condition: str) -> bool:
         Function("isNil", (ANY,), BOOL, lambda _: result is None),
         Function("default", (ANY, ANY), ANY, lambda _, other: other if result is None else result),
     )
-    value = run(condition, {"result": result, **{function.name: function for function in functions}})
-    if not isinstance(value, bool):
-        raise ExpressionError(f"expected bool, but got {type_name(value)}")
-    return value
+    return {"result": result, **{function.name: function for function in functions}}
 
 
 def evaluate_time(expression: str, now: datetime) -> datetime:

@@ -14,6 +14,9 @@ from renderer.rollouts.analysis.jsonpath import JSONPathError, find, parse
 from renderer.rollouts.analysis.metrics import Metric
 from renderer.rollouts.analysis.run import Measurement
 
+MAX_DEPTH = 200
+"""The deepest answer: Python's stack is smaller than Go's."""
+
 
 def web_measurement(metric: Metric, status: int, answer: str) -> Measurement:
     """Return the measurement of an HTTP status and an answer.
@@ -32,6 +35,8 @@ def web_measurement(metric: Metric, status: int, answer: str) -> Measurement:
         data = decode_json(answer)
     except ValueError:
         return Measurement(SUCCESSFUL, answer)
+    if _is_deeper(data, MAX_DEPTH):
+        return Measurement(ERROR, message=f"rollstep leaves out an answer nested more than {MAX_DEPTH} levels deep")
     try:
         found = next((value for results in find(path, data) for value in results), _NOTHING)
     except (JSONPathError, ExpressionError) as error:
@@ -46,6 +51,19 @@ def web_measurement(metric: Metric, status: int, answer: str) -> Measurement:
 
 
 _NOTHING = object()
+
+
+def _is_deeper(value: Any, limit: int) -> bool:
+    """Return whether lists and maps are nested deeper than the limit."""
+    level = [value]
+    for _ in range(limit + 1):
+        containers = [
+            item.values() if isinstance(item, dict) else item for item in level if isinstance(item, (dict, list))
+        ]
+        level = [inner for container in containers for inner in container]
+        if not containers:
+            return False
+    return True
 
 
 def decode_json(text: str) -> Any:

@@ -49,6 +49,10 @@ def _problems(report: Report, path: Path, templates: Sequence[Manifest]) -> Iter
     for name in sorted({str(name) for name in names if names.count(name) > 1}):
         yield f"two metrics have the same name {name}"
     yield from _unresolved(report, path, templates)
+    for template, metric in metrics:
+        for field, message in _invalid_conditions(metric, _values(report, path, templates)):
+            what = f"the {field} of the metric {metric.get('name')}"
+            yield f"AnalysisTemplate {template.name}: {what} is invalid: {message}"
     if path == BACKGROUND:
         return
     for template in templates:
@@ -76,6 +80,41 @@ def _unresolved(report: Report, path: Path, templates: Sequence[Manifest]) -> It
     for name, argument in values.items():
         if not _has_value(argument) and name not in given:
             yield f"the argument {name} has no value: give it in args, or in the template"
+
+
+def _values(report: Report, path: Path, templates: Sequence[Manifest]) -> dict[str, str]:
+    """Return the arguments whose values are known, for ``substitute``."""
+    found: dict[str, str] = {}
+    for argument in (item for template in templates for item in _items(template, "args")):
+        if argument.get("value") is not None:
+            found[f"args.{argument.get('name')}"] = str(argument["value"])
+    for argument in report.items(*path, "args"):
+        name, value = (part_of(argument, (key,)) for key in ("name", "value"))
+        found.pop(f"args.{name}", None)
+        if value is not None:
+            found[f"args.{name}"] = str(value)
+    return found
+
+
+def _invalid_conditions(metric: Mapping[str, Any], values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield each condition that fails for every result, and why; one with an unknown argument may be right."""
+    conditions = {field: metric.get(field) for field in ("successCondition", "failureCondition")}
+    if not any(conditions.values()):
+        return
+    # Slow to import, and for metrics with conditions only.
+    from renderer.rollouts.analysis.arguments import substitute
+    from renderer.rollouts.analysis.evaluate import error_of_condition
+    from renderer.rollouts.analysis.metrics import InvalidAnalysisError
+
+    for field, condition in conditions.items():
+        if not isinstance(condition, str) or not condition:
+            continue
+        try:
+            message = error_of_condition(substitute(condition, values))
+        except InvalidAnalysisError:
+            continue
+        if message:
+            yield field, message
 
 
 def _has_value(argument: object) -> bool:

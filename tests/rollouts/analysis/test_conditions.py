@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 
 from renderer.kubernetes.times import parse_time
-from renderer.rollouts.analysis.evaluate import EvaluationError, evaluate_condition, evaluate_result, evaluate_time
+from renderer.rollouts.analysis.evaluate import (
+    EvaluationError,
+    error_of_condition,
+    evaluate_condition,
+    evaluate_result,
+    evaluate_time,
+)
 from renderer.rollouts.analysis.expr import ExpressionError, UnsupportedError
 from renderer.rollouts.analysis.expr.values import Floats
 from tests.support.condition_corpus import conditions
@@ -96,3 +102,21 @@ def test_a_time_is_relative_to_the_given_moment() -> None:
         evaluate_time("1", now)
     with pytest.raises(ExpressionError, match="missing unit in duration"):
         evaluate_time('now() - duration("10")', now)
+
+
+@pytest.mark.parametrize(
+    ("condition", "error"),
+    [
+        ("result > 1", ""),
+        ("result.errors > 5 && len(result) > 1", ""),
+        ("all(result, # > 1)", ""),
+        ("result >", "unexpected token EOF"),
+        ("results > 1", "unknown name results"),
+        ("isNaN('a')", "cannot use string as argument (type float64) to call isNaN "),
+        ("len(result) > 'a'", "invalid operation: > (mismatched types int and string)"),
+        ("result matches '('", "error parsing regexp: missing closing ): `(`"),
+        ("date(result) == result", "rollstep leaves out the function date"),
+    ],
+)
+def test_an_error_that_no_result_avoids(condition: str, error: str) -> None:
+    assert error_of_condition(condition) == error

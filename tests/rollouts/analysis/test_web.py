@@ -119,3 +119,14 @@ def test_other_answers() -> None:
     assert measure('{"v": "<x>"}', condition="result") == ("Error", "", wrong_type)
     assert measure("[]", path="{[*]}") == ("Error", "", "result of web metric produced no value")
     assert measure("{}", path="{") == ("Error", "", "unclosed action")
+
+
+@pytest.mark.parametrize("condition", ["result > 1", "string(result) == 'x'", "result == result", ""])
+def test_a_deep_answer_is_an_error_and_no_fault_of_ours(condition: str) -> None:
+    answer = '{"v": ' + "[" * 400 + "]" * 400 + "}"
+    message = "an answer nested more than 200 levels deep"
+    assert measure(answer, condition=condition) == ("Error", "", f"rollstep leaves out {message}")
+    assert (
+        measure('{"v": ' + "[" * 190 + "]" * 190 + "}", condition="len(result) == 1 && result == result")[0]
+        == "Successful"
+    )

@@ -17,7 +17,14 @@ from renderer.rollouts.analysis.expr.interpreter import evaluate
 from renderer.rollouts.analysis.expr.optimizer import optimize
 from renderer.rollouts.analysis.expr.parser import parse, unsupported
 
-__all__ = ["ExpressionError", "UnsupportedError", "parse", "run", "unsupported"]
+__all__ = ["ExpressionError", "UnsupportedError", "check_types", "parse", "run", "unsupported"]
+
+
+def check_types(text: str, environment: Mapping[str, Any]) -> None:
+    """Raise the error that ``run`` raises before it evaluates anything."""
+    tree = parse(text)
+    check(tree, environment)
+    optimize(tree)
 
 
 def run(text: str, environment: Mapping[str, Any], now: datetime | None = None) -> Any:

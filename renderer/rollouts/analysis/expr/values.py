@@ -66,6 +66,10 @@ class NilList(list[Any]):
     """A nil ``[]interface {}``, the value of a missing key of ``groupBy``: empty, and equal to nil."""
 
 
+class Anything:
+    """A value that is not known yet: any type is possible."""
+
+
 class Function:
     """A function of the environment, with its Go type."""
 
@@ -76,6 +80,7 @@ class Function:
 
 _TYPES: Mapping[type, str] = {
     type(None): "<nil>",
+    Anything: ANY,
     bool: BOOL,
     int: INT,
     Int64: "int64",

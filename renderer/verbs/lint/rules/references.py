@@ -154,7 +154,8 @@ RULES = (
         "RS321",
         "An analysis that cannot run",
         "Its templates need a value for each argument and metrics with distinct names. Unless it runs in the "
-        "background it has to end: an interval needs a count.",
+        "background it has to end: an interval needs a count. A condition that is no expression, or whose types never "
+        "fit, makes every measurement an Error.",
         "Correct the Rollout's args or the template as the message says.",
     ),
     Rule(
