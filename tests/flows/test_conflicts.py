@@ -122,7 +122,7 @@ def test_files_that_one_side_adds_or_removes_belong_to_the_side(checkout: Checko
     assert len(checkout.replicas("prod/web")) == 3
     wanted = state(checkout, "steps")
     checkout.git("switch", "--quiet", "main")
-    (checkout.root / WEB / "rendered/OWNERS").write_text("us\n", encoding="utf-8")
+    (checkout.root / WEB / "OWNERS").write_text("us\n", encoding="utf-8")
     ours = checkout.replicas("prod/web")
     stops(checkout, "merge", "steps")
     resolved(checkout, "prod/web", "--ours")
@@ -132,7 +132,7 @@ def test_files_that_one_side_adds_or_removes_belong_to_the_side(checkout: Checko
     resolved(checkout, "prod/web", "--theirs")
     checkout.git("commit", "--quiet", "--no-edit")
     assert state(checkout, "HEAD") == wanted
-    assert (checkout.root / WEB / "rendered/OWNERS").read_text(encoding="utf-8") == "us\n"
+    assert (checkout.root / WEB / "OWNERS").read_text(encoding="utf-8") == "us\n"
     checkout.run("verify")
 
 

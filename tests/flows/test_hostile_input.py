@@ -117,7 +117,10 @@ def test_a_folder_whose_name_cannot_be_shown(checkout: Checkout) -> None:
 
 def test_a_cell_ends_no_table_and_is_no_html() -> None:
     rows = [["a", "b"], ["<img src=x>|c\nd", "\x1b[31m"]]
-    assert markdown_table(rows).splitlines()[2] == "| &lt;img src=x>\\|c\ufffdd | \ufffd[31m |"
+    assert markdown_table(rows).splitlines()[2] == "| &lt;img src=x>\\|c\ufffdd | \ufffd\\[31m |"
+    shown = markdown_table([["a"], ["![p](https://x.example) @org/admins **LGTM** `code` _b_ #1 a_b"]]).splitlines()[2]
+    links = "https:\u200b//x.example) @\u200borg/admins"
+    assert shown == f"| \\!\\[p\\]({links} \\*\\*LGTM\\*\\* \\`code\\` \\_b\\_ \\#1 a_b |"
     assert text_table(rows).count("\n") == 2
 
 

@@ -82,7 +82,7 @@ def test_a_file_that_changes_after_it_was_compared_is_refused(tmp_path: Path) ->
     with NewFiles(tmp_path) as new_files:
         planned = Transaction(new_files).plan(BEFORE.items(), BEFORE)
         (tmp_path / "app/status.yaml").write_text("by hand\n")
-        with pytest.raises(RollstepError, match=r"app/status\.yaml: was changed meanwhile"):
+        with pytest.raises(RollstepError, match=r"app/status\.yaml: was changed while the command ran"):
             planned.commit()
     assert content(tmp_path) == BEFORE | {"app/status.yaml": "by hand\n"}
     assert not (tmp_path / JOURNAL).exists()
