@@ -76,6 +76,11 @@ def _comments(text: str, file: str, spans: list[tuple[int, int]]) -> Iterator[Co
     starts = [start for start, _ in spans]
     breaks = [match.end() for match in _BREAK.finditer(text)]
     lines = _BREAK.split(text)
+    # The first line from each one on that is not blank; the last line stands for none.
+    following = list(range(len(lines)))
+    for line in reversed(range(len(lines) - 1)):
+        if _BLANK.fullmatch(lines[line]):
+            following[line] = following[line + 1]
     for match in _COMMENT.finditer(text):
         at = match.start()
         before = bisect_right(starts, at) - 1
@@ -84,10 +89,7 @@ def _comments(text: str, file: str, spans: list[tuple[int, int]]) -> Iterator[Co
         line = bisect_right(breaks, at)
         column = at - (breaks[line - 1] if line else 0)
         alone = not lines[line][:column].strip()
-        after = line
-        while alone and after < len(lines) - 1 and _BLANK.fullmatch(lines[after]):
-            after += 1
-        yield Comment(file, line + 1, column + 1, match.group(), after + 1)
+        yield Comment(file, line + 1, column + 1, match.group(), (following[line] if alone else line) + 1)
 
 
 def _difference(node: Any, path: tuple[str | int, ...], file: str) -> Finding | None:
