@@ -195,21 +195,22 @@ def test_objects_of_another_repository_are_read_and_never_written(checkout: Chec
 
 
 @pytest.mark.parametrize(
-    ("path", "folders", "ahead"),
+    ("path", "folders", "more"),
     [
-        ("../outside", [], ""),
-        ("/../outside", [], ""),
-        (".git/hooks/post-commit", [], ""),
-        ("environments/.GIT/config", [], ""),
-        ("link/outside", [], ""),
-        (".rollstep-journal/lock", [], ""),
-        ("environments/new", ["../made"], ""),
-        ("environments/new", [], "../../outside"),
-        (7, [], ""),
+        ("../outside", [], {}),
+        ("/../outside", [], {}),
+        (".git/hooks/post-commit", [], {}),
+        ("environments/.GIT/config", [], {}),
+        ("link/outside", [], {}),
+        (".rollstep-journal/lock", [], {}),
+        ("environments/new", ["../made"], {}),
+        ("environments/new", [], {"file": "../../outside"}),
+        ("environments/new", [], {"other": "../../outside"}),
+        (7, [], {}),
     ],
 )
 def test_a_journal_that_came_with_the_repository_leads_nowhere(
-    checkout: Checkout, path: str | int, folders: list[str], ahead: str
+    checkout: Checkout, path: str | int, folders: list[str], more: dict[str, str]
 ) -> None:
     outside = checkout.root.parent / "elsewhere"
     outside.mkdir()
@@ -218,9 +219,7 @@ def test_a_journal_that_came_with_the_repository_leads_nowhere(
     journal = checkout.root / ".rollstep-journal"
     journal.mkdir()
     (journal / "old-0").write_bytes(b"planted\n")
-    entry = {"path": path, "old": hashlib.sha256(b"planted\n").hexdigest(), "new": None} | (
-        {"ahead": ahead} if ahead else {}
-    )
+    entry = {"path": path, "old": hashlib.sha256(b"planted\n").hexdigest(), "new": None, **more}
     index = {"memo": {}, "folders": folders, "entries": [entry]}
     (journal / "journal.json").write_text(json.dumps(index), encoding="utf-8")
     before = files(checkout.root.parent)

@@ -46,7 +46,7 @@ _FEW = 32
 """Up to this many files are synced one by one; a release of one app changes fewer."""
 
 
-class Entry(Struct, frozen=True):
+class Entry(Struct, frozen=True, forbid_unknown_fields=True):
     """A changed file: its path below the root (with ``/``), and the digests of its old and its new content.
 
     ``old`` is None for a file that is created, ``new`` for one that is deleted.  ``file`` is the name of the new file
