@@ -53,6 +53,7 @@ SETTINGS = """\
 # Settings of rollstep. All of them are optional; `rollstep schema` prints every key with its description.
 defaults:
   kubernetesVersion: "1.34"
+  controllerVersion: "1.10"
   # namespace: repository-${environment}  # of objects that name none
   # sync: kubectl  # what applies the rendered manifests: argocd, flux or kubectl
 environments:
