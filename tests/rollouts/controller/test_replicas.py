@@ -192,7 +192,7 @@ def test_a_routed_canary_has_its_share_rounded_up_and_the_stable_side_all(
     assert stable == replicas
     assert new * 100 >= weight * replicas
     assert new == 0 or new >= min(least, replicas)
-    assert (new - 1) * 100 < weight * replicas or new == least
+    assert (new - 1) * 100 < weight * replicas or new == min(least, replicas)
 
 
 @given(replicas=st.integers(1, 40), weight=st.integers(0, 100), recorded=st.integers(0, 100))
