@@ -161,7 +161,7 @@ CHANGES: dict[str, Callable[[Checkout], object]] = {
     "a new source": lambda c: (c.root / STAGING / "more.yaml").write_text(
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: more}\n"
     ),
-    "a source that is gone": lambda c: (c.root / STAGING / "configmap.yaml").unlink(),
+    "a source that is gone": lambda c: (c.root / STAGING / "ingress.yaml").unlink(),
     "a rendered file": replaced,
     "a rendered file that is gone": lambda c: (c.root / RENDERED / "service-web-stable.yaml").unlink(),
     "the marker": lambda c: (c.root / RENDERED / ".rollstep").write_text(""),
