@@ -129,9 +129,13 @@ def test_changed_steps_begin_again(nginx: MakeWorld) -> None:
     assert (world.status.current_step_index, weight(world), sizes(world)[2]) == (1, 10, 1)
 
 
-def test_the_progress_deadline_degrades_and_may_abort(nginx: MakeWorld) -> None:
+@pytest.mark.parametrize(
+    ("version", "reason"), [("1.9", ""), ("1.10", ': ReplicaSet "web-6cdbd6c9d" has timed out progressing.')]
+)
+def test_the_progress_deadline_degrades_and_may_abort(nginx: MakeWorld, version: str, reason: str) -> None:
     spec = {"progressDeadlineSeconds": 60, "progressDeadlineAbort": True}
-    world = settle(updated(nginx(steps=STEPS, spec=spec)), hold=True).world
+    begun = replace(nginx(steps=STEPS, spec=spec), controller_version=version)
+    world = settle(updated(begun), hold=True).world
     due = next_wakeup(world)
     assert due == world.now + timedelta(seconds=60)
     assert not settle(replace(world, now=due - timedelta(seconds=1)), hold=True).world.status.abort
@@ -139,7 +143,7 @@ def test_the_progress_deadline_degrades_and_may_abort(nginx: MakeWorld) -> None:
     assert stuck.status.abort
     assert (stuck.status.phase, stuck.status.message) == (
         "Degraded",
-        "RolloutAborted: Rollout aborted update to revision 2",
+        f"RolloutAborted: Rollout aborted update to revision 2{reason}",
     )
     assert sizes(settle(stuck).world) == {1: 5, 2: 1}
 

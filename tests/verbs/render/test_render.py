@@ -155,12 +155,15 @@ def test_pass_through_and_kustomization(checkout: Checkout) -> None:
 
 
 def test_a_deleted_source_is_removed_and_a_foreign_file_stays(checkout: Checkout) -> None:
+    more = checkout.root / "environments/prod/web/more.yaml"
+    more.write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: more}\n", encoding="utf-8")
     checkout.run("render", "prod/web", "--now", NOON)
     rendered = checkout.root / "environments/prod/web/rendered"
+    assert (rendered / "configmap-more.yaml").exists()
     (rendered / "NOTES.md").write_text("mine")
-    (checkout.root / "environments/prod/web/configmap.yaml").unlink()
+    more.unlink()
     checkout.run("render", "prod/web")
-    assert not (rendered / "configmap-web.yaml").exists()
+    assert not (rendered / "configmap-more.yaml").exists()
     assert (rendered / "NOTES.md").read_text() == "mine"
 
 
