@@ -120,9 +120,9 @@ class Transaction:
             except OSError as error:
                 raise unwritable(error, path) from error
             before, after = old if old is None else digest(old), new if new is None else new.digest
-            if self._read.get(path, before) != before:
-                findings.append(_changed_meanwhile(path))
             if before != after:
+                if self._read.get(path, before) != before:
+                    findings.append(_changed_meanwhile(path))
                 if new is not None and not new.name and not self._new_files.in_memory:
                     findings.append(_changed_meanwhile(path))
                 entries.append(Entry(path, before, after, new.name if new else ""))
