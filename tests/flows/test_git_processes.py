@@ -25,7 +25,13 @@ def fleet(root: Path, size: int) -> Checkout:
         rollout.read_text(encoding="utf-8").replace("pause: {}", "pause: {duration: 10m}"), encoding="utf-8"
     )
     for number in range(size):
-        shutil.copytree(root / "all/prod/web", root / f"environments/prod/w{number}")
+        app = root / f"environments/prod/w{number}"
+        shutil.copytree(root / "all/prod/web", app)
+        for path in app.glob("*.yaml"):
+            text = path.read_text(encoding="utf-8")
+            for name in ("name: web", "stableIngress: web", "Service: web"):
+                text = text.replace(name, f"{name[:-3]}w{number}")
+            path.write_text(text, encoding="utf-8")
     shutil.rmtree(root / "all")
     (root / "rollstep.yaml").write_text("defaults:\n  namespace: shop\n  order: step\n", encoding="utf-8")
     checkout.commit("Make them a fleet")

@@ -52,5 +52,5 @@ def test_corrections_are_made_only_if_named(tmp_path: Path, options: list[str], 
 def test_an_unknown_correction_is_wrong_usage(tmp_path: Path) -> None:
     scenario = tmp_path / "scenario.yaml"
     scenario.write_text(SCENARIO, encoding="utf-8")
-    with pytest.raises(UsageError, match="--corrections: unknown faults; known are zero-scale-down-delay"):
+    with pytest.raises(UsageError, match="--corrections: unknown faults; known are aborted-traffic"):
         CliRunner().invoke(command, [str(scenario), "--corrections", "all,faults"], catch_exceptions=False)
