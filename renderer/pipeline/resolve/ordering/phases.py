@@ -20,7 +20,7 @@ from renderer.rollouts.controller.defaults import max_traffic_weight
 from renderer.rollouts.controller.experiment import belongs_to_experiment
 from renderer.rollouts.controller.reconcile import MAX_PASSES, Reconciliation, Settled, reconcile
 from renderer.rollouts.controller.replica_counts import replica_counts_for_traffic_routed_canary
-from renderer.rollouts.controller.replica_math import get_current_set_weight
+from renderer.rollouts.controller.replica_math import get_current_set_weight, traffic_weight_to_replicas
 from renderer.rollouts.model.rollout import ReplicaSet, Rollout
 from renderer.rollouts.model.spec import CanaryStep
 from renderer.rollouts.model.status import RolloutStatus
@@ -67,7 +67,8 @@ def early_contractions(rollout: Rollout) -> list[int]:
     """Return the steps in which the controller removes pods of the canary before their traffic.
 
     It lowers a weight only once the ReplicaSets have the size for the lower one (``reconcileTrafficRouting`` of v1.9
-    calls ``AtDesiredReplicaCountsForCanary`` first), which no order of commits can make safe.
+    calls ``AtDesiredReplicaCountsForCanary`` first), and with ``dynamicStableScale`` not at all where the stable one
+    has no room for the rest, as after a ``setCanaryScale``.  No order of commits can make that safe.
     """
     canary = rollout.canary
     if canary is None or canary.traffic_routing is None:
@@ -94,13 +95,19 @@ def _observed(rs: ReplicaSet) -> ReplicaSet:
 
 
 def _early(rollout: Rollout, steps: Sequence[CanaryStep]) -> Iterator[int]:
-    old = share = 0
+    old = weight = 0
+    most, replicas = max_traffic_weight(rollout), rollout.replicas
     for index in range(len(steps)):
         status = RolloutStatus(current_step_index=index, current_pod_hash="canary", stable_rs="stable")
-        new, _ = replica_counts_for_traffic_routed_canary(rollout, status, None, None, None)
-        if new < min(old, share):
+        new, stable = replica_counts_for_traffic_routed_canary(rollout, status, None, None, None)
+        if new < min(old, weight * replicas // most):
             yield index
-        old, share = new, get_current_set_weight(rollout, status) * rollout.replicas // max_traffic_weight(rollout)
+        wanted = get_current_set_weight(rollout, status)
+        # The stable ReplicaSet keeps the pods of its present share.
+        stable = max(stable, traffic_weight_to_replicas(replicas, most - weight, most))
+        if stable >= (most - wanted) * replicas // most:
+            weight = wanted
+        old = new
 
 
 def _with_pods(world: World, done: Reconciliation, hold_step: int | None) -> Reconciliation:

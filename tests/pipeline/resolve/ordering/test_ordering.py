@@ -234,6 +234,14 @@ def test_steps_that_empty_the_canary_before_its_traffic_are_found() -> None:
     assert not phases.early_contractions(routed("istio", 8, SCALE).world.rollout)
 
 
+def test_a_weight_that_stays_for_want_of_stable_pods_counts() -> None:
+    """With ``dynamicStableScale`` the stable side has one pod until the scale of the canary ends, for any weight."""
+    scaled: list[Any] = [{"setCanaryScale": {"weight": 97}}, {"setWeight": 86}, {"setWeight": 16}]
+    steps = (*scaled, {"setCanaryScale": {"weight": 46}}, {"pause": {}})
+    assert phases.early_contractions(routed("smi", 7, steps, dynamicStableScale=True).world.rollout) == [3]
+    assert phases.early_contractions(routed("smi", 7, steps).world.rollout) == []
+
+
 SAFE_IN_STEPS = {"nginx, no steps", "blue-green", "blue-green, preview", "blue-green, no delay"}
 """Releases without steps, whose every commit waits for pods or for a person in any order."""
 
