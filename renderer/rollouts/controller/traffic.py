@@ -19,7 +19,7 @@ from renderer.rollouts.controller.replica_math import (
 from renderer.rollouts.controller.revisions import is_dynamically_rolling_back_to_stable, previous_canary_hash
 from renderer.rollouts.controller.routers import Router, routers_of
 from renderer.rollouts.controller.services import ensure_service_targets
-from renderer.rollouts.model.corrections import ABORTED_SUBSET, MANAGED_ROUTES
+from renderer.rollouts.model.corrections import ABORTED_SUBSET, MANAGED_ROUTES, STABLE_WITHOUT_PODS
 from renderer.rollouts.model.spec import CANARY
 from renderer.rollouts.model.strategy_status import TrafficWeights, WeightDestination
 
@@ -136,6 +136,8 @@ def _stable_has_room(ctx: Context, weight: int) -> bool:
     if ctx.stable_rs is None:
         return False
     wanted = weight * ctx.rollout.replicas // max_traffic_weight(ctx.rollout)
+    if weight > 0 and ctx.rollout.replicas > 0 and ctx.corrects(STABLE_WITHOUT_PODS):
+        wanted = max(1, wanted)
     return ctx.stable_rs.available_replicas >= wanted or replica_progress_threshold_met(
         ctx.canary, ctx.stable_rs, wanted
     )

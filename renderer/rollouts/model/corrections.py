@@ -13,6 +13,7 @@ MANAGED_ROUTES = "managed-routes"
 OTHER_SUBSETS = "other-subsets"
 OWN_METADATA = "own-metadata"
 EQUAL_TEMPLATES = "equal-templates"
+STABLE_WITHOUT_PODS = "stable-without-pods"
 NGINX_STABLE_PODS = "nginx-stable-pods"
 EXPERIMENT_ANALYSIS = "experiment-analysis"
 NEEDED_OBJECTS = "needed-objects"
@@ -29,6 +30,7 @@ CORRECTIONS: Mapping[str, str] = {
     OTHER_SUBSETS: "argo-rollouts#3125",
     EQUAL_TEMPLATES: "argo-rollouts#4696",
     OWN_METADATA: "argo-rollouts#2916",
+    STABLE_WITHOUT_PODS: "-",
     NGINX_STABLE_PODS: "argo-rollouts#1820",
     EXPERIMENT_ANALYSIS: "-",
     NEEDED_OBJECTS: "argo-rollouts#1297, argo-rollouts#2675",

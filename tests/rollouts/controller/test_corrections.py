@@ -67,6 +67,19 @@ def test_equal_templates(nginx: MakeWorld, names: tuple[str, ...], revisions: li
     assert [rs.revision for rs in settle(written_out).world.replica_sets] == revisions
 
 
+@pytest.mark.parametrize(("names", "weight"), [((), 90), (("stable-without-pods",), 100)])
+def test_stable_without_pods(routed: MakeWorld, names: tuple[str, ...], weight: int) -> None:
+    steps = [{"setCanaryScale": {"weight": 100}}, {"setWeight": 100}, {"pause": {}}, {"setWeight": 90}, {"pause": {}}]
+    world = routed({"smi": {}}, canaryService="canary", stableService="stable", steps=steps, dynamicStableScale=True)
+    done = released(replace(settle(world).world, corrections=frozenset(names)))
+    assert done.status.canary.weights is not None
+    assert (done.status.canary.weights.canary.weight, pods(done)["1"]) == (100, 0)
+    # The controller's stable version gets the share before its first pod, which follows.
+    done = settle(actions.promote(done), hold=True).world
+    assert done.status.canary.weights is not None
+    assert done.status.canary.weights.canary.weight == weight
+
+
 WEIGHTS = [{"setWeight": 20}, {"pause": {}}, {"setWeight": 60}, {"pause": {}}]
 
 

@@ -105,7 +105,7 @@ def _early(rollout: Rollout, steps: Sequence[CanaryStep]) -> Iterator[int]:
         wanted = get_current_set_weight(rollout, status)
         # The stable ReplicaSet keeps the pods of its present share.
         stable = max(stable, traffic_weight_to_replicas(replicas, most - weight, most))
-        if stable >= (most - wanted) * replicas // most:
+        if stable >= max(min(1, most - wanted), (most - wanted) * replicas // most):
             weight = wanted
         old = new
 
