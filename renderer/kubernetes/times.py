@@ -58,7 +58,7 @@ def parse_time(text: str) -> datetime:
     return time.astimezone(UTC)
 
 
-_UNITS = {
+UNITS = {
     "ns": 1,
     "us": 10**3,
     "µs": 10**3,
@@ -67,8 +67,10 @@ _UNITS = {
     "s": 10**9,
     "m": 60 * 10**9,
     "h": 3600 * 10**9,
-    "d": 24 * 3600 * 10**9,
 }
+"""The nanoseconds of each unit of a duration of Go."""
+
+_UNITS_AND_DAYS = UNITS | {"d": 24 * UNITS["h"]}
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h|d)")
 _DURATION = re.compile(f"(?:{_PART.pattern})+")
 
@@ -89,5 +91,5 @@ def parse_duration(text: str, *, days: bool = False) -> int:
     # Slow to import, and for texts with units only.
     from decimal import Decimal
 
-    nanoseconds = sum(int(Decimal(number) * _UNITS[unit]) for number, unit in _PART.findall(rest))
+    nanoseconds = sum(int(Decimal(number) * _UNITS_AND_DAYS[unit]) for number, unit in _PART.findall(rest))
     return (-1 if text.startswith("-") else 1) * (nanoseconds // 10**9)

@@ -6,6 +6,7 @@ import math
 import re
 from decimal import Decimal
 
+from renderer.kubernetes.times import UNITS
 from renderer.rollouts.analysis.go_quote import quote
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -14,18 +15,6 @@ _HEXADECIMAL = re.compile(
     r"[+-]?0[xX](_?[0-9a-fA-F]+(_[0-9a-fA-F]+)*)?\.?([0-9a-fA-F]+(_[0-9a-fA-F]+)*)?[pP][+-]?[0-9]+"
 )
 _SPECIAL = re.compile(r"[+-]?(inf|infinity)|nan", re.IGNORECASE)
-
-UNITS = {
-    "ns": 1,
-    "us": 10**3,
-    "µs": 10**3,
-    "μs": 10**3,
-    "ms": 10**6,
-    "s": 10**9,
-    "m": 60 * 10**9,
-    "h": 3600 * 10**9,
-}
-"""The nanoseconds of each unit of a duration."""
 
 
 def parse_int(text: str) -> int:
