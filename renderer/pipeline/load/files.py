@@ -135,9 +135,9 @@ class Folder:
         root = os.path.realpath(self.root)
         if _GIT in os.path.relpath(real, root).lower().split(os.sep):
             return False
-        if not any(os.path.exists(f"{folder}/{_GIT}") for folder in _parents(root)):
+        top = next((folder for folder in _parents(root) if os.path.exists(f"{folder}/{_GIT}")), None)
+        if top is None:
             return True
-        top = next(folder for folder in _parents(root) if os.path.exists(f"{folder}/{_GIT}"))
         listing = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--")
         with Running([*listing, literal(os.path.relpath(real, top))], top, {}, check=False) as running:
             return bool(running.output().stdout)
