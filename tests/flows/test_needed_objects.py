@@ -1,4 +1,4 @@
-"""What pods need stays rendered when the sources lose it, as long as a ReplicaSet refers to it."""
+"""An object that pods need stays rendered when the sources lose it, as long as a ReplicaSet refers to it."""
 
 from __future__ import annotations
 

@@ -225,7 +225,7 @@ FORMS: dict[str, tuple[str, ...]] = {
     "number_of_rows": (".v", "#.v * 2", "{{.v + {number}}}", "#index"),
     "comparison": COMPARISONS,
 }
-"""How an expression of each kind is made of others; a form's braces are Python's."""
+"""The forms that make an expression of each kind of others; a form's braces are Python's."""
 
 
 FIELD = re.compile(r"(?<!{){([a-z_]+)}")

@@ -79,7 +79,7 @@ class Measurement(Struct, frozen=True):
 
 
 class MetricResult(Struct, frozen=True):
-    """What is known of a metric; the counts are of all its measurements, also of those that are not kept."""
+    """The result of a metric; the counts are of all its measurements, also of those that are not kept."""
 
     name: str
     phase: str = RUNNING
@@ -96,7 +96,7 @@ class MetricResult(Struct, frozen=True):
 
 
 class Summary(Struct, frozen=True):
-    """How many metrics there are, and how many of those that are over have each phase by their limits."""
+    """The number of metrics, and of those that are over the number that have each phase by their limits."""
 
     count: int = 0
     successful: int = 0
@@ -122,7 +122,7 @@ class RunStatus(Struct, frozen=True):
 
     @property
     def is_completed(self) -> bool:
-        """Whether the run is over."""
+        """Return whether the run is over."""
         return self.phase in COMPLETED
 
 

@@ -1,4 +1,4 @@
-"""What the web provider makes of an answer (``metricproviders/webmetric``)."""
+"""The value that the web provider finds in an answer (``metricproviders/webmetric``)."""
 
 from __future__ import annotations
 

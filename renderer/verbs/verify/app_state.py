@@ -16,7 +16,7 @@ from renderer.pipeline.load.status_file import State, load_state
 from renderer.verbs.verify.object_cache import EXECUTABLE, LINK, REGULAR, SUBMODULE, ObjectCache
 
 _KINDS = {LINK: "a symbolic link", SUBMODULE: "a submodule", EXECUTABLE: "executable"}
-"""What a file with another mode than that of a plain one is."""
+"""The name of a file with another mode than that of a plain one."""
 
 
 class AppLocation(Struct, frozen=True):

@@ -94,7 +94,7 @@ def new_revisions(repository: Repository, update: RefUpdate, patterns: Sequence[
 
 
 class Guard:
-    """What the server knows about its branches before a push: no commit of the push says what guards it."""
+    """The knowledge of the server about its branches before a push: no commit of the push says what guards it."""
 
     def __init__(
         self, loader: Loader, updates: Sequence[RefUpdate], patterns: Sequence[str], rules: ServerRules

@@ -1,4 +1,4 @@
-"""What is known before the commits that are judged."""
+"""The knowledge from before the commits that are judged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which steps a branch has and its remote lacks, and which commits the remote has taken back."""
+"""The steps that a branch has and its remote lacks, and the commits that the remote has taken back."""
 
 from __future__ import annotations
 

@@ -47,27 +47,27 @@ class Nature(Struct, frozen=True):
 
     @property
     def is_unknown(self) -> bool:
-        """Whether any value may be there."""
+        """Return whether any value may be there."""
         return self.type == ANY or (not self.type and not self.nil)
 
     @property
     def is_integer(self) -> bool:
-        """Whether it is an integer."""
+        """Return whether it is an integer."""
         return self.type in INTEGERS
 
     @property
     def is_number(self) -> bool:
-        """Whether it is an integer or a float."""
+        """Return whether it is an integer or a float."""
         return self.type == FLOAT or self.type in INTEGERS
 
     @property
     def is_list(self) -> bool:
-        """Whether it is a list."""
+        """Return whether it is a list."""
         return self.type in _ELEMENTS
 
     @property
     def is_map(self) -> bool:
-        """Whether it is a map."""
+        """Return whether it is a map."""
         return self.type in _MAPS
 
     @property
