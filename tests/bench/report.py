@@ -18,13 +18,13 @@ from tests.bench.place import Place
 HEAD = """\
 # Performance
 
-`make bench ARGS="--markdown docs/performance.md"` writes this page. Each row runs rollstep and a peer by turns, so that
-the ratio counts and not the milliseconds, which depend on the machine and its load. `make bench` fails where the median
-of the ratios is above its bound; a row without a bound is for comparison.
+`make bench ARGS="--markdown docs/explanation/performance.md"` writes this page. Each row runs rollstep and a peer by
+turns, so that the ratio counts and not the milliseconds, which depend on the machine and its load. `make bench` fails
+where the median of the ratios is above its bound; a row without a bound is for comparison.
 
 - "Nothing cached" starts with an empty cache, also the first time. "With the cache" is the same command once more.
 - "From nothing" and growth run with `--no-cache`. The row of apps whose content was rendered before has the
-  [cache](pipelines.md#fleets), and nothing rendered in the repository.
+  [cache](../how-to/pipelines.md#fleets), and nothing rendered in the repository.
 - Validation has its own row, beside the time of kubeconform for the same files.
 - Memory is that of all processes of a command, each with its share of common pages (`Pss` in Linux' `smaps_rollup`,
   every 50 ms), or the kernel's peak of the largest process if that is more.

@@ -15,7 +15,7 @@ from renderer.cli.output_schema import ENTRIES, SCHEMA_FILE, output_schema
 from tests.support.commands import NOON, PROJECT, TWO, Checkout
 
 LATER = "2026-03-01T13:00:00Z"
-PAGE = PROJECT / "docs/json.md"
+PAGE = PROJECT / "docs/reference/json.md"
 STATE = ("phase", "currentStepIndex", "steps", "revision", "reason", "message", "until", "waitingVersion")
 
 

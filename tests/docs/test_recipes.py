@@ -18,7 +18,7 @@ from renderer.kubernetes.yaml.reader import load_documents
 from renderer.pipeline.load.settings import parse_settings
 from tests.support.commands import NOON, PROJECT, TWO, Checkout
 
-RECIPES = PROJECT / "docs" / "recipes"
+RECIPES = PROJECT / "docs" / "how-to" / "recipes"
 WORKFLOWS = sorted((RECIPES / "github").glob("*.yml"))
 INSTALL = 'python -m pip install "git+https://github.com/OWNER/rollstep@COMMIT"'
 PINNED = re.compile(r"([\w.-]+/[\w.-]+)@([0-9a-f]{40}) # (v[\d.]+)$")
@@ -62,7 +62,7 @@ def test_the_linter_finds_what_is_wrong(actionlint: Path, tmp_path: Path) -> Non
 
 def test_the_action_is_right_and_takes_what_the_documentation_gives_it(actionlint: Path, tmp_path: Path) -> None:
     schema_check("github-actions", PROJECT / "action.yml")
-    text = (PROJECT / "docs" / "pipelines.md").read_text(encoding="utf-8")
+    text = (PROJECT / "docs" / "how-to" / "pipelines.md").read_text(encoding="utf-8")
     steps = (
         text.partition("## The action")[2]
         .partition("```yaml\n")[2]

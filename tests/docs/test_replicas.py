@@ -1,4 +1,4 @@
-"""The examples of docs/replicas.md: what they say of rendered objects holds for rendered objects."""
+"""The examples of docs/how-to/replicas.md: what they say of rendered objects holds for rendered objects."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ EXAMPLE = re.compile(r"^( *)```yaml\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
 @pytest.fixture(scope="module")
 def page(project: Path) -> str:
-    return (project / "docs/replicas.md").read_text(encoding="utf-8")
+    return (project / "docs/how-to/replicas.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def examples(page: str) -> list[Any]:
     texts = [re.sub(f"^{match[1]}", "", match[2], flags=re.MULTILINE) for match in EXAMPLE.finditer(page)]
-    return [document.value for text in texts for document in load_documents(text, "docs/replicas.md")]
+    return [document.value for text in texts for document in load_documents(text, "docs/how-to/replicas.md")]
 
 
 def at(value: Any, pointer: str) -> Any:

@@ -1,4 +1,4 @@
-"""Every cell of the matrix in docs/routers/README.md is run through the engine, or shown to be refused."""
+"""Every cell of the matrix in docs/reference/routers/README.md is run through the engine, or shown to be refused."""
 
 from __future__ import annotations
 

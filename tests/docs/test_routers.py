@@ -21,7 +21,7 @@ from renderer.rollouts.model.world import SIMULATED
 from renderer.rollouts.pod_template import default_rollout
 from renderer.rollouts.simulator.scenario import Frame, read_scenario, simulate
 
-PAGES = Path(__file__).resolve().parents[2] / "docs" / "routers"
+PAGES = Path(__file__).resolve().parents[2] / "docs" / "reference" / "routers"
 NEXT = "web=registry.example.com/shop/web:2.0.0"
 
 

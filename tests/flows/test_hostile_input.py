@@ -314,7 +314,7 @@ def test_the_hook_that_denies_the_network_does() -> None:
 
 
 def test_the_table_of_the_threat_model_and_the_tests_agree() -> None:
-    page = (PROJECT / "docs/threat-model.md").read_text(encoding="utf-8")
+    page = (PROJECT / "docs/explanation/threat-model.md").read_text(encoding="utf-8")
     named = re.findall(r"\[`(test_\w+)`\]\(\.\./tests/([\w/]+\.py)\)", page)
     rows = [line for line in page.partition("| input |")[2].splitlines() if line.startswith("| ")]
     assert len(rows) > 15

@@ -101,7 +101,7 @@ def test_a_chart_with_a_deployment_alone_is_released_with_a_rollout_beside_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, project: Path
 ) -> None:
     monkeypatch.setenv(ALLOW_EXEC, "1")
-    page = (project / "docs" / "settings.md").read_text(encoding="utf-8")
+    page = (project / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
     settings, rollout = page.partition("### What a command prints")[2].split("```")[1:4:2]
     checkout = Checkout(tmp_path / "repo")
     for path in (checkout.root / "environments/prod/web").glob("*.yaml"):

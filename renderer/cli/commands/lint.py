@@ -43,7 +43,7 @@ def command(
 
     PATH is a folder, a file, an app (ENV/APP), or - for standard input; the default is the current folder. An app of
     the repository is checked as a whole, with its settings. Any other Rollout is checked with everything else that PATH
-    names. Every finding has the code of its rule, which --explain and docs/rules describe.
+    names. Every finding has the code of its rule, which --explain and docs/reference/rules describe.
 
     Exit codes: 0 no error among the findings, 1 an error, or what --fail-on says, 2 an error in the command line or in
     rollstep.yaml.

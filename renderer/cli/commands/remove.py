@@ -27,7 +27,7 @@ def command(request: options.Request, everything: bool, sources: bool, shared: b
 
     The commit removes status.yaml, the rendered files and the app's file in sync/, and an environment's branch loses
     the app. An app that still has its manifests is refused without --sources, and one that shares objects with another
-    app without --shared. A note says what the sync tool has to do; docs/apps.md has the details.
+    app without --shared. A note says what the sync tool has to do; docs/how-to/apps.md has the details.
 
     Example: rollstep remove prod/web
     """

@@ -27,7 +27,7 @@ from renderer.rollouts.model.versions import DEFAULT_VERSION, VERSIONS
     default=NONE,
     show_default=True,
     metavar="all|none|NAME,…",
-    help="Faults of the controller to correct (docs/corrections.md).",
+    help="Faults of the controller to correct (docs/reference/corrections.md).",
 )
 def command(scenario: str, output: str, profile: str, corrections: str) -> None:
     """Run the actions of SCENARIO and print a frame after each of them.
@@ -42,7 +42,7 @@ def command(scenario: str, output: str, profile: str, corrections: str) -> None:
 
     A first document of the kind AnalysisScenario is followed by an AnalysisRun, whose web metrics answer as its
     responses say: the status of the run at its end is printed. A file whose name ends in .jsonl has a result with its
-    conditions on each line, and the phase of each is printed. See docs/analysis.md.
+    conditions on each line, and the phase of each is printed. See docs/reference/analysis.md.
 
     Example: rollstep simulate canary.yaml --output json
     """

@@ -1,4 +1,4 @@
-"""The corrections: faults of the controller that rollstep does not share (docs/corrections.md).
+"""The corrections: faults of the controller that rollstep does not share (docs/reference/corrections.md).
 
 A world names the corrections that apply to it.  Without any, the engine does exactly what the controller does.
 """

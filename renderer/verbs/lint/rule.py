@@ -22,7 +22,7 @@ GROUPS = {
     "RS9": "Ignore comments",
 }
 """The titles of the groups of rules, by the beginning of their codes."""
-PAGE = "docs/rules/README.md"
+PAGE = "docs/reference/rules/README.md"
 """The page of all rules, in rollstep's own repository."""
 
 

@@ -29,7 +29,7 @@ def checkout(tmp_path: Path) -> Checkout:
 
 def table(project: Path) -> dict[tuple[str, str], str]:
     """Return the cells of the documentation's table, by tool and order."""
-    text = (project / "docs" / "ordering.md").read_text(encoding="utf-8")
+    text = (project / "docs" / "explanation" / "ordering.md").read_text(encoding="utf-8")
     text = text.partition("## With which tool")[2].partition("\n## ")[0]
     head, _, *rows = re.findall(r"^\| (.*) \|$|^\|(---.*)\|$", text, re.MULTILINE)
     orders = re.findall(r"`order: (\w+)`", head[0])

@@ -268,7 +268,7 @@ def keys_of(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def test_every_key_is_documented_with_its_default(project: Path):
-    text = (project / "docs" / "settings.md").read_text(encoding="utf-8")
+    text = (project / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `([\w.]+)` \| (.*) \|$", text, re.MULTILINE))
     keys = keys_of(json.loads(schema_text()))
     expected = {}
@@ -280,7 +280,7 @@ def test_every_key_is_documented_with_its_default(project: Path):
 
 
 def test_the_examples_in_the_documentation_are_right(project: Path):
-    text = (project / "docs" / "settings.md").read_text(encoding="utf-8")
+    text = (project / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
     examples = re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert examples
     for example in examples:

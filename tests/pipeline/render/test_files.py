@@ -292,7 +292,7 @@ def test_names_in_the_files_are_those_of_the_objects() -> None:
 
 
 def test_the_examples_of_the_documentation_work(project: Path, tmp_path: Path) -> None:
-    text = (project / "docs/templates.md").read_text(encoding="utf-8")
+    text = (project / "docs/how-to/templates.md").read_text(encoding="utf-8")
     service, kustomization = (part.split("```")[0] for part in text.split("```jinja\n")[1:])
     folder = template(tmp_path / "templates", "service.yaml.j2", service)
     template(folder, "kustomization.yaml.j2", kustomization)

@@ -106,4 +106,4 @@ def test_every_message_that_has_a_name_occurs() -> None:
 
 
 def test_the_page_is_what_is_found(project) -> None:
-    assert (project / "docs/rules/controller.md").read_text(encoding="utf-8") == table(), "run `make golden`"
+    assert (project / "docs/reference/rules/controller.md").read_text(encoding="utf-8") == table(), "run `make golden`"

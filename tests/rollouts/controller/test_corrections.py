@@ -37,7 +37,7 @@ def pods(world: World) -> dict[str, int]:
 
 
 def test_a_correction_has_a_row_in_the_documentation(project: Path) -> None:
-    text = (project / "docs" / "corrections.md").read_text(encoding="utf-8")
+    text = (project / "docs" / "reference" / "corrections.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `([a-z-]+)` \| (\S+(?:, \S+)*) \|", text, re.MULTILINE)
     assert dict(rows) == dict(CORRECTIONS)
 
