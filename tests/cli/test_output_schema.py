@@ -150,6 +150,10 @@ def table(definition: dict[str, Any]) -> str:
 
 
 def type_text(body: dict[str, Any]) -> str:
+    if "anyOf" in body:
+        first, null = body["anyOf"]
+        assert null == {"type": "null"}
+        return f"{type_text(first)} or null"
     if "$ref" in body:
         name = body["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"

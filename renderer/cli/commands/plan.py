@@ -14,7 +14,7 @@ from renderer.cli.session import open_workspace
 @click.command("plan")
 @options.targets
 @options.now
-@options.output_format("text", "markdown", "json")
+@options.output_format("text", "markdown", "json", "svg")
 @options.allow_exec
 @click.pass_obj
 def command(directory: str, targets: tuple[str, ...], now: datetime | None, output: str) -> None:
@@ -31,6 +31,11 @@ def command(directory: str, targets: tuple[str, ...], now: datetime | None, outp
     plans, findings = plan_releases(open_workspace(directory), targets, now)
     if output == "json":
         print_json([{"app": ref.name, "environment": ref.environment, **plan.to_dict()} for ref, plan in plans])
+    elif output == "svg":
+        from renderer.verbs.show.pictures.staircase import staircase
+        from renderer.verbs.show.pictures.svg import svg
+
+        say(svg([staircase(ref.name, ref.environment, plan) for ref, plan in plans]), nl=False)
     else:
         start, table = ("### {}\n\n", plan_markdown) if output == "markdown" else ("{}\n", plan_text)
         titled = ((f"{ref.name} ({ref.environment}): {plan.summary}", plan) for ref, plan in plans)

@@ -23,12 +23,13 @@ from renderer.pipeline.render.files import render_release
 from renderer.pipeline.resolve.autoscaling import count_text, most_pods, pod_limits
 from renderer.pipeline.resolve.course import NO_WAIT, course
 from renderer.pipeline.resolve.describe import HELD, last_phase, move_text, version_of, wait_text
-from renderer.pipeline.resolve.moves import Move, Wait, advance, steps_of
+from renderer.pipeline.resolve.moves import Move, Wait, advance, steps_of, wait
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.resolve.waiting import waiting_version
 from renderer.pipeline.write.output_folder import plan_changes
 from renderer.rollouts.controller.defaults import max_traffic_weight
 from renderer.rollouts.controller.experiment import belongs_to_experiment
+from renderer.rollouts.controller.gates import gate_names, open_gate
 from renderer.rollouts.controller.reconcile import with_available_pods
 from renderer.rollouts.info import roles, traffic_weight
 from renderer.rollouts.model.rollout import ReplicaSet, Rollout
@@ -70,7 +71,8 @@ class PlannedStep(Struct, frozen=True):
 
     ``current_step_index`` is that after the commit (None for blue-green and a canary without steps); ``starts`` and
     ``ends`` are the conditions for this commit and the next one; ``peak_pods`` is the largest number of pods at any
-    moment of the step.
+    moment of the step.  ``phase`` is the phase that the commit ends with, empty if it holds a whole step.  ``reason``
+    is why the release waits after the commit, as in ``Wait``; ``gates`` are the names of what it waits for.
     """
 
     current_step_index: int | None
@@ -79,13 +81,16 @@ class PlannedStep(Struct, frozen=True):
     starts: str
     ends: str
     peak_pods: int
+    phase: str = ""
+    reason: str = ""
+    gates: tuple[str, ...] = ()
 
 
 class Plan(Struct, frozen=True):
     """The commits to come of one release in order; empty where the release is complete.
 
     ``waiting_version`` is the version in the sources that the first of them begins.  ``held`` says what has taken the
-    next step back, so that only a promotion does it.
+    next step back, so that only a promotion does it.  ``now`` is the last commit; None before the first release.
     """
 
     rollout: str
@@ -98,6 +103,7 @@ class Plan(Struct, frozen=True):
     commits: tuple[PlannedStep, ...]
     waiting_version: str | None = None
     held: str | None = None
+    now: PlannedStep | None = None
 
     @property
     def summary(self) -> str:
@@ -176,6 +182,7 @@ def make_plan(world: World, *, is_next: bool = False) -> Plan:
         is_next=is_next,
         commits=rows,
         waiting_version=None if is_next else waiting_version(world) or None,
+        now=_now(world, rows) if world.replica_sets else None,
     )
 
 
@@ -184,7 +191,8 @@ def plan_move(move: Move) -> Plan:
     following = make_plan(move.after)
     row = _row(move, move_text(move), "now", following.commits[0].starts if following.commits else "complete")
     commits = (row, *following.commits)
-    return replace(following, commits=commits, peak_pods=max(commit.peak_pods for commit in commits))
+    now = _now(move.before, commits) if move.before.replica_sets else None
+    return replace(following, commits=commits, peak_pods=max(commit.peak_pods for commit in commits), now=now)
 
 
 def after_update(plan: Plan, world: World) -> Plan:
@@ -253,6 +261,7 @@ def _rows(world: World) -> tuple[PlannedStep, ...]:
 
 def _row(move: Move, action: str, starts: str, ends: str) -> PlannedStep:
     world = move.after
+    rollout, status, reason = world.rollout, world.status, wait(world).reason
     return PlannedStep(
         current_step_index=(world.status.current_step_index or 0) if steps_of(world) else None,
         action=action,
@@ -262,7 +271,15 @@ def _row(move: Move, action: str, starts: str, ends: str) -> PlannedStep:
         starts=starts,
         ends=ends,
         peak_pods=peak_pods(move),
+        phase=last_phase(move),
+        reason=reason,
+        gates=gate_names(rollout, status, reason) if reason and reason == open_gate(rollout, status) else (),
     )
+
+
+def _now(world: World, commits: tuple[PlannedStep, ...]) -> PlannedStep:
+    """Return the last commit as a row: it has no action, and ends with the start of the next one."""
+    return _row(Move(world, world, ()), "", "", commits[0].starts if commits else "complete")
 
 
 def _planned(world: World, replica_set: ReplicaSet) -> PlannedReplicaSet:
