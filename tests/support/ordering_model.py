@@ -26,7 +26,7 @@ from renderer.rollouts.model.corrections import CORRECTIONS
 from renderer.rollouts.model.rollout import HASH_LABEL, Rollout
 from renderer.rollouts.model.world import EXPAND, PHASES, World
 from renderer.rollouts.pod_template import default_rollout
-from renderer.verbs.show.plan import peak_pods
+from renderer.verbs.show.plan_rows import peak_pods
 from tests.docs.test_router_matrix import MAIN, WEIGHTS
 from tests.docs.test_routers import blocks
 

@@ -26,7 +26,8 @@ def command(directory: str, targets: tuple[str, ...], now: datetime | None, outp
     Example: rollstep plan prod/web --output markdown
     """
     from renderer.errors import require
-    from renderer.verbs.show.plan import plan_markdown, plan_releases, plan_text
+    from renderer.verbs.show.plan import plan_releases
+    from renderer.verbs.show.plan_table import plan_markdown, plan_text
 
     plans, findings = plan_releases(open_workspace(directory), targets, now)
     if output == "json":

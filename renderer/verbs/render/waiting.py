@@ -13,7 +13,8 @@ from renderer.pipeline.resolve.describe import waiting_text
 from renderer.pipeline.resolve.moves import advance
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.resolve.waiting import waiting_version
-from renderer.verbs.show.plan import make_plan, plan_text
+from renderer.verbs.show.plan import make_plan
+from renderer.verbs.show.plan_table import plan_text
 
 
 class WaitingRelease(Struct, frozen=True):

@@ -26,7 +26,8 @@ from renderer.rollouts.model.rollout import HASH_LABEL
 from renderer.rollouts.model.world import World
 from renderer.rollouts.simulator.frames import to_document
 from renderer.rollouts.simulator.scenario import read_scenario, simulate
-from renderer.verbs.show.plan import plan_text, plan_world
+from renderer.verbs.show.plan import plan_world
+from renderer.verbs.show.plan_table import plan_text
 from renderer.verbs.show.tree import rollout_info, tree_text
 from tests.pipeline.resolve.test_resolve import Git
 from tests.support.commands import NOON as AT

@@ -18,12 +18,11 @@ from renderer.verbs.show.plan import (
     after_update,
     make_plan,
     next_release,
-    peak_pods,
-    plan_markdown,
     plan_move,
-    plan_text,
     plan_world,
 )
+from renderer.verbs.show.plan_rows import peak_pods
+from renderer.verbs.show.plan_table import plan_markdown, plan_text
 from tests.support.commands import NOON as AT
 from tests.support.commands import TWO, Checkout
 from tests.support.worlds import NOON, api, web, with_image

@@ -13,7 +13,9 @@ from renderer.pipeline.resolve.moves import Move
 from renderer.pipeline.write.moved_app import MovedApp
 from renderer.pipeline.write.output_folder import diff
 from renderer.rollouts.model.world import World
-from renderer.verbs.show.plan import peak_pods, plan_markdown, plan_move, plan_world
+from renderer.verbs.show.plan import plan_move, plan_world
+from renderer.verbs.show.plan_rows import peak_pods
+from renderer.verbs.show.plan_table import plan_markdown
 from renderer.verbs.show.tree import rollout_info, tree_text
 
 TITLE, BODY = "pull-request-title.j2", "pull-request-body.j2"

@@ -6,14 +6,17 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from renderer.rollouts.controller.gates import EXPERIMENT_STEP
-from renderer.verbs.show.plan import Plan, PlannedReplicaSet, PlannedStep
+from renderer.rollouts.controller.gates import EXPERIMENT_STEP, PLUGIN_STEP
+from renderer.verbs.show.planned import EXPERIMENT, Plan, PlannedReplicaSet, PlannedStep
 
 NEW, STABLE, OLD = "new", "stable", "old"
-"""The kinds of versions: the one that the release ends with, the stable one now, and all others."""
-PERSON, TIME, ANALYSIS, EXPERIMENT, LIVE = "person", "time", "analysis", "experiment", "live"
-"""The ends of a wait: a promotion, a time, the result of an analysis or an experiment, and that a commit is live."""
-_ANALYSES = ("nalysis", "plugin")
+"""The kinds of versions: the one that the release ends with, the stable one now, and others; or an experiment's."""
+KINDS = (NEW, EXPERIMENT, OLD, STABLE)
+"""The kinds from the bottom of the picture to its top."""
+PERSON, TIME, ANALYSIS, LIVE = "person", "time", "analysis", "live"
+"""The ends of a wait: a promotion, a time, the result of an analysis (or ``EXPERIMENT``), and that a commit is live."""
+NOW, DONE, COMING = "now", "done", "coming"
+"""The places of commits in the release: the last one, those before it, those to come."""
 
 
 class Version(Struct, frozen=True):
@@ -36,9 +39,12 @@ class Share(Struct, frozen=True):
 class Stair(Struct, frozen=True):
     """A commit: the shares after it, newest version first, and what it waits for.
 
-    ``step`` is ``1/6``, empty without steps.  ``action`` is empty for the commit that runs ``is_now``.  ``until`` is
-    the condition on which the release goes on, ``wait`` its kind, empty at the end.
+    ``place`` is ``NOW``, ``DONE`` or ``COMING``.  ``step`` is ``1/6``, empty without steps.  ``action`` is empty for
+    the last commit.  ``until`` is the condition on which the release goes on, and ``wait`` its kind; both are empty at
+    the end and for commits that are done.
     """
+
+    place: str
 
     step: str
     action: str
@@ -49,7 +55,6 @@ class Stair(Struct, frozen=True):
     until: str
     wait: str
     gates: tuple[str, ...]
-    is_now: bool = False
 
     @property
     def pods(self) -> int:
@@ -58,11 +63,12 @@ class Stair(Struct, frozen=True):
 
 
 class Staircase(Struct, frozen=True):
-    """The release of an app: all its stairs, the first of which ``is_now`` if anything runs."""
+    """The release of an app: all its stairs, and in words what is to come and what the release does now."""
 
     app: str
     environment: str
     summary: str
+    message: str
     versions: tuple[Version, ...]
     max_weight: int
     peak_pods: int
@@ -81,44 +87,52 @@ class Staircase(Struct, frozen=True):
 
 def staircase(app: str, environment: str, plan: Plan) -> Staircase:
     """Return the staircase of the plan of ``app``."""
-    rows = [*([plan.now] if plan.now else []), *plan.commits]
-    versions = {version.name: version for version in _versions(plan, rows)}
-    stairs = tuple(_stair(row, plan, versions, is_now=row is plan.now) for row in rows)
-    peak = max((stair.peak_pods for stair in stairs), default=0)
-    return Staircase(app, environment, plan.summary, tuple(versions.values()), plan.max_traffic_weight, peak, stairs)
+    versions = {version.name: version for version in _versions(plan)}
+    places = [DONE] * len(plan.done) + [NOW] * (plan.now is not None) + [COMING] * len(plan.commits)
+    stairs = tuple(_stair(row, place, plan.steps, versions) for row, place in zip(plan.rows, places, strict=True))
+    return Staircase(
+        app=app,
+        environment=environment,
+        summary=plan.summary,
+        # The summary has it.
+        message="" if plan.held else plan.message or "",
+        versions=tuple(versions.values()),
+        max_weight=plan.max_traffic_weight,
+        peak_pods=max((stair.peak_pods for stair in stairs), default=0),
+        stairs=stairs,
+    )
 
 
-def _versions(plan: Plan, rows: list[PlannedStep]) -> Iterable[Version]:
-    """Return the versions of all rows: the new one, the stable one, others."""
-    known = {rs.name: rs for row in rows for rs in row.replica_sets}
-    labels = [rs.version for rs in known.values()]
-    stable = _stable(plan.now)
-    new = _stable(rows[-1]) if rows else ""
-    kinds = dict.fromkeys(known, OLD) | {stable: STABLE} | ({new: NEW} if new != stable else {})
-    for name in sorted(known, key=lambda name: (NEW, STABLE, OLD).index(kinds[name])):
-        is_unique = labels.count(known[name].version) == 1
-        yield Version(name, known[name].version if is_unique else name.rpartition("-")[2], kinds[name])
+def _versions(plan: Plan) -> Iterable[Version]:
+    """Return the versions of all rows, in the order of ``KINDS``."""
+    labels = plan.labels
+    stable = _stable(plan.rows[0]) if plan.now is not None else ""
+    new = _stable(plan.rows[-1]) if plan.rows else ""
+    kinds = dict.fromkeys(labels, OLD) | {stable: STABLE} | ({new: NEW} if new != stable else {})
+    kinds |= {rs.name: EXPERIMENT for row in plan.rows for rs in row.replica_sets if EXPERIMENT in rs.roles}
+    for name in sorted(labels, key=lambda name: KINDS.index(kinds[name])):
+        yield Version(name, labels[name], kinds[name])
 
 
-def _stable(row: PlannedStep | None) -> str:
-    """Return the name of the stable ReplicaSet, else of the one that gets the traffic; empty if nothing runs."""
-    found = [rs for rs in (row.replica_sets if row else ()) if {"stable", "active"} & {*rs.roles}]
+def _stable(row: PlannedStep) -> str:
+    """Return the name of the stable ReplicaSet, else of the active one; empty if nothing runs."""
+    found = [rs for rs in row.replica_sets if {"stable", "active"} & {*rs.roles}]
     return max(found, key=lambda rs: "stable" in rs.roles).name if found else ""
 
 
-def _stair(row: PlannedStep, plan: Plan, versions: dict[str, Version], *, is_now: bool) -> Stair:
-    by_kind = sorted(row.replica_sets, key=lambda rs: [*versions].index(rs.name))
+def _stair(row: PlannedStep, place: str, steps: int, versions: dict[str, Version]) -> Stair:
+    order = [*versions]
     return Stair(
-        step="" if row.current_step_index is None else f"{row.current_step_index}/{plan.steps}",
+        place=place,
+        step="" if row.current_step_index is None else f"{row.current_step_index}/{steps}",
         action=row.action,
-        shares=tuple(_share(rs, versions) for rs in by_kind),
+        shares=tuple(_share(rs, versions) for rs in sorted(row.replica_sets, key=lambda rs: order.index(rs.name))),
         peak_pods=row.peak_pods,
         phase=row.phase,
         starts=row.starts,
         until="" if row.ends == "complete" else row.ends,
         wait=_wait(row),
         gates=row.gates,
-        is_now=is_now,
     )
 
 
@@ -129,10 +143,8 @@ def _share(replica_set: PlannedReplicaSet, versions: dict[str, Version]) -> Shar
 def _wait(row: PlannedStep) -> str:
     if row.ends in ("complete", "now", ""):
         return ""
-    if row.reason == EXPERIMENT_STEP:
-        return EXPERIMENT
-    if any(part in row.reason for part in _ANALYSES) and row.gates:
-        return ANALYSIS
+    if row.gates:
+        return {EXPERIMENT_STEP: EXPERIMENT, PLUGIN_STEP: PERSON}.get(row.reason, ANALYSIS)
     if row.ends.startswith("after "):
         return TIME
     return PERSON if row.ends == "promote" else LIVE

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from renderer.verbs.show.pictures.staircase import ANALYSIS, EXPERIMENT, PERSON, TIME, Stair, Staircase
+from renderer.verbs.show.pictures.staircase import (
+    ANALYSIS,
+    COMING,
+    DONE,
+    NEW,
+    OLD,
+    PERSON,
+    STABLE,
+    TIME,
+    Stair,
+    Staircase,
+)
+from renderer.verbs.show.planned import EXPERIMENT
 
 WAIT_WORDS = {
     PERSON: "waits for a promotion by a person",
@@ -11,6 +23,16 @@ WAIT_WORDS = {
     EXPERIMENT: "waits for an experiment",
 }
 """The ends of waits that have a mark, in words."""
+KIND_WORDS = {NEW: "new", STABLE: "stable", OLD: "other", EXPERIMENT: "in an experiment"}
+"""The kinds of versions in words."""
+
+
+def number_of(staircase: Staircase, index: int) -> str:
+    """Return the number of a commit to come, ``now`` for the last one, and a check mark for those before it."""
+    stair = staircase.stairs[index]
+    if stair.place == COMING:
+        return str(index + 1 - sum(other.place != COMING for other in staircase.stairs))
+    return "✓" if stair.place == DONE else stair.place
 
 
 def stair_text(staircase: Staircase, stair: Stair) -> str:
@@ -19,7 +41,7 @@ def stair_text(staircase: Staircase, stair: Stair) -> str:
     for share in stair.shares:
         if share.weight or share.pods:
             pods = f"{share.pods_text} pod{'' if share.pods_text == '1' else 's'}"
-            parts.append(f"{share.version.label} {staircase.percent(share.weight)}, {pods}")
+            parts.append(f"{share.version.label}: {staircase.percent(share.weight)}, {pods}")
     if stair.peak_pods > stair.pods:
         parts.append(f"at most {stair.peak_pods} pods")
     return "; ".join(part for part in (*parts, wait_words(stair)) if part)
@@ -27,10 +49,9 @@ def stair_text(staircase: Staircase, stair: Stair) -> str:
 
 def wait_words(stair: Stair) -> str:
     """Return what the release waits for after a commit; empty if nothing."""
-    if stair.wait in (ANALYSIS, EXPERIMENT):
-        return f"{WAIT_WORDS[stair.wait]}: {', '.join(stair.gates)}".removesuffix(": ")
-    if stair.wait == PERSON:
-        return WAIT_WORDS[PERSON]
+    names = f": {', '.join(stair.gates)}" if stair.gates else ""
     if stair.wait == TIME:
         return f"waits {stair.until.removeprefix('after ')}"
+    if stair.wait in WAIT_WORDS:
+        return f"{WAIT_WORDS[stair.wait]}{names}"
     return f"waits until {'it is live' if stair.until == 'live' else stair.until}" if stair.wait else ""
