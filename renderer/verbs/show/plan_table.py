@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from renderer.kubernetes.printing import markdown_table, text_table
+from renderer.kubernetes.printing import text_table
 from renderer.verbs.show.planned import Plan, PlannedReplicaSet
 
 HEADER = ("STEP", "ACTION", "STABLE", "CANARY", "OLD", "WEIGHT", "PEAK PODS", "STARTS", "ENDS")
@@ -11,11 +11,6 @@ HEADER = ("STEP", "ACTION", "STABLE", "CANARY", "OLD", "WEIGHT", "PEAK PODS", "S
 def plan_text(plan: Plan) -> str:
     """Return the plan as an aligned table."""
     return text_table(_cells(plan))
-
-
-def plan_markdown(plan: Plan) -> str:
-    """Return the plan as a Markdown table."""
-    return markdown_table(_cells(plan))
 
 
 def _cells(plan: Plan) -> list[tuple[str, ...]]:

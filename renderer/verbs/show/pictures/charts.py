@@ -26,7 +26,7 @@ def add_charts(parent: ET.Element, staircase: Staircase, key: str, top: int) -> 
     add(chart, "text", f"pods (at most {staircase.peak_pods})", y=str(PODS_TOP - 7))
     stairs = staircase.stairs
     columns = [_Column(chart, staircase, key, index) for index in range(len(stairs))]
-    weights = _places([staircase.percent(_leading(stair)) for stair in stairs])
+    weights = _places([str(_leading(stair)) for stair in stairs])
     pods = _places([str(stair.pods) for stair in stairs])
     numbers = _places([str(index) for index in range(len(stairs))])
     for y in (BAND, BAND + WEIGHTS, BOTTOM):
@@ -64,7 +64,7 @@ class _Column:
             name = "" if is_sparse or is_now else number or ""
             add_mark(self.chart, stair.wait, self.middle, BAND - 9, name=name)
         if weight is not None and stair.shares:
-            leading = _leading(stair)
+            leading = _leading(stair)[1]
             level = BAND + WEIGHTS - WEIGHTS * leading // staircase.max_weight
             self._text(staircase.percent(leading), max(level - 4, BAND + 12), f"rs-v {weight}".strip())
         if pods is not None:
@@ -114,13 +114,13 @@ class _Column:
         add(self.chart, "text", text, name=" ".join(filter(None, ("rs-s", side, name))), x=x, y=str(y))
 
 
-def _leading(stair: Stair) -> int:
-    """Return the weight of the new version, or that of the stable one if nothing is new."""
+def _leading(stair: Stair) -> tuple[str, int]:
+    """Return the kind and the weight of the new version, or of the stable one if nothing is new."""
     for kind in (NEW, STABLE):
         for share in stair.shares:
             if share.version.kind == kind:
-                return share.weight
-    return 0
+                return kind, share.weight
+    return "", 0
 
 
 def _places(values: Sequence[str]) -> list[str | None]:

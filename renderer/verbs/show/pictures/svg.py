@@ -6,7 +6,6 @@ smaller.  A picture has no program and loads nothing.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as ET
 
@@ -29,28 +28,25 @@ NAMESPACE = "http://www.w3.org/2000/svg"
 
 
 def svg(staircases: Sequence[Staircase]) -> str:
-    """Return one SVG document with all ``staircases`` below each other, each with the list of its commits."""
+    """Return one SVG document with all ``staircases`` below each other, each with its words and its commits."""
     root = ET.Element("svg", xmlns=NAMESPACE, width="100%")
     add_style(root)
     top = 0
     for number, one in enumerate(staircases, 1):
-        drawing, height = _drawing(one, f"s{number}", has_list=True)
+        drawing = picture(one, f"s{number}", has_words=True)
         drawing.set("y", str(top))
         root.append(drawing)
-        top += height
+        top += int(drawing.get("height", "0"))
     root.set("height", str(max(top, 1)))
     return ET.tostring(root, encoding="unicode") + "\n"
 
 
-def inline_svg(staircase: Staircase, key: str) -> str:
-    """Return an SVG element for a page that has ``STYLE``, without the list of commits; ``key`` begins its ids."""
-    drawing, _ = _drawing(staircase, re.sub(r"[^A-Za-z0-9-]", "-", key), has_list=False)
-    drawing.set("xmlns", NAMESPACE)
-    return ET.tostring(drawing, encoding="unicode") + "\n"
+def picture(staircase: Staircase, key: str, *, has_words: bool = False) -> ET.Element:
+    """Return the element of one staircase, for a place that has the style.
 
-
-def _drawing(staircase: Staircase, key: str, *, has_list: bool) -> tuple[ET.Element, int]:
-    """Return the element of one staircase, and its height."""
+    ``key`` begins its ids: letters, digits and hyphens.  With words, the title and the summary are above the charts,
+    and the list of commits is below.
+    """
     label = {"role": "img", "aria-labelledby": f"{key}-t {key}-d"}
     element = ET.Element("svg", {"class": "rs", **label, "width": "100%"})
     add(element, "title", staircase.title, id=f"{key}-t")
@@ -58,18 +54,22 @@ def _drawing(staircase: Staircase, key: str, *, has_list: bool) -> tuple[ET.Elem
     add(element, "desc", "; ".join([staircase.summary, *lines]), id=f"{key}-d")
     add_patterns(element, key)
     background = add(element, "rect", name="rs-bg", width="100%")
+    top = _words(element, staircase) if has_words else 0
+    if staircase.stairs:
+        top = _legend(element, staircase, key, top)
+        top = add_charts(element, staircase, key, top + MARGIN)
+    if has_words:
+        top = _list(element, staircase, top)
+    for sized in (element, background):
+        sized.set("height", str(top + MARGIN))
+    return element
+
+
+def _words(element: ET.Element, staircase: Staircase) -> int:
     top = add_lines(element, staircase.title, MARGIN, name="rs-h")
     for text in (staircase.summary, staircase.message):
         top = add_lines(element, text, top)
-    if staircase.stairs:
-        top = _legend(element, staircase, key, top + 4)
-        top = add_charts(element, staircase, key, top + MARGIN)
-    if has_list:
-        top = _list(element, staircase, top)
-    height = top + MARGIN
-    element.set("height", str(height))
-    background.set("height", str(height))
-    return element, height
+    return top + 4
 
 
 def _legend(element: ET.Element, staircase: Staircase, key: str, top: int) -> int:

@@ -11,13 +11,14 @@ from renderer.verbs.show.pictures.staircase import (
     PERSON,
     STABLE,
     TIME,
+    Share,
     Stair,
     Staircase,
 )
 from renderer.verbs.show.planned import EXPERIMENT
 
 WAIT_WORDS = {
-    PERSON: "waits for a promotion by a person",
+    PERSON: "waits for a promotion",
     TIME: "waits for a time",
     ANALYSIS: "waits for the result of an analysis",
     EXPERIMENT: "waits for an experiment",
@@ -40,11 +41,15 @@ def stair_text(staircase: Staircase, stair: Stair) -> str:
     parts = [" ".join(part for part in (stair.step, stair.action) if part)]
     for share in stair.shares:
         if share.weight or share.pods:
-            pods = f"{share.pods_text} pod{'' if share.pods_text == '1' else 's'}"
-            parts.append(f"{share.version.label}: {staircase.percent(share.weight)}, {pods}")
+            parts.append(f"{share.version.label}: {staircase.percent(share.weight)}, {pods_text(share)}")
     if stair.peak_pods > stair.pods:
         parts.append(f"at most {stair.peak_pods} pods")
     return "; ".join(part for part in (*parts, wait_words(stair)) if part)
+
+
+def pods_text(share: Share) -> str:
+    """Return the pods of a version in words."""
+    return f"{share.pods_text} pod{'' if share.pods_text == '1' else 's'}"
 
 
 def wait_words(stair: Stair) -> str:
