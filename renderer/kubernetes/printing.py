@@ -37,6 +37,11 @@ def markdown_text(text: str) -> str:
     return _LINK.sub(lambda match: f"{match[0]}\u200b", marked)
 
 
+def markdown_code(text: str) -> str:
+    """Return ``text`` on one line as a span of code in Markdown."""
+    return markdown_text(text) if "`" in text else f"`{printable(text)}`"
+
+
 _NOT_SHOWN = re.compile("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 

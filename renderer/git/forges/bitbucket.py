@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from renderer.git.forges.forge import ForgeType, Proposal, PullRequest, missing, plain_body
+from renderer.git.forges.forge import ForgeType, MarkdownDialect, Proposal, PullRequest, missing, plain_body
 from renderer.git.forges.http import Client, NotFoundError
 
 
@@ -91,4 +91,5 @@ BITBUCKET = ForgeType(
     headers=lambda token: {"Accept": "application/json", "Authorization": f"Bearer {token}"},
     open=Bitbucket,
     git_user="x-token-auth",
+    markdown=MarkdownDialect(mermaid=False, details=False, most_characters=32_768),
 )

@@ -58,13 +58,25 @@ class Forge(Protocol):
         """
 
 
+class MarkdownDialect(Struct, frozen=True):
+    """The Markdown of a forge: whether it draws ``mermaid`` and folds HTML's ``details``, and its most characters."""
+
+    mermaid: bool
+    details: bool
+    most_characters: int
+
+
+GITHUB_MARKDOWN = MarkdownDialect(mermaid=True, details=True, most_characters=65_536)
+"""GitHub's; GitLab and Gitea allow more characters, and draw and fold the same."""
+
+
 class ForgeType(Struct, frozen=True):
     """One row of the table of forges.
 
     ``host`` is the public instance, ``token_variables`` are the environment variables that may have the token, the
     first one first, and ``git_user`` is the user that git sends with the token over HTTP.  ``api`` returns the API's
     address for the forge's URL, ``headers`` the headers of a request for a token, and ``open`` the forge of a client
-    and the repository's path.
+    and the repository's path.  ``markdown`` is what its pull requests may have in their bodies.
     """
 
     title: str
@@ -74,6 +86,7 @@ class ForgeType(Struct, frozen=True):
     headers: Callable[[str], Mapping[str, str]]
     open: Callable[[Client, str], Forge]
     git_user: str = "rollstep"
+    markdown: MarkdownDialect = GITHUB_MARKDOWN
 
 
 def plain_body(text: str | None) -> str:

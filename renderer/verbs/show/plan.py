@@ -102,13 +102,10 @@ def plan_move(move: Move) -> Plan:
     following = make_plan(move.after)
     row = row_of(move, move_text(move), "now", following.commits[0].starts if following.commits else "complete")
     commits = (row, *following.commits)
-    return replace(
-        following,
-        commits=commits,
-        peak_pods=max(commit.peak_pods for commit in commits),
-        now=row_now(move.before, commits),
-        done=() if is_new_release(move.before.status, move.after.status) else following.done,
-    )
+    now = row_now(move.before, commits)
+    peak = max(commit.peak_pods for commit in commits)
+    done = () if is_new_release(move.before.status, move.after.status) else rows_done(move.before, now)
+    return replace(following, commits=commits, peak_pods=peak, now=now, done=done)
 
 
 def after_update(plan: Plan, world: World) -> Plan:

@@ -181,7 +181,7 @@ class PullRequests:
             contents = dict.fromkeys(before) | dict(planned.transaction.contents)
             sha = "" if self.request.dry_run else self._commit(planned, contents, parent, now)
             wanted = moved.release.app.settings.pull_request
-            body = body_of(moved, start, titles, position)
+            body = body_of(moved, titles, position, self.site.type.markdown)
             steps.append(StepCommit(moved, Proposal(head, base, title, body, wanted.labels, wanted.reviewers), sha))
             base, parent, before = head, sha, contents
         return steps

@@ -7,54 +7,72 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from renderer.errors import Finding, RollstepError, one_line
+from renderer.git.forges.forge import MarkdownDialect
 from renderer.pipeline.commit.message import cleaned
 from renderer.pipeline.render.templates import check_user_templates, render_template
-from renderer.pipeline.resolve.moves import Move
+from renderer.pipeline.resolve.describe import current_replica_set, stable_replica_set
 from renderer.pipeline.write.moved_app import MovedApp
 from renderer.pipeline.write.output_folder import diff
 from renderer.rollouts.model.world import World
-from renderer.verbs.show.plan import plan_move, plan_world
+from renderer.verbs.release.pull_requests.words import change_in_words, following, ways_back
+from renderer.verbs.show.pictures import fenced_mermaid
+from renderer.verbs.show.pictures.staircase import shortened, staircase
+from renderer.verbs.show.pictures.table import markdown
+from renderer.verbs.show.plan import plan_move
 from renderer.verbs.show.plan_rows import peak_pods
-from renderer.verbs.show.plan_table import plan_markdown
-from renderer.verbs.show.tree import rollout_info, tree_text
+from renderer.verbs.show.tree import images, rollout_info, tree_text
 
 TITLE, BODY = "pull-request-title.j2", "pull-request-body.j2"
 _MAX_TITLE = 200
-MAX_DIFF = 20_000
-"""Characters of a diff.  Bitbucket has the smallest limit for a whole body, 32,768."""
+MAX_COMMITS = 40
+"""Commits in the picture and in the plan."""
+MAX_DIFF, MAX_TREE = 14_000, 4_000
+"""Characters of a diff and of a tree.  Bitbucket has the smallest limit for a whole body, 32,768."""
 
 
 def title_of(moved: MovedApp) -> str:
     """Return the title of the pull request of ``moved``; raise RollstepError if a template fails."""
     assert moved.change is not None
-    title = one_line(render_template(TITLE, _templates(moved), {"change": cleaned(moved.change)}))
+    variables = {"change": cleaned(moved.change), "images": _new_images(moved.world)}
+    title = one_line(render_template(TITLE, _templates(moved), variables))
     if not title:
         raise RollstepError([Finding(TITLE, 0, 0, "", "gives an empty title")])
     return title if len(title) <= _MAX_TITLE else title[: _MAX_TITLE - 1] + "…"
 
 
-def body_of(moved: MovedApp, start: World, stack: Sequence[str], position: int) -> str:
-    """Return the body: the step, its numbers of pods, the plan from ``start`` on, the tree after it, and the diff.
+def body_of(moved: MovedApp, stack: Sequence[str], position: int, dialect: MarkdownDialect) -> str:
+    """Return the body: the step in words, the plan from it on, the tree after it, and the diff.
 
-    ``stack`` has the titles of all pull requests of a stack, ``position`` counts from 1.
+    ``stack`` has the titles of all pull requests of a stack, ``position`` counts from 1.  The body is not longer than
+    the ``dialect`` of the forge allows.
     """
     move, app, release = moved.move, moved.app, moved.release
     assert moved.change is not None and move is not None and app is not None
+    ref = release.app.ref
     folder = f"{release.place}/{release.app.settings.output}"
-    shown = _shortened(diff(app.changes, folder))
-    tree = tree_text(rollout_info(move.after, release.app.ref.target), move.after.now, release.app.ref)
+    change = cleaned(moved.change)
+    whole = staircase(ref.name, ref.environment, plan_move(move))
+    shown = shortened(whole, MAX_COMMITS)
+    tree = _shortened(tree_text(rollout_info(move.after, ref.target), move.after.now, ref), MAX_TREE)
+    text = _shortened(diff(app.changes, folder), MAX_DIFF)
     variables = {
-        "change": cleaned(moved.change),
+        "change": change,
+        "words": change_in_words(whole, move, change),
+        "following": following(whole, ref.target),
+        "back": ways_back(whole, move, ref.target),
         "stack": [one_line(title) for title in stack],
         "position": position,
         "pods": {"before": _pods(move.before), "after": _pods(move.after), "peak": peak_pods(move)},
-        "plan": plan_markdown(plan_move(move) if _edits_rollout(move) else plan_world(start)),
+        "picture": fenced_mermaid(shown) if dialect.mermaid else "",
+        "plan": markdown(shown),
+        "more_commits": len(whole.stairs) - len(shown.stairs),
+        "details": dialect.details,
         "tree": tree,
-        "diff": shown,
-        "fence": _fence(shown + tree),
+        "diff": text,
+        "fence": _fence(text + tree),
     }
-    text = render_template(BODY, _templates(moved), variables)
-    return re.sub(r"\n{3,}", "\n\n", text).strip()
+    body = re.sub(r"\n{3,}", "\n\n", render_template(BODY, _templates(moved), variables)).strip()
+    return _cut(body, dialect.most_characters)
 
 
 def _templates(moved: MovedApp) -> Path | None:
@@ -63,20 +81,33 @@ def _templates(moved: MovedApp) -> Path | None:
     return templates
 
 
-def _edits_rollout(move: Move) -> bool:
-    """Return whether the verb of ``move`` edits the Rollout, which the sources do not show yet."""
-    return move.before.rollout.body != move.after.rollout.body
+def _new_images(world: World) -> list[str]:
+    """Return the names and versions of the images that a release in progress brings, without their registries."""
+    newest, stable = current_replica_set(world), stable_replica_set(world)
+    if newest is None or newest == stable:
+        return []
+    old = images(stable.template) if stable is not None else ()
+    return [one_line(image.rpartition("/")[2]) for image in images(newest.template) if image not in old]
 
 
 def _pods(world: World) -> int:
     return sum(rs.replicas for rs in world.replica_sets)
 
 
-def _shortened(text: str) -> str:
-    if len(text) <= MAX_DIFF:
+def _shortened(text: str, most: int) -> str:
+    """Return the lines of ``text`` that ``most`` characters hold, and how many more there are."""
+    if len(text) <= most:
         return text
-    kept = text[: text.rindex("\n", 0, MAX_DIFF) + 1]
+    kept = text[: text.rfind("\n", 0, most) + 1]
     return f"{kept}… and {text.count(chr(10)) - kept.count(chr(10))} more lines\n"
+
+
+def _cut(body: str, most: int) -> str:
+    """Return a body that its forge accepts."""
+    if len(body) <= most:
+        return body
+    note = f"\n\n… (cut off: this forge accepts {most} characters)"
+    return body[: most - len(note)] + note
 
 
 def _fence(text: str) -> str:

@@ -31,7 +31,9 @@ def mermaid(staircase: Staircase) -> str:
         number = number_of(staircase, index)
         lines.append(f"  section {number}." if number.isdecimal() else f"  section {number}")
         length = round(_weight_of(stair, NEW) * 100 / staircase.max_weight)
-        lines.append(f"  {_text(_short(_task(staircase, stair), MOST))} :{'done, ' if stair.place == DONE else ''}0, {length}")
+        lines.append(
+            f"  {_text(_short(_task(staircase, stair), MOST))} :{'done, ' if stair.place == DONE else ''}0, {length}"
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from renderer.rollouts.controller.gates import EXPERIMENT_STEP, PLUGIN_STEP
 from renderer.verbs.show.planned import EXPERIMENT, Plan, PlannedReplicaSet, PlannedStep
@@ -101,6 +102,13 @@ def staircase(app: str, environment: str, plan: Plan) -> Staircase:
         peak_pods=max((stair.peak_pods for stair in stairs), default=0),
         stairs=stairs,
     )
+
+
+def shortened(staircase: Staircase, most: int) -> Staircase:
+    """Return the staircase with at most the ``most`` stairs from the last commit on."""
+    first = next((index for index, stair in enumerate(staircase.stairs) if stair.place == NOW), 0)
+    first = max(0, min(first, len(staircase.stairs) - most))
+    return replace(staircase, stairs=staircase.stairs[first : first + most])
 
 
 def _versions(plan: Plan) -> Iterable[Version]:

@@ -98,8 +98,15 @@ def test_the_life_of_a_stack(server: ForgeServer, tmp_path: Path) -> None:
     assert (found["head"], found["base"], found["title"]) == (first["head"], "main", first["title"])
     assert found["labels"] == ([] if server.forge == "bitbucket" else ["release", "canary"])
     assert found["reviewers"] == ["ann"]
-    for part in ("**Pods:**", "| STEP |", "```diff", "canary-weight", "web-canary"):
+    for part in ("**Pods:**", "| Step |", "```diff", "canary-weight", "web-canary"):
         assert part in found["body"]
+    draws_and_folds = server.forge != "bitbucket"
+    assert ("```mermaid\ngantt\n" in found["body"]) is draws_and_folds
+    assert ("<details>" in found["body"]) is draws_and_folds
+    assert "2.0.0 gets 40% of the traffic, 1 pod more; 1.0.0 keeps 60% of the traffic; nothing else." in found["body"]
+    assert "After it the release waits 10m." in found["body"]
+    assert "`rollstep abort prod/web` gives all traffic back to 1.0.0." in found["body"]
+    assert found["title"].endswith(" [web:2.0.0]")
     writes = len([method for method, _, _ in server.requests if method != "GET"])
     tips = server.git("for-each-ref")
     (again,) = shop.pr()
@@ -401,7 +408,8 @@ def test_commits_that_go_by_pull_request(github: ForgeServer, tmp_path: Path) ->
     command = ("set", "image", "prod/web", "web=registry.example.com/shop/web:3.0.0", "--dry-run", "--no-validate")
     (planned,) = shop.json(*command)
     plan = planned["pullRequest"]["body"].partition("### Plan")[2].partition("### After")[0]
-    assert "| 1/6 | setWeight: 20 | 5 of 1.0.0 | 1 of 3.0.0 |" in plan
+    assert "| 1 | 1/6 | setWeight: 20 | 20%, 1 pod |" in plan
+    assert planned["pullRequest"]["title"].endswith(" [web:3.0.0]")
     shop.run("abort", "prod/web", "--no-validate")
     assert [pull["head"] for pull in github.open_ones] == ["rollstep/prod/web/abort"]
     assert shop.snapshot() == before
