@@ -16,7 +16,8 @@ MARKS = {"error:": "red", "warning:": "yellow", "note:": "cyan"}
 PHASES = {"Committed": "green", "Paused": "yellow", "Progressing": "cyan", "Degraded": "red"}
 DIFF = {"-": "red", "+": "green", "@": "cyan"}
 
-
+_ASCII = str.maketrans("◌⚠॥✔✖•⟳⧉├│└─▰▱…", "~!=+x-*#|||-#-.")
+"""Each character of the trees and bars with one of ASCII, so that columns stay where they are."""
 _HIDDEN = re.compile(r"[^\n\t\x20-\x7e]+")
 
 
@@ -43,8 +44,20 @@ def paint(text: str, color: str) -> str:
 
 
 def painted_phases(text: str) -> str:
-    """Return ``text`` with the phases of releases in color."""
-    return re.sub(rf"\b({'|'.join(PHASES)})\b", lambda match: paint(match[0], PHASES[match[0]]), shown(text))
+    """Return ``text`` with the phases of releases in color, in characters that the output has."""
+    return re.sub(
+        rf"\b({'|'.join(PHASES)})\b", lambda match: paint(match[0], PHASES[match[0]]), _encodable(shown(text))
+    )
+
+
+def _encodable(text: str) -> str:
+    """Return ``text`` as it is, or with ASCII for icons, lines and bars if the output cannot encode it."""
+    try:
+        # A text that is printed later has no encoding, but Python's own output has.
+        text.encode(sys.stdout.encoding or (sys.__stdout__ and sys.__stdout__.encoding) or "utf-8")
+    except UnicodeEncodeError:
+        return text.translate(_ASCII)
+    return text
 
 
 def painted_diff(text: str) -> str:

@@ -21,6 +21,17 @@ watch_option = click.option(
 )
 
 
+class _Screen(io.StringIO):
+    """The text of one showing, which is a terminal if it goes to one."""
+
+    def __init__(self, *, is_terminal: bool) -> None:
+        super().__init__()
+        self._is_terminal = is_terminal
+
+    def isatty(self) -> bool:
+        return self._is_terminal
+
+
 def watch(show: Callable[[], Sequence[str]], *, again: bool) -> Sequence[str]:
     """Call ``show``, which prints releases and returns their phases; return the last phases.
 
@@ -30,7 +41,7 @@ def watch(show: Callable[[], Sequence[str]], *, again: bool) -> Sequence[str]:
         return show()
     shown = ""
     while True:
-        text = io.StringIO()
+        text = _Screen(is_terminal=sys.stdout.isatty())
         with redirect_stdout(text):
             phases = show()
         is_terminal, timeless = sys.stdout.isatty(), AGE.sub("", text.getvalue())

@@ -108,6 +108,28 @@ def on_terminal(checkout: Checkout, *arguments: str, **environment: str) -> str:
     return told.decode()
 
 
+def test_bars_are_for_terminals(shared: Checkout) -> None:
+    for verb in ("status", "get"):
+        command = (verb, "prod/web", "--now", NOON)
+        assert "▰▰▱▱▱▱▱▱▱▱ 20" in on_terminal(shared, *command)
+        assert "##-------- 20" in on_terminal(shared, *command, PYTHONIOENCODING="ascii")
+        assert "▰" not in shared.process(*command).stdout
+    ascii_only = on_terminal(shared, "get", "prod/web", "--now", NOON, PYTHONIOENCODING="ascii")
+    assert ascii_only.isascii()
+    assert "|--# revision:2 (2.0.0)" in ascii_only
+
+
+def test_a_watch_on_a_terminal_has_colors_and_bars(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path / "repo")
+    checkout.run("advance", "prod/web", "--now", NOON, "--no-validate")
+    shown = on_terminal(checkout, "get", "prod/web", "--watch")
+    assert "\x1b[32mCommitted" in shown
+    assert "▰▰▰▰▰▰▰▰▰▰ 100" in shown
+    plain = on_terminal(checkout, "status", "prod/web", "--watch", NO_COLOR="1", PYTHONIOENCODING="ascii")
+    assert "########## 100" in plain
+    assert "\x1b[32m" not in plain
+
+
 def test_colors_are_for_terminals(shared: Checkout) -> None:
     status, diff = ("status", "prod/web", "--now", NOON), ("diff", "prod/web", "--now", NOON)
     assert "\x1b[33mPaused" in on_terminal(shared, *status)

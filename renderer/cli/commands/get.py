@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime
 
 import click
@@ -45,7 +46,8 @@ def command(directory: str, targets: tuple[str, ...], again: bool, now: datetime
         if output in PRINT:
             PRINT[output]([{"app": ref.name, "environment": ref.environment, **info.to_dict()} for ref, info in infos])
         else:
-            texts = (tree_text(info, time, ref, wide=output == "wide") for ref, info in infos)
+            is_wide, bars = output == "wide", sys.stdout.isatty()
+            texts = (tree_text(info, time, ref, wide=is_wide, bars=bars) for ref, info in infos)
             click.echo(painted_phases("\n".join(texts)), nl=False)
         require(findings)
         return [info.phase for _, info in infos]

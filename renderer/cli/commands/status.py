@@ -33,6 +33,7 @@ def command(directory: str, targets: tuple[str, ...], again: bool, now: datetime
     from renderer.errors import require
     from renderer.kubernetes.printing import text_table
     from renderer.pipeline.load.workspace import current_time
+    from renderer.rollouts.controller.defaults import max_traffic_weight
     from renderer.verbs.apps.open import open_releases
     from renderer.verbs.apps.status_history import waits_of
     from renderer.verbs.show.status import COLUMNS, ORPHANED, orphan_row, status_cells, status_row
@@ -49,7 +50,11 @@ def command(directory: str, targets: tuple[str, ...], again: bool, now: datetime
             PRINT[output](rows)
         elif rows:
             refs = [*(release.app.ref for release in releases), *orphans]
-            cells = [status_cells(row, ref.target) for row, ref in zip(rows, refs, strict=True)]
+            most = {release.app.ref: max_traffic_weight(release.world.rollout) for release in releases}
+            cells = [
+                status_cells(row, ref.target, out_of=most.get(ref, 0) if sys.stdout.isatty() else 0)
+                for row, ref in zip(rows, refs, strict=True)
+            ]
             click.echo(painted_phases(text_table([list(COLUMNS), *cells])), nl=False)
         require(findings)
         return [row["phase"] for row in rows]

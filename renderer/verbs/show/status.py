@@ -11,7 +11,7 @@ from renderer.pipeline.resolve.moves import Wait, steps_of
 from renderer.pipeline.resolve.waiting import waiting_version, with_running_template
 from renderer.rollouts.info import traffic_weight
 from renderer.rollouts.model.world import World
-from renderer.verbs.show.tree import NOT_RENDERED, message_of, reason_of
+from renderer.verbs.show.tree import NOT_RENDERED, message_of, reason_of, weight_cell
 
 COLUMNS = ("ENV", "APP", "STATUS", "STEP", "WEIGHT", "REVISION", "MESSAGE")
 ORPHANED = "Orphaned"
@@ -59,8 +59,11 @@ def status_row(ref: AppRef, world: World, known: Wait | None = None) -> dict[str
     return row
 
 
-def status_cells(row: dict[str, Any], target: str) -> list[str]:
-    """Return the cells of a row of ``status_row`` for people, one for each of ``COLUMNS``."""
+def status_cells(row: dict[str, Any], target: str, out_of: int = 0) -> list[str]:
+    """Return the cells of a row of ``status_row`` for people, one for each of ``COLUMNS``.
+
+    With ``out_of``, which is what the weight is out of, the weight has a bar.
+    """
     index, version = row["currentStepIndex"], row["waitingVersion"]
     waiting = waiting_text(version, target) if version else None
     values = (
@@ -68,7 +71,7 @@ def status_cells(row: dict[str, Any], target: str) -> list[str]:
         row["app"],
         row["phase"],
         None if index is None else f"{index}/{row['steps']}",
-        row["weight"],
+        None if row["weight"] is None else weight_cell(row["weight"], out_of),
         row["revision"],
         "; ".join(filter(None, (row["message"], waiting))),
     )

@@ -35,6 +35,8 @@ from renderer.rollouts.model.rollout import ReplicaSet
 from renderer.rollouts.model.world import World
 
 NOT_RENDERED = "not rendered yet: `rollstep advance {}` makes the first commit"
+BAR = 10
+"""The parts of the bar of a weight."""
 ICONS = {
     "Progressing": "◌",
     "Error": "⚠",
@@ -179,10 +181,22 @@ def message_of(world: World, target: str, known: Wait | None) -> str:
     return status.message
 
 
-def tree_text(info: RolloutInfo, now: datetime, ref: AppRef, *, wide: bool = False) -> str:
-    """Return the tree of the app ``ref`` as text, ``wide`` with images; ages and delays are relative to ``now``."""
+def tree_text(info: RolloutInfo, now: datetime, ref: AppRef, *, wide: bool = False, bars: bool = False) -> str:
+    """Return the tree of the app ``ref`` as text, ``wide`` with images and with ``bars`` with bars of weights.
+
+    Ages and delays are relative to ``now``.
+    """
     header = "".join(f"{printable(line.rstrip())}\n" for line in _header(info, ref))
-    return f"{header}\n{text_table(list(_tree_rows(info, now, wide)))}"
+    return f"{header}\n{text_table(list(_tree_rows(info, now, wide, bars)))}"
+
+
+def weight_cell(weight: int, out_of: int) -> str:
+    """Return a weight, with a bar of ten parts if ``out_of`` is not 0."""
+    if not out_of:
+        return str(weight)
+    # Only a whole weight fills the bar, and only none leaves it empty.
+    full = min(weight * BAR // out_of, BAR) or int(weight > 0)
+    return f"{'▰' * full}{'▱' * (BAR - full)} {weight}"
 
 
 def _camel(name: str) -> str:
@@ -248,8 +262,9 @@ def _image_lines(info: RolloutInfo) -> list[str]:
     return [f"{image} ({', '.join(sorted(marks[image]))})" if marks[image] else image for image in sorted(marks)]
 
 
-def _tree_rows(info: RolloutInfo, now: datetime, wide: bool) -> Iterator[tuple[str, ...]]:
+def _tree_rows(info: RolloutInfo, now: datetime, wide: bool, bars: bool) -> Iterator[tuple[str, ...]]:
     more = ("",) if wide else ()
+    out_of = (info.max_traffic_weight or 100) if bars else 0
     yield ("NAME", "KIND", "STATUS", "REPLICAS", "WEIGHT", "AGE", "INFO", *(("IMAGES",) if wide else ()))
     yield (f"⟳ {info.name}", "Rollout", f"{ICONS.get(info.phase, ' ')} {info.phase}", "", "", "", "", *more)
     revisions = [(number, list(group)) for number, group in groupby(info.replica_sets, key=lambda rs: rs.revision)]
@@ -259,11 +274,11 @@ def _tree_rows(info: RolloutInfo, now: datetime, wide: bool) -> Iterator[tuple[s
         yield (f"{'└' if last else '├'}──# revision:{revision} ({version})", "", "", "", "", "", "", *more)
         for number, replica_set in enumerate(replica_sets):
             branch = "└" if number == len(replica_sets) - 1 else "├"
-            row = _replica_set_row(replica_set, f"{' ' if last else '│'}  {branch}──", now)
+            row = _replica_set_row(replica_set, f"{' ' if last else '│'}  {branch}──", now, out_of)
             yield (*row, ", ".join(replica_set.images)) if wide else row
 
 
-def _replica_set_row(replica_set: ReplicaSetInfo, prefix: str, now: datetime) -> tuple[str, ...]:
+def _replica_set_row(replica_set: ReplicaSetInfo, prefix: str, now: datetime, out_of: int) -> tuple[str, ...]:
     marks = list(replica_set.roles)
     if replica_set.scale_down_deadline:
         left = (replica_set.scale_down_deadline - now).total_seconds()
@@ -273,7 +288,7 @@ def _replica_set_row(replica_set: ReplicaSetInfo, prefix: str, now: datetime) ->
         "ReplicaSet",
         f"{ICONS[replica_set.status]} {replica_set.status}",
         count_text(replica_set.replicas, replica_set.min_replicas, replica_set.max_replicas),
-        str(replica_set.weight or 0),
+        weight_cell(replica_set.weight or 0, out_of),
         human_duration((now - replica_set.created).total_seconds()),
         ",".join(marks),
     )

@@ -7,11 +7,13 @@ charts of numbers have no texts at their bars, and older forges do not draw them
 from __future__ import annotations
 
 from renderer.errors import printable
-from renderer.verbs.show.pictures.staircase import DONE, NEW, STABLE, Stair, Staircase
-from renderer.verbs.show.pictures.words import number_of, wait_words
+from renderer.verbs.show.pictures.staircase import ANALYSIS, DONE, NEW, PERSON, STABLE, TIME, Stair, Staircase
+from renderer.verbs.show.pictures.words import number_of
+from renderer.verbs.show.planned import EXPERIMENT
 
 MOST, LABEL = 64, 20
 """The largest numbers of characters of a text and of a version; Mermaid does not wrap, and cuts what does not fit."""
+_WAITS = {PERSON: "promote", ANALYSIS: "analysis", EXPERIMENT: "experiment"}
 _PLAIN = " .,()/+-"
 """The characters beside letters and digits that mean nothing to Mermaid."""
 
@@ -38,11 +40,14 @@ def mermaid(staircase: Staircase) -> str:
 
 
 def _task(staircase: Staircase, stair: Stair) -> str:
-    """Return the text of a bar, which begins with a digit, so it is no statement of Mermaid's."""
+    """Return the text of a bar, which begins with a digit, so it is no statement of Mermaid's.
+
+    It is short enough for a bar on a phone: the table of the commits has the rest.
+    """
     shares = [share for share in stair.shares if share.weight and share.version.kind != STABLE] or stair.shares
     weights = [f"{staircase.percent(share.weight)} {_short(share.version.label, LABEL)}" for share in shares]
-    pods = f"{stair.pods} pod{'' if stair.pods == 1 else 's'}"
-    return ", ".join(part for part in (*weights, pods, stair.action, wait_words(stair)) if part)
+    wait = stair.until.removeprefix("after ") if stair.wait == TIME else _WAITS.get(stair.wait, "")
+    return ", ".join(filter(None, (*weights, f"{stair.pods} pod{'' if stair.pods == 1 else 's'}", wait)))
 
 
 def _weight_of(stair: Stair, kind: str) -> int:
