@@ -23,7 +23,7 @@ help: ## list the targets
 
 setup: $(DEVELOPMENT) $(KUBECONFORM) $(ACTIONLINT) ## set up .venv and .tools (other targets do so as needed)
 
-demo: $(RUNTIME) $(KUBECONFORM) ## release a canary and a blue-green app in a throw-away git repository
+demo: $(RUNTIME) $(KUBECONFORM) ## release a canary and a blue-green app in a throw-away repository (ARGS="--record docs/demo.svg")
 	@$(PYTHON) -m tests.demo $(ARGS)
 
 test: setup ## run all tests, and check that environments/ is rendered (ARGS="-k name" goes to pytest)

@@ -1,4 +1,4 @@
-"""The demo needs the libraries and the checkout, and nothing of rollstep installed."""
+"""The demo needs the libraries and the checkout, and nothing of rollstep installed; its recording is up to date."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+
+from tests.demo import record
 
 PROGRAM = """
 import sys
@@ -35,3 +37,8 @@ def test_the_demo_runs_where_only_the_libraries_are_installed(project: Path, tmp
     assert done.returncode == 0, done.stderr
     assert "$ rollstep get dev/web" in done.stdout
     assert (repository / "environments/dev/web/status.yaml").is_file()
+
+
+def test_the_recording_is_what_the_demo_prints(project: Path) -> None:
+    hint = 'make demo ARGS="--record docs/demo.svg" records it again'
+    assert (project / "docs" / "demo.svg").read_text(encoding="utf-8") == record(), hint

@@ -1,9 +1,15 @@
-"""Releases of many kinds, from which the tests and the page about pictures draw."""
+"""Releases of many kinds, from which the tests and the page about pictures draw.
+
+``python -m tests.support.staircases`` draws the pictures of the page again.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
@@ -13,10 +19,13 @@ from renderer.pipeline.resolve.moves import advance, follow_promotion, react
 from renderer.rollouts import actions
 from renderer.rollouts.model.world import World
 from renderer.rollouts.simulator.api_server import world_of
+from renderer.verbs.show.pictures import fenced_mermaid
 from renderer.verbs.show.pictures.staircase import Staircase, staircase
+from renderer.verbs.show.pictures.svg import svg
+from renderer.verbs.show.pictures.table import markdown
 from renderer.verbs.show.plan import plan_world
 from renderer.verbs.show.planned import Plan
-from tests.support.worlds import NOON, api, settled, web, with_image
+from tests.support.worlds import NOON, PROJECT, api, settled, web, with_image
 
 PAUSE: dict[str, Any] = {"pause": {}}
 TEN_MINUTES = {"pause": {"duration": "10m"}}
@@ -57,7 +66,7 @@ VIRTUAL_SERVICE = {
 
 def begun(world: World) -> World:
     """Return the world after the first commit of a release of version 2."""
-    return react(with_image(world, f"{IMAGE}:2")).after
+    return react(with_image(world, f"{IMAGE}:2.0.0")).after
 
 
 def promoted(world: World, times: int) -> World:
@@ -128,7 +137,7 @@ def thousandths() -> World:
 def three_versions() -> World:
     """Return a release that replaces one in progress."""
     world = promoted(begun(web()), 2)
-    return react(with_image(replace(world, now=NOON + timedelta(minutes=5)), f"{IMAGE}:3")).after
+    return react(with_image(replace(world, now=NOON + timedelta(minutes=5)), f"{IMAGE}:3.0.0")).after
 
 
 def aborted() -> World:
@@ -162,6 +171,7 @@ SCENES: dict[str, Callable[[], World]] = {
 """The world of each release by its name."""
 
 
+@cache
 def plan_of(name: str) -> Plan:
     """Return the plan of a scene."""
     return plan_world(SCENES[name]())
@@ -170,3 +180,27 @@ def plan_of(name: str) -> Plan:
 def scene(name: str) -> Staircase:
     """Return the staircase of a scene."""
     return staircase("web", "prod", plan_of(name))
+
+
+DRAWN = ("canary", "canary-in-phases", "canary-without-router", "blue-green-paused", "experiment", "aborted")
+"""The scenes that the page about pictures shows."""
+PICTURES = PROJECT / "docs" / "pictures"
+
+
+PAGE = PICTURES.with_suffix(".md")
+
+
+def drawings() -> dict[Path, str]:
+    """Return the text of each picture of the page by its file, and of the page itself with its other drawings."""
+    pictures = {PICTURES / f"{name}.svg": svg([scene(name)]) for name in DRAWN}
+    found, page = scene("canary"), PAGE.read_text(encoding="utf-8")
+    for pattern, text in ((r"```mermaid\n.*?```\n", fenced_mermaid(found)), (r"\| {2}\| .*?\n(?=\n)", markdown(found))):
+        parts = re.split(pattern, page, flags=re.DOTALL)
+        assert len(parts) == 2, pattern
+        page = text.join(parts)
+    return {**pictures, PAGE: page}
+
+
+if __name__ == "__main__":
+    for path, text in drawings().items():
+        path.write_text(text, encoding="utf-8")
