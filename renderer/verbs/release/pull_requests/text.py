@@ -11,6 +11,7 @@ from renderer.git.forges.forge import MarkdownDialect
 from renderer.pipeline.commit.message import cleaned
 from renderer.pipeline.render.templates import check_user_templates, render_template
 from renderer.pipeline.resolve.describe import current_replica_set, stable_replica_set
+from renderer.pipeline.resolve.moves import Move
 from renderer.pipeline.write.moved_app import MovedApp
 from renderer.pipeline.write.output_folder import diff
 from renderer.rollouts.model.world import World
@@ -33,7 +34,7 @@ MAX_DIFF, MAX_TREE = 14_000, 4_000
 def title_of(moved: MovedApp) -> str:
     """Return the title of the pull request of ``moved``; raise RollstepError if a template fails."""
     assert moved.change is not None
-    variables = {"change": cleaned(moved.change), "images": _new_images(moved.world)}
+    variables = {"change": cleaned(moved.change), "images": _new_images(moved.move)}
     title = one_line(render_template(TITLE, _templates(moved), variables))
     if not title:
         raise RollstepError([Finding(TITLE, 0, 0, "", "gives an empty title")])
@@ -81,10 +82,12 @@ def _templates(moved: MovedApp) -> Path | None:
     return templates
 
 
-def _new_images(world: World) -> list[str]:
-    """Return the names and versions of the images that a release in progress brings, without their registries."""
-    newest, stable = current_replica_set(world), stable_replica_set(world)
-    if newest is None or newest == stable:
+def _new_images(move: Move | None) -> list[str]:
+    """Return the names and versions of the images that the release of ``move`` brings, without their registries."""
+    newest = current_replica_set(move.after) if move is not None else None
+    stable = stable_replica_set(move.before) if move is not None else None
+    is_aborted = move is not None and move.after.status.abort
+    if newest is None or is_aborted or (stable is not None and newest.name == stable.name):
         return []
     old = images(stable.template) if stable is not None else ()
     return [one_line(image.rpartition("/")[2]) for image in images(newest.template) if image not in old]

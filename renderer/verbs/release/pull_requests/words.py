@@ -22,7 +22,7 @@ def change_in_words(staircase: Staircase, move: Move, change: StepChange) -> str
     others = [f"{row.kind} {row.name} {row.change}" for row in change.objects if (row.kind, row.name) not in written]
     if len(others) > MOST_OBJECTS:
         others[MOST_OBJECTS:] = [f"{len(others) - MOST_OBJECTS} more objects"]
-    return markdown_text("; ".join([*(shares or ["no traffic and no pods"]), *(others or ["nothing else"])]))
+    return markdown_text("; ".join([*(shares or ["traffic and pods stay as they are"]), *(others or ["nothing else"])]))
 
 
 def following(staircase: Staircase, target: str) -> str:
@@ -42,10 +42,12 @@ def ways_back(staircase: Staircase, move: Move, target: str) -> str:
     revert = "Reverting the merge takes this step alone back."
     if status.abort:
         return f"{markdown_code(f'rollstep retry {target}')} starts the release again."
+    if not move.before.status.stable_rs:
+        return "Reverting the merge takes the first version back."
     if is_promoted(move.after):
         return f"{markdown_code(f'rollstep undo {target}')} goes back to the version before."
     stable = next((version.label for version in staircase.versions if version.kind == STABLE), "")
-    if not stable or not status.stable_rs:
+    if not stable:
         return revert
     abort = markdown_code(f"rollstep abort {target}")
     return f"{abort} gives all traffic back to {markdown_text(stable)}. {revert}"

@@ -18,9 +18,10 @@ def fenced_mermaid(staircase: Staircase) -> str:
 
 
 def markdown_page(staircases: Sequence[Staircase], draw: Callable[[Staircase], str]) -> str:
-    """Return Markdown with a heading, the summary and what ``draw`` returns for each staircase."""
+    """Return Markdown with a heading, words and what ``draw`` returns for each staircase."""
     return "\n".join(
-        f"### {markdown_text(one.title)}\n\n{markdown_text(one.summary)}\n\n{draw(one)}" for one in staircases
+        "\n\n".join([f"### {markdown_text(one.title)}", *map(markdown_text, one.words), draw(one)])
+        for one in staircases
     )
 
 

@@ -45,7 +45,7 @@ def html(staircases: Sequence[Staircase]) -> str:
         section = add(main, "section")
         if len(staircases) > 1:
             add(section, "h2", one.title)
-        for text in filter(None, (one.summary, one.message)):
+        for text in one.words:
             add(section, "p", text)
         section.append(picture(one, f"s{number}"))
         _table(section, one)

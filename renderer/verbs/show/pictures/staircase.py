@@ -81,6 +81,11 @@ class Staircase(Struct, frozen=True):
         ends = [version.label for kind in (STABLE, NEW) for version in self.versions if version.kind == kind]
         return f"{self.app} ({self.environment}): {' → '.join(ends) or 'nothing runs'}"
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The sentences on the release: what is to come, and what it does now if there is something to say."""
+        return tuple(filter(None, (self.summary, self.message)))
+
     def percent(self, weight: int) -> str:
         """Return a weight in percent: ``20%``, ``0.5%``."""
         return f"{weight * 100 / self.max_weight:.3g}%"

@@ -67,7 +67,7 @@ def picture(staircase: Staircase, key: str, *, has_words: bool = False) -> ET.El
 
 def _words(element: ET.Element, staircase: Staircase) -> int:
     top = add_lines(element, staircase.title, MARGIN, name="rs-h")
-    for text in (staircase.summary, staircase.message):
+    for text in staircase.words:
         top = add_lines(element, text, top)
     return top + 4
 
