@@ -27,12 +27,12 @@ from renderer.verbs.show.plan import plan_world
 from renderer.verbs.show.planned import Plan
 from tests.support.worlds import NOON, PROJECT, api, settled, web, with_image
 
+IMAGE = "registry.example.com/shop/web"
 PAUSE: dict[str, Any] = {"pause": {}}
 TEN_MINUTES = {"pause": {"duration": "10m"}}
-IMAGE = "registry.example.com/shop/web"
 CONTAINER = {
     "name": "main",
-    "image": "registry.example.com/shop/web:1",
+    "image": f"{IMAGE}:1.0.0",
     "ports": [{"containerPort": 80, "name": "http"}],
 }
 MATCH = [{"headerName": "x-beta", "headerValue": {"exact": "yes"}}]
