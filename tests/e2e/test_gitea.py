@@ -228,3 +228,14 @@ def test_a_wrong_token_is_told_with_what_to_do(shop: Shop) -> None:
     assert "error:" in done.stderr
     assert shop.git("ls-remote", "origin") == before
     assert shop.open_ones() == []
+
+
+def test_the_body_on_the_forges_own_renderer(gitea: Gitea, tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "shop", gitea, "pictures")
+    (row,) = shop.rollstep("pr", "prod/web")
+    page = gitea.markdown(row["pullRequest"]["body"])
+    assert page.count("language-mermaid") == 1
+    assert page.count("<details>") == page.count("</details>") == 2
+    assert "<td>setWeight: 40</td>" in page
+    assert "<code>rollstep abort prod/web</code>" in page
+    assert "```" not in page

@@ -121,6 +121,14 @@ class Gitea:
             raise AssertionError(f"{method} {path}: {error.code} {error.read()[:500]!r}") from None
         return json.loads(text) if text.strip() else None
 
+    def markdown(self, text: str) -> str:
+        """Return the HTML that a comment with ``text`` has."""
+        headers = {"Content-Type": "application/json", "Authorization": f"token {self.tokens['bot']}"}
+        content = json.dumps({"Text": text, "Mode": "comment"}).encode()
+        with urlopen(Request(f"{self.url}/api/v1/markdown", data=content, headers=headers), timeout=30) as response:
+            page: str = response.read().decode()
+        return page
+
     def _environment(self) -> dict[str, str]:
         # Hooks of its repositories run git, which must not see the settings of whoever runs the tests.
         return {**os.environ, "HOME": str(self.data), "GITEA_WORK_DIR": str(self.data)}
