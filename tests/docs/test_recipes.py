@@ -207,7 +207,7 @@ def test_the_check_workflow_passes_a_step_and_comments_the_plan(pipeline: Pipeli
     run_job(pipeline, jobs["comment"], values)
     said = (tmp_path / "gh").read_text(encoding="utf-8").splitlines()
     assert said[:6] == ["pr", "comment", "12", "--edit-last", "--create-if-none", "--body-file"]
-    assert "| STEP |" in (tmp_path / "comment").read_text(encoding="utf-8")
+    assert "| Step |" in (tmp_path / "comment").read_text(encoding="utf-8")
     assert (tmp_path / "installed").read_text(encoding="utf-8").split()[-1] == INSTALL.split('"')[1]
 
 
@@ -369,7 +369,7 @@ def test_the_gitlab_jobs_run(pipeline: Pipeline) -> None:
     variables = {"CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main", **recipe["check"]["variables"]}
     pipeline.sh("\n".join(recipe["check"]["script"]), **variables)
     json.loads((pipeline.root / "rollstep-lint.json").read_text(encoding="utf-8"))
-    assert "| STEP |" in (pipeline.root / "plan.md").read_text(encoding="utf-8")
+    assert "| Step |" in (pipeline.root / "plan.md").read_text(encoding="utf-8")
     before = pipeline.tip("new")
     variables = {
         "CI_PROJECT_URL": str(pipeline.remote).removesuffix(".git"),
