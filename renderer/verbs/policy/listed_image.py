@@ -9,11 +9,15 @@ from typing import Protocol
 from msgspec import Struct
 
 from renderer.errors import Finding, one_line
-from renderer.kubernetes.images import is_same_image, pod_images
+from renderer.kubernetes.images import image_version, is_same_image, pod_images
 from renderer.kubernetes.manifest import is_equal_but
 from renderer.kubernetes.times import format_time
+from renderer.pipeline.load.discover import AppRef
+from renderer.pipeline.resolve.waiting import waiting_version
+from renderer.rollouts.controller.workload import resolve_workload
 from renderer.rollouts.model.rollout import ReplicaSet
 from renderer.rollouts.model.status import RolloutStatus
+from renderer.rollouts.model.world import World
 
 QUARANTINE_FILE = "quarantine.yaml"
 
@@ -35,7 +39,7 @@ class Verdict(Struct, frozen=True):
 
 
 class ListedImage(Struct, frozen=True, eq=False):
-    """An image that no release of ``app`` begins with, in ``environments``; no environments mean all.
+    """An image that no release of ``app`` begins with, in ``environments``; no app or no environments mean all.
 
     ``image`` is a reference as pod templates have it.  ``commit`` is the commit of the step that was taken back, and
     ``since`` the time (UTC) of the verdict.  An image that a person has listed has a ``reason`` in place of a verdict.
@@ -43,8 +47,8 @@ class ListedImage(Struct, frozen=True, eq=False):
     """
 
     image: str
-    app: str
     since: datetime
+    app: str = ""
     environments: tuple[str, ...] = ()
     verdict: Verdict | None = None
     reason: str = ""
@@ -57,7 +61,7 @@ class ListedImage(Struct, frozen=True, eq=False):
 
     def guards(self, environment: str, app: str) -> bool:
         """Return whether the image may not begin in ``app`` of ``environment``."""
-        return app == self.app and (not self.environments or environment in self.environments)
+        return self.app in ("", app) and (not self.environments or environment in self.environments)
 
     def matches(self, image: str) -> bool:
         """Return whether the reference ``image`` names this image, as ``ImageReference.is_same`` does."""
@@ -65,8 +69,9 @@ class ListedImage(Struct, frozen=True, eq=False):
 
     @property
     def where(self) -> str:
-        """The environments as text."""
-        return ", ".join(self.environments) or "all environments"
+        """The app and the environments as text."""
+        environments = f" in {', '.join(self.environments)}" if self.environments else ""
+        return (self.app or "all apps") + environments
 
     @property
     def why(self) -> str:
@@ -83,7 +88,8 @@ class ListedImage(Struct, frozen=True, eq=False):
     @property
     def lift(self) -> str:
         """The command that lifts the quarantine."""
-        return f"rollstep quarantine lift {self.image} --app {self.app} --reason TEXT"
+        app = f" --app {self.app}" if self.app else ""
+        return f"rollstep quarantine lift {self.image}{app} --reason TEXT"
 
     def finding(self, title: str, image: str) -> Finding:
         """Return the refusal to begin a release with ``image`` of the app that messages call ``title``."""
@@ -138,6 +144,19 @@ def images_beyond_stable(released: Released) -> tuple[str, ...]:
     targets = _targets(released.status)
     templates = [found.template for found in released.replica_sets if found.pod_template_hash in targets]
     return _beyond(released, (image for template in templates for image in pod_images(template)))
+
+
+def waiting_image_text(listed: Iterable[ListedImage], ref: AppRef, world: World) -> str:
+    """Return the quarantine of the version that waits in the sources, is aborted, or has yet to be released.
+
+    The text is empty without such a version, and where its images may begin.
+    """
+    guarding = [entry for entry in listed if entry.guards(ref.environment, ref.name)]
+    if not guarding or not (waiting_version(world) or world.status.abort or not world.replica_sets):
+        return ""
+    images = _beyond(world, pod_images(resolve_workload(world).rollout.template))
+    found = [(image, entry) for image in images for entry in guarding if entry.matches(image)]
+    return "; ".join(f"{image_version(image)} is {entry.text}: `{entry.lift}`" for image, entry in found)
 
 
 def _beyond(released: Released, images: Iterable[str]) -> tuple[str, ...]:

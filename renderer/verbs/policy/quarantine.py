@@ -7,6 +7,7 @@ and image, so that branches which add entries of different apps merge.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ _ENTRY = Fields(
         "reason": TEXT,
         "commit": TEXT,
     },
-    frozenset({"image", "app", "since"}),
+    frozenset({"image", "since"}),
 )
 _SHAPE = Fields({_LIST: Items(_ENTRY)}, frozenset({_LIST}))
 
@@ -54,6 +55,7 @@ def read_quarantine(root: Path) -> str | None:
     return None if content is None else decode(content, QUARANTINE_FILE)
 
 
+@lru_cache(maxsize=4)
 def parse_quarantine(text: str) -> tuple[ListedImage, ...]:
     """Return the images in the text of the file; raise RollstepError with everything wrong in it."""
     documents = load_documents(text, QUARANTINE_FILE)
@@ -96,6 +98,21 @@ def lifted(text: str, is_lifted: Callable[[ListedImage], bool]) -> str:
     return edit(text, 0, {(_LIST,): changed}, QUARANTINE_FILE)
 
 
+def entry(listed: ListedImage) -> dict[str, Any]:
+    """Return an entry as JSON-ready data; missing values are None."""
+    body = to_dict(listed)
+    verdict = body.get("verdict")
+    return {
+        "image": listed.image,
+        "app": body.get("app"),
+        "environments": list(listed.environments),
+        "since": body["since"],
+        "verdict": None if verdict is None else {key: verdict.get(key) for key in _VERDICT.of},
+        "reason": body.get("reason"),
+        "stepCommit": body.get("commit"),
+    }
+
+
 def to_dict(entry: ListedImage) -> dict[str, Any]:
     """Return an entry under the keys of the file, without empty ones."""
     verdict = entry.verdict
@@ -120,7 +137,7 @@ def _entry(body: dict[str, Any], line: int) -> ListedImage:
     verdict = body.get("verdict")
     return ListedImage(
         image=body["image"],
-        app=body["app"],
+        app=body.get("app", ""),
         since=parse_time(body["since"]),
         environments=tuple(body.get("environments", ())),
         verdict=None if verdict is None else Verdict(**verdict),
@@ -133,7 +150,7 @@ def _entry(body: dict[str, Any], line: int) -> ListedImage:
 def _covers(known: ListedImage, new: ListedImage) -> bool:
     """Return whether ``known`` guards everything that ``new`` does."""
     is_wider = not known.environments or (bool(new.environments) and {*new.environments} <= {*known.environments})
-    return known.app == new.app and is_wider and parse_image(known.image) == parse_image(new.image)
+    return known.app in ("", new.app) and is_wider and parse_image(known.image) == parse_image(new.image)
 
 
 def _added(text: str | None, known: tuple[ListedImage, ...], entry: ListedImage) -> str:
