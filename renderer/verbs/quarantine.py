@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from renderer.errors import Finding, RollstepError, UsageError, one_line
+from renderer.errors import RollstepError, UsageError, one_line
 from renderer.git.commit import CommitResult
 from renderer.kubernetes.images import image_version, parse_image
 from renderer.pipeline.commit.part import Request
@@ -70,11 +70,8 @@ def lift_image(
             listed = load_quarantine(file.root)
             found = [entry for entry in listed if is_named(entry)]
             if not found and was_listed:
-                message, hint = (
-                    f"somebody else has lifted {image} meanwhile",
-                    "rollstep quarantine list prints the others",
-                )
-                raise RollstepError([Finding(QUARANTINE_FILE, 0, 0, "", message, hint)])
+                message = f"somebody else has lifted {image} meanwhile"
+                raise RollstepError.at(QUARANTINE_FILE, message, "rollstep quarantine list prints the others")
             if not found:
                 known = ", ".join(dict.fromkeys(entry.image for entry in listed))
                 of = f" of {', '.join(apps)}" if apps else ""

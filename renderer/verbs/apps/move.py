@@ -68,7 +68,7 @@ class AppResult(Struct, frozen=True):
     waiting_version: str
     """The version in the sources that the verb has not begun; empty without one."""
     quarantine: str
-    """The quarantine of that version in words; empty without one."""
+    """The quarantine of that version, or of one that is aborted, in words; empty without one."""
     notes: tuple[str, ...]
     """Notes for the user on what the sources leave out and on what is not safe."""
     edited: tuple[str, ...]
@@ -160,6 +160,7 @@ def _result(moved: MovedApp, context: RunContext, folder: str) -> AppResult:
     world = moved.world
     validate = context.request.validate
     reason, steps = moved.reason or wait(world), len(steps_of(world))
+    sources = replace(moved.release.world, status=world.status, replica_sets=world.replica_sets)
     return AppResult(
         home=moved.release.home,
         part=None if moved.move is None else part_of(moved, folder, validate=validate),
@@ -172,7 +173,7 @@ def _result(moved: MovedApp, context: RunContext, folder: str) -> AppResult:
         steps=steps,
         is_between_phases=is_between_phases(world),
         waiting_version=moved.waiting_version,
-        quarantine=waiting_image_text(context.listed, moved.release.app.ref, world) if moved.waiting_version else "",
+        quarantine=waiting_image_text(context.listed, moved.release.app.ref, sources),
         notes=tuple(note.text() for note in (*moved.release.app.notes, *_notes(moved, context))),
         edited=() if moved.app is None else tuple(moved.app.changes.edit_notes(moved.release.home.output_path)),
     )

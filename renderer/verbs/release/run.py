@@ -55,9 +55,11 @@ class Run(Struct):
                 reporter.out(f"{commit.text()}\n")
             for line in app.edited:
                 reporter.note(f"note: {line}")
-            if app.waiting_version and app.reason != QUARANTINED:
-                text = waiting_text(app.waiting_version, app.home.ref.target, app.quarantine)
-                reporter.note(f"{app.home.title}: {text}")
+            waiting = app.quarantine
+            if app.waiting_version:
+                waiting = waiting_text(app.waiting_version, app.home.ref.target, app.quarantine)
+            if waiting and app.reason != QUARANTINED:
+                reporter.note(f"{app.home.title}: {waiting}")
         for rendered in self.rendered:
             reporter.out(f"{rendered_text(rendered)}\n")
 

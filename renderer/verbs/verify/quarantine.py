@@ -97,16 +97,17 @@ class QuarantineCheck:
         """Return whether an entry has another app or other environments only because these have other names."""
         if not any(entry.guards(*old) for old in moved):
             return False
-        settings = self._loader.settings(change.parent)
-        places = {place for place in self._loader.apps(change.parent, settings) if entry.guards(*place)}
-        return all(self._guards(change, entry, moved.get(place, place)) for place in places)
+        sha, loader = change.commit.sha, self._loader
+        before = loader.apps(change.parent, loader.settings(change.parent))
+        after = {*loader.apps(sha, loader.settings(sha)), *moved.values()}
+        places = {moved.get(place, place) for place in before if entry.guards(*place)}
+        return all(self._guards(change, entry, place) for place in places & after)
 
     def _guards(self, change: Change, entry: ListedImage, place: Place) -> bool:
         """Return whether the commit has ``entry``, under any app and environments, for the app at ``place``."""
+        wanted = replace(entry, app="", environments=())
         found = (other for other in self._listed(change.commit.sha) if other.guards(*place))
-        return any(
-            replace(other, app="", environments=()) == replace(entry, app="", environments=()) for other in found
-        )
+        return any(replace(other, app="", environments=()) == wanted for other in found)
 
     def _listed(self, sha: str) -> tuple[ListedImage, ...]:
         if not sha:
