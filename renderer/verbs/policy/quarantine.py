@@ -83,7 +83,7 @@ def quarantined(text: str | None, entries: Iterable[ListedImage]) -> str:
     """
     for entry in entries:
         known = parse_quarantine(text) if text is not None else ()
-        if not any(_covers(other, entry) for other in known):
+        if not any(covers(other, entry) for other in known):
             text = _added(text, known, entry)
     return text or ""
 
@@ -96,6 +96,12 @@ def lifted(text: str, is_lifted: Callable[[ListedImage], bool]) -> str:
     kept = tuple(index for index, entry in enumerate(parse_quarantine(text)) if not is_lifted(entry))
     changed: Any = Edited(kept) if kept else []
     return edit(text, 0, {(_LIST,): changed}, QUARANTINE_FILE)
+
+
+def covers(known: ListedImage, new: ListedImage) -> bool:
+    """Return whether ``known`` guards everything that ``new`` does."""
+    is_wider = not known.environments or (bool(new.environments) and {*new.environments} <= {*known.environments})
+    return known.app in ("", new.app) and is_wider and parse_image(known.image) == parse_image(new.image)
 
 
 def entry(listed: ListedImage) -> dict[str, Any]:
@@ -145,12 +151,6 @@ def _entry(body: dict[str, Any], line: int) -> ListedImage:
         commit=body.get("commit", ""),
         line=line,
     )
-
-
-def _covers(known: ListedImage, new: ListedImage) -> bool:
-    """Return whether ``known`` guards everything that ``new`` does."""
-    is_wider = not known.environments or (bool(new.environments) and {*new.environments} <= {*known.environments})
-    return known.app in ("", new.app) and is_wider and parse_image(known.image) == parse_image(new.image)
 
 
 def _added(text: str | None, known: tuple[ListedImage, ...], entry: ListedImage) -> str:
