@@ -60,13 +60,17 @@ def parse_image(image: str) -> ImageReference | None:
         domain, rest = "docker.io", rest if is_domain else image
     if domain == "docker.io" and "/" not in rest:
         rest = f"library/{rest}"
+    if _DOMAIN.fullmatch(domain) is None:
+        # The grammar takes it for a part of the path.
+        domain, rest = "", f"{domain}/{rest}"
     found = _REST.fullmatch(rest)
-    if found is None or _DOMAIN.fullmatch(domain) is None or len(found["path"]) > _MOST_CHARACTERS:
+    if found is None or len(found["path"]) > _MOST_CHARACTERS:
         return None
     tag, digest = found["tag"] or "", found["digest"] or ""
     if digest and _DIGEST.fullmatch(digest) is None:
         return None
-    return ImageReference(f"{domain.lower()}/{found['path']}", tag or ("" if digest else "latest"), digest)
+    repository = f"{domain.lower()}/{found['path']}" if domain else found["path"]
+    return ImageReference(repository, tag or ("" if digest else "latest"), digest)
 
 
 def is_same_image(image: str, other: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from typing import Any
 
 import pytest
@@ -16,6 +18,8 @@ from renderer.kubernetes.images import (
     pod_images,
     version_text,
 )
+from tests.support.commands import PROJECT
+from tests.support.image_corpus import images
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 OTHER_DIGEST = "sha256:" + "fedcba9876543210" * 4
@@ -109,6 +113,17 @@ def test_what_no_runtime_accepts_is_no_reference(image: str) -> None:
 def test_digests_decide_before_tags(one: str, other: str, same: bool) -> None:
     assert is_same_image(one, other) is same
     assert is_same_image(other, one) is same
+
+
+def test_every_reference_has_the_parts_that_the_kubelet_reads() -> None:
+    lines = gzip.decompress((PROJECT / "tests/data/images/golden.jsonl.gz").read_bytes()).splitlines()
+    golden = [json.loads(line) for line in lines]
+    assert [want["image"] for want in golden] == list(images())
+    assert 500 < sum(bool(want["name"]) for want in golden) < len(golden) - 500
+    for want in golden:
+        domain, slash, path = want["name"].partition("/")
+        wanted = ImageReference(f"{domain.lower()}{slash}{path}", want["tag"], want["digest"]) if path else None
+        assert parse_image(want["image"]) == wanted, want["image"]
 
 
 _part = st.from_regex("[a-z0-9]{1,3}(?:[._-][a-z0-9]{1,3})?", fullmatch=True)

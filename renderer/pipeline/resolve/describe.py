@@ -114,7 +114,7 @@ def wait_text(wait: Wait, world: World, target: str) -> str:
     if reason == LAG:
         return lag_text(wait)
     if reason == QUARANTINED:
-        return f"{wait.detail}: `rollstep quarantine list` shows it"
+        return f"{wait.detail} (`rollstep quarantine lift` ends that)"
     if reason == HELD:
         return f"held: {wait.detail} took this step back; {promote} goes on"
     if reason == UNAPPROVED:

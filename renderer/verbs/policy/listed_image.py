@@ -156,7 +156,7 @@ def waiting_image_text(listed: Iterable[ListedImage], ref: AppRef, world: World)
         return ""
     images = _beyond(world, pod_images(resolve_workload(world).rollout.template))
     found = [(image, entry) for image in images for entry in guarding if entry.matches(image)]
-    return "; ".join(f"{image_version(image)} is {entry.text}: `{entry.lift}`" for image, entry in found)
+    return "; ".join(f"{image_version(image)} is {entry.text} (`{entry.lift}`)" for image, entry in found)
 
 
 def _beyond(released: Released, images: Iterable[str]) -> tuple[str, ...]:

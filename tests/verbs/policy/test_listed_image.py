@@ -33,7 +33,7 @@ texts = st.text(max_size=12)
 entries = st.lists(
     st.builds(
         ListedImage,
-        image=st.sampled_from(["web:1", "web:2", "docker.io/library/web:2", "shop/web:2", f"web@sha256:{'a' * 64}"]),
+        image=st.sampled_from(["web:1", "web:2", "library/web:2", "shop/web:2", f"web@sha256:{'a' * 64}"]),
         app=st.sampled_from(["web", "api", "no", "1", ""]),
         since=times,
         environments=st.lists(st.sampled_from(["dev", "prod"]), unique=True).map(tuple),
@@ -108,7 +108,7 @@ def test_the_images_that_a_move_begins(before: State, after: State, begun: tuple
 
 def test_a_verdict_lists_what_the_stable_version_lacks() -> None:
     assert images_beyond_stable(state("a", "b", abort=True, a="web:1", b="web:2")) == ("web:2",)
-    assert images_beyond_stable(state("a", "b", abort=True, a="web", b="docker.io/library/web:latest")) == ()
+    assert images_beyond_stable(state("a", "b", abort=True, a="web", b="library/web:latest")) == ()
     assert images_beyond_stable(state("", "a", a="web:1")) == ("web:1",)
 
 
