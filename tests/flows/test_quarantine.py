@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -274,6 +275,29 @@ def test_branches_that_add_entries_of_different_apps_merge(checkout: Checkout) -
     received(checkout, "HEAD~1")
 
 
+def test_resolve_takes_the_entries_and_the_lifts_of_both_sides(checkout: Checkout) -> None:
+    checkout.git("switch", "--quiet", "--create", "other")
+    checkout.run(*LIFT, "--now", ONE_O_CLOCK)
+    checkout.run("quarantine", "add", "web:8", "--app", "web", "--reason", "Slow", "--now", ONE_O_CLOCK)
+    checkout.git("switch", "--quiet", "main")
+    checkout.edit("quarantine.yaml", "# Written", "# Ask Ada. Written")
+    checkout.commit("Say whom to ask")
+    checkout.run("quarantine", "add", "web:9", "--app", "web", "--reason", "Slow", "--now", ONE_O_CLOCK)
+    with pytest.raises(subprocess.CalledProcessError):
+        checkout.git("merge", "--quiet", "--no-edit", "other")
+    before = checkout.snapshot()
+    checkout.run("resolve", "--all", "--dry-run")
+    assert checkout.snapshot() == before
+    told = checkout.run("resolve", "--all").stderr
+    assert "quarantine.yaml: has the entries and the lifts of both sides" in told
+    assert "next: git commit" in told
+    checkout.git("commit", "--quiet", "--no-edit")
+    text = (checkout.root / "quarantine.yaml").read_text(encoding="utf-8")
+    assert text.startswith("# Ask Ada.")
+    assert [entry.image for entry in parse_quarantine(text)] == ["web:8", "web:9"]
+    received(checkout, "HEAD~1")
+
+
 def test_a_merge_brings_a_lift_but_no_release_that_its_first_parent_lists(checkout: Checkout) -> None:
     checkout.git("switch", "--quiet", "--create", "other")
     checkout.run(*LIFT, "--now", ONE_O_CLOCK)
@@ -359,6 +383,36 @@ def test_a_damaged_file_stops_everything_with_its_lines(checkout: Checkout) -> N
         assert "quarantine.yaml:" in told
     checkout.commit("Damage it")
     assert "quarantine[0].when: unknown key" in checkout.run("verify", code=1).stdout
+
+
+def test_the_first_phase_of_a_release_is_held(checkout: Checkout) -> None:
+    checkout.use_default_order()
+    assert "is in quarantine" in run(checkout, "undo", "prod/web", "--to-revision", "2", code=1)
+    bump(checkout)
+    assert "is in quarantine" in run(checkout, "advance", "--all", "--yes")
+    without_hold(checkout, "advance", "prod/web")
+    assert "would begin" in received(checkout, "HEAD~1", code=1)
+    checkout.git("reset", "--quiet", "--hard", "HEAD~1")
+    checkout.run(*LIFT, "--now", ONE_O_CLOCK)
+    for now in (TWO_O_CLOCK, "2026-03-01T15:00:00Z"):
+        run(checkout, "advance", "prod/web", now=now)
+    checkout.run("quarantine", "add", TWO, "--reason", "Slow", "--now", "2026-03-01T15:00:00Z")
+    run(checkout, "promote", "prod/web", now="2026-03-01T15:00:00Z")
+    run(checkout, "abort", "prod/web", now="2026-03-01T15:00:00Z")
+    checkout.run("verify")
+
+
+def test_a_blue_green_release_is_held(checkout: Checkout) -> None:
+    two = "registry.example.com/shop/api:2.0.0"
+    path = "environments/prod/api/rollout.yaml"
+    checkout.run("quarantine", "add", two, "--app", "api", "--reason", "Slow", "--now", ONE_O_CLOCK)
+    bump(checkout, "shop/api:1.0.0", "shop/api:2.0.0", path)
+    assert "is in quarantine" in run(checkout, "advance", "prod/api")
+    run(checkout, "advance", "prod/api", "--break-glass", "INC-1")
+    run(checkout, "advance", "prod/api", now=TWO_O_CLOCK)
+    run(checkout, "abort", "prod/api", now=TWO_O_CLOCK)
+    assert "is in quarantine" in run(checkout, "retry", "prod/api", now=TWO_O_CLOCK, code=1)
+    checkout.run("verify")
 
 
 def test_json_has_the_commit(checkout: Checkout) -> None:
