@@ -7,7 +7,7 @@ which the kubelet and containerd use.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
@@ -71,6 +71,34 @@ def parse_image(image: str) -> ImageReference | None:
         return None
     repository = f"{domain.lower()}/{found['path']}" if domain else found["path"]
     return ImageReference(repository, tag or ("" if digest else "latest"), digest)
+
+
+class Images:
+    """Some images, of which ``find`` finds the same one as another reference without a comparison with each."""
+
+    def __init__(self, images: Iterable[str]) -> None:
+        self._digests: dict[str, str] = {}
+        self._plain: dict[tuple[str, str], str] = {}
+        self._pinned: dict[tuple[str, str], str] = {}
+        """The first image with a repository and a tag: of those without a digest, and of those with one."""
+        for image in images:
+            found = parse_image(image)
+            if found is None:
+                continue
+            if found.digest:
+                self._digests.setdefault(found.digest, image)
+            if found.tag:
+                names = self._pinned if found.digest else self._plain
+                names.setdefault((found.repository, found.tag), image)
+
+    def find(self, image: str) -> str:
+        """Return an image that is the same as ``image`` by ``is_same_image``; empty without one."""
+        found = parse_image(image)
+        if found is None:
+            return ""
+        name = (found.repository, found.tag)
+        by_digest = self._digests.get(found.digest, "") if found.digest else self._pinned.get(name, "")
+        return by_digest or self._plain.get(name, "")
 
 
 def is_same_image(image: str, other: str) -> bool:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from renderer.kubernetes.images import (
     ImageReference,
+    Images,
     image_version,
     is_same_image,
     parse_image,
@@ -140,6 +141,21 @@ def test_the_parts_of_a_reference_are_read_back(domain: str, parts: list[str], t
     assert is_same_image(image, image)
     if domain == "docker.io":
         assert parse_image(image.removeprefix("docker.io/")) == parse_image(image) or "." in parts[0]
+
+
+_image = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(["web", "library/web", "shop/web", "Web"]),
+    st.sampled_from(["", ":1", ":latest"]),
+    _digest.map(lambda digest: digest and f"@{digest}"),
+)
+
+
+@given(st.lists(_image, max_size=6), _image)
+def test_an_image_is_found_as_by_a_comparison_with_each(known: list[str], image: str) -> None:
+    found = Images(known).find(image)
+    same = [other for other in known if is_same_image(image, other)]
+    assert found in same if same else found == ""
 
 
 @given(st.text(max_size=40))

@@ -9,7 +9,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from renderer.errors import Finding, one_line
-from renderer.kubernetes.images import image_version, is_same_image, pod_images
+from renderer.kubernetes.images import Images, image_version, is_same_image, pod_images
 from renderer.kubernetes.manifest import is_equal_but
 from renderer.kubernetes.times import format_time
 from renderer.pipeline.load.discover import AppRef
@@ -58,6 +58,13 @@ class ListedImage(Struct, frozen=True, eq=False):
     def __eq__(self, other: object) -> bool:
         """Compare all fields but the line."""
         return is_equal_but(("line",), self, other)
+
+    @property
+    def content(self) -> tuple[object, ...]:
+        """All fields but the line, for sets of entries."""
+        verdict = self.verdict
+        about = () if verdict is None else (verdict.run, verdict.phase, verdict.message, verdict.environment)
+        return (self.image, self.since, self.app, self.environments, about, self.reason, self.commit)
 
     def guards(self, environment: str, app: str) -> bool:
         """Return whether the image may not begin in ``app`` of ``environment``."""
@@ -113,10 +120,10 @@ class Released(Protocol):
 def listed_images(
     listed: Iterable[ListedImage], environment: str, app: str, before: Released, after: Released
 ) -> Iterator[tuple[str, ListedImage]]:
-    """Yield each image that the move from ``before`` to ``after`` begins with although it is ``listed``."""
+    """Yield each listed image that the move from ``before`` to ``after`` begins with, and an entry of it."""
     guarding = [entry for entry in listed if entry.guards(environment, app)]
-    for image in begun_images(before, after) if guarding else ():
-        yield from ((image, entry) for entry in guarding if entry.matches(image))
+    if guarding:
+        yield from _found(guarding, begun_images(before, after))
 
 
 def begun_images(before: Released, after: Released) -> tuple[str, ...]:
@@ -155,18 +162,22 @@ def waiting_image_text(listed: Iterable[ListedImage], ref: AppRef, world: World)
     if not guarding or not (waiting_version(world) or world.status.abort or not world.replica_sets):
         return ""
     images = _beyond(world, pod_images(resolve_workload(world).rollout.template))
-    found = [(image, entry) for image in images for entry in guarding if entry.matches(image)]
+    found = _found(guarding, images)
     return "; ".join(f"{image_version(image)} is {entry.text} (`{entry.lift}`)" for image, entry in found)
+
+
+def _found(listed: Sequence[ListedImage], images: Iterable[str]) -> Iterator[tuple[str, ListedImage]]:
+    """Yield those of ``images`` that are listed, each with an entry."""
+    entries = {entry.image: entry for entry in reversed(listed)}
+    known = Images(entry.image for entry in listed)
+    yield from ((image, entries[found]) for image in images if (found := known.find(image)))
 
 
 def _beyond(released: Released, images: Iterable[str]) -> tuple[str, ...]:
     stable = [found.template for found in released.replica_sets if found.pod_template_hash == released.status.stable_rs]
-    known = [image for template in stable for image in pod_images(template)]
-    return tuple(
-        image
-        for image in dict.fromkeys(images)
-        if image not in known and not any(is_same_image(image, old) for old in known)
-    )
+    old = [image for template in stable for image in pod_images(template)]
+    known, same = {*old}, Images(old)
+    return tuple(image for image in dict.fromkeys(images) if image not in known and not same.find(image))
 
 
 def _targets(status: RolloutStatus) -> set[str]:

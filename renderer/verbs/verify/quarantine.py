@@ -26,6 +26,10 @@ from renderer.verbs.verify.loading import Loader, rendered_objects
 
 Place = tuple[str, str]
 """The environment and the name of an app."""
+Content = tuple[object, ...]
+"""The content of an entry."""
+Guarded = Mapping[Content, Sequence[ListedImage]]
+"""Entries by their content without app and environments."""
 
 
 class _Committed(Struct, frozen=True):
@@ -58,8 +62,8 @@ class QuarantineCheck:
         """Return the entries that a commit removes or changes; raise RollstepError for a damaged file."""
         if QUARANTINE_FILE not in change.files:
             return []
-        kept = self._listed(change.commit.sha)
-        return [entry for entry in self._listed(change.parent) if entry not in kept]
+        kept = {entry.content for entry in self._listed(change.commit.sha)}
+        return [entry for entry in self._listed(change.parent) if entry.content not in kept]
 
     def unlifted(self, change: Change, places: Sequence[Places]) -> Iterator[Finding]:
         """Yield each entry that a commit removes, changes or leaves behind without the trailer of a lift.
@@ -69,45 +73,48 @@ class QuarantineCheck:
         """
         moved = {(old.environment, old.app): (new.environment, new.app) for new, old in places}
         moved = {old: new for old, new in moved.items() if old != new}
-        lifted = lifted_images(change.commit.trailers)
+        lifted, merged = lifted_images(change.commit.trailers), self._merged_lifts(change)
+        guarded = self._guarded(change.commit.sha) if moved else {}
         removed = self.removed(change)
+        stay = self._places(change, moved) if moved and removed else []
         for entry in removed:
-            is_lifted = listed_value(entry.app, entry.image) in lifted or self._is_merged_lift(change, entry)
-            if not is_lifted and not self._follows(change, entry, moved):
+            is_lifted = listed_value(entry.app, entry.image) in lifted or entry.content in merged
+            if not is_lifted and not _follows(entry, moved, stay, guarded):
                 message = f"{entry.image} of {entry.where} is taken out of quarantine or changed"
                 hint = f"restore the entry, and lift it with `{entry.lift}`"
                 yield Finding(QUARANTINE_FILE, entry.line, 0, "", message, hint)
+        gone = {entry.content for entry in removed}
         for entry in self._listed(change.parent) if moved else ():
-            left = [new for old, new in moved.items() if entry.guards(*old) and not self._guards(change, entry, new)]
-            if entry not in removed and left:
+            left = [new for old, new in moved.items() if entry.guards(*old) and not _guards(guarded, entry, new)]
+            if left and entry.content not in gone:
                 names = ", ".join("/".join(place) for place in left)
                 message = f"{entry.image} of {entry.where} does not follow the app to {names}"
                 yield Finding(QUARANTINE_FILE, entry.line, 0, "", message, "add an entry for the new name")
 
-    def _is_merged_lift(self, change: Change, entry: ListedImage) -> bool:
-        """Return whether a parent of a merge lacks an entry that its merge base with the first parent has."""
+    def _merged_lifts(self, change: Change) -> set[Content]:
+        """Return the entries that a parent of a merge lacks, and its merge base with the first parent has."""
+        found: set[Content] = set()
+        if QUARANTINE_FILE not in change.files:
+            return found
         repository = self._loader.repository
         for parent in change.parents[1:]:
             bases = repository.run("merge-base", "--all", change.parent, parent, check=False).stdout.decode().split()
-            if entry not in self._listed(parent) and any(entry in self._listed(base) for base in bases):
-                return True
-        return False
+            before = {entry.content for base in bases for entry in self._listed(base)}
+            found |= before - {entry.content for entry in self._listed(parent)}
+        return found
 
-    def _follows(self, change: Change, entry: ListedImage, moved: Mapping[Place, Place]) -> bool:
-        """Return whether an entry has another app or other environments only because these have other names."""
-        if not any(entry.guards(*old) for old in moved):
-            return False
+    def _places(self, change: Change, moved: Mapping[Place, Place]) -> list[tuple[Place, Place]]:
+        """Return the apps before a commit that are there after it, each with its place then."""
         sha, loader = change.commit.sha, self._loader
-        before = loader.apps(change.parent, loader.settings(change.parent))
         after = {*loader.apps(sha, loader.settings(sha)), *moved.values()}
-        places = {moved.get(place, place) for place in before if entry.guards(*place)}
-        return all(self._guards(change, entry, place) for place in places & after)
+        before = loader.apps(change.parent, loader.settings(change.parent))
+        return [(place, new) for place in before if (new := moved.get(place, place)) in after]
 
-    def _guards(self, change: Change, entry: ListedImage, place: Place) -> bool:
-        """Return whether the commit has ``entry``, under any app and environments, for the app at ``place``."""
-        wanted = replace(entry, app="", environments=())
-        found = (other for other in self._listed(change.commit.sha) if other.guards(*place))
-        return any(replace(other, app="", environments=()) == wanted for other in found)
+    def _guarded(self, sha: str) -> Guarded:
+        found: dict[Content, list[ListedImage]] = {}
+        for entry in self._listed(sha):
+            found.setdefault(_anywhere(entry), []).append(entry)
+        return found
 
     def _listed(self, sha: str) -> tuple[ListedImage, ...]:
         if not sha:
@@ -115,6 +122,24 @@ class QuarantineCheck:
         files = self._loader.files(sha)
         content = files.read_own(f"{files.root}/{QUARANTINE_FILE}", QUARANTINE_FILE)
         return () if content is None else parse_quarantine(decode(content, QUARANTINE_FILE))
+
+
+def _anywhere(entry: ListedImage) -> Content:
+    return replace(entry, app="", environments=()).content
+
+
+def _guards(guarded: Guarded, entry: ListedImage, place: Place) -> bool:
+    """Return whether an entry like ``entry``, under any app and environments, guards the app at ``place``."""
+    return any(other.guards(*place) for other in guarded.get(_anywhere(entry), ()))
+
+
+def _follows(
+    entry: ListedImage, moved: Mapping[Place, Place], stay: Sequence[tuple[Place, Place]], guarded: Guarded
+) -> bool:
+    """Return whether an entry has another app or other environments only because these have other names."""
+    if not any(entry.guards(*old) for old in moved):
+        return False
+    return all(_guards(guarded, entry, new) for old, new in stay if entry.guards(*old))
 
 
 def _committed(state: AppState) -> _Committed:

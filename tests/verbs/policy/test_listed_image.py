@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
+from msgspec.structs import replace
 
 from renderer.errors import RollstepError
 from renderer.rollouts.model.rollout import HASH_LABEL, REVISION_ANNOTATION, ReplicaSet
@@ -110,6 +111,16 @@ def test_a_verdict_lists_what_the_stable_version_lacks() -> None:
     assert images_beyond_stable(state("a", "b", abort=True, a="web:1", b="web:2")) == ("web:2",)
     assert images_beyond_stable(state("a", "b", abort=True, a="web", b="library/web:latest")) == ()
     assert images_beyond_stable(state("", "a", a="web:1")) == ("web:1",)
+
+
+def test_many_images_are_found_among_many_entries() -> None:
+    images = [f"web:1@sha256:{number:064x}" for number in range(4000)]
+    listed = [ListedImage(image, SINCE) for image in images[:2001]]
+    (replica_set,) = state("", "a", a="web:1").replica_sets
+    template = {"spec": {"containers": [{"name": image, "image": image} for image in images[2000:]]}}
+    begun = State(RolloutStatus(current_pod_hash="a"), [replace(replica_set, template=template)])
+    found = list(listed_images(listed, "prod", "web", state("", ""), begun))
+    assert found == [(images[2000], listed[2000])]
 
 
 def test_an_entry_guards_its_app_in_all_environments_or_in_the_named_ones() -> None:
