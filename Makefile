@@ -76,6 +76,7 @@ golden: $(DEVELOPMENT) ## regenerate the golden files with Kubernetes' parser an
 	$(PYTHON) -m tests.support.yaml_corpus | go run -C tests/data/yaml/generate . | gzip -9 -n > tests/data/yaml/golden.jsonl.gz
 	$(PYTHON) -m tests.support.rollout_corpus | go run -C tests/data/validation/generate . | gzip -9 -n > tests/data/validation/golden.jsonl.gz
 	$(PYTHON) -m tests.support.condition_corpus | go run -C tests/data/analysis/generate . | gzip -9 -n > tests/data/analysis/golden.jsonl.gz
+	$(PYTHON) -m tests.support.image_corpus | go run -C tests/data/images/generate . | gzip -9 -n > tests/data/images/golden.jsonl.gz
 	$(PYTHON) -m tests.support.controller_table > docs/reference/rules/controller.md
 
 clean: ## remove the files that builds and checks leave

@@ -40,6 +40,7 @@ VERBS = {
     "pr": "Open or update the pull request of the next step.",
     "promote": "Promote a release: end the pause, or skip steps.",
     "publish": "Bring the branches of environments up to HEAD.",
+    "quarantine": "Keep images from being released.",
     "remove": "Remove apps, with everything that is applied of them.",
     "render": "Render the manifests of the current step.",
     "replay": "Repeat commits from their sources and compare the trees.",
@@ -60,7 +61,7 @@ VERBS = {
 GROUPS = {
     "Look": ("status", "get", "plan", "diff", "history"),
     "Move": ("advance", "promote", "set", "undo", "restart", "scale", "pr", "approve", "publish"),
-    "Stop": ("pause", "resume", "abort", "retry", "freeze", "resolve"),
+    "Stop": ("pause", "resume", "abort", "retry", "freeze", "quarantine", "resolve"),
     "Set up": ("init", "render", "migrate", "remove", "completion", "schema", "help", "version"),
     "Prove": ("lint", "verify", "replay", "hash", "simulate"),
 }

@@ -23,6 +23,7 @@ ENTRIES: dict[str, tuple[str, ...]] = {
     "verify": ("verify",),
     "replay": ("replay",),
     "freeze": ("freeze",),
+    "quarantine": ("quarantine",),
     "approve": ("approved", "approval"),
 }
 """The definitions of the entries that each verb lists."""

@@ -121,6 +121,18 @@ def test_a_freeze_and_its_end_are_data(checkout: Checkout) -> None:
     assert valid(checkout, "freeze", "lift", "sale")[0]["commit"] == checkout.head
 
 
+def test_a_quarantine_and_its_lift_are_data(checkout: Checkout) -> None:
+    image = "registry.example.com/shop/web:3.0.0"
+    (added,) = valid(checkout, "quarantine", "add", image, "--app", "web", "--reason", "Slow", "--now", NOON)
+    assert (added["image"], added["app"], added["verdict"], added["commit"]) == (image, "web", None, checkout.head)
+    (listed,) = valid(checkout, "quarantine", "list")
+    assert listed == {key: added[key] for key in listed}
+    for verb in ("status", "get", "plan", "advance"):
+        (entry,) = valid(checkout, verb, "prod/web", *(["--dry-run"] if verb == "advance" else []))
+        assert "3.0.0 is in quarantine since 2026-03-01T12:00:00Z: Slow" in entry["quarantine"]
+    assert valid(checkout, "quarantine", "lift", image, "--reason", "Fast")[0]["commit"] == checkout.head
+
+
 def test_dry_runs_of_an_approval_and_a_replay_write_no_ref(checkout: Checkout) -> None:
     refs = checkout.git("for-each-ref")
     (approved,) = valid(checkout, "approve", "HEAD~1", "--dry-run")

@@ -1,4 +1,4 @@
-"""`freeze add`, `freeze lift` and `approve` with ``--push`` to a real server, while others push first."""
+"""`freeze`, `quarantine` and `approve` with ``--push`` to a real server, while others push first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import NOON, Checkout
+from tests.support.commands import NOON, TWO, Checkout
 from tests.support.git_server import GitServer
 
 UNTIL = "2026-03-01T20:00:00Z"
@@ -170,3 +170,28 @@ def test_an_approval_does_not_replace_another_of_the_same_name(server: GitServer
 def test_list_and_push_do_not_go_together(server: GitServer, tmp_path: Path) -> None:
     one = clone(server, tmp_path / "one")
     assert "use either --list or --push" in one.run("approve", "--list", "--push", code=2).stderr
+
+
+def test_images_in_quarantine_at_the_same_time_are_both_kept(server: GitServer, tmp_path: Path) -> None:
+    one, two = clone(server, tmp_path / "one"), clone(server, tmp_path / "two")
+    add = ("quarantine", "add", "--app", "web", "--reason", "Slow", "--push", "--now")
+    before_push(one, *rollstep(two, *add, "2026-03-01T12:00:01Z", "shop/web:3"))
+    assert "the remote has gone on" in one.run(*add, NOON, "shop/web:2").stderr
+    assert [entry["image"] for entry in one.json("quarantine", "list")] == ["shop/web:2", "shop/web:3"]
+    assert there(tmp_path, "rev-parse", "main") == one.head
+    two.git("pull", "--quiet")
+    lift = ("quarantine", "lift", "shop/web:2", "--reason", "Fast", "--push", "--now")
+    before_push(one, *rollstep(two, *lift, "2026-03-01T12:00:03Z"))
+    told = one.run(*lift, "2026-03-01T12:00:02Z", code=1).stderr
+    assert "somebody else has lifted shop/web:2 meanwhile" in told
+    assert one.head == two.head == there(tmp_path, "rev-parse", "main")
+    one.run("verify")
+
+
+def test_a_release_that_races_with_its_quarantine_is_not_pushed(server: GitServer, tmp_path: Path) -> None:
+    one, two = clone(server, tmp_path / "one"), clone(server, tmp_path / "two")
+    before_push(one, *rollstep(two, "quarantine", "add", TWO, "--reason", "Slow", "--push", "--now", NOON))
+    release = ("set", "image", "prod/web", f"web={TWO}", "--push", "--no-validate", "--now", NOON)
+    assert "is in quarantine" in one.run(*release, code=1).stderr
+    assert there(tmp_path, "rev-parse", "main") == two.head
+    assert one.git("status", "--porcelain") == ""

@@ -32,6 +32,8 @@ def command(directory: str, targets: tuple[str, ...], again: bool, now: datetime
     from renderer.pipeline.load.workspace import current_time
     from renderer.verbs.apps.open import open_releases
     from renderer.verbs.apps.status_history import waits_of
+    from renderer.verbs.policy.listed_image import waiting_image_text
+    from renderer.verbs.policy.quarantine import load_quarantine
     from renderer.verbs.show.tree import rollout_info, tree_text
 
     workspace = open_workspace(directory)
@@ -40,9 +42,11 @@ def command(directory: str, targets: tuple[str, ...], again: bool, now: datetime
         time = now or current_time()
         releases, findings = open_releases(workspace, targets, time)
         waits = zip(releases, waits_of(releases), strict=True)
-        infos = [
-            (release.app.ref, rollout_info(release.world, release.app.ref.target, wait)) for release, wait in waits
-        ]
+        listed = load_quarantine(workspace.root)
+        infos = []
+        for release, wait in waits:
+            ref, world = release.app.ref, release.world
+            infos.append((ref, rollout_info(world, ref.target, wait, waiting_image_text(listed, ref, world))))
         if output in PRINT:
             PRINT[output]([{"app": ref.name, "environment": ref.environment, **info.to_dict()} for ref, info in infos])
         else:

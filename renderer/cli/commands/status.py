@@ -36,6 +36,8 @@ def command(directory: str, targets: tuple[str, ...], again: bool, now: datetime
     from renderer.rollouts.controller.defaults import max_traffic_weight
     from renderer.verbs.apps.open import open_releases
     from renderer.verbs.apps.status_history import waits_of
+    from renderer.verbs.policy.listed_image import waiting_image_text
+    from renderer.verbs.policy.quarantine import load_quarantine
     from renderer.verbs.show.status import COLUMNS, ORPHANED, orphan_row, status_cells, status_row
 
     workspace = open_workspace(directory)
@@ -43,7 +45,11 @@ def command(directory: str, targets: tuple[str, ...], again: bool, now: datetime
     def show() -> list[str]:
         releases, findings = open_releases(workspace, targets, now or current_time())
         waits = zip(releases, waits_of(releases), strict=True)
-        rows = [status_row(release.app.ref, release.world, wait) for release, wait in waits]
+        listed = load_quarantine(workspace.root)
+        rows = [
+            status_row(ref := release.app.ref, release.world, wait, waiting_image_text(listed, ref, release.world))
+            for release, wait in waits
+        ]
         orphans = workspace.orphans(targets, [release.app.ref for release in releases])
         rows += [orphan_row(workspace.home(ref)) for ref in orphans]
         if output in PRINT:

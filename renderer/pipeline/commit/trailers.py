@@ -16,6 +16,10 @@ BREAK_GLASS = f"{PREFIX}Break-Glass"
 """The reason why a commit passes a freeze, a lag or missing approvals."""
 FREEZE = f"{PREFIX}Freeze"
 """The name of the freeze that a commit adds or lifts."""
+QUARANTINE = f"{PREFIX}Quarantine"
+"""The app and the image that a commit puts in quarantine."""
+LIFT = f"{PREFIX}Quarantine-Lift"
+"""The app and the image whose quarantine a commit lifts, and the reason (``lift_value``)."""
 SOURCE = f"{PREFIX}Source"
 """On an environment branch: the source commit."""
 BRANCH = f"{PREFIX}Branch"
@@ -48,3 +52,19 @@ def releases(trailers: Iterable[tuple[str, str]]) -> tuple[dict[str, str], ...]:
         if found and key.startswith(PREFIX):
             found[-1].setdefault(key.removeprefix(PREFIX), value)
     return tuple(found)
+
+
+def listed_value(app: str, image: str) -> str:
+    """Return the value of the trailer ``QUARANTINE``: an app, ``*`` for all apps, and an image."""
+    return f"{app or '*'} {image}"
+
+
+def lift_value(app: str, image: str, reason: str) -> str:
+    """Return the value of the trailer ``LIFT``."""
+    return f"{listed_value(app, image)}: {reason}"
+
+
+def lifted_images(trailers: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """Return the ``listed_value`` of each trailer ``LIFT`` that has a reason."""
+    values = (value.partition(": ") for key, value in trailers if key == LIFT)
+    return frozenset(head for head, _, reason in values if reason.strip())

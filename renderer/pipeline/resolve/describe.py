@@ -14,8 +14,8 @@ from renderer.rollouts.info import roles, traffic_weight
 from renderer.rollouts.model.rollout import HASH_LABEL, ReplicaSet
 from renderer.rollouts.model.world import World
 
-FROZEN, UNAPPROVED, HELD, LAG = "frozen", "approvals", "held", "lag"
-"""Reasons of waits: a freeze, approvals, a step that was taken back, a lag behind another environment."""
+FROZEN, UNAPPROVED, HELD, LAG, QUARANTINED = "frozen", "approvals", "held", "lag", "quarantine"
+"""Reasons of waits: a freeze, approvals, a step that was taken back, a lag, and an image in quarantine."""
 COMMITTED = "Committed"
 """The phase of a release that git has to its end; Argo Rollouts says Healthy, which takes a look at the pods."""
 
@@ -113,6 +113,8 @@ def wait_text(wait: Wait, world: World, target: str) -> str:
         return f"frozen until {format_time(until)}: `rollstep freeze list` shows why"
     if reason == LAG:
         return lag_text(wait)
+    if reason == QUARANTINED:
+        return f"{wait.detail} (`rollstep quarantine lift` ends that)"
     if reason == HELD:
         return f"held: {wait.detail} took this step back; {promote} goes on"
     if reason == UNAPPROVED:
@@ -133,9 +135,12 @@ def wait_text(wait: Wait, world: World, target: str) -> str:
     return "nothing to do: the release is complete"
 
 
-def waiting_text(version: str, target: str) -> str:
-    """Return that ``version`` waits in the sources of the app ``target``, and which command begins it."""
-    return f"{version} waits: `rollstep advance {target}` begins it"
+def waiting_text(version: str, target: str, quarantine: str = "") -> str:
+    """Return that ``version`` waits in the sources of the app ``target``, and which command begins it.
+
+    For a version in ``quarantine``, described so, that is the text.
+    """
+    return quarantine or f"{version} waits: `rollstep advance {target}` begins it"
 
 
 def lag_text(wait: Wait) -> str:

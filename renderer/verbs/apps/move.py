@@ -25,6 +25,7 @@ from renderer.verbs import progress
 from renderer.verbs.apps.policies import RunContext, check_policies, content_wait
 from renderer.verbs.apps.status_history import StatusHistory, hold, remaining_pause
 from renderer.verbs.policy.freeze import Freeze
+from renderer.verbs.policy.listed_image import ListedImage, waiting_image_text
 
 if TYPE_CHECKING:
     from renderer.git.repository import Repository
@@ -66,6 +67,8 @@ class AppResult(Struct, frozen=True):
     is_between_phases: bool
     waiting_version: str
     """The version in the sources that the verb has not begun; empty without one."""
+    quarantine: str
+    """The quarantine of that version, or of one that is aborted, in words; empty without one."""
     notes: tuple[str, ...]
     """Notes for the user on what the sources leave out and on what is not safe."""
     edited: tuple[str, ...]
@@ -77,7 +80,13 @@ AppResults = tuple[list[AppResult], tuple[Finding, ...]]
 
 
 def move_apps_in_worker(
-    command: Command, request: Request, now: datetime, freezes: Sequence[Freeze], folder: str, refs: Sequence[AppRef]
+    command: Command,
+    request: Request,
+    now: datetime,
+    freezes: Sequence[Freeze],
+    listed: Sequence[ListedImage],
+    folder: str,
+    refs: Sequence[AppRef],
 ) -> AppResults:
     """Do ``move_apps`` in another process, which has the same repository at the same path."""
     workspace = Workspace.open(request.directory)
@@ -88,7 +97,7 @@ def move_apps_in_worker(
 
         return Repository.open(workspace.root)
 
-    return move_apps(command, RunContext(workspace, request, now, freezes, open_repository), refs, folder)
+    return move_apps(command, RunContext(workspace, request, now, freezes, listed, open_repository), refs, folder)
 
 
 def move_apps(command: Command, context: RunContext, refs: Sequence[AppRef], folder: str = "") -> AppResults:
@@ -151,6 +160,7 @@ def _result(moved: MovedApp, context: RunContext, folder: str) -> AppResult:
     world = moved.world
     validate = context.request.validate
     reason, steps = moved.reason or wait(world), len(steps_of(world))
+    sources = replace(moved.release.world, status=world.status, replica_sets=world.replica_sets)
     return AppResult(
         home=moved.release.home,
         part=None if moved.move is None else part_of(moved, folder, validate=validate),
@@ -163,6 +173,7 @@ def _result(moved: MovedApp, context: RunContext, folder: str) -> AppResult:
         steps=steps,
         is_between_phases=is_between_phases(world),
         waiting_version=moved.waiting_version,
+        quarantine=waiting_image_text(context.listed, moved.release.app.ref, sources),
         notes=tuple(note.text() for note in (*moved.release.app.notes, *_notes(moved, context))),
         edited=() if moved.app is None else tuple(moved.app.changes.edit_notes(moved.release.home.output_path)),
     )

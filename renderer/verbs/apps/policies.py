@@ -1,9 +1,10 @@
-"""Checks the policies before an app is rendered: freezes, the lag behind another environment, approvals."""
+"""Checks the policies before an app is rendered: quarantine, freezes, the lag behind another environment, approvals."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -13,20 +14,25 @@ from renderer.pipeline.commit.part import Request
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.status_file import step_times
 from renderer.pipeline.load.workspace import Workspace
-from renderer.pipeline.resolve.describe import FROZEN, UNAPPROVED, lag_text
+from renderer.pipeline.resolve.describe import FROZEN, QUARANTINED, UNAPPROVED, lag_text
 from renderer.pipeline.resolve.moves import Move, Wait
 from renderer.pipeline.resolve.release import Release, open_release
 from renderer.pipeline.resolve.transitions import goes_forward
 from renderer.pipeline.write.rendered_app import RenderedApp
 from renderer.verbs.policy.freeze import Freeze, active_freeze
 from renderer.verbs.policy.lag import NO_RELEASE, Lag, lag_wait, progress_of
+from renderer.verbs.policy.listed_image import ListedImage, listed_images
 
 if TYPE_CHECKING:
     from renderer.git.repository import Repository
 
 
+Refusal = tuple[Wait, Sequence[Finding]]
+"""The wait of a policy, and the findings with which it refuses a move."""
+
+
 class RunContext(Struct, frozen=True):
-    """The workspace, the options, the time and the freezes of a run.
+    """The workspace, the options, the time, the freezes and the images in quarantine of a run.
 
     ``open_repository`` opens the repository, which most apps do not need.  ``on_read`` is called with the absolute
     paths of an app's sources after the app has been loaded.
@@ -36,6 +42,7 @@ class RunContext(Struct, frozen=True):
     request: Request
     now: datetime
     freezes: Sequence[Freeze]
+    listed: Sequence[ListedImage]
     open_repository: Callable[[], Repository]
     on_read: Callable[[Sequence[str]], None] | None = None
 
@@ -43,13 +50,16 @@ class RunContext(Struct, frozen=True):
 def check_policies(context: RunContext, release: Release, move: Move | None, verb: str) -> Wait | None:
     """Return the policy that holds ``move`` back; None if the release may move now.
 
-    A move that does not go forward, and any move with ``--break-glass``, is allowed.  ``advance`` waits, so that a
-    scheduled run continues with other apps; any other ``verb`` raises RollstepError.  RollstepError is also raised if
-    the environment to stay behind has no such app.
+    A move that neither goes forward nor begins an image in quarantine, and any move with ``--break-glass``, is allowed.
+    ``advance`` waits, so that a scheduled run continues with other apps; any other ``verb`` raises RollstepError.
+    RollstepError is also raised if the environment to stay behind has no such app.
     """
-    if move is None or context.request.break_glass is not None or not goes_forward(move.before, move.after):
+    if move is None or context.request.break_glass is not None:
         return None
-    for reason, findings in _refusals(context, release, move):
+    forward: Iterable[Refusal] = ()
+    if goes_forward(move.before, move.after):
+        forward = _refusals(context, release, move)
+    for reason, findings in chain(_quarantined(context, release, move), forward):
         if findings and verb != "advance":
             raise RollstepError(findings)
         if findings:
@@ -72,7 +82,16 @@ def content_wait(context: RunContext, release: Release, app: RenderedApp) -> Wai
     return Wait(FROZEN, freeze.until) if changes_content(old, new, moves=moves) else None
 
 
-def _refusals(context: RunContext, release: Release, move: Move) -> Iterator[tuple[Wait, Sequence[Finding]]]:
+def _quarantined(context: RunContext, release: Release, move: Move) -> Iterator[Refusal]:
+    """Yield the wait for the images in quarantine that a move begins with, and their findings."""
+    ref = release.app.ref
+    found = list(listed_images(context.listed, ref.environment, ref.name, move.before, move.after))
+    if found:
+        detail = "; ".join(f"{image} is {entry.text}" for image, entry in found)
+        yield Wait(QUARANTINED, None, detail), [entry.finding(release.title, image) for image, entry in found]
+
+
+def _refusals(context: RunContext, release: Release, move: Move) -> Iterator[Refusal]:
     """Yield each policy's wait with its findings; approvals come last because git has to search for them."""
     freeze = active_freeze(context.freezes, release.app.ref.environment, context.now)
     if freeze is not None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError, map_all
-from renderer.git.conflicts import Operation
+from renderer.git.conflicts import Operation, conflicts
 from renderer.git.index import locked_index, stage
 from renderer.git.objects import TreeFile, set_entries
 from renderer.git.repository import Repository
@@ -23,7 +23,9 @@ from renderer.pipeline.write.rendered_app import RenderedApp
 from renderer.pipeline.write.transaction import Transaction
 from renderer.rollouts import actions
 from renderer.verbs.apps.validate import validate_apps
+from renderer.verbs.conflicts.quarantine import merged_quarantine
 from renderer.verbs.conflicts.sides import ConflictedApp, Conflicts, Side, read_conflicts, select
+from renderer.verbs.policy.listed_image import QUARANTINE_FILE
 from renderer.verbs.render.compare import compare_app
 from renderer.verbs.render.request import Mode, RenderRequest
 from renderer.verbs.reporter import Reporter
@@ -75,17 +77,26 @@ def resolve(request: ResolveRequest, reporter: Reporter) -> None:
     with open_to_write(request.directory, dry_run=request.dry_run, note=reporter.note) as (workspace, repository):
         found = read_conflicts(workspace, repository)
         apps = select(found.apps, request.targets, workspace)
-        if not apps:
+        listed = {} if request.targets else _quarantine_stages(workspace, repository)
+        if not apps and not listed:
             reporter.note("no file that rollstep writes has a conflict")
         choices = map_all(apps, lambda app: _choice(found.operation, app, request.side))
         if request.output == "json":
             reporter.out(to_json([choice.to_dict(dry_run=request.dry_run) for choice in choices]))
         for choice in choices if request.output == "text" else ():
             reporter.out(f"{choice.text()}\n")
+        resolver = _Resolver(request, workspace, repository, reporter, found.operation)
+        if listed:
+            resolver.merge_quarantine(listed)
         if not request.dry_run:
             for choice in choices:
-                _Resolver(request, workspace, repository, reporter, found.operation).take(choice)
-            _note_rest(read_conflicts(workspace, repository), choices, reporter)
+                resolver.take(choice)
+            _note_rest(read_conflicts(workspace, repository), choices, reporter, is_changed=bool(choices or listed))
+
+
+def _quarantine_stages(workspace: Workspace, repository: Repository) -> Mapping[int, TreeFile]:
+    """Return the stages of ``quarantine.yaml``; empty without a conflict."""
+    return conflicts(repository).get(repository.relative(workspace.root / QUARANTINE_FILE), {})
 
 
 def _choice(stopped: Operation, app: ConflictedApp, wanted: str) -> _Choice:
@@ -167,6 +178,19 @@ class _Resolver:
             self._reporter.note(f"{app.home.title}: cannot be rendered yet: {error.findings[0].text()}")
             self._reporter.note(f"correct it, then: rollstep render {target} && git add {app.home.path}")
 
+    def merge_quarantine(self, stages: Mapping[int, TreeFile]) -> None:
+        """Write ``quarantine.yaml`` with what both sides add and lift; a damaged side is left to the user."""
+        try:
+            text = merged_quarantine(self._repository, stages)
+        except RollstepError as error:
+            self._reporter.note(f"{QUARANTINE_FILE}: cannot be merged: {error.findings[0].text()}")
+            return
+        self._reporter.note(f"{QUARANTINE_FILE}: has the entries and the lifts of both sides")
+        if not self._request.dry_run:
+            with NewFiles(self._workspace.journal_root) as new_files:
+                path = str(self._workspace.root / QUARANTINE_FILE)
+                self._commit(Transaction(new_files).plan([(path, text)], frozenset()))
+
     def _aborted(self, choice: _Choice) -> RenderedApp:
         """Return ours with the abort of theirs, at the time of the later of the two."""
         release = open_release(self._workspace, choice.app.home.ref, _later(choice.app.sides))
@@ -192,9 +216,12 @@ class _Resolver:
         if self._request.validate:
             validate_apps([(rendered.home, rendered.files)], self._reporter.note, 1)
         with NewFiles(self._workspace.journal_root) as new_files:
-            transaction = Transaction(new_files).plan(rendered.planned, rendered.unchanged)
-            transaction.commit()
-            paths = [self._repository.relative(self._workspace.journal_root / path) for path in transaction.paths]
+            self._commit(Transaction(new_files).plan(rendered.planned, rendered.unchanged))
+
+    def _commit(self, transaction: Transaction) -> None:
+        """Write the files, and stage them."""
+        transaction.commit()
+        paths = [self._repository.relative(self._workspace.journal_root / path) for path in transaction.paths]
         with locked_index(self._repository) as lock:
             stage(lock.repository, paths)
             lock.replace_index()
@@ -204,7 +231,7 @@ def _later(sides: Mapping[str, Side]) -> datetime:
     return max(side.status.last_update_time for side in sides.values() if side.status is not None)
 
 
-def _note_rest(left: Conflicts, choices: Sequence[_Choice], reporter: Reporter) -> None:
+def _note_rest(left: Conflicts, choices: Sequence[_Choice], reporter: Reporter, *, is_changed: bool) -> None:
     """Note the conflicts that are the user's, and the command that ends the operation."""
     for path in left.others:
         reporter.note(f"{path}: is yours to resolve, then git add it")
@@ -212,5 +239,5 @@ def _note_rest(left: Conflicts, choices: Sequence[_Choice], reporter: Reporter) 
         if choice.app.sources:
             home = choice.app.home
             reporter.note(f"after that: rollstep render {home.ref.target} && git add {home.path}")
-    if not left.others and not left.apps and choices:
+    if not left.others and not left.apps and is_changed:
         reporter.note(f"next: {left.operation.how}")

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -129,6 +129,7 @@ def lint_paths(directory: str, paths: Sequence[str], selection: Mapping[str, Seq
         _read_app(inputs, workspace, ref)
     if refs:
         _read_settings(inputs, workspace, apps)
+        _read_quarantine(inputs, workspace, apps)
     for ref in workspace.orphans([str(workspace.root)], apps):
         if any(path != "-" and _overlaps(Path(os.path.realpath(workspace.cwd / path)), ref) for path in paths):
             marker = f"{workspace.home(ref).output_path}/{MARKER}"
@@ -214,6 +215,25 @@ def _read_settings(inputs: _Inputs, workspace: Workspace, refs: Iterable[AppRef]
         inputs.findings += found
         inputs.files.append(SETTINGS_FILE)
         inputs.comments += scan_text(read_text(workspace.root / SETTINGS_FILE, SETTINGS_FILE), SETTINGS_FILE)[0]
+
+
+def _read_quarantine(inputs: _Inputs, workspace: Workspace, refs: Collection[AppRef]) -> None:
+    """Add what is wrong with ``quarantine.yaml``, and its ignore comments."""
+    from renderer.verbs.lint.quarantine import idle_entries
+    from renderer.verbs.lint.yaml_text import scan_text
+    from renderer.verbs.policy.listed_image import QUARANTINE_FILE
+    from renderer.verbs.policy.quarantine import parse_quarantine, read_quarantine
+
+    try:
+        text = read_quarantine(workspace.root)
+        found = () if text is None else tuple(idle_entries(parse_quarantine(text), refs, inputs.groups))
+    except RollstepError as error:
+        text, found = None, error.findings
+    inputs.findings += [replace(finding, code="RS445") for finding in found]
+    if text is not None:
+        inputs.comments += scan_text(text, QUARANTINE_FILE)[0]
+    if text is not None or found:
+        inputs.files.append(QUARANTINE_FILE)
 
 
 def _plain_texts(workspace: Workspace, ref: AppRef, settings: AppSettings) -> list[SourceText]:

@@ -12,7 +12,7 @@ from renderer.kubernetes.printing import to_json
 from renderer.kubernetes.times import format_time
 from renderer.pipeline.commit.part import Part, Request
 from renderer.pipeline.publish.environment_branches import RenderedCommit
-from renderer.pipeline.resolve.describe import waiting_text
+from renderer.pipeline.resolve.describe import QUARANTINED, waiting_text
 from renderer.verbs.apps.move import AppResult
 from renderer.verbs.reporter import Reporter
 
@@ -55,8 +55,11 @@ class Run(Struct):
                 reporter.out(f"{commit.text()}\n")
             for line in app.edited:
                 reporter.note(f"note: {line}")
+            waiting = app.quarantine
             if app.waiting_version:
-                reporter.note(f"{app.home.title}: {waiting_text(app.waiting_version, app.home.ref.target)}")
+                waiting = waiting_text(app.waiting_version, app.home.ref.target, app.quarantine)
+            if waiting and app.reason != QUARANTINED:
+                reporter.note(f"{app.home.title}: {waiting}")
         for rendered in self.rendered:
             reporter.out(f"{rendered_text(rendered)}\n")
 
@@ -81,6 +84,7 @@ def _entry(
         "message": app.message,
         "until": None if app.until is None else format_time(app.until),
         "waitingVersion": app.waiting_version or None,
+        "quarantine": app.quarantine or None,
         "moved": commit is not None,
         "dryRun": request.dry_run,
         "commit": (commit.sha or None) if commit else None,

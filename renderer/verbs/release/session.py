@@ -44,6 +44,7 @@ from renderer.verbs.apps.shared_files import check_shared
 from renderer.verbs.apps.validate import validate_apps
 from renderer.verbs.policy.freeze import active_freeze
 from renderer.verbs.policy.freezes import load_freezes
+from renderer.verbs.policy.quarantine import load_quarantine
 from renderer.verbs.release.run import Run, rendered_text
 from renderer.verbs.reporter import Reporter
 
@@ -106,9 +107,10 @@ class Session:
             self._catch_up(self.pusher)
 
     def _read(self) -> None:
-        """Read the named apps, the freezes, and the environment branches that HEAD moves."""
+        """Read the named apps, the freezes, the quarantine, and the environment branches that HEAD moves."""
         self.refs = self.workspace.apps(self.request.targets)
         self.freezes = load_freezes(self.workspace.root)
+        self.listed = load_quarantine(self.workspace.root)
         self.branches = list(filter(self._is_moved, environment_branches(self.workspace, self.refs)))
 
     def _is_moved(self, entry: EnvironmentBranch) -> bool:
@@ -192,7 +194,7 @@ class Session:
     @property
     def context(self) -> RunContext:
         """The context in which apps are moved."""
-        return RunContext(self.workspace, self.request, self.now, self.freezes, lambda: self.repository)
+        return RunContext(self.workspace, self.request, self.now, self.freezes, self.listed, lambda: self.repository)
 
     def run(
         self,
@@ -298,7 +300,7 @@ class Session:
             if jobs > 1:
                 request = replace(self.request, directory=os.path.abspath(self.request.directory))
                 folder = new_files.open() if new_files and not new_files.in_memory else ""
-                work = partial(move_apps_in_worker, command, request, self.now, self.freezes, folder)
+                work = partial(move_apps_in_worker, command, request, self.now, self.freezes, self.listed, folder)
                 batches = list(parallel.results(parallel.map_batches(work, refs, "rendering app", jobs=jobs)))
                 self.leave_out(finding for _, findings in batches for finding in findings)
                 return [app for apps, _ in batches for app in apps]

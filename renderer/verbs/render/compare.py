@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -177,7 +178,7 @@ def compare_app(workspace: Workspace, request: RenderRequest, cache: RenderCache
     home = workspace.home(ref)
     if ref.target in request.earlier:
         return _compare_earlier(workspace, request, ref, now)
-    key = cache.key(home) if cache else None
+    key = cache.key(home) if cache and not _is_guarded(workspace, request, ref) else None
     kept = cache.find(key) if cache and key else None
     if kept is not None:
         return ComparedApp(compare_with_folder(home, kept.files, kept.status_text(format_time(now))))
@@ -189,20 +190,34 @@ def compare_app(workspace: Workspace, request: RenderRequest, cache: RenderCache
     return compared
 
 
+def _is_guarded(workspace: Workspace, request: RenderRequest, ref: AppRef) -> bool:
+    """Return whether a render may begin with an image in quarantine, which a cached one may have passed before."""
+    if request.step is None and (ref.folder / STATUS_FILE).exists():
+        return False
+    from renderer.verbs.policy.quarantine import load_quarantine
+
+    return bool(load_quarantine(workspace.root))
+
+
 def _render(workspace: Workspace, request: RenderRequest, ref: AppRef, now: datetime) -> tuple[ComparedApp, str | None]:
     """Return the compared app, and ``render_time`` of it."""
     # Loads the engine, which a cached app does not need.
     from renderer.pipeline.resolve.commit_content import differs
     from renderer.pipeline.resolve.rendered_world import render_time, rendered_world
     from renderer.pipeline.write.moved_app import render_app
-    from renderer.verbs.render.waiting import waiting_release
+    from renderer.verbs.policy.quarantine import load_quarantine
+    from renderer.verbs.render.waiting import begun_in_quarantine, waiting_release
 
     before = request.earlier.get(ref.target)
     release, world = rendered_world(workspace, ref, now, request.step, Path(before) if before else None)
     _, app = render_app(release, world, keep_time=not differs(release.world, world))
     if not before:
         require(_untrusted(release, is_check=request.mode is Mode.CHECK))
-    waiting = waiting_release(release, for_check=request.mode is Mode.CHECK) if request.step is None else None
+    listed = partial(load_quarantine, workspace.root)
+    if request.mode is not Mode.DIFF and (release.state is None or request.step is not None):
+        require(begun_in_quarantine(release, world, listed()))
+    is_check = request.mode is Mode.CHECK
+    waiting = waiting_release(release, listed, for_check=is_check) if request.step is None else None
     notes = tuple(note.text() for note in release.app.notes)
     return ComparedApp(app, waiting, notes), render_time(release, world) if waiting is None else None
 

@@ -6,8 +6,9 @@ A plan runs the release ahead: it promotes pauses and moves the clock forward, s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -28,6 +29,8 @@ from renderer.verbs.apps.move import findings_of
 from renderer.verbs.apps.open import open_releases
 from renderer.verbs.apps.status_history import waits_of
 from renderer.verbs.apps.validate import validate_apps
+from renderer.verbs.policy.listed_image import ListedImage, waiting_image_text
+from renderer.verbs.policy.quarantine import load_quarantine
 from renderer.verbs.show.plan_rows import NEXT, row_now, row_of, rows_done, rows_to_come
 from renderer.verbs.show.planned import Plan
 from renderer.verbs.show.tree import message_of
@@ -42,7 +45,8 @@ def plan_releases(
     """
     releases, findings = open_releases(workspace, targets, now or current_time())
     waits = zip(releases, waits_of(releases), strict=True)
-    planned, refused = map_valid(waits, _checked_plan)
+    listed = load_quarantine(workspace.root)
+    planned, refused = map_valid(waits, partial(_checked_plan, listed))
     try:
         validate_apps([(release.home, files) for release, _, files in planned if files], lambda _: None)
     except RollstepError as error:
@@ -50,11 +54,15 @@ def plan_releases(
     return [(release.app.ref, plan) for release, plan, _ in planned], (*findings, *refused)
 
 
-def _checked_plan(known: tuple[Release, Wait | None]) -> tuple[Release, Plan, Mapping[str, str]]:
+def _checked_plan(
+    listed: Sequence[ListedImage], known: tuple[Release, Wait | None]
+) -> tuple[Release, Plan, Mapping[str, str]]:
     """Return a release with its plan, and the files of its commits if it has yet to begin."""
     release, wait = known
     with findings_of(release.app.ref):
         plan = _plan(release, wait)
+        quarantine = waiting_image_text(listed, release.app.ref, release.world)
+        plan = replace(plan, quarantine=quarantine) if quarantine else plan
         if not plan.is_next and not plan.waiting_version:
             return release, plan, {}
         return release, plan, coming_files(release, next_release(release.world) if plan.is_next else release.world)

@@ -58,9 +58,10 @@ class Plan(Struct, frozen=True):
     """The commits to come of one release in order; empty where the release is complete.
 
     ``waiting_version`` is the version in the sources that the first of them begins.  ``held`` says what has taken the
-    next step back, so that only a promotion does it.  ``now`` is the last commit, None before the first release, and
-    ``message`` what the release does now, in words.  ``done`` are the steps of the release before that, without those
-    that change nothing; each is computed for the Rollout as it is now.
+    next step back, so that only a promotion does it, and ``quarantine`` why the first of them is refused.  ``now`` is
+    the last commit, None before the first release, and ``message`` what the release does now, in words.  ``done`` are
+    the steps of the release before that, without those that change nothing; each is computed for the Rollout as it is
+    now.
     """
 
     rollout: str
@@ -73,6 +74,7 @@ class Plan(Struct, frozen=True):
     commits: tuple[PlannedStep, ...]
     waiting_version: str | None = None
     held: str | None = None
+    quarantine: str | None = None
     now: PlannedStep | None = None
     message: str | None = None
     done: tuple[PlannedStep, ...] = ()
@@ -101,6 +103,8 @@ class Plan(Struct, frozen=True):
         count = f"{commits} to come, at most {self.peak_pods} pods"
         if self.held:
             count = f"{self.held}; {count}"
+        if self.quarantine:
+            return f"{self.quarantine}; {count}"
         if self.waiting_version:
             return f"{self.waiting_version} waits, the first commit begins it; {count}"
         return f"no release in progress; for the next one: {count}" if self.is_next else count

@@ -30,13 +30,15 @@ def orphan_row(home: Home) -> dict[str, Any]:
         "steps": 0,
         "message": f"{found.message}: {found.hint}",
         "waitingVersion": None,
+        "quarantine": None,
     }
 
 
-def status_row(ref: AppRef, world: World, known: Wait | None = None) -> dict[str, Any]:
+def status_row(ref: AppRef, world: World, known: Wait | None = None, quarantine: str = "") -> dict[str, Any]:
     """Return the state of a release as JSON-ready data; missing values are None.
 
-    ``weight`` is that of the newest ReplicaSet.  ``known`` is what git's history knows of the release (``waits_of``).
+    ``weight`` is that of the newest ReplicaSet.  ``known`` is what git's history knows of the release (``waits_of``),
+    ``quarantine`` the text of ``waiting_image_text``.
     """
     version = waiting_version(world)
     world = with_running_template(world)
@@ -53,6 +55,7 @@ def status_row(ref: AppRef, world: World, known: Wait | None = None) -> dict[str
         "message": message_of(world, ref.target, known) or None,
         "until": None if reason.until is None else format_time(reason.until),
         "waitingVersion": version or None,
+        "quarantine": quarantine or None,
     }
     if not world.replica_sets:
         row |= {**_UNKNOWN, "phase": "Unknown", "message": NOT_RENDERED.format(ref.target)}
@@ -65,7 +68,8 @@ def status_cells(row: dict[str, Any], target: str, out_of: int = 0) -> list[str]
     With ``out_of``, which is what the weight is out of, the weight has a bar.
     """
     index, version = row["currentStepIndex"], row["waitingVersion"]
-    waiting = waiting_text(version, target) if version else None
+    quarantine = row["quarantine"]
+    waiting = waiting_text(version, target, quarantine or "") if version else quarantine
     values = (
         row["environment"],
         row["app"],

@@ -76,7 +76,7 @@ class RolloutInfo(Struct, frozen=True):
     ``reason`` is why the release does not go on, and ``until`` when it goes on by itself.  ``desired`` are the replicas
     of the Rollout, ``committed`` those of all ReplicaSets, ``updated`` those of the newest version.  ``autoscaler``
     describes the Rollout's autoscaler; the replicas are then the numbers that the release counts with.
-    ``waiting_version`` is the version in the sources that has not begun.
+    ``waiting_version`` is the version in the sources that has not begun, ``quarantine`` why it may not begin.
     """
 
     name: str
@@ -98,6 +98,7 @@ class RolloutInfo(Struct, frozen=True):
     replica_sets: tuple[ReplicaSetInfo, ...]
     autoscaler: str | None = None
     waiting_version: str | None = None
+    quarantine: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the tree as JSON-ready data with keys in camelCase; times are RFC 3339 in UTC."""
@@ -127,8 +128,10 @@ def images(template: Body) -> tuple[str, ...]:
     return tuple(container.get("image", "") for container in spec.get("containers") or ())
 
 
-def rollout_info(world: World, target: str, known: Wait | None = None) -> RolloutInfo:
+def rollout_info(world: World, target: str, known: Wait | None = None, quarantine: str = "") -> RolloutInfo:
     """Return the content of the tree of the app ``target``; ``known`` is what git's history knows of it (``waits_of``).
+
+    ``quarantine`` is the text of ``waiting_image_text``.
 
     Source: Argo Rollouts v1.9 ``pkg/kubectl-argo-rollouts/info``.
     """
@@ -159,6 +162,7 @@ def rollout_info(world: World, target: str, known: Wait | None = None) -> Rollou
         replica_sets=replica_sets,
         autoscaler=autoscaler_text(world),
         waiting_version=version or None,
+        quarantine=quarantine or None,
     )
 
 
@@ -233,8 +237,10 @@ def _header(info: RolloutInfo, ref: AppRef) -> Iterator[str]:
     yield row("Status:", f"{ICONS.get(info.phase, ' ')} {info.phase}")
     if info.message:
         yield row("Message:", info.message)
-    if info.waiting_version:
+    if info.waiting_version and not info.quarantine:
         yield row("Waiting:", waiting_text(info.waiting_version, ref.target))
+    if info.quarantine:
+        yield row("Quarantine:", info.quarantine)
     yield row("Strategy:", info.strategy)
     if info.strategy == "Canary":
         if info.current_step_index is not None:

@@ -133,7 +133,7 @@ class Loader:
         """Return the world of commit ``sha``, ReplicaSets as they are; raise RollstepError for an unloadable app."""
         app, status = self.app(sha, state.location), state.state()
         now = status.last_update_time if status is not None else EPOCH
-        return resolve_rollout(app, read_rollout(app), status, list(_rendered_objects(state)), now).world
+        return resolve_rollout(app, read_rollout(app), status, list(rendered_objects(state)), now).world
 
     def _lay_out(self, sha: str, source: SourceSettings, folder: Path) -> None:
         """Write what a command may read into a private folder: regular files alone, no links and no submodules.
@@ -172,7 +172,7 @@ def _without_scale(body: Body) -> Body:
     return {**body, "spec": {name: value for name, value in spec.items() if name not in _BOUNDS}}
 
 
-def _rendered_objects(state: AppState) -> Iterator[Manifest]:
+def rendered_objects(state: AppState) -> Iterator[Manifest]:
     """Yield the objects in rollstep's files, without those that cannot be read."""
     for name in sorted(state.owned() & state.files.keys()):
         if name.endswith(".yaml") and name != KUSTOMIZATION:

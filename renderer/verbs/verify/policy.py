@@ -1,4 +1,4 @@
-"""Policies on legal steps: freezes, lag, approvals, and the trailer that breaks the glass.
+"""Policies on legal steps: quarantine, freezes, lag, approvals, and the trailer that breaks the glass.
 
 The policies of the parent commit count, so that no commit lifts what forbids it.  A commit that weakens the policies
 needs the approvals of a step.
@@ -6,7 +6,7 @@ needs the approvals of a step.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import product
 
@@ -24,9 +24,12 @@ from renderer.verbs.policy.approvals import Approvals
 from renderer.verbs.policy.freeze import FREEZES_FILE, Freeze, active_freeze
 from renderer.verbs.policy.freezes import parse_freezes
 from renderer.verbs.policy.lag import NO_RELEASE, Lag, Progress, lag_wait, progress_of
+from renderer.verbs.policy.listed_image import QUARANTINE_FILE
 from renderer.verbs.verify.app_state import AppLocation, AppState, read_state
+from renderer.verbs.verify.changed_apps import Places
 from renderer.verbs.verify.commits import Change
 from renderer.verbs.verify.loading import Loader
+from renderer.verbs.verify.quarantine import QuarantineCheck
 from renderer.verbs.verify.rules import ServerRules
 
 _MOST_NAMES = 1_000_000
@@ -45,6 +48,7 @@ class PolicyCheck:
         self._approvals = approvals
         self._rules = rules or ServerRules()
         self._freezes: dict[str, tuple[Freeze, ...]] = {}
+        self._quarantine = QuarantineCheck(loader)
 
     def is_guarded(self, change: Change, location: AppLocation) -> bool:
         """Return whether approvals or a freeze guard what an app's rendered folder will be."""
@@ -53,16 +57,19 @@ class PolicyCheck:
         return active_freeze(self._freezes_at(change.parent), location.environment, self._now(change)) is not None
 
     def check_step(
-        self, change: Change, location: AppLocation, old_location: AppLocation, action: str
+        self, change: Change, after: AppState, before: AppState, action: str, *, forward: bool
     ) -> tuple[tuple[Finding, ...], str]:
-        """Return the findings about a step that goes forward, and a note where it breaks the glass.
+        """Return the findings about a step, and a note where it breaks the glass.
+
+        Quarantine holds every step, the other policies one that goes ``forward``.
 
         The policies are those of both places, so that no move of the folder lifts them.  A merge brings steps that
         were approved one by one, under the rules of its first parent, or is approved itself.  Raises RollstepError for
-        a damaged ``freezes.yaml``.
+        a damaged ``freezes.yaml`` or ``quarantine.yaml``.
         """
-        findings: list[Finding] = []
-        for place in dict.fromkeys((old_location, location)):
+        location = after.location
+        findings = list(self._quarantine.begun(change, after, before))
+        for place in dict.fromkeys((before.location, location)) if forward else ():
             unapproved = self._unapproved(change, place, location.title)
             if action != "merge":
                 findings += [*unapproved, *self._early(change, location, place)]
@@ -81,20 +88,26 @@ class PolicyCheck:
         return (), f"went forward in {change.commit.sha[:9]} with the glass broken: {reason}"
 
     def check_policies(self, change: Change) -> Iterator[Finding]:
-        """Yield the missing approvals of a commit that changes a rule, or lifts a freeze."""
-        if not change.parent or not {SETTINGS_FILE, FREEZES_FILE} & change.files.keys():
+        """Yield the missing approvals of a commit that changes a rule, or lifts a freeze or a quarantine."""
+        files = (SETTINGS_FILE, FREEZES_FILE, QUARANTINE_FILE)
+        if not change.parent or not change.files.keys() & {*files}:
             return
-        lifted = list(self._lifted(change))
+        lifted, released = list(self._lifted(change)), self._quarantine.removed(change)
         findings: set[Finding] = set()
         for location, is_weakened in self._guarded(change):
             environment = location.environment
             is_freed = any(freeze.applies_to(environment, max(freeze.start, self._now(change))) for freeze in lifted)
-            if is_weakened or is_freed:
-                file = SETTINGS_FILE if is_weakened else FREEZES_FILE
+            is_released = any(entry.guards(environment, location.app) for entry in released)
+            changed = [file for file, is_so in zip(files, (is_weakened, is_freed, is_released), strict=True) if is_so]
+            for file in changed:
                 findings.update(self._unapproved(change, location, f"{file} for {environment or 'all environments'}"))
         yield from sorted(findings)
         if SETTINGS_FILE in change.files:
             yield from self._new_commands(change)
+
+    def check_quarantine(self, change: Change, places: Sequence[Places]) -> Iterator[Finding]:
+        """Yield the images that a commit takes out of quarantine without lifting it; ``places`` are its apps."""
+        yield from self._quarantine.unlifted(change, places)
 
     def _new_commands(self, change: Change) -> Iterator[Finding]:
         """Yield the released apps whose source becomes a command that may not run here: they are verified in part."""

@@ -71,6 +71,7 @@ class Verifier:
                 *orphans(self._loader, change),
             )
             locations = changed_apps(self._loader, change)
+            findings += tuple(self._policy.check_quarantine(change, locations))
         except RollstepError as error:
             return CommitVerdict(change.commit, findings=error.findings)
         verdicts = []
@@ -194,8 +195,8 @@ class Verifier:
     def _legal(
         self, change: Change, after: AppState, before: AppState, action: str, findings: list[Finding], forward: bool
     ) -> AppVerdict:
-        location, places = after.location, (after.location, before.location)
-        against, note = self._policy.check_step(change, *places, action) if forward else ((), "")
+        location = after.location
+        against, note = self._policy.check_step(change, after, before, action, forward=forward)
         return AppVerdict(location.environment, location.app, action, (*findings, *against), note)
 
     def _action_without_verb(self, change: Change, after: AppState, before: AppState) -> str:

@@ -225,6 +225,17 @@ def test_rules_are_weakened_by_those_alone_who_could_approve(team: Team) -> None
     team.run("verify", "HEAD~1..")
 
 
+def test_a_lift_of_a_quarantine_needs_approvals(team: Team) -> None:
+    team.become("alice")
+    team.run("quarantine", "add", TWO, "--app", "web", "--reason", "Slow", "--now", NOON)
+    team.run("verify", "HEAD~1..")
+    team.run("quarantine", "lift", TWO, "--reason", "Fast", "--now", NOON)
+    assert "quarantine.yaml for prod: " in team.run("verify", "HEAD~1..", code=1).stdout
+    team.approve("alice")
+    team.approve("bob")
+    team.run("verify", "HEAD~1..")
+
+
 def test_what_is_no_step_is_not_approved(team: Team) -> None:
     team.become("alice")
     team.edit("environments/prod/web/rendered/service-web-stable.yaml", "port: 80", "port: 81")

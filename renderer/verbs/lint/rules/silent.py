@@ -199,6 +199,15 @@ RULES = (
         check=references.made_objects_of_two_apps,
     ),
     Rule(
+        "RS445",
+        "An entry of the quarantine that guards nothing",
+        "An entry of `quarantine.yaml` for an app or an environment that does not exist, for a repository whose images "
+        "the app does not have, or beside an entry that guards as much, keeps no image from being released. A damaged "
+        "file stops every verb.",
+        "Correct the entry, or lift it with `rollstep quarantine lift`.",
+        severity="warning",
+    ),
+    Rule(
         "RS450",
         "An order that is not safe",
         "With `order: step` a commit adds pods and sends them traffic at once, so requests can reach a version before "

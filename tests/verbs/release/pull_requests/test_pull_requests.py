@@ -214,6 +214,30 @@ def test_a_freeze_keeps_steps_from_being_proposed(github: ForgeServer, tmp_path:
     assert github.pulls == {}
 
 
+def test_an_image_in_quarantine_is_not_proposed(github: ForgeServer, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, github)
+    shop.edit("rollstep.yaml", "environments:\n", "environments:\n  prod: {commit: {to: pull-request}}\n")
+    shop.commit("Propose steps")
+    three = TWO.replace("2.0.0", "3.0.0")
+    shop.run("quarantine", "add", three, "--reason", "Slow", "--now", NOON)
+    shop.edit("environments/prod/web/rollout.yaml", TWO, three)
+    shop.commit("Update the image")
+    shop.git("push", "--quiet", "origin", "main")
+    assert "there is no step to propose now" in shop.run("pr", "prod/web", "--no-validate").stderr
+    assert "there is no step to propose now" in shop.run("advance", "prod/web", "--no-validate").stderr
+    done = shop.run("set", "image", "prod/web", f"web={three}-1", "--no-validate", "--now", NOON)
+    assert len(github.pulls) == 1, done.stderr
+    assert (
+        "is in quarantine"
+        in shop.run("set", "image", "prod/web", f"web={three}@sha256:{'a' * 64}", "--no-validate", code=1).stderr
+    )
+    assert len(github.pulls) == 1
+    shop.run("quarantine", "lift", three, "--reason", "Fast")
+    shop.git("push", "--quiet", "origin", "main")
+    shop.pr()
+    assert len(github.pulls) == 2
+
+
 def test_unpushed_commits_are_refused(github: ForgeServer, tmp_path: Path) -> None:
     shop = Shop(tmp_path, github)
     (shop.root / "README.md").write_text("Read me\n", encoding="utf-8")
