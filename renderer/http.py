@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from aiohttp import BasicAuth
-    from yarl import URL
 
 LARGEST_ANSWER = 10 * 2**20
 """The most bytes of an answer, unless the caller allows more."""
@@ -141,7 +140,6 @@ def _redirected(request: Request, status: int, url: str) -> Request:
 
 async def _once(request: Request, progress: _Progress) -> Answer:
     import aiohttp
-    from yarl import URL
 
     address = urlsplit(request.url)
     proxy, proxy_auth = _proxy(address.scheme, address.netloc.rpartition("@")[2])
@@ -152,7 +150,7 @@ async def _once(request: Request, progress: _Progress) -> Answer:
             aiohttp.ClientSession(auto_decompress=False, timeout=aiohttp.ClientTimeout(total=None)) as session,
             session.request(
                 request.method,
-                URL(request.url, encoded=request.url.isascii() and " " not in request.url),
+                request.url,
                 headers=headers,
                 data=request.body,
                 allow_redirects=False,
@@ -180,7 +178,7 @@ def _user_agent() -> str:
     return f"rollstep/{__version__}"
 
 
-def _proxy(scheme: str, place: str) -> tuple[URL | None, BasicAuth | None]:
+def _proxy(scheme: str, place: str) -> tuple[str | None, BasicAuth | None]:
     """Return the proxy that the environment names for a host, and its credentials.
 
     The library's own search reads ``~/.netrc`` as well, whose credentials nobody asked to send.
@@ -188,14 +186,13 @@ def _proxy(scheme: str, place: str) -> tuple[URL | None, BasicAuth | None]:
     from urllib.request import getproxies, proxy_bypass
 
     from aiohttp import BasicAuth
-    from yarl import URL
 
     named = getproxies().get(scheme)
     if not named or proxy_bypass(place):
         return None, None
-    proxy = URL(named if "://" in named else f"http://{named}")
-    credentials = BasicAuth(proxy.user, proxy.password or "") if proxy.user else None
-    return proxy.with_user(None), credentials
+    proxy = urlsplit(named if "://" in named else f"http://{named}")
+    credentials = BasicAuth(unquote(proxy.username), unquote(proxy.password or "")) if proxy.username else None
+    return f"{proxy.scheme}://{proxy.netloc.rpartition('@')[2]}", credentials
 
 
 def _words(error: Exception, host: str) -> str:

@@ -84,7 +84,6 @@ OWNERS = {
     "jsonschema": "pipeline",
     "ruamel": "kubernetes.yaml",
     "yaml": "kubernetes.yaml",
-    "yarl": "http",
 }
 """The module or package that may import a library, for each library."""
 

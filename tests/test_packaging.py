@@ -23,6 +23,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 LIBRARIES = {
+    "aiohttp": "aiohttp",
     "click": "click",
     "gitpython": "git",
     "jinja2": "jinja2",
