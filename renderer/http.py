@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin, urlsplit
 
 from msgspec import Struct, field
-
-if TYPE_CHECKING:
-    from aiohttp import BasicAuth
 
 LARGEST_ANSWER = 10 * 2**20
 """The most bytes of an answer, unless the caller allows more."""
@@ -23,6 +19,7 @@ MOST_REDIRECTS = 10
 
 _MOVED = (301, 302, 303, 307, 308)
 _CHUNK = 2**16
+_BAD_CHUNK = "invalid byte in chunk length"
 
 
 class HttpError(Exception):
@@ -142,9 +139,11 @@ async def _once(request: Request, progress: _Progress) -> Answer:
     import aiohttp
 
     address = urlsplit(request.url)
-    proxy, proxy_auth = _proxy(address.scheme, address.netloc.rpartition("@")[2])
+    proxy, proxy_headers = _proxy(address.scheme, address.netloc.rpartition("@")[2])
     # The answer is read as it comes: one that is small on the wire could be large afterwards.
     headers = {"Accept-Encoding": "identity", "User-Agent": _user_agent(), **request.headers}
+    if address.scheme == "http":
+        headers |= proxy_headers
     try:
         async with (
             aiohttp.ClientSession(auto_decompress=False, timeout=aiohttp.ClientTimeout(total=None)) as session,
@@ -156,7 +155,7 @@ async def _once(request: Request, progress: _Progress) -> Answer:
                 allow_redirects=False,
                 ssl=request.is_verified,
                 proxy=proxy,
-                proxy_auth=proxy_auth,
+                proxy_headers=proxy_headers or None,
             ) as response,
         ):
             progress.has_headers = True
@@ -169,7 +168,8 @@ async def _once(request: Request, progress: _Progress) -> Answer:
             names = {name.lower(): value for name, value in response.headers.items()}
             return Answer(response.status, response.reason or "", names, bytes(body))
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise HttpError(_words(error, address.hostname or ""), in_body=progress.has_headers) from None
+        words = _words(error, address.hostname or "")
+        raise HttpError(words, in_body=progress.has_headers or words == _BAD_CHUNK) from None
 
 
 def _user_agent() -> str:
@@ -178,21 +178,23 @@ def _user_agent() -> str:
     return f"rollstep/{__version__}"
 
 
-def _proxy(scheme: str, place: str) -> tuple[str | None, BasicAuth | None]:
-    """Return the proxy that the environment names for a host, and its credentials.
+def _proxy(scheme: str, place: str) -> tuple[str | None, dict[str, str]]:
+    """Return the proxy that the environment names for a host, and the header with its credentials.
 
     The library's own search reads ``~/.netrc`` as well, whose credentials nobody asked to send.
     """
     from urllib.request import getproxies, proxy_bypass
 
-    from aiohttp import BasicAuth
+    from aiohttp import encode_basic_auth
 
     named = getproxies().get(scheme)
     if not named or proxy_bypass(place):
-        return None, None
+        return None, {}
     proxy = urlsplit(named if "://" in named else f"http://{named}")
-    credentials = BasicAuth(unquote(proxy.username), unquote(proxy.password or "")) if proxy.username else None
-    return f"{proxy.scheme}://{proxy.netloc.rpartition('@')[2]}", credentials
+    headers = {}
+    if proxy.username:
+        headers["Proxy-Authorization"] = encode_basic_auth(unquote(proxy.username), unquote(proxy.password or ""))
+    return f"{proxy.scheme}://{proxy.netloc.rpartition('@')[2]}", headers
 
 
 def _words(error: Exception, host: str) -> str:
@@ -212,6 +214,8 @@ def _words(error: Exception, host: str) -> str:
             return "EOF"
         case aiohttp.ClientPayloadError():
             return "unexpected EOF"
+        case aiohttp.ClientResponseError() if "chunk" in error.message:
+            return _BAD_CHUNK
         case aiohttp.ClientResponseError():
             return "net/http: HTTP/1.x transport connection broken: malformed HTTP response"
         case OSError() if error.errno:
