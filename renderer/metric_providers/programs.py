@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import selectors
 import shutil
 import signal
+import subprocess
+import tempfile
+import threading
+import time
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
@@ -16,6 +21,7 @@ from renderer.metric_providers.question import ProviderError
 
 _CHUNK = 2**16
 _STDERR = 2**12
+_TICK_SECONDS = 0.05
 
 
 class Output(Struct, frozen=True):
@@ -37,65 +43,75 @@ async def run_program(
     """Return the end of a program that runs without a shell, at most ``timeout`` seconds, with ``given`` as its input.
 
     Raises ``ProviderError`` for one that does not start, takes too long or prints more than the largest answer.  Its
-    whole process group ends with it.
+    whole process group ends with it, also when this coroutine is cancelled.
     """
+    stopped = threading.Event()
+    try:
+        return await asyncio.to_thread(_run, argv, environment, timeout, given, stopped)
+    except asyncio.CancelledError:
+        stopped.set()
+        raise
+
+
+def _run(
+    argv: Sequence[str], environment: Mapping[str, str], timeout: float, given: bytes, stopped: threading.Event
+) -> Output:
+    # Not asyncio's own processes: those wait for the end of their pipes, which a daemon of the program may hold.
     path = program(argv[0], environment)
     if path is None:
         raise ProviderError(f"{argv[0]}: program not found")
-    try:
-        process = await asyncio.create_subprocess_exec(
-            path,
-            *argv[1:],
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=dict(environment),
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise ProviderError(f"{argv[0]}: cannot be started: {error.strerror or error}") from None
-    try:
-        async with asyncio.timeout(timeout):
-            _, stdout, stderr = await asyncio.gather(_give(process, given), _read(process), _end_of_errors(process))
-            status = await process.wait()
-    except TimeoutError:
-        raise ProviderError(f"{argv[0]}: took longer than {timeout:g} s") from None
-    finally:
-        await _end(process)
-    return Output(status, stdout, stderr)
-
-
-async def _give(process: asyncio.subprocess.Process, given: bytes) -> None:
-    assert process.stdin is not None
-    try:
-        process.stdin.write(given)
-        await process.stdin.drain()
-        process.stdin.close()
-        await process.stdin.wait_closed()
-    except (BrokenPipeError, ConnectionResetError):
-        pass  # the program does not read its input
-
-
-async def _read(process: asyncio.subprocess.Process) -> bytes:
-    assert process.stdout is not None
-    output = bytearray()
-    while chunk := await process.stdout.read(_CHUNK):
-        output += chunk
-        if len(output) > LARGEST_ANSWER:
+    with tempfile.TemporaryFile() as source:
+        source.write(given)
+        source.seek(0)
+        pipe = subprocess.PIPE
+        try:
+            process = subprocess.Popen(
+                [path, *argv[1:]],
+                stdin=source,
+                stdout=pipe,
+                stderr=pipe,
+                env=dict(environment),
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ProviderError(f"{argv[0]}: cannot be started: {error.strerror or error}") from None
+    with process:
+        try:
+            stdout, stderr = _read(process, time.monotonic() + timeout, stopped)
+        finally:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+        if stdout is None:
+            raise ProviderError(f"{argv[0]}: took longer than {timeout:g} s")
+        if len(stdout) > LARGEST_ANSWER:
             raise ProviderError(f"the program prints more than {LARGEST_ANSWER // 2**20} MiB, which is left out")
-    return bytes(output)
+        return Output(process.wait(), bytes(stdout), stderr.decode(errors="replace").strip())
 
 
-async def _end_of_errors(process: asyncio.subprocess.Process) -> str:
+def _read(process: subprocess.Popen[bytes], end: float, stopped: threading.Event) -> tuple[bytearray | None, bytearray]:
+    """Return the output, and the end of the errors, once the program is over; None where it takes too long."""
+    assert process.stdout is not None
     assert process.stderr is not None
-    output = bytearray()
-    while chunk := await process.stderr.read(_CHUNK):
-        output = (output + chunk)[-_STDERR:]
-    return output.decode(errors="replace").strip()
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """End what is left of the program's process group, and wait for the program."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
+    output: bytearray = bytearray()
+    errors: bytearray = bytearray()
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ, output)
+        selector.register(process.stderr, selectors.EVENT_READ, errors)
+        while selector.get_map() and len(output) <= LARGEST_ANSWER:
+            # What a daemon of the program holds open is read no longer than the program runs.
+            is_over = process.poll() is not None
+            ready = selector.select(0 if is_over else _TICK_SECONDS)
+            for key, _ in ready:
+                part = os.read(key.fd, _CHUNK)
+                key.data.extend(part)
+                if not part:
+                    selector.unregister(key.fileobj)
+            del errors[:-_STDERR]
+            if is_over and not ready:
+                break
+            if stopped.is_set() or time.monotonic() > end:
+                return None, errors
+        while process.poll() is None and len(output) <= LARGEST_ANSWER:
+            if stopped.wait(_TICK_SECONDS) or time.monotonic() > end:
+                return None, errors
+    return output, errors

@@ -12,6 +12,7 @@ from renderer.rollouts.analysis.metrics import metric_of
 from tests.metric_providers.conftest import AT, Measured
 from tests.support.metric_server import MetricServer, Reply
 
+NO_DATA = "metric result is nil or empty: no data returned from the metric provider"
 NOW = str(int(AT.timestamp()))
 
 
@@ -45,8 +46,7 @@ def serve(*replies: Reply) -> MetricServer:
             "result[0] > 0.9",
             "Error",
             "",
-            'could not evaluate successCondition "result[0] > 0.9": metric result is nil or empty:'
-            " no data returned from the metric provider",
+            'could not evaluate successCondition "result[0] > 0.9": ' + NO_DATA,
         ),
         (data("string", [1, "x"]), "", "Error", "", 'unexpected value type "string"'),
         (

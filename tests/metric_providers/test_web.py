@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from renderer.metric_providers.access import Access
-from renderer.metric_providers.measure import has_past, problems
+from renderer.metric_providers.measure import has_past, measure, problems
 from renderer.rollouts.analysis.metrics import metric_of
-from tests.metric_providers.conftest import Measured
+from renderer.rollouts.analysis.run import Task
+from tests.metric_providers.conftest import AT, Measured
 from tests.support.metric_server import MetricServer, Reply
 
 
@@ -56,10 +57,6 @@ def test_an_answer_is_assessed(measured: Measured, reply: Reply, phase: str, mes
 
 
 def test_many_metrics_are_measured_in_their_order() -> None:
-    from renderer.metric_providers.measure import measure
-    from renderer.rollouts.analysis.run import Task
-    from tests.metric_providers.conftest import AT
-
     with MetricServer(Reply(b"1")) as one, MetricServer(Reply(b"2")) as two:
         tasks = [Task(metric_of({"name": "m", "provider": {"web": {"url": server.url}}})) for server in (one, two) * 10]
         assert [found.value for found in measure(tasks, AT, Access())] == ["1", "2"] * 10
