@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from renderer.metric_providers.access import Access
-from renderer.metric_providers.measure import has_past, problems
+from renderer.metric_providers.measure import has_past, measure, problems
 from renderer.rollouts.analysis.metrics import metric_of
+from renderer.rollouts.analysis.run import Task
 from tests.metric_providers.conftest import AT, Measured
+from tests.support.forge_server import DESCRIPTIONS
 from tests.support.metric_server import MetricServer, Reply
 
 NO_DATA = "metric result is nil or empty: no data returned from the metric provider"
@@ -181,3 +185,19 @@ def test_problems_and_the_past() -> None:
     assert problems(metric, Access(addresses={"prometheus.monitoring.svc:9090": "https://prom.example.com"})) == ()
     assert problems(metric_of({"provider": {"prometheus": {"address": "https://prom.example.com"}}}), Access()) == ()
     assert problems(metric_of({"provider": {"prometheus": {"address": "{{args.address}}"}}}), Access()) == ()
+
+
+RECORDED = json.loads((DESCRIPTIONS.parent / "prometheus" / "recorded.json").read_text(encoding="utf-8"))
+"""Answers of a real Prometheus, which the end-to-end tests hold against it."""
+
+
+@pytest.mark.parametrize("case", RECORDED, ids=lambda case: str(case["fields"]["query"]))
+def test_an_answer_of_prometheus_is_measured_as_recorded(case: dict[str, Any]) -> None:
+    with serve(Reply(case["answer"], case["status"])) as server:
+        provider = {"prometheus": {"address": server.url, **case["fields"]}}
+        metric = metric_of({"name": "m", "provider": provider, "successCondition": case["success"]})
+        (found,) = measure([Task(metric)], datetime.fromisoformat(case["at"]), Access())
+    expected = case["measurement"]
+    assert {"phase": found.phase, "value": found.value, "message": found.message} | {
+        "metadata": found.metadata
+    } == expected
