@@ -128,7 +128,9 @@ def _redirected(request: Request, status: int, url: str) -> Request:
     from msgspec.structs import replace
 
     old, new = urlsplit(request.url), urlsplit(url)
-    if (new.scheme, new.netloc) != (old.scheme, old.netloc) and (request.headers or request.body or old.username):
+    is_upgrade = (old.scheme, new.scheme) == ("http", "https") and old.netloc == new.netloc and old.port is None
+    is_same = is_upgrade or (new.scheme, new.netloc) == (old.scheme, old.netloc)
+    if not is_same and (request.headers or request.body or old.username):
         raise HttpError(f"redirected to {new.netloc or url}: headers and a body are not sent to another host")
     if status not in (307, 308) and request.method not in ("GET", "HEAD"):
         return replace(request, method="GET", url=url, body=None)

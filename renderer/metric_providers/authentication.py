@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import parse_qsl, quote_plus, urlencode
 
 from renderer.http import Answer, Request
-from renderer.metric_providers.question import ProviderError, Question, json_error
+from renderer.metric_providers.errors import ProviderError
+from renderer.metric_providers.question import Question, json_error
 
 
 def headers_of(*parts: Mapping[str, str]) -> Mapping[str, str]:

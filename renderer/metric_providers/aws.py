@@ -11,8 +11,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from renderer.http import Request
-from renderer.metric_providers.access import Access, address_from_here
-from renderer.metric_providers.question import ProviderError, Question
+from renderer.metric_providers.access import Access
+from renderer.metric_providers.errors import ProviderError
+from renderer.metric_providers.question import Question
 
 EXTRA = "needs the extra aws: pip install 'rollstep[aws]'"
 
@@ -28,7 +29,7 @@ async def signed(question: Question, request: Request, service: str, settings: M
 
     Raises ``ProviderError`` without the extra, a region or credentials.
     """
-    request = replace(request, url=address_from_here(request.url, question.access))
+    request = await question.from_here(request)
     # botocore may ask the instance's metadata service or STS, and waits for the answer.
     return await asyncio.to_thread(_signed, question, request, service, settings)
 

@@ -12,7 +12,8 @@ from msgspec import Struct, field
 from renderer.http import Answer, Request
 from renderer.metric_providers import aws
 from renderer.metric_providers.access import Access
-from renderer.metric_providers.question import ProviderError, Question, assessed, decoded
+from renderer.metric_providers.errors import ProviderError
+from renderer.metric_providers.question import Question, assessed, decoded
 from renderer.rollouts.analysis.expr.values import Floats, Maps, go_text
 from renderer.rollouts.analysis.go_parse import parse_int
 from renderer.rollouts.analysis.metrics import Metric, duration

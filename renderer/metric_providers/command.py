@@ -11,8 +11,9 @@ from typing import Any
 
 from renderer.kubernetes.times import format_time
 from renderer.metric_providers.access import Access
+from renderer.metric_providers.errors import ProviderError
 from renderer.metric_providers.programs import Output, program, run_program
-from renderer.metric_providers.question import ProviderError, Question, assessed, decoded_any
+from renderer.metric_providers.question import Question, assessed, decoded_any
 from renderer.rollouts.analysis.expr.values import json_text
 from renderer.rollouts.analysis.go_parse import parse_duration
 from renderer.rollouts.analysis.metrics import Metric

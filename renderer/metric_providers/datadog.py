@@ -11,7 +11,8 @@ from msgspec import Struct, field
 
 from renderer.http import Answer, Request
 from renderer.metric_providers.access import Access, unreachable
-from renderer.metric_providers.question import ProviderError, Question, assessed, decoded, plain_float
+from renderer.metric_providers.errors import ProviderError
+from renderer.metric_providers.question import Question, assessed, decoded, plain_float
 from renderer.metric_providers.secrets import provider_secret, token
 from renderer.rollouts.analysis.expr.values import json_text
 from renderer.rollouts.analysis.go_parse import parse_duration

@@ -13,7 +13,8 @@ from msgspec import Struct
 
 from renderer.http import Answer, Request
 from renderer.metric_providers.access import Access, unreachable
-from renderer.metric_providers.question import ProviderError, Question, assessed, decoded
+from renderer.metric_providers.errors import ProviderError
+from renderer.metric_providers.question import Question, assessed, decoded
 from renderer.rollouts.analysis.expr.values import Floats
 from renderer.rollouts.analysis.go_parse import parse_float
 from renderer.rollouts.analysis.metrics import Metric

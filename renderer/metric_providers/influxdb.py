@@ -15,7 +15,8 @@ from urllib.parse import urlencode
 from renderer.http import Answer, Request
 from renderer.kubernetes.times import format_time
 from renderer.metric_providers.access import Access, unreachable
-from renderer.metric_providers.question import ProviderError, Question, assessed
+from renderer.metric_providers.errors import ProviderError
+from renderer.metric_providers.question import Question, assessed
 from renderer.metric_providers.secrets import provider_secret, token
 from renderer.rollouts.analysis.expr.values import Int64, go_text
 from renderer.rollouts.analysis.go_parse import parse_float, parse_int

@@ -11,8 +11,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from renderer.metric_providers.access import Access
+from renderer.metric_providers.errors import ProviderError
 from renderer.metric_providers.programs import Output, program, run_program
-from renderer.metric_providers.question import ProviderError, Question
+from renderer.metric_providers.question import Question
 from renderer.rollouts.analysis.evaluate import FAILED, INCONCLUSIVE, SUCCESSFUL
 from renderer.rollouts.analysis.metrics import Metric
 from renderer.rollouts.analysis.run import COMPLETED, RUNNING, Measurement

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from renderer.http import Answer, Request
 from renderer.kubernetes.times import format_time
 from renderer.metric_providers.access import Access, unreachable
-from renderer.metric_providers.question import ProviderError, Question, decoded, decoded_any
+from renderer.metric_providers.errors import ProviderError
+from renderer.metric_providers.question import Question, decoded, decoded_any
 from renderer.rollouts.analysis.evaluate import FAILED, INCONCLUSIVE, SUCCESSFUL
 from renderer.rollouts.analysis.expr.values import go_text, truncate
 from renderer.rollouts.analysis.metrics import Metric, duration

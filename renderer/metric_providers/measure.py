@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
@@ -24,9 +23,10 @@ from renderer.metric_providers import (
     wavefront,
     web,
 )
-from renderer.metric_providers.access import Access, RunReference
-from renderer.metric_providers.port_forward import forwarded
-from renderer.metric_providers.question import ProviderError, Question, failed
+from renderer.metric_providers.access import Access, RunReference, mapped_target
+from renderer.metric_providers.errors import ProviderError
+from renderer.metric_providers.port_forward import PortForwards, target_error
+from renderer.metric_providers.question import Question, failed
 from renderer.metric_providers.secrets import read_secrets
 from renderer.rollouts.analysis.evaluate import SUCCESSFUL
 from renderer.rollouts.analysis.metrics import Metric
@@ -78,26 +78,23 @@ def measure(
     run: RunReference | None = None,
     *,
     terminates: bool = False,
+    unanswered: set[str] | None = None,
 ) -> list[Measurement]:
     """Return a measurement of each task at the moment ``at``, which has a time zone, taken at the same time.
 
     ``run`` names the run for a Job, and has the start that Kayenta asks for.  ``terminates``, as in the ``Pass``, ends
     what is in flight.  A fault of a provider or its answer is a measurement in Error with the controller's message.
-    Raises ``RollstepError`` only for a port-forward that does not start.
+    ``unanswered`` gets the names of the metrics whose provider has no answer now, whatever the moment.
     """
-    questions = [
-        Question(task.metric, at, access, run or RunReference(), task.incomplete, terminates) for task in tasks
-    ]
-    asked = [address for question in questions for address in _addresses(question.metric)]
-    with forwarded(access, asked) as reachable:
-        questions = [_through(question, reachable) for question in questions]
+    with PortForwards(access) as forwards:
+        run, left = run or RunReference(), set[str]() if unanswered is None else unanswered
+        questions = [
+            Question(task.metric, at, access, run, forwards, task.incomplete, terminates, unanswered=left)
+            for task in tasks
+        ]
         answers = asyncio.run(_ask_all(questions))
     # Conditions compute for a while: assessed in between, one would use up another's time to answer.
     return [_measured(question, answer) for question, answer in zip(questions, answers, strict=True)]
-
-
-def _through(question: Question, access: Access) -> Question:
-    return dataclasses.replace(question, access=access)
 
 
 async def _ask_all(questions: Sequence[Question]) -> list[Any]:
@@ -164,4 +161,6 @@ def problems(metric: Metric, access: Access) -> tuple[str, ...]:
         provider = _provider(metric)
     except ProviderError as error:
         return (str(error),)
-    return tuple(provider.problems(metric, access))
+    targets = [mapped_target(address, access) for address in _addresses(metric)]
+    faults = [target_error(target) for target in targets if target is not None]
+    return (*provider.problems(metric, access), *filter(None, faults))

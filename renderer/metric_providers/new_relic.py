@@ -10,7 +10,8 @@ from typing import Any
 
 from renderer.http import Answer, Request
 from renderer.metric_providers.access import Access
-from renderer.metric_providers.question import ProviderError, Question, assessed, decoded_any
+from renderer.metric_providers.errors import ProviderError
+from renderer.metric_providers.question import Question, assessed, decoded_any
 from renderer.metric_providers.secrets import provider_secret, token
 from renderer.rollouts.analysis.expr.values import Maps, json_text
 from renderer.rollouts.analysis.go_parse import parse_int

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import selectors
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from typing import Self
 
-from renderer.errors import RollstepError
-from renderer.metric_providers.access import PORT_FORWARD, Access, mapped_target
+from renderer.metric_providers.access import PORT_FORWARD, Access, address_from_here, mapped_target
+from renderer.metric_providers.errors import ProviderError
 from renderer.metric_providers.programs import program
 
 START_SECONDS = 15.0
@@ -23,29 +26,40 @@ _TARGET = re.compile(r"kubectl://(?P<namespace>[^/]+)/(?P<resource>[^:]+):(?P<po
 _READY = re.compile(rb"Forwarding from 127\.0\.0\.1:(\d+) ->")
 
 
-@contextmanager
-def forwarded(access: Access, urls: Iterable[str] | None = None) -> Iterator[Access]:
-    """Yield the access whose port-forwards run: those that the URLs need, all of them without URLs.
+class PortForwards:
+    """The port-forwards of a pass: each begins when it is first needed, and all end with this context manager.
 
-    The ports are on the loopback address only, and kubectl is ended afterwards.  Raises ``RollstepError`` for an
-    invalid target and for one that kubectl does not forward.
+    Their ports are on the loopback address only.
     """
-    targets = [mapped_target(url, access) for url in urls] if urls is not None else list(access.addresses.values())
-    needed = {target for target in targets if target is not None and target.startswith(PORT_FORWARD)}
-    if not needed:
-        yield access
-        return
-    with ExitStack() as stack:
-        ports = {target: stack.enter_context(_forward(target, access)) for target in sorted(needed)}
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._stack = ExitStack()
+        self._ports: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    async def address(self, url: str) -> str:
+        """Return a URL with the address that reaches it from here; raise ``ProviderError`` for a failed forward."""
+        target = mapped_target(url, self._access)
+        if target is None or not target.startswith(PORT_FORWARD):
+            return address_from_here(url, self._access)
+        port = await asyncio.to_thread(self._port, target)
         addresses = {
-            key: f"{_scheme(key)}127.0.0.1:{ports[value]}" if value in ports else value
-            for key, value in access.addresses.items()
+            key: f"127.0.0.1:{port}" if value == target else value for key, value in self._access.addresses.items()
         }
-        yield replace(access, addresses=addresses)
+        return address_from_here(url, replace(self._access, addresses=addresses))
 
-
-def _scheme(key: str) -> str:
-    return f"{key.partition('://')[0]}://" if "://" in key else ""
+    def _port(self, target: str) -> int:
+        with self._lock:
+            if target not in self._ports:
+                self._ports[target] = self._stack.enter_context(_forward(target, self._access))
+            return self._ports[target]
 
 
 def target_error(target: str) -> str:
@@ -60,10 +74,10 @@ def _forward(target: str, access: Access) -> Iterator[int]:
     """Yield the local port of a running port-forward."""
     match = _TARGET.fullmatch(target)
     if match is None:
-        raise RollstepError(target_error(target), hint="see analysis.addresses")
+        raise ProviderError(target_error(target))
     kubectl = program("kubectl", access.environment)
     if kubectl is None:
-        raise RollstepError(f"{target} needs kubectl, which is not installed", hint="install it, or map an address")
+        raise ProviderError(f"{target} needs kubectl, which is not installed")
     argv = [kubectl, "port-forward", "--address", "127.0.0.1", "--namespace", match["namespace"]]
     process = subprocess.Popen(
         [*argv, match["resource"], f":{match['port']}"],
@@ -97,6 +111,6 @@ def _port(process: subprocess.Popen[bytes], target: str) -> int:
             part = os.read(process.stdout.fileno(), 4096) if ready else b""
             if not part:
                 reason = printed.decode(errors="replace").strip() or "it says nothing"
-                raise RollstepError(f"kubectl does not forward {target}: {reason}", hint="see analysis.addresses")
+                raise ProviderError(f"kubectl does not forward {target}: {reason}")
             printed += part
     return int(match[1])

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from renderer.http import LARGEST_ANSWER
-from renderer.metric_providers.question import ProviderError
+from renderer.metric_providers.errors import ProviderError
 
 _CHUNK = 2**16
 _STDERR = 2**12

@@ -13,7 +13,8 @@ from renderer.http import Answer, Request
 from renderer.metric_providers import aws
 from renderer.metric_providers.access import Access, unreachable
 from renderer.metric_providers.authentication import bearer, headers_of, own_headers
-from renderer.metric_providers.question import ProviderError, Question, assessed, decoded, decoded_as, plain_float
+from renderer.metric_providers.errors import ProviderError
+from renderer.metric_providers.question import Question, assessed, decoded, decoded_as, plain_float
 from renderer.rollouts.analysis.evaluate import evaluate_time
 from renderer.rollouts.analysis.expr.errors import ExpressionError
 from renderer.rollouts.analysis.expr.values import Floats

@@ -13,7 +13,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from renderer.http import Answer, HttpError, Request, send
-from renderer.metric_providers.access import Access, RunReference, address_from_here
+from renderer.metric_providers.access import Access, RunReference
+from renderer.metric_providers.errors import ProviderError
+from renderer.metric_providers.port_forward import PortForwards
 from renderer.rollouts.analysis.arguments import hide
 from renderer.rollouts.analysis.evaluate import ERROR, EvaluationError, evaluate_result
 from renderer.rollouts.analysis.expr.errors import ExpressionError
@@ -22,43 +24,57 @@ from renderer.rollouts.analysis.metrics import Metric
 from renderer.rollouts.analysis.run import Measurement
 from renderer.rollouts.analysis.web import MAX_DEPTH, decode_json, is_deeper
 
+_NO_ANSWER, _SERVER_ERROR = (401, 403, 407, 408, 429), 500
+"""The statuses of HTTP that say nothing of the query."""
 LONGEST_MESSAGE = 1000
 """The most characters of a message: some providers put an answer's whole body into it."""
 
 T = TypeVar("T")
 
 
-class ProviderError(Exception):
-    """The measurement is an Error with this message."""
-
-
 @dataclass(frozen=True)
 class Question:
     """A metric to measure at the moment ``at``; ``incomplete`` is the measurement in flight.
 
-    ``hidden`` collects the values that no message may have.
+    ``forwards`` are those that the questions of a pass share.  ``hidden`` collects the values that no message may have.
+    ``unanswered`` gets the metric's name where the provider has no answer now: it cannot be reached, refuses the
+    access, or is out of order.
     """
 
     metric: Metric
     at: datetime
     access: Access
     run: RunReference
+    forwards: PortForwards
     incomplete: Measurement | None = None
     terminates: bool = False
     hidden: set[str] = field(default_factory=set, repr=False)
+    unanswered: set[str] = field(default_factory=set)
 
     def provider(self, name: str) -> Mapping[str, Any]:
         """Return the fields of the metric's provider."""
         fields: Mapping[str, Any] = self.metric.provider.get(name) or {}
         return fields
 
+    async def from_here(self, request: Request) -> Request:
+        """Return a request whose address is reachable from here; raise ``ProviderError`` for a failed port-forward."""
+        try:
+            return msgspec.structs.replace(request, url=await self.forwards.address(request.url))
+        except ProviderError:
+            self.unanswered.add(self.metric.name)
+            raise
+
     async def send(self, request: Request) -> Answer:
         """Return the answer to a request to an address in the cluster's words; raise ``ProviderError``."""
-        request = msgspec.structs.replace(request, url=address_from_here(request.url, self.access))
+        request = await self.from_here(request)
         try:
-            return await send(request)
+            answer = await send(request)
         except HttpError as error:
+            self.unanswered.add(self.metric.name)
             raise ProviderError(str(error)) from None
+        if answer.status in _NO_ANSWER or answer.status >= _SERVER_ERROR:
+            self.unanswered.add(self.metric.name)
+        return answer
 
     def without_secrets(self, measurement: Measurement) -> Measurement:
         """Return a measurement whose texts have asterisks for each secret, and a message of a bounded length."""

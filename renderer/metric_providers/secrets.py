@@ -11,8 +11,9 @@ from typing import Any
 
 from renderer.errors import Finding, RollstepError
 from renderer.metric_providers.access import Access
+from renderer.metric_providers.errors import ProviderError
 from renderer.metric_providers.programs import run_program
-from renderer.metric_providers.question import ProviderError, Question
+from renderer.metric_providers.question import Question
 
 SOURCES = ("file", "env", "kubectl", "sops")
 _TIMEOUT_SECONDS = 30

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from renderer.http import Answer, Request
 from renderer.metric_providers.access import Access, unreachable
-from renderer.metric_providers.question import ProviderError, Question, assessed, decoded_any
+from renderer.metric_providers.errors import ProviderError
+from renderer.metric_providers.question import Question, assessed, decoded_any
 from renderer.rollouts.analysis.expr.values import json_text
 from renderer.rollouts.analysis.metrics import Metric, duration
 from renderer.rollouts.analysis.run import Measurement

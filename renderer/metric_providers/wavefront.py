@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from renderer.http import Answer, Request
 from renderer.metric_providers.access import Access
-from renderer.metric_providers.question import ProviderError, Question, assessed, decoded
+from renderer.metric_providers.errors import ProviderError
+from renderer.metric_providers.question import Question, assessed, decoded
 from renderer.metric_providers.secrets import provider_secret, token
 from renderer.rollouts.analysis.expr.values import Floats, truncate
 from renderer.rollouts.analysis.metrics import Metric

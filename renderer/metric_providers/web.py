@@ -9,7 +9,8 @@ from renderer.http import Answer, Request
 from renderer.kubernetes.go_json import go_json
 from renderer.metric_providers.access import Access, unreachable
 from renderer.metric_providers.authentication import bearer, headers_of, own_headers
-from renderer.metric_providers.question import ProviderError, Question
+from renderer.metric_providers.errors import ProviderError
+from renderer.metric_providers.question import Question
 from renderer.rollouts.analysis.metrics import Metric
 from renderer.rollouts.analysis.run import Measurement
 from renderer.rollouts.analysis.web import web_measurement

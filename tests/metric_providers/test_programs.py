@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import stat
+import subprocess
 import sys
 import time
 from datetime import timedelta
@@ -17,7 +18,6 @@ import pytest
 from renderer.errors import RollstepError
 from renderer.metric_providers.access import Access, RunReference, address_from_here
 from renderer.metric_providers.measure import measure, problems, read_secrets
-from renderer.metric_providers.port_forward import forwarded
 from renderer.rollouts.analysis.metrics import metric_of
 from renderer.rollouts.analysis.run import Measurement, MetricResult, RunStatus, Task
 from tests.metric_providers.conftest import AT, Measured
@@ -171,30 +171,43 @@ def test_without_kubectl_there_is_no_job(measured: Measured, tmp_path: Path) -> 
     assert problems(metric, access) == ("a Job needs kubectl, which is not installed",)
 
 
-def test_a_port_forward_runs_while_it_is_needed(measured: Measured, cluster: Cluster) -> None:
+def test_a_port_forward_runs_while_it_is_needed(cluster: Cluster) -> None:
     target = "kubectl://monitoring/service/prometheus:9090"
     access = cluster.access(addresses={"http://prometheus.monitoring.svc:9090": target, "http://x": "kubectl://a/b:1"})
     with MetricServer(Reply({"v": 4})) as server:
         (cluster.home / "port").write_text(str(server.port))
         url = "http://prometheus.monitoring.svc:9090/x"
-        assert measured("web", {"url": url, "jsonPath": "{$.v}"}, access=access).value == "4"
+        task = Task(metric_of({"name": "m", "provider": {"web": {"url": url, "jsonPath": "{$.v}"}}}))
+        assert [found.value for found in measure([task] * 3, AT, access)] == ["4"] * 3
+        assert server.last.path == "/x"
         words = ["--address", "127.0.0.1", "--namespace", "monitoring", "service/prometheus", ":9090"]
         assert cluster.calls == [["port-forward", *words]]
-        with forwarded(access, [url]) as inside:
-            assert measured("web", {"url": url, "jsonPath": "{$.v}"}, access=inside).value == "4"
-            assert len(cluster.calls) == 2
-            reached = inside.addresses["http://prometheus.monitoring.svc:9090"]
-        found = measured("web", {"url": reached})
-        assert found.message.endswith("connect: connection refused")
+        host = server.last.headers["host"]
+        assert host.startswith("127.0.0.1:")
+    # Nothing listens any more.
+    (found,) = measure([Task(metric_of({"name": "m", "provider": {"web": {"url": f"http://{host}"}}}))], AT, Access())
+    assert found.message.endswith("connect: connection refused")
 
 
-def test_a_port_forward_that_does_not_start_is_refused(cluster: Cluster) -> None:
-    for target, words in (
-        ("kubectl://monitoring/service/other:9090", "does not forward .*: error: services not found"),
-        ("kubectl://monitoring/prometheus", "is no kubectl://NAMESPACE/service/NAME:PORT"),
-    ):
-        with pytest.raises(RollstepError, match=words), forwarded(cluster.access(addresses={"http://a": target})):
-            pass
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("kubectl://monitoring/service/other:9090", "does not forward kubectl://monitoring/service/other:9090: error:"),
+        (
+            "kubectl://monitoring/prometheus",
+            "kubectl://monitoring/prometheus is no kubectl://NAMESPACE/service/NAME:PORT",
+        ),
+    ],
+)
+def test_a_port_forward_that_does_not_start_is_an_error(
+    measured: Measured, cluster: Cluster, target: str, message: str
+) -> None:
+    access = cluster.access(addresses={"http://a": target})
+    found = measured("web", {"url": "http://a"}, access=access)
+    assert found.phase == "Error"
+    assert message in found.message
+    faults = problems(metric_of({"provider": {"web": {"url": "http://a"}}}), access)
+    assert len(faults) == (0 if "service" in target else 1)
 
 
 @pytest.mark.parametrize(
@@ -329,3 +342,11 @@ def test_all_missing_secrets_are_named_with_a_way_to_provide_them(cluster: Clust
 
 def test_the_environment_is_not_shown() -> None:
     assert "s3cret" not in repr(Access(environment={"TOKEN": "s3cret"}))
+
+
+def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
+    program = (
+        "import sys, renderer.metric_providers.measure; print('aiohttp' in sys.modules, 'botocore' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False False\n"

@@ -62,6 +62,20 @@ def test_many_metrics_are_measured_in_their_order() -> None:
         assert [found.value for found in measure(tasks, AT, Access())] == ["1", "2"] * 10
 
 
+def test_a_provider_without_an_answer_is_named(measured: Measured) -> None:
+    with MetricServer(Reply(b"")) as server:
+        url = server.url
+        for status, is_named in ((200, False), (404, False), (401, True), (429, True), (503, True)):
+            server.replies[:] = [Reply(b"", status)]
+            unanswered = set[str]()
+            measured("web", {"url": url}, unanswered=unanswered)
+            assert unanswered == ({"m"} if is_named else set())
+    for unreachable in (url, "http://nowhere.invalid"):
+        unanswered = set()
+        measured("web", {"url": unreachable}, unanswered=unanswered)
+        assert unanswered == {"m"}
+
+
 def test_problems_and_the_past() -> None:
     metric = metric_of({"provider": {"web": {"url": "http://checks/now"}}})
     assert not has_past(metric)
