@@ -35,8 +35,9 @@ RUNS = [
 """Every scenario under every version of which there is a recording that came out the same twice."""
 
 
-def _load_rules() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("conformance_compare", DATA / "compare.py")
+def rules_of(path: Path) -> ModuleType:
+    """Return the module of the rules that came with recordings."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -44,5 +45,5 @@ def _load_rules() -> ModuleType:
     return module
 
 
-RULES = _load_rules()
+RULES = rules_of(DATA / "compare.py")
 """``compare.py`` of the recordings."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Manifest, ObjectKey
 from renderer.pipeline.commit.part import Part
 from renderer.pipeline.load.app import load_app
-from renderer.pipeline.load.discover import Home
+from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.files import Folder
 from renderer.pipeline.load.workspace import Workspace
 from renderer.pipeline.render.files import file_names
@@ -31,16 +31,17 @@ def claimed(workspace: Workspace, parts: Sequence[Part]) -> Iterator[tuple[Part,
     Each comes with its finding.  ``Part.makes`` are the objects that a part makes; of two apps that have the same
     object among their manifests, the linter tells.
     """
-    by_environment: dict[str, Claims] = {}
+    by_environment: dict[str, tuple[dict[Path, AppRef], Claims]] = {}
     for part in parts:
         environment = part.home.ref.environment
         new = {os.path.basename(path): path for path in _new_files(part)}
         if not part.makes and not new:
             continue
         if environment not in by_environment:
-            homes = [workspace.home(ref) for ref in workspace.apps(()) if ref.environment == environment]
-            by_environment[environment] = _claims(homes, parts)
-        claims = by_environment[environment]
+            refs = [ref for ref in workspace.apps(()) if ref.environment == environment]
+            outputs = {workspace.home(ref).output: ref for ref in refs}
+            by_environment[environment] = outputs, _claims(outputs, parts)
+        outputs, claims = by_environment[environment]
         made = {file_names([key])[key]: key for key in part.makes}
         for name in sorted({*made, *new}):
             for path, text in claims.get(name, {}).items():
@@ -51,7 +52,7 @@ def claimed(workspace: Workspace, parts: Sequence[Part]) -> Iterator[tuple[Part,
                     found = keys & {made[name]}
                 else:
                     found = keys & _keys(new[name], claims[name].get(new[name]))
-                    found = found and found & _made_by(workspace, Path(path))
+                    found = found and found & _made_by(workspace, outputs.get(Path(path).parent))
                 for key in found:
                     yield part, _finding(workspace, part, key, path)
 
@@ -64,24 +65,22 @@ def _new_files(part: Part) -> Iterator[str]:
             yield path
 
 
-def _made_by(workspace: Workspace, path: Path) -> set[ObjectKey]:
-    """Return the objects that the routers of the app of a rendered file make."""
-    for ref in workspace.apps(()):
-        if workspace.home(ref).output == path.parent:
-            with suppress(RollstepError):
-                app = load_app(ref, workspace.settings, Folder(workspace.root))
-                return set(created_objects(read_rollout(app)))
+def _made_by(workspace: Workspace, ref: AppRef | None) -> set[ObjectKey]:
+    """Return the objects that the routers of an app make; none without the app."""
+    if ref is not None:
+        with suppress(RollstepError):
+            app = load_app(ref, workspace.settings, Folder(workspace.root))
+            return set(created_objects(read_rollout(app)))
     return set()
 
 
-def _claims(homes: Sequence[Home], parts: Sequence[Part]) -> Claims:
-    """Return the rendered files of some apps, with those that ``parts`` write and without those that they delete."""
+def _claims(outputs: Collection[Path], parts: Sequence[Part]) -> Claims:
+    """Return the files of some output folders, with those that ``parts`` write and without those that they delete."""
     claims: dict[str, dict[str, str | None]] = {}
-    for home in homes:
+    for output in outputs:
         with suppress(OSError):
-            for name in os.listdir(home.output):
-                claims.setdefault(name, {})[str(home.output / name)] = None
-    outputs = {home.output for home in homes}
+            for name in os.listdir(output):
+                claims.setdefault(name, {})[str(output / name)] = None
     for part in parts:
         for path, content in part.planned if part.home.output in outputs else ():
             files = claims.setdefault(os.path.basename(path), {})

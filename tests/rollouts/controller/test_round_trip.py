@@ -25,7 +25,7 @@ from renderer.rollouts.model.rollout import HASH_LABEL, MANAGED_BY_ANNOTATION
 from renderer.rollouts.model.world import World
 
 MakeWorld = Callable[..., World]
-EXAMPLES = 400
+EXAMPLES = 100
 """Examples of Gateway API routes, and of objects of all other routers together."""
 STEP = {"name": "beta", "match": [{"headerName": "x-user", "headerValue": {"exact": "42"}}]}
 LABEL = "rollouts.argoproj.io/gatewayapi-canary"

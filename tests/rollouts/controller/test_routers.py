@@ -10,11 +10,18 @@ import pytest
 
 from renderer.errors import RollstepError
 from renderer.kubernetes.go_json import go_json
-from renderer.kubernetes.manifest import Body, ObjectKey
+from renderer.kubernetes.manifest import Body, Manifest, ObjectKey
 from renderer.rollouts.controller import settle
 from renderer.rollouts.controller.context import Context
 from renderer.rollouts.controller.routers import ROUTERS, router_for
-from renderer.rollouts.controller.routers.istio_routes import Destinations, ordered, routes_to_weigh, weighted
+from renderer.rollouts.controller.routers.istio_checks import virtual_service_problems
+from renderer.rollouts.controller.routers.istio_routes import (
+    Destinations,
+    ordered,
+    routes_to_weigh,
+    virtual_service_readings,
+    weighted,
+)
 from renderer.rollouts.model.spec import NOT_ROUTERS
 from renderer.rollouts.model.versions import VERSIONS
 from renderer.rollouts.model.world import World
@@ -177,6 +184,38 @@ def test_istio_keeps_additional_subsets_and_drops_unknown_destinations() -> None
 def test_istio_refuses_a_route_without_both_sides(names: Destinations, shares: list[Body], message: str) -> None:
     with pytest.raises(RollstepError, match=message):
         weighted(shares, 1, names, "f")
+
+
+@pytest.mark.parametrize(
+    ("name", "readings"),
+    [
+        ("web", [("web", "")]),
+        ("web.shop", [("web", "shop"), ("web.shop", "")]),
+        ("web.example.shop", [("web", "example"), ("web.example", "shop"), ("web.example.shop", "")]),
+        ("web.shop.cluster.local", [("web", "shop"), ("web.shop.cluster.local", "")]),
+    ],
+)
+def test_istio_reads_a_name_with_a_namespace(name: str, readings: list[tuple[str, str]]) -> None:
+    assert virtual_service_readings(name) == tuple(readings)
+
+
+def test_istio_checks_the_virtual_service_that_v1_10_reads() -> None:
+    canary = {
+        "stableService": "stable",
+        "canaryService": "canary",
+        "trafficRouting": {"istio": {"virtualService": {"name": "web.example.shop"}}},
+    }
+    body = {
+        "kind": "VirtualService",
+        "metadata": {"name": "web.example", "namespace": "shop"},
+        "spec": {"http": [{"route": [{"destination": {"host": "stable"}, "weight": 100}]}]},
+    }
+
+    def lookup(_group: str, kind: str, name: object, namespace: str) -> list[Manifest]:
+        return [Manifest(body)] if (kind, name, namespace) == ("VirtualService", "web.example", "shop") else []
+
+    (problem,) = virtual_service_problems(canary, lookup, "networking.istio.io")
+    assert problem.message.endswith("Canary Service 'canary' not found in route")
 
 
 def test_istio_finds_the_routes_that_the_rollout_names() -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -19,6 +17,7 @@ from renderer.rollouts.simulator.analysis_runs import (
     run_document,
     simulate_run,
 )
+from tests.support.recordings import rules_of
 
 DATA = Path(__file__).parents[2] / "data" / "analysis"
 RUNS = sorted((DATA / "runs").glob("*.yaml"))
@@ -29,16 +28,7 @@ MEASURED_TWICE = {
 """Runs that the recording has other measurements of, and why."""
 
 
-def _rules() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("compare_analysis", DATA / "compare_analysis.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-RULES = _rules()
+RULES = rules_of(DATA / "compare_analysis.py")
 
 
 def produce(path: Path) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def damaged(draw: st.DrawFn) -> list[Any]:
     return bodies
 
 
-@hypothesis.settings(max_examples=300)
+@hypothesis.settings(max_examples=100)
 @hypothesis.given(damaged())
 def test_a_value_of_any_type_is_found_or_left_alone_but_never_an_error(bodies: list[Any]):
     manifests = tuple(Manifest(body) for body in bodies if isinstance(body, dict))
@@ -66,7 +66,7 @@ def test_a_value_of_any_type_is_found_or_left_alone_but_never_an_error(bodies: l
         assert write(LintResult(tuple(findings), ())).encode()
 
 
-@hypothesis.settings(max_examples=300)
+@hypothesis.settings(max_examples=100)
 @hypothesis.given(st.text(st.sampled_from("ab01:-#\"'|>&*!<[]{},. \n\t\r~y"), max_size=60))
 def test_a_text_of_any_kind_is_looked_at(text: str):
     comments, findings = scan_text(text, "web.yaml")

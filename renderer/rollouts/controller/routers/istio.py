@@ -16,6 +16,7 @@ from renderer.rollouts.controller.routers.istio_routes import (
     mirror_route,
     ordered,
     routes_to_weigh,
+    virtual_service_readings,
     weighted,
     whole_header_route,
     whole_mirror_route,
@@ -61,9 +62,10 @@ class IstioRouter(Router):
 
     def named_objects(self, rollout: Rollout) -> tuple[NamedObject, ...]:
         found = [
-            NamedObject(_readings(key, str(item.get("name")), rollout), field, _reading(str(item.get("name")), key))
+            NamedObject(keys, field, _reading(name, keys[0]))
             for item, field in virtual_services(rollout)
-            for key in [_virtual_service_key(rollout, str(item.get("name") or ""))]
+            for name in [str(item.get("name") or "")]
+            for keys in [_virtual_service_keys(rollout, name)]
         ]
         rule = rollout.routing.section("istio").get("destinationRule")
         if rule is not None:
@@ -211,25 +213,11 @@ def virtual_services(rollout: Rollout) -> list[tuple[Body, str]]:
     return [(item or {}, field_path((*PATH, *path, "name"))) for path, item in items]
 
 
-def _virtual_service_key(rollout: Rollout, name: str) -> ObjectKey:
-    short, _, rest = name.partition(".")
-    return ObjectKey(GROUP, "VirtualService", rest.partition(".")[0] or rollout.namespace, short)
-
-
-def _readings(key: ObjectKey, name: str, rollout: Rollout) -> tuple[ObjectKey, ...]:
-    """Return the keys of a VirtualService: the controllers' readings of its name, and the name as it is.
-
-    v1.9 takes the first two parts for name and namespace, v1.10 the last one for the namespace (argo-rollouts#4709).
-    """
-    if "." not in name:
-        return (key,)
-    rest, _, namespace = name.removesuffix(".cluster.local").rpartition(".")
-    found = (
-        key,
-        key._replace(name=rest or name, namespace=namespace),
-        key._replace(name=name, namespace=rollout.namespace),
+def _virtual_service_keys(rollout: Rollout, name: str) -> tuple[ObjectKey, ...]:
+    return tuple(
+        ObjectKey(GROUP, "VirtualService", namespace or rollout.namespace, short)
+        for short, namespace in virtual_service_readings(name)
     )
-    return tuple(dict.fromkeys(found))
 
 
 def _reading(name: str, key: ObjectKey) -> str:

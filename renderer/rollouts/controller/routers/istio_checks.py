@@ -9,8 +9,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from renderer.errors import RollstepError
-from renderer.kubernetes.manifest import Body, mapping
-from renderer.rollouts.controller.routers.istio_routes import Destinations, check_shares, routes_to_weigh
+from renderer.kubernetes.manifest import Body, Manifest, mapping
+from renderer.rollouts.controller.routers.istio_routes import (
+    Destinations,
+    check_shares,
+    routes_to_weigh,
+    virtual_service_readings,
+)
 from renderer.rollouts.controller.routers.router import Lookup, Problem, refusal
 from renderer.rollouts.model.spec import ROUTING, Path
 
@@ -28,15 +33,21 @@ def virtual_service_problems(canary: Any, lookup: Lookup, group: str) -> Iterato
     for path, wanted in named:
         if not isinstance(wanted, dict):
             continue
-        name, _, rest = str(wanted.get("name") or "").partition(".")
         names = _destinations(canary)
         homes = [item.namespace for service in names.services for item in lookup("", "Service", service, "")]
-        found = list(lookup(group, "VirtualService", name, rest.partition(".")[0]))
-        for service in found or lookup(group, "VirtualService", wanted.get("name"), ""):
+        for service in _found(lookup, group, str(wanted.get("name") or "")):
             # Without their Services among the manifests, the namespace of the destinations is unknown.
             near = names.within(service.body, homes[0]) if homes and _has_routes(service.body) else names
             for message in _messages(canary, wanted, service.body, near):
                 yield Problem((*ROUTING, "istio", *path), message)
+
+
+def _found(lookup: Lookup, group: str, name: str) -> list[Manifest]:
+    """Return the VirtualServices of the first reading of a name that names any."""
+    readings = (
+        list(lookup(group, "VirtualService", short, namespace)) for short, namespace in virtual_service_readings(name)
+    )
+    return next(filter(None, readings), [])
 
 
 def _has_routes(service: Body) -> bool:

@@ -153,6 +153,19 @@ def _place(share: Body, default: str) -> tuple[str, str]:
     return name, rest.partition(".")[0] or default
 
 
+def virtual_service_readings(name: str) -> tuple[tuple[str, str], ...]:
+    """Return name and namespace of the VirtualServices that a name may stand for; "" is the Rollout's namespace.
+
+    v1.9 takes the first two parts for name and namespace, v1.10 the last one for the namespace (argo-rollouts#4709).
+    The name as it is comes last.
+    """
+    if "." not in name:
+        return ((name, ""),)
+    first, _, rest = name.partition(".")
+    others, _, last = name.removesuffix(".cluster.local").rpartition(".")
+    return tuple(dict.fromkeys(((first, rest.partition(".")[0]), (others or name, last), (name, ""))))
+
+
 def _subset(share: Body) -> str:
     return str((share.get("destination") or {}).get("subset") or "")
 

@@ -475,7 +475,7 @@ def run_histories(machine: type[Histories], examples: int) -> None:
 
 @pytest.mark.parametrize("machine", [Histories, Waves])
 def test_random_histories_are_safe(machine: type[Histories]) -> None:
-    run_histories(machine, EXAMPLES or 80)
+    run_histories(machine, EXAMPLES or 40)
 
 
 @pytest.mark.parametrize("order", ["phases", "waves"])
