@@ -19,6 +19,8 @@ MOST_REDIRECTS = 10
 
 _MOVED = (301, 302, 303, 307, 308)
 _CHUNK = 2**16
+_MARKS = "!#$%&'*+-.^_`|~"
+"""What the name of a header may have besides letters and digits."""
 _BAD_CHUNK = "invalid byte in chunk length"
 
 
@@ -84,20 +86,19 @@ def fetch(request: Request) -> Answer:
 
 async def send(request: Request) -> Answer:
     """Return the answer to a request; raise ``HttpError`` for one without a whole answer."""
-    place = f'{request.method.capitalize()} "{shown(request.url)}": '
     if not all(character.isprintable() for character in request.url):
         raise HttpError(f"parse {request.url!r}: net/url: invalid control character in URL")
     scheme = urlsplit(request.url).scheme
     if scheme not in ("http", "https"):
-        raise HttpError(f'{place}unsupported protocol scheme "{scheme}"')
-    progress = _Progress()
+        raise HttpError(f'{request.method.capitalize()} "{shown(request.url)}": unsupported protocol scheme "{scheme}"')
+    progress = _Progress(request.url)
     try:
         async with asyncio.timeout(request.timeout):
             return await _follow(request, progress)
     except HttpError as error:
-        raise error if error.in_body else HttpError(place + str(error)) from None
+        raise error if error.in_body else HttpError(progress.place(request.method) + str(error)) from None
     except TimeoutError:
-        words = "context deadline exceeded"
+        place, words = progress.place(request.method), "context deadline exceeded"
         if request.has_context:
             raise HttpError(words if progress.has_headers else place + words, in_body=progress.has_headers) from None
         if progress.has_headers:
@@ -107,9 +108,13 @@ async def send(request: Request) -> Answer:
 
 
 class _Progress:
-    """Tells whether an answer's headers are there."""
+    """The URL that is asked now, as it was given, and whether its answer's headers are there."""
 
-    has_headers = False
+    def __init__(self, url: str) -> None:
+        self.url, self.has_headers = url, False
+
+    def place(self, method: str) -> str:
+        return f'{method.capitalize()} "{shown(self.url)}": '
 
 
 async def _follow(request: Request, progress: _Progress) -> Answer:
@@ -118,8 +123,8 @@ async def _follow(request: Request, progress: _Progress) -> Answer:
         target = answer.headers.get("location")
         if not request.follows_redirects or answer.status not in _MOVED or target is None:
             return answer
+        progress.url, progress.has_headers = target, False
         request = _redirected(request, answer.status, urljoin(request.url, target))
-        progress.has_headers = False
     raise HttpError(f"stopped after {MOST_REDIRECTS} redirects")
 
 
@@ -128,6 +133,8 @@ def _redirected(request: Request, status: int, url: str) -> Request:
     from msgspec.structs import replace
 
     old, new = urlsplit(request.url), urlsplit(url)
+    if new.scheme not in ("http", "https"):
+        raise HttpError(f'unsupported protocol scheme "{new.scheme}"')
     is_upgrade = (old.scheme, new.scheme) == ("http", "https") and old.netloc == new.netloc and old.port is None
     is_same = is_upgrade or (new.scheme, new.netloc) == (old.scheme, old.netloc)
     if not is_same and (request.headers or request.body or old.username):
@@ -137,9 +144,20 @@ def _redirected(request: Request, status: int, url: str) -> Request:
     return replace(request, url=url)
 
 
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if not name or not all(
+            character.isascii() and (character.isalnum() or character in _MARKS) for character in name
+        ):
+            raise HttpError(f'net/http: invalid header field name "{name}"')
+        if any(character in "\r\n\0" for character in value):
+            raise HttpError(f'net/http: invalid header field value for "{name}"')
+
+
 async def _once(request: Request, progress: _Progress) -> Answer:
     import aiohttp
 
+    _check_headers(request.headers)
     address = urlsplit(request.url)
     proxy, proxy_headers = _proxy(address.scheme, address.netloc.rpartition("@")[2])
     # The answer is read as it comes: one that is small on the wire could be large afterwards.

@@ -119,7 +119,8 @@ def measurement(question: Question, answer: Answer) -> Measurement:
     remarks = " ".join(f"{{Code:{item.Code or '<nil>'} Value:{item.Value or '<nil>'}}}" for item in reply.Messages)
     metadata = {"messages": f"[{remarks}]"} if remarks else {}
     value = go_text([Floats(item.Values) for item in reply.MetricDataResults])
-    return assessed(question.metric, Maps(map(_fields, reply.MetricDataResults)), value, metadata)
+    result = Maps(map(_fields, reply.MetricDataResults))
+    return assessed(question.metric, result, value, metadata, keeps_value=True)
 
 
 def _fields(result: Result) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from renderer.http import Answer, Request
 from renderer.metric_providers.access import Access, unreachable
@@ -52,14 +52,14 @@ class Attributes(Struct):
 class DataV2(Struct):
     """The data of an answer of API v2."""
 
-    attributes: Attributes = field(default_factory=Attributes)
-    errors: str = ""
+    attributes: Attributes | None = None
+    errors: str | None = None
 
 
 class ReplyV2(Struct):
     """An answer of API v2."""
 
-    data: DataV2 = field(default_factory=DataV2)
+    data: DataV2 | None = None
 
 
 def has_past(metric: Metric) -> bool:
@@ -104,11 +104,11 @@ async def ask(question: Question) -> Answer:
     now = int(question.at.timestamp())
     if _version(fields) == "v1":
         arguments = {"from": now - interval, "query": str(fields.get("query") or ""), "to": now}
-        return await question.send(
-            Request("GET", f"{address}/api/v1/query?{urlencode(arguments)}", headers, None, timeout)
-        )
-    body = json.dumps(_body(fields, now, interval)).encode()
-    return await question.send(Request("POST", f"{address}/api/v2/query/scalar", headers, body, timeout))
+        request = Request("GET", f"{address}/api/v1/query?{urlencode(arguments)}", headers, None, timeout)
+    else:
+        body = json.dumps(_body(fields, now, interval)).encode()
+        request = Request("POST", f"{address}/api/v2/query/scalar", headers, body, timeout)
+    return await question.send(request, "Received no bytes in response: ")
 
 
 def _version(fields: Mapping[str, Any]) -> str:
@@ -194,9 +194,9 @@ def _decoded(answer: Answer, kind: Any) -> Any:
 
 
 def _v1(answer: Answer) -> tuple[float | None, str]:
-    reply: ReplyV1 = _decoded(answer, ReplyV1)
+    reply: ReplyV1 = _decoded(answer, ReplyV1 | None) or ReplyV1()
     if not reply.series or not reply.series[0].pointlist:
-        return None, json_text([{"Pointlist": line.pointlist} for line in reply.series]) if reply.series else (
+        return None, json_text([{"pointlist": line.pointlist} for line in reply.series]) if reply.series else (
             "null" if reply.series is None else "[]"
         )
     point = reply.series[0].pointlist[-1]
@@ -208,10 +208,11 @@ def _v1(answer: Answer) -> tuple[float | None, str]:
 
 
 def _v2(answer: Answer) -> tuple[float | None, str]:
-    reply: ReplyV2 = _decoded(answer, ReplyV2)
-    if reply.data.errors:
-        raise ProviderError(f"There were errors in your query: {reply.data.errors}")
-    columns = reply.data.attributes.columns
+    reply: ReplyV2 = _decoded(answer, ReplyV2 | None) or ReplyV2()
+    data = reply.data or DataV2()
+    if data.errors:
+        raise ProviderError(f"There were errors in your query: {data.errors}")
+    columns = data.attributes.columns if data.attributes is not None else None
     if columns and columns[0].values and columns[0].values[0] is not None:
         return columns[0].values[0], plain_float(columns[0].values[0])
     if columns and len(columns) == 1:

@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -53,7 +54,7 @@ async def ask(question: Question) -> Answer:
     if not address:
         raise ProviderError(f"Graphite address {address} is not a valid URL")
     arguments = _at(_arguments(str(fields.get("query") or "")), question.at)
-    query = urlencode([*arguments, ("format", "json")])
+    query = urlencode(sorted([*arguments, ("format", "json")], key=itemgetter(0)))
     path = posixpath.join(parts.path or "/", "render")
     url = urlunsplit((parts.scheme, parts.netloc, path, query, ""))
     return await question.send(Request("GET", url, {}, None, TIMEOUT_SECONDS))
@@ -92,12 +93,13 @@ def measurement(question: Question, answer: Answer) -> Measurement:
     """Return the measurement of an answer: the values of its first series."""
     if answer.status >= 400:
         raise ProviderError(f"error response: {answer.text}")
-    targets = decoded(answer.body, list[Target])
+    targets = decoded(answer.body, list[Target]) if answer.body.strip() != b"null" else []
     points = targets[0].datapoints if targets else []
     if not points:
         raise ProviderError("no values found")
     values = Floats(value for value in map(_value, points) if value is not None)
-    return assessed(question.metric, values, f"[{','.join(f'{value:f}' for value in values)}]")
+    text = f"[{','.join(f'{value:f}' for value in values)}]"
+    return assessed(question.metric, values, text, keeps_value=True)
 
 
 def _value(point: Sequence[Any]) -> float | None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from renderer.http import Answer, Request
 from renderer.metric_providers import aws
@@ -27,6 +27,8 @@ ADDRESS_VARIABLE = "ARGO_ROLLOUTS_PROMETHEUS_ADDRESS"
 
 TIMEOUT_SECONDS = 30
 _NO_GET = (405, 501)
+_NO_DATA = "Skip: do not know how to skip: 0, error found in #0 byte of ...||..., bigger context ...||..."
+"""The controller's message for an answer without data."""
 _WITH_ERROR = (400, 422)
 """The statuses whose body has the error; ``client_golang`` reads it for no other."""
 
@@ -49,7 +51,7 @@ class Reply(Struct):
     """The JSON of Prometheus' HTTP API."""
 
     status: str = ""
-    data: Any = None
+    data: Any = UNSET
     errorType: str = ""  # noqa: N815
     error: str = ""
     warnings: list[str] | None = None
@@ -150,7 +152,7 @@ def measurement(question: Question, answer: Answer) -> Measurement:
         return assessed(question.metric, value, plain_float(value), metadata)
     if data.resultType not in ("vector", "matrix"):
         raise ProviderError(f'unexpected value type "{data.resultType}"')
-    series = decoded_as(data.result or [], list[Series])
+    series = decoded_as(data.result, list[Series])
     if data.resultType == "vector":
         # The value of a native histogram is 0.
         values = Floats(_value(item.value[1]) if item.value else 0.0 for item in series)
@@ -164,6 +166,8 @@ def _data(answer: Answer) -> tuple[Data, list[str]]:
     if not 200 <= status < 300 and status not in _WITH_ERROR:
         kinds = {4: f"client_error: client error: {status}", 5: f"server_error: server error: {status}"}
         raise ProviderError(kinds.get(status // 100, f"bad_response: bad response code {status}"))
+    if status == 204 or answer.body.strip() == b"null":
+        raise ProviderError(_NO_DATA)
     try:
         reply = decoded(answer.body, Reply)
     except ProviderError as error:
@@ -172,6 +176,8 @@ def _data(answer: Answer) -> tuple[Data, list[str]]:
         raise ProviderError(f"{reply.errorType}: {reply.error}")
     if status in _WITH_ERROR and reply.status == "success":
         raise ProviderError("bad_response: inconsistent body for response code")
+    if reply.data is UNSET:
+        raise ProviderError(_NO_DATA)
     return decoded_as(reply.data or {}, Data), reply.warnings or []
 
 

@@ -64,14 +64,17 @@ class Question:
             self.unanswered.add(self.metric.name)
             raise
 
-    async def send(self, request: Request) -> Answer:
-        """Return the answer to a request to an address in the cluster's words; raise ``ProviderError``."""
+    async def send(self, request: Request, body_error: str = "") -> Answer:
+        """Return the answer to a request to an address in the cluster's words; raise ``ProviderError``.
+
+        ``body_error`` is what the provider says before the error of a body that broke off.
+        """
         request = await self.from_here(request)
         try:
             answer = await send(request)
         except HttpError as error:
             self.unanswered.add(self.metric.name)
-            raise ProviderError(str(error)) from None
+            raise ProviderError((body_error if error.in_body else "") + str(error)) from None
         if answer.status in _NO_ANSWER or answer.status >= _SERVER_ERROR:
             self.unanswered.add(self.metric.name)
         return answer
@@ -90,11 +93,18 @@ class Question:
         )
 
 
-def assessed(metric: Metric, result: Any, value: str, metadata: Mapping[str, str] | None = None) -> Measurement:
-    """Return the measurement of a result, which is a value as in ``expr.values``; raise ``ProviderError``."""
+def assessed(
+    metric: Metric, result: Any, value: str, metadata: Mapping[str, str] | None = None, *, keeps_value: bool = False
+) -> Measurement:
+    """Return the measurement of a result, which is a value as in ``expr.values``.
+
+    ``keeps_value``: a condition that fails leaves the value, as with some providers; else raises ``ProviderError``.
+    """
     try:
         phase = evaluate_result(result, metric.success_condition, metric.failure_condition)
     except (EvaluationError, ExpressionError) as error:
+        if keeps_value:
+            return Measurement(ERROR, value, str(error), metadata=metadata or {})
         raise ProviderError(str(error)) from None
     return Measurement(phase, value, metadata=metadata or {})
 
@@ -140,6 +150,8 @@ def json_error(body: bytes) -> str:
         json.loads(text)
     except json.JSONDecodeError as error:
         found = text[error.pos : error.pos + 1]
+        if error.msg == "Extra data":
+            return f"invalid character '{found}' after top-level value"
         if not found or not text.strip():
             return "unexpected end of JSON input"
         return f"invalid character '{found}' looking for beginning of value"

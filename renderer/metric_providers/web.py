@@ -50,7 +50,8 @@ async def ask(question: Question) -> Answer:
         await bearer(question, authentication, timeout=timeout, is_verified=is_verified),
     )
     body = text.encode() if text else go_json(data).encode() if data is not None else None
-    return await question.send(Request(method, str(fields.get("url") or ""), headers, body, timeout, is_verified))
+    request = Request(method, str(fields.get("url") or ""), headers, body, timeout, is_verified)
+    return await question.send(request, "Received no bytes in response: ")
 
 
 def measurement(question: Question, answer: Answer) -> Measurement:

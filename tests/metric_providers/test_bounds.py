@@ -89,7 +89,7 @@ def test_redirects_without_end_stop(measured: Measured) -> None:
     with MetricServer(Reply(status=302, headers={"Location": "/again"})) as server:
         found = measured("web", {"url": server.url})
         assert len(server.received) == 10
-    assert found.message == f'Get "{server.url}": stopped after 10 redirects'
+    assert found.message == 'Get "/again": stopped after 10 redirects'
 
 
 def test_a_url_that_could_forge_a_header_is_refused() -> None:
@@ -103,8 +103,12 @@ def test_a_url_that_could_forge_a_header_is_refused() -> None:
 
 def test_a_header_that_could_forge_another_is_refused(measured: Measured) -> None:
     with MetricServer(Reply({})) as server:
-        found = measured("web", {"url": server.url, "headers": [{"key": "X", "value": "a\r\nY: b"}]})
-        assert found.phase == "Error"
+        for header, words in (
+            ({"key": "X", "value": "a\r\nY: b"}, 'invalid header field value for "X"'),
+            ({"key": "X y", "value": "a"}, 'invalid header field name "X Y"'),
+        ):
+            found = measured("web", {"url": server.url, "headers": [header]})
+            assert (found.phase, found.message) == ("Error", f'Get "{server.url}": net/http: {words}')
         assert server.received == []
 
 

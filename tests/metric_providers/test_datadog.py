@@ -59,6 +59,9 @@ def test_v2_sends_queries_and_a_formula(measured: Measured) -> None:
     [
         ({"query": "q"}, Reply({"series": []}), "Successful", "[]", ""),
         ({"query": "q"}, Reply({}), "Successful", "null", ""),
+        ({"query": "q"}, Reply(b"null"), "Successful", "null", ""),
+        ({"query": "q"}, Reply({"series": [{}]}), "Successful", '[{"pointlist":null}]', ""),
+        (V2, Reply({"data": None}), "Successful", '{"Columns":null}', ""),
         (V2, columns(), "Successful", "[]", ""),
         (V2, columns(None), "Successful", "[null]", ""),
         (V2, Reply({"data": {}}), "Successful", '{"Columns":null}', ""),

@@ -62,7 +62,14 @@ def serve(*replies: Reply) -> MetricServer:
         ),
         (Reply(b"<html>"), "", "Error", "", "bad_response: invalid character '<' looking for beginning of value"),
         (Reply(b""), "", "Error", "", "bad_response: unexpected end of JSON input"),
-        (Reply({"status": "success"}), "", "Error", "", 'unexpected value type ""'),
+        (Reply({"status": "success", "data": None}), "", "Error", "", 'unexpected value type ""'),
+        (
+            Reply({"status": "success"}),
+            "",
+            "Error",
+            "",
+            "Skip: do not know how to skip: 0, error found in #0 byte of ...||..., bigger context ...||...",
+        ),
         (
             Reply({"status": "error", "errorType": "bad_data", "error": "parse error"}, 400),
             "",
