@@ -23,6 +23,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 LIBRARIES = {
+    "aiohttp": "aiohttp",
     "click": "click",
     "gitpython": "git",
     "jinja2": "jinja2",
@@ -143,9 +144,10 @@ def test_each_import_has_a_dependency_and_each_dependency_an_import(project: Pat
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 imported.add(node.module.partition(".")[0])
     foreign = imported - sys.stdlib_module_names - {"renderer"}
-    # Who renders with Dask's workers asks for the extra, and everybody else is told what it is.
-    assert foreign == {name for name in LIBRARIES.values() if name} | {"distributed"}
-    assert [text.partition(">")[0] for text in metadata["project"]["optional-dependencies"]["dask"]] == ["distributed"]
+    # Who renders with Dask's workers, or asks AWS, asks for the extra, and everybody else is told what it is.
+    assert foreign == {name for name in LIBRARIES.values() if name} | {"botocore", "distributed"}
+    for extra, library in (("aws", "botocore"), ("dask", "distributed")):
+        assert [text.partition(">")[0] for text in metadata["project"]["optional-dependencies"][extra]] == [library]
 
 
 def test_development_tools_are_pinned(metadata: dict[str, Any]) -> None:

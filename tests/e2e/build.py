@@ -36,6 +36,8 @@ class Tool:
 
     module: str
     programs: dict[str, str]
+    tags: str = ""
+    """Go's build tags, which leave out what no test needs."""
     version: str = ""
     """A value for Kubernetes' version variables, which its own build sets; without it kubectl says v0.0.0."""
 
@@ -60,6 +62,11 @@ TOOLS = (
         version="v1.34.1",
     ),
     Tool("kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}),
+    Tool(
+        "prometheus",
+        {name: f"github.com/prometheus/prometheus/cmd/{name}" for name in ("prometheus", "promtool")},
+        tags="remove_all_sd",
+    ),
     Tool("traefik", {"traefik": "github.com/traefik/traefik/v3/cmd/traefik"}),
     Tool("gitops-engine", {"gitops-agent": "github.com/argoproj/gitops-engine/agent", "argocd-sync": "./argocd"}),
     Tool("flux", {name: f"github.com/fluxcd/{name}" for name in ("source-controller", "kustomize-controller")}),
@@ -104,7 +111,7 @@ def build(tool: Tool, go: str) -> bool:
         package = "k8s.io/component-base/version"
         flags += f" -X {package}.gitVersion={tool.version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"
     for name, package in tool.programs.items():
-        command = [go, "build", "-trimpath", "-ldflags", flags, "-o", str(BIN / name), package]
+        command = [go, "build", "-trimpath", "-tags", tool.tags, "-ldflags", flags, "-o", str(BIN / name), package]
         subprocess.run(command, cwd=tool.source, env=environment(), check=True)
     stamp.write_text(pins)
     return True

@@ -1,4 +1,4 @@
-"""Requests to the API of a forge, with the HTTP of the standard library."""
+"""Requests to the API of a forge."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode, urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from msgspec import Struct
 
-from renderer import __version__
+from renderer import http
 from renderer.errors import Finding, RollstepError
 from renderer.git.process import plain
 
@@ -30,11 +28,12 @@ _HINTS = {
 }
 
 
-class _NoRedirect(HTTPRedirectHandler):
-    """Follows no redirect: urllib would send the token to its target."""
+class _RefusedError(Exception):
+    """An answer whose status is not of success; no redirect is followed, which would take the token along."""
 
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        """Return None, which makes the redirect an error."""
+    def __init__(self, answer: http.Answer) -> None:
+        self.answer = answer
+        super().__init__(answer.status)
 
 
 class Answer(Struct, frozen=True):
@@ -84,46 +83,47 @@ class Client:
             last = attempt == TRIES - 1
             try:
                 return self._once(method, url, body)
-            except HTTPError as error:
-                with error:
-                    wait = self._wait(error, attempt)
-                    # A rate limit refuses before it acts; after a 5xx only a GET is sure to have changed nothing.
-                    if last or wait is None or (method != "GET" and error.code not in (403, 429)):
-                        raise self._refusal(method, url, error) from None
-            except (URLError, OSError) as error:
+            except _RefusedError as error:
+                answer = error.answer
+                wait = self._wait(answer, attempt)
+                # A rate limit refuses before it acts; after a 5xx only a GET is sure to have changed nothing.
+                if last or wait is None or (method != "GET" and answer.status not in (403, 429)):
+                    raise self._refusal(method, url, answer) from None
+            except http.HttpError as error:
                 if last or method != "GET":
                     hint = "see that the network and the remote's URL are right"
-                    raise self._error(f"cannot be reached: {getattr(error, 'reason', error)}", hint) from None
+                    raise self._error(f"cannot be reached: {error}", hint) from None
                 wait = 0.5 * 2**attempt
             time.sleep(wait)
         raise AssertionError("the last try returns or raises")
 
     def _once(self, method: str, url: str, body: Any) -> Answer:
         content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
-        headers = {**self.headers, "User-Agent": f"rollstep/{__version__}"}
+        headers = dict(self.headers)
         if content is not None:
             headers["Content-Type"] = "application/json"
-        request = Request(url, data=content, headers=headers, method=method)
-        with build_opener(_NoRedirect).open(request, timeout=TIMEOUT_SECONDS) as response:
-            text = response.read()
-            link = response.headers.get("Link") or ""
+        answer = http.fetch(http.Request(method, url, headers, content, TIMEOUT_SECONDS, follows_redirects=False))
+        if not 200 <= answer.status < 300:
+            raise _RefusedError(answer)
+        text = answer.body
         try:
             data = json.loads(text) if text.strip() else None
         except ValueError:
             hint = "see whether forge.url is the address of the forge itself"
             raise self._error(f"answered {method} {urlsplit(url).path} with something that is no JSON", hint) from None
-        return Answer(data, _next(link, data))
+        return Answer(data, _next(answer.headers.get("link", ""), data))
 
     @staticmethod
-    def _wait(error: HTTPError, attempt: int) -> float | None:
+    def _wait(answer: http.Answer, attempt: int) -> float | None:
         """Return the seconds until the next try; None where another try is pointless."""
-        retry_after = error.headers.get("Retry-After") or ""
-        spent = error.headers.get("X-RateLimit-Remaining", error.headers.get("RateLimit-Remaining")) == "0"
-        if error.code == 403 and not (retry_after or spent):
+        headers, status = answer.headers, answer.status
+        retry_after = headers.get("retry-after", "")
+        spent = headers.get("x-ratelimit-remaining", headers.get("ratelimit-remaining")) == "0"
+        if status == 403 and not (retry_after or spent):
             return None
-        if error.code != 403 and error.code not in _AGAIN:
+        if status != 403 and status not in _AGAIN:
             return None
-        reset = error.headers.get("X-RateLimit-Reset", error.headers.get("RateLimit-Reset")) or ""
+        reset = headers.get("x-ratelimit-reset", headers.get("ratelimit-reset", ""))
         if retry_after.isdecimal():
             wait = float(retry_after)
         elif spent and reset.isdecimal():
@@ -132,19 +132,20 @@ class Client:
             wait = 0.5 * 2**attempt
         return wait if wait <= LONGEST_WAIT_SECONDS else None
 
-    def _refusal(self, method: str, url: str, error: HTTPError) -> RollstepError:
-        if 300 <= error.code < 400:
-            place = urlsplit(error.headers.get("Location") or "").netloc or "somewhere else"
+    def _refusal(self, method: str, url: str, answer: http.Answer) -> RollstepError:
+        status = answer.status
+        if 300 <= status < 400:
+            place = urlsplit(answer.headers.get("location", "")).netloc or "somewhere else"
             return self._error(f"has moved to {place}", "set forge.url in rollstep.yaml, and the remote's URL")
-        message = _message(error.read())
-        hint = _HINTS.get(error.code, "")
-        if error.code == 429 or (error.code == 403 and error.headers.get("Retry-After")):
+        message = _message(answer.body)
+        hint = _HINTS.get(status, "")
+        if status == 429 or (status == 403 and answer.headers.get("retry-after")):
             hint = "its rate limit is used up: try again later"
-        elif error.code >= 500:
+        elif status >= 500:
             hint = "the forge has trouble of its own: try again later"
-        answer = f"answered {method} {urlsplit(url).path} with {error.code}"
-        refusal = self._error(answer + (f": {message}" if message else ""), hint)
-        return NotFoundError(refusal.findings) if error.code == 404 else refusal
+        said = f"answered {method} {urlsplit(url).path} with {status}"
+        refusal = self._error(said + (f": {message}" if message else ""), hint)
+        return NotFoundError(refusal.findings) if status == 404 else refusal
 
     def _error(self, message: str, hint: str) -> RollstepError:
         place = f"{self.title} at {urlsplit(self.base).netloc}"

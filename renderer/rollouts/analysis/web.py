@@ -35,7 +35,7 @@ def web_measurement(metric: Metric, status: int, answer: str) -> Measurement:
         data = decode_json(answer)
     except ValueError:
         return Measurement(SUCCESSFUL, answer)
-    if _is_deeper(data, MAX_DEPTH):
+    if is_deeper(data, MAX_DEPTH):
         return Measurement(ERROR, message=f"rollstep leaves out an answer nested more than {MAX_DEPTH} levels deep")
     try:
         found = next((value for results in find(path, data) for value in results), _NOTHING)
@@ -53,7 +53,7 @@ def web_measurement(metric: Metric, status: int, answer: str) -> Measurement:
 _NOTHING = object()
 
 
-def _is_deeper(value: Any, limit: int) -> bool:
+def is_deeper(value: Any, limit: int) -> bool:
     """Return whether lists and maps are nested deeper than the limit."""
     level = [value]
     for _ in range(limit + 1):

@@ -65,13 +65,14 @@ def library_folders() -> list[str]:
 def own_files() -> list[str]:
     """Return the paths of all files and folders of rollstep's own code and templates."""
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    paths = []
-    for folder, folders, files in os.walk(package):
-        folders[:] = [name for name in folders if name != "__pycache__"]
-        paths += [folder, *(os.path.join(folder, name) for name in files)]
-    templates = os.path.join(os.path.dirname(package), "templates")
+    roots, templates = [package], os.path.join(os.path.dirname(package), "templates")
     if not os.path.isdir(os.path.join(package, "templates")) and os.path.isdir(templates):
-        paths += [templates, *(entry.path for entry in os.scandir(templates))]
+        roots.append(templates)
+    paths = []
+    for root in roots:
+        for folder, folders, files in os.walk(root):
+            folders[:] = [name for name in folders if name != "__pycache__"]
+            paths += [folder, *(os.path.join(folder, name) for name in files)]
     return paths
 
 
