@@ -184,7 +184,7 @@ def scene(name: str) -> Staircase:
 
 DRAWN = ("canary", "canary-in-phases", "canary-without-router", "blue-green-paused", "experiment", "aborted")
 """The scenes that the page about pictures shows."""
-PICTURES = PROJECT / "docs" / "pictures"
+PICTURES = PROJECT / "docs" / "how-to" / "pictures"
 
 
 PAGE = PICTURES.with_suffix(".md")
