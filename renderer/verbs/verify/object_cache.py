@@ -103,11 +103,15 @@ class ObjectCache:
             self._size -= len(self._contents.popitem(last=False)[1])
         return found
 
-    def committed(self, sha: str) -> datetime:
-        """Return the committer's time of a commit (UTC); the epoch for a malformed one."""
+    def committed(self, sha: str) -> tuple[datetime, str]:
+        """Return the committer's time of a commit (UTC; the epoch for a malformed one) and its first parent.
+
+        The parent is empty for a root commit.
+        """
         header = self._required(sha).content.partition(b"\n\n")[0]
         found = re.search(rb"^committer .*> (\d{1,11}) [+-]\d{4}$", header, re.MULTILINE)
-        return datetime.fromtimestamp(int(found[1]) if found else 0, UTC)
+        parent = re.search(rb"^parent ([0-9a-f]+)$", header, re.MULTILINE)
+        return datetime.fromtimestamp(int(found[1]) if found else 0, UTC), parent[1].decode() if parent else ""
 
     def names(self, places: Sequence[str]) -> list[str]:
         """Return the hash of the object at each ``COMMIT:PATH``, empty for a missing one."""
