@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ _TREES, _BYTES = 4096, 32_000_000
 """The most trees and the most bytes of content in the cache."""
 _MOST_FILES, _MOST_CHARACTERS = 100_000, 16_000_000
 """The most files in one listing, and the most characters of their paths: some bytes of objects can name millions."""
+_IGNORED = dict.fromkeys([*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF])
+"""Characters that HFS+ ignores in names (git's ``next_hfs_char``)."""
 _MOST_LEVELS = 200
 """The most folders within each other."""
 
@@ -159,14 +162,26 @@ class ObjectCache:
 
 def check_case(names: Iterable[str], folder: str) -> None:
     """Raise RollstepError for names in ``folder`` that differ only in case, of which some file systems keep one."""
-    folded: dict[str, str] = {}
+    found: dict[str, str] = {}
     findings = []
     for name in sorted(names):
-        other = folded.setdefault(name.casefold(), name)
+        other = found.setdefault(folded(name), name)
         if other != name:
             findings.append(Finding(f"{folder}/{name}", 0, 0, "", f"differs from {other} only in case", "rename one"))
     if findings:
         raise RollstepError(findings)
+
+
+def folded(name: str) -> str:
+    """Return a name as file systems compare it that know no case, no forms of Unicode and no ignored characters."""
+    if name.isascii():
+        return name.lower()
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold()).translate(_IGNORED)
+
+
+def _is_git_folder(name: str) -> bool:
+    """Return whether a file system may take a name for ``.git`` (git's ``is_hfs_dotgit`` and ``is_ntfs_dotgit``)."""
+    return folded(name).partition(":")[0].rstrip(" .") in (".git", "git~1")
 
 
 def _parse_tree(read: Object) -> Mapping[str, TreeFile]:
@@ -178,7 +193,7 @@ def _parse_tree(read: Object) -> Mapping[str, TreeFile]:
     while start < len(content) and len(found) <= _MOST_FILES:
         middle, end = content.find(b" ", start), content.find(b"\0", start)
         mode, name = _mode(content[start:middle]), os.fsdecode(content[middle + 1 : end])
-        if name.lower() in ("", ".", "..", ".git") or "/" in name or not mode or middle < 0 or end < middle:
+        if name in ("", ".", "..") or _is_git_folder(name) or "/" in name or not mode or middle < 0 or end < middle:
             raise RollstepError.at(name[:200], "is an entry of a tree that git does not check out", "git fsck")
         if name in found:
             findings.append(Finding(name, 0, 0, "", "is twice in one folder", "git fsck"))

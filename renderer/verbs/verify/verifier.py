@@ -27,6 +27,7 @@ from renderer.verbs.verify.commits import Change
 from renderer.verbs.verify.expected import Expected, render_expected, rendered_state
 from renderer.verbs.verify.explain import explain, own_differences
 from renderer.verbs.verify.loading import Loader
+from renderer.verbs.verify.names import look_alikes
 from renderer.verbs.verify.policy import PolicyCheck
 from renderer.verbs.verify.reverts import is_first_release, is_revert, last_change, moves_forward
 from renderer.verbs.verify.rules import ServerRules
@@ -64,6 +65,7 @@ class Verifier:
             findings = (
                 *self._times.commit(change),
                 *misplaced(self._loader, change),
+                *look_alikes(self._loader, change),
                 *self._policy.check_policies(change),
                 *orphans(self._loader, change),
             )

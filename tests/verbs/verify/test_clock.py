@@ -105,6 +105,14 @@ def test_a_server_with_reflogs_knows_when_a_step_came(checkout: Dated, tmp_path:
     assert f"its step reached the branch at {ago(minutes=2)}" in told
 
 
+def test_a_commit_from_before_a_freeze_is_in_it(checkout: Dated) -> None:
+    until = format_time(NOW + timedelta(days=1))
+    freeze = ("freeze", "add", "--until", until, "--reason", "Sale", "--env", "prod")
+    checkout.run(*freeze, "--now", ago(hours=1))
+    checkout.run("set", "image", "prod/web", f"web={TWO}", "--no-validate", "--now", ago(hours=2))
+    assert "is frozen until" in checkout.run("verify", "HEAD~1..", code=1).stdout
+
+
 @pytest.mark.parametrize("way", ["rebase", "cherry-pick", "merge"])
 def test_an_old_branch_comes_late(checkout: Dated, way: str) -> None:
     checkout.git("switch", "--quiet", "--create", "x")
