@@ -154,7 +154,7 @@ class ObjectCache:
             pending += [(f"{prefix}{name}", found, level + 1) for name, found in self.tree(file.sha).items()]
 
     def _add_tree(self, read: Object) -> str:
-        self._trees[read.sha] = _parse_tree(read)
+        self._trees[read.sha] = parse_tree(read)
         while len(self._trees) > _TREES:
             self._trees.popitem(last=False)
         return read.sha
@@ -184,7 +184,7 @@ def _is_git_folder(name: str) -> bool:
     return folded(name).partition(":")[0].rstrip(" .") in (".git", "git~1")
 
 
-def _parse_tree(read: Object) -> Mapping[str, TreeFile]:
+def parse_tree(read: Object) -> Mapping[str, TreeFile]:
     """Return the entries of a tree by name; raise RollstepError as ``ObjectCache.tree``."""
     width, start, content = len(read.sha) // 2, 0, read.content
     found: dict[str, TreeFile] = {}
