@@ -19,7 +19,7 @@ from renderer.kubernetes.times import format_time
 from renderer.pipeline.load.status_file import State
 from renderer.pipeline.load.workspace import current_time
 from renderer.pipeline.resolve.release import Release
-from renderer.pipeline.resolve.transitions import Transition, goes_forward
+from renderer.pipeline.resolve.transitions import Transition, goes_forward, status_goes_forward
 from renderer.rollouts.controller.timing import pause_end
 from renderer.verbs.apps.status_history import StatusHistory, beginning
 from renderer.verbs.verify.app_state import AppLocation, AppState
@@ -143,15 +143,25 @@ class TimeCheck:
             return
         place, field = after.location.status_file, "status.pauseConditions"
         if began and self._is_push:
-            message = f"{after.location.title} goes on after a pause that began in this push"
-            hint = "push the step before the pause first, or go on with promote"
-            yield Finding(place, 0, 0, field, message, hint)
+            yield _began_here(after)
             return
         end, reached = self._pause_over(change.parent, before.location, release)
         if end is not None and move.after.now < end:
             message = f"goes on at {format_time(move.after.now)}, and the pause lasts until {format_time(end)}"
             message = f"{message}: its step reached the branch at {format_time(reached)}"
             yield Finding(place, 0, 0, field, message, "undo the commit, or go on with promote")
+
+    def pause_in_part(self, after: AppState, before: AppState, state: State, verb: str) -> Iterator[Finding]:
+        """Yield that a push ends a pause that it begins, as far as two statuses show it."""
+        began = before.location.status_file in self._arrived
+        self._arrived.add(after.location.status_file)
+        old = before.state()
+        if not began or not self._is_push or old is None or verb.startswith("promote"):
+            return
+        kept = all(pause in state.status.pause_conditions for pause in old.status.pause_conditions)
+        same = state.status.current_pod_hash == old.status.current_pod_hash
+        if same and not kept and status_goes_forward(old.status, state.status):
+            yield _began_here(after)
 
     def _pause_over(self, parent: str, location: AppLocation, release: Release) -> tuple[datetime | None, datetime]:
         """Return the end of the pause of ``release``, and the time at which its step reached the branch."""
@@ -166,6 +176,12 @@ class TimeCheck:
         if self._trusts_status and reached - moved <= self._margin and self._clock.arrived(found.commit.sha) is None:
             return end, moved
         return end + max(reached - moved, timedelta()), max(reached, moved)
+
+
+def _began_here(after: AppState) -> Finding:
+    message = f"{after.location.title} goes on after a pause that began in this push"
+    hint = "push the step before the pause first, or go on with promote"
+    return Finding(after.location.status_file, 0, 0, "status.pauseConditions", message, hint)
 
 
 def _times(state: State) -> Iterator[tuple[datetime, FieldPath]]:

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError
 from renderer.pipeline.commit.trailers import releases, trailers_of
-from renderer.pipeline.load.marker import MARKER, marker_text
 from renderer.pipeline.load.settings import SETTINGS_FILE
 from renderer.pipeline.load.sources import STATUS_FILE, may_execute
 from renderer.pipeline.load.status_file import State
@@ -28,6 +27,7 @@ from renderer.verbs.verify.expected import Expected, render_expected, rendered_s
 from renderer.verbs.verify.explain import explain, own_differences
 from renderer.verbs.verify.loading import Loader
 from renderer.verbs.verify.names import look_alikes
+from renderer.verbs.verify.partial import NOTE, check_files, known_trailers
 from renderer.verbs.verify.policy import PolicyCheck
 from renderer.verbs.verify.reverts import is_first_release, is_revert, last_change, moves_forward
 from renderer.verbs.verify.rules import ServerRules
@@ -103,10 +103,10 @@ class Verifier:
         late += self._changed_source(change, location, old_location, before)
         if merged_parent(loader, change, after):
             return self._without_verb(change, after, before, "merge", late)
-        if loader.needs_exec(loader.settings(sha), location):
-            return self._verify_in_part(change, after, before, state, late)
         if change.commit.subject.startswith("Revert ") and is_revert(loader, change, after, before):
             return self._without_verb(change, after, before, "revert", late)
+        if loader.needs_exec(loader.settings(sha), location):
+            return self._verify_in_part(change, after, before, state, late)
         return self._verify_verbs(change, after, before, state, late)
 
     def _verify_verbs(
@@ -254,24 +254,19 @@ class Verifier:
     def _verify_in_part(
         self, change: Change, after: AppState, before: AppState, state: State, late: list[Finding]
     ) -> AppVerdict:
-        """Return the verdict by checksums and trailers, for an app whose manifests a command prints."""
-        location = after.location
-        texts = {name: content for name, content in after.files.items() if name in after.owned() - {MARKER}}
-        wanted = marker_text({name: content.decode(errors="replace") for name, content in texts.items()}).encode()
-        findings = list(late)
-        if after.contents.get(MARKER) != wanted:
-            message = "does not list the rendered files with their checksums: one was edited by hand"
-            findings.append(Finding(after.path(MARKER), 0, 0, "", message, "rollstep render writes them again"))
+        """Return the verdict by what follows without the manifests, for an app whose manifests a command prints."""
+        location, old = after.location, before.state()
         trailers = app_trailers(change, location)
-        known = {"Revision": str(state.revision), "Stable": state.status.stable_rs}
-        wrong = {key: value for key, value in known.items() if trailers.get(key, value) != value}
-        findings += [_wrong_trailer(key, trailers[key], value) for key, value in wrong.items()]
-        note = "a command prints its manifests and needs --allow-exec: only checksums and trailers were verified"
-        old = before.state()
+        verb = trailers.get("Verb", "unknown")
         forward = old is None or status_goes_forward(old.status, state.status)
+        findings = [*late, *check_files(self._loader, change.commit.sha, after, state)]
+        findings += self._times.early_move(change, after, before, state)
+        findings += self._times.pause_in_part(after, before, state, verb)
+        wrong = {key: value for key, value in known_trailers(state).items() if trailers.get(key, value) != value}
+        findings += [_wrong_trailer(key, trailers[key], value) for key, value in wrong.items()]
         forward = forward or self._is_other_content(change, after, before)
-        verdict = self._legal(change, after, before, trailers.get("Verb", "unknown"), findings, forward)
-        return replace(verdict, note="; ".join(filter(None, (verdict.note, note))))
+        verdict = self._legal(change, after, before, verb, findings, forward)
+        return replace(verdict, note="; ".join(filter(None, (verdict.note, NOTE))), is_partial=True)
 
 
 def merged_parent(loader: Loader, change: Change, after: AppState) -> str:
