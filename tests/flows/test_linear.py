@@ -45,7 +45,6 @@ def after(item: str) -> Callable[[int], str]:
 INPUTS: dict[str, tuple[str, Callable[[int], str]]] = {
     "comments": ("lint", after("# x\n\n\n\n\n\n\n\n")),
     "ignored rules": ("lint", after("# rollstep: ignore RS450 -- x\n")),
-    "invalid labels": ("lint", within("{app: web}}\n  temp", "{@a!N: b!@}}\n  temp")),
     "unknown fields": ("lint", after("  replicaN: 1\n")),
     "unknown steps": ("lint", within("{setWeight: 20}", "@{setWeigthN: 20}@")),
     "steps": ("lint", within("{setWeight: 20}", "@{setWeight: 1}@")),
