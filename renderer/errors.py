@@ -128,11 +128,23 @@ def unwritable(error: OSError, path: str) -> RollstepError:
     return RollstepError.at(str(error.filename2 or error.filename or path), message)
 
 
+MOST_HINTS = 100
+"""The most unknown names of one text that are compared with the known ones, which takes long."""
+_MOST_KNOWN, _MOST_CHARACTERS = 500, 100
+
+
 def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
-    """Return a hint with up to ``most`` of the ``known`` names that are like ``name``; empty if none is."""
+    """Return a hint with up to ``most`` of the ``known`` names that are like ``name``; empty if none is.
+
+    A long name, and one of more than 500 known ones, is compared with none.  A caller with many names asks for the
+    first ``MOST_HINTS``.
+    """
     from difflib import get_close_matches
 
-    near = get_close_matches(name, list(known), n=most)
+    names = list(known)
+    if len(name) > _MOST_CHARACTERS or len(names) > _MOST_KNOWN:
+        return ""
+    near = get_close_matches(name, names, n=most)
     return f"did you mean {' or '.join(near)}?" if near else ""
 
 

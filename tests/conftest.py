@@ -26,7 +26,10 @@ def neutral_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
     """Isolate the tests from the user's git configuration, cache and variables."""
     home = tmp_path_factory.mktemp("home")
     (home / ".gitconfig").write_text(
-        "[user]\n\tname = Test\n\temail = test@example.com\n[init]\n\tdefaultBranch = main\n", encoding="utf-8"
+        "[user]\n\tname = Test\n\temail = test@example.com\n[init]\n\tdefaultBranch = main\n"
+        # Tests make the steps of days within seconds, by --now.
+        "[rollstep]\n\tclockMargin = 366\n",
+        encoding="utf-8",
     )
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("GIT_", "ROLLSTEP_", "XDG_"))]:

@@ -1,4 +1,4 @@
-"""The reflogs of remote-tracking branches: what a remote's branch had, and what this clone has pushed to it."""
+"""The reflogs of branches: the commits that a remote's or a server's branch had, and the time of each move."""
 
 from __future__ import annotations
 
@@ -43,12 +43,33 @@ def pushes(repository: Repository) -> dict[str, datetime]:
     branch, times = repository.head.branch, dict[str, datetime]()
     listed = repository.run("for-each-ref", "--format=%(refname)", f"refs/remotes/*/{branch}").stdout.decode()
     for ref in listed.split():
-        chain = repository.run("rev-list", "--first-parent", f"--max-count={_COMMITS}", ref).stdout.decode().split()
-        places = {sha: place for place, sha in enumerate(chain)}
-        for before, after in pairwise(reflog(repository, ref)):
-            if after.reason == _PUSH and {before.sha, after.sha} <= places.keys():
-                pushed = chain[places[after.sha] : places[before.sha]]
-                times |= dict.fromkeys(pushed, after.time) | times
+        times |= _moves(repository, ref, _PUSH) | times
+    return times
+
+
+def arrivals(repository: Repository, branch: str | None = None) -> dict[str, datetime]:
+    """Return the commits that came to a branch (HEAD's by default), with the time (UTC), by this repository's record.
+
+    That are the moves of a bare repository's own branch, and the pushes of any other clone.
+    """
+    if not repository.is_bare:
+        return pushes(repository)
+    name = branch or repository.head.branch
+    return _moves(repository, f"refs/heads/{name}", "") if name else {}
+
+
+def _moves(repository: Repository, ref: str, reason: str) -> dict[str, datetime]:
+    """Return the commits that the moves of a ref with this ``reason`` (any, if empty) brought, with their times."""
+    times = dict[str, datetime]()
+    moves = [(before, after) for before, after in pairwise(reflog(repository, ref)) if reason in ("", after.reason)]
+    if not moves:
+        return times
+    listed = repository.run("rev-list", "--first-parent", f"--max-count={_COMMITS}", ref).stdout.decode().split()
+    places = {sha: place for place, sha in enumerate(listed)}
+    for before, after in moves:
+        if {before.sha, after.sha} <= places.keys():
+            pushed = listed[places[after.sha] : places[before.sha]]
+            times |= dict.fromkeys(pushed, after.time) | times
     return times
 
 

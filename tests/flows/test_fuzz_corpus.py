@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.fuzz.targets import CORPUS, TARGETS
+from tests.support.commands import Checkout
 
 INPUTS = sorted(path for path in CORPUS.rglob("*") if path.is_file())
 
@@ -36,3 +37,12 @@ def test_a_target_raises_the_bug_of_a_verb(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("renderer.verbs.hash.read_stream", broken)
     with pytest.raises(AssertionError, match="fault"):
         TARGETS["hash"](b"a: 1")
+
+
+@pytest.mark.parametrize("selector", ["true", "web", "[app, web]", "3"])
+def test_a_selector_that_is_no_mapping_is_refused(tmp_path: Path, selector: str):
+    checkout = Checkout(tmp_path / "repo")
+    checkout.edit("environments/prod/web/services.yaml", "  selector:\n    app: web\n", f"  selector: {selector}\n")
+    for verb in ("status", "plan", "render", "advance"):
+        done = checkout.run(verb, "prod/web", code=1)
+        assert "services.yaml:6:3: spec.selector: expected a mapping" in done.stdout + done.stderr, verb

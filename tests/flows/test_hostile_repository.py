@@ -327,3 +327,24 @@ def test_an_entry_that_git_does_not_compare_is_not_removed(checkout: Checkout, f
     checkout.run("set", "image", "prod/web", "web=web:2", "--no-validate", "--now", NOON)
     checkout.git("cat-file", "-e", f"HEAD:environments/prod/web/{name}")
     checkout.run("verify", "HEAD~1..")
+
+
+def test_a_step_writes_its_own_files_only(checkout: Checkout) -> None:
+    def files() -> dict[str, int]:
+        top = checkout.root.parent
+        found = (path for path in top.rglob("*") if path.is_file() and ".git" not in path.relative_to(top).parts)
+        return {
+            path.relative_to(top).as_posix().removeprefix(f"{checkout.root.name}/"): path.stat().st_mtime_ns
+            for path in found
+        }
+
+    before = files()
+    for verb in (["advance", "prod/web", "--no-validate"], ["render", "prod/web", "--no-validate"]):
+        checkout.run(*verb, "--now", NOON)
+    checkout.run("set", "image", "prod/web", "web=web:2", "--no-validate", "--now", NOON)
+    after = files()
+    changed = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+    app = "environments/prod/web"
+    own = (f"{app}/rendered/", f"{app}/status.yaml", f"{app}/rollout.yaml")
+    assert changed
+    assert [path for path in sorted(changed) if not path.startswith(own)] == []

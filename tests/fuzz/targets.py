@@ -18,15 +18,23 @@ from jinja2 import DictLoader, TemplateError
 
 from renderer.cli.main import main
 from renderer.errors import RollstepError
+from renderer.git.object_reader import Object
 from renderer.kubernetes.read_objects import SourceText
+from renderer.kubernetes.times import parse_duration, parse_time
 from renderer.kubernetes.yaml.reader import decode, load_documents, load_json_lines
+from renderer.kubernetes.yaml.strict_json import load_json
 from renderer.kubernetes.yaml.writer import dump
+from renderer.pipeline.commit.trailers import releases
 from renderer.pipeline.load.app import load_texts
+from renderer.pipeline.load.marker import parse_marker
 from renderer.pipeline.load.sandbox import sandboxed_environment
 from renderer.pipeline.load.settings import Settings, parse_settings
 from renderer.pipeline.load.status_file import dump_state, load_state
 from renderer.pipeline.render.templates import check_user_templates, render_string, render_template
 from renderer.rollouts.model.reader import SpecReader, read_strategy
+from renderer.verbs.policy.freezes import dump_freezes, parse_freezes
+from renderer.verbs.verify.object_cache import parse_tree
+from tests.fuzz import repository
 
 CORPUS = Path(__file__).parent / "corpus"
 
@@ -147,6 +155,24 @@ def template(text: str) -> None:
     render_template("service.yaml.j2", folder, VARIABLES)
 
 
+def words(text: str) -> None:
+    """Read times, durations, markers, freezes, trailers and strict JSON; freezes survive being written."""
+    for read in (parse_time, parse_duration, load_json):
+        with suppress(ValueError, RollstepError):
+            read(text)
+    with suppress(RollstepError):
+        parse_marker(text.encode(), "marker")
+    releases([(key, value) for key, _, value in (line.partition(": ") for line in text.split("\n"))])
+    freezes = parse_freezes(text)
+    assert parse_freezes(dump_freezes(freezes)) == freezes
+
+
+def tree(content: bytes) -> None:
+    """Read the entries of a tree in git's format."""
+    with suppress(RollstepError):
+        parse_tree(Object("0" * 40, "tree", content))
+
+
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "yaml": refused(yaml),
     "json": refused(json_lines),
@@ -154,6 +180,12 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "settings": refused(settings),
     "state": refused(state),
     "template": refused(template),
+    "words": refused(words),
+    "tree": tree,
+    "app": repository.app,
+    "commit": repository.commit,
+    "journal": repository.journal,
+    "push": repository.push,
     "hash": command("hash", "-"),
     "lint": command("lint", "-"),
 }

@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     metavar="PATTERN",
     help="With --pre-receive: branches to verify, such as env/*.  [default: HEAD's branch]",
 )
+@click.option(
+    "--push",
+    "is_push",
+    is_flag=True,
+    help="RANGE is one push or pull request: a pause that begins in it does not end in it by time.  [default: where"
+    " RANGE leaves out a remote's branch, such as origin/main..HEAD]",
+)
 @options.allow_exec
 @click.option(
     "--reviews",
@@ -45,6 +52,7 @@ def command(
     revisions: tuple[str, ...],
     pre_receive: bool,
     branches: tuple[str, ...],
+    is_push: bool,
     reviews: str,
     output: str,
     now: datetime | None,
@@ -63,12 +71,15 @@ def command(
     """
     if pre_receive and revisions:
         raise click.UsageError("--pre-receive takes its range from stdin")
+    if pre_receive and is_push:
+        raise click.UsageError("--pre-receive is always a push")
     if branches and not pre_receive:
         raise click.UsageError("--branch goes with --pre-receive")
     from renderer.git.repository import Repository
     from renderer.pipeline.load.workspace import current_time
     from renderer.verbs.policy.approvals import Approvals
     from renderer.verbs.verify import verify_commits
+    from renderer.verbs.verify.commits import is_unpushed
     from renderer.verbs.verify.report import FORMATS, summary
 
     repository = Repository.open(Path(directory), allow_bare=True)
@@ -76,7 +87,8 @@ def command(
         sys.exit(_receive(repository, branches, output, now))
     revisions = revisions or ("HEAD",)
     approvals = Approvals(repository, _reviews(repository, reviews, revisions)) if reviews else None
-    verdicts = verify_commits(repository, revisions, approvals=approvals, now=now or current_time())
+    now, together = now or current_time(), is_push or is_unpushed(repository, revisions)
+    verdicts = verify_commits(repository, revisions, approvals=approvals, now=now, is_push=together)
     say(FORMATS[output](verdicts), nl=False)
     _print_summary(verdicts, summary(verdicts))
     sys.exit(1 if any(verdict.all_findings for verdict in verdicts) else 0)

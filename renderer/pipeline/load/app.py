@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -108,7 +108,7 @@ def _load(texts: Sequence[SourceText], ref: AppRef, settings: AppSettings, label
     if len(rollouts) == 1:
         wrong, typed = check_and_read(rollouts[0], others, settings.controller_version, settings.allow)
         findings += wrong
-    findings += _unknown_config(others, settings)
+    findings += [*_misshapen(others), *_unknown_config(others, settings)]
     if findings:
         raise RollstepError(findings)
     rollout = rollouts[0]
@@ -135,6 +135,16 @@ def without_hooks(loaded: Sequence[LoadedObject], settings: AppSettings) -> tupl
         else:
             kept.append(item)
     return kept, notes
+
+
+def _misshapen(manifests: Sequence[Manifest]) -> Iterator[Finding]:
+    """Yield a finding for each Service whose selector cannot be read."""
+    for manifest in manifests:
+        spec = manifest.body.get("spec")
+        parts = {("spec",): spec, ("spec", "selector"): spec.get("selector") if isinstance(spec, dict) else None}
+        wrong = [path for path, value in parts.items() if value is not None and not isinstance(value, dict)]
+        if manifest.kind == "Service" and wrong:
+            yield finding(manifest, wrong[0], "expected a mapping", "write the labels of the pods as `key: value`")
 
 
 def _unknown_config(manifests: Sequence[Manifest], settings: AppSettings) -> list[Finding]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from renderer.errors import Finding, RollstepError, UsageError, did_you_mean
+from renderer.errors import MOST_HINTS, Finding, RollstepError, UsageError, did_you_mean
 from renderer.kubernetes.manifest import field_path
 from renderer.pipeline.load.files import Entry, Folder
 from renderer.pipeline.load.marker import MARKER
@@ -212,30 +212,34 @@ class _Orphans(_Candidates):
 
 
 def _unknown_names(settings: Settings, candidates: _Candidates) -> list[Finding]:
-    unknown: list[tuple[tuple[str, ...], set[str]]] = []
+    unknown: list[tuple[str, ...]] = []
     in_environment, of_app = defaultdict(list), defaultdict(list)
     for name in candidates.names:
         in_environment[name[0]].append(name)
         of_app[name[1]].append(name)
     for environment in settings.environments:
-        names = in_environment[environment]
-        if not any(map(candidates.app, names)):
-            unknown.append((("environments", environment), {app.environment for app in candidates.apps()}))
+        if not any(map(candidates.app, in_environment[environment])):
+            unknown.append(("environments", environment))
             continue
-        for app in settings.apps_of(environment):
-            if candidates.app((environment, app)) is None:
-                known = {app.name for app in candidates.apps(names)}
-                unknown.append((("environments", environment, "apps", app), known))
-    for app in settings.apps:
-        if not any(map(candidates.app, of_app[app])):
-            unknown.append((("apps", app), {app.name for app in candidates.apps()}))
+        apps = settings.apps_of(environment)
+        unknown += (
+            ("environments", environment, "apps", app) for app in apps if not candidates.app((environment, app))
+        )
+    unknown += (("apps", app) for app in settings.apps if not any(map(candidates.app, of_app[app])))
     findings = []
     orphans = candidates.orphans() if unknown else candidates
-    for path, known in unknown:
+    wanted = {path[-1] for path in unknown}
+    gone = {part for name in orphans.names if not wanted.isdisjoint(name) and orphans.app(name) for part in name}
+    for number, path in enumerate(unknown):
         kind = "app" if path[-2] == "apps" else "environment"
         message = f"there is no {kind} of this name with manifests"
-        hint = did_you_mean(path[-1], sorted(known), 3) or "remove it, or add its folder"
-        if any(orphans.app(name) for name in orphans.names if path[-1] in name):
+        near = ""
+        if number < MOST_HINTS:
+            apps_there = candidates.apps(in_environment[path[1]]) if len(path) == 4 else candidates.apps()
+            known = {app.name if kind == "app" else app.environment for app in apps_there}
+            near = did_you_mean(path[-1], sorted(known), 3)
+        hint = near or "remove it, or add its folder"
+        if path[-1] in gone:
             hint = f"its manifests are gone: restore them with git, or rollstep remove {path[-1]}"
         position = settings.source.position(path)
         findings.append(Finding(settings.source.file, *position, field_path(path), message, hint))

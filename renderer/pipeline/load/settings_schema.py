@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from renderer.errors import Finding, did_you_mean
+from renderer.errors import MOST_HINTS, Finding, did_you_mean
 from renderer.kubernetes.manifest import FieldPath, Source, field_path
 
 SCHEMA_FILE = "settings_schema.json"
@@ -45,6 +45,7 @@ def check_settings(value: Any, source: Source) -> list[Finding]:
     from jsonschema import Draft202012Validator
 
     findings = set()
+    hints = 0
     error: Any
     for error in Draft202012Validator(schema).iter_errors(value):
         # The finding about the type is enough.
@@ -56,7 +57,9 @@ def check_settings(value: Any, source: Source) -> list[Finding]:
             known = sorted(error.schema["properties"])
             unknown = [key for key in error.instance if key not in known]
             for key in unknown:
-                hint = did_you_mean(key, known) or f"known are {', '.join(known)}"
+                hints += 1
+                near = did_you_mean(key, known) if hints <= MOST_HINTS else ""
+                hint = near or f"known are {', '.join(known)}"
                 findings.add(_finding(source, (*path, key), "unknown key", hint))
         else:
             message, hint = _explanation(error.validator, error.validator_value, error.instance)

@@ -8,12 +8,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from renderer.errors import Finding, RollstepError
+from renderer.errors import MOST_HINTS, Finding, RollstepError, did_you_mean
 from renderer.kubernetes.manifest import FieldPath, Source, field_path
 from renderer.pipeline.validate.custom_resources import as_list
 from renderer.pipeline.validate.kubeconform import Verdict
@@ -184,9 +183,9 @@ def _explain(error: ValidationError) -> Iterator[Problem]:
     match error.validator:
         case "additionalProperties":
             known = schema.get("properties", {})
-            for name in found.keys() - known.keys():
-                near = get_close_matches(str(name), known, n=1)
-                yield Problem((*path, name), "unknown field", f"did you mean {near[0]}?" if near else "")
+            for number, name in enumerate(name for name in found if name not in known):
+                near = did_you_mean(str(name), known) if number < MOST_HINTS else ""
+                yield Problem((*path, name), "unknown field", near)
         case "required":
             for name in expected:
                 if name not in found:

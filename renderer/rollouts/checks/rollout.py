@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from renderer.errors import Finding, RollstepError
+from renderer.errors import MOST_HINTS, Finding, RollstepError, did_you_mean
 from renderer.kubernetes.manifest import Body, Manifest
 from renderer.rollouts.checks.analyses import check_analyses
 from renderer.rollouts.checks.metadata import check_metadata
@@ -80,13 +80,11 @@ def check_and_read(
 
 def _check_unknown(report: Report, stored: Outcome, controller_version: str) -> None:
     """Report unknown fields, which the API server drops and ``kubectl apply`` refuses."""
-    for path in stored.unknown:
-        # Imported only for an invalid Rollout.
-        from difflib import get_close_matches
-
-        known = _known_fields(path[:-1], controller_version)
-        near = get_close_matches(str(path[-1]), known, n=1)
-        report.add("RS104", path, "unknown field", f"did you mean {near[0]}?" if near else "take it out")
+    for number, path in enumerate(stored.unknown):
+        near = ""
+        if number < MOST_HINTS:
+            near = did_you_mean(str(path[-1]), _known_fields(path[:-1], controller_version))
+        report.add("RS104", path, "unknown field", near or "take it out")
 
 
 def _known_fields(path: Path, controller_version: str) -> list[str]:

@@ -140,15 +140,24 @@ class StatusHistory:
         return self._states[blob]
 
 
+def beginning(history: StatusHistory, release: Release) -> StatusChange | None:
+    """Return the change with which the release's step reached the branch; None if no commit has the step.
+
+    Raises RollstepError as ``StatusHistory.changes`` does.
+    """
+    found = None
+    for change in _at_this_step(history, release):
+        found = change
+    return found
+
+
 def reached_at(history: StatusHistory, release: Release) -> tuple[datetime, State] | None:
     """Return the time (UTC) at which the release's step reached the branch, and the status then.
 
     A commit that this clone has pushed later, because a first push was refused, has reached the branch with that push.
     Returns None if no commit has the step; raises RollstepError as ``StatusHistory.changes`` does.
     """
-    found = None
-    for change in _at_this_step(history, release):
-        found = change
+    found = beginning(history, release)
     if found is None:
         return None
     assert found.state is not None

@@ -30,17 +30,21 @@ def verify_commits(
     approvals: Approvals | None = None,
     now: datetime | None = None,
     update: GuardedUpdate | None = None,
+    is_push: bool = False,
 ) -> list[CommitVerdict]:
     """Return the verdict on each commit that ``revisions`` (as ``git rev-list`` takes them) name, oldest first.
 
     Reads git's objects only.  An app whose command may not run is checked in part.  ``received`` is the time of a push
     on its server, and ``now`` the time of any other run: no release can have moved later.  ``approvals`` defaults to
-    signatures and tags.  ``update`` is the branch update of a push.
+    signatures and tags.  ``update`` is the branch update of a push, and ``is_push`` says of any other range that its
+    commits come to their branch together.
 
     Raises RollstepError for unknown revisions and for a shallow history.
     """
     with Loader(repository) as loader:
-        verifier = Verifier(loader, received, approvals, read_rules(repository), now)
+        branch = None if update is None else update.branch
+        rules = read_rules(repository)
+        verifier = Verifier(loader, received, approvals, rules, now, is_push=is_push, branch=branch)
         branches = EnvironmentBranchVerifier(loader, update)
         changes = list_changes(repository, loader.objects, revisions)
         roots = _late_roots(changes, is_continued=update is not None and update.is_continued)

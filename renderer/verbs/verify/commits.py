@@ -78,6 +78,12 @@ def list_changes(repository: Repository, objects: ObjectCache, revisions: Sequen
     return Changes(repository, objects, rows)
 
 
+def is_unpushed(repository: Repository, revisions: Sequence[str]) -> bool:
+    """Return whether ``revisions`` leave out a branch of a remote, so that no commit of theirs has reached it."""
+    named = repository.run("rev-parse", "--symbolic-full-name", *revisions, "--", check=False).stdout.decode()
+    return any(line.startswith("^refs/remotes/") for line in named.splitlines())
+
+
 def changed_files(objects: ObjectCache, before: str, after: str) -> dict[str, FileChange]:
     """Return the files in which two commits or trees differ by path; an empty hash has none.
 

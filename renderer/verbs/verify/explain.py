@@ -12,6 +12,7 @@ from renderer.pipeline.resolve.describe import current_replica_set
 from renderer.pipeline.resolve.release import Release
 from renderer.rollouts.info import traffic_weight
 from renderer.rollouts.model.rollout import ReplicaSet
+from renderer.rollouts.model.status import RolloutStatus
 from renderer.rollouts.model.world import World
 from renderer.verbs.verify.app_state import AppState
 from renderer.verbs.verify.commits import Change
@@ -92,7 +93,7 @@ def _jump(before: World, world: World, legal: Sequence[World]) -> str:
 def _missing_pods(before: World, world: World, after: AppState, nearest: Expected) -> Iterator[Finding]:
     """Yield every ReplicaSet that gets traffic and is missing or too small."""
     wanted = nearest.transition.move.after
-    for pod_hash, share in sorted(_shares(world).items()):
+    for pod_hash, share in sorted(status_shares(world.status).items()):
         replica_set, old = world.replica_set_by_hash(pod_hash), before.replica_set_by_hash(pod_hash)
         name = replica_set.name if replica_set else old.name if old else f"the ReplicaSet {pod_hash}"
         file = after.path(f"replicaset-{name}.yaml")
@@ -111,15 +112,15 @@ def _weight(world: World, replica_set: ReplicaSet) -> int:
     return traffic_weight(world, found) if found is not None else 0
 
 
-def _shares(world: World) -> dict[str, int]:
+def status_shares(status: RolloutStatus) -> dict[str, int]:
     """Return the weight of each ReplicaSet that gets traffic, by pod-template-hash."""
-    weights = world.status.canary.weights
+    weights = status.canary.weights
     if weights is not None:
         shares = Counter[str]()
         for item in (weights.stable, weights.canary, *weights.additional):
             shares[item.pod_template_hash] += item.weight
         return {name: share for name, share in shares.items() if name and share}
-    active = world.status.blue_green.active_selector or world.status.stable_rs
+    active = status.blue_green.active_selector or status.stable_rs
     return {active: 100} if active else {}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ _TREES, _BYTES = 4096, 32_000_000
 """The most trees and the most bytes of content in the cache."""
 _MOST_FILES, _MOST_CHARACTERS = 100_000, 16_000_000
 """The most files in one listing, and the most characters of their paths: some bytes of objects can name millions."""
+_IGNORED = dict.fromkeys([*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF])
+"""Characters that HFS+ ignores in names (git's ``next_hfs_char``)."""
 _MOST_LEVELS = 200
 """The most folders within each other."""
 
@@ -103,11 +106,15 @@ class ObjectCache:
             self._size -= len(self._contents.popitem(last=False)[1])
         return found
 
-    def committed(self, sha: str) -> datetime:
-        """Return the committer's time of a commit (UTC); the epoch for a malformed one."""
+    def committed(self, sha: str) -> tuple[datetime, str]:
+        """Return the committer's time of a commit (UTC; the epoch for a malformed one) and its first parent.
+
+        The parent is empty for a root commit.
+        """
         header = self._required(sha).content.partition(b"\n\n")[0]
         found = re.search(rb"^committer .*> (\d{1,11}) [+-]\d{4}$", header, re.MULTILINE)
-        return datetime.fromtimestamp(int(found[1]) if found else 0, UTC)
+        parent = re.search(rb"^parent ([0-9a-f]+)$", header, re.MULTILINE)
+        return datetime.fromtimestamp(int(found[1]) if found else 0, UTC), parent[1].decode() if parent else ""
 
     def names(self, places: Sequence[str]) -> list[str]:
         """Return the hash of the object at each ``COMMIT:PATH``, empty for a missing one."""
@@ -147,7 +154,7 @@ class ObjectCache:
             pending += [(f"{prefix}{name}", found, level + 1) for name, found in self.tree(file.sha).items()]
 
     def _add_tree(self, read: Object) -> str:
-        self._trees[read.sha] = _parse_tree(read)
+        self._trees[read.sha] = parse_tree(read)
         while len(self._trees) > _TREES:
             self._trees.popitem(last=False)
         return read.sha
@@ -155,17 +162,29 @@ class ObjectCache:
 
 def check_case(names: Iterable[str], folder: str) -> None:
     """Raise RollstepError for names in ``folder`` that differ only in case, of which some file systems keep one."""
-    folded: dict[str, str] = {}
+    found: dict[str, str] = {}
     findings = []
     for name in sorted(names):
-        other = folded.setdefault(name.casefold(), name)
+        other = found.setdefault(folded(name), name)
         if other != name:
             findings.append(Finding(f"{folder}/{name}", 0, 0, "", f"differs from {other} only in case", "rename one"))
     if findings:
         raise RollstepError(findings)
 
 
-def _parse_tree(read: Object) -> Mapping[str, TreeFile]:
+def folded(name: str) -> str:
+    """Return a name as file systems compare it that know no case, no forms of Unicode and no ignored characters."""
+    if name.isascii():
+        return name.lower()
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold()).translate(_IGNORED)
+
+
+def _is_git_folder(name: str) -> bool:
+    """Return whether a file system may take a name for ``.git`` (git's ``is_hfs_dotgit`` and ``is_ntfs_dotgit``)."""
+    return folded(name).partition(":")[0].rstrip(" .") in (".git", "git~1")
+
+
+def parse_tree(read: Object) -> Mapping[str, TreeFile]:
     """Return the entries of a tree by name; raise RollstepError as ``ObjectCache.tree``."""
     width, start, content = len(read.sha) // 2, 0, read.content
     found: dict[str, TreeFile] = {}
@@ -174,7 +193,7 @@ def _parse_tree(read: Object) -> Mapping[str, TreeFile]:
     while start < len(content) and len(found) <= _MOST_FILES:
         middle, end = content.find(b" ", start), content.find(b"\0", start)
         mode, name = _mode(content[start:middle]), os.fsdecode(content[middle + 1 : end])
-        if name.lower() in ("", ".", "..", ".git") or "/" in name or not mode or middle < 0 or end < middle:
+        if name in ("", ".", "..") or _is_git_folder(name) or "/" in name or not mode or middle < 0 or end < middle:
             raise RollstepError.at(name[:200], "is an entry of a tree that git does not check out", "git fsck")
         if name in found:
             findings.append(Finding(name, 0, 0, "", "is twice in one folder", "git fsck"))

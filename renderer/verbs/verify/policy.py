@@ -27,6 +27,7 @@ from renderer.verbs.policy.lag import NO_RELEASE, Lag, Progress, lag_wait, progr
 from renderer.verbs.policy.listed_image import QUARANTINE_FILE
 from renderer.verbs.verify.app_state import AppLocation, AppState, read_state
 from renderer.verbs.verify.changed_apps import Places
+from renderer.verbs.verify.clock import Clock
 from renderer.verbs.verify.commits import Change
 from renderer.verbs.verify.loading import Loader
 from renderer.verbs.verify.quarantine import QuarantineCheck
@@ -40,13 +41,14 @@ class PolicyCheck:
     """Checks commits against the policies of their first parents."""
 
     def __init__(
-        self, loader: Loader, received: datetime | None, approvals: Approvals, rules: ServerRules | None = None
+        self, loader: Loader, received: datetime | None, approvals: Approvals, rules: ServerRules, clock: Clock
     ) -> None:
-        """``received`` is the time of a push on its server; None takes the time of each commit."""
+        """``received`` is the time of a push on its server; None takes the time of each commit by ``clock``."""
         self._loader = loader
+        self._clock = clock
         self._received = received
         self._approvals = approvals
-        self._rules = rules or ServerRules()
+        self._rules = rules
         self._freezes: dict[str, tuple[Freeze, ...]] = {}
         self._quarantine = QuarantineCheck(loader)
 
@@ -132,7 +134,7 @@ class PolicyCheck:
         return any(identity.lower() in names for approval in given for identity in approval.identities)
 
     def _now(self, change: Change) -> datetime:
-        return self._received or change.commit.date
+        return self._received or self._clock.at(change.commit.sha)
 
     def _guarded(self, change: Change) -> Iterator[tuple[AppLocation, bool]]:
         """Yield what approvals guard, and whether the commit changes its rules: apps, and names in the settings.

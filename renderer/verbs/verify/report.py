@@ -76,6 +76,9 @@ def summary(verdicts: Sequence[CommitVerdict]) -> str:
     commits = _count(len(verdicts), "commit")
     if findings:
         return f"{commits} verified: {_count(findings, 'finding')}"
+    partial = sum(app.is_partial for verdict in verdicts for app in verdict.apps)
+    if partial:
+        return f"{commits} verified, {_count(steps, 'release step')}: no findings, and {partial} verified in part"
     return f"{commits} verified, {_count(steps, 'release step')}: all legal"
 
 

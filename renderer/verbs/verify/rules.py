@@ -16,6 +16,8 @@ from renderer.git.repository import Repository
 
 _FLAGS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 NOBODY = "nobody"
+_MARGIN = 7
+"""The days after which a branch with steps is rebased no more: a rebase keeps the times of the steps."""
 
 
 class ServerRules(Struct, frozen=True):
@@ -24,7 +26,8 @@ class ServerRules(Struct, frozen=True):
     ``branches`` are patterns of the guarded branches, ``source_branches`` those that environments' branches are
     rendered from.  ``approvals`` is the least number for every app.  ``break_glass`` are the identities of those whose
     signature may break the glass; None for anyone, empty for nobody.  ``clock_margin`` is the time that a step may be
-    older than the commit before it.  ``source_commands`` says that an app may change to a command as its source, whose
+    older than the commit before it; ``has_clock_margin`` says that it is set, and that such a step's own time counts.
+    ``source_commands`` says that an app may change to a command as its source, whose
     manifests are verified in part.  ``forge`` is the forge that is asked for reviews.
     """
 
@@ -32,7 +35,8 @@ class ServerRules(Struct, frozen=True):
     source_branches: tuple[str, ...] = ()
     approvals: int = 0
     break_glass: tuple[str, ...] | None = None
-    clock_margin: timedelta = timedelta(days=366)
+    clock_margin: timedelta = timedelta(days=_MARGIN)
+    has_clock_margin: bool = False
     source_commands: bool = False
     forge: ForgeSettings | None = None
 
@@ -56,7 +60,8 @@ def read_rules(repository: Repository) -> ServerRules:
         tuple(values.get("sourcebranch", ())),
         _number(last, "approvals", 0),
         None if glass is None else tuple(name for name in glass if name != NOBODY),
-        timedelta(days=_number(last, "clockmargin", 366)),
+        timedelta(days=_number(last, "clockmargin", _MARGIN)),
+        "clockmargin" in last,
         _flag(last, "sourcecommands"),
         ForgeSettings(last.get("forgetype"), last.get("forgeurl")) if {"forgetype", "forgeurl"} & last.keys() else None,
     )

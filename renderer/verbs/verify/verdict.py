@@ -12,7 +12,8 @@ class AppVerdict(Struct, frozen=True):
     """The verdict on one app in one commit.
 
     ``action`` is the verb, or ``revert``, ``merge``, ``import``, ``move`` or ``removal``; empty for an illegal change.
-    ``note`` names what was not checked, or the reason for breaking the glass.
+    ``note`` names what was not checked, or the reason for breaking the glass.  ``is_partial`` says that the step could
+    not be derived.
     """
 
     environment: str
@@ -20,6 +21,7 @@ class AppVerdict(Struct, frozen=True):
     action: str
     findings: tuple[Finding, ...] = ()
     note: str = ""
+    is_partial: bool = False
 
 
 class CommitVerdict(Struct, frozen=True):

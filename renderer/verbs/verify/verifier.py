@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError
-from renderer.kubernetes.manifest import FieldPath, field_path
-from renderer.kubernetes.times import format_time
 from renderer.pipeline.commit.trailers import releases, trailers_of
-from renderer.pipeline.load.marker import MARKER, marker_text
 from renderer.pipeline.load.settings import SETTINGS_FILE
 from renderer.pipeline.load.sources import STATUS_FILE, may_execute
 from renderer.pipeline.load.status_file import State
-from renderer.pipeline.load.workspace import current_time
 from renderer.pipeline.resolve.describe import step_change, wait_text
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.resolve.transitions import BEGINNINGS, Transition, goes_forward, status_goes_forward, transitions
@@ -25,17 +21,17 @@ from renderer.verbs.policy.approvals import Approvals
 from renderer.verbs.policy.content import changes_content
 from renderer.verbs.verify.app_state import AppLocation, AppState, read_state
 from renderer.verbs.verify.changed_apps import changed_apps, has_manifests, misplaced, obstacle, orphans
+from renderer.verbs.verify.clock import Clock, TimeCheck
 from renderer.verbs.verify.commits import Change
 from renderer.verbs.verify.expected import Expected, render_expected, rendered_state
 from renderer.verbs.verify.explain import explain, own_differences
 from renderer.verbs.verify.loading import Loader
+from renderer.verbs.verify.names import look_alikes
+from renderer.verbs.verify.partial import NOTE, check_files, known_trailers
 from renderer.verbs.verify.policy import PolicyCheck
 from renderer.verbs.verify.reverts import is_first_release, is_revert, last_change, moves_forward
 from renderer.verbs.verify.rules import ServerRules
 from renderer.verbs.verify.verdict import AppVerdict, CommitVerdict
-
-SKEW = timedelta(minutes=5)
-"""The time that the clock of a committer may be ahead."""
 
 
 class Verifier:
@@ -48,25 +44,28 @@ class Verifier:
         approvals: Approvals | None = None,
         rules: ServerRules | None = None,
         now: datetime | None = None,
+        *,
+        is_push: bool = False,
+        branch: str | None = None,
     ) -> None:
-        """``received`` is the time of a push on its server; ``approvals`` defaults to signatures and tags.
+        """``received`` is the time of a push to ``branch``; ``approvals`` defaults to signatures and tags.
 
         ``rules`` are those of git's configuration, and ``now`` is the time of the run: no release moves later.
+        ``is_push`` says that the commits come to their branch together.
         """
         self._loader = loader
-        self._received = received
-        self._now = received or now
-        self._arrived: set[str] = set()
-        """The paths of the statuses that a commit of this run has changed."""
-        self._rules = rules or ServerRules()
-        self._policy = PolicyCheck(loader, received, approvals or Approvals(loader.repository), self._rules)
+        rules = rules or ServerRules()
+        clock = Clock(loader, received or now, branch)
+        self._times = TimeCheck(loader, clock, rules, received or now, is_push=is_push or received is not None)
+        self._policy = PolicyCheck(loader, received, approvals or Approvals(loader.repository), rules, clock)
 
     def verify(self, change: Change) -> CommitVerdict:
         """Return the verdict on a commit and on each app whose status or rendered files it changes."""
         try:
             findings = (
-                *self._late_commit(change),
+                *self._times.commit(change),
                 *misplaced(self._loader, change),
+                *look_alikes(self._loader, change),
                 *self._policy.check_policies(change),
                 *orphans(self._loader, change),
             )
@@ -101,14 +100,14 @@ class Verifier:
             hint = f"git checkout {change.parent[:9] or 'COMMIT'} -- {location.status_file}"
             message = "is missing beside the rendered files"
             raise RollstepError([Finding(location.status_file, 0, 0, "", message, hint)])
-        late = [*after.irregular(), *_brought(change, after), *self._late_move(change, after, state)]
+        late = [*after.irregular(), *_brought(change, after), *self._times.late_move(change, after, state)]
         late += self._changed_source(change, location, old_location, before)
         if merged_parent(loader, change, after):
             return self._without_verb(change, after, before, "merge", late)
-        if loader.needs_exec(loader.settings(sha), location):
-            return self._verify_in_part(change, after, before, state, late)
         if change.commit.subject.startswith("Revert ") and is_revert(loader, change, after, before):
             return self._without_verb(change, after, before, "revert", late)
+        if loader.needs_exec(loader.settings(sha), location):
+            return self._verify_in_part(change, after, before, state, late)
         return self._verify_verbs(change, after, before, state, late)
 
     def _verify_verbs(
@@ -128,8 +127,8 @@ class Verifier:
                 expected.append(render_expected(release, transition))
                 if not expected[-1].differences(after, before):
                     findings = [*late, *_wrong_trailers(transition, location, trailers)]
-                    findings += self._early_move(change, after, before, state)
-                    findings += self._unpushed_pause(after, before, state, transition)
+                    findings += self._times.early_move(change, after, before, state)
+                    findings += self._times.pause(change, after, before, release, transition)
                     findings += self._taken_back(change, location, release, transition, trailers)
                     forward = goes_forward(transition.move.before, transition.move.after)
                     forward = forward or self._is_other_content(change, after, before)
@@ -253,87 +252,22 @@ class Verifier:
             message = f"changes the command of {location.title}, and what is rendered of it"
             yield Finding(SETTINGS_FILE, 0, 0, "source", message, "commit the new source first, and then the step")
 
-    def _late_commit(self, change: Change) -> Iterator[Finding]:
-        if change.parent:
-            parent = self._loader.objects.committed(change.parent)
-            if change.commit.date < parent - self._rules.clock_margin:
-                message = f"the commit is of {format_time(change.commit.date)}, long before its parent"
-                yield Finding("", 0, 0, "", message, "correct the clock, and make the commit again")
-        # Not the time that an option chooses, which is for the releases.
-        clock = current_time()
-        if self._now is not None and change.commit.date > max(clock, self._now) + SKEW:
-            message = f"the commit is of {format_time(change.commit.date)}, and it is {format_time(clock)}"
-            yield Finding("", 0, 0, "", message, "correct the clock, and make the commit again")
-
-    def _late_move(self, change: Change, after: AppState, state: State) -> Iterator[Finding]:
-        """Yield that a release moved later than its commit, its push or this run, which would end a pause early."""
-        latest = min(change.commit.date, self._now or change.commit.date)
-        for time, path in _times(state):
-            if time > latest + SKEW:
-                line, column = state.source.position(path)
-                message = f"{format_time(time)} is later than the commit, {format_time(latest)}"
-                hint = "the clock or --now was wrong: undo the commit"
-                yield Finding(after.location.status_file, line, column, field_path(path), message, hint)
-                return
-
-    def _unpushed_pause(
-        self, after: AppState, before: AppState, state: State, transition: Transition
-    ) -> Iterator[Finding]:
-        """Yield that a push ends a pause that it begins: on the server, and in the cluster, no time has passed.
-
-        The dates of both commits are the pusher's.
-        """
-        place = before.location.status_file
-        began = place in self._arrived
-        self._arrived.add(after.location.status_file)
-        old = before.state()
-        if self._received is None or not began or old is None or not transition.verb.startswith("advance"):
-            return
-        if any(pause not in state.status.pause_conditions for pause in old.status.pause_conditions):
-            message = f"{after.location.title} goes on after a pause that began in this push"
-            hint = "push the step before the pause first, or go on with promote"
-            yield Finding(after.location.status_file, 0, 0, "status.pauseConditions", message, hint)
-
-    def _early_move(self, change: Change, after: AppState, before: AppState, state: State) -> Iterator[Finding]:
-        """Yield that a release moved before its last move, or long before the commit that it follows.
-
-        Its version would pass for an older one, and its pause for one that is over.
-        """
-        line, column = state.source.position(("lastUpdateTime",))
-        moved, old = state.last_update_time, before.state()
-        if old is not None and moved < old.last_update_time:
-            message = f"{format_time(moved)} is before {format_time(old.last_update_time)}, the move before"
-        elif change.parent and (old is None or moved != old.last_update_time):
-            parent = self._loader.objects.committed(change.parent)
-            if moved >= parent - self._rules.clock_margin:
-                return
-            message = f"{format_time(moved)} is long before the parent commit, {format_time(parent)}"
-        else:
-            return
-        hint = "the clock or --now was wrong: undo the commit"
-        yield Finding(after.location.status_file, line, column, "lastUpdateTime", message, hint)
-
     def _verify_in_part(
         self, change: Change, after: AppState, before: AppState, state: State, late: list[Finding]
     ) -> AppVerdict:
-        """Return the verdict by checksums and trailers, for an app whose manifests a command prints."""
-        location = after.location
-        texts = {name: content for name, content in after.files.items() if name in after.owned() - {MARKER}}
-        wanted = marker_text({name: content.decode(errors="replace") for name, content in texts.items()}).encode()
-        findings = list(late)
-        if after.contents.get(MARKER) != wanted:
-            message = "does not list the rendered files with their checksums: one was edited by hand"
-            findings.append(Finding(after.path(MARKER), 0, 0, "", message, "rollstep render writes them again"))
+        """Return the verdict by what follows without the manifests, for an app whose manifests a command prints."""
+        location, old = after.location, before.state()
         trailers = app_trailers(change, location)
-        known = {"Revision": str(state.revision), "Stable": state.status.stable_rs}
-        wrong = {key: value for key, value in known.items() if trailers.get(key, value) != value}
-        findings += [_wrong_trailer(key, trailers[key], value) for key, value in wrong.items()]
-        note = "a command prints its manifests and needs --allow-exec: only checksums and trailers were verified"
-        old = before.state()
+        verb = trailers.get("Verb", "unknown")
         forward = old is None or status_goes_forward(old.status, state.status)
+        findings = [*late, *check_files(self._loader, change.commit.sha, after, state)]
+        findings += self._times.early_move(change, after, before, state)
+        findings += self._times.pause_in_part(after, before, state, verb)
+        wrong = {key: value for key, value in known_trailers(state).items() if trailers.get(key, value) != value}
+        findings += [_wrong_trailer(key, trailers[key], value) for key, value in wrong.items()]
         forward = forward or self._is_other_content(change, after, before)
-        verdict = self._legal(change, after, before, trailers.get("Verb", "unknown"), findings, forward)
-        return replace(verdict, note="; ".join(filter(None, (verdict.note, note))))
+        verdict = self._legal(change, after, before, verb, findings, forward)
+        return replace(verdict, note="; ".join(filter(None, (verdict.note, NOTE))), is_partial=True)
 
 
 def merged_parent(loader: Loader, change: Change, after: AppState) -> str:
@@ -393,15 +327,6 @@ def app_trailers(change: Change, location: AppLocation) -> dict[str, str]:
 def _verb(transition: Transition, trailers: Mapping[str, str]) -> str:
     verb = trailers.get("Verb", "")
     return verb if transition.verb == "edit" and verb in BEGINNINGS else transition.verb
-
-
-def _times(state: State) -> Iterator[tuple[datetime, FieldPath]]:
-    """Yield the times in a status that no command may write in advance, each with the field's path."""
-    yield state.last_update_time, ("lastUpdateTime",)
-    for number, step in enumerate(state.steps):
-        yield step.reached_at, ("steps", number, "reachedAt")
-    for name, created in state.created.items():
-        yield created, ("replicaSets", name, "createdAt")
 
 
 def _brought(change: Change, after: AppState) -> Iterator[Finding]:

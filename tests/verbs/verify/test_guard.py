@@ -367,3 +367,33 @@ def test_a_verb_that_stays_hides_no_other_route(guarded: Guarded) -> None:
     guarded.git("reset", "--quiet", "--hard", old)
     guarded.run("pause", "prod/web", "--no-validate", "--now", LATER)
     guarded.receive(old)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "Environments/prod/web/rendered/x.yaml",
+        "environments/Prod/web/rendered/x.yaml",
+        "environments/prod/WEB/rendered/x.yaml",
+        f"{WEB}/Rendered/x.yaml",
+        f"{WEB}/rendered\u200c/x.yaml",
+        f"{WEB}/\u017ftatus.yaml",
+        "Rollstep.yaml",
+        "freezeſ.yaml",
+    ],
+)
+def test_a_name_that_looks_like_anothers(guarded: Guarded, path: str) -> None:
+    guarded.edit("rollstep.yaml", "    approvals: 2\n", "    approvals: 0\n")
+    guarded.commit("No approvals")
+    guarded.run("freeze", "add", "--until", "2026-03-02T00:00:00Z", "--reason", "Sale", "--env", "prod", "--now", NOON)
+    old = guarded.head
+    guarded.git("update-index", "--add", "--cacheinfo", f"100644,{_blob(guarded, 'x: 1')},{path}")
+    guarded.git("commit", "--quiet", "--message=Look alike")
+    assert "only in case, or in characters that a file system may ignore" in guarded.receive(old, code=1)
+    guarded.git("reset", "--quiet", "--hard", old)
+    (guarded.root / "Docs/x").mkdir(parents=True)
+    (guarded.root / "docs").mkdir()
+    (guarded.root / "Docs/x/y").touch()
+    (guarded.root / "docs/y").touch()
+    guarded.commit("Elsewhere")
+    guarded.receive(old)

@@ -56,7 +56,7 @@ def test_a_link_and_a_folder_of_one_name_write_nothing(checkout: Checkout, tmp_p
         assert (outside / "authorized_keys").read_text(encoding="utf-8") == "mine\n"
 
 
-@pytest.mark.parametrize("name", ["..", ".", ".git", ".GIT", ""])
+@pytest.mark.parametrize("name", ["..", ".", ".git", ".GIT", "", ".git .", ".git:$x", "GIT~1", ".g\u200cit"])
 def test_a_name_that_git_does_not_check_out(checkout: Checkout, objects: ObjectCache, name: str) -> None:
     build = TreeBuilder(checkout.root)
     blob = build.blob(b"x")

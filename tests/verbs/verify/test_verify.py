@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from renderer.errors import Finding
 from renderer.git.repository import Commit
+from renderer.pipeline.load.marker import MARKER, marker_text
 from renderer.verbs.verify.report import as_github, as_text
 from renderer.verbs.verify.verdict import CommitVerdict
 from tests.support.commands import STEP_ORDER, Checkout
@@ -352,7 +353,8 @@ def test_a_link_out_of_the_repository_leads_nowhere(copy: Copy, tmp_path: Path) 
     assert "Private" not in told
 
 
-def test_a_command_is_run_only_where_that_is_allowed(copy: Copy) -> None:
+def print_manifests(copy: Copy) -> None:
+    """Let a command print the manifests of prod/web, and commit that."""
     script = '#!/bin/sh\ntouch ran-here\nexec cat "$1"/manifests/*.yaml\n'
     (copy.root / "print").write_text(script, encoding="utf-8")
     (copy.root / "print").chmod(0o755)
@@ -368,8 +370,13 @@ def test_a_command_is_run_only_where_that_is_allowed(copy: Copy) -> None:
         "environments:\n  prod:\n    apps:\n      web:\n"
         '        source: {exec: [./print, "${folder}"], reads: [environments]}\n',
     )
-    copy.edit(f"{WEB}/manifests/rollout.yaml", "2.0.0 #", "3.0.0 #")
     copy.commit("Print the manifests")
+
+
+def test_a_command_is_run_only_where_that_is_allowed(copy: Copy) -> None:
+    print_manifests(copy)
+    copy.edit(f"{WEB}/manifests/rollout.yaml", "2.0.0 #", "3.0.0 #")
+    copy.commit("Another version")
     copy.run("advance", "prod/web", "--no-validate", "--now", AFTER, code=1)
     assert not (copy.root / "ran-here").exists()
     copy.run("advance", "prod/web", "--no-validate", "--now", AFTER, "--allow-exec")
@@ -383,6 +390,32 @@ def test_a_command_is_run_only_where_that_is_allowed(copy: Copy) -> None:
     copy.commit("Hotfix")
     assert f"{WEB}/rendered/.rollstep: does not list the rendered files with their checksums" in copy.refused()
     assert f"{CANARY}:" in copy.run("verify", "HEAD~1..", "--allow-exec", code=1).stdout
+
+
+def test_what_follows_without_the_manifests_is_verified(copy: Copy) -> None:
+    print_manifests(copy)
+    told = copy.run("advance", "prod/web", "--no-validate", "--now", AFTER, "--allow-exec").stderr
+    assert "step" in told
+    summary = copy.run("verify", "HEAD~1..").stderr
+    assert summary.endswith("1 commit verified, 1 release step: no findings, and 1 verified in part\n")
+    assert "not the steps and the other manifests" in summary
+    copy.git("revert", "--no-edit", "HEAD")
+    assert "all legal" in copy.run("verify", "HEAD~1..").stderr
+    copy.git("reset", "--quiet", "--hard", "HEAD~1")
+    output = copy.root / WEB / "rendered"
+    (edited, *_) = sorted(output.glob("replicaset-*.yaml"))
+    for old, new, told in (
+        ("image: ", "image: evil-", "it is not the pod template of"),
+        ("  replicas: ", "  replicas: 0 # ", "of the traffic and has no pods"),
+    ):
+        text = edited.read_text(encoding="utf-8")
+        assert old in text
+        edited.write_text(text.replace(old, new, 1), encoding="utf-8")
+        files = {path.name: path.read_text(encoding="utf-8") for path in output.iterdir() if path.name != MARKER}
+        (output / MARKER).write_text(marker_text(files), encoding="utf-8")
+        copy.commit("Hotfix with its checksum")
+        assert told in copy.refused()
+        copy.git("reset", "--quiet", "--hard", "HEAD~1")
 
 
 def test_a_commit_that_touches_no_app_costs_no_rendering(copy: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
