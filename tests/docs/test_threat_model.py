@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-PAGE = Path("docs/threat-model.md")
-_TESTS = re.compile(r"\[((?:`test_\w+`(?:, )?)+)\]\(\.\./(tests/[\w/]+\.py)\)")
+PAGE = Path("docs/explanation/threat-model.md")
+_TESTS = re.compile(r"\[((?:`test_\w+`(?:, )?)+)\]\((?:\.\./)+(tests/[\w/]+\.py)\)")
 
 
 def rows(text: str) -> list[str]:
