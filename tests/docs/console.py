@@ -2,9 +2,9 @@
 
 ``python -m tests.docs.console`` checks every page, and ``--write`` puts the output of the run into the pages.
 
-Sybil's lexers find the blocks. A line with ``$`` begins a command, ``>`` continues it, and the lines below are its output.
-``…`` stands for any text, alone on a line for any lines. A block without output must only succeed, and ``?`` below a
-command asks ``--write`` for its output. The name of a commit at the beginning of a line may differ.
+Sybil's lexers find the blocks. A line with ``$`` begins a command, ``>`` continues it, and the lines below are its
+output. ``…`` stands for any text, alone on a line for any lines. A block without output must only succeed, and ``?``
+below a command asks ``--write`` for its output. The name of a commit at the beginning of a line may differ.
 
 HTML comments before a block direct the run:
 
@@ -120,7 +120,9 @@ def read_page(path: Path) -> Page:
         if "title" in region.lexemes:
             target = region.lexemes["title"]
             end = f"{MARK} {target}"
-            page.parts.append(f"mkdir -p $(dirname {target}); cat > {target} <<'{end}'\n{region.lexemes['source']}{end}")
+            page.parts.append(
+                f"mkdir -p $(dirname {target}); cat > {target} <<'{end}'\n{region.lexemes['source']}{end}"
+            )
         elif name in DIRECTIVES:
             page.parts.append(value if name == "run" else f"{name} {value}")
         elif name == "skip":
@@ -148,13 +150,16 @@ def program(page: Page) -> str:
     return "\n".join(lines) + "\n"
 
 
-def run(page: Page, folder: Path) -> None:
-    """Run the commands of a page in ``folder`` and record their output; raise where a hidden command fails."""
+def run(page: Page, folder: Path, installed: Path | None = None) -> None:
+    """Run the commands of a page in ``folder`` and record their output; raise where a hidden command fails.
+
+    rollstep is that of the checkout, or with ``installed`` that of another Python.
+    """
     (folder / "page.sh").write_text(program(page), encoding="utf-8")
     done = subprocess.run(
         ["bash", "--noprofile", "--norc", str(folder / "page.sh")],
         cwd=folder,
-        env=environment(folder),
+        env=environment(folder, installed),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -171,13 +176,14 @@ def run(page: Page, folder: Path) -> None:
             raise RuntimeError(f"{page.path}: {part}\n{output}")
 
 
-def environment(folder: Path) -> dict[str, str]:
+def environment(folder: Path, installed: Path | None) -> dict[str, str]:
     """Return the variables of a run: a home, a clock and an author of its own, the same on every machine."""
     programs = [PROJECT / "tests/docs/bin", Path(sys.executable).parent, PROJECT / ".tools/bin"]
+    source = {} if installed else {"PYTHONPATH": str(PROJECT)}
     return {
         "PATH": os.pathsep.join([*map(str, programs), os.environ["PATH"]]),
-        "PYTHON": sys.executable,
-        "PYTHONPATH": str(PROJECT),
+        "PYTHON": str(installed or sys.executable),
+        **source,
         "PROJECT": str(PROJECT),
         "HOME": str(folder),
         "LANG": "C.UTF-8",
@@ -211,13 +217,13 @@ def with_outputs(page: Page) -> str:
     return text
 
 
-def check(path: Path) -> tuple[Page, list[str]]:
-    """Run a page in a folder of its own and return it with its problems."""
+def check(path: Path, installed: Path | None = None) -> tuple[Page, list[str]]:
+    """Run a page in a folder of its own, with the rollstep of ``installed``; return the page and its problems."""
     page = read_page(path)
     problems = []
     if page.blocks:
         with tempfile.TemporaryDirectory(prefix="rollstep-docs-") as folder:
-            run(page, Path(folder))
+            run(page, Path(folder), installed)
         name = path.relative_to(PROJECT)
         for command in page.commands:
             if problem := command.problem():
@@ -227,7 +233,8 @@ def check(path: Path) -> tuple[Page, list[str]]:
 
 def pages() -> list[Path]:
     """Return all pages of the documentation."""
-    return [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").rglob("*.md"))]
+    root = [PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
+    return [*root, *sorted((PROJECT / "docs").rglob("*.md"))]
 
 
 def main() -> int:
@@ -249,7 +256,8 @@ def main() -> int:
             problems += found
     for text in problems:
         print(text)
-    print(f"{ran} of {ran + reasons.total()} commands run", *(f"; {n} {why}" for why, n in sorted(reasons.items())), sep="")
+    left_out = "".join(f"; {number} {reason}" for reason, number in sorted(reasons.items()))
+    print(f"{ran} of {ran + reasons.total()} commands run{left_out}")
     return 1 if problems else 0
 
 

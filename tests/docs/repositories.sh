@@ -8,7 +8,7 @@ clock() { # SECONDS: move the clock forward
 }
 
 repository() { # NAME: begin a new repository, with the state NAME
-    clock 0
+    PAGE_EPOCH=; clock 0
     cd ~ && rm -rf shop shop.git && mkdir shop && cd shop && git init --quiet --initial-branch=main && "$1"
 }
 
@@ -34,6 +34,11 @@ expanded() { # the release of web 1.1.0 with its first pods
 paused() { # the release of web 1.1.0, paused at 20%
     expanded &&
         rollstep advance prod/web >/dev/null && git push --quiet && clock 240
+}
+
+released() { # web 1.1.0, complete
+    paused && rollstep promote prod/web --full >/dev/null && clock 60 && rollstep advance prod/web >/dev/null && clock 60 &&
+        rollstep advance prod/web >/dev/null && git push --quiet && clock 3600
 }
 
 diverged() { # two branches that move one release: ours promotes it, theirs aborts it
