@@ -4,7 +4,7 @@
 
 Sybil's lexers find the blocks. A line with ``$`` begins a command, ``>`` continues it, and the lines below are its
 output. ``…`` stands for any text, alone on a line for any lines. A block without output must only succeed, and ``?``
-below a command asks ``--write`` for its output. The name of a commit at the beginning of a line may differ.
+below a command asks ``--write`` for its output. The name of a commit may differ.
 
 HTML comments before a block direct the run:
 
@@ -39,7 +39,10 @@ LEXERS = (
     RawFencedCodeBlockLexer(re.compile(r'\w+ title="(?P<title>[^"]+)"\n')),
     DirectiveInHTMLCommentLexer("repository|run|clock|exit|skip"),
 )
-COMMIT = re.compile(r"^(\[?)[0-9a-f]{7,12}\b", re.MULTILINE)
+COMMIT = re.compile(
+    r"^(\[?(?:main )?)[0-9a-f]{7,12}\b|\b(?=[0-9a-f]*[013ae])(?=[0-9a-f]*\d)[0-9a-f]{7,12}\b", re.MULTILINE
+)
+"""The name of a commit. A pod-template-hash has none of ``013ae`` and begins no line."""
 DIRECTIVES = "run", "clock", "repository"
 
 

@@ -80,10 +80,10 @@ def test_a_page_has_files_a_clock_and_a_state_of_its_own() -> None:
         ("a", "b", False),
         ("…\nz", "x\ny", False),
         ("[1234567ab] x", "[7654321ba] x", True),
-        ("at 1234567ab", "at 7654321ba", False),
+        ("[main c7788bb] x", "[main cd4ff96] x", True),
+        ("held: 1234567ab", "held: 7654321ba", True),
+        ("to c7788bb8b", "to cd4ff96b7", False),
     ],
 )
-def test_dots_stand_for_any_text_and_commits_at_the_beginning_of_a_line_may_differ(
-    shown: str, output: str, same: bool
-) -> None:
+def test_dots_stand_for_any_text_and_names_of_commits_may_differ(shown: str, output: str, same: bool) -> None:
     assert shows(shown, output) is same
