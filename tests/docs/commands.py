@@ -54,6 +54,7 @@ PAGES = {
     "init": "../how-to/init.md",
     "lint": "rules/README.md",
     "migrate": "../how-to/migrate.md",
+    "plan": "../how-to/pictures.md",
     "pr": "../how-to/pull-requests.md",
     "publish": "../how-to/branches.md",
     "remove": "../how-to/apps.md",
