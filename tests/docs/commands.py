@@ -57,6 +57,7 @@ PAGES = {
     "plan": "../how-to/pictures.md",
     "pr": "../how-to/pull-requests.md",
     "publish": "../how-to/branches.md",
+    "quarantine": "../how-to/quarantine.md",
     "remove": "../how-to/apps.md",
     "replay": "../how-to/verify.md",
     "resolve": "../how-to/conflicts.md",

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from renderer.pipeline.commit import trailers
 from tests.docs.commands import PAGES, page
 from tests.docs.console import PROJECT
 from tests.docs.site import LINK, ROOT_PAGES, Links, broken, relocated
@@ -81,6 +82,14 @@ def test_the_reference_of_commands_is_that_of_the_program() -> None:
     assert (DOCS / "reference" / "commands.md").read_text(encoding="utf-8") == page(), "run `make docs`"
     for place in PAGES.values():
         assert (DOCS / "reference" / place).is_file()
+
+
+def test_every_trailer_is_in_the_reference() -> None:
+    names = {value for value in vars(trailers).values() if isinstance(value, str) and value.startswith(trailers.PREFIX)}
+    text = (DOCS / "reference" / "trailers.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(Rollstep-[\w-]+)`", text, re.MULTILINE)
+    assert len(set(listed)) == len(listed)
+    assert names - {trailers.PREFIX} < set(listed)
 
 
 def test_links_fit_the_site_and_those_out_of_it_become_text() -> None:
