@@ -9,6 +9,7 @@ ACTIONLINT := .tools/bin/actionlint
 PYTEST := $(PYTHON) -m pytest
 LOCK := .tools/lock
 FUZZ := .tools/fuzz
+DOCS := .tools/docs
 UV := --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock'
 ARGS ?=
 
@@ -16,10 +17,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint format bench profile e2e ordering fuzz lock audit fields golden clean distclean
+.PHONY: help setup demo test lint format bench profile e2e ordering fuzz docs lock audit release-check fields golden clean distclean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(DEVELOPMENT) $(KUBECONFORM) $(ACTIONLINT) ## set up .venv and .tools (other targets do so as needed)
 
@@ -55,16 +56,28 @@ ordering: setup ## run all tests of ordering and aborts, with a thousand random 
 fuzz: $(FUZZ)/.installed ## fuzz everything that reads input, for FUZZ_SECONDS in all (300; ARGS="yaml lint" names targets)
 	$(FUZZ)/bin/python -m tests.fuzz.run $(ARGS)
 
+docs: $(DOCS)/.installed $(DEVELOPMENT) ## run the commands in the documentation, and build its site and man pages in build/
+	@mkdir -p build
+	$(PYTHON) -m tests.docs.commands > build/commands.md && mv build/commands.md docs/reference/commands.md
+	$(PYTHON) -m tests.docs.console --write $(ARGS)
+	$(DOCS)/bin/python -m tests.docs.commands --man build/man
+	$(DOCS)/bin/python -m tests.docs.site
+
 lock: $(LOCK)/.installed ## pin all dependencies with hashes again, and write the wheel's SBOM (docs/sbom.cdx.json)
 	$(LOCK)/bin/uv pip compile $(UV) --extra dev --output-file requirements-dev.txt pyproject.toml
 	$(LOCK)/bin/uv pip compile $(UV) --constraint requirements-dev.txt --output-file requirements.txt pyproject.toml
 	$(LOCK)/bin/uv pip compile $(UV) --constraint requirements-dev.txt --extra fuzz --output-file requirements-fuzz.txt pyproject.toml
+	$(LOCK)/bin/uv pip compile $(UV) --constraint requirements-dev.txt --extra docs --output-file requirements-docs.txt pyproject.toml
 	$(LOCK)/bin/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --mc-type application \
 		--index-url pkg:pypi --output-reproducible --spec-version 1.6 --output-file docs/sbom.cdx.json 2>/dev/null
 
 audit: $(LOCK)/.installed ## check all pinned dependencies against PyPI's advisories; fail if one cannot be checked
 	$(LOCK)/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.txt
 	$(LOCK)/bin/pip-audit --strict --disable-pip --require-hashes -r requirements-dev.txt
+
+release-check: setup $(LOCK)/.installed ## do all of a release that needs no service (TAG=v1.2.3 also checks the tag)
+	$(PYTHON) -m tests.release $(TAG)
+	$(LOCK)/bin/twine check --strict build/release/*
 
 fields: ## regenerate the tables of Go types and CRDs after a version change (needs Go 1.26.10 or newer)
 	@command -v go >/dev/null || { echo "make fields needs Go 1.26.10 or newer: it generates the tables from the Go types." >&2; exit 1; }
@@ -108,6 +121,11 @@ $(DEVELOPMENT): pyproject.toml requirements-dev.txt | $(PYTHON)
 $(FUZZ)/.installed: requirements-fuzz.txt | $(PYTHON)
 	$(PYTHON) -m venv $(FUZZ)
 	$(FUZZ)/bin/python -m pip install --quiet --require-hashes -r requirements-fuzz.txt
+	@touch $@
+
+$(DOCS)/.installed: requirements-docs.txt | $(PYTHON)
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --require-hashes -r requirements-docs.txt
 	@touch $@
 
 $(LOCK)/.installed: pyproject.toml | $(PYTHON)

@@ -156,9 +156,9 @@ def test_development_tools_are_pinned(metadata: dict[str, Any]) -> None:
 
 
 def test_all_that_is_installed_is_pinned_with_hashes(project: Path, metadata: dict[str, Any]) -> None:
-    names = ("requirements.txt", "requirements-dev.txt", "requirements-fuzz.txt")
-    runtime, development, fuzzing = (pins(project / name) for name in names)
-    for more in (development, fuzzing):
+    names = ("requirements.txt", "requirements-dev.txt", "requirements-fuzz.txt", "requirements-docs.txt")
+    runtime, development, fuzzing, documentation = (pins(project / name) for name in names)
+    for more in (development, fuzzing, documentation):
         assert runtime.keys() <= more.keys()
         assert all(runtime[name] == more[name] for name in runtime)
     groups = metadata["project"]["optional-dependencies"]
@@ -166,6 +166,7 @@ def test_all_that_is_installed_is_pinned_with_hashes(project: Path, metadata: di
         (metadata["project"]["dependencies"], runtime),
         (groups["dev"], development),
         (groups["fuzz"], fuzzing),
+        (groups["docs"], documentation),
     ):
         for requirement in map(Requirement, needed):
             version, hashes = found[canonicalize_name(requirement.name)]
@@ -296,7 +297,9 @@ def test_the_containerfile_has_all_that_the_wheel_is_built_from(project: Path, w
 
 def test_make_lists_its_targets(project: Path) -> None:
     listed = run("make", "-C", project, "--no-print-directory")
-    assert {"demo", "test", "lint", "bench", "e2e"} <= set(re.findall(r"^make (\w+)", listed, re.MULTILINE))
+    assert {"demo", "test", "lint", "bench", "e2e", "docs", "release-check"} <= set(
+        re.findall(r"^make (\S+)", listed, re.MULTILINE)
+    )
 
 
 def test_make_says_that_there_is_no_python(project: Path, tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_the_linter_finds_what_is_wrong(actionlint: Path, tmp_path: Path) -> Non
 
 def test_the_action_is_right_and_takes_what_the_documentation_gives_it(actionlint: Path, tmp_path: Path) -> None:
     schema_check("github-actions", PROJECT / "action.yml")
-    text = (PROJECT / "docs" / "how-to" / "pipelines.md").read_text(encoding="utf-8")
+    text = (PROJECT / "docs" / "how-to" / "github.md").read_text(encoding="utf-8")
     steps = (
         text.partition("## The action")[2]
         .partition("```yaml\n")[2]
@@ -261,6 +261,7 @@ def test_no_job_of_a_merge_request_has_the_token() -> None:
 
 def test_every_action_is_pinned_and_has_one_version() -> None:
     pages = [*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md"), *WORKFLOWS, PROJECT / "action.yml"]
+    pages += (PROJECT / ".github/workflows").glob("*.yml")
     used: dict[str, set[str]] = {}
     for page in pages:
         for line in re.findall(r"^\s*(?:- )?uses: (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE):
@@ -270,7 +271,7 @@ def test_every_action_is_pinned_and_has_one_version() -> None:
             pinned = PINNED.fullmatch(line)
             assert pinned, f"{page.name}: {line}"
             used.setdefault(pinned[1], set()).add(f"{pinned[2]} {pinned[3]}")
-    assert len(used) == 5
+    assert len(used) == 7
     assert {name: versions for name, versions in used.items() if len(versions) > 1} == {}
 
 

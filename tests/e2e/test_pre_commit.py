@@ -136,7 +136,7 @@ def test_a_hook_that_formats_what_is_rendered_is_refused_until_it_leaves_that_ou
     assert checkout.head == head
     assert checkout.git("status", "--porcelain") == ""
     config = checkout.root / ".pre-commit-config.yaml"
-    pages = (PROJECT / "docs/how-to/pipelines.md").read_text(encoding="utf-8")
+    pages = (PROJECT / "docs/how-to/pre-commit.md").read_text(encoding="utf-8")
     (exclude,) = re.findall(r"`(exclude: .*?)`", pages)
     config.write_text(f"{exclude}\n{config.read_text(encoding='utf-8')}", encoding="utf-8")
     checkout.git("commit", "--quiet", "--all", "--no-verify", "--message=Leave it out")

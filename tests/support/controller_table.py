@@ -89,7 +89,8 @@ def table() -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+    # Without the backslash, a pattern such as `[a-z](...)` is a link.
+    return text.replace("|", "\\|").replace("](", "]\\(")
 
 
 def _links(codes: set[str]) -> str:
