@@ -23,7 +23,7 @@ from renderer.pipeline.load.sources import manifest_files
 from renderer.pipeline.load.status_file import load_state
 from renderer.pipeline.render.files import render_release
 from renderer.pipeline.resolve.course import course
-from renderer.pipeline.resolve.describe import HELD, version_of, wait_text
+from renderer.pipeline.resolve.describe import COMMITTED, HELD, version_of, wait_text
 from renderer.pipeline.resolve.moves import Wait
 from renderer.pipeline.resolve.release import Release, resolve_app
 from renderer.rollouts.model.rollout import EPOCH
@@ -130,7 +130,10 @@ class AppReader:
         release = opened if isinstance(opened, Release) else None
         location, spans = item.location, spans_of(item.history.events)
         records = tuple(self._records(item, spans, release))
-        plan, coming = self._coming(release)
+        info = self._info(release, wait)
+        plan, coming = (
+            self._coming(release) if release is not None and info is not None and _goes_on(info) else (None, ())
+        )
         findings = [*item.history.problems, *(() if isinstance(opened, Release) else opened)]
         freeze = item.freeze
         record = AppRecord(
@@ -140,7 +143,7 @@ class AppReader:
             time=time,
             inputs="" if findings else item.inputs,
             outside=self.outside(self._outside(location, release)) if release is not None else {},
-            info=self._info(release, wait),
+            info=info,
             problems=tuple(finding.text() for finding in findings),
             is_orphan=not self._has_sources(location),
             frozen=None if freeze is None else f"{format_time(freeze.until)}: {freeze.reason}",
@@ -215,10 +218,8 @@ class AppReader:
                     return body
         return {}
 
-    def _coming(self, release: Release | None) -> tuple[Plan | None, Sequence[Mapping[str, str]]]:
+    def _coming(self, release: Release) -> tuple[Plan | None, Sequence[Mapping[str, str]]]:
         """Return the plan of what is under way or waits, and the files after each of its commits."""
-        if release is None:
-            return None, ()
         try:
             plan = make_plan(release.world)
             moves = islice(course(release.world), len(plan.commits))
@@ -241,6 +242,11 @@ class AppReader:
         files = {name: file.sha for name, file in objects.tree(tree).items() if file.mode == "100644"} if tree else {}
         contents = objects.contents(files.values())
         return _shown({name: contents[sha].decode(errors="replace") for name, sha in files.items()})
+
+
+def _goes_on(info: Mapping[str, Any]) -> bool:
+    """Return whether a release is not complete, a version waits, or old pods are still to go."""
+    return info["phase"] != COMMITTED or info["waitingVersion"] is not None or info["until"] is not None
 
 
 def _shown(files: Mapping[str, str]) -> dict[str, str]:
