@@ -9,11 +9,13 @@ from typing import Any
 
 from msgspec import Struct
 
-from renderer.kubernetes.times import format_time, human_duration
+from renderer.kubernetes.times import format_time, human_duration, minute_text
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.render.html import html_environment, visible
 from renderer.verbs.policy.freeze import Freeze
-from renderer.verbs.show.plan import Plan, plan_cells
+from renderer.verbs.show.pictures.staircase import staircase
+from renderer.verbs.show.pictures.svg import STYLE, inline_svg
+from renderer.verbs.show.plan import plan_cells
 from renderer.verbs.show.tree import ICONS
 from renderer.verbs.site import dora
 from renderer.verbs.site.links import (
@@ -67,9 +69,9 @@ class SiteInfo(Struct, frozen=True):
 
 
 class ShownPlan(Struct, frozen=True):
-    """A plan as a table."""
+    """A plan as a picture in SVG and as a table."""
 
-    summary: str
+    picture: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
 
@@ -87,7 +89,7 @@ class ShownStep(Struct, frozen=True):
 def app_pages(reading: Reading, links: Links) -> Iterator[tuple[str, str]]:
     """Yield the path and the text of each page of an app."""
     record = reading.record
-    row, plan = row_of(record), _shown_plan(reading.plan)
+    row, plan = row_of(record), _shown_plan(reading)
     releases = [
         {"record": release, "page": release_page(record.environment, record.app, release.id), "tags": _tags(release)}
         for release in reversed(record.releases)
@@ -113,7 +115,7 @@ def site_pages(records: Sequence[AppRecord], info: SiteInfo) -> Iterator[tuple[s
     """Yield the path and the text of each page about several apps."""
     rows = [row_of(record) for record in records]
     frozen = {
-        name: format_time(max(freeze.until for freeze in own))
+        name: minute_text(max(freeze.until for freeze in own))
         for name in {row.environment for row in rows}
         if (own := [freeze for freeze in info.freezes if freeze.applies_to(name, info.time)])
     }
@@ -129,6 +131,7 @@ def site_pages(records: Sequence[AppRecord], info: SiteInfo) -> Iterator[tuple[s
         yield from _environment_pages(environment, rows, info, shared)
     yield _dora_page(records, info, shared)
     yield "search.js", _search_data(rows)
+    yield "picture.css", STYLE.lstrip()
 
 
 def _index_pages(
@@ -207,7 +210,7 @@ def _release_pages(
     coming = reading.plan.commits if reading.plan is not None and plan is not None else ()
     choices = [
         *["before the release"] * earlier,
-        *(f"{_minute(commit.time)}, {title}" for commit, title in zip(release.commits, titles, strict=True)),
+        *(f"{minute_text(commit.time)}, {title}" for commit, title in zip(release.commits, titles, strict=True)),
         *(f"to come: {commit.action}" for commit in coming),
     ]
     steps = []
@@ -227,6 +230,7 @@ def _release_pages(
         steps=steps,
         plan=plan,
         choices=choices if diffs.diffs else [],
+        chosen=earlier + len(titles) - 1,
         diffs_file=data,
         change_url=links.commit(release.change_commit),
         environment_page=environment_page(record.environment),
@@ -261,11 +265,13 @@ def _tags(release: ReleaseRecord) -> tuple[str, ...]:
     return tuple(tag for tag, holds in found if holds)
 
 
-def _shown_plan(plan: Plan | None) -> ShownPlan | None:
+def _shown_plan(reading: Reading) -> ShownPlan | None:
+    plan, record = reading.plan, reading.record
     if plan is None:
         return None
     header, *rows = plan_cells(plan)
-    return ShownPlan(plan.summary, [cell.capitalize() for cell in header], rows)
+    picture = inline_svg(staircase(record.app, record.environment, plan), "plan")
+    return ShownPlan(picture, [cell.capitalize() for cell in header], rows)
 
 
 def _line(line: str) -> tuple[str, str]:
@@ -296,17 +302,13 @@ def _numbered(items: Sequence[Any], page: Any, name: Any) -> list[tuple[int, str
     return [(number, page(number), name(own[0]) if own else "") for number, own in enumerate(_chunks(items), 1)]
 
 
-def _minute(time: datetime) -> str:
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
 def _words(phase: str) -> str:
     return _WORDS.get(phase, phase)
 
 
 _FILTERS = {
     "rfc3339": format_time,
-    "minute": _minute,
+    "minute": minute_text,
     "duration": lambda seconds: "–" if seconds is None else human_duration(seconds),
     "percent": lambda share: "–" if share is None else f"{share * 100:.0f}%",
     "words": _words,

@@ -13,7 +13,7 @@ from renderer.errors import Finding, RollstepError
 from renderer.git.objects import object_names
 from renderer.kubernetes.images import version_text
 from renderer.kubernetes.manifest import Body
-from renderer.kubernetes.times import format_time
+from renderer.kubernetes.times import minute_text, parse_time
 from renderer.kubernetes.yaml.reader import decode, load_documents
 from renderer.pipeline.load.discover import AppRef, Home, orphan_finding
 from renderer.pipeline.load.last_render import read_last_render
@@ -131,9 +131,7 @@ class AppReader:
         location, spans = item.location, spans_of(item.history.events)
         records = tuple(self._records(item, spans, release))
         info = self._info(release, wait)
-        plan, coming = (
-            self._coming(release) if release is not None and info is not None and _goes_on(info) else (None, ())
-        )
+        plan, coming = self._coming(release) if release is not None and _goes_on(info) else (None, ())
         findings = [*item.history.problems, *(() if isinstance(opened, Release) else opened)]
         freeze = item.freeze
         record = AppRecord(
@@ -146,7 +144,7 @@ class AppReader:
             info=info,
             problems=tuple(finding.text() for finding in findings),
             is_orphan=not self._has_sources(location),
-            frozen=None if freeze is None else f"{format_time(freeze.until)}: {freeze.reason}",
+            frozen=None if freeze is None else f"{minute_text(freeze.until)}: {freeze.reason}",
             releases=records,
         )
         events = item.history.events
@@ -165,7 +163,7 @@ class AppReader:
         if wait is not None and wait.reason == HELD:
             info["message"] = wait_text(wait, release.world, release.app.ref.target)
         elif info["reason"] is not None and info["until"] is not None:
-            info["message"] = f"{info['reason']} until {info['until']}"
+            info["message"] = f"{info['reason']} until {minute_text(parse_time(info['until']))}"
         return info
 
     def outside(self, paths: Sequence[str]) -> dict[str, str]:
@@ -244,8 +242,10 @@ class AppReader:
         return _shown({name: contents[sha].decode(errors="replace") for name, sha in files.items()})
 
 
-def _goes_on(info: Mapping[str, Any]) -> bool:
+def _goes_on(info: Mapping[str, Any] | None) -> bool:
     """Return whether a release is not complete, a version waits, or old pods are still to go."""
+    if info is None:
+        return False
     return info["phase"] != COMMITTED or info["waitingVersion"] is not None or info["until"] is not None
 
 

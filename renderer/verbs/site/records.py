@@ -73,8 +73,8 @@ class ReleaseRecord(Struct, frozen=True, rename="camel"):
 
     ``id`` is the revision, with a second number if the revision was begun again after a revert.  ``began`` is the time
     of its first commit, ``completed`` that at which it had all the traffic, ``ended`` that after which it was no longer
-    the newest.  ``changed`` is the time of the commit that changed the sources.  ``is_rollback`` says that an earlier
-    release had the same pod template.
+    the newest.  ``changed`` is the time of the commit that changed the sources.  ``is_rollback`` says that its pod
+    template is older than that of the release before, ``is_undone`` that the next release is such a rollback.
     """
 
     environment: str

@@ -94,8 +94,7 @@ def record_of(
     began, completed = span.events[0].time, _completed(span)
     change = _change(span, spans[at - 1] if at else None, sources)
     changed = change.time if change is not None else began
-    is_rollback = any(older.pod_template_hash == span.pod_template_hash for older in spans[:at])
-    is_undone = following is not None and _goes_back(spans, at + 1)
+    is_rollback, is_undone = _goes_back(spans, at), following is not None and _goes_back(spans, at + 1)
     ended = following.events[0].time if following is not None else None
     if span.is_taken_back or span.events[-1].state is None:
         ended = span.events[-1].time
@@ -168,8 +167,12 @@ def is_promoted(state: State | None) -> bool:
 
 
 def _completed(span: Span) -> datetime | None:
-    own = span.events[:-1] if span.is_taken_back else span.events
-    return next((event.time for event in own if is_promoted(event.state)), None)
+    key = (span.revision, span.pod_template_hash)
+
+    def is_own(state: State | None) -> bool:
+        return state is not None and (state.revision, state.status.current_pod_hash) == key
+
+    return next((event.time for event in span.events if is_own(event.state) and is_promoted(event.state)), None)
 
 
 def _outcome(span: Span, completed: datetime | None, following: Span | None) -> str:
@@ -186,8 +189,9 @@ def _outcome(span: Span, completed: datetime | None, following: Span | None) -> 
 
 
 def _goes_back(spans: Sequence[Span], at: int) -> bool:
-    """Return whether a release brings back a pod template from before the release that it follows."""
-    return any(older.pod_template_hash == spans[at].pod_template_hash for older in spans[: at - 1])
+    """Return whether a release brings back a pod template that is older than that of the release that it follows."""
+    hashes = [span.pod_template_hash for span in spans[: at + 1]]
+    return at > 0 and hashes.index(hashes[at]) < hashes.index(hashes[at - 1])
 
 
 def _change(span: Span, before: Span | None, sources: Sequence[FileChange]) -> FileChange | None:
