@@ -6,7 +6,7 @@ what they read elsewhere.  The files change all together or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from renderer import __version__
 from renderer.errors import Finding, RollstepError, reporting
-from renderer.git.objects import is_ancestor, object_names
+from renderer.git.objects import is_ancestor
 from renderer.git.repository import Commit, Repository
 from renderer.kubernetes.printing import to_json
 from renderer.kubernetes.times import format_time
@@ -130,7 +130,7 @@ class _Maker:
         since = base if base and is_ancestor(self._repository, base, sha) else ""
         known = known if since else {}
         touched = last_changes(self._repository, settings.environments_path, sha, since)
-        outside = self._outside(known.values())
+        outside = self._reader.outside({path for record in known.values() for path in record.outside})
         stale: list[tuple[AppLocation, str, str]] = []
         unchanged: list[AppRecord] = []
         for environment, app in self._loader.apps(sha, settings):
@@ -150,12 +150,6 @@ class _Maker:
 
     def _input(self, location: AppLocation, last: str, inputs: str, history: AppHistory) -> Input:
         return Input(location, history, last, inputs, self._freeze(location.environment))
-
-    def _outside(self, records: Any) -> dict[str, str]:
-        """Return the objects now of all paths that apps read outside of their folders."""
-        paths = sorted({path for record in records for path in record.outside})
-        names = object_names(self._repository, [f"{self.commit.sha}:{path}" for path in paths]) if paths else ()
-        return dict(zip(paths, names, strict=True))
 
     def _digest(self, location: AppLocation, last: str) -> str:
         """Return the digest of what an app's pages are made from, but for what it reads elsewhere."""
@@ -230,7 +224,7 @@ def _check_name(location: AppLocation) -> None:
         raise RollstepError.at(location.folder, "has unprintable characters in its name", "rename the folder")
 
 
-def _check_foreign(root: Path, paths: Any) -> None:
+def _check_foreign(root: Path, paths: Iterable[str]) -> None:
     """Raise RollstepError for each file that is there and that rollstep did not write."""
     message = "would be overwritten by a page of the site, but rollstep did not write it"
     hint = "choose another folder with --out"

@@ -10,7 +10,6 @@ from typing import Any
 from msgspec import Struct
 
 from renderer.errors import Finding, RollstepError
-from renderer.git.objects import object_names
 from renderer.kubernetes.images import version_text
 from renderer.kubernetes.manifest import Body
 from renderer.kubernetes.times import minute_text, parse_time
@@ -166,10 +165,11 @@ class AppReader:
             info["message"] = f"{info['reason']} until {minute_text(parse_time(info['until']))}"
         return info
 
-    def outside(self, paths: Sequence[str]) -> dict[str, str]:
-        """Return the object at each path in the commit; empty for a missing one."""
-        names = object_names(self._loader.repository, [f"{self._sha}:{path}" for path in paths]) if paths else ()
-        return dict(zip(paths, names, strict=True))
+    def outside(self, paths: Iterable[str]) -> dict[str, str]:
+        """Return the object at each path in the commit, the root for an empty one; empty for a missing one."""
+        objects = self._loader.objects
+        found = {path: objects.find(self._sha, path) if path else objects.root_tree(self._sha) for path in paths}
+        return {path: "" if entry is None else entry.sha for path, entry in found.items()}
 
     def _outside(self, location: AppLocation, release: Release) -> list[str]:
         """Return what an app reads outside of its folder: files, folders of commands and of templates; "" is all."""
