@@ -1,7 +1,7 @@
 """``python -m tests.e2e.build``: build the tools of the end-to-end tests into ``.tools/e2e/bin``.
 
-Each is a Go program that a ``go.mod`` and ``go.sum`` below ``tools/`` pin with all it is built from, but for what drives
-the browser, which npm installs (``browser/``).  What has been built is kept until its pins change.
+Each is a Go program that a ``go.mod`` and ``go.sum`` below ``tools/`` pin with all it is built from.  What drives the
+browser comes from npm, as ``browser/package-lock.json`` pins it.  What has been built is kept until its pins change.
 """
 
 from __future__ import annotations
