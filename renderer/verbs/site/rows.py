@@ -96,7 +96,7 @@ def row_of(record: AppRecord) -> Row:
         out_of=info["maxTrafficWeight"] or 100,
         revision=info["revision"],
         since=since,
-        message=info["message"] or "",
+        message=_message(record, info),
     )
 
 
@@ -137,6 +137,12 @@ def _versions(replica_sets: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     stable = version("stable", "active")
     new = version("canary", "preview")
     return stable, new
+
+
+def _message(record: AppRecord, info: Mapping[str, Any]) -> str:
+    """Return what the release waits for; of an aborted one, why it was aborted."""
+    aborts = record.releases[-1].aborts if record.releases else ()
+    return aborts[-1].reason if info["reason"] == "aborted" and aborts else info["message"] or ""
 
 
 def _tags(record: AppRecord, info: Mapping[str, object]) -> list[str]:
