@@ -116,7 +116,7 @@ def test_what_is_on_the_pages(chromium: Browser) -> None:
     assert REASON in aborted["texts"][".problem"]
     assert "Healthy again" in aborted["texts"][".problem"]
     assert "merged by Grace" in running["texts"][".timeline"]
-    assert running["texts"]["#plan"] == "What comes"
+    assert running["texts"]["#plan"] == "Plan"
 
 
 def test_the_search_needs_only_keys(chromium: Browser) -> None:

@@ -56,7 +56,7 @@ def command(directory: str, out: str | None, serve: bool, port: int, output: str
             print_json([made.to_dict()])
         else:
             counts = f"{made.written:,} files written, {made.removed:,} removed, {made.unchanged:,} unchanged"
-            say(f"{made.folder}/index.html: {counts}")
+            say(f"{folder if out is None else out}/index.html: {counts}")
         if serve:
             from renderer.verbs.site.serve import serve_site
 

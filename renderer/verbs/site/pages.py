@@ -13,9 +13,10 @@ from renderer.kubernetes.times import format_time, human_duration, minute_text
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.render.html import html_environment, visible
 from renderer.verbs.policy.freeze import Freeze
+from renderer.verbs.show.pictures.elements import STYLE
 from renderer.verbs.show.pictures.staircase import staircase
-from renderer.verbs.show.pictures.svg import STYLE, inline_svg
-from renderer.verbs.show.plan import plan_cells
+from renderer.verbs.show.pictures.svg import picture
+from renderer.verbs.show.pictures.table import table_rows
 from renderer.verbs.show.tree import ICONS
 from renderer.verbs.site import dora
 from renderer.verbs.site.links import (
@@ -69,8 +70,9 @@ class SiteInfo(Struct, frozen=True):
 
 
 class ShownPlan(Struct, frozen=True):
-    """A plan as a picture in SVG and as a table."""
+    """A plan in words, as a picture in SVG and as a table."""
 
+    words: Sequence[str]
     picture: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -266,12 +268,13 @@ def _tags(release: ReleaseRecord) -> tuple[str, ...]:
 
 
 def _shown_plan(reading: Reading) -> ShownPlan | None:
-    plan, record = reading.plan, reading.record
-    if plan is None:
+    if reading.plan is None:
         return None
-    header, *rows = plan_cells(plan)
-    picture = inline_svg(staircase(record.app, record.environment, plan), "plan")
-    return ShownPlan(picture, [cell.capitalize() for cell in header], rows)
+    from xml.etree import ElementTree
+
+    found = staircase(reading.record.app, reading.record.environment, reading.plan)
+    header, *rows = table_rows(found)
+    return ShownPlan(found.words, ElementTree.tostring(picture(found, "plan"), encoding="unicode"), header, rows)
 
 
 def _line(line: str) -> tuple[str, str]:

@@ -29,7 +29,8 @@ from renderer.rollouts.model.rollout import EPOCH
 from renderer.verbs.apps.status_history import waits_of
 from renderer.verbs.policy.approvals import Approvals, distinct_people
 from renderer.verbs.policy.freeze import Freeze
-from renderer.verbs.show.plan import Plan, make_plan
+from renderer.verbs.show.plan import make_plan
+from renderer.verbs.show.planned import Plan
 from renderer.verbs.show.tree import images, rollout_info
 from renderer.verbs.site.diffs import Diffs, diffs_of
 from renderer.verbs.site.events import AppHistory, Event
