@@ -36,7 +36,8 @@ class ReleaseCommit(Struct, frozen=True, rename="camel"):
     """A commit of a release, and the release after it.
 
     ``time`` is when the commit reached the branch (UTC): the time of the merge, if a merge brought it.  ``weight`` is
-    the canary's, None without a router.  ``phase`` is the Rollout's, ``part`` the phase of a step in phases.
+    that of the newest version, out of ``max_traffic_weight``; None without a router.  ``phase`` is the Rollout's,
+    ``part`` the phase of a step in phases.
     """
 
     commit: str
@@ -50,6 +51,7 @@ class ReleaseCommit(Struct, frozen=True, rename="camel"):
     steps: int | None
     part: str | None
     weight: int | None
+    max_traffic_weight: int | None
     phase: str
     pause: str | None
     message: str | None

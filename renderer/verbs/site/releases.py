@@ -125,7 +125,7 @@ def commit_record(event: Event, links: Links, approvals: tuple[str, ...]) -> Rel
     """Return the record of one event."""
     commit, state, trailers = event.commit, event.state, event.trailers
     step, _, steps = trailers.get("Step", "").partition("/")
-    weights = state.status.canary.weights if state is not None else None
+    weight, total = _weight(state)
     return ReleaseCommit(
         commit=commit.sha,
         url=links.commit(commit.sha),
@@ -137,7 +137,8 @@ def commit_record(event: Event, links: Links, approvals: tuple[str, ...]) -> Rel
         current_step_index=int(step) if step.isdecimal() else None,
         steps=int(steps) if steps.isdecimal() else None,
         part=trailers.get("Phase") or None,
-        weight=weights.canary.weight if weights is not None else None,
+        weight=weight,
+        max_traffic_weight=total,
         phase=phase_of_state(state),
         pause=_pause(state),
         message=(state.status.message or None) if state is not None else None,
@@ -213,6 +214,16 @@ def _aborts(span: Span, healthy: Sequence[datetime]) -> list[Abort]:
             found.append(Abort(event.commit.sha, event.time, reason, restored))
         was_aborted = is_aborted
     return found
+
+
+def _weight(state: State | None) -> tuple[int | None, int | None]:
+    """Return the weight of the newest version and the sum of all weights; None without a router."""
+    weights = state.status.canary.weights if state is not None else None
+    if state is None or weights is None:
+        return None, None
+    places = (weights.stable, weights.canary, *weights.additional)
+    newest = (place.weight for place in places if place.pod_template_hash == state.status.current_pod_hash)
+    return sum(newest), sum(place.weight for place in places)
 
 
 def _pull_request(event: Event, links: Links) -> PullRequest | None:

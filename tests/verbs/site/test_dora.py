@@ -23,7 +23,9 @@ def at(hour: int) -> datetime:
 
 def commit(verb: str | None = "advance") -> ReleaseCommit:
     nothing = (None,) * 3
-    return ReleaseCommit("c", None, START, "Ada", "s", "", verb, *nothing, None, "Committed", *nothing, None, (), ())
+    return ReleaseCommit(
+        "c", None, START, "Ada", "s", "", verb, *nothing, None, None, "Committed", *nothing, None, (), ()
+    )
 
 
 def release(

@@ -128,6 +128,9 @@ def test_a_page_shows_what_became_of_a_release(site: Path) -> None:
         "5": ("InProgress", "1.3.0"),
     }
     assert [name for name, entry in found.items() if entry["isRollback"]] == ["4"]
+    weights = [(commit["weight"], commit["maxTrafficWeight"]) for commit in found["3"]["commits"]]
+    assert weights == [(20, 100), (0, 100)]
+    assert found["2"]["commits"][-1]["weight"] == 100
     (abort,) = found["3"]["aborts"]
     assert abort["reason"].startswith(REASON)
     assert (abort["time"], abort["restored"]) == ("2026-03-02T09:30:00Z", "2026-03-02T10:00:00Z")
