@@ -22,10 +22,8 @@ def at(hour: int) -> datetime:
 
 
 def commit(verb: str | None = "advance") -> ReleaseCommit:
-    nothing = (None,) * 3
-    return ReleaseCommit(
-        "c", None, START, "Ada", "s", "", verb, *nothing, None, None, "Committed", *nothing, None, (), ()
-    )
+    step, said = (None,) * 5, (None,) * 4
+    return ReleaseCommit("c", None, START, "Ada", "s", "", verb, *step, "Committed", *said, (), ())
 
 
 def release(
