@@ -52,6 +52,7 @@ VERBS = {
     "schema": "Print the JSON schema of rollstep.yaml or of an output.",
     "set": "Update the Rollout (set image CONTAINER=IMAGE).",
     "simulate": "Run a scenario in a simulated cluster.",
+    "site": "Make static pages of all releases.",
     "status": "Show the phase of each release.",
     "undo": "Roll back to an earlier revision.",
     "verify": "Verify that every commit is a legal step of a release.",
@@ -59,7 +60,7 @@ VERBS = {
 }
 """Every verb with its line in ``--help``, so that ``--help`` and completion import no verb's module."""
 GROUPS = {
-    "Look": ("status", "get", "plan", "diff", "history"),
+    "Look": ("status", "get", "plan", "diff", "history", "site"),
     "Move": ("advance", "promote", "set", "undo", "restart", "scale", "pr", "approve", "publish"),
     "Stop": ("pause", "resume", "abort", "retry", "freeze", "quarantine", "resolve"),
     "Set up": ("init", "render", "migrate", "remove", "completion", "schema", "help", "version"),

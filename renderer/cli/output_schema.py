@@ -25,19 +25,31 @@ ENTRIES: dict[str, tuple[str, ...]] = {
     "freeze": ("freeze",),
     "quarantine": ("quarantine",),
     "approve": ("approved", "approval"),
+    "site": ("site",),
 }
 """The definitions of the entries that each verb lists."""
+FILES: dict[str, tuple[str, ...]] = {"releases.json": ("release",)}
+"""The definitions of the entries that each file for programs lists."""
 
 
 def output_schema(verb: str) -> dict[str, Any]:
     """Return the JSON schema of the output of ``verb``, a key of ``ENTRIES``, with the definitions that it uses."""
+    return _list_of(ENTRIES[verb], f"rollstep {verb} --output json")
+
+
+def file_schema(name: str) -> dict[str, Any]:
+    """Return the JSON schema of a file for programs, a key of ``FILES``."""
+    return _list_of(FILES[name], f"{name} of rollstep site")
+
+
+def _list_of(names: tuple[str, ...], title: str) -> dict[str, Any]:
     # Not importlib.resources, which is slow to import.
     known = json.loads(Path(__file__).with_name(SCHEMA_FILE).read_text(encoding="utf-8"))
-    entries = [{"$ref": f"#/$defs/{name}"} for name in ENTRIES[verb]]
+    entries = [{"$ref": f"#/$defs/{name}"} for name in names]
     used = dict.fromkeys(_names(entries, known["$defs"]))
     return {
         "$schema": known["$schema"],
-        "title": f"rollstep {verb} --output json",
+        "title": title,
         "type": "array",
         "items": entries[0] if len(entries) == 1 else {"oneOf": entries},
         "$defs": {name: known["$defs"][name] for name in used},

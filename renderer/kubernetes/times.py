@@ -45,6 +45,11 @@ def format_time(time: datetime) -> str:
     return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
+def minute_text(time: datetime) -> str:
+    """Return a time for people, to the minute: ``2026-03-01 12:00 UTC``."""
+    return f"{format_time(time)[:16].replace('T', ' ')} UTC"
+
+
 def parse_time(text: str) -> datetime:
     """Return an RFC 3339 time in UTC; raise ValueError for anything else, and for a time without a zone.
 

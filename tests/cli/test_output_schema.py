@@ -76,6 +76,7 @@ def test_the_schema_is_one(checkout: Checkout, verb: str) -> None:
         ["replay"],
         ["freeze", "add", "--until", "2027-01-01T00:00:00Z", "--reason", "Sale", "--dry-run"],
         ["approve", "HEAD~1", "--dry-run"],
+        ["site", "--out", ".git/site"],
     ],
     ids=" ".join,
 )

@@ -82,8 +82,9 @@ def test_the_action_is_right_and_takes_what_the_documentation_gives_it(actionlin
         passes(actionlint, "-no-color", cwd=tmp_path)
 
 
-def test_the_gitlab_pipeline_is_right(tmp_path: Path) -> None:
-    path = RECIPES / "gitlab" / "gitlab-ci.yml"
+@pytest.mark.parametrize("name", ["gitlab-ci", "pages"])
+def test_the_gitlab_pipeline_is_right(tmp_path: Path, name: str) -> None:
+    path = RECIPES / "gitlab" / f"{name}.yml"
     schema_check("gitlab-ci", "--data-transform", "gitlab-ci", path)
     wrong = tmp_path / "wrong.yml"
     wrong.write_text(path.read_text(encoding="utf-8").replace("rules:", "rulez:"), encoding="utf-8")
@@ -236,7 +237,7 @@ def jobs_with_programs() -> dict[str, Any]:
 
 
 def test_only_a_job_with_nothing_to_steal_runs_the_programs_of_a_pull_request() -> None:
-    assert set(jobs_with_programs()) == {"check check", "release advance"}
+    assert set(jobs_with_programs()) == {"check check", "pages site", "release advance"}
     check, release = (read(RECIPES / "github" / name) for name in ("check.yml", "release.yml"))
     # YAML 1.1 reads the key `on` as a boolean.
     assert check["true"] == "pull_request"
@@ -249,6 +250,37 @@ def test_only_a_job_with_nothing_to_steal_runs_the_programs_of_a_pull_request() 
     comment = check["jobs"]["comment"]
     assert not any("rollstep" in step.get("run", "") or "checkout" in step.get("uses", "") for step in comment["steps"])
     assert set(release["true"]) == {"schedule", "workflow_dispatch"}
+
+
+def test_the_pages_are_made_of_the_default_branch_by_a_job_that_writes_nothing() -> None:
+    pages = read(RECIPES / "github" / "pages.yml")
+    assert set(pages["true"]) == {"push", "workflow_dispatch"}
+    assert pages["permissions"] == {}
+    site, deploy = pages["jobs"]["site"], pages["jobs"]["deploy"]
+    assert site["permissions"] == {"contents": "read"}
+    assert "default_branch" in site["if"]
+    assert not any("run" in step for step in deploy["steps"])
+    (rule,) = read(RECIPES / "gitlab" / "pages.yml")["pages"]["rules"]
+    assert "CI_DEFAULT_BRANCH" in rule["if"]
+
+
+@pytest.mark.parametrize("forge", ["github", "gitlab"])
+def test_the_pages_are_made(pipeline: Pipeline, forge: str) -> None:
+    recipe = read(RECIPES / forge / "pages.yml")
+    if forge == "github":
+        job, folder = recipe["jobs"]["site"], "_site"
+        scripts = [step["run"] for step in job["steps"] if "run" in step]
+        (upload,) = [step["with"]["path"] for step in job["steps"] if "pages-artifact" in step.get("uses", "")]
+        variables = job["env"]
+    else:
+        job, folder = recipe["pages"], "public"
+        scripts, variables = [*job["before_script"], *job["script"]], job["variables"]
+        (upload,) = job["artifacts"]["paths"]
+    assert upload == folder
+    pipeline.sh("\n".join(scripts), **variables)
+    # The app of a command is there, too.
+    assert "Committed" in (pipeline.root / folder / "releases.json").read_text(encoding="utf-8")
+    assert (pipeline.root / folder / "apps/prod/batch/index.html").is_file()
 
 
 def test_no_job_of_a_merge_request_has_the_token() -> None:

@@ -1,7 +1,7 @@
 """``python -m tests.e2e.build``: build the tools of the end-to-end tests into ``.tools/e2e/bin``.
 
-Each is a Go program that a ``go.mod`` and ``go.sum`` below ``tools/`` pin with all it is built from.  What has been
-built is kept until its pins change.
+Each is a Go program that a ``go.mod`` and ``go.sum`` below ``tools/`` pin with all it is built from.  What drives the
+browser comes from npm, as ``browser/package-lock.json`` pins it.  What has been built is kept until its pins change.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from renderer.pipeline.validate.install import go_from_package
+from tests.e2e.browser.build import build as browser
 from tests.e2e.gitea.build import build as gitea
 
 HERE = Path(__file__).resolve().parent
@@ -165,6 +166,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         begun = time.monotonic()
         if gitea():
             print(f"gitea: built in {time.monotonic() - begun:.0f} s", flush=True)
+    if (not names or "browser" in names) and browser():
+        print("browser: its packages are installed", flush=True)
     return 0
 
 

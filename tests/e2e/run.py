@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.e2e import build
+from tests.e2e.browser import build as browser
 from tests.e2e.cluster import ADDRESS, PODS
 
 PYTEST = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-s", "--durations=0", "--durations-min=10")
@@ -32,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     missing = [name for name in ("unshare", "ip", "openssl", "git") if shutil.which(name) is None]
     if missing:
         print(f"The end-to-end tests need {', '.join(missing)}: Debian has them in util-linux, iproute2, openssl, git.")
+        return 1
+    if packages := browser.missing():
+        print(f"The tests of the site need a browser and Node.js 20 or newer: apt-get install {' '.join(packages)}")
         return 1
     build.main([])
     words = list(sys.argv[1:] if arguments is None else arguments)

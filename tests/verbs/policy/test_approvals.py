@@ -16,54 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from renderer.verbs.policy.approvals import Approval, distinct_people
-from tests.support.commands import NOON, TWO, Checkout
+from tests.support.commands import NOON, TWO
+from tests.support.team import Team
 
-ASK = "environments:\n  prod:\n    approvals: 2\n"
 LATER = "2026-03-01T13:00:00Z"
-
-
-class Team(Checkout):
-    """A checkout in which alice, bob and eve can sign; git knows the keys of the first two."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
-        self.keys = root.parent
-        known = ""
-        for name in ("alice", "bob", "eve"):
-            command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(self.keys / name)]
-            subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
-            if name != "eve":
-                known += f"{name}@example.com {self.public(name)}\n"
-        (self.keys / "allowed").write_text(known, encoding="utf-8")
-        self.configure(self.root)
-        self.edit("rollstep.yaml", "environments:\n", ASK)
-        self.run("advance", "prod/web", "--include-sources", "--no-validate", "--now", "2026-03-01T08:00:00Z")
-
-    def configure(self, place: Path) -> None:
-        """Configure git in ``place`` to sign with SSH keys, and to know their owners."""
-        for key, value in {
-            "gpg.format": "ssh",
-            "gpg.ssh.allowedSignersFile": str(self.keys / "allowed"),
-        }.items():
-            subprocess.run(["git", "-C", str(place), "config", key, value], check=True)
-
-    def public(self, name: str) -> str:
-        return (self.keys / f"{name}.pub").read_text(encoding="utf-8").strip()
-
-    def become(self, name: str, *, sign: bool = False) -> None:
-        """Act as a person, who signs commits or not."""
-        self.git("config", "user.name", name)
-        self.git("config", "user.email", f"{name}@example.com")
-        self.git("config", "user.signingKey", str(self.keys / f"{name}.pub"))
-        self.git("config", "commit.gpgSign", str(sign).lower())
-
-    def release(self) -> None:
-        """Begin a release of prod/web."""
-        self.run("set", "image", "prod/web", f"web={TWO}", "--no-validate", "--now", NOON)
-
-    def approve(self, name: str, commit: str = "HEAD") -> None:
-        self.become(name)
-        self.run("approve", commit)
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +29,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Team:
 
 @pytest.fixture
 def team(template: Team, tmp_path: Path) -> Team:
-    shutil.copytree(template.keys, tmp_path / "team", symlinks=True)
-    copied = Team.__new__(Team)
-    copied.keys, copied.root = tmp_path / "team", tmp_path / "team/repo"
-    copied.configure(copied.root)
-    return copied
+    return template.copied(tmp_path / "team")
 
 
 def test_a_step_needs_two_people_and_the_next_waits_for_them(team: Team) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import NOON, TWO, Checkout
-from tests.verbs.policy.test_approvals import Team
+from tests.support.team import Team
 from tests.verbs.verify.test_pre_receive import CANARY, WEB, Pushing
 
 LATER = "2026-03-01T13:00:00Z"

@@ -1,0 +1,1 @@
+"""The site: static pages of all releases, from git alone."""
