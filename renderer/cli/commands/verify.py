@@ -37,6 +37,12 @@ if TYPE_CHECKING:
     help="Source of pull request approvals: `forge` for the remote's forge, or a JSON file (- for stdin) with a list of"
     " logins for each commit.",
 )
+@click.option(
+    "--requery",
+    is_flag=True,
+    help="Ask the metric providers again for the moments that the commits have measured, and report what differs. Only"
+    " for repositories that you trust: the commits say where to ask.",
+)
 @options.output_format("text", "json", "github")
 @options.now
 @click.pass_obj
@@ -46,6 +52,7 @@ def command(
     pre_receive: bool,
     branches: tuple[str, ...],
     reviews: str,
+    requery: bool,
     output: str,
     now: datetime | None,
 ) -> None:
@@ -65,6 +72,8 @@ def command(
         raise click.UsageError("--pre-receive takes its range from stdin")
     if branches and not pre_receive:
         raise click.UsageError("--branch goes with --pre-receive")
+    if requery and pre_receive:
+        raise click.UsageError("--requery sends requests where a push says: not with --pre-receive")
     from renderer.git.repository import Repository
     from renderer.pipeline.load.workspace import current_time
     from renderer.verbs.policy.approvals import Approvals
@@ -76,7 +85,7 @@ def command(
         sys.exit(_receive(repository, branches, output, now))
     revisions = revisions or ("HEAD",)
     approvals = Approvals(repository, _reviews(repository, reviews, revisions)) if reviews else None
-    verdicts = verify_commits(repository, revisions, approvals=approvals, now=now or current_time())
+    verdicts = verify_commits(repository, revisions, approvals=approvals, now=now or current_time(), asks_again=requery)
     say(FORMATS[output](verdicts), nl=False)
     _print_summary(verdicts, summary(verdicts))
     sys.exit(1 if any(verdict.all_findings for verdict in verdicts) else 0)
