@@ -24,6 +24,7 @@ GC_THRESHOLD = 200_000
 VERBS = {
     "abort": "Abort a release: send all traffic back to the stable ReplicaSet.",
     "advance": "Commit the next step of a release.",
+    "analyze": "Measure the analyses of a release, and go on or take it back.",
     "approve": "Approve a commit with a signed tag.",
     "completion": "Print the completion script of a shell.",
     "diff": "Show the changes of rendered manifests between two steps.",
@@ -61,7 +62,7 @@ VERBS = {
 """Every verb with its line in ``--help``, so that ``--help`` and completion import no verb's module."""
 GROUPS = {
     "Look": ("status", "get", "plan", "diff", "history", "site"),
-    "Move": ("advance", "promote", "set", "undo", "restart", "scale", "pr", "approve", "publish"),
+    "Move": ("advance", "analyze", "promote", "set", "undo", "restart", "scale", "pr", "approve", "publish"),
     "Stop": ("pause", "resume", "abort", "retry", "freeze", "quarantine", "resolve"),
     "Set up": ("init", "render", "migrate", "remove", "completion", "schema", "help", "version"),
     "Prove": ("lint", "verify", "replay", "hash", "simulate"),

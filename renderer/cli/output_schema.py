@@ -15,7 +15,7 @@ ENTRIES: dict[str, tuple[str, ...]] = {
     "plan": ("plan",),
     "history": ("history",),
     "diff": ("diff",),
-    **dict.fromkeys(("advance", "promote", "abort", "retry", "undo", "pause", "resume"), _MOVES),
+    **dict.fromkeys(("advance", "analyze", "promote", "abort", "retry", "undo", "pause", "resume"), _MOVES),
     **dict.fromkeys(("restart", "scale", "set", "migrate", "pr"), _MOVES),
     "render": ("render",),
     "resolve": ("resolved",),

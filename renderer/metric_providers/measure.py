@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -79,17 +80,19 @@ def measure(
     *,
     terminates: bool = False,
     unanswered: set[str] | None = None,
+    forwards: PortForwards | None = None,
 ) -> list[Measurement]:
     """Return a measurement of each task at the moment ``at``, which has a time zone, taken at the same time.
 
     ``run`` names the run for a Job, and has the start that Kayenta asks for.  ``terminates``, as in the ``Pass``, ends
     what is in flight.  A fault of a provider or its answer is a measurement in Error with the controller's message.
     ``unanswered`` gets the names of the metrics whose provider has no answer now, whatever the moment.
+    ``forwards`` are shared by several calls, None for those of this call alone.
     """
-    with PortForwards(access) as forwards:
+    with PortForwards(access) if forwards is None else nullcontext(forwards) as shared:
         run, left = run or RunReference(), set[str]() if unanswered is None else unanswered
         questions = [
-            Question(task.metric, at, access, run, forwards, task.incomplete, terminates, unanswered=left)
+            Question(task.metric, at, access, run, shared, task.incomplete, terminates, unanswered=left)
             for task in tasks
         ]
         answers = asyncio.run(_ask_all(questions))

@@ -25,7 +25,7 @@ from renderer.pipeline.load.discover import AppRef, Home, all_apps
 from renderer.pipeline.load.files import read_own
 from renderer.pipeline.load.marker import MARKER, read_marker
 from renderer.pipeline.load.settings import SETTINGS_FILE, TO_PULL_REQUEST, Settings, parse_settings
-from renderer.pipeline.load.sources import KUSTOMIZATION, STATUS_FILE
+from renderer.pipeline.load.sources import KUSTOMIZATION, OWN_FILES
 from renderer.pipeline.load.workspace import Workspace
 from renderer.pipeline.publish.environment_branches import (
     EnvironmentBranch,
@@ -205,7 +205,8 @@ class _Removal:
     def _own_paths(self, home: Home) -> set[str]:
         output = self._repository.relative(home.output)
         names = (*read_marker(home.output), MARKER)
-        own = {f"{output}/{name}" for name in names} | {self._repository.relative(home.ref.folder / STATUS_FILE)}
+        own = {f"{output}/{name}" for name in names}
+        own |= {self._repository.relative(home.ref.folder / name) for name in OWN_FILES}
         return {path for path in own if self._exists(path)}
 
     def _sync_paths(self, home: Home) -> Iterator[str]:

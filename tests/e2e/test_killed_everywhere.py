@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.commands import NOON, ONE, TWO, Checkout
 from tests.support.kills import Sweep
+from tests.support.metrics import measured_step, metrics_server
 
 
 def repository(folder: Path) -> Checkout:
@@ -44,3 +45,13 @@ def test_killed_at_every_change(sweep_of: Callable[[Path], Sweep], tmp_path: Pat
     died = sweep.check_all(tmp_path / "killed")
     assert died >= LEAST[sweep_of]
     print(f"\n{sweep_of.__name__}: killed at each of {died} changes, nothing lost, nothing half")
+
+
+@pytest.mark.parametrize(("value", "name"), [(0.99, "measurement"), (0.42, "verdict")])
+def test_killed_at_every_change_of_an_analysis(value: float, name: str, tmp_path: Path) -> None:
+    with metrics_server(lambda _, __: value) as server:
+        checkout = measured_step(tmp_path / "repository", server.address)
+        sweep = Sweep.of(checkout, tmp_path / "whole", "advance", "prod/web")
+        died = sweep.check_all(tmp_path / "killed")
+    assert died >= 50
+    print(f"\n{name}: killed at each of {died} changes, no measurement lost or doubled")

@@ -12,10 +12,12 @@ import pytest
 from tests.support.commands import NOON, ONE, TWO, Checkout
 from tests.support.kill_points import available
 from tests.support.kills import Sweep
+from tests.support.metrics import measured_step, metrics_server
 
 pytestmark = pytest.mark.skipif(not available(), reason="killing at a system call needs Linux on x86-64 or arm64")
 
 SOME = 5
+ADVANCE = ("advance", "prod/web")
 
 
 @pytest.fixture
@@ -39,3 +41,11 @@ def test_killed_at_some_changes_of_a_step(step: Sweep, tmp_path: Path) -> None:
     for number in range(SOME):
         last = number == SOME - 1
         assert step.check(1 + number * (step.points - 1) // (SOME - 1), tmp_path / "killed") or last
+
+
+def test_killed_at_some_changes_of_a_verdict(tmp_path: Path) -> None:
+    with metrics_server(lambda _, __: 0.42) as server:
+        verdict = Sweep.of(measured_step(tmp_path / "repository", server.address), tmp_path / "whole", *ADVANCE)
+        assert verdict.points > 100
+        for number in (1, verdict.points // 2, verdict.points - 5):
+            assert verdict.check(number, tmp_path / "killed")

@@ -30,7 +30,11 @@ STEPS = """      steps:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
-    return Checkout(tmp_path / "repo")
+    """Return a repository whose analyses wait for a person."""
+    found = Checkout(tmp_path / "repo")
+    found.edit("rollstep.yaml", "defaults:\n", "defaults:\n  analysis: manual\n")
+    found.commit("Promote by hand")
+    return found
 
 
 def with_steps(checkout: Checkout, steps: str) -> None:

@@ -52,6 +52,7 @@ def command(
     if together and wait_for is not None:
         raise click.UsageError("use either --wait or --together")
     from renderer.pipeline.resolve.moves import advance
+    from renderer.verbs.apps.move import Measuring
 
     with open_session(request) as session:
         if wait_for is not None:
@@ -65,6 +66,6 @@ def command(
             session.check_step(to_step)
             done = session.for_each_app(lambda ref: session.run_to(ref, to_step))
         else:
-            session.run(advance, "advance", session.refs, together=together)
+            session.run(advance, "advance", session.refs, together=together, measuring=Measuring())
             return
     sys.exit(0 if done else 1)

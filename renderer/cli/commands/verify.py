@@ -44,6 +44,12 @@ if TYPE_CHECKING:
     help="Source of pull request approvals: `forge` for the remote's forge, or a JSON file (- for stdin) with a list of"
     " logins for each commit.",
 )
+@click.option(
+    "--requery",
+    is_flag=True,
+    help="Ask the metric providers again for the moments that the commits have measured, and report what differs. Only"
+    " for repositories that you trust: the commits say where to ask.",
+)
 @options.output_format("text", "json", "github")
 @options.now
 @click.pass_obj
@@ -54,6 +60,7 @@ def command(
     branches: tuple[str, ...],
     is_push: bool,
     reviews: str,
+    requery: bool,
     output: str,
     now: datetime | None,
 ) -> None:
@@ -75,6 +82,8 @@ def command(
         raise click.UsageError("--pre-receive is always a push")
     if branches and not pre_receive:
         raise click.UsageError("--branch goes with --pre-receive")
+    if requery and pre_receive:
+        raise click.UsageError("--requery sends requests where a push says: not with --pre-receive")
     from renderer.git.repository import Repository
     from renderer.pipeline.load.workspace import current_time
     from renderer.verbs.policy.approvals import Approvals
@@ -88,7 +97,7 @@ def command(
     revisions = revisions or ("HEAD",)
     approvals = Approvals(repository, _reviews(repository, reviews, revisions)) if reviews else None
     now, together = now or current_time(), is_push or is_unpushed(repository, revisions)
-    verdicts = verify_commits(repository, revisions, approvals=approvals, now=now, is_push=together)
+    verdicts = verify_commits(repository, revisions, approvals=approvals, now=now, is_push=together, asks_again=requery)
     say(FORMATS[output](verdicts), nl=False)
     _print_summary(verdicts, summary(verdicts))
     sys.exit(1 if any(verdict.all_findings for verdict in verdicts) else 0)

@@ -13,7 +13,7 @@ from renderer.kubernetes.manifest import ObjectKey
 from renderer.pipeline.load.discover import Home
 from renderer.pipeline.load.marker import digest
 from renderer.pipeline.load.settings import SETTINGS_FILE
-from renderer.pipeline.load.sources import STATUS_FILE
+from renderer.pipeline.load.sources import OWN_FILES
 from renderer.pipeline.resolve.moves import Move, is_new_release
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.resolve.step_change import StepChange
@@ -72,9 +72,9 @@ class Part(Struct, frozen=True):
     @property
     def rendered_paths(self) -> Iterator[str]:
         """The absolute paths of the files of the commit that rollstep renders, without deleted ones."""
-        output, status = f"{self.home.output}/", str(self.home.ref.folder / STATUS_FILE)
+        output, own = f"{self.home.output}/", {str(self.home.ref.folder / name) for name in OWN_FILES}
         for path, content in self.planned:
-            if content is not None and (path.startswith(output) or path == status):
+            if content is not None and (path.startswith(output) or path in own):
                 yield path
 
 

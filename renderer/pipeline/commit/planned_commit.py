@@ -22,7 +22,7 @@ from renderer.pipeline.commit.uncommitted import within
 from renderer.pipeline.load.discover import Home
 from renderer.pipeline.load.marker import MARKER
 from renderer.pipeline.load.settings import CommitSettings
-from renderer.pipeline.load.sources import STATUS_FILE
+from renderer.pipeline.load.sources import OWN_FILES
 from renderer.pipeline.write.new_files import NewFiles
 from renderer.pipeline.write.transaction import Transaction
 
@@ -156,7 +156,7 @@ def _below(paths: Sequence[str], place: str) -> Sequence[str]:
 def _is_generated(path: Path, home: Home) -> bool:
     """Return whether rollstep writes a file itself, for this app or for another one."""
     output = home.settings.output
-    if path.name == STATUS_FILE:
+    if path.name in OWN_FILES:
         return path.parent == home.ref.folder or os.path.lexists(path.parent / output / MARKER)
     parents = path.parents
     return home.output in parents or any(os.path.lexists(folder / MARKER) for folder in parents)

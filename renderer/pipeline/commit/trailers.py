@@ -39,6 +39,7 @@ def trailers_of(change: StepChange) -> tuple[tuple[str, str], ...]:
         "Revision": str(change.revision),
         "Stable": change.stable,
         "Canary": change.canary,
+        "Analysis": change.analysis,
     }
     return tuple((PREFIX + key, value) for key, value in values.items() if value)
 

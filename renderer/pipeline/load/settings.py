@@ -24,8 +24,11 @@ DEFAULT_TEMPLATES = "templates"
 TO_BRANCH, TO_PULL_REQUEST = "branch", "pull-request"
 """The target of commits: the current branch, or a branch of their own with a pull request."""
 
+PIPELINE, MANUAL = "pipeline", "manual"
+"""Who measures analyses: rollstep from a pipeline, or nobody, so that a person promotes."""
+
 _PLACEHOLDER = re.compile(r"\$\{(app|environment|namespace|folder)\}")
-_MERGED = ("commit", "pullRequest", "stepPlugins", "values")
+_MERGED = ("analysis", "commit", "pullRequest", "stepPlugins", "values")
 """Settings whose mappings are merged; any other setting replaces that of the level above."""
 
 
@@ -70,6 +73,24 @@ class SourceSettings(Struct, frozen=True):
     reads: tuple[str, ...] = (".",)
 
 
+class AnalysisSettings(Struct, frozen=True):
+    """Who measures analyses (``mode``), and the way to the providers.
+
+    ``hold_last_step`` holds the last step for a background analysis.  ``addresses`` and ``secrets`` are those of
+    ``metric_providers.access``, with paths as they are written.
+    """
+
+    mode: str = PIPELINE
+    hold_last_step: bool = False
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def holds_last_step(self) -> bool:
+        """True if the last step waits for the background analysis."""
+        return self.hold_last_step or self.mode == MANUAL
+
+
 class AppSettings(Struct, frozen=True, rename="camel"):
     """The settings of one app in one environment, with defaults.
 
@@ -92,6 +113,7 @@ class AppSettings(Struct, frozen=True, rename="camel"):
     replicas: str = "auto"
     versioned_config: bool | tuple[str, ...] = False
     step_plugins: Mapping[str, str] = field(default_factory=dict)
+    analysis: AnalysisSettings = field(default_factory=AnalysisSettings)
     approvals: int = 0
     approvers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     commit: CommitSettings = CommitSettings()
@@ -145,6 +167,7 @@ class Settings(Struct, frozen=True):
             "pull_request": PullRequestSettings(
                 tuple(requests.get("labels", ())), tuple(requests.get("reviewers", ()))
             ),
+            "analysis": _analysis(merged.get("analysis", {})),
             "source": _source(merged.get("source", {"files": True}), places),
             "order": merged.get("order") or default_order(merged.get("sync", AppSettings().sync)),
         }
@@ -230,7 +253,8 @@ def _fill_placeholders(text: str, values: Mapping[str, str]) -> str:
 def _merge_levels(*levels: Mapping[str, Any]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for level in levels:
-        for key, value in level.items():
+        for key, given in level.items():
+            value = {"mode": given} if key == "analysis" and isinstance(given, str) else given
             merged[key] = _deep_merge(merged.get(key, {}), value) if key in _MERGED else value
     return merged
 
@@ -259,6 +283,16 @@ def _commit(body: Mapping[str, Any], environment: str) -> CommitSettings:
         body.get("to", TO_BRANCH),
         branch("environmentBranch"),
         branch("sourceBranch"),
+    )
+
+
+def _analysis(body: Mapping[str, Any]) -> AnalysisSettings:
+    default = AnalysisSettings()
+    return AnalysisSettings(
+        body.get("mode", default.mode),
+        body.get("holdLastStep", default.hold_last_step),
+        body.get("addresses", {}),
+        body.get("secrets", {}),
     )
 
 

@@ -20,6 +20,9 @@ from renderer.pipeline.load.settings import AppSettings
 PLAIN = (".yaml", ".yml", ".json")
 """The suffixes of manifests that are not templates."""
 STATUS_FILE = "status.yaml"
+RUNS_FILE = "analysis-runs.yaml"
+OWN_FILES = (STATUS_FILE, RUNS_FILE)
+"""The files that rollstep writes beside an app's manifests."""
 KUSTOMIZATION = "kustomization.yaml"
 KUSTOMIZATIONS = (KUSTOMIZATION, "kustomization.yml", "Kustomization")
 
@@ -102,12 +105,12 @@ def _unread(found: Sequence[Path], settings: AppSettings, files: Files, command:
 def manifest_files(folder: Path, output: str, files: Files) -> Iterator[Path]:
     """Yield the manifests and templates in ``folder`` and the folders in it, sorted.
 
-    Leaves out hidden files, rollstep's own ``status.yaml`` and ``output``, any other folder that rollstep wrote, and
+    Leaves out hidden files, rollstep's own files and ``output``, any other folder that rollstep wrote, and
     templates that only other templates include (their names start with ``_``).  Yields a link to a folder outside of
     the repository as it is.
     """
     start = str(folder)
-    ours = {f"{start}/{STATUS_FILE}", f"{start}/{output}"}
+    ours = {*(f"{start}/{name}" for name in OWN_FILES), f"{start}/{output}"}
     pending: list[tuple[str, tuple[str, ...]]] = [(start, ())]
     found: list[str] = []
     while pending:

@@ -18,7 +18,7 @@ _REPEATABLE = ("promote", "promote --skip-current-step", "restart", "undo")
 """Verbs that do more if they are repeated."""
 
 
-_NOT_FORWARD = ("abort", "migrate", "pause", "render", "resume", "scale", "undo")
+_NOT_FORWARD = ("abort", "analyze", "migrate", "pause", "render", "resume", "scale", "undo")
 """Verbs after which a release is not further than before."""
 
 

@@ -13,9 +13,11 @@ from msgspec.structs import replace
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Body, Manifest, ObjectKey, mapping
 from renderer.kubernetes.selectors import selects
+from renderer.pipeline.load.analysis_runs import dump_runs
 from renderer.pipeline.load.sources import KUSTOMIZATION
 from renderer.pipeline.load.status_file import State, dump_state
 from renderer.pipeline.render.templates import Layouts, UserTemplates, as_layouts, check_user_templates, render_template
+from renderer.pipeline.resolve.analyses import runs_after
 from renderer.pipeline.resolve.commit_content import autoscaled_replicas, next_state
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.resolve.resolve import all_objects
@@ -47,12 +49,16 @@ class RenderContext(Struct, frozen=True):
 
 
 class Rendered(Struct, frozen=True):
-    """A rendered release: its objects, the files of its output folder by name, and its status."""
+    """A rendered release: its objects, the files of its output folder by name, and its status.
+
+    ``runs_text`` is the text of its AnalysisRuns, None without one.
+    """
 
     objects: Sequence[Body]
     files: Mapping[str, str]
     state: State
     status_text: str
+    runs_text: str | None = None
 
 
 def render_release(release: Release, world: World, *, keep_time: bool = False) -> Rendered:
@@ -66,7 +72,8 @@ def render_release(release: Release, world: World, *, keep_time: bool = False) -
         state = replace(release.state, replicas=autoscaled_replicas(world))
     else:
         state = next_state(release.state, world)
-    return Rendered(objects, files, state, dump_state(state))
+    runs = runs_after(release.world, world)
+    return Rendered(objects, files, state, dump_state(state), dump_runs(runs))
 
 
 def _selects_its_pods(body: Body) -> bool:

@@ -21,11 +21,12 @@ def rendered(world: World) -> dict[ObjectKey, Body]:
 
 
 def differs(before: World, after: World) -> bool:
-    """Return whether two worlds differ in what a commit holds: a rendered object, the status or the Rollout."""
+    """Return whether two worlds differ in what a commit holds: a rendered object, the status, the Rollout, a run."""
     return (
         rendered(before) != rendered(after)
         or stored_status(before.status) != stored_status(after.status)
         or before.rollout.body != after.rollout.body
+        or before.analysis_runs != after.analysis_runs
     )
 
 

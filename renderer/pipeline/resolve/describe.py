@@ -5,11 +5,13 @@ from __future__ import annotations
 from renderer.kubernetes.images import version_text
 from renderer.kubernetes.manifest import Body
 from renderer.kubernetes.times import format_time, human_duration
+from renderer.pipeline.resolve.analyses import ANALYZE
 from renderer.pipeline.resolve.autoscaling import count_text, pod_limits
-from renderer.pipeline.resolve.moves import Move, Wait, is_between_phases, is_new_release, steps_of
-from renderer.pipeline.resolve.step_change import ObjectChange, ReplicaSetChange, StepChange
+from renderer.pipeline.resolve.moves import Move, Wait, gate_of, is_between_phases, is_new_release, steps_of
+from renderer.pipeline.resolve.step_change import Evidence, ObjectChange, ReplicaSetChange, StepChange
 from renderer.rollouts.controller import gates
 from renderer.rollouts.controller.defaults import max_traffic_weight
+from renderer.rollouts.controller.experiment_runs import experiment_runs
 from renderer.rollouts.info import roles, traffic_weight
 from renderer.rollouts.model.rollout import HASH_LABEL, ReplicaSet
 from renderer.rollouts.model.world import World
@@ -27,6 +29,14 @@ _GATES = {
     gates.PRE_PROMOTION_ANALYSIS: "waits for the result of the analysis before the switch",
     gates.POST_PROMOTION_ANALYSIS: "waits for the result of the analysis after the switch",
 }
+
+MEASURED = (
+    gates.ANALYSIS_STEP,
+    gates.BACKGROUND_ANALYSIS,
+    gates.PRE_PROMOTION_ANALYSIS,
+    gates.POST_PROMOTION_ANALYSIS,
+)
+"""The gates whose result is measured, unless the settings leave it to a person."""
 
 
 def phase_of(world: World) -> str:
@@ -121,8 +131,12 @@ def wait_text(wait: Wait, world: World, target: str) -> str:
         return "the committed step waits for approvals: `rollstep verify` shows how many, `rollstep approve` adds yours"
     if reason == "manually paused":
         return f"manually paused: `rollstep resume {target}` goes on"
-    if reason == gates.EXPERIMENT_STEP and until is not None:
+    if reason == gates.EXPERIMENT_STEP and until is not None and not experiment_runs(world):
         return f"{gate_text(reason, world)} until {format_time(until)}: {promote} ends it at once"
+    if (reason in MEASURED and world.is_measured) or (reason == gates.EXPERIMENT_STEP and experiment_runs(world)):
+        due = f", the next measurement at {format_time(until)}" if until is not None else ""
+        ways = f"{promote} takes it as passed, `rollstep abort {target}` goes back"
+        return f"{gate_text(reason, world)}{due}: `rollstep analyze {target}` measures, {ways}"
     if reason in _GATES:
         return f"{gate_text(reason, world)}: {promote} takes it as passed, `rollstep abort {target}` goes back"
     if reason:
@@ -161,6 +175,7 @@ def step_change(move: Move, app: str, environment: str, verb: str, note: str = "
     index = after.status.current_step_index if steps else None
     newest, stable = after.status.current_pod_hash, after.status.stable_rs
     action = _action(move, verb, index, steps)
+    evidence = _evidence(move)
     canary = current_replica_set(after) if newest != stable else None
     promotes = bool(move.before.status.stable_rs) and move.before.status.stable_rs != stable
     return StepChange(
@@ -174,12 +189,23 @@ def step_change(move: Move, app: str, environment: str, verb: str, note: str = "
         traffic=traffic_text(after),
         stable=stable,
         canary=newest if newest != stable else "",
-        detail="promoted" if action == "step" and promotes else "",
+        detail="promoted" if action == "step" and promotes else evidence.verdict,
+        analysis=evidence.results,
+        metrics=evidence.metrics,
         note=note,
         phase=last_phase(move),
         replica_sets=_replica_set_changes(move),
         objects=_object_changes(move),
     )
+
+
+def _evidence(move: Move) -> Evidence:
+    if move.before.analysis_runs == move.after.analysis_runs:
+        return Evidence()
+    # Loads the engine of analyses, which other moves do not need.
+    from renderer.pipeline.resolve.evidence import evidence_of
+
+    return evidence_of(move)
 
 
 def _steps_done(move: Move) -> list[str]:
@@ -202,8 +228,8 @@ def _scaling_text(move: Move) -> str:
         return "scaled down" if shrunk & in_use else "old ReplicaSets scaled down"
     if grown:
         return "scaled up"
-    gate = gates.open_gate(move.after.rollout, move.after.status)
-    if gate and gate != gates.open_gate(move.before.rollout, move.before.status):
+    gate = gate_of(move.after)
+    if gate and gate != gate_of(move.before):
         return gate
     was_paused, is_paused = (bool(world.status.pause_conditions) for world in (move.before, move.after))
     if was_paused and not is_paused:
@@ -214,6 +240,9 @@ def _scaling_text(move: Move) -> str:
 def _action(move: Move, verb: str, index: int | None, steps: int) -> str:
     before, after = move.before.status, move.after.status
     is_on_the_way = index is not None and bool(before.stable_rs) and not after.abort
+    if verb == ANALYZE:
+        what = "aborted" if after.abort and not before.abort else "paused" if _evidence(move).verdict else "measured"
+        return f"{what}, step {index}/{steps}" if is_on_the_way else what
     if verb != "advance":
         return f"{verb}, step {index}/{steps}" if is_on_the_way else verb
     reached = before.current_step_index != index or is_new_release(before, after)

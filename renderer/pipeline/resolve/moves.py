@@ -148,9 +148,14 @@ def at_step(world: World, step: int) -> World:
     return settle(replace(world, status=status), hold_step=step).world
 
 
+def gate_of(world: World) -> str:
+    """Return the gate that a release waits at, as ``open_gate``; empty if it waits at none."""
+    return open_gate(world.rollout, world.status, holds_last_step=world.holds_last_step)
+
+
 def wait(world: World) -> Wait:
     """Return why ``advance`` does not move ``world``."""
-    status, gate = world.status, open_gate(world.rollout, world.status)
+    status, gate = world.status, gate_of(world)
     if world.rollout.paused:
         return Wait("manually paused", None)
     if status.abort:

@@ -10,13 +10,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError
-from renderer.kubernetes.manifest import Manifest, Source
+from renderer.kubernetes.manifest import Body, Manifest, Source
 from renderer.kubernetes.yaml.reader import decode
+from renderer.pipeline.load.analysis_runs import load_runs
 from renderer.pipeline.load.app import App, load_app
 from renderer.pipeline.load.discover import AppRef, Home
 from renderer.pipeline.load.files import Folder, read_own
 from renderer.pipeline.load.last_render import LastRender, read_last_render
-from renderer.pipeline.load.sources import STATUS_FILE
+from renderer.pipeline.load.settings import PIPELINE
+from renderer.pipeline.load.sources import RUNS_FILE, STATUS_FILE
 from renderer.pipeline.load.status_file import State, damaged_field, load_state
 from renderer.pipeline.load.workspace import Workspace, relative_findings
 from renderer.pipeline.resolve.autoscaling import BY_AUTOSCALER, autoscaler_of
@@ -78,28 +80,48 @@ def open_release(workspace: Workspace, ref: AppRef, now: datetime, before: Path 
     files = Folder(workspace.root)
     app = load_app(ref, workspace.settings, files)
     folder = before or ref.folder
-    status_file = folder / STATUS_FILE
+    status_file, runs_file = folder / STATUS_FILE, folder / RUNS_FILE
     shown = workspace.display_path(ref.folder / STATUS_FILE)
     status = read_own(str(status_file), shown)
     state = None if status is None else load_state(decode(status, shown), shown)
+    shown = workspace.display_path(ref.folder / RUNS_FILE)
+    text = read_own(str(runs_file), shown)
+    runs = () if text is None else load_runs(decode(text, shown), shown)
     output = folder / app.settings.output
     with relative_findings(workspace.root):
         last_render = read_last_render(output, workspace.display_path(ref.folder / app.settings.output), state)
-    release = resolve_app(app, workspace.root, state, last_render.manifests, now)
+    release = resolve_app(app, workspace.root, state, last_render.manifests, now, runs)
     return replace(release, last_render=None if before else last_render)
 
 
 def resolve_rollout(
-    app: App, rollout: Rollout, state: State | None, rendered: Sequence[Manifest], now: datetime
+    app: App,
+    rollout: Rollout,
+    state: State | None,
+    rendered: Sequence[Manifest],
+    now: datetime,
+    runs: tuple[Body, ...] = (),
 ) -> Resolved:
     """Return the world of an app by its settings, without a check that its parts fit each other."""
     settings = app.settings
     choices = (settings.controller_version, frozenset(settings.step_plugins), settings.replicas, settings.order)
-    return resolve(rollout, app.manifests, state, rendered, now, *choices, frozenset(settings.corrections))
+    analysis = settings.analysis
+    given = (frozenset(settings.corrections), analysis.mode == PIPELINE, analysis.holds_last_step, runs)
+    return resolve(rollout, app.manifests, state, rendered, now, *choices, *given)
 
 
-def resolve_app(app: App, root: Path, state: State | None, rendered: Sequence[Manifest], now: datetime) -> Release:
-    """Return the release of a loaded app and its rendered manifests; raise RollstepError if the engine can't run it."""
+def resolve_app(
+    app: App,
+    root: Path,
+    state: State | None,
+    rendered: Sequence[Manifest],
+    now: datetime,
+    runs: tuple[Body, ...] = (),
+) -> Release:
+    """Return the release of a loaded app, its rendered manifests and its AnalysisRuns.
+
+    Raises RollstepError if the engine can't run it.
+    """
     rollout = read_rollout(app)
     if state is not None and state.rollout != rollout.name:
         message = f"names the Rollout {state.rollout}, but the manifests have {rollout.name}"
@@ -107,7 +129,7 @@ def resolve_app(app: App, root: Path, state: State | None, rendered: Sequence[Ma
         place = state.source.position(("rollout",))
         raise RollstepError([Finding(state.source.file, *place, "rollout", message, hint)])
     _check_owner(app, rollout)
-    resolved = resolve_rollout(app, rollout, state, rendered, now)
+    resolved = resolve_rollout(app, rollout, state, rendered, now, runs)
     if app.settings.order != "step":
         check_order(app, resolved.world)
     if state is not None:

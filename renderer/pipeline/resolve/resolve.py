@@ -30,6 +30,8 @@ from renderer.rollouts.model.status import RolloutStatus
 from renderer.rollouts.model.versions import DEFAULT_VERSION
 from renderer.rollouts.model.world import World
 
+TEMPLATE, CLUSTER_TEMPLATE = "AnalysisTemplate", "ClusterAnalysisTemplate"
+
 
 class Resolved(Struct, frozen=True):
     """A release's world, and the manifests that pass through unchanged.
@@ -55,12 +57,16 @@ def resolve(
     replicas: str = AUTO,
     order: str = "step",
     corrections: frozenset[str] = NO_CORRECTIONS,
+    is_measured: bool = False,
+    holds_last_step: bool = True,
+    runs: tuple[Body, ...] = (),
 ) -> Resolved:
     """Return the world of a release at time ``now``.
 
     ``manifests`` are the user's, without the Rollout; ``state`` and ``rendered_manifests`` are the last commit's, None
     and empty before the first.  ``controller_version`` is the one whose pod-template-hash is used, ``plugin_gates``
     are the plugins whose steps are gates, ``replicas``, ``order`` and ``corrections`` the settings of those names.
+    ``is_measured``, ``holds_last_step`` and ``runs``, the AnalysisRuns of the last commit, are as in the world.
     """
     manifests = tuple(manifests)
     autoscaler = autoscaler_of(rollout, manifests) if replicas != ROLLSTEP else None
@@ -101,6 +107,14 @@ def resolve(
         phase=state.phase if state is not None else "",
         phase_left=state.phase_left if state is not None else "",
         waves=waves,
+        is_measured=is_measured,
+        holds_last_step=holds_last_step,
+        analysis_templates={
+            (manifest.name, manifest.kind == CLUSTER_TEMPLATE): manifest.body
+            for manifest in manifests
+            if manifest.key.group == "argoproj.io" and manifest.kind in (TEMPLATE, CLUSTER_TEMPLATE)
+        },
+        analysis_runs=runs,
     )
     passing = tuple(sources[key] for key in sorted(sources) if key not in edited)
     old_config = {key: body for key, body in own.items() if is_versioned(body)}

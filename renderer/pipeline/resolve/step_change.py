@@ -28,6 +28,31 @@ class ObjectChange(Struct, frozen=True):
     change: str
 
 
+class MetricChange(Struct, frozen=True):
+    """What a commit measured of one metric of an AnalysisRun.
+
+    ``values`` are those of the commit, or ``Error``; ``limits`` are its conditions and limits; ``link`` is where the
+    query can be asked again, empty if unknown.
+    """
+
+    run: str
+    name: str
+    phase: str
+    values: str
+    limits: str
+    link: str = ""
+    is_over: bool = False
+    message: str = ""
+
+
+class Evidence(Struct, frozen=True):
+    """What a commit measured: the runs that are over with their results, what stopped the release, and the metrics."""
+
+    results: str = ""
+    verdict: str = ""
+    metrics: tuple[MetricChange, ...] = ()
+
+
 class StepChange(Struct, frozen=True):
     """The change of one commit to one app.
 
@@ -35,7 +60,8 @@ class StepChange(Struct, frozen=True):
     the options that decide its outcome (``advance --to 3``).  ``step`` and ``steps`` count as ``currentStepIndex``
     does, None without steps.  ``weight`` is the canary's, out of ``maxTrafficWeight``, None without a canary;
     ``traffic`` describes the traffic in words (``20/1000 to 1.2.0 (7776f59c58)``).  ``stable`` and ``canary`` are
-    pod-template-hashes.  ``detail`` and ``phase`` (of a step in phases) end the subject; ``note`` begins the body.
+    pod-template-hashes.  ``analysis`` has the runs that are over with their results, ``metrics`` what was measured.
+    ``detail`` and ``phase`` (of a step in phases) end the subject; ``note`` begins the body.
     """
 
     app: str
@@ -52,8 +78,10 @@ class StepChange(Struct, frozen=True):
     note: str = ""
     verb: str = ""
     phase: str = ""
+    analysis: str = ""
     replica_sets: tuple[ReplicaSetChange, ...] = ()
     objects: tuple[ObjectChange, ...] = ()
+    metrics: tuple[MetricChange, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -74,9 +102,25 @@ class StepChange(Struct, frozen=True):
         return rows
 
     @property
+    def metric_rows(self) -> list[list[str]]:
+        """The table of what was measured, with its header."""
+        return _metric_rows(self.metrics)
+
+    @property
+    def verdict_lines(self) -> list[str]:
+        """The reason of each metric that stopped the release, and where its query can be asked again."""
+        over = [row for row in self.metrics if row.is_over and row.message]
+        return [line for row in over for line in (row.message, row.link) if line]
+
+    @property
     def object_rows(self) -> list[list[str]]:
         """The table of all other objects (Services, Ingresses, …) with its header."""
         return [["Kind", "Name", "Change"], *([row.kind, row.name, row.change] for row in self.objects)]
+
+
+def _metric_rows(metrics: tuple[MetricChange, ...]) -> list[list[str]]:
+    rows = [["Metric", "Run", "Phase", "Measured", "Limits"]]
+    return [*rows, *([row.name, row.run, row.phase, row.values, row.limits] for row in metrics)]
 
 
 def _arrow(before: int | str | None, after: int | str | None) -> str:

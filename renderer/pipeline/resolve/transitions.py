@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from renderer.errors import RollstepError
+from renderer.pipeline.resolve.analyses import ANALYZE, keeps_time
 from renderer.pipeline.resolve.moves import Move, advance, is_new_release, react
 from renderer.pipeline.resolve.verb_moves import acting, promoting
 from renderer.pipeline.resolve.waiting import with_running_template
@@ -36,21 +38,39 @@ class Transition(Struct, frozen=True):
     keep_time: bool = False
 
 
-def transitions(world: World, recorded: str, step: int | None) -> Iterator[Transition]:
+def transitions(world: World, recorded: str, step: int | None, measured: World | None = None) -> Iterator[Transition]:
     """Yield the transition of every verb from ``world``, that of ``recorded`` (the text of a trailer) first.
 
     ``world`` has the user's manifests of the commit, the status and the ReplicaSets of the commit before, and the time
-    of the move.  ``step`` is the ``currentStepIndex`` that the commit reached.
+    of the move.  ``step`` is the ``currentStepIndex`` that the commit reached.  ``measured`` is the world with what the
+    commit measured, None for nothing.
     """
-    verbs = ["advance", *([] if step is None else [f"advance --to {step}"]), *_ACTIONS, "edit", "render"]
+    verbs = [
+        "advance",
+        *([ANALYZE] if measured is not None else []),
+        *([] if step is None else [f"advance --to {step}"]),
+        *_ACTIONS,
+        "edit",
+        "render",
+    ]
     for verb in dict.fromkeys([*([recorded] if recorded else []), *verbs]):
-        found = transition(world, verb)
+        found = transition(world, verb, measured)
         if found is not None:
             yield found
 
 
-def transition(world: World, verb: str) -> Transition | None:
-    """Return the transition of ``verb``, the text of a trailer; None if it is unknown, refused or without effect."""
+def transition(world: World, verb: str, measured: World | None = None) -> Transition | None:
+    """Return the transition of ``verb``, the text of a trailer; None if it is unknown, refused or without effect.
+
+    ``measured`` is as in ``transitions``.
+    """
+    if verb == ANALYZE:
+        if measured is None:
+            return None
+        from renderer.pipeline.resolve.measured import analyze
+
+        move = analyze(world, measured)
+        return None if move is None else Transition(verb, move, keep_time=keeps_time(move))
     if verb in _ACTIONS:
         try:
             move = _ACTIONS[verb](world)
@@ -71,7 +91,10 @@ def transition(world: World, verb: str) -> Transition | None:
     name, _, to_step = verb.partition(" --to ")
     if name != "advance" or not (to_step.isdecimal() or not to_step):
         return None
-    move = advance(world, to_step=int(to_step) if to_step else None)
+    move = advance(measured or world, to_step=int(to_step) if to_step else None)
+    if measured is not None:
+        # What is only measured has the verb ``analyze``.
+        return None if move is None else Transition(verb, replace(move, before=world))
     # Other changed manifests are committed even where the release waits.
     return Transition(verb, Move(world, world, ()), keep_time=True) if move is None else Transition(verb, move)
 

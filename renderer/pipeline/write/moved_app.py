@@ -66,7 +66,9 @@ def render_app(release: Release, world: World, *, keep_time: bool) -> tuple[Rend
     ``plan_write`` does.
     """
     rendered = render_release(release, world, keep_time=keep_time)
-    return rendered, compare_with_folder(release.home, rendered.files, rendered.status_text, release.last_render)
+    return rendered, compare_with_folder(
+        release.home, rendered.files, rendered.status_text, rendered.runs_text, release.last_render
+    )
 
 
 def moved_app(

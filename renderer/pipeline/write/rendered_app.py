@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from renderer.errors import Finding
 from renderer.pipeline.load.discover import Home
-from renderer.pipeline.load.sources import STATUS_FILE
+from renderer.pipeline.load.sources import RUNS_FILE, STATUS_FILE
 from renderer.pipeline.write.output_folder import Changes, diff, file_diff, plan_changes
 
 if TYPE_CHECKING:
@@ -17,39 +17,48 @@ if TYPE_CHECKING:
 
 
 class RenderedApp(Struct, frozen=True):
-    """An app rendered at a step: its files by name, the text of its status, and their changes to its folder."""
+    """An app rendered at a step: its files by name, the text of its status, and their changes to its folder.
+
+    ``runs_text`` is the text of its AnalysisRuns, None without one.
+    """
 
     home: Home
     files: Mapping[str, str]
     status_text: str
     changes: Changes
     old_status: str | None
+    runs_text: str | None = None
+    old_runs: str | None = None
 
     @property
     def is_up_to_date(self) -> bool:
         """True if the folder and ``status.yaml`` have the rendered content."""
-        return not self.changes and self.old_status == self.status_text
+        return not self.changes and self.old_status == self.status_text and self.old_runs == self.runs_text
 
     @property
     def planned(self) -> list[tuple[str, str | None]]:
         """The path of every file with its text, None for a deleted file, in the order of writing."""
-        return [*self.changes.planned(), (self._status_file, self.status_text)]
+        has_runs = self.runs_text is not None or self.old_runs is not None
+        runs = [(self._own(RUNS_FILE), self.runs_text)] if has_runs else []
+        return [*self.changes.planned(), *runs, (self._own(STATUS_FILE), self.status_text)]
 
     @property
     def unchanged(self) -> set[str]:
         """The paths of the files that already have their text."""
-        status = [self._status_file] if self.old_status == self.status_text else []
-        return {*self.changes.unchanged_paths(), *status}
+        status = [self._own(STATUS_FILE)] if self.old_status == self.status_text else []
+        runs = [self._own(RUNS_FILE)] if self.old_runs == self.runs_text else []
+        return {*self.changes.unchanged_paths(), *status, *runs}
 
-    @property
-    def _status_file(self) -> str:
-        return f"{self.home.ref.folder}/{STATUS_FILE}"
+    def _own(self, name: str) -> str:
+        return f"{self.home.ref.folder}/{name}"
 
     def diff(self) -> str:
         """Return the changes as a unified diff."""
         text = diff(self.changes, self.home.output_path)
         if self.old_status != self.status_text:
             text += "".join(file_diff(f"{self.home.path}/{STATUS_FILE}", self.old_status, self.status_text))
+        if self.old_runs != self.runs_text:
+            text += "".join(file_diff(f"{self.home.path}/{RUNS_FILE}", self.old_runs, self.runs_text))
         return text
 
     def staleness(self) -> Finding:
@@ -74,10 +83,18 @@ class RenderedApp(Struct, frozen=True):
 
 
 def compare_with_folder(
-    home: Home, files: Mapping[str, str], status_text: str, last_render: LastRender | None = None
+    home: Home,
+    files: Mapping[str, str],
+    status_text: str,
+    runs_text: str | None,
+    last_render: LastRender | None = None,
 ) -> RenderedApp:
     """Compare an app rendered as ``files`` with its folder; raise RollstepError as ``plan_write`` does."""
     changes = plan_changes(home, files, last_render)
-    status_file = home.ref.folder / STATUS_FILE
-    old_status = status_file.read_text(encoding="utf-8") if status_file.is_file() else None
-    return RenderedApp(home, files, status_text, changes, old_status)
+    old_status, old_runs = (_text_of(home, name) for name in (STATUS_FILE, RUNS_FILE))
+    return RenderedApp(home, files, status_text, changes, old_status, runs_text, old_runs)
+
+
+def _text_of(home: Home, name: str) -> str | None:
+    file = home.ref.folder / name
+    return file.read_text(encoding="utf-8") if file.is_file() else None

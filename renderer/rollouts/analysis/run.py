@@ -220,10 +220,10 @@ def _due_at(
     return last.finished_at + duration(metric.interval)
 
 
-def finish(started: Pass, measurements: Sequence[Measurement], now: datetime) -> RunStatus:
+def finish(started: Pass, measurements: Sequence[Measurement], now: datetime, *, keeps_all: bool = False) -> RunStatus:
     """Return the status after a pass, with a measurement for each of its tasks.
 
-    Times are whole seconds, as the API server keeps them.
+    Times are whole seconds, as the API server keeps them.  ``keeps_all`` leaves old measurements to ``trimmed``.
     """
     if not started.metrics:
         return started.status
@@ -242,7 +242,7 @@ def finish(started: Pass, measurements: Sequence[Measurement], now: datetime) ->
     if phase != status.phase:
         completed_at = status.completed_at or (now if phase in COMPLETED else None)
         status = replace(status, phase=phase, message=message, completed_at=completed_at)
-    return replace(status, metric_results=tuple(_trimmed(started, result) for result in status.metric_results))
+    return status if keeps_all else trimmed(started, status, {})
 
 
 def _with_result(status: RunStatus, result: MetricResult) -> RunStatus:
@@ -271,10 +271,15 @@ def _with_measurement(status: RunStatus, task: Task, taken: Measurement, *, dry_
     return _with_result(status, result)
 
 
-def _trimmed(started: Pass, result: MetricResult) -> MetricResult:
-    limit = int(started.retention.get(result.name, {}).get("limit") or 0)
-    most = limit if limit > 0 else KEPT_MEASUREMENTS
-    return replace(result, measurements=result.measurements[-most:])
+def trimmed(started: Pass, status: RunStatus, fresh: Mapping[str, int]) -> RunStatus:
+    """Return the status with the last measurements of each metric, and at least the ``fresh`` ones, by its name."""
+
+    def kept(result: MetricResult) -> MetricResult:
+        limit = int(started.retention.get(result.name, {}).get("limit") or 0)
+        most = max(limit if limit > 0 else KEPT_MEASUREMENTS, fresh.get(result.name, 0))
+        return replace(result, measurements=result.measurements[-most:])
+
+    return replace(status, metric_results=tuple(map(kept, status.metric_results)))
 
 
 def _assess(started: Pass, status: RunStatus) -> tuple[RunStatus, str, str]:

@@ -19,6 +19,8 @@ NUMBER_SUFFIX = re.compile(r"-[0-9]+$")
 """The end of the name of a rule for headers, if a route has several."""
 
 Kind = tuple[str, str]
+SHIPPED = "rollstep-"
+"""The start of the names of the AnalysisTemplates that rollstep ships."""
 """API group and kind."""
 
 
@@ -70,8 +72,9 @@ def check_references(report: Report, objects: Objects) -> None:
     for path in analyses(report):
         for index, reference in enumerate(report.items(*path, "templates")):
             name = part_of(reference, ("templateName",))
-            # A ClusterAnalysisTemplate is rarely among an app's manifests.
-            if isinstance(name, str) and not part_of(reference, ("clusterScope",)):
+            # A ClusterAnalysisTemplate is rarely among an app's manifests, and rollstep ships some templates itself.
+            is_elsewhere = bool(part_of(reference, ("clusterScope",))) or str(name).startswith(SHIPPED)
+            if isinstance(name, str) and not is_elsewhere:
                 kind = ("argoproj.io", "AnalysisTemplate")
                 _find(report, objects, (*path, "templates", index), kind, name, "RS303")
 

@@ -173,6 +173,9 @@ def calculate_conditions(ctx: Context, status: RolloutStatus) -> RolloutStatus:
         message = f"Rollout aborted update to revision {ctx.rollout.revision}"
         if ctx.pause.abort_message:
             message += f": {ctx.pause.abort_message}"
+        elif ctx.status.abort and ctx.status.message.startswith(f"{ROLLOUT_ABORTED}: {message}: "):
+            # In a cluster the condition keeps its reason; git has the message alone.
+            message = ctx.status.message.removeprefix(f"{ROLLOUT_ABORTED}: ")
         status = status.with_condition(new_condition(ctx.now, PROGRESSING, "False", ROLLOUT_ABORTED, message))
     else:
         status = _set_progressing(ctx, status, became_unhealthy)

@@ -12,8 +12,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Body, ObjectKey
-from renderer.rollouts.controller.analysis import INCONCLUSIVE
+from renderer.rollouts.controller.analysis import INCONCLUSIVE, SUCCESSFUL
 from renderer.rollouts.controller.context import Context
+from renderer.rollouts.controller.experiment_runs import experiment_runs
 from renderer.rollouts.controller.gates import EXPERIMENT_STEP
 from renderer.rollouts.controller.replica_math import current_canary_step
 from renderer.rollouts.model.corrections import EXPERIMENT_ANALYSIS
@@ -23,6 +24,7 @@ from renderer.rollouts.model.strategy_status import WeightDestination
 from renderer.rollouts.model.world import World
 
 NAME_ANNOTATION = "experiment.argoproj.io/name"
+INCONCLUSIVE_EXPERIMENT = "InconclusiveExperiment"
 TEMPLATE_ANNOTATION = "experiment.argoproj.io/template-name"
 
 
@@ -46,6 +48,11 @@ def reconcile_experiments(ctx: Context) -> None:
         ctx.current_experiment = ctx.status.canary.current_experiment
         return
     step, index = current_canary_step(ctx.rollout, ctx.status)
+    for item in experiment_runs(ctx.world):
+        if item.phase in ("Failed", "Error") and item.run is not None:
+            ctx.pause.abort(str(item.run["status"].get("message") or item.phase))
+        elif item.phase == "Inconclusive":
+            ctx.pause.added.append(INCONCLUSIVE_EXPERIMENT)
     stopped = ctx.pause.is_aborted or ctx.status.promote_full
     wanted: dict[ObjectKey, Body] = {}
     if not stopped and step is not None and step.kind == EXPERIMENT_STEP and ctx.stable_rs and ctx.new_rs:
@@ -94,7 +101,10 @@ def experiment_end(world: World) -> datetime | None:
     body: Mapping[str, Any] = step.body[step.kind]
     analyses = body.get("analyses") or ()
     is_gate = EXPERIMENT_ANALYSIS in world.corrections or any(item.get("requiredForCompletion") for item in analyses)
-    if not body.get("duration") or (analyses and is_gate):
+    if not body.get("duration") or (analyses and is_gate and not world.is_measured):
+        return None
+    if any(item.is_required for item in experiment_runs(world)):
+        # It ends with them, and not with its duration.
         return None
     return world.experiment_since + timedelta(seconds=RolloutPause(body["duration"]).duration_seconds)
 
@@ -103,6 +113,9 @@ def completed_experiment(ctx: Context) -> bool:
     """Return whether the current step's experiment has run for its duration."""
     end = experiment_end(ctx.world)
     running = bool(ctx.status.canary.current_experiment)
+    required = [item for item in experiment_runs(ctx.world) if item.is_required]
+    if required and running and all(item.phase == SUCCESSFUL for item in required):
+        return True
     return ctx.skip_pauses or (running and end is not None and ctx.now >= end)
 
 

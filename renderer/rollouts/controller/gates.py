@@ -1,4 +1,4 @@
-"""Gates: the analyses, plugins and experiments of a release, which a person ends."""
+"""Gates: the analyses, plugins and experiments of a release, which a result or a person ends."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def is_running(run: AnalysisRunStatus | None) -> bool:
     return run is not None and run.status in ("", "Pending", "Running")
 
 
-def open_gate(rollout: Rollout, status: RolloutStatus) -> str:
+def open_gate(rollout: Rollout, status: RolloutStatus, *, holds_last_step: bool = True) -> str:
     """Return the field name of the gate that the release waits at; empty if it waits at none.
 
-    A gate is the current step, an analysis of a blue-green release, or, at the last step, the background analysis: as
-    in the controller, earlier steps complete while that runs.
+    A gate is the current step, an analysis of a blue-green release, or, with ``holds_last_step`` at the last step, the
+    background analysis: as in the controller, earlier steps complete while that runs.
     """
     if status.abort or not status.stable_rs or status.stable_rs == status.current_pod_hash:
         return ""
@@ -41,7 +41,8 @@ def open_gate(rollout: Rollout, status: RolloutStatus) -> str:
         return ""
     if is_gate(step) or step.kind == EXPERIMENT_STEP:
         return step.kind
-    return BACKGROUND_ANALYSIS if awaits_background_analysis(rollout, status, index) else ""
+    awaits = holds_last_step and awaits_background_analysis(rollout, status, index)
+    return BACKGROUND_ANALYSIS if awaits else ""
 
 
 def gate_names(rollout: Rollout, status: RolloutStatus, gate: str) -> tuple[str, ...]:

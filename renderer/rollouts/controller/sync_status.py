@@ -152,7 +152,8 @@ def _completed_current_step(ctx: Context) -> bool:
     step, index = current_canary_step(ctx.rollout, ctx.status)
     if step is None or index is None or ctx.holds_step(index):
         return False
-    if not ctx.skip_pauses and awaits_background_analysis(ctx.rollout, ctx.status, index):
+    holds_last_step = ctx.world.holds_last_step and not ctx.skip_pauses
+    if holds_last_step and awaits_background_analysis(ctx.rollout, ctx.status, index):
         return False
     if step.pause is not None:
         return completed_canary_pause_step(ctx, step.pause)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+ANALYSIS_RUN = ("argoproj.io/v1alpha1", "AnalysisRun")
+"""The API version and the kind of an AnalysisRun."""
+
 
 def json_name(name: str) -> str:
     """Return the JSON name of a field of the status."""

@@ -31,6 +31,10 @@ class World(Struct, frozen=True):
     ``order`` splits a step into commits (``step``, ``phases`` or ``waves``); ``phase`` is the last one of the last
     commit (``expand``, ``shift``, ``contract`` or empty), and ``phase_left`` the next one if it requires a commit and
     no more pods.  ``waves`` has the phase of each object that a sync tool must apply later.
+
+    ``is_measured`` tells that analyses are measured, and do not wait for a person; with ``holds_last_step`` the last
+    step waits for the background analysis.  ``analysis_templates`` are by name and whether they are cluster-wide.
+    ``analysis_runs`` are the AnalysisRuns that were measured for the release.
     """
 
     rollout: Rollout
@@ -48,6 +52,10 @@ class World(Struct, frozen=True):
     phase: str = ""
     phase_left: str = ""
     waves: Mapping[ObjectKey, str] = field(default_factory=dict)
+    is_measured: bool = False
+    holds_last_step: bool = True
+    analysis_templates: Mapping[tuple[str, bool], Body] = field(default_factory=dict)
+    analysis_runs: tuple[Body, ...] = ()
 
     @property
     def in_phases(self) -> bool:

@@ -13,17 +13,16 @@ from pathlib import PurePath
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
 from renderer.errors import Finding, RollstepError
+from renderer.rollouts.analysis.documents import status_document
 from renderer.rollouts.analysis.evaluate import ERROR, EvaluationError, evaluate_result
 from renderer.rollouts.analysis.expr.values import Floats
 from renderer.rollouts.analysis.run import (
     Measurement,
-    MetricResult,
     RunSpec,
     RunStatus,
-    Summary,
     Task,
     begin,
     finish,
@@ -133,46 +132,7 @@ def simulate_run(scenario: RunScenario) -> RunStatus:
 
 def run_document(scenario: RunScenario, status: RunStatus) -> dict[str, Any]:
     """Return the simulation as JSON-ready data, in the form of the recordings."""
-    return {"scenario": scenario.name, "status": status_document(status)}
-
-
-def status_document(status: RunStatus) -> dict[str, Any]:
-    """Return a status as in the AnalysisRun, without times."""
-    document = {
-        "phase": status.phase,
-        "message": status.message,
-        "metricResults": [_result_document(result) for result in status.metric_results],
-        "runSummary": _summary_document(status.run_summary),
-    }
-    document = {key: value for key, value in document.items() if value}
-    if status.dry_run_summary is not None:
-        document["dryRunSummary"] = _summary_document(status.dry_run_summary)
-    return document
-
-
-def _summary_document(summary: Summary) -> dict[str, int]:
-    return {key: value for key, value in asdict(summary).items() if value}
-
-
-def _result_document(result: MetricResult) -> dict[str, Any]:
-    document = {
-        "name": result.name,
-        "phase": result.phase,
-        "message": result.message,
-        "dryRun": result.dry_run,
-        "count": result.count,
-        "successful": result.successful,
-        "failed": result.failed,
-        "inconclusive": result.inconclusive,
-        "error": result.error,
-        "consecutiveError": result.consecutive_error,
-        "consecutiveSuccess": result.consecutive_success,
-        "measurements": [
-            {key: value for key in ("phase", "value", "message") if (value := getattr(measurement, key))}
-            for measurement in result.measurements
-        ],
-    }
-    return {key: value for key, value in document.items() if value}
+    return {"scenario": scenario.name, "status": status_document(status, with_times=False)}
 
 
 def evaluate_conditions(text: str, file: str) -> list[dict[str, str]]:

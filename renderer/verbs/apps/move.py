@@ -16,12 +16,14 @@ from renderer.kubernetes.sync_tools.tools import step_order
 from renderer.pipeline.commit.part import Part, Request, input_paths, part_of
 from renderer.pipeline.load.discover import AppRef, Home
 from renderer.pipeline.load.workspace import Workspace
+from renderer.pipeline.resolve.analyses import ANALYZE, asks_for_measurements, keeps_time
 from renderer.pipeline.resolve.describe import phase_of, wait_text
-from renderer.pipeline.resolve.moves import Move, advance, is_between_phases, is_new_release, steps_of, wait
+from renderer.pipeline.resolve.moves import Move, Wait, advance, is_between_phases, is_new_release, steps_of, wait
 from renderer.pipeline.resolve.release import Release, open_release
 from renderer.pipeline.write.moved_app import NOT_SAFE, MovedApp, moved_app, render_app
 from renderer.rollouts.model.world import World
 from renderer.verbs import progress
+from renderer.verbs.analysis.taken_back import images_of_verdict
 from renderer.verbs.apps.policies import RunContext, check_policies, content_wait
 from renderer.verbs.apps.status_history import StatusHistory, hold, remaining_pause
 from renderer.verbs.policy.freeze import Freeze
@@ -34,16 +36,29 @@ Verb = Callable[[World], Move | None]
 """The effect of a verb on a world: a move, or None if there is nothing to do now."""
 
 
+class Measuring(Struct, frozen=True):
+    """A verb that takes the measurements that are due.
+
+    Without ``goes_on`` the release goes on only where it waited for their result.  One ``is_patient`` that measures
+    again soon, and keeps a few measurements of time series for its next commit: they can be asked for again.
+    """
+
+    goes_on: bool = True
+    is_patient: bool = False
+
+
 class Command(Struct, frozen=True):
     """A verb with the name and the options that the commit's trailers record, to repeat it.
 
-    A verb with effects besides its move is not ``is_pure`` and has to run in this process.
+    A verb with effects besides its move is not ``is_pure`` and has to run in this process.  ``measuring`` says how it
+    measures the analyses of a release first, None for not at all.
     """
 
     verb: Verb
     name: str
     options: str = ""
     is_pure: bool = True
+    measuring: Measuring | None = None
 
 
 class AppResult(Struct, frozen=True):
@@ -69,6 +84,8 @@ class AppResult(Struct, frozen=True):
     """The version in the sources that the verb has not begun; empty without one."""
     quarantine: str
     """The quarantine of that version, or of one that is aborted, in words; empty without one."""
+    listed: tuple[ListedImage, ...]
+    """The images that the commit puts in quarantine."""
     notes: tuple[str, ...]
     """Notes for the user on what the sources leave out and on what is not safe."""
     edited: tuple[str, ...]
@@ -121,16 +138,18 @@ def move_app(command: Command, context: RunContext, history: StatusHistory, ref:
     if context.on_read is not None:
         context.on_read(input_paths(release))
     is_advance = command.name == "advance"
-    move = command.verb(release.world)
+    measuring = command.measuring
+    move = None if measuring is not None and not measuring.goes_on else command.verb(release.world)
     if move is None and command.name == "promote":
         # The promotion begins a version again whose revision was taken back.
         following = advance(release.world)
         if following is not None and hold(history, release, following):
             move = following
-    reason = hold(history, release, move) if is_advance else None
-    if is_advance and not (move and is_new_release(move.before.status, move.after.status)):
-        reason = reason or remaining_pause(history, release)
-    reason = reason or check_policies(context, release, move, command.name)
+    held = hold(history, release, move) if is_advance else None
+    reason = held or _refusal(command, context, history, release, move)
+    begins = reason is None and move is not None and is_new_release(move.before.status, move.after.status)
+    if measuring is not None and held is None and not begins and asks_for_measurements(release.world):
+        return _measured_app(command, measuring, context, history, release)
     if reason is not None:
         return MovedApp(release, None, reason=reason)
     if move is None:
@@ -147,6 +166,41 @@ def move_app(command: Command, context: RunContext, history: StatusHistory, ref:
     if frozen is not None:
         return MovedApp(release, None, reason=frozen)
     return moved_app(release, move, rendered, app, command.name, command.options, reason)
+
+
+def _refusal(
+    command: Command, context: RunContext, history: StatusHistory, release: Release, move: Move | None
+) -> Wait | None:
+    """Return the rest of a pause, or the policy, that holds ``move`` back; None if the release may move now."""
+    begins = move is not None and is_new_release(move.before.status, move.after.status)
+    pause = remaining_pause(history, release) if command.name == "advance" and not begins else None
+    return pause or check_policies(context, release, move, command.name)
+
+
+def _measured_app(
+    command: Command, measuring: Measuring, context: RunContext, history: StatusHistory, release: Release
+) -> MovedApp:
+    """Measure what is due, and do what follows from it: the next step, the way back, or nothing but the record."""
+    # Loads the providers, which other releases do not need.
+    from renderer.pipeline.resolve.measured import recording_move, verdict_move
+    from renderer.verbs.analysis.measure import measure_release
+
+    measured = measure_release(history, release, only_past=context.request.dry_run)
+    name, move, reason = command.name, None, None
+    if measured.is_changed and measured.is_bad:
+        name, move = ANALYZE, verdict_move(measured)
+    elif not measured.is_behind and (measured.opens_gate or measuring.goes_on):
+        move = command.verb(measured.after)
+        move = None if move is None else replace(move, before=release.world)
+        reason = _refusal(command, context, history, release, move)
+    if move is None or reason is not None:
+        reason = reason or replace(wait(measured.after), until=measured.next_look)
+        if not measured.is_changed or (measuring.is_patient and measured.can_wait):
+            return MovedApp(release, None, reason=reason)
+        name, move = ANALYZE, recording_move(measured)
+    rendered, app = render_app(release, move.after, keep_time=keeps_time(move))
+    require([_kept_edit(release, file) for file in app.changes.kept])
+    return moved_app(release, move, rendered, app, name, command.options if name == command.name else "", reason)
 
 
 def _kept_edit(release: Release, name: str) -> Finding:
@@ -174,6 +228,7 @@ def _result(moved: MovedApp, context: RunContext, folder: str) -> AppResult:
         is_between_phases=is_between_phases(world),
         waiting_version=moved.waiting_version,
         quarantine=waiting_image_text(context.listed, moved.release.app.ref, sources),
+        listed=tuple(images_of_verdict(moved, context.open_repository)),
         notes=tuple(note.text() for note in (*moved.release.app.notes, *_notes(moved, context))),
         edited=() if moved.app is None else tuple(moved.app.changes.edit_notes(moved.release.home.output_path)),
     )

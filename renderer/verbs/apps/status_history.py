@@ -17,11 +17,13 @@ from renderer.errors import Finding, RollstepError
 from renderer.pipeline.commit.trailers import VERB
 from renderer.pipeline.load.sources import STATUS_FILE
 from renderer.pipeline.load.status_file import State, load_state
+from renderer.pipeline.resolve.analyses import ANALYZE
 from renderer.pipeline.resolve.describe import HELD, is_promoted
 from renderer.pipeline.resolve.moves import Move, Wait, advance, wait
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.resolve.transitions import EDITS
 from renderer.pipeline.resolve.waiting import waiting_version
+from renderer.rollouts.controller.analysis_runs import runs_of
 from renderer.rollouts.controller.timing import pause_end
 
 if TYPE_CHECKING:
@@ -161,9 +163,30 @@ def reached_at(history: StatusHistory, release: Release) -> tuple[datetime, Stat
     if found is None:
         return None
     assert found.state is not None
-    pushed = history.pushed_at(found.commit.sha)
-    time = found.commit.time if pushed is None or pushed > release.world.now else max(pushed, found.commit.time)
-    return time, found.state
+    return _arrived_at(history, release, found), found.state
+
+
+def _arrived_at(history: StatusHistory, release: Release, change: StatusChange) -> datetime:
+    pushed = history.pushed_at(change.commit.sha)
+    return change.commit.time if pushed is None or pushed > release.world.now else max(pushed, change.commit.time)
+
+
+def run_began_at(history: StatusHistory, release: Release, name: str) -> datetime | None:
+    """Return the time (UTC) at which the status with an analysis run, or an experiment, reached the branch.
+
+    As in ``reached_at``.  Returns None if no commit has it; raises RollstepError as ``StatusHistory.changes`` does.
+    """
+    found = None
+    for change in history.changes(release.folder):
+        if change.state is None or name not in _runs_in(change.state):
+            break
+        found = change
+    return None if found is None else _arrived_at(history, release, found)
+
+
+def _runs_in(state: State) -> set[str]:
+    names = {run.name for _, run in runs_of(state.status)}
+    return names | {state.status.canary.current_experiment}
 
 
 def remaining_pause(history: StatusHistory, release: Release) -> Wait | None:
@@ -255,7 +278,8 @@ def _at_this_step(history: StatusHistory, release: Release) -> Iterator[StatusCh
         if change.state is None or (here is not None and here != _position(change.state)):
             return
         yield change
-        verb = change.commit.trailer
+        # A result is no step, but it may take the release back.
+        verb = "" if change.commit.trailer == ANALYZE else change.commit.trailer
         if verb and verb not in STAYING:
             return
         # The scale of a release in phases may change its phase.

@@ -189,7 +189,7 @@ class _Reader:
         if not commit:
             return None
         state = self._state(commit, place, stage, stages)
-        listed = self._objects.files(commit, state.location.status_file, state.location.output)
+        listed = self._objects.files(commit, *state.location.paths)
         files = {
             place_of(place, name): listed[state.path(name)] for name in own_names(state) if state.path(name) in listed
         }
@@ -230,7 +230,7 @@ def own_names(state: AppState) -> Iterator[str]:
 
 def place_of(place: AppLocation, name: str) -> str:
     """Return the path at ``place`` of a name of an ``AppState``."""
-    return f"{place.output}/{name}" if name else place.status_file
+    return AppState(place, {}, {}).path(name)
 
 
 def _standing(state: State | None) -> str:

@@ -21,7 +21,7 @@ from renderer.kubernetes.sync_tools.tools import ANY, SYNC_TOOLS, step_order
 from renderer.pipeline.commit.recovery import recover_interrupted
 from renderer.pipeline.load.files import Folder
 from renderer.pipeline.load.settings import SETTINGS_FILE, Settings, load_settings, parse_settings
-from renderer.pipeline.load.sources import KUSTOMIZATIONS, PLAIN, STATUS_FILE, manifest_files
+from renderer.pipeline.load.sources import KUSTOMIZATIONS, OWN_FILES, PLAIN, manifest_files
 from renderer.pipeline.load.workspace import find_root, journal_root
 from renderer.pipeline.write.new_files import NewFiles
 from renderer.pipeline.write.transaction import Transaction
@@ -350,7 +350,7 @@ def attributes_text(outputs: set[str]) -> str:
     """
     lines = [
         "# A conflict in files that rollstep writes is resolved by `rollstep resolve`; forges fold them in reviews.",
-        f"*/*/{STATUS_FILE} text eol=lf -merge linguist-generated",
+        *(f"*/*/{name} text eol=lf -merge linguist-generated" for name in OWN_FILES),
     ]
     for output in sorted(outputs):
         lines += [f"*/*/{output}/** text eol=lf linguist-generated", f"*/*/{output}/*.yaml -merge"]

@@ -10,10 +10,10 @@ from pathlib import PurePath
 from msgspec import Struct
 
 from renderer.kubernetes.read_objects import SourceText
-from renderer.pipeline.load.sources import KUSTOMIZATIONS, PLAIN, STATUS_FILE
+from renderer.pipeline.load.sources import KUSTOMIZATIONS, OWN_FILES, PLAIN
 from renderer.verbs.init.documents import Item
 
-RESERVED = {STATUS_FILE, "Chart.yaml", *KUSTOMIZATIONS}
+RESERVED = {*OWN_FILES, "Chart.yaml", *KUSTOMIZATIONS}
 """Names that are not manifests to rollstep or another tool."""
 
 _UNSAFE = re.compile(r"[^a-z0-9.-]+")

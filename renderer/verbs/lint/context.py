@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import takewhile
+from pathlib import Path as Folder
 
 from msgspec import Struct, field
 
 from renderer.errors import Finding, RollstepError
 from renderer.kubernetes.manifest import Manifest, ObjectKey, finding
+from renderer.pipeline.load.settings import AnalysisSettings
 from renderer.rollouts.checks.references import Kind, Objects
 from renderer.rollouts.checks.report import Path, Report
 from renderer.rollouts.model.rollout import Rollout
@@ -22,7 +24,8 @@ class Group(Struct, frozen=True, eq=False):
     """Manifests that are applied together: those of an app, of a folder, or of all given files.
 
     ``app`` and ``environment`` are empty outside of rollstep's apps.  ``complete`` is false where a file could not be
-    read.  ``allow`` is the setting of that name.
+    read.  ``allow`` and ``analysis`` are the settings of these names, ``analysis`` None outside of apps; ``root`` is
+    the repository's.
     """
 
     manifests: tuple[Manifest, ...]
@@ -31,6 +34,8 @@ class Group(Struct, frozen=True, eq=False):
     controller_version: str = DEFAULT_VERSION
     complete: bool = True
     allow: tuple[str, ...] = ()
+    analysis: AnalysisSettings | None = None
+    root: Folder = Folder()
     _near: dict[str, Objects] = field(default_factory=dict)
 
     @property

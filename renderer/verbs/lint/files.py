@@ -46,8 +46,9 @@ _CODES = (
 
 
 class _Inputs(Struct):
-    """The manifests, findings and comments that were read so far."""
+    """The manifests, findings and comments that were read so far, of the repository at ``root``."""
 
+    root: Path
     groups: list[Group] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     comments: list[Comment] = field(default_factory=list)
@@ -75,7 +76,16 @@ class _Inputs(Struct):
             self.findings += found
         self.findings += _without_rollouts(self._schema_findings(readable, settings), manifests)
         names = ("", "") if ref is None else (ref.name, ref.environment)
-        self.groups.append(Group(tuple(manifests), *names, settings.controller_version, complete, settings.allow))
+        self.groups.append(
+            Group(
+                tuple(manifests),
+                *names,
+                settings.controller_version,
+                complete,
+                settings.allow,
+                *((settings.analysis, self.root) if ref is not None else ()),
+            )
+        )
 
     def _schema_findings(self, files: Mapping[str, str], settings: AppSettings) -> list[Finding]:
         if not files:
@@ -107,7 +117,7 @@ def lint_paths(directory: str, paths: Sequence[str], selection: Mapping[str, Seq
         apps = _apps(workspace)
     except RollstepError as error:
         raise UsageError(error.findings) from error
-    inputs = _Inputs()
+    inputs = _Inputs(workspace.root)
     selected: dict[Path, AppRef] = {}
     files: list[str] = []
     folders: list[Path] = []

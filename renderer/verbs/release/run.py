@@ -12,6 +12,7 @@ from renderer.kubernetes.printing import to_json
 from renderer.kubernetes.times import format_time
 from renderer.pipeline.commit.part import Part, Request
 from renderer.pipeline.publish.environment_branches import RenderedCommit
+from renderer.pipeline.resolve.analyses import ANALYZE
 from renderer.pipeline.resolve.describe import QUARANTINED, waiting_text
 from renderer.verbs.apps.move import AppResult
 from renderer.verbs.reporter import Reporter
@@ -53,6 +54,8 @@ class Run(Struct):
             elif commit.subject not in subjects:
                 subjects.add(commit.subject)
                 reporter.out(f"{commit.text()}\n")
+            if commit is not None and app.part is not None and app.part.change.verb == ANALYZE:
+                reporter.note(f"{app.home.title}: {app.message}")
             for line in app.edited:
                 reporter.note(f"note: {line}")
             waiting = app.quarantine

@@ -37,8 +37,9 @@ from renderer.pipeline.resolve.release import open_release
 from renderer.pipeline.write.new_files import NewFiles
 from renderer.rollouts.model.world import World
 from renderer.verbs import progress
+from renderer.verbs.analysis.taken_back import with_quarantine
 from renderer.verbs.apps.claims import claimed
-from renderer.verbs.apps.move import AppResult, Command, Verb, move_apps, move_apps_in_worker
+from renderer.verbs.apps.move import AppResult, Command, Measuring, Verb, move_apps, move_apps_in_worker
 from renderer.verbs.apps.policies import RunContext
 from renderer.verbs.apps.shared_files import check_shared
 from renderer.verbs.apps.validate import validate_apps
@@ -205,16 +206,17 @@ class Session:
         together: bool = False,
         options: str = "",
         is_pure: bool = True,
+        measuring: Measuring | None = None,
     ) -> list[AppResult]:
         """Run ``verb`` for ``refs``, and commit each app that is valid, or all apps ``together`` if all are valid.
 
         The findings of the others are added to ``findings``.  Nothing is written before all apps are validated.
 
-        ``name``, ``options`` and ``is_pure`` are those of a ``Command``.  ``advance`` also commits other changed
-        manifests of an app whose release does not move.  With ``--push``, the verb is repeated on top of what others
+        ``name`` and the other arguments are those of a ``Command``.  ``advance`` also commits other changed manifests
+        of an app whose release does not move.  With ``--push``, the verb is repeated on top of what others
         have pushed first.  ``advance`` leaves out an app that they have moved; other verbs raise RollstepError.
         """
-        command, attempts = Command(verb, name, options, is_pure), iter(range(TRIES))
+        command, attempts = Command(verb, name, options, is_pure, measuring), iter(range(TRIES))
         findings = dict(self.findings)
         while True:
             self.findings = dict(findings)
@@ -318,7 +320,12 @@ class Session:
         self, run: Run, name: str, apps: list[AppResult], uncommitted: Uncommitted, new_files: NewFiles, together: bool
     ) -> None:
         """Commit the valid part of each app, or all parts together if all of them are valid."""
-        parts = [app.part for app in apps if app.part is not None]
+        moved = [app for app in apps if app.part is not None]
+        parts = with_quarantine(
+            [(app.part, app.listed) for app in moved if app.part is not None], self.workspace.root, together=together
+        )
+        parted = iter(parts)
+        apps = [app if app.part is None else replace(app, part=next(parted)) for app in apps]
         check_shared(self.workspace, self.refs, (path for part in parts for path in part.edited), name)
         parts = self._unclaimed(parts, together)
         if self.request.validate:
@@ -446,7 +453,7 @@ class Session:
             index = world.status.current_step_index or 0
             return None if begun and index >= to_step else advance(world, to_step=to_step)
 
-        while apps := self.run(verb, "advance", [ref], options=f"--to {to_step}"):
+        while apps := self.run(verb, "advance", [ref], options=f"--to {to_step}", measuring=Measuring()):
             (app,) = apps
             begun = True
             if app.part is None or self.request.dry_run:

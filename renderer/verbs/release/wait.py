@@ -25,6 +25,7 @@ from renderer.pipeline.resolve.moves import advance
 from renderer.pipeline.resolve.release import Release, open_release
 from renderer.pipeline.resolve.verb_moves import acting
 from renderer.rollouts import actions
+from renderer.verbs.apps.move import Measuring
 from renderer.verbs.release.session import Session
 
 TOOLS = ("kubernetes", *(name for name, tool in SYNC_TOOLS.items() if tool.liveness), "time")
@@ -82,7 +83,7 @@ def advance_when_live(session: Session, ref: AppRef, waiting: Waiting, to_step: 
     while _wait(session, ref, waiting):
         session.unpushed.pop(ref, None)
         session.now = session.request.now or current_time()
-        apps = session.run(lambda world: advance(world, to_step=to_step), "advance", [ref])
+        apps = session.run(lambda world: advance(world, to_step=to_step), "advance", [ref], measuring=Measuring())
         if session.request.dry_run:
             return True
         if not apps:

@@ -22,7 +22,7 @@ from renderer.pipeline.commit.trailers import releases
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.load.marker import MARKER
 from renderer.pipeline.load.settings import Settings
-from renderer.pipeline.load.sources import STATUS_FILE
+from renderer.pipeline.load.sources import OWN_FILES
 from renderer.pipeline.load.workspace import Workspace
 from renderer.verbs.render.request import AMEND_HINT
 from renderer.verbs.verify.app_state import AppLocation, read_state
@@ -60,7 +60,7 @@ def _has_a_status(repository: Repository) -> bool:
     """Return whether a coming commit with one parent changes a status or rendered files."""
     if any((repository.git_dir / name).exists() for name, *_ in OPERATIONS):
         return False
-    return any(os.path.basename(path) in (STATUS_FILE, MARKER) for path in staged(repository, repository.head.sha))
+    return any(os.path.basename(path) in (*OWN_FILES, MARKER) for path in staged(repository, repository.head.sha))
 
 
 def _amended(scratch: Scratch, loader: Loader) -> Change:

@@ -181,11 +181,12 @@ def compare_app(workspace: Workspace, request: RenderRequest, cache: RenderCache
     key = cache.key(home) if cache and not _is_guarded(workspace, request, ref) else None
     kept = cache.find(key) if cache and key else None
     if kept is not None:
-        return ComparedApp(compare_with_folder(home, kept.files, kept.status_text(format_time(now))))
+        return ComparedApp(compare_with_folder(home, kept.files, kept.status_text(format_time(now)), None))
     compared, moment = _render(workspace, request, ref, now)
     app = compared.app
     # The files may have changed after the key was computed: only an unchanged key describes the rendered content.
-    if cache and key and moment is not None and cache.key(home) == key:
+    has_runs = app.runs_text is not None or app.old_runs is not None
+    if cache and key and moment is not None and not has_runs and cache.key(home) == key:
         cache.add(key, app.files, app.status_text, moment)
     return compared
 

@@ -24,10 +24,9 @@ from renderer.pipeline.resolve.describe import (
     wait_text,
     waiting_text,
 )
-from renderer.pipeline.resolve.moves import Wait, is_between_phases, wait
+from renderer.pipeline.resolve.moves import Wait, gate_of, is_between_phases, wait
 from renderer.pipeline.resolve.waiting import waiting_version, with_running_template
 from renderer.rollouts.controller.defaults import max_traffic_weight
-from renderer.rollouts.controller.gates import open_gate
 from renderer.rollouts.controller.replica_math import get_current_set_weight
 from renderer.rollouts.controller.timing import pause_end
 from renderer.rollouts.info import roles, traffic_weight
@@ -180,7 +179,7 @@ def message_of(world: World, target: str, known: Wait | None) -> str:
         return f"{world.phase or 'committed'}: the next phase follows when this is live"
     if known is None and end is not None and end <= world.now:
         return f"the pause is over since {format_time(end)}: `rollstep advance {target}` goes on"
-    if known or status.pause_conditions or world.rollout.paused or open_gate(world.rollout, status):
+    if known or status.pause_conditions or world.rollout.paused or gate_of(world):
         return wait_text(known or wait(world), world, target)
     return status.message
 

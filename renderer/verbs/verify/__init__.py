@@ -7,7 +7,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from renderer.errors import Finding
+from renderer.errors import Finding, RollstepError
 from renderer.git.repository import Repository
 from renderer.verbs import progress
 from renderer.verbs.policy.approvals import Approvals
@@ -31,13 +31,15 @@ def verify_commits(
     now: datetime | None = None,
     update: GuardedUpdate | None = None,
     is_push: bool = False,
+    asks_again: bool = False,
 ) -> list[CommitVerdict]:
     """Return the verdict on each commit that ``revisions`` (as ``git rev-list`` takes them) name, oldest first.
 
     Reads git's objects only.  An app whose command may not run is checked in part.  ``received`` is the time of a push
     on its server, and ``now`` the time of any other run: no release can have moved later.  ``approvals`` defaults to
     signatures and tags.  ``update`` is the branch update of a push, and ``is_push`` says of any other range that its
-    commits come to their branch together.
+    commits come to their branch together.  ``asks_again`` asks the providers of metrics for the moments that the
+    commits have measured.
 
     Raises RollstepError for unknown revisions and for a shallow history.
     """
@@ -56,9 +58,21 @@ def verify_commits(
                 message = "begins another history, without the rules of this one"
                 second = Finding("", 0, 0, "", message, "git rebase it onto the branch")
                 verdict = replace(verdict, findings=(second, *verdict.findings))
+            if asks_again and judge is verifier:
+                verdict = replace(verdict, findings=(*verdict.findings, *_asked_again(loader, change)))
             return verdict
 
         return [verify(change) for change in progress.over(changes, "verifying commit")]
+
+
+def _asked_again(loader: Loader, change: Change) -> tuple[Finding, ...]:
+    # Loads the providers, which a verification without the network does not need.
+    from renderer.verbs.verify.requery import requery
+
+    try:
+        return tuple(requery(loader, change))
+    except RollstepError as error:
+        return error.findings
 
 
 def _late_roots(changes: Changes, *, is_continued: bool) -> set[str]:

@@ -8,13 +8,17 @@ from msgspec import Struct
 
 from renderer.errors import Finding
 from renderer.git.objects import TreeFile
+from renderer.kubernetes.manifest import Body
 from renderer.kubernetes.yaml.reader import decode
+from renderer.pipeline.load.analysis_runs import load_runs
 from renderer.pipeline.load.marker import MARKER
 from renderer.pipeline.load.settings import Settings
-from renderer.pipeline.load.sources import STATUS_FILE
+from renderer.pipeline.load.sources import RUNS_FILE, STATUS_FILE
 from renderer.pipeline.load.status_file import State, load_state
 from renderer.verbs.verify.object_cache import EXECUTABLE, LINK, REGULAR, SUBMODULE, ObjectCache
 
+RUNS = f"/{RUNS_FILE}"
+"""The name of the AnalysisRuns in an ``AppState``, which no file of the output folder can have."""
 _KINDS = {LINK: "a symbolic link", SUBMODULE: "a submodule", EXECUTABLE: "executable"}
 """The name of a file with another mode than that of a plain one."""
 
@@ -39,6 +43,16 @@ class AppLocation(Struct, frozen=True):
         return f"{self.folder}/{STATUS_FILE}"
 
     @property
+    def runs_file(self) -> str:
+        """The path of ``analysis-runs.yaml``."""
+        return f"{self.folder}/{RUNS_FILE}"
+
+    @property
+    def paths(self) -> tuple[str, str, str]:
+        """The paths of rollstep's own files: the status, the runs and the output folder."""
+        return self.status_file, self.runs_file, self.output
+
+    @property
     def title(self) -> str:
         """The app in messages."""
         return f"{self.app} ({self.environment})"
@@ -47,7 +61,8 @@ class AppLocation(Struct, frozen=True):
 class AppState(Struct, frozen=True):
     """An app's status and rendered files in a commit: ``blobs`` and ``contents`` by name.
 
-    The status has the empty name; other names are relative to the output folder, so that states can be compared.
+    The status has the empty name, and the AnalysisRuns have ``RUNS``; other names are relative to the output folder, so
+    that states can be compared.
     """
 
     location: AppLocation
@@ -62,7 +77,7 @@ class AppState(Struct, frozen=True):
     @property
     def files(self) -> dict[str, bytes]:
         """The files of the output folder by name."""
-        return {name: content for name, content in self.contents.items() if name}
+        return {name: content for name, content in self.contents.items() if name not in ("", RUNS)}
 
     def state(self) -> State | None:
         """Return the parsed status; None without ``status.yaml``.  Raises RollstepError for a damaged one."""
@@ -70,10 +85,19 @@ class AppState(Struct, frozen=True):
             return None
         return load_state(decode(self.contents[""], self.location.status_file), self.location.status_file)
 
+    def runs(self) -> tuple[Body, ...]:
+        """Return the AnalysisRuns; raise RollstepError for a damaged file."""
+        if RUNS not in self.contents:
+            return ()
+        return load_runs(decode(self.contents[RUNS], self.location.runs_file), self.location.runs_file)
+
     def owned(self) -> set[str]:
-        """Return the marker's name and every name that it lists; lines that cannot be parsed are skipped."""
+        """Return the names of rollstep's files but the status: the runs, the marker and every name that it lists.
+
+        Lines that cannot be parsed are skipped.
+        """
         lines = self.contents.get(MARKER, b"").decode(errors="replace").split("\n")
-        return {line.split("  ", 1)[1] for line in lines if "  " in line} | {MARKER}
+        return {line.split("  ", 1)[1] for line in lines if "  " in line} | {MARKER, RUNS}
 
     def irregular(self) -> Iterator[Finding]:
         """Yield the files that are not plain ones: what a sync tool reads there is another text, or another's."""
@@ -88,7 +112,8 @@ class AppState(Struct, frozen=True):
 
     def path(self, name: str) -> str:
         """Return the path of a name from the repository's root."""
-        return f"{self.location.output}/{name}" if name else self.location.status_file
+        own = {"": self.location.status_file, RUNS: self.location.runs_file}
+        return own.get(name) or f"{self.location.output}/{name}"
 
 
 def read_state(objects: ObjectCache, sha: str, location: AppLocation) -> AppState:
@@ -98,9 +123,9 @@ def read_state(objects: ObjectCache, sha: str, location: AppLocation) -> AppStat
     """
     if not sha:
         return AppState(location, {}, {})
-    listed = objects.files(sha, location.status_file, location.output)
-    prefix = f"{location.output}/"
-    names = {path: "" if path == location.status_file else path.removeprefix(prefix) for path in listed}
+    listed = objects.files(sha, *location.paths)
+    prefix, own = f"{location.output}/", {location.status_file: "", location.runs_file: RUNS}
+    names = {path: own.get(path, path.removeprefix(prefix)) for path in listed}
     blobs = {names[path]: entry for path, entry in listed.items()}
     contents = objects.contents(entry.sha for entry in blobs.values() if entry.mode != SUBMODULE)
     return AppState(

@@ -107,7 +107,7 @@ def has_manifests(loader: Loader, sha: str, location: AppLocation) -> bool:
 def _is_source(path: str, location: AppLocation) -> bool:
     name = path.removeprefix(f"{location.folder}/")
     hidden = any(part.startswith(".") for part in name.split("/"))
-    is_own = path == location.status_file or path.startswith(f"{location.output}/")
+    is_own = path in location.paths or path.startswith(f"{location.output}/")
     return name != path and not hidden and not is_own and is_manifest(path.rpartition("/")[2])
 
 
@@ -159,4 +159,4 @@ def _likeness(before: AppState, after: AppState) -> tuple[int, int]:
 
 
 def _is_output(path: str, locations: Places) -> bool:
-    return any(path == found.status_file or path.startswith(f"{found.output}/") for found in locations)
+    return any(path in found.paths or path.startswith(f"{found.output}/") for found in locations)

@@ -115,7 +115,7 @@ class Loader:
             with relative_findings(root):
                 rendered = read_last_render(root / output, output, old, self.files(parent), is_whole=True).manifests
         now = state.last_update_time if state is not None else old.last_update_time if old else EPOCH
-        return resolve_app(app, root, old, rendered, now)
+        return resolve_app(app, root, old, rendered, now, before.runs())
 
     def content(self, sha: str, location: AppLocation) -> tuple[object, ...]:
         """Return what an app's rendered folder is made of in commit ``sha``, beside its Rollout and its scale.
@@ -133,7 +133,8 @@ class Loader:
         """Return the world of commit ``sha``, ReplicaSets as they are; raise RollstepError for an unloadable app."""
         app, status = self.app(sha, state.location), state.state()
         now = status.last_update_time if status is not None else EPOCH
-        return resolve_rollout(app, read_rollout(app), status, list(rendered_objects(state)), now).world
+        rendered = list(rendered_objects(state))
+        return resolve_rollout(app, read_rollout(app), status, rendered, now, state.runs()).world
 
     def _lay_out(self, sha: str, source: SourceSettings, folder: Path) -> None:
         """Write what a command may read into a private folder: regular files alone, no links and no submodules.

@@ -176,7 +176,7 @@ class PolicyCheck:
     def _unapproved_steps(self, change: Change, location: AppLocation, unapproved: list[Finding]) -> list[Finding]:
         """Return the missing approvals of the steps that a merge brings, which itself is ``unapproved``."""
         args = ("rev-list", "--full-history", *change.parents[1:], f"^{change.parent}", "--")
-        places = (location.status_file, location.output)
+        places = location.paths
         settings = self._app_settings(change, location)
         for sha in self._loader.repository.run(*args, *places).stdout.decode().split():
             parents = self._loader.repository.run("rev-parse", f"{sha}^@").stdout.decode().split()

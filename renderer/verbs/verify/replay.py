@@ -19,7 +19,14 @@ from renderer.verbs.verify.explain import differing_files
 from renderer.verbs.verify.loading import Loader
 from renderer.verbs.verify.reverts import restored_commit
 from renderer.verbs.verify.verdict import AppVerdict
-from renderer.verbs.verify.verifier import Verifier, app_trailers, merged_parent, merged_render, state_in
+from renderer.verbs.verify.verifier import (
+    Verifier,
+    app_trailers,
+    commit_measurements,
+    merged_parent,
+    merged_render,
+    state_in,
+)
 
 _WITHOUT_VERB = {"", "unknown", "import", "move", "merge", "revert", "removal"}
 _HINT = "rollstep verify prints the commit's findings; another version of rollstep may render other bytes"
@@ -151,7 +158,8 @@ class _Replayer:
             return None
         parent = self._tree(change.parent) if before.exists else ""
         release = self._loader.release(base, after.location, before, parent, state)
-        step = transition(release.world, verb)
+        measured = commit_measurements(release, after, before, state)
+        step = transition(release.world, verb, measured.world)
         return dict(render_expected(release, step).files) if step is not None else None
 
     def _restored(self, change: Change, action: str, base: str, after: AppState) -> dict[str, bytes]:

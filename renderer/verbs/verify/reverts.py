@@ -43,7 +43,7 @@ def restored_commit(loader: Loader, change: Change, after: AppState, before: App
 
 def last_change(loader: Loader, parent: str, before: AppState) -> str:
     """Return the last commit up to ``parent`` that changes an app's status or rendered files; empty without one."""
-    paths = (before.location.status_file, before.location.output)
+    paths = before.location.paths
     return loader.repository.run("rev-list", "-1", "--first-parent", parent, "--", *paths).stdout.decode().strip()
 
 
@@ -57,14 +57,14 @@ def moves_forward(loader: Loader, change: Change, after: AppState, before: AppSt
     return goes_forward(old, new)
 
 
-def _history(loader: Loader, parent: str, before: AppState) -> list[tuple[str, str]]:
-    """Return the object names of the app's status and output folder, newest first, from ``parent`` back."""
+def _history(loader: Loader, parent: str, before: AppState) -> list[tuple[str, ...]]:
+    """Return the object names of the app's status, runs and output folder, newest first, from ``parent`` back."""
     return [names for _, names in _states(loader, parent, before.location)]
 
 
-def _states(loader: Loader, parent: str, location: AppLocation) -> Iterator[tuple[str, tuple[str, str]]]:
+def _states(loader: Loader, parent: str, location: AppLocation) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield each commit that changes the app, with the object names after it, also before a move of its folder."""
-    args = ("rev-list", "--first-parent", parent, "--", location.status_file, location.output)
+    args = ("rev-list", "--first-parent", parent, "--", *location.paths)
     commits = loader.repository.run(*args).stdout.decode().split()
     yield from zip(commits, _names(loader, commits, location), strict=True)
     moved_from = loader.repository.moved_from(commits[-1], location.status_file) if commits else ""
@@ -75,7 +75,7 @@ def _states(loader: Loader, parent: str, location: AppLocation) -> Iterator[tupl
         yield from _states(loader, f"{commits[-1]}^1", older)
 
 
-def _names(loader: Loader, commits: Sequence[str], location: AppLocation) -> list[tuple[str, str]]:
-    paths = (location.status_file, location.output)
+def _names(loader: Loader, commits: Sequence[str], location: AppLocation) -> list[tuple[str, ...]]:
+    paths = location.paths
     names = loader.objects.names([f"{sha}:{path}" for sha in commits for path in paths])
-    return list(zip(names[::2], names[1::2], strict=True))
+    return list(zip(*(names[number :: len(paths)] for number in range(len(paths))), strict=True))

@@ -19,11 +19,11 @@ from renderer.pipeline.resolve.transitions import BEGINNINGS, Transition, goes_f
 from renderer.verbs.apps.status_history import StatusHistory, hold
 from renderer.verbs.policy.approvals import Approvals
 from renderer.verbs.policy.content import changes_content
-from renderer.verbs.verify.app_state import AppLocation, AppState, read_state
+from renderer.verbs.verify.app_state import RUNS, AppLocation, AppState, read_state
 from renderer.verbs.verify.changed_apps import changed_apps, has_manifests, misplaced, obstacle, orphans
 from renderer.verbs.verify.clock import Clock, TimeCheck
 from renderer.verbs.verify.commits import Change
-from renderer.verbs.verify.expected import Expected, render_expected, rendered_state
+from renderer.verbs.verify.expected import Expected, Replayed, render_expected, rendered_state
 from renderer.verbs.verify.explain import explain, own_differences
 from renderer.verbs.verify.loading import Loader
 from renderer.verbs.verify.names import look_alikes
@@ -123,7 +123,10 @@ class Verifier:
         except RollstepError as error:
             unloadable = error.findings
         else:
-            for transition in transitions(release.world, trailers.get("Verb", ""), state.status.current_step_index):
+            measured = commit_measurements(release, after, before, state)
+            late = [*late, *measured.findings]
+            verb, step = trailers.get("Verb", ""), state.status.current_step_index
+            for transition in transitions(release.world, verb, step, measured.world):
                 expected.append(render_expected(release, transition))
                 if not expected[-1].differences(after, before):
                     findings = [*late, *_wrong_trailers(transition, location, trailers)]
@@ -178,7 +181,7 @@ class Verifier:
         if before.blobs == after.blobs:
             return False
         moves = before.blobs.get("") != after.blobs.get("")
-        if changes_content(before.contents, after.contents, moves=moves):
+        if changes_content(before.files, after.files, moves=moves):
             return True
         # A move of the release may edit what its router is rendered to, so the sources of both are compared.
         last = last_change(self._loader, change.parent, before)
@@ -270,6 +273,16 @@ class Verifier:
         return replace(verdict, note="; ".join(filter(None, (verdict.note, NOTE))), is_partial=True)
 
 
+def commit_measurements(release: Release, after: AppState, before: AppState, state: State) -> Replayed:
+    """Return the measurements of a commit, made again; none for a commit that leaves the runs as they are."""
+    if after.blobs.get(RUNS) == before.blobs.get(RUNS) or RUNS not in after.contents:
+        return Replayed()
+    # Loads the providers, which other commits do not need.
+    from renderer.verbs.verify.measurements import replay_measurements
+
+    return replay_measurements(release, after.runs(), state, after.location.runs_file)
+
+
 def merged_parent(loader: Loader, change: Change, after: AppState) -> str:
     """Return the parent that a merge takes an app's whole state from; empty without one.
 
@@ -343,7 +356,7 @@ def _wrong_trailers(transition: Transition, location: AppLocation, trailers: Map
     verb = _verb(transition, trailers)
     change = step_change(transition.move, location.app, location.environment, verb)
     wanted = {key.partition("-")[2]: value for key, value in trailers_of(change)} | {"Verb": verb}
-    for key in ("Verb", "Step", "Revision", "Stable", "Canary"):
+    for key in ("Verb", "Step", "Revision", "Stable", "Canary", "Analysis"):
         if key in trailers and trailers[key] != wanted.get(key, ""):
             yield _wrong_trailer(key, trailers[key], wanted.get(key, ""))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from renderer.verbs.lint import ineffective, inherited, pod_labels, references, steps, traffic
+from renderer.verbs.lint import analyses, ineffective, inherited, pod_labels, references, steps, traffic
 from renderer.verbs.lint.rule import Rule
 
 RULES = (
@@ -224,6 +224,17 @@ RULES = (
         "Take the annotation out of the Rollout.",
         severity="warning",
         check=inherited.sync_annotations,
+    ),
+    Rule(
+        "RS452",
+        "A metric that cannot be measured from here",
+        "rollstep measures the analyses of an app from where it runs. An address within the cluster that is not "
+        "mapped, a missing token or a program that may not run would stop the release at its analysis. Checked only "
+        "in apps of rollstep, and not with `analysis: manual`.",
+        "Map the address in `analysis.addresses`, name the Secret's source in `analysis.secrets`, or set `analysis: "
+        "manual`.",
+        severity="warning",
+        check=analyses.metrics_out_of_reach,
     ),
     Rule(
         "RS460",

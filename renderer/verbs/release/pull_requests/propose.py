@@ -6,14 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from renderer.errors import RollstepError
 from renderer.pipeline.load.discover import AppRef
+from renderer.pipeline.resolve.analyses import ANALYZE, asks_for_measurements
 from renderer.pipeline.resolve.course import proposals
-from renderer.pipeline.resolve.describe import wait_text
-from renderer.pipeline.resolve.moves import Move, Wait
+from renderer.pipeline.resolve.describe import MEASURED, wait_text
+from renderer.pipeline.resolve.moves import Move, Wait, advance, gate_of, wait
 from renderer.pipeline.resolve.release import Release, open_release
 from renderer.pipeline.write.edit_sources import edited_sources
 from renderer.pipeline.write.moved_app import MovedApp, moved_app, render_app
@@ -26,6 +28,9 @@ from renderer.verbs.apps.validate import validate_apps
 from renderer.verbs.release.pull_requests.branches import AppSteps, PullRequestResult, app_prefix, step_branches
 from renderer.verbs.release.pull_requests.reconcile import PullRequests
 from renderer.verbs.release.session import Session
+
+if TYPE_CHECKING:
+    from renderer.pipeline.resolve.measured import Measured
 
 STEP_VERBS = ("advance", "promote")
 """Verbs that do the next step, which merging its pull request promotes."""
@@ -118,6 +123,11 @@ def _next_steps(session: Session, ref: AppRef, stack: bool, promote: bool) -> Ap
         world = open_release(session.workspace, ref, session.now).world
         return step_branches(ref, world, (move.after for _, move in proposals(world)))
 
+    if not promote and asks_for_measurements(open_release(session.workspace, ref, session.now).world):
+        first = steps(session.now)
+        if first and first[0].change is not None and first[0].change.verb == ANALYZE:
+            # The way back, as that of an abort.
+            return AppSteps(ref, steps, set, "abort")
     return AppSteps(ref, steps, branches)
 
 
@@ -128,7 +138,22 @@ def _remaining_steps(session: Session, ref: AppRef, now: datetime, promote: bool
     """
     release = open_release(session.workspace, ref, now)
     before: Mapping[str, str] | None = None
-    for verb, move in proposals(release.world):
+    world, is_measured = release.world, not promote and asks_for_measurements(release.world)
+    if is_measured:
+        measured = _measured(session, release)
+        if measured is None:
+            return
+        if measured.is_changed and measured.is_bad:
+            yield _way_back(release, measured)
+            return
+        world = measured.after
+    for number, (verb, following) in enumerate(proposals(world)):
+        # Merging a pull request is no result of an analysis that is measured.
+        if verb == "promote" and not promote and world.is_measured and gate_of(following.before) in MEASURED:
+            wait_until = wait_text(wait(following.before), following.before, ref.target)
+            session.reporter.note(f"{release.title}: {wait_until}")
+            return
+        move = following if number else replace(following, before=release.world)
         if check_policies(session.context, release, move, "advance") is not None:
             return
         if before is None and not promote and (held := _hold(session, release, move)) is not None:
@@ -139,6 +164,33 @@ def _remaining_steps(session: Session, ref: AppRef, now: datetime, promote: bool
             app = replace(app, changes=changes_between(release.output, before, rendered.files))
         yield moved_app(release, move, rendered, app, verb)
         release, before = replace(release, state=rendered.state), rendered.files
+
+
+def _measured(session: Session, release: Release) -> Measured | None:
+    """Return the measurements of a release; None, with a note, for one that is held or has more to measure.
+
+    Nothing keeps them until the pull request is merged, so a metric that knows the present only is refused.
+    """
+    from renderer.verbs.analysis.measure import measure_release
+
+    with closing(StatusHistory(session.context.open_repository, [release.folder])) as history:
+        held = hold(history, release, advance(release.world))
+        if held is not None:
+            session.reporter.note(f"{release.title}: {wait_text(held, release.world, release.app.ref.target)}")
+            return None
+        measured = measure_release(history, release, by_pull_request=True)
+    if measured.is_behind:
+        session.reporter.note(f"{release.title}: has more to measure than one run does")
+        return None
+    return measured
+
+
+def _way_back(release: Release, measured: Measured) -> MovedApp:
+    from renderer.pipeline.resolve.measured import verdict_move
+
+    move = verdict_move(measured)
+    rendered, app = render_app(release, move.after, keep_time=False)
+    return moved_app(release, move, rendered, app, ANALYZE)
 
 
 def _hold(session: Session, release: Release, move: Move) -> Wait | None:

@@ -38,6 +38,7 @@ from renderer.pipeline.publish.unpushed import check_taken_back
 from renderer.pipeline.resolve.release import Release
 from renderer.pipeline.write.moved_app import MovedApp
 from renderer.pipeline.write.new_files import NewFiles
+from renderer.verbs.analysis.taken_back import images_of_verdict, with_quarantine
 from renderer.verbs.release.pull_requests.branches import (
     PREFIX,
     AppSteps,
@@ -172,7 +173,8 @@ class PullRequests:
         steps: list[StepCommit] = []
         before: dict[str, bytes | None] = {}
         for position, (moved, head, title) in enumerate(zip(remaining, heads, titles, strict=True), 1):
-            part = part_of(moved)
+            listed = tuple(images_of_verdict(moved, lambda: self.repository))
+            (part,) = with_quarantine([(part_of(moved), listed)], self.repository.root, together=False)
             with Uncommitted(self.repository) as uncommitted:
                 dirty = uncommitted.of([part.inputs])
             # The work tree may hold another step, so each file is written.

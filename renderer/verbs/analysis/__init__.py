@@ -1,0 +1,1 @@
+"""Analyses of releases: their measurements, and the checks of them."""
