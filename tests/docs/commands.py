@@ -63,6 +63,7 @@ PAGES = {
     "resolve": "../how-to/conflicts.md",
     "schema": "json.md",
     "simulate": "analysis.md",
+    "site": "../how-to/site.md",
     "undo": "../how-to/incident.md",
     "verify": "../how-to/verify.md",
 }

@@ -303,7 +303,7 @@ def test_every_action_is_pinned_and_has_one_version() -> None:
             pinned = PINNED.fullmatch(line)
             assert pinned, f"{page.name}: {line}"
             used.setdefault(pinned[1], set()).add(f"{pinned[2]} {pinned[3]}")
-    assert len(used) == 7
+    assert len(used) == 9
     assert {name: versions for name, versions in used.items() if len(versions) > 1} == {}
 
 
