@@ -21,6 +21,8 @@ from tests.e2e.api import Api
 
 PORT = 8080
 HASH = "rollouts-pod-template-hash"
+BAD = "-bad"
+"""The end of an image whose pods answer every request with an error of their own."""
 
 
 class Pods:
@@ -64,7 +66,9 @@ class Pods:
         conditions = pod["status"].get("conditions", ())
         if not any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions):
             return None
-        return {"pod": pod["metadata"]["name"], "hash": pod["metadata"]["labels"].get(HASH, "")}
+        image = pod["spec"]["containers"][0]["image"]
+        status = "500 Internal Server Error" if image.endswith(BAD) else "200 OK"
+        return {"pod": pod["metadata"]["name"], "hash": pod["metadata"]["labels"].get(HASH, ""), "status": status}
 
 
 async def serve(pods: Pods) -> None:
@@ -78,7 +82,7 @@ async def serve(pods: Pods) -> None:
                 if answer is None:
                     break
                 body = json.dumps(answer).encode()
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
+                writer.write(f"HTTP/1.1 {answer['status']}\r\nContent-Type: application/json\r\n".encode())
                 writer.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
                 await writer.drain()
         except (OSError, asyncio.IncompleteReadError):

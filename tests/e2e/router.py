@@ -35,6 +35,7 @@ def start(cluster: Cluster) -> Process:
             f"--entrypoints.traefik.address=127.0.0.1:{ADMIN}",
             "--ping=true",
             "--api.insecure=true",
+            "--metrics.prometheus=true",
             "--global.checknewversion=false",
             "--global.sendanonymoususage=false",
             "--log.level=INFO",

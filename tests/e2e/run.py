@@ -24,7 +24,7 @@ PYTEST = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-s", "--dur
 
 NETWORK = f"ip link set lo up && ip address add {ADDRESS}/32 dev lo && ip route add local {PODS} dev lo"
 
-WITH_CLUSTER = ("test_autoscaling.py", "test_naive.py", "test_releases.py", "test_waves.py")
+WITH_CLUSTER = ("test_analysis.py", "test_autoscaling.py", "test_naive.py", "test_releases.py", "test_waves.py")
 """The tests that need it; the others may use the network, as pre-commit does when it installs a hook."""
 
 

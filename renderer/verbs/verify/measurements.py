@@ -18,8 +18,8 @@ from renderer.rollouts.analysis.evaluate import ERROR
 from renderer.rollouts.analysis.metrics import InvalidAnalysisError
 from renderer.rollouts.analysis.run import Measurement, RunSpec, RunStatus, Task, run_spec_of
 from renderer.verbs.analysis.measure import lookup_of
+from renderer.verbs.analysis.recorded_values import phase_of_value
 from renderer.verbs.verify.expected import Replayed
-from renderer.verbs.verify.recorded_values import phase_of_value
 
 _UNDO = "undo the commit, and let rollstep measure"
 
