@@ -73,6 +73,25 @@ def test_verbs_that_begin_a_revision_do(checkout: Checkout, command: tuple[str, 
     checkout.run("verify", f"{base}..")
 
 
+def test_the_subject_says_that_a_new_image_waits(tmp_path: Path) -> None:
+    made = Checkout(tmp_path)
+    made.use_default_order()
+    rollout = made.root / ROLLOUT
+    text = rollout.read_text(encoding="utf-8")
+    # Without a router the controller removes an old pod first, which only `advance` does.
+    canary = "  strategy:\n    canary:\n      steps:\n        - setWeight: 25\n        - pause: {}\n"
+    rollout.write_text(text[: text.index("  strategy:")] + canary, encoding="utf-8")
+    made.commit("Release by pods")
+    run(made, "advance", "prod/web", day=1)
+    run(made, "set", "image", "prod/web", f"web={TWO}", day=2)
+    assert made.subjects[0].startswith("web (prod): set image, step 2/2, 100% to 1.0.0 (")
+    assert made.subjects[0].endswith("), 2.0.0 waits")
+    run(made, "advance", "prod/web", day=3)
+    assert "to 2.0.0 (" in made.subjects[0]
+    assert "waits" not in made.subjects[0]
+    made.run("verify")
+
+
 def test_all_that_shows_a_release_shows_what_waits(checkout: Checkout) -> None:
     now = ("--now", AT.format(3))
     text = "3.0.0 waits: `rollstep advance prod/web` begins it"

@@ -9,6 +9,7 @@ from renderer.pipeline.resolve.analyses import ANALYZE
 from renderer.pipeline.resolve.autoscaling import count_text, pod_limits
 from renderer.pipeline.resolve.moves import Move, Wait, gate_of, is_between_phases, is_new_release, steps_of
 from renderer.pipeline.resolve.step_change import Evidence, ObjectChange, ReplicaSetChange, StepChange
+from renderer.pipeline.resolve.waiting import waiting_version
 from renderer.rollouts.controller import gates
 from renderer.rollouts.controller.defaults import max_traffic_weight
 from renderer.rollouts.controller.experiment_runs import experiment_runs
@@ -189,7 +190,7 @@ def step_change(move: Move, app: str, environment: str, verb: str, note: str = "
         traffic=traffic_text(after),
         stable=stable,
         canary=newest if newest != stable else "",
-        detail="promoted" if action == "step" and promotes else evidence.verdict,
+        detail="promoted" if action == "step" and promotes else evidence.verdict or _left_waiting(move, verb),
         analysis=evidence.results,
         metrics=evidence.metrics,
         note=note,
@@ -197,6 +198,12 @@ def step_change(move: Move, app: str, environment: str, verb: str, note: str = "
         replica_sets=_replica_set_changes(move),
         objects=_object_changes(move),
     )
+
+
+def _left_waiting(move: Move, verb: str) -> str:
+    """Return that the version of a verb that begins a revision waits; empty where its release begins at once."""
+    version = waiting_version(move.after) if verb in ("set image", "restart", "undo") else ""
+    return f"{version} waits" if version else ""
 
 
 def _evidence(move: Move) -> Evidence:
