@@ -50,7 +50,8 @@ def reconcile_experiments(ctx: Context) -> None:
     step, index = current_canary_step(ctx.rollout, ctx.status)
     for item in experiment_runs(ctx.world):
         if item.phase in ("Failed", "Error") and item.run is not None:
-            ctx.pause.abort(str(item.run["status"].get("message") or item.phase))
+            message = item.run["status"].get("message")
+            ctx.pause.abort("Experiment analysis phase is error/failed" + (f": {message}" if message else ""))
         elif item.phase == "Inconclusive":
             ctx.pause.added.append(INCONCLUSIVE_EXPERIMENT)
     stopped = ctx.pause.is_aborted or ctx.status.promote_full

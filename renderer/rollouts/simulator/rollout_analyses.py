@@ -1,6 +1,7 @@
 """The analyses of a simulated Rollout: its AnalysisRuns measure scripted answers, and their results reach its status.
 
-The runs are those of ``rollout/analysis.go``: of a step, in the background, before and after a promotion.
+The runs are those of ``rollout/analysis.go``: of a step, in the background, before and after a promotion; and those of
+an experiment (``experiments/experiment.go``).
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from itertools import count
 from msgspec.structs import replace
 
 from renderer.kubernetes.manifest import Body, Manifest
+from renderer.kubernetes.times import format_time
 from renderer.rollouts.analysis.metrics import InvalidAnalysisError
 from renderer.rollouts.analysis.run import RunSpec, RunStatus, begin, finish, next_pass
 from renderer.rollouts.controller.analysis_runs import (
     BLUE_GREEN_RUNS,
     CANARY_RUNS,
+    EXPERIMENT,
     OpenRun,
     open_runs,
     spec_of_run,
@@ -122,4 +125,8 @@ def _moment(run: _Run) -> datetime:
 
 
 def _recorded(world: World, field: str, run: AnalysisRunStatus) -> World:
+    if field == EXPERIMENT:
+        status = {"phase": run.status, "message": run.message, "startedAt": format_time(world.now)}
+        kept = (other for other in world.analysis_runs if other["metadata"]["name"] != run.name)
+        return replace(world, analysis_runs=(*kept, {"metadata": {"name": run.name}, "status": status}))
     return replace(world, status=with_result(world.status, field, run))

@@ -161,6 +161,7 @@ def simulate(
     """
     world = replace(world_of(scenario.manifests, START, version), corrections=corrections)
     analyses = None if scenario.responses is None else RolloutAnalyses(scenario.manifests, scenario.responses)
+    world = replace(world, is_measured=analyses is not None)
     held = False
     for action in ("apply", *scenario.actions):
         verb, argument = _verb(action)

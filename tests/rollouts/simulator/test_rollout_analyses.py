@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ DATA = Path(__file__).parents[2] / "data" / "analysis"
 ROLLOUTS = sorted((DATA / "rollouts").glob("*.yaml"))
 
 DIFFERENT = {
-    "gate-001": "an experiment's analyses are not run",
-    "gate-047": "an experiment's analyses are not run",
+    "gate-001": "the pods of an experiment that failed stay for 30 seconds, in git they go with the abort",
+    "gate-047": "the same",
     "gate-039": "the recorder's actions took so long that a scale-down delay of 30 seconds ran out",
 }
 """Scenarios with other frames than in the recording, and why."""
@@ -47,6 +48,17 @@ def test_the_exceptions_are_still_needed() -> None:
     for name in DIFFERENT:
         path = DATA / "rollouts" / f"{name}.yaml"
         assert list(RULES.differences(golden_of(path), produce(path))) != []
+
+
+@pytest.mark.parametrize("name", ["gate-001", "gate-047"])
+def test_a_failed_experiment_aborts_as_in_the_controller(name: str) -> None:
+    path = DATA / "rollouts" / f"{name}.yaml"
+    golden, produced = golden_of(path), produce(path)
+    differences = list(RULES.differences(golden, produced))
+    assert [text for text in differences if not re.search(r"\.ReplicaSet/g\d+-\w+-2-0-(base|new): wanted", text)] == []
+    messages = [frame["status"].get("message") for frame in produced["frames"]]
+    assert messages == [frame["status"].get("message") for frame in golden["frames"]]
+    assert any("Experiment analysis phase is error/failed" in (message or "") for message in messages)
 
 
 SCENARIO = """
