@@ -165,9 +165,8 @@ def _receive(repository: Repository, branches: tuple[str, ...], output: str, now
     with Loader(repository) as loader:
         guard = Guard(loader, updates, patterns, rules)
     for update in guarded_updates(repository, updates, patterns):
-        lost = lost_history(repository, update)
-        if lost is not None:
-            say(f"error: {lost.text()}", err=True)
+        for found in filter(None, (lost_history(repository, update), guard.stray(update))):
+            say(f"error: {found.text()}", err=True)
             refused = True
         if not update.new:
             continue

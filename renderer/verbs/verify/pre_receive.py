@@ -111,6 +111,8 @@ class Guard:
         commits = [settings.for_app(*name).commit for name in sorted(apps)]
         sources = rules.source_branches or (default, *filter(None, (own.source_branch for own in commits)))
         self._environments = {own.environment_branch for own in commits} - {None}
+        self._patterns = patterns
+        self._source_names = frozenset(sources)
         tips = known | pushed
         self._sources = {name: found for name in sources if (found := tips.get(f"{_BRANCH}{name}"))}
 
@@ -119,6 +121,24 @@ class Guard:
         branch = update.ref.removeprefix(_BRANCH)
         sources = tuple(sorted({found for name, found in self._sources.items() if name != branch}))
         return GuardedUpdate(branch, sources, branch in self._environments, is_continued=bool(update.old))
+
+    def stray(self, update: RefUpdate) -> Finding | None:
+        """Return the refusal of a new branch named as those of environments, of which no environment has it.
+
+        That is a branch whose patterns guard the branches of environments, and not the branch of the sources.
+        """
+        branch = update.ref.removeprefix(_BRANCH)
+        if update.old or not update.new or branch in self._environments | self._source_names:
+            return None
+        mine = [pattern for pattern in self._patterns if fnmatchcase(branch, pattern)]
+        named = {pattern for pattern in mine for name in self._environments if fnmatchcase(str(name), pattern)}
+        sources = {pattern for pattern in mine for name in self._source_names if fnmatchcase(name, pattern)}
+        if not named or sources:
+            return None
+        known = ", ".join(sorted(map(str, self._environments)))
+        message = f"is the branch of no environment (those are {known})"
+        hint = "push sources to a branch of another name, or first the setting commit.environmentBranch"
+        return Finding("", 0, 0, branch, message, hint)
 
 
 def _guarded_branches(repository: Repository, patterns: Sequence[str]) -> list[RefUpdate]:

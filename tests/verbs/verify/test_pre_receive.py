@@ -120,6 +120,21 @@ def test_a_new_branch_and_patterns(tmp_path: Path) -> None:
     assert "env/prod: would be deleted" in pushing.push(":env/prod", code=1)
 
 
+def test_a_new_branch_that_is_called_as_those_of_environments(tmp_path: Path) -> None:
+    pushing = Pushing(tmp_path / "repo", "--branch", "main", "--branch", "'env/*'", "--branch", "'team/*'")
+    pushing.edit("rollstep.yaml", "environments:\n", "environments:\n  prod: {commit: {environmentBranch: env/prod}}\n")
+    pushing.step("advance", "prod/web", "--include-sources")
+    pushing.push("main", "env/prod")
+    told = pushing.push("main:env/feature", code=1)
+    assert "env/feature: is the branch of no environment (those are env/prod)" in told
+    pushing.push("main:team/feature")
+    pushing.edit("rollstep.yaml", "  dev:\n", "  dev:\n    commit: {environmentBranch: env/dev}\n")
+    pushing.commit("A branch for dev")
+    pushing.step("advance", "dev/web")
+    pushing.push("main")
+    pushing.push("env/dev")
+
+
 def test_a_clock_that_is_ahead_ends_no_pause(pushing: Pushing) -> None:
     pushing.step("promote", "prod/web")
     pushing.step("advance", "prod/web", now="2099-01-01T00:00:00Z")
