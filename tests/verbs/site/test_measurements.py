@@ -170,6 +170,12 @@ def test_a_version_in_quarantine_says_so(copied: tuple[Checkout, Path], tmp_path
     checkout.run("site", "--out", str(site))
     assert HOSTILE in text(site, "environments/prod/index.html")
     assert "in quarantine" not in text(site, "environments/dev/index.html")
+    checkout.edit("environments/prod/web/rollout.yaml", THREE, IMAGE.format("4.0.0"))
+    checkout.commit("Bump web again")
+    checkout.run("quarantine", "add", IMAGE.format("4.0.0"), "--reason", "It leaks", "--now", at(92))
+    checkout.run("site", "--out", str(site))
+    assert "4.0.0 waits in quarantine" in text(site, "index.html")
+    assert "4.0.0 is in quarantine since 2026-03-01T13:32:00Z: It leaks" in text(site, f"{WEB}/index.html")
     checkout.run("site", "--out", str(tmp_path / "fresh"))
     pages = list(site.rglob("*.html"))
     assert len(pages) > 8
