@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.browser import build as browser
-from tests.support.site_story import HOSTILE, REASON, story
+from tests.support.metrics import bad_after, metrics_server
+from tests.support.site_story import BAD, HOSTILE, REASON, measured_story, story
 
 REFERENCES = Path(__file__).parent / "browser"
 MOST_DIFFERENCE = 0.03
@@ -87,6 +88,27 @@ def test_no_page_has_a_fault_at_any_size_in_any_colors(chromium: Browser) -> Non
         assert found["errors"] == [], visit
         assert found["width"] <= visit["width"], visit
         assert all(url.startswith(chromium.site.as_uri()) for url in found["requests"]), visit
+
+
+def test_measurements_and_the_quarantine_have_no_fault(tmp_path: Path) -> None:
+    with metrics_server(bad_after(BAD)) as server:
+        measured_story(tmp_path / "repository", server.address).run("site", "--out", str(tmp_path / "site"))
+    pages = (
+        "index.html",
+        "environments/prod/index.html",
+        *(f"apps/prod/web/{name}.html" for name in ("index", "2", "3")),
+    )
+    visits = [
+        {"page": page, "width": width, "scheme": scheme, "axe": True, "read": ["main"]}
+        for page in pages
+        for width in (390, 1280)
+        for scheme in ("light", "dark")
+    ]
+    for visit, found in zip(visits, Browser(tmp_path / "site").visit(*visits), strict=True):
+        assert found["violations"] == [], visit
+        assert found["errors"] == [], visit
+        assert found["width"] <= visit["width"], visit
+        assert "in quarantine" in found["texts"]["main"] or "[0." in found["texts"]["main"], visit
 
 
 def test_axe_finds_a_fault(chromium: Browser, tmp_path: Path) -> None:

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import Checkout
+from tests.support.commands import TWO, Checkout
+from tests.support.metrics import advance, analyzed, at, release
 
 IMAGE = "registry.example.com/shop/web:{}"
 HOSTILE = "<img src=x onerror=alert(1)>\"'&amp;"
 """A name that is no HTML and no end of an attribute anywhere."""
 REASON = '</title><script>alert("x")</script> errors at 20%'
+BAD = 62
+"""The minute after noon from which on the metrics of ``measured_story`` are bad (``bad_after``)."""
 FORGE = "git@github.com:example/shop.git"
 
 
@@ -63,4 +66,21 @@ def story(root: Path) -> Checkout:
     made.run("freeze", "add", *freeze, "2026-03-03T12:00:00Z")
     made.edit("environments/prod/api/rollout.yaml", "api:1.0.0", "api:2.1.0")
     dated(made, "2026-03-03T12:30:00Z", "commit", "--quiet", "--all", "--message=Bump api")
+    return made
+
+
+def measured_story(root: Path, address: str) -> Checkout:
+    """Return a repository at ``root``, which a server at ``address`` has measured.
+
+    In prod/web, 2.0.0 is complete after a success, and 3.0.0 is taken back by its verdict and in quarantine.
+    """
+    made = analyzed(root, address)
+    release(made)
+    for minute in (1, 2, 3):
+        advance(made, minute)
+    do(made, at(10), "promote", "prod/web", "--full")
+    made.edit("environments/prod/web/rollout.yaml", TWO, IMAGE.format("3.0.0"))
+    dated(made, at(50), "commit", "--quiet", "--all", "--message=Bump web")
+    for minute in (60, 61, 65):
+        advance(made, minute)
     return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -22,7 +22,8 @@ MOST_CHARACTERS = 60
 
 def evidence_of(move: Move) -> Evidence:
     """Return what the commit of a move measured."""
-    return Evidence(_results(move), _verdict(move), _metric_changes(move))
+    changes = metric_changes(move.before.analysis_runs, move.after.analysis_runs)
+    return Evidence(_results(move), _verdict(move), changes)
 
 
 def _results(move: Move) -> str:
@@ -39,13 +40,10 @@ def _verdict(move: Move) -> str:
     return ", ".join(metrics or [f"analysis {status.phase}" for status in bad])
 
 
-def _metric_changes(move: Move) -> tuple[MetricChange, ...]:
-    """Return what the commit of a move measured, by run and metric."""
-    known = {run["metadata"]["name"]: run for run in move.before.analysis_runs}
-    changes = (
-        change for run in move.after.analysis_runs for change in _changes_of(run, known.get(run["metadata"]["name"]))
-    )
-    return tuple(changes)
+def metric_changes(before: Sequence[Body], after: Sequence[Body]) -> tuple[MetricChange, ...]:
+    """Return what was measured between two states of the AnalysisRuns, by run and metric."""
+    known = {run["metadata"]["name"]: run for run in before}
+    return tuple(change for run in after for change in _changes_of(run, known.get(run["metadata"]["name"])))
 
 
 def _changes_of(run: Body, before: Body | None) -> Iterator[MetricChange]:
@@ -67,6 +65,7 @@ def _changes_of(run: Body, before: Body | None) -> Iterator[MetricChange]:
             link="" if metric is None else link_of(metric),
             is_over=result.phase in COMPLETED,
             message=_reason(result, status.message) if _is_bad(result) else "",
+            count=result.count,
         )
 
 
@@ -89,12 +88,13 @@ def _metrics(run: Body) -> dict[str, Metric]:
 
 
 def _values(measurements: list[Measurement]) -> str:
-    shown = [_shortened(item.value or item.phase) for item in measurements[-MOST_VALUES:]]
+    shown = [shortened(item.value or item.phase) for item in measurements[-MOST_VALUES:]]
     return " ".join([*(["…"] if len(measurements) > MOST_VALUES else []), *shown])
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 1]}…"
+def shortened(text: str, most: int = MOST_CHARACTERS) -> str:
+    """Return at most ``most`` characters of a text, with an ellipsis where the rest is left out."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _limits(metric: Metric) -> str:

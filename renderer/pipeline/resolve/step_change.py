@@ -32,7 +32,7 @@ class MetricChange(Struct, frozen=True):
     """What a commit measured of one metric of an AnalysisRun.
 
     ``values`` are those of the commit, or ``Error``; ``limits`` are its conditions and limits; ``link`` is where the
-    query can be asked again, empty if unknown.
+    query can be asked again, empty if unknown.  ``count`` is the number of all its measurements.
     """
 
     run: str
@@ -43,6 +43,7 @@ class MetricChange(Struct, frozen=True):
     link: str = ""
     is_over: bool = False
     message: str = ""
+    count: int = 0
 
 
 class Evidence(Struct, frozen=True):

@@ -14,7 +14,7 @@ from renderer.git.messages import Message, merged_commits, read_messages
 from renderer.git.objects import object_names
 from renderer.git.repository import Commit, FileChange, Repository, shared_names
 from renderer.pipeline.commit.trailers import VERB, releases
-from renderer.pipeline.load.sources import STATUS_FILE
+from renderer.pipeline.load.sources import RUNS_FILE, STATUS_FILE
 from renderer.pipeline.load.status_file import State
 from renderer.verbs.apps.status_history import StatusChange, StatusHistory
 from renderer.verbs.verify.app_state import AppLocation
@@ -28,11 +28,11 @@ class Merge(Struct, frozen=True):
 
 
 class Event(Struct, frozen=True):
-    """A commit that changes an app's status.
+    """A commit that changes an app's status or its AnalysisRuns.
 
     ``state`` is the status after it, None if it removes the app.  ``commit`` is the commit itself, or the app's own one
     that a ``merge`` brought; ``time`` is when it reached the branch.  ``trailers`` are the app's, without the prefix.
-    ``tree`` names the output folder after it, empty without one.
+    ``tree`` names the output folder after it, ``runs`` the file of the AnalysisRuns; each is empty without one.
     """
 
     commit: Commit
@@ -42,6 +42,7 @@ class Event(Struct, frozen=True):
     trailers: Mapping[str, str]
     merge: Merge | None
     tree: str
+    runs: str = ""
 
     @property
     def verb(self) -> str:
@@ -52,8 +53,9 @@ class Event(Struct, frozen=True):
 class AppHistory(Struct, frozen=True):
     """The history of an app on the branch.
 
-    ``events`` are the commits that change its status, oldest first.  ``sources`` are those that change files in its
-    folder that rollstep does not write, newest first.  ``problems`` say why the status could not be followed.
+    ``events`` are the commits that change its status or its AnalysisRuns, oldest first.  ``sources`` are those
+    that change files in its folder that rollstep does not write, newest first.  ``problems`` say why the
+    status could not be followed.
     """
 
     events: Sequence[Event]
@@ -74,9 +76,11 @@ def read_histories(repository: Repository, locations: Sequence[AppLocation], sha
                 changes[-1].extend(history.changes(folder))
             except RollstepError as error:
                 problems[-1] = error.findings
+    others = _other_changes(repository, locations, sha)
+    changes = [_with_runs(found, other.runs, other.order) for found, other in zip(changes, others, strict=True)]
     reader = _Reader(repository, locations, changes)
     events = [[reader.event(at, number) for number in reversed(range(len(found)))] for at, found in enumerate(changes)]
-    sources = _source_changes(repository, locations, sha)
+    sources = [other.sources for other in others]
     return [AppHistory(*row) for row in zip(events, sources, problems, strict=True)]
 
 
@@ -109,15 +113,16 @@ class _Reader:
             [_place(change, location) for change in found] for location, found in zip(locations, changes, strict=True)
         ]
         keys = [
-            f"{change.commit.sha}:{output}"
+            f"{change.commit.sha}:{path}"
             for found, places in zip(changes, self._places, strict=True)
-            for change, (_, _, output) in zip(found, places, strict=True)
+            for change, place in zip(found, places, strict=True)
+            for path in place[2:]
         ]
-        self._trees = dict(zip(keys, object_names(repository, keys), strict=True)) if keys else {}
+        self._objects = dict(zip(keys, object_names(repository, keys), strict=True)) if keys else {}
 
     def event(self, at: int, number: int) -> Event:
         """Return the event of one change of an app, both by their numbers."""
-        change, (environment, app, output) = self._changes[at][number], self._places[at][number]
+        change, (environment, app, output, runs) = self._changes[at][number], self._places[at][number]
         sha = change.commit.sha
         commit, message = self._commits[sha], self._messages[sha]
         own = _trailers(commit, environment, app)
@@ -128,7 +133,8 @@ class _Reader:
             if brought is not None:
                 merge, own = Merge(commit, body), _trailers(brought, environment, app)
                 commit, body = brought, bodies[brought.sha].body
-        return Event(commit, body, change.commit.time, change.state, own, merge, self._trees[f"{sha}:{output}"])
+        objects = (self._objects[f"{sha}:{path}"] for path in (output, runs))
+        return Event(commit, body, change.commit.time, change.state, own, merge, *objects)
 
     def _read_merged(self, sha: str, parent: str) -> tuple[Sequence[Commit], Mapping[str, Message]]:
         found = merged_commits(self._repository, sha, parent)
@@ -141,29 +147,61 @@ def _trailers(commit: Commit, environment: str, app: str) -> Mapping[str, str]:
     return next(own, {})
 
 
-def _place(change: StatusChange, location: AppLocation) -> tuple[str, str, str]:
-    """Return an app's environment, name and output folder in a commit, which may be from before a move."""
+def _place(change: StatusChange, location: AppLocation) -> tuple[str, str, str, str]:
+    """Return an app's environment, name, output folder and AnalysisRuns in a commit, maybe from before a move."""
     path = location.status_file
     if path not in change.commit.files:
         same = [name for name, blob in change.commit.files.items() if blob == change.blob and _is_status(name)]
         path = max(same, key=lambda name: (shared_names(name, path), name), default=path)
     folder = path.rpartition("/")[0]
     environment, app = folder.split("/")[-2:]
-    return environment, app, f"{folder}/{location.output.removeprefix(f'{location.folder}/')}"
+    output = location.output.removeprefix(f"{location.folder}/")
+    return environment, app, f"{folder}/{output}", f"{folder}/{RUNS_FILE}"
 
 
 def _is_status(path: str) -> bool:
     return path.rpartition("/")[2] == STATUS_FILE
 
 
-def _source_changes(repository: Repository, locations: Sequence[AppLocation], sha: str) -> list[list[FileChange]]:
-    """Return for each app the commits that change its sources, newest first."""
-    by_folder: dict[str, tuple[AppLocation, list[FileChange]]] = {place.folder: (place, []) for place in locations}
+class _Others(Struct):
+    """The commits that change an app's sources, and those that change its AnalysisRuns alone, newest first.
+
+    ``order`` has the number of each commit that touches the app's folder, by hash, from the newest one.
+    """
+
+    sources: list[FileChange]
+    runs: list[FileChange]
+    order: dict[str, int]
+
+
+def _other_changes(repository: Repository, locations: Sequence[AppLocation], sha: str) -> list[_Others]:
+    """Return for each app what its commits change beside the status."""
+    by_folder = {place.folder: (place, _Others([], [], {})) for place in locations}
     depth = locations[0].folder.count("/") + 1 if locations else 0
     for change in repository.file_changes([place.folder for place in locations], VERB, sha) if locations else ():
+        touched: dict[str, set[str]] = {}
         for path in change.files:
-            place, found = by_folder.get("/".join(path.split("/", depth)[:depth]), (None, []))
-            is_own = place is None or path == place.status_file or path.startswith(f"{place.output}/")
-            if not is_own and (not found or found[-1] is not change):
-                found.append(change)
+            touched.setdefault("/".join(path.split("/", depth)[:depth]), set()).add(path)
+        for folder in touched.keys() & by_folder.keys():
+            place, found = by_folder[folder]
+            found.order[change.sha] = len(found.order)
+            own, paths = {place.status_file, place.runs_file}, touched[folder]
+            if any(path not in own and not path.startswith(f"{place.output}/") for path in paths):
+                found.sources.append(change)
+            if paths & own == {place.runs_file}:
+                found.runs.append(change)
     return [by_folder[place.folder][1] for place in locations]
+
+
+def _with_runs(
+    changes: Sequence[StatusChange], runs: Sequence[FileChange], order: Mapping[str, int]
+) -> list[StatusChange]:
+    """Return the changes of a status with those of its AnalysisRuns alone, newest first."""
+    # What is older than a move of the folder is not in the order.
+    found = [(order.get(change.commit.sha, len(order)), change) for change in changes]
+    for commit in runs:
+        number = order[commit.sha]
+        before = next((change for at, change in found if at > number), None)
+        if before is not None and before.state is not None:
+            found.append((number, StatusChange(commit, before.blob, before.state)))
+    return [change for _, change in sorted(found, key=lambda pair: pair[0])]

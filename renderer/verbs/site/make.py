@@ -1,7 +1,7 @@
 """``site``: makes the pages of a repository's releases in a folder, from the commit of HEAD alone.
 
-Pages are made again only for apps whose inputs have changed: their folder's last commit, their settings, freezes, and
-what they read elsewhere.  The files change all together or not at all.
+Pages are made again only for apps whose inputs have changed: their folder's last commit, their settings, freezes, the
+quarantine, and what they read elsewhere.  The files change all together or not at all.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from renderer.verbs import progress
 from renderer.verbs.policy.approvals import TAGS
 from renderer.verbs.policy.freeze import FREEZES_FILE, Freeze, active_freeze
 from renderer.verbs.policy.freezes import parse_freezes
+from renderer.verbs.policy.listed_image import QUARANTINE_FILE, ListedImage
+from renderer.verbs.policy.quarantine import parse_quarantine
 from renderer.verbs.site.events import AppHistory, last_changes, read_histories
 from renderer.verbs.site.feeds import atom_feed
 from renderer.verbs.site.links import app_page, feed, forge_links, release_page
@@ -89,7 +91,8 @@ class _Maker:
         self._settings = loader.settings(commit.sha)
         self._links = forge_links(self._repository, self._settings.forge)
         self._freezes = self._read_freezes()
-        self._reader = AppReader(loader, commit.sha, self._settings, self._links)
+        self._listed = self._read_quarantine()
+        self._reader = AppReader(loader, commit.sha, self._settings, self._links, self._listed)
         self.records: tuple[AppRecord, ...] = ()
         self.kept: dict[str, str] = {}
         """The SHA-256 of each file of an unchanged app, by path."""
@@ -106,7 +109,7 @@ class _Maker:
         self.records = tuple(record for _, record in sorted(records.items()))
         before = self._old.files if self._old is not None else {}
         self.kept = {path: before[path] for record in unchanged for path in _pages(record) if path in before}
-        info = SiteInfo(self.commit.sha, self.commit.date, self._links, self._freezes)
+        info = SiteInfo(self.commit.sha, self.commit.date, self._links, self._freezes, self._listed)
         for path, text in self._shared(info, schema):
             yield path, new_files.add(text.encode())
 
@@ -161,6 +164,11 @@ class _Maker:
             self._links,
             None if freeze is None else (freeze.until, freeze.reason),
             self._approvals() if own.approvals else "",
+            [
+                (entry.image, entry.text, entry.lift)
+                for entry in self._listed
+                if entry.guards(location.environment, location.app)
+            ],
         ]
         return digest(msgspec.json.encode(values, enc_hook=self._relative))
 
@@ -178,9 +186,18 @@ class _Maker:
         return active_freeze(self._freezes, environment, self.commit.date)
 
     def _read_freezes(self) -> tuple[Freeze, ...]:
+        text = self._text(FREEZES_FILE)
+        return () if text is None else parse_freezes(text)
+
+    def _read_quarantine(self) -> tuple[ListedImage, ...]:
+        text = self._text(QUARANTINE_FILE)
+        return () if text is None else parse_quarantine(text)
+
+    def _text(self, name: str) -> str | None:
+        """Return the text of a file at the repository's root, None without it."""
         files = self._loader.files(self.commit.sha)
-        content = files.read_own(f"{files.root}/{FREEZES_FILE}", FREEZES_FILE)
-        return () if content is None else parse_freezes(decode(content, FREEZES_FILE))
+        content = files.read_own(f"{files.root}/{name}", name)
+        return None if content is None else decode(content, name)
 
 
 def _write(new_files: NewFiles, maker: _Maker, planned: Mapping[str, NewFile], owned: frozenset[str]) -> MadeSite:

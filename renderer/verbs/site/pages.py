@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from renderer.kubernetes.times import format_time, human_duration, minute_text
 from renderer.pipeline.load.discover import AppRef
 from renderer.pipeline.render.html import html_environment, visible
 from renderer.verbs.policy.freeze import Freeze
+from renderer.verbs.policy.listed_image import ListedImage
 from renderer.verbs.show.pictures.elements import STYLE
 from renderer.verbs.show.pictures.staircase import staircase
 from renderer.verbs.show.pictures.svg import picture
@@ -28,7 +29,7 @@ from renderer.verbs.site.links import (
     release_page,
 )
 from renderer.verbs.site.read import Reading
-from renderer.verbs.site.records import ABORTED, RUNNING, AppRecord, ReleaseCommit, ReleaseRecord
+from renderer.verbs.site.records import ABORTED, RUNNING, AppRecord, MeasuredMetric, ReleaseCommit, ReleaseRecord
 from renderer.verbs.site.rows import PHASES, EnvironmentRow, MatrixRow, Row, environment_rows, matrix, row_of
 
 HERE = Path(__file__).parent
@@ -36,6 +37,8 @@ TEMPLATES, ASSETS = HERE / "templates", HERE / "assets"
 PAGE_SIZE = 250
 """The apps on one page."""
 MOST_ATTENTION = 100
+MOST_LISTED = 100
+"""The images in quarantine on an environment's page."""
 _WORDS = {
     "Committed": "Complete",
     "InProgress": "In progress",
@@ -61,12 +64,13 @@ _ICONS = {**ICONS, "Paused": "‖", "Complete": "✔", "InProgress": "◌", "Abo
 
 
 class SiteInfo(Struct, frozen=True):
-    """What the pages about all apps are made from: the commit, its time, the forge and the freezes."""
+    """What the pages about all apps are made from: the commit, its time, the forge, the freezes and the quarantine."""
 
     commit: str
     time: datetime
     links: Links
     freezes: Sequence[Freeze]
+    listed: Sequence[ListedImage]
 
 
 class ShownPlan(Struct, frozen=True):
@@ -168,11 +172,18 @@ def _environment_pages(
         for freeze in info.freezes
         if freeze.until > info.time and (not freeze.environments or environment.name in freeze.environments)
     ]
+    listed = [entry for entry in info.listed if _is_in(entry, environment.name, {row.app for row in own})]
+    quarantine = {"listed": listed[:MOST_LISTED], "listed_left": max(0, len(listed) - MOST_LISTED)}
     for number, some in enumerate(_chunks(own), 1):
         title = environment.name if number == 1 else f"{environment.name}, page {number}"
         page = environment_page(environment.name, number)
-        values = {**shared, "environment": environment, "number": number, "pages": pages}
+        values = {**shared, "environment": environment, "number": number, "pages": pages, **quarantine}
         yield _page(page, "environment.html.j2", title, **values, rows=some, freezes=freezes)
+
+
+def _is_in(entry: ListedImage, environment: str, apps: Set[str]) -> bool:
+    """Return whether an image in quarantine is of an environment's ``apps``."""
+    return entry.guards(environment, entry.app) and (not entry.app or entry.app in apps)
 
 
 _FREEZES = {"active": "Frozen", "later": "Frozen later", "over": "Was frozen"}
@@ -228,6 +239,7 @@ def _release_pages(
         "release.html.j2",
         f"{release.version or release.id} of {record.app} in {record.environment}",
         record=release,
+        evidence={commit.commit: _evidence(commit) for commit in release.commits},
         tags=_tags(release),
         steps=steps,
         plan=plan,
@@ -259,6 +271,11 @@ def _title(commit: ReleaseCommit, record: AppRecord) -> str:
 def _step_tags(commit: ReleaseCommit) -> tuple[str, ...]:
     step = "" if commit.current_step_index is None else f"step {commit.current_step_index}/{commit.steps}"
     return tuple(filter(None, (commit.verb or "by hand", step, commit.part or "", commit.pause or "")))
+
+
+def _evidence(commit: ReleaseCommit) -> list[tuple[str, MeasuredMetric]]:
+    """Return what a commit measured: each metric with the name of its run."""
+    return [(run.name, metric) for run in commit.analysis_runs for metric in run.metrics]
 
 
 def _tags(release: ReleaseRecord) -> tuple[str, ...]:

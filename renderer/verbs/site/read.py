@@ -14,6 +14,7 @@ from renderer.kubernetes.images import version_text
 from renderer.kubernetes.manifest import Body
 from renderer.kubernetes.times import minute_text, parse_time
 from renderer.kubernetes.yaml.reader import decode, load_documents
+from renderer.pipeline.load.analysis_runs import load_runs
 from renderer.pipeline.load.discover import AppRef, Home, orphan_finding
 from renderer.pipeline.load.last_render import read_last_render
 from renderer.pipeline.load.marker import digest
@@ -29,12 +30,14 @@ from renderer.rollouts.model.rollout import EPOCH
 from renderer.verbs.apps.status_history import waits_of
 from renderer.verbs.policy.approvals import Approvals, distinct_people
 from renderer.verbs.policy.freeze import Freeze
+from renderer.verbs.policy.listed_image import ListedImage, waiting_image_text
 from renderer.verbs.show.plan import make_plan
 from renderer.verbs.show.planned import Plan
 from renderer.verbs.show.tree import images, rollout_info
 from renderer.verbs.site.diffs import Diffs, diffs_of
 from renderer.verbs.site.events import AppHistory, Event
 from renderer.verbs.site.links import Links
+from renderer.verbs.site.measurements import Runs, runs_of_events
 from renderer.verbs.site.records import RUNNING, AppRecord, ReleaseCommit, ReleaseRecord
 from renderer.verbs.site.releases import Span, commit_record, is_healthy, record_of, spans_of
 from renderer.verbs.verify.app_state import AppLocation, read_state
@@ -67,10 +70,13 @@ class Input(Struct, frozen=True):
 
 
 class AppReader:
-    """Reads apps of the commit ``sha``."""
+    """Reads apps of the commit ``sha``; ``listed`` are the images in quarantine."""
 
-    def __init__(self, loader: Loader, sha: str, settings: Settings, links: Links) -> None:
+    def __init__(
+        self, loader: Loader, sha: str, settings: Settings, links: Links, listed: Sequence[ListedImage]
+    ) -> None:
         self._loader, self._sha, self._settings, self._links = loader, sha, settings, links
+        self._listed = listed
         self._root = loader.repository.root
         self._approvals = Approvals(loader.repository)
 
@@ -122,27 +128,31 @@ class AppReader:
         state = None if text is None else load_state(decode(text, location.status_file), location.status_file)
         rendered = read_last_render(root / location.output, location.output, state, files)
         times = [event.time for event in events[-1:]] + ([state.last_update_time] if state is not None else [])
-        return resolve_app(app, root, state, rendered.manifests, max(times, default=EPOCH))
+        text = files.read_own(f"{root}/{location.runs_file}", location.runs_file)
+        runs = () if text is None else load_runs(decode(text, location.runs_file), location.runs_file)
+        return resolve_app(app, root, state, rendered.manifests, max(times, default=EPOCH), runs)
 
     def _reading(
         self, item: Input, opened: Release | tuple[Finding, ...], wait: Wait | None, time: datetime
     ) -> Reading:
         release = opened if isinstance(opened, Release) else None
         location, spans = item.location, spans_of(item.history.events)
-        records = tuple(self._records(item, spans, release))
+        problems = [*item.history.problems, *(() if isinstance(opened, Release) else opened)]
+        runs, wrong = runs_of_events(self._loader.objects, location.runs_file, item.history.events)
+        problems += wrong
+        records = tuple(self._records(item, spans, release, runs))
         info = self._info(release, wait)
         plan, coming = self._coming(release) if release is not None and _goes_on(info) else (None, ())
-        findings = [*item.history.problems, *(() if isinstance(opened, Release) else opened)]
         freeze = item.freeze
         record = AppRecord(
             environment=location.environment,
             app=location.app,
             commit=item.commit,
             time=time,
-            inputs="" if findings else item.inputs,
+            inputs="" if problems else item.inputs,
             outside=self.outside(self._outside(location, release)) if release is not None else {},
             info=info,
-            problems=tuple(finding.text() for finding in findings),
+            problems=tuple(finding.text() for finding in dict.fromkeys(problems)),
             is_orphan=not self._has_sources(location),
             frozen=None if freeze is None else f"{minute_text(freeze.until)}: {freeze.reason}",
             releases=records,
@@ -159,9 +169,10 @@ class AppReader:
         """Return the entry of ``get`` of a release; what a time ends is said without the rest of the time."""
         if release is None:
             return None
-        info = rollout_info(release.world, release.app.ref.target, wait).to_dict()
+        ref, world = release.app.ref, release.world
+        info = rollout_info(world, ref.target, wait, waiting_image_text(self._listed, ref, world)).to_dict()
         if wait is not None and wait.reason == HELD:
-            info["message"] = wait_text(wait, release.world, release.app.ref.target)
+            info["message"] = wait_text(wait, world, ref.target)
         elif info["reason"] is not None and info["until"] is not None:
             info["message"] = f"{info['reason']} until {minute_text(parse_time(info['until']))}"
         return info
@@ -181,21 +192,23 @@ class AppReader:
             files.append(own.templates)
         return sorted({*reads, *(path.relative_to(self._root).as_posix() for path in files)})
 
-    def _records(self, item: Input, spans: Sequence[Span], release: Release | None) -> Iterator[ReleaseRecord]:
+    def _records(
+        self, item: Input, spans: Sequence[Span], release: Release | None, runs: Runs
+    ) -> Iterator[ReleaseRecord]:
         place = (item.location.environment, item.location.app)
         healthy = [event.time for event in item.history.events if is_healthy(event)]
         for at, span in enumerate(spans):
             shown = self._version(span, release)
-            commits = tuple(self._commits(item.location, span))
+            commits = tuple(self._commits(item.location, span, runs))
             yield record_of(place, spans, at, item.history.sources, *shown, commits, healthy)
 
-    def _commits(self, location: AppLocation, span: Span) -> Iterator[ReleaseCommit]:
+    def _commits(self, location: AppLocation, span: Span, runs: Runs) -> Iterator[ReleaseCommit]:
         own = self._settings.for_app(location.environment, location.app)
         for event in span.events:
             approvals: tuple[str, ...] = ()
             if own.approvals:
                 approvals = distinct_people(self._approvals.of(event.commit.sha), own.approvers)
-            yield commit_record(event, self._links, approvals)
+            yield commit_record(event, self._links, approvals, runs.get(id(event), ()))
 
     def _version(self, span: Span, release: Release | None) -> tuple[str, tuple[str, ...]]:
         """Return the version and the images of a release."""

@@ -24,12 +24,32 @@ class PullRequest(Struct, frozen=True, rename="camel"):
     merged_by: str | None
 
 
+class MeasuredMetric(Struct, frozen=True, rename="camel"):
+    """A metric of an analysis run with what a commit measured: the fields of ``MetricChange``, long texts shortened.
+
+    ``url`` is where the query can be asked again, None if unknown.
+    """
+
+    name: str
+    phase: str
+    count: int
+    values: str
+    limits: str
+    message: str
+    url: str | None
+
+
 class AnalysisRun(Struct, frozen=True, rename="camel"):
-    """An analysis run as the status of the Rollout has it."""
+    """An analysis run after a commit: its phase and message, and what the commit measured.
+
+    ``metrics_left`` is the number of metrics that are left out of ``metrics``.
+    """
 
     name: str
     status: str
     message: str
+    metrics: tuple[MeasuredMetric, ...] = ()
+    metrics_left: int = 0
 
 
 class ReleaseCommit(Struct, frozen=True, rename="camel"):
@@ -62,12 +82,16 @@ class ReleaseCommit(Struct, frozen=True, rename="camel"):
 
 
 class Abort(Struct, frozen=True, rename="camel"):
-    """An abort of a release; ``restored`` is when the app was healthy again, None before."""
+    """An abort of a release; ``restored`` is when the app was healthy again, None before.
+
+    ``verdict`` is that of the analysis that aborted the release, None if a person did.
+    """
 
     commit: str
     time: datetime
     reason: str
     restored: datetime | None
+    verdict: str | None = None
 
 
 class ReleaseRecord(Struct, frozen=True, rename="camel"):

@@ -13,6 +13,7 @@ from renderer.pipeline.load.status_file import State
 from renderer.pipeline.resolve.describe import COMMITTED
 from renderer.verbs.site.events import Event
 from renderer.verbs.site.links import Links, pull_number
+from renderer.verbs.site.measurements import verdict_of
 from renderer.verbs.site.records import (
     ABORTED,
     COMPLETE,
@@ -116,13 +117,15 @@ def record_of(
         ended=ended,
         lead_time_seconds=_seconds(changed, completed),
         duration_seconds=_seconds(began, completed or ended),
-        aborts=tuple(_aborts(span, healthy)),
+        aborts=tuple(_aborts(span, commits, healthy)),
         commits=commits,
     )
 
 
-def commit_record(event: Event, links: Links, approvals: tuple[str, ...]) -> ReleaseCommit:
-    """Return the record of one event."""
+def commit_record(
+    event: Event, links: Links, approvals: tuple[str, ...], runs: tuple[AnalysisRun, ...] = ()
+) -> ReleaseCommit:
+    """Return the record of one event, whose analysis runs are ``runs``."""
     commit, state, trailers = event.commit, event.state, event.trailers
     step, _, steps = trailers.get("Step", "").partition("/")
     weight, total = _weight(state)
@@ -145,7 +148,7 @@ def commit_record(event: Event, links: Links, approvals: tuple[str, ...]) -> Rel
         break_glass=next((value for key, value in commit.trailers if key == BREAK_GLASS), None),
         pull_request=_pull_request(event, links),
         approvals=approvals,
-        analysis_runs=tuple(_analysis_runs(state)),
+        analysis_runs=runs,
     )
 
 
@@ -202,8 +205,9 @@ def _change(span: Span, before: Span | None, sources: Sequence[FileChange]) -> F
     return None if change is None or (since is not None and change.time <= since) else change
 
 
-def _aborts(span: Span, healthy: Sequence[datetime]) -> list[Abort]:
+def _aborts(span: Span, commits: Sequence[ReleaseCommit], healthy: Sequence[datetime]) -> list[Abort]:
     found = []
+    runs = {commit.commit: commit.analysis_runs for commit in commits}
     was_aborted = False
     for event in span.events:
         is_aborted = event.state is not None and event.state.status.abort
@@ -211,7 +215,8 @@ def _aborts(span: Span, healthy: Sequence[datetime]) -> list[Abort]:
             restored = next((time for time in healthy if time > event.time), None)
             assert event.state is not None
             reason = "; ".join(dict.fromkeys(filter(None, (event.commit.subject, event.state.status.message))))
-            found.append(Abort(event.commit.sha, event.time, reason, restored))
+            verdict = verdict_of(runs.get(event.commit.sha, ()))
+            found.append(Abort(event.commit.sha, event.time, reason, restored, verdict))
         was_aborted = is_aborted
     return found
 
@@ -235,19 +240,6 @@ def _pull_request(event: Event, links: Links) -> PullRequest | None:
     return PullRequest(
         number, links.pull(number), merge.commit.sha if merge else None, merge.commit.author_name if merge else None
     )
-
-
-def _analysis_runs(state: State | None) -> list[AnalysisRun]:
-    if state is None:
-        return []
-    canary, blue_green = state.status.canary, state.status.blue_green
-    runs = (
-        canary.current_step_analysis_run_status,
-        canary.current_background_analysis_run_status,
-        blue_green.pre_promotion_analysis_run_status,
-        blue_green.post_promotion_analysis_run_status,
-    )
-    return [AnalysisRun(run.name, run.status, run.message) for run in runs if run is not None]
 
 
 def _pause(state: State | None) -> str | None:

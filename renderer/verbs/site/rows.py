@@ -29,7 +29,10 @@ _GATES = {
 
 
 class Row(Struct, frozen=True):
-    """An app: ``stable`` is the version that runs, ``new`` the one that is being released, empty without one."""
+    """An app: ``stable`` is the version that runs, ``new`` the one that is being released, empty without one.
+
+    ``quarantine`` is why the version to come may not begin, empty if it may.
+    """
 
     environment: str
     app: str
@@ -44,6 +47,7 @@ class Row(Struct, frozen=True):
     revision: int | None
     since: datetime
     message: str
+    quarantine: str = ""
 
     @property
     def needs_attention(self) -> bool:
@@ -97,6 +101,7 @@ def row_of(record: AppRecord) -> Row:
         revision=info["revision"],
         since=since,
         message=_message(record, info),
+        quarantine=info["quarantine"] or "",
     )
 
 
@@ -154,6 +159,8 @@ def _tags(record: AppRecord, info: Mapping[str, object]) -> list[str]:
         found.append(f"in {_GATES[reason]}")
     if info["waitingVersion"]:
         found.append(f"{info['waitingVersion']} waits")
+    if info["quarantine"]:
+        found.append("in quarantine")
     if record.frozen:
         found.append(FROZEN)
     return found
