@@ -39,7 +39,10 @@ freezes = st.lists(
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A checkout in the middle of a release of prod/web, with a freeze of prod until the evening."""
-    checkout = Checkout(tmp_path_factory.mktemp("frozen") / "repo")
+    with pytest.MonkeyPatch.context() as patch:
+        # No commit counts as one of before its parents.
+        patch.setenv("GIT_COMMITTER_DATE", "2026-03-01T07:00:00Z")
+        checkout = Checkout(tmp_path_factory.mktemp("frozen") / "repo")
     checkout.run("advance", "prod/web", "prod/api", "--no-validate", "--now", "2026-03-01T08:00:00Z")
     checkout.run("set", "image", "prod/web", f"web={TWO}", "--no-validate", "--now", NOON)
     checkout.run("freeze", "add", "--until", UNTIL, "--reason", "The big sale", "--env", "prod", "--now", NOON)
