@@ -171,6 +171,8 @@ def test_files_in_lfs_where_git_lfs_is_missing(source: Checkout) -> None:
     for key, value in {"clean": "no-such-git-lfs clean -- %f", "required": "true"}.items():
         git(source.root, "config", f"filter.lfs.{key}", value)
     head = source.head
+    # Git compares the content, by the filter, of files whose times are not those of its index.
+    os.utime(source.root / "environments/prod/web/rollout.yaml", (0, 0))
     done = release(source, code=1)
     assert "no-such-git-lfs" in done.stderr
     assert "install the program of that filter, or take the files out of it in .gitattributes" in done.stderr
