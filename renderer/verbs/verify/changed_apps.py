@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 
 from renderer.errors import Finding
+from renderer.git.attributes import converted_in
 from renderer.git.repository import shared_names
 from renderer.pipeline.load.marker import MARKER
 from renderer.pipeline.load.settings import SETTINGS_FILE
@@ -96,6 +97,23 @@ def orphans(loader: Loader, change: Change) -> Iterator[Finding]:
             message = f"is still applied, but the commit removes the manifests of {location.title}"
             hint = f"restore them, or take the app away: rollstep remove {location.environment}/{location.app}"
             yield Finding(location.output, 0, 0, "", message, hint)
+
+
+def converted_files(loader: Loader, change: Change) -> Iterator[Finding]:
+    """Yield a rendered file of each app of which clones get other bytes, by a ``.gitattributes`` that a commit brings.
+
+    Raises RollstepError for an invalid ``rollstep.yaml``.
+    """
+    if not any(path.rpartition("/")[2] == ".gitattributes" and item.after for path, item in change.files.items()):
+        return
+    sha = change.commit.sha
+    settings = loader.settings(sha)
+    outputs = [AppLocation.of(settings, *name).output for name in loader.apps(sha, settings)]
+    paths = [*loader.objects.files(sha, *outputs)] if outputs else []
+    found = converted_in(loader.repository, sha, paths)
+    for path, attribute in sorted({path.rpartition("/")[0]: (path, found[path]) for path in sorted(found)}.values()):
+        message = f"a clone gets other bytes than those that are verified: {attribute} in .gitattributes"
+        yield Finding(path, 0, 0, "", message, "take the attribute out for rendered files")
 
 
 def has_manifests(loader: Loader, sha: str, location: AppLocation) -> bool:

@@ -20,7 +20,14 @@ from renderer.verbs.apps.status_history import StatusHistory, hold
 from renderer.verbs.policy.approvals import Approvals
 from renderer.verbs.policy.content import changes_content
 from renderer.verbs.verify.app_state import RUNS, AppLocation, AppState, read_state
-from renderer.verbs.verify.changed_apps import changed_apps, has_manifests, misplaced, obstacle, orphans
+from renderer.verbs.verify.changed_apps import (
+    changed_apps,
+    converted_files,
+    has_manifests,
+    misplaced,
+    obstacle,
+    orphans,
+)
 from renderer.verbs.verify.clock import Clock, TimeCheck
 from renderer.verbs.verify.commits import Change
 from renderer.verbs.verify.expected import Expected, Replayed, render_expected, rendered_state
@@ -66,6 +73,7 @@ class Verifier:
                 *self._times.commit(change),
                 *misplaced(self._loader, change),
                 *look_alikes(self._loader, change),
+                *converted_files(self._loader, change),
                 *self._policy.check_policies(change),
                 *orphans(self._loader, change),
             )

@@ -209,6 +209,26 @@ def test_modes_count(guarded: Guarded) -> None:
     assert "kustomization.yaml: is a symbolic link" in guarded.receive(old, code=1)
 
 
+@pytest.mark.parametrize(
+    "line", ["*.yaml working-tree-encoding=ISO-8859-1", "rendered/** ident", "**/service-*.yaml ident"]
+)
+@pytest.mark.parametrize("folder", [".", "environments/prod/web"])
+def test_attributes_change_nothing_that_a_clone_gets(guarded: Guarded, line: str, folder: str) -> None:
+    if folder == "." and line.startswith("rendered/"):
+        line = f"{WEB}/{line}"
+    old = guarded.head
+    (guarded.root / folder / ".gitattributes").write_text(f"{line}\n", encoding="utf-8")
+    guarded.commit("Attributes")
+    told = guarded.receive(old, code=1)
+    assert "a clone gets other bytes than those that are verified" in told
+    assert f"{WEB}/rendered/" in told
+    guarded.git("reset", "--quiet", "--hard", old)
+    text = "*.md ident\n*.bin filter=lfs\n*.yaml text eol=lf\n"
+    (guarded.root / folder / ".gitattributes").write_text(text, encoding="utf-8")
+    guarded.commit("Other attributes")
+    guarded.receive(old)
+
+
 def test_a_source_is_no_place_to_hide_steps(guarded: Guarded) -> None:
     guarded.edit("rollstep.yaml", "    approvals: 2\n", "    approvals: 0\n")
     guarded.commit("No approvals")
