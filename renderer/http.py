@@ -20,7 +20,7 @@ MOST_REDIRECTS = 10
 _MOVED = (301, 302, 303, 307, 308)
 _CHUNK = 2**16
 _MARKS = "!#$%&'*+-.^_`|~"
-"""What the name of a header may have besides letters and digits."""
+"""The characters of a header's name besides letters and digits."""
 _BAD_CHUNK = "invalid byte in chunk length"
 
 

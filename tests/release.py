@@ -25,7 +25,7 @@ RELEASE = PROJECT / "build" / "release"
 
 
 class ReleaseError(Exception):
-    """What is missing for a release."""
+    """A fault that keeps a version from being released."""
 
 
 def run(*command: str | Path, cwd: Path = PROJECT, **variables: str) -> str:

@@ -96,6 +96,14 @@ def with_request(function: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
+def committing_alone(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of a command whose commit is no step of a release, and pass them as a ``Request``."""
+    function = with_request(function)
+    for option in (now, output, dry_run, allow_detached, push):
+        function = option(function)
+    return function
+
+
 def committing(function: Callable[..., None]) -> Callable[..., None]:
     """Add the options of every verb that commits, and pass them as a ``Request``."""
     function = with_request(function)

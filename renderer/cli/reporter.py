@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import re
 import sys
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from renderer.errors import printable
 from renderer.verbs.reporter import Reporter
+
+if TYPE_CHECKING:
+    from renderer.git.commit import CommitResult
+    from renderer.pipeline.commit.part import Request
 
 MARKS = {"error:": "red", "warning:": "yellow", "note:": "cyan"}
 PHASES = {"Committed": "green", "Paused": "yellow", "Progressing": "cyan", "Degraded": "red"}
@@ -71,6 +76,16 @@ def print_json(value: Any) -> None:
     from renderer.kubernetes.printing import to_json
 
     REPORTER.out(to_json(value))
+
+
+def print_entries(request: Request, entries: Sequence[dict[str, Any]], result: CommitResult | None) -> None:
+    """Print the entries of a file of rollstep's own with the commit that changed it; None for a dry run."""
+    if request.output == "json":
+        sha, subject = (result.sha or None, result.subject) if result else (None, None)
+        about = {"commit": sha, "subject": subject, "dryRun": request.dry_run}
+        print_json([{**entry, **about} for entry in entries])
+    elif result is not None:
+        say(result.text())
 
 
 def print_yaml(value: Any) -> None:

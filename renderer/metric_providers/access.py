@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -78,6 +78,16 @@ def unreachable(url: str, access: Access) -> str:
         f"{host} is a name within the cluster: map it in analysis.addresses, to an address that is reachable from here"
         " or to kubectl://NAMESPACE/service/NAME:PORT"
     )
+
+
+def missing_token(secret: str, default: str, variables: Sequence[str], access: Access) -> Iterator[str]:
+    """Yield that a token is missing: the Secret ``secret``, or without that the ``default`` one or the variables."""
+    if secret and secret not in access.secrets:
+        yield f"the Secret {secret} has no source in analysis.secrets"
+    missing = [variable for variable in variables if not access.environment.get(variable)]
+    if missing and not secret and default not in access.secrets:
+        listed = (", " if len(variables) > 2 else " and ").join(missing)
+        yield f"the token is missing: set {listed}, or name analysis.secrets.{default}"
 
 
 def _is_in_cluster(host: str) -> bool:

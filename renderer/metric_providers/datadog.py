@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from msgspec import Struct
 
 from renderer.http import Answer, Request
-from renderer.metric_providers.access import Access, unreachable
+from renderer.metric_providers.access import Access, missing_token, unreachable
 from renderer.metric_providers.errors import ProviderError
 from renderer.metric_providers.question import Question, assessed, decoded, plain_float
 from renderer.metric_providers.secrets import provider_secret, token
@@ -70,12 +70,7 @@ def has_past(metric: Metric) -> bool:
 def problems(metric: Metric, access: Access) -> Iterator[str]:
     """Yield the reasons for which the metric cannot be measured from here."""
     name = str((_fields(metric).get("secretRef") or {}).get("name") or "")
-    if name and name not in access.secrets:
-        yield f"the Secret {name} has no source in analysis.secrets"
-    if not name and SECRET not in access.secrets:
-        missing = [key for key in ("DD_API_KEY", "DD_APP_KEY") if not access.environment.get(key)]
-        if missing:
-            yield f"the token is missing: set {' and '.join(missing)}, or name analysis.secrets.{SECRET}"
+    yield from missing_token(name, SECRET, ("DD_API_KEY", "DD_APP_KEY"), access)
     if access.environment.get("DD_ADDRESS"):
         yield from filter(None, [unreachable(access.environment["DD_ADDRESS"], access)])
     fault = _fault(_fields(metric))

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from renderer.http import Answer, Request
 from renderer.kubernetes.times import format_time
-from renderer.metric_providers.access import Access, unreachable
+from renderer.metric_providers.access import Access, missing_token, unreachable
 from renderer.metric_providers.errors import ProviderError
 from renderer.metric_providers.question import Question, assessed
 from renderer.metric_providers.secrets import provider_secret, token
@@ -37,12 +37,8 @@ def has_past(metric: Metric) -> bool:
 def problems(metric: Metric, access: Access) -> Iterator[str]:
     """Yield the reasons for which the metric cannot be measured from here."""
     profile = str((metric.provider.get("influxdb") or {}).get("profile") or "")
-    if profile and profile not in access.secrets:
-        yield f"the Secret {profile} has no source in analysis.secrets"
+    yield from missing_token(profile, SECRET, VARIABLES, access)
     if not profile and SECRET not in access.secrets:
-        missing = [key for key in VARIABLES if not access.environment.get(key)]
-        if missing:
-            yield f"the token is missing: set {', '.join(missing)}, or name analysis.secrets.{SECRET}"
         yield from filter(None, [unreachable(access.environment.get("INFLUX_HOST", ""), access)])
 
 

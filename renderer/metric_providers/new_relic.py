@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from renderer.http import Answer, Request
-from renderer.metric_providers.access import Access
+from renderer.metric_providers.access import Access, missing_token
 from renderer.metric_providers.errors import ProviderError
 from renderer.metric_providers.question import Question, assessed, decoded_any
 from renderer.metric_providers.secrets import provider_secret, token
@@ -82,12 +82,7 @@ def has_past(metric: Metric) -> bool:
 def problems(metric: Metric, access: Access) -> Iterator[str]:
     """Yield the reasons for which the metric cannot be measured from here."""
     profile = str((metric.provider.get("newRelic") or {}).get("profile") or "")
-    if profile and profile not in access.secrets:
-        yield f"the Secret {profile} has no source in analysis.secrets"
-    if not profile and SECRET not in access.secrets:
-        missing = [key for key in ("NEW_RELIC_API_KEY", "NEW_RELIC_ACCOUNT_ID") if not access.environment.get(key)]
-        if missing:
-            yield f"the token is missing: set {' and '.join(missing)}, or name analysis.secrets.{SECRET}"
+    yield from missing_token(profile, SECRET, ("NEW_RELIC_API_KEY", "NEW_RELIC_ACCOUNT_ID"), access)
 
 
 async def ask(question: Question) -> Answer:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from msgspec import Struct
 
 from renderer.http import Answer, Request
-from renderer.metric_providers.access import Access
+from renderer.metric_providers.access import Access, missing_token
 from renderer.metric_providers.errors import ProviderError
 from renderer.metric_providers.question import Question, assessed, decoded
 from renderer.metric_providers.secrets import provider_secret, token
@@ -46,8 +46,7 @@ def has_past(metric: Metric) -> bool:
 
 def problems(metric: Metric, access: Access) -> Iterator[str]:
     """Yield the reasons for which the metric cannot be measured from here."""
-    if SECRET not in access.secrets and not access.environment.get(VARIABLE):
-        yield f"the token is missing: set {VARIABLE}, or name analysis.secrets.{SECRET}"
+    yield from missing_token("", SECRET, (VARIABLE,), access)
 
 
 async def ask(question: Question) -> Answer:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from renderer.cli import options
-from renderer.cli.reporter import REPORTER, print_json, say
+from renderer.cli.reporter import REPORTER, print_entries, print_json, say
 
 if TYPE_CHECKING:
     from renderer.git.commit import CommitResult
@@ -32,12 +32,7 @@ def command() -> None:
 @click.option("--from", "start", callback=options.read_time, metavar="TIME", help="Start.  [default: now]")
 @click.option("--env", "environments", multiple=True, metavar="ENV", help="Environment to freeze.  [default: all]")
 @click.option("--name", default="", help="Name for `freeze lift`.  [default: made from the reason]")
-@options.push
-@options.allow_detached
-@options.dry_run
-@options.output
-@options.now
-@options.with_request
+@options.committing_alone
 def add(
     request: options.Request,
     until: datetime,
@@ -89,12 +84,7 @@ def show(directory: str, now: datetime | None, output: str) -> None:
 @command.command("lift")
 @click.argument("name")
 @click.option("--reason", default="", help="Reason for the early end.")
-@options.push
-@options.allow_detached
-@options.dry_run
-@options.output
-@options.now
-@options.with_request
+@options.committing_alone
 def lift(request: options.Request, name: str, reason: str) -> None:
     """Remove the freeze NAME and commit that.
 
@@ -110,9 +100,4 @@ def _report(request: options.Request, freeze: Freeze, result: CommitResult | Non
     from renderer.pipeline.load.workspace import current_time
     from renderer.verbs.policy.freezes import entry
 
-    if request.output == "json":
-        sha, subject = (result.sha or None, result.subject) if result else (None, None)
-        found = entry(freeze, request.now or current_time())
-        print_json([{**found, "commit": sha, "subject": subject, "dryRun": request.dry_run}])
-    elif result is not None:
-        say(result.text())
+    print_entries(request, [entry(freeze, request.now or current_time())], result)

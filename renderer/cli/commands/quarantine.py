@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from renderer.cli import options
-from renderer.cli.reporter import REPORTER, print_json, say
+from renderer.cli.reporter import REPORTER, print_entries, print_json, say
 
 if TYPE_CHECKING:
     from renderer.git.commit import CommitResult
@@ -32,12 +32,7 @@ def command() -> None:
 @click.option("--reason", required=True, help="Reason, shown to everybody whose release waits.")
 @click.option("--app", default="", metavar="APP", help="App that may not release the image.  [default: all]")
 @click.option("--env", "environments", multiple=True, metavar="ENV", help="Environment to guard.  [default: all]")
-@options.push
-@options.allow_detached
-@options.dry_run
-@options.output
-@options.now
-@options.with_request
+@options.committing_alone
 def add(request: options.Request, image: str, reason: str, app: str, environments: tuple[str, ...]) -> None:
     """Put IMAGE in quarantine and commit that.
 
@@ -77,12 +72,7 @@ def show(directory: str, output: str) -> None:
 @click.argument("image")
 @click.option("--reason", required=True, help="Reason, recorded in the commit.")
 @click.option("--app", "apps", multiple=True, metavar="APP", help="App whose entry to lift.  [default: all]")
-@options.push
-@options.allow_detached
-@options.dry_run
-@options.output
-@options.now
-@options.with_request
+@options.committing_alone
 def lift(request: options.Request, image: str, reason: str, apps: tuple[str, ...]) -> None:
     """Take IMAGE out of quarantine and commit that.
 
@@ -97,9 +87,4 @@ def lift(request: options.Request, image: str, reason: str, apps: tuple[str, ...
 def _report(request: options.Request, found: Sequence[ListedImage], result: CommitResult | None) -> None:
     from renderer.verbs.policy.quarantine import entry
 
-    if request.output == "json":
-        sha, subject = (result.sha or None, result.subject) if result else (None, None)
-        about = {"commit": sha, "subject": subject, "dryRun": request.dry_run}
-        print_json([{**entry(image), **about} for image in found])
-    elif result is not None:
-        say(result.text())
+    print_entries(request, [entry(image) for image in found], result)

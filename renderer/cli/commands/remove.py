@@ -16,12 +16,7 @@ from renderer.cli.reporter import REPORTER, print_json
     "--shared", is_flag=True, help="Remove it although another app of the environment has some of its objects."
 )
 @click.option("-m", "--message", help="Subject of the commit, in place of the generated one.")
-@options.push
-@options.allow_detached
-@options.dry_run
-@options.output
-@options.now
-@options.with_request
+@options.committing_alone
 def command(request: options.Request, everything: bool, sources: bool, shared: bool) -> None:
     """Remove each TARGET: commit that nothing of the app is applied any more.
 

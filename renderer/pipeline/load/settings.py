@@ -25,7 +25,7 @@ TO_BRANCH, TO_PULL_REQUEST = "branch", "pull-request"
 """The target of commits: the current branch, or a branch of their own with a pull request."""
 
 PIPELINE, MANUAL = "pipeline", "manual"
-"""Who measures analyses: rollstep from a pipeline, or nobody, so that a person promotes."""
+"""The modes of analyses: rollstep measures from a pipeline, or nobody does and a person promotes."""
 
 _PLACEHOLDER = re.compile(r"\$\{(app|environment|namespace|folder)\}")
 _MERGED = ("analysis", "commit", "pullRequest", "stepPlugins", "values")
@@ -74,7 +74,7 @@ class SourceSettings(Struct, frozen=True):
 
 
 class AnalysisSettings(Struct, frozen=True):
-    """Who measures analyses (``mode``), and the way to the providers.
+    """The settings of analyses: who measures (``mode``), and the way to the providers.
 
     ``hold_last_step`` holds the last step for a background analysis.  ``addresses`` and ``secrets`` are those of
     ``metric_providers.access``, with paths as they are written.

@@ -1,4 +1,4 @@
-"""What a commit measured, in words: the results of its analyses, and the evidence for them."""
+"""The measurements of a commit in words: the results of its analyses, and the evidence for them."""
 
 from __future__ import annotations
 

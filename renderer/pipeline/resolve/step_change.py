@@ -29,7 +29,7 @@ class ObjectChange(Struct, frozen=True):
 
 
 class MetricChange(Struct, frozen=True):
-    """What a commit measured of one metric of an AnalysisRun.
+    """The measurements of one metric of an AnalysisRun in a commit.
 
     ``values`` are those of the commit, or ``Error``; ``limits`` are its conditions and limits; ``link`` is where the
     query can be asked again, empty if unknown.  ``count`` is the number of all its measurements.
@@ -47,7 +47,7 @@ class MetricChange(Struct, frozen=True):
 
 
 class Evidence(Struct, frozen=True):
-    """What a commit measured: the runs that are over with their results, what stopped the release, and the metrics."""
+    """The measurements of a commit: the results of runs that are over, what stopped the release, and the metrics."""
 
     results: str = ""
     verdict: str = ""

@@ -106,7 +106,7 @@ class ListedImage(Struct, frozen=True, eq=False):
 
 
 class Released(Protocol):
-    """What has been released of an app: a ``World``, or an app's state in a commit."""
+    """The state of an app's releases: a ``World``, or an app's state in a commit."""
 
     @property
     def status(self) -> RolloutStatus:

@@ -64,7 +64,7 @@ _ICONS = {**ICONS, "Paused": "‖", "Complete": "✔", "InProgress": "◌", "Abo
 
 
 class SiteInfo(Struct, frozen=True):
-    """What the pages about all apps are made from: the commit, its time, the forge, the freezes and the quarantine."""
+    """The input of the pages about all apps: the commit, its time, the forge, the freezes and the quarantine."""
 
     commit: str
     time: datetime
